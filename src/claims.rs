@@ -1,0 +1,20 @@
+//! What a token says, once it may be believed.
+
+mod audience;
+mod date;
+mod grants;
+mod paths;
+mod principal;
+mod reader;
+mod registered;
+mod verified;
+
+pub use audience::Audience;
+pub use date::NumericDate;
+pub use grants::Grants;
+pub use principal::{Principal, Speaker};
+pub use registered::Registered;
+pub use verified::Verified;
+
+pub(crate) use paths::GrantPaths;
+pub(crate) use reader::read;

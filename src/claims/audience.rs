@@ -1,0 +1,72 @@
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+
+/// Whom a token is for (RFC 7519 §4.1.3): one string or several, never none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience(Vec<Box<str>>);
+
+impl Audience {
+    /// Whether `audience` is among them, to the letter.
+    pub fn contains(&self, audience: &str) -> bool {
+        self.iter().any(|one| one == audience)
+    }
+
+    /// The audiences in the order of the token.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|one| &**one)
+    }
+}
+
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AudienceVisitor)
+    }
+}
+
+struct AudienceVisitor;
+
+impl<'de> Visitor<'de> for AudienceVisitor {
+    type Value = Audience;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a list of strings that is not empty")
+    }
+
+    fn visit_str<E: Error>(self, one: &str) -> Result<Audience, E> {
+        Ok(Audience(vec![one.into()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
+        let mut audiences = Vec::with_capacity(2);
+        while let Some(one) = seq.next_element()? {
+            audiences.push(one);
+        }
+        if audiences.is_empty() {
+            return Err(A::Error::invalid_length(0, &self));
+        }
+        Ok(Audience(audiences))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_string_and_a_list_of_strings_are_audiences() {
+        // RFC 7519 §4.1.3: array of strings or single string
+        for json in [r#""a""#, r#"["a"]"#, r#"["b","a"]"#] {
+            let audience: Audience = serde_json::from_str(json).unwrap();
+            assert!(audience.contains("a") && !audience.contains("A"), "{json}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        // RFC 7519 §4.1.3: no empty list, no other type in it
+        for json in ["[]", "null", "1", r#"["a",1]"#, r#"["a",null]"#, r#"{"a":1}"#, r#"[["a"]]"#] {
+            assert!(serde_json::from_str::<Audience>(json).is_err(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// A moment as RFC 7519 §2 writes it: seconds since 1970 UTC, possibly fractional.
+///
+/// Any JSON number is one. What lies outside the range of 64-bit seconds becomes the nearest end of
+/// it, so absurd dates stay absurd instead of wrapping around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NumericDate {
+    seconds: i64,
+    nanos: u32,
+}
+
+impl NumericDate {
+    /// A moment in whole seconds.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self { seconds, nanos: 0 }
+    }
+
+    /// The whole seconds since 1970, rounded towards the past.
+    pub const fn as_seconds(self) -> i64 {
+        self.seconds
+    }
+
+    /// The moment as the system tells time; before 1970 becomes 1970, and what the system cannot
+    /// tell becomes the end of the year 9999.
+    pub fn to_system_time(self) -> SystemTime {
+        let since = match u64::try_from(self.seconds) {
+            Ok(seconds) => Duration::new(seconds, self.nanos),
+            Err(_) => Duration::ZERO,
+        };
+        UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH + END_OF_9999)
+    }
+
+    pub(crate) fn saturating_add(self, duration: Duration) -> Self {
+        let nanos = self.nanos + duration.subsec_nanos();
+        let carry = i64::from(nanos >= NANOS);
+        let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        Self {
+            seconds: self.seconds.saturating_add(seconds).saturating_add(carry),
+            nanos: nanos % NANOS,
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+    fn from_f64(value: f64) -> Self {
+        let seconds = value.floor();
+        Self {
+            seconds: seconds as i64,
+            nanos: (((value - seconds) * f64::from(NANOS)) as u32).min(NANOS - 1),
+        }
+    }
+}
+
+impl From<SystemTime> for NumericDate {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self::from_seconds(0).saturating_add(since),
+            Err(before) => Self::from_f64(-before.duration().as_secs_f64()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Not `deserialize_any`: with serde_json's `arbitrary_precision`, which any crate of an
+        // application may turn on, that one presents numbers as maps.
+        deserializer.deserialize_f64(DateVisitor)
+    }
+}
+
+struct DateVisitor;
+
+impl Visitor<'_> for DateVisitor {
+    type Value = NumericDate;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of seconds since 1970")
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<NumericDate, E> {
+        Ok(NumericDate::from_seconds(i64::try_from(value).unwrap_or(i64::MAX)))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<NumericDate, E> {
+        Ok(NumericDate::from_seconds(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<NumericDate, E> {
+        Ok(NumericDate::from_f64(value))
+    }
+}
+
+const NANOS: u32 = 1_000_000_000;
+const END_OF_9999: Duration = Duration::from_secs(253_402_300_799);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(json: &str) -> NumericDate {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn fractions_are_kept() {
+        assert!(date("1.5") > date("1"));
+        assert!(date("1.5") < date("2"));
+        assert!(date("-1.5") < date("-1"));
+        assert_eq!(date("-1.5").as_seconds(), -2);
+    }
+
+    #[test]
+    fn absurd_numbers_become_the_nearest_end() {
+        // RFC 7519 §2: huge and negative dates do not overflow
+        for huge in ["9223372036854775807", "18446744073709551615", "1e300", "99999999999999999999"]
+        {
+            assert_eq!(date(huge).as_seconds(), i64::MAX, "{huge}");
+            assert_eq!(date(huge).saturating_add(Duration::MAX).as_seconds(), i64::MAX);
+            assert!(
+                date(huge).to_system_time() > UNIX_EPOCH + END_OF_9999 - Duration::from_secs(1)
+            );
+        }
+        assert_eq!(date("-1e300").as_seconds(), i64::MIN);
+        assert_eq!(date("-1e300").to_system_time(), UNIX_EPOCH);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_refused() {
+        for json in ["\"1\"", "null", "true", "[1]", "{}"] {
+            assert!(serde_json::from_str::<NumericDate>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn times_before_1970_are_dates_too() {
+        let time = UNIX_EPOCH - Duration::from_millis(1500);
+
+        assert_eq!(NumericDate::from(time), date("-1.5"));
+    }
+}

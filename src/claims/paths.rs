@@ -1,0 +1,110 @@
+//! Where roles and scopes live in the claims, prepared for one walk over a token.
+
+use super::grants::Kinds;
+use crate::config_error::ConfigError;
+
+/// A tree of member names; at some nodes there are roles or scopes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GrantPaths {
+    root: Node,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    children: Vec<(Box<str>, Node)>,
+    pub(super) kinds: Kinds,
+}
+
+impl GrantPaths {
+    /// Prepares paths: a claim name, or a JSON Pointer (RFC 6901) when it starts with `/`.
+    pub(crate) fn new<'a>(
+        roles: impl IntoIterator<Item = &'a str>,
+        scopes: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, ConfigError> {
+        let mut paths = Self::default();
+        for path in roles {
+            paths.leaf(path)?.kinds.roles = true;
+        }
+        for path in scopes {
+            paths.leaf(path)?.kinds.scopes = true;
+        }
+        Ok(paths)
+    }
+
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    fn leaf(&mut self, path: &str) -> Result<&mut Node, ConfigError> {
+        let wrong = |problem| ConfigError::ClaimPath { path: path.to_owned(), problem };
+        let segments = segments(path).map_err(wrong)?;
+        if RESERVED.contains(&&*segments[0]) {
+            return Err(wrong("names a registered claim, which cannot hold roles or scopes"));
+        }
+        Ok(segments.into_iter().fold(&mut self.root, Node::child_or_insert))
+    }
+}
+
+impl Node {
+    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|(child, _)| **child == *name).map(|(_, node)| node)
+    }
+
+    pub(super) fn has_children(&self) -> bool {
+        !self.children.is_empty()
+    }
+
+    fn child_or_insert(&mut self, name: String) -> &mut Self {
+        let at = self.children.iter().position(|(child, _)| **child == *name);
+        let at = at.unwrap_or_else(|| {
+            self.children.push((name.into_boxed_str(), Self::default()));
+            self.children.len() - 1
+        });
+        &mut self.children[at].1
+    }
+}
+
+fn segments(path: &str) -> Result<Vec<String>, &'static str> {
+    let Some(pointer) = path.strip_prefix('/') else {
+        return if path.is_empty() { Err("is empty") } else { Ok(vec![path.to_owned()]) };
+    };
+    pointer.split('/').map(unescape).collect()
+}
+
+// RFC 6901 §3: `~0` is `~` and `~1` is `/`; nothing else may follow a `~`.
+fn unescape(segment: &str) -> Result<String, &'static str> {
+    let mut parts = segment.split('~');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (escaped, rest) = match part.as_bytes().first() {
+            Some(b'0') => ('~', &part[1..]),
+            Some(b'1') => ('/', &part[1..]),
+            _ => return Err("is not a JSON Pointer: `~` is written `~0` and `/` is written `~1`"),
+        };
+        out.push(escaped);
+        out.push_str(rest);
+    }
+    Ok(out)
+}
+
+const RESERVED: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "azp"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointer_is_unescaped_and_a_name_is_one_segment() {
+        assert_eq!(segments("/a~1b/c~0d").unwrap(), ["a/b", "c~d"]);
+        assert_eq!(segments("https://example.com/roles").unwrap(), ["https://example.com/roles"]);
+        assert_eq!(segments("a.b").unwrap(), ["a.b"]);
+    }
+
+    #[test]
+    fn impossible_paths_are_config_errors() {
+        for path in ["", "/a~2b", "/a~", "aud", "/client_id/x"] {
+            let error = GrantPaths::new([path], []).unwrap_err();
+            assert!(matches!(error, ConfigError::ClaimPath { .. }), "{path}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One strict walk over the payload: registered claims and grants.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::paths::Node;
+use super::{GrantPaths, Grants, Registered};
+use crate::error::{AuthError, Reason};
+use crate::json::{self, MemberName, SeenNames};
+
+/// Reads the decoded payload of a token whose signature was good.
+pub(crate) fn read(text: &str, paths: &GrantPaths) -> Result<(Registered, Grants), AuthError> {
+    if !json::is_shallow(text) {
+        return Err(AuthError::with_detail(Reason::Malformed, "the payload nests too deeply"));
+    }
+    let claim = Cell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer
+        .deserialize_map(PayloadVisitor { paths: paths.root(), claim: &claim })
+        .and_then(|read| deserializer.end().map(|()| read))
+        .map_err(|error| match claim.get() {
+            Some(name) if error.is_data() => AuthError::with_detail(
+                Reason::InvalidClaim,
+                format!("the claim `{name}` has the wrong JSON type"),
+            ),
+            _ if error.is_data() => AuthError::with_detail(
+                Reason::Malformed,
+                "the payload is not an object with unique members",
+            ),
+            _ => AuthError::with_detail(Reason::Malformed, "the payload is not JSON"),
+        })
+}
+
+struct PayloadVisitor<'p> {
+    paths: &'p Node,
+    /// The registered claim being read, so that a wrong type can be blamed on it.
+    claim: &'p Cell<Option<&'static str>>,
+}
+
+impl<'de> Visitor<'de> for PayloadVisitor<'_> {
+    type Value = (Registered, Grants);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JWT claims set")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut registered = Registered::default();
+        let mut grants = Grants::default();
+        let mut seen = SeenNames::with_capacity(16);
+        while let Some(name) = map.next_key::<MemberName<'de>>()? {
+            macro_rules! claim {
+                ($name:literal => $field:ident) => {{
+                    self.claim.set(Some($name));
+                    registered.$field = Some(map.next_value()?);
+                    self.claim.set(None);
+                }};
+            }
+            match seen.insert(name).map_err(A::Error::custom)? {
+                "iss" => claim!("iss" => issuer),
+                "aud" => claim!("aud" => audience),
+                "exp" => claim!("exp" => expires_at),
+                "nbf" => claim!("nbf" => not_before),
+                "iat" => claim!("iat" => issued_at),
+                "jti" => claim!("jti" => token_id),
+                "client_id" => claim!("client_id" => client_id),
+                "azp" => claim!("azp" => authorized_party),
+                "sub" => {
+                    self.claim.set(Some("sub"));
+                    // `null` in tokens for client credentials (rauthy).
+                    registered.subject = map.next_value()?;
+                    self.claim.set(None);
+                }
+                name => match self.paths.child(name) {
+                    Some(node) => {
+                        map.next_value_seed(Place { node, grants: &mut grants, entry: false })?;
+                    }
+                    None => _ = map.next_value::<IgnoredAny>()?,
+                },
+            }
+        }
+        Ok((registered, grants))
+    }
+}
+
+/// A value at which, or below which, there may be grants.
+struct Place<'p> {
+    node: &'p Node,
+    grants: &'p mut Grants,
+    /// Whether it is an entry of a list: then it is taken whole, and only as a string.
+    entry: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+// A value of another type grants nothing: it is skipped, as fewer rights are always safe.
+impl<'de> Visitor<'de> for Place<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        if self.entry {
+            self.grants.add(self.node.kinds, text);
+        } else {
+            self.grants.add_list(self.node.kinds, text);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        if self.entry || !self.node.kinds.any() {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        let Self { node, grants, .. } = self;
+        while seq.next_element_seed(Place { node, grants: &mut *grants, entry: true })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        if self.entry || !self.node.has_children() {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        let mut seen = SeenNames::default();
+        while let Some(name) = map.next_key::<MemberName<'de>>()? {
+            match self.node.child(seen.insert(name).map_err(A::Error::custom)?) {
+                Some(node) => {
+                    let grants = &mut *self.grants;
+                    map.next_value_seed(Place { node, grants, entry: false })?;
+                }
+                None => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths() -> GrantPaths {
+        let roles = ["roles", "/realm_access/roles", "/resource_access/my-api/roles"];
+        GrantPaths::new(roles, ["scope", "scp"]).unwrap()
+    }
+
+    fn roles(payload: &str) -> Vec<String> {
+        let (_, grants) = read(payload, &paths()).unwrap();
+        grants.roles().map(str::to_owned).collect()
+    }
+
+    fn reason(payload: &str) -> Reason {
+        read(payload, &paths()).unwrap_err().reason()
+    }
+
+    #[test]
+    fn roles_are_found_as_list_as_string_and_below_pointers() {
+        assert_eq!(roles(r#"{"roles":["a","b c"]}"#), ["a", "b c"]);
+        assert_eq!(roles(r#"{"roles":"a  b"}"#), ["a", "b"]);
+        assert_eq!(roles(r#"{"realm_access":{"x":1,"roles":["a"]}}"#), ["a"]);
+    }
+
+    #[test]
+    fn roles_of_another_client_are_not_found() {
+        let payload = r#"{"resource_access":{"other":{"roles":["admin"]},"my-api":{"roles":["user"]},
+                          "x":{"my-api":{"roles":["admin"]}}}}"#;
+
+        assert_eq!(roles(payload), ["user"]);
+    }
+
+    #[test]
+    fn values_of_another_type_grant_nothing() {
+        for roles_claim in [
+            "1",
+            "1.5",
+            "-1",
+            "null",
+            "true",
+            r#"{"admin":1}"#,
+            r#"[1,null,["admin"],{"a":"admin"}]"#,
+        ] {
+            assert!(roles(&format!(r#"{{"roles":{roles_claim}}}"#)).is_empty(), "{roles_claim}");
+        }
+    }
+
+    #[test]
+    fn repeated_members_are_malformed_at_the_top_and_along_pointers() {
+        // RFC 7519 §4: claim names are unique
+        for payload in [
+            r#"{"iss":"a","iss":"a"}"#,
+            r#"{"x":1,"x":1}"#,
+            r#"{"x":1,"x":1}"#,
+            r#"{"realm_access":{"roles":["a"],"roles":["b"]}}"#,
+            r#"{"resource_access":{"my-api":{},"my-api":{"roles":["admin"]}}}"#,
+        ] {
+            assert_eq!(reason(payload), Reason::Malformed, "{payload}");
+        }
+    }
+
+    #[test]
+    fn registered_claims_of_the_wrong_type_are_invalid() {
+        for (claim, values) in [
+            ("iss", vec!["1", "null", r#"["a"]"#, "{}"]),
+            ("sub", vec!["1", r#"["a"]"#]),
+            ("aud", vec!["1", "null", "[]", "[1]"]),
+            ("exp", vec![r#""1""#, "null", "true", "[1]"]),
+            ("nbf", vec![r#""1""#, "null"]),
+            ("iat", vec![r#""1""#, "null"]),
+            ("jti", vec!["1", "null"]),
+            ("client_id", vec!["1"]),
+            ("azp", vec!["1"]),
+        ] {
+            for value in values {
+                let error = read(&format!(r#"{{"{claim}":{value}}}"#), &paths()).unwrap_err();
+                assert_eq!(error.reason(), Reason::InvalidClaim, "{claim}: {value}");
+                assert!(error.detail().unwrap().contains(claim), "{claim}: {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn null_subject_counts_as_absent() {
+        assert_eq!(read(r#"{"sub":null}"#, &paths()).unwrap().0.subject(), None);
+        assert_eq!(read(r#"{"sub":"a"}"#, &paths()).unwrap().0.subject(), Some("a"));
+    }
+
+    #[test]
+    fn payload_that_is_not_one_whole_object_is_malformed() {
+        // RFC 7519 §7.2: the payload is a JSON object
+        let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+        for payload in ["", "[]", "1", "{", "{}{}", "{} x", r#"{"exp":1e999}"#, &deep] {
+            assert_eq!(reason(payload), Reason::Malformed);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Grants, Principal, Registered};
+use crate::challenge::ChallengeConfig;
+use crate::jose::Header;
+
+/// A token that passed every check: the application's claims and the [`Principal`].
+///
+/// Only a [`Verifier`](crate::Verifier) makes these. Behind a layer, take it from the request's
+/// extensions (`request.extensions().get::<Verified<C>>()`), or use the extractor of the same name
+/// with axum. Cloning is cheap. Dereferences to the claims.
+pub struct Verified<C> {
+    claims: Arc<C>,
+    principal: Principal,
+}
+
+impl<C> Verified<C> {
+    /// The application's claims.
+    pub fn claims(&self) -> &Arc<C> {
+        &self.claims
+    }
+
+    /// Who the token speaks for.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<C: Send + Sync + 'static> Verified<C> {
+    pub(crate) fn new(header: Header, registered: Registered, grants: Grants, claims: C) -> Self {
+        let claims = Arc::new(claims);
+        let principal = Principal::new(header, registered, grants, Arc::clone(&claims) as _);
+        Self { claims, principal }
+    }
+
+    /// A copy that guards believe.
+    pub(crate) fn behind(self, layer: &Arc<ChallengeConfig>) -> Self {
+        Self { principal: self.principal.behind(layer), ..self }
+    }
+}
+
+impl<C> Clone for Verified<C> {
+    fn clone(&self) -> Self {
+        Self { claims: Arc::clone(&self.claims), principal: self.principal.clone() }
+    }
+}
+
+impl<C> Deref for Verified<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.claims
+    }
+}
+
+impl<C> fmt::Debug for Verified<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}

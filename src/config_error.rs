@@ -1,0 +1,203 @@
+//! Everything that can be wrong before the first request.
+
+use std::error::Error;
+use std::fmt;
+
+/// A key, verifier or layer that cannot be built, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The key cannot be used.
+    Key(KeyProblem),
+    /// No key of the set can be used.
+    NoUsableKey {
+        /// The keys that were passed over, with the reason of each.
+        skipped: Vec<SkippedKey>,
+    },
+    /// The text is not a JWK, a JWK set or a PEM document.
+    UnreadableKeys {
+        /// What was expected.
+        expected: &'static str,
+        /// What the parser said.
+        problem: String,
+    },
+    /// The issuer is empty.
+    EmptyIssuer,
+    /// An audience is empty, or there is none.
+    EmptyAudience,
+    /// The list of allowed algorithms is empty, so no token could pass.
+    NoAlgorithms,
+    /// The leeway is so large that expiry would mean little.
+    LeewayTooLarge {
+        /// The configured leeway, in seconds.
+        seconds: u64,
+        /// The largest leeway, in seconds.
+        most: u64,
+    },
+    /// A place to look for roles or scopes is not a claim name or JSON Pointer that can hold them.
+    ClaimPath {
+        /// The path as it was configured.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The realm holds a character that no challenge may carry (RFC 9110 §11.5).
+    Realm {
+        /// The realm as it was configured.
+        realm: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(problem) => write!(f, "the key cannot be used: {problem}"),
+            Self::NoUsableKey { skipped } if skipped.is_empty() => {
+                f.write_str("the key set is empty; add at least one key")
+            }
+            Self::NoUsableKey { skipped } => {
+                f.write_str("the key set has no key to verify with")?;
+                skipped.iter().try_for_each(|key| write!(f, "; {key}"))
+            }
+            Self::UnreadableKeys { expected, problem } => {
+                write!(f, "expected {expected}, but {problem}")
+            }
+            Self::EmptyIssuer => {
+                f.write_str("the issuer is empty; give the `iss` that tokens carry, to the letter")
+            }
+            Self::EmptyAudience => {
+                f.write_str("the audience is empty; give the `aud` that tokens for this API carry")
+            }
+            Self::NoAlgorithms => f.write_str(
+                "the list of algorithms is empty; name at least one, or leave the list out to \
+                 allow what the keys are for",
+            ),
+            Self::LeewayTooLarge { seconds, most } => {
+                write!(f, "a leeway of {seconds} s is too large; {most} s is the most")
+            }
+            Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
+            Self::Realm { realm } => write!(
+                f,
+                "the realm {realm:?} may hold printable ASCII except `\"` and `\\` only, and not \
+                 be empty"
+            ),
+        }
+    }
+}
+
+impl Error for ConfigError {}
+
+impl From<KeyProblem> for ConfigError {
+    fn from(problem: KeyProblem) -> Self {
+        Self::Key(problem)
+    }
+}
+
+/// Why a key cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyProblem {
+    /// The secret is shorter than the hash output, so it could be guessed (RFC 7518 §3.2).
+    SecretTooShort {
+        /// The length of the secret.
+        bits: usize,
+        /// The length of the hash output.
+        required: usize,
+    },
+    /// What was given as a secret is a public key, which everybody knows.
+    PublicKeyAsSecret,
+    /// The modulus has fewer than 2,048 or more than 8,192 bits (RFC 7518 §3.3).
+    RsaSize {
+        /// The length of the modulus.
+        bits: usize,
+    },
+    /// The exponent is even, 1, or longer than 33 bits; or the modulus is even.
+    RsaParameters,
+    /// The curve or point is not one this crate verifies with, or the point is not on its curve.
+    Curve,
+    /// The algorithm is for another kind of key.
+    AlgorithmMismatch {
+        /// The algorithm that was asked for.
+        algorithm: &'static str,
+        /// The kind of key that was given.
+        kind: &'static str,
+    },
+    /// The algorithm is not among those that were allowed.
+    AlgorithmNotAllowed {
+        /// The algorithm the key is for.
+        algorithm: String,
+    },
+    /// The key type (`kty`) is not one this crate verifies with.
+    UnsupportedType {
+        /// The key type as it was given.
+        kty: String,
+    },
+    /// `use` or `key_ops` says that the key is not for verifying signatures.
+    NotForVerifying,
+    /// The key is a secret of no stated algorithm.
+    SecretWithoutAlgorithm,
+    /// The key is private and has no place among public ones.
+    Private,
+    /// The key's encoding cannot be read.
+    Unreadable(String),
+    /// The crate was built without a back end for signatures; switch the feature `aws-lc-rs` on.
+    NoBackEnd,
+}
+
+impl fmt::Display for KeyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SecretTooShort { bits, required } => {
+                write!(f, "the secret has {bits} bits but this algorithm needs {required}")
+            }
+            Self::PublicKeyAsSecret => f.write_str(
+                "a public key was given as a secret; load it as a public key, or anybody can sign",
+            ),
+            Self::RsaSize { bits } => {
+                write!(f, "the RSA modulus has {bits} bits; 2048 to 8192 are allowed")
+            }
+            Self::RsaParameters => f.write_str("the RSA exponent or modulus is not a safe one"),
+            Self::Curve => f.write_str("the point is not on a supported curve"),
+            Self::AlgorithmMismatch { algorithm, kind } => {
+                write!(f, "{algorithm} cannot be used with {kind}")
+            }
+            Self::AlgorithmNotAllowed { algorithm } => {
+                write!(f, "its algorithm {algorithm} is not among the allowed ones")
+            }
+            Self::UnsupportedType { kty } => write!(f, "the key type {kty:?} is not supported"),
+            Self::NotForVerifying => {
+                f.write_str("`use` or `key_ops` says it is not for verifying signatures")
+            }
+            Self::SecretWithoutAlgorithm => f.write_str("a secret must name its `alg`"),
+            Self::Private => f.write_str("it is a private key; give the public one"),
+            Self::Unreadable(problem) => write!(f, "it cannot be read: {problem}"),
+            Self::NoBackEnd => f.write_str(
+                "the crate was built without a back end for signatures; switch the feature \
+                 `aws-lc-rs` on",
+            ),
+        }
+    }
+}
+
+impl Error for KeyProblem {}
+
+/// A key of a set that was passed over; it costs no other key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SkippedKey {
+    /// The position in the set, counted from 0.
+    pub index: usize,
+    /// The `kid`, when the key has one that could be read.
+    pub key_id: Option<String>,
+    /// Why it was passed over.
+    pub problem: KeyProblem,
+}
+
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key_id {
+            Some(kid) => write!(f, "key {} ({kid:?}): {}", self.index, self.problem),
+            None => write!(f, "key {}: {}", self.index, self.problem),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::config_error::KeyProblem;
+use crate::jose::{Algorithm, Family};
+
+/// The numbers that make a key, whatever they were written in. Checked where they are made, because
+/// back ends accept 1024-bit moduli and an exponent of 1.
+#[derive(Clone)]
+pub(crate) enum Material {
+    Secret(Zeroizing<Vec<u8>>),
+    /// Big-endian, without leading zeros.
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
+    /// Coordinates in the full length of the field.
+    Ec {
+        curve: Curve,
+        x: Vec<u8>,
+        y: Vec<u8>,
+    },
+    Ed25519([u8; 32]),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    pub(crate) const fn field_bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    pub(crate) const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::ES256,
+            Self::P384 => Algorithm::ES384,
+            Self::P521 => Algorithm::ES512,
+        }
+    }
+
+    /// The name as it stands in a JWK (RFC 7518 §6.2.1.1).
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
+    }
+}
+
+impl Material {
+    /// A secret. Its length is checked once the algorithm is known.
+    pub(crate) fn secret(secret: &[u8]) -> Self {
+        Self::Secret(Zeroizing::new(secret.to_vec()))
+    }
+
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyProblem> {
+        let (modulus, exponent) = (without_zeros(modulus), without_zeros(exponent));
+        let bits = bits(modulus);
+        if !(2048..=8192).contains(&bits) {
+            return Err(KeyProblem::RsaSize { bits });
+        }
+        // 3 is the smallest exponent that encrypts anything, and past 33 bits verifying becomes
+        // slow enough to be an attack.
+        let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+        if !odd(modulus) || !odd(exponent) || exponent == [1] || self::bits(exponent) > 33 {
+            return Err(KeyProblem::RsaParameters);
+        }
+        Ok(Self::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
+    }
+
+    /// A point by its coordinates. Whether it is on the curve the back end finds out.
+    pub(crate) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyProblem> {
+        if x.len() != curve.field_bytes() || y.len() != curve.field_bytes() {
+            return Err(KeyProblem::Curve);
+        }
+        Ok(Self::Ec { curve, x: x.to_vec(), y: y.to_vec() })
+    }
+
+    /// A point in the uncompressed form of SEC 1 §2.3.3.
+    pub(crate) fn ec_point(curve: Curve, point: &[u8]) -> Result<Self, KeyProblem> {
+        let Some((&UNCOMPRESSED, rest)) = point.split_first() else {
+            return Err(KeyProblem::Curve);
+        };
+        let (x, y) = rest.split_at_checked(curve.field_bytes()).ok_or(KeyProblem::Curve)?;
+        Self::ec(curve, x, y)
+    }
+
+    pub(crate) fn ed25519(x: &[u8]) -> Result<Self, KeyProblem> {
+        Ok(Self::Ed25519(x.try_into().map_err(|_| KeyProblem::Curve)?))
+    }
+
+    /// The key of a curve in the uncompressed form of SEC 1 §2.3.3.
+    pub(super) fn uncompressed(x: &[u8], y: &[u8]) -> Vec<u8> {
+        [&[UNCOMPRESSED], x, y].concat()
+    }
+
+    /// Whether the algorithm is for this kind of key, and the key good enough for it.
+    pub(super) fn check_for(&self, algorithm: Algorithm) -> Result<(), KeyProblem> {
+        let fits = match self {
+            Self::Secret(secret) => {
+                if let Some(required) = secret_bytes(algorithm)
+                    && secret.len() < required
+                {
+                    let (bits, required) = (secret.len() * 8, required * 8);
+                    return Err(KeyProblem::SecretTooShort { bits, required });
+                }
+                algorithm.family() == Family::Hmac
+            }
+            Self::Rsa { .. } => algorithm.family() == Family::Rsa,
+            Self::Ec { curve, .. } => algorithm == curve.algorithm(),
+            Self::Ed25519(_) => algorithm.family() == Family::Ed25519,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(KeyProblem::AlgorithmMismatch { algorithm: algorithm.as_str(), kind: self.kind() })
+        }
+    }
+
+    /// The algorithms to use the key for when nobody says.
+    pub(crate) fn default_algorithm(&self) -> Option<Algorithm> {
+        match self {
+            Self::Secret(_) => None,
+            Self::Rsa { .. } => Some(Algorithm::RS256),
+            Self::Ec { curve, .. } => Some(curve.algorithm()),
+            Self::Ed25519(_) => Some(Algorithm::Ed25519),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "a secret",
+            Self::Rsa { .. } => "an RSA key",
+            Self::Ec { curve: Curve::P256, .. } => "a key on P-256",
+            Self::Ec { curve: Curve::P384, .. } => "a key on P-384",
+            Self::Ec { curve: Curve::P521, .. } => "a key on P-521",
+            Self::Ed25519(_) => "an Ed25519 key",
+        }
+    }
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+// RFC 7518 §3.2: a secret has at least the size of the hash output.
+const fn secret_bytes(algorithm: Algorithm) -> Option<usize> {
+    match algorithm {
+        Algorithm::HS256 => Some(32),
+        Algorithm::HS384 => Some(48),
+        Algorithm::HS512 => Some(64),
+        _ => None,
+    }
+}
+
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|&&byte| byte == 0).count();
+    &number[zeros..]
+}
+
+fn bits(number: &[u8]) -> usize {
+    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
+}
+
+const UNCOMPRESSED: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modulus(bits: usize) -> Vec<u8> {
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] = 0xff >> (modulus.len() * 8 - bits);
+        modulus
+    }
+
+    const F4: &[u8] = &[1, 0, 1];
+
+    #[test]
+    fn rsa_sizes_from_2048_to_8192_bits_are_accepted_and_no_others() {
+        // RFC 7518 §3.3: RSA keys have 2048 bits or more
+        for (bits, accepted) in
+            [(1024, false), (2047, false), (2048, true), (4096, true), (8192, true), (8193, false)]
+        {
+            let result = Material::rsa(&modulus(bits), F4);
+            assert_eq!(result.is_ok(), accepted, "{bits}");
+            if !accepted {
+                assert_eq!(result.unwrap_err(), KeyProblem::RsaSize { bits });
+            }
+        }
+    }
+
+    #[test]
+    fn leading_zeros_do_not_make_a_modulus_longer() {
+        let padded = [vec![0; 128], modulus(1024)].concat();
+
+        assert_eq!(Material::rsa(&padded, F4).unwrap_err(), KeyProblem::RsaSize { bits: 1024 });
+    }
+
+    #[test]
+    fn unsafe_exponents_are_refused_and_the_usual_ones_accepted() {
+        // RFC 7518 §3.3: Wycheproof's exponentOne and its relatives
+        let unsafe_ones: [&[u8]; 6] = [&[], &[0], &[1], &[0, 1], &[2], &[3, 0, 0, 0, 1]];
+        for exponent in unsafe_ones {
+            let error = Material::rsa(&modulus(2048), exponent).unwrap_err();
+            assert_eq!(error, KeyProblem::RsaParameters, "{exponent:?}");
+        }
+        let usual: [&[u8]; 3] = [&[3], F4, &[0, 1, 0, 1]];
+        for exponent in usual {
+            assert!(Material::rsa(&modulus(2048), exponent).is_ok(), "{exponent:?}");
+        }
+    }
+
+    #[test]
+    fn even_modulus_is_refused() {
+        let mut even = modulus(2048);
+        *even.last_mut().unwrap() = 0xfe;
+
+        assert_eq!(Material::rsa(&even, F4).unwrap_err(), KeyProblem::RsaParameters);
+    }
+
+    #[test]
+    fn coordinates_must_have_the_full_length_of_the_field() {
+        // RFC 7518 §6.2.1.2: coordinates have the full size
+        assert!(Material::ec(Curve::P256, &[1; 32], &[1; 32]).is_ok());
+        assert!(Material::ec(Curve::P256, &[1; 31], &[1; 32]).is_err());
+        assert!(Material::ec(Curve::P521, &[1; 65], &[1; 66]).is_err());
+    }
+
+    #[test]
+    fn secret_as_long_as_the_hash_is_accepted_and_one_byte_less_refused() {
+        // RFC 7518 §3.2: HMAC keys have the size of the hash output
+        for (algorithm, bytes) in
+            [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)]
+        {
+            assert_eq!(Material::secret(&vec![7; bytes]).check_for(algorithm), Ok(()));
+            assert_eq!(
+                Material::secret(&vec![7; bytes - 1]).check_for(algorithm),
+                Err(KeyProblem::SecretTooShort { bits: bytes * 8 - 8, required: bytes * 8 })
+            );
+        }
+    }
+}

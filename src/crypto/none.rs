@@ -1,0 +1,27 @@
+//! Stands in when no back end is compiled in: every key is refused, with the way to mend it.
+
+use super::{Material, Verify};
+use crate::config_error::KeyProblem;
+use crate::jose::Algorithm;
+
+pub(super) fn verifier(_: Algorithm, _: &Material) -> Result<Box<dyn Verify>, KeyProblem> {
+    Err(KeyProblem::NoBackEnd)
+}
+
+#[cfg(feature = "issue")]
+pub(super) fn signer(
+    _: Algorithm,
+    _: &[u8],
+) -> Result<(Box<dyn super::Sign>, Material), KeyProblem> {
+    Err(KeyProblem::NoBackEnd)
+}
+
+#[cfg(feature = "issue")]
+pub(super) fn sha256(_: &[u8]) -> Option<[u8; 32]> {
+    None
+}
+
+#[cfg(feature = "test-util")]
+pub(super) fn generate(_: Algorithm) -> Option<Vec<u8>> {
+    None
+}

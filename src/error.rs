@@ -1,0 +1,299 @@
+//! Why a request was refused.
+//!
+//! [`Reason`] is what code matches on; [`AuthError`] carries it together with what only the log may
+//! see. Neither ever holds a token or a part of one, and the answer to a client is decided by the
+//! reason alone, never by text that a token could influence.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a request was refused, in one word.
+///
+/// What the client is told follows from the reason: see the table in the [crate documentation](crate#answers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No bearer token was sent.
+    MissingToken,
+
+    /// The `Authorization` field does not follow the grammar of RFC 6750 §2.1.
+    MalformedAuthorization,
+    /// There is more than one `Authorization` field.
+    RepeatedAuthorization,
+    /// A token was sent in more than one place (RFC 6750 §2).
+    SeveralTokens,
+
+    /// The token is longer than the verifier reads.
+    TokenTooLarge,
+    /// The token is not a signed JWT in compact form, or its header or payload is not what RFC 7515
+    /// and RFC 7519 ask for.
+    Malformed,
+    /// The token has five parts: it is encrypted (RFC 7516), and this crate reads signed ones.
+    Encrypted,
+    /// The header names an algorithm this crate does not verify, `none` among them.
+    UnsupportedAlgorithm,
+    /// The header names an algorithm that neither the configuration nor the key is for.
+    AlgorithmNotAllowed,
+    /// The header asks for an extension to be understood (`crit`, `b64`), and none is.
+    CriticalHeader,
+    /// The token was signed with a key that the key source does not know.
+    UnknownKey,
+    /// No candidate key verifies the signature.
+    InvalidSignature,
+    /// The token is of another kind, an ID token for example.
+    WrongTokenType,
+    /// A claim that must be there is not.
+    MissingClaim,
+    /// A claim has the wrong JSON type or an impossible value.
+    InvalidClaim,
+    /// `exp` has passed, leeway included.
+    Expired,
+    /// `nbf` has not come yet, leeway included.
+    NotYetValid,
+    /// `iss` is not the configured issuer, to the letter.
+    WrongIssuer,
+    /// `aud` holds none of the configured audiences.
+    WrongAudience,
+
+    /// A scope is missing that would let the request through.
+    InsufficientScope,
+    /// A role or another claim is missing; scopes alone would not help.
+    Forbidden,
+    /// The token is good, but its claims do not fit the application's claims type.
+    ClaimsMismatch,
+
+    /// The keys for this token cannot be had, and nothing usable is kept.
+    KeysUnavailable,
+
+    /// A guard or extractor runs where no [`BearerLayer`](crate::BearerLayer) has been.
+    LayerMissing,
+    /// An extractor asks for another claims type than the layer produces.
+    ClaimsTypeMissing,
+}
+
+impl Reason {
+    /// The reason as a stable `snake_case` word, for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::MalformedAuthorization => "malformed_authorization",
+            Self::RepeatedAuthorization => "repeated_authorization",
+            Self::SeveralTokens => "several_tokens",
+            Self::TokenTooLarge => "token_too_large",
+            Self::Malformed => "malformed",
+            Self::Encrypted => "encrypted",
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::CriticalHeader => "critical_header",
+            Self::UnknownKey => "unknown_key",
+            Self::InvalidSignature => "invalid_signature",
+            Self::WrongTokenType => "wrong_token_type",
+            Self::MissingClaim => "missing_claim",
+            Self::InvalidClaim => "invalid_claim",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::WrongAudience => "wrong_audience",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::Forbidden => "forbidden",
+            Self::ClaimsMismatch => "claims_mismatch",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::LayerMissing => "layer_missing",
+            Self::ClaimsTypeMissing => "claims_type_missing",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refused request: the [`Reason`] and what the log may know besides.
+#[derive(Clone)]
+pub struct AuthError {
+    reason: Reason,
+    // Behind a pointer because most refusals are a reason and nothing else.
+    extra: Option<Arc<Extra>>,
+}
+
+#[derive(Default)]
+struct Extra {
+    detail: Option<Cow<'static, str>>,
+    needed_scopes: Option<String>,
+    retry_after: Option<Duration>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl AuthError {
+    /// Which refusal this is.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What the log should know: the claim, the role, what was expected and what came instead.
+    ///
+    /// Not for clients. It never holds a token, but it may hold claim values of a token whose
+    /// signature was good.
+    pub fn detail(&self) -> Option<&str> {
+        self.extra.as_ref()?.detail.as_deref()
+    }
+
+    /// The scopes that would let the request through, separated by spaces, when scopes alone can.
+    pub fn needed_scopes(&self) -> Option<&str> {
+        self.extra.as_ref()?.needed_scopes.as_deref()
+    }
+
+    /// How long to wait before trying again, when a partner cannot be reached.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.extra.as_ref()?.retry_after
+    }
+
+    pub(crate) fn with_detail(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_extra(reason, Extra { detail: Some(detail.into()), ..Extra::default() })
+    }
+
+    pub(crate) fn with_source(
+        reason: Reason,
+        detail: impl Into<Cow<'static, str>>,
+        source: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        let detail = Some(detail.into());
+        Self::with_extra(
+            reason,
+            Extra { detail, source: Some(Box::new(source)), ..Extra::default() },
+        )
+    }
+
+    pub(crate) fn insufficient_scope(needed: String, detail: String) -> Self {
+        Self::with_extra(
+            Reason::InsufficientScope,
+            Extra { detail: Some(detail.into()), needed_scopes: Some(needed), ..Extra::default() },
+        )
+    }
+
+    fn with_extra(reason: Reason, extra: Extra) -> Self {
+        Self { reason, extra: Some(Arc::new(extra)) }
+    }
+}
+
+impl From<Reason> for AuthError {
+    fn from(reason: Reason) -> Self {
+        Self { reason, extra: None }
+    }
+}
+
+impl From<KeysUnavailable> for AuthError {
+    fn from(error: KeysUnavailable) -> Self {
+        Self::with_extra(
+            Reason::KeysUnavailable,
+            Extra {
+                retry_after: Some(error.retry_after),
+                source: error.source,
+                ..Extra::default()
+            },
+        )
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.reason {
+            Reason::MissingToken => "no bearer token was sent",
+            Reason::MalformedAuthorization => "the authorization field is malformed",
+            Reason::RepeatedAuthorization => "there are several authorization fields",
+            Reason::SeveralTokens => "tokens were sent in several places",
+            Reason::TokenTooLarge => "the token is too large",
+            Reason::Malformed => "the token is malformed",
+            Reason::Encrypted => "the token is encrypted",
+            Reason::UnsupportedAlgorithm => "the token's algorithm is not supported",
+            Reason::AlgorithmNotAllowed => "the token's algorithm is not allowed",
+            Reason::CriticalHeader => "the token asks for an extension that is not understood",
+            Reason::UnknownKey => "the token's key is unknown",
+            Reason::InvalidSignature => "the token's signature is invalid",
+            Reason::WrongTokenType => "the token is of another kind",
+            Reason::MissingClaim => "the token lacks a claim",
+            Reason::InvalidClaim => "a claim of the token is invalid",
+            Reason::Expired => "the token has expired",
+            Reason::NotYetValid => "the token is not valid yet",
+            Reason::WrongIssuer => "the token is from another issuer",
+            Reason::WrongAudience => "the token is for another audience",
+            Reason::InsufficientScope => "the token lacks a scope",
+            Reason::Forbidden => "the token does not allow this",
+            Reason::ClaimsMismatch => "the token's claims do not fit the claims type",
+            Reason::KeysUnavailable => "the keys to verify the token cannot be had",
+            Reason::LayerMissing => "no BearerLayer has seen this request",
+            Reason::ClaimsTypeMissing => "the BearerLayer produces another claims type",
+        })
+    }
+}
+
+impl fmt::Debug for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("AuthError");
+        out.field("reason", &self.reason);
+        if let Some(extra) = &self.extra {
+            extra.detail.iter().for_each(|detail| _ = out.field("detail", detail));
+            extra.needed_scopes.iter().for_each(|scopes| _ = out.field("needed_scopes", scopes));
+            extra.retry_after.iter().for_each(|after| _ = out.field("retry_after", after));
+            extra.source.iter().for_each(|source| _ = out.field("source", source));
+        }
+        out.finish()
+    }
+}
+
+impl Error for AuthError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self.extra.as_ref()?.source.as_deref()?;
+        Some(source)
+    }
+}
+
+/// The keys of a [`KeySource`](crate::KeySource) cannot be had right now.
+///
+/// A request that needs them is answered 503 with `Retry-After`: it is neither the client's nor the
+/// token's fault.
+pub struct KeysUnavailable {
+    retry_after: Duration,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl KeysUnavailable {
+    /// Keys that cannot be had, for a reason the log will name.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { retry_after: Duration::from_secs(5), source: Some(source.into()) }
+    }
+
+    /// Sets what `Retry-After` says, rounded up to seconds. The default is 5 seconds.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+}
+
+impl fmt::Display for KeysUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the keys cannot be had")
+    }
+}
+
+impl fmt::Debug for KeysUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeysUnavailable")
+            .field("retry_after", &self.retry_after)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl Error for KeysUnavailable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self.source.as_deref()?;
+        Some(source)
+    }
+}

@@ -1,0 +1,9 @@
+//! Making tokens: for an application that signs users in itself, and for tests.
+
+mod issuer;
+mod jwks;
+mod request;
+
+pub use issuer::TokenIssuer;
+pub use jwks::{JwksBody, JwksService, PublicKeys};
+pub use request::{IssueError, IssuedToken, TokenRequest};

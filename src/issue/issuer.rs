@@ -1,0 +1,175 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{AlgorithmFamily, EncodingKey};
+
+use super::jwks::{JwksService, PublicKeys};
+use super::request::TokenRequest;
+use crate::clock::{Clock, SystemClock};
+use crate::config_error::{ConfigError, KeyProblem};
+use crate::crypto::{self, Material, Sign};
+use crate::jose::{Algorithm, Family};
+use crate::key::{PublicJwk, VerifyingKey};
+
+/// Signs access tokens.
+///
+/// ```
+/// use jsonwebtoken::EncodingKey;
+/// use tower_bearer::{Algorithm, TokenIssuer, Validation, Verifier};
+///
+/// # #[derive(serde::Deserialize)] struct User { name: String }
+/// # #[derive(serde::Serialize)] struct Profile { name: &'static str }
+/// let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
+/// let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
+/// let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?;
+///
+/// let issued = tokens
+///     .token_for("alice")
+///     .with_roles(["user"])
+///     .with_claims(&Profile { name: "Alice" })
+///     .issue()
+///     .expect("these claims are an object");
+///
+/// let verifier =
+///     Verifier::<User>::new(tokens.verifying_key(), Validation::new(issuer, audience))?;
+/// # let check = async {
+/// assert_eq!(verifier.verify(issued.as_str()).await.unwrap().name, "Alice");
+/// # };
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(check);
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// Tokens follow RFC 9068: `typ` is `at+jwt`, and `iss`, `aud`, `sub`, `iat`, `nbf`, `exp` and a
+/// random `jti` are there.
+pub struct TokenIssuer {
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) algorithm: Algorithm,
+    pub(super) signer: Box<dyn Sign>,
+    pub(super) lifetime: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) key_id: Option<String>,
+    material: Material,
+}
+
+impl TokenIssuer {
+    /// Signs with this key (PKCS#8, PKCS#1 or SEC 1) or secret.
+    ///
+    /// The `kid` is the key's thumbprint (RFC 7638), so it changes with the key; secrets have none
+    /// until [`with_key_id`](Self::with_key_id).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Key`] when the key is not for the algorithm, cannot be read, or is too weak;
+    /// [`ConfigError::EmptyIssuer`] and [`ConfigError::EmptyAudience`].
+    pub fn new(
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        algorithm: Algorithm,
+        key: &EncodingKey,
+    ) -> Result<Self, ConfigError> {
+        let (family, kind) = match key.family() {
+            AlgorithmFamily::Hmac => (Family::Hmac, "a secret"),
+            AlgorithmFamily::Rsa => (Family::Rsa, "an RSA key"),
+            AlgorithmFamily::Ec => (Family::Ec, "an elliptic curve key"),
+            AlgorithmFamily::Ed => (Family::Ed25519, "an Ed25519 key"),
+        };
+        if family != algorithm.family() {
+            let algorithm = algorithm.as_str();
+            return Err(KeyProblem::AlgorithmMismatch { algorithm, kind }.into());
+        }
+        let (issuer, audience) = (issuer.into(), audience.into());
+        if issuer.is_empty() {
+            return Err(ConfigError::EmptyIssuer);
+        }
+        if audience.is_empty() {
+            return Err(ConfigError::EmptyAudience);
+        }
+        let (signer, material) = crypto::signer(algorithm, key.as_bytes())?;
+        Ok(Self {
+            issuer,
+            audience,
+            algorithm,
+            signer,
+            lifetime: DEFAULT_LIFETIME,
+            clock: Arc::new(SystemClock),
+            key_id: thumbprint(&material),
+            material,
+        })
+    }
+
+    /// Sets the `kid`.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// Sets how long tokens are valid. The default is 15 minutes.
+    #[must_use]
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Asks another clock for the time. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Begins a token that speaks for this subject.
+    pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_> {
+        TokenRequest::new(self, subject.into())
+    }
+
+    /// The key that verifies these tokens, for a [`Verifier`](crate::Verifier) in the same program.
+    ///
+    /// # Panics
+    ///
+    /// Never: what was good enough to sign with can be verified with.
+    pub fn verifying_key(&self) -> VerifyingKey {
+        let key = VerifyingKey::new(self.algorithm, &self.material)
+            .expect("the material was checked for this algorithm");
+        match &self.key_id {
+            Some(key_id) => key.with_key_id(key_id),
+            None => key,
+        }
+    }
+
+    /// The public key as a JWK set. Empty when tokens are signed with a secret: that has no public
+    /// part.
+    pub fn public_keys(&self) -> PublicKeys {
+        PublicKeys::new(PublicJwk::new(&self.material, self.algorithm, self.key_id.clone()))
+    }
+
+    /// A service that answers `GET` with the JWK set, to be cached for 10 minutes.
+    ///
+    /// With axum: `.route_service("/.well-known/jwks.json", issuer.jwks_service())`.
+    pub fn jwks_service(&self) -> JwksService {
+        JwksService::new(&self.public_keys())
+    }
+}
+
+fn thumbprint(material: &Material) -> Option<String> {
+    let hash = crypto::sha256(&PublicJwk::thumbprint_input(material)?)?;
+    Some(URL_SAFE_NO_PAD.encode(hash))
+}
+
+impl fmt::Debug for TokenIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenIssuer")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("algorithm", &self.algorithm)
+            .field("key_id", &self.key_id)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);

@@ -1,0 +1,212 @@
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::TokenIssuer;
+use crate::claims::NumericDate;
+
+/// A token in the making; see [`TokenIssuer::token_for`].
+#[must_use = "nothing is signed before `issue`"]
+pub struct TokenRequest<'i> {
+    issuer: &'i TokenIssuer,
+    lifetime: Duration,
+    claims: Map<String, Value>,
+    problem: Option<IssueError>,
+}
+
+impl<'i> TokenRequest<'i> {
+    pub(super) fn new(issuer: &'i TokenIssuer, subject: String) -> Self {
+        let claims = Map::from_iter([("sub".to_owned(), subject.into())]);
+        Self { issuer, lifetime: issuer.lifetime, claims, problem: None }
+    }
+
+    /// Grants roles: the claim `roles`, a list.
+    pub fn with_roles<R: Into<String>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.claims.insert("roles".to_owned(), roles.into());
+        self
+    }
+
+    /// Grants scopes: the claim `scope`, separated by spaces (RFC 8693 §4.2).
+    pub fn with_scopes<R: Into<String>>(mut self, scopes: impl IntoIterator<Item = R>) -> Self {
+        let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
+        self.claims.insert("scope".to_owned(), scopes.join(" ").into());
+        self
+    }
+
+    /// Names the client that asked for the token: the claim `client_id`.
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.claims.insert("client_id".to_owned(), client_id.into().into());
+        self
+    }
+
+    /// Sets how long this one token is valid. The default is the issuer's.
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Adds the application's own claims: anything that serialises to a JSON object.
+    ///
+    /// The registered claims that the issuer sets cannot be set this way; [`issue`](Self::issue)
+    /// says so.
+    pub fn with_claims(mut self, claims: &impl Serialize) -> Self {
+        match serde_json::to_value(claims) {
+            Ok(Value::Object(own)) => match own.keys().find(|name| RESERVED.contains(&&***name)) {
+                Some(name) => self.problem = Some(IssueError::ReservedClaim(name.clone())),
+                None => self.claims.extend(own),
+            },
+            Ok(_) => self.problem = Some(IssueError::NotAnObject),
+            Err(error) => self.problem = Some(IssueError::Unserializable(error.to_string())),
+        }
+        self
+    }
+
+    /// Signs the token.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] when the claims given to [`with_claims`](Self::with_claims) cannot be put into
+    /// a token, or when the machine has no randomness to give.
+    pub fn issue(mut self) -> Result<IssuedToken, IssueError> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        let issuer = self.issuer;
+        let issued_at = NumericDate::from(issuer.clock.now()).as_seconds();
+        let lifetime = self.lifetime.as_secs();
+        let expires_at = issued_at.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX));
+        let token_id = random_id()?;
+        for (name, value) in [
+            ("iss", Value::from(issuer.issuer.as_str())),
+            ("aud", issuer.audience.as_str().into()),
+            ("iat", issued_at.into()),
+            ("nbf", issued_at.into()),
+            ("exp", expires_at.into()),
+            ("jti", token_id.as_str().into()),
+        ] {
+            self.claims.insert(name.to_owned(), value);
+        }
+        let algorithm = issuer.algorithm.as_str();
+        let header = Header { alg: algorithm, typ: "at+jwt", kid: issuer.key_id.as_deref() };
+        let mut token = format!("{}.{}", encode(&header), encode(&self.claims));
+        let signature = issuer.signer.sign(token.as_bytes()).ok_or(IssueError::NoSignature)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(IssuedToken {
+            token,
+            token_id,
+            expires_in: Duration::from_secs(lifetime),
+            expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Header<'h> {
+    alg: &'static str,
+    typ: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'h str>,
+}
+
+fn encode(value: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("string keys and JSON values"))
+}
+
+// 128 random bits, as RFC 4122 would spend them, without its dashes.
+fn random_id() -> Result<String, IssueError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| IssueError::NoRandomness)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+impl fmt::Debug for TokenRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest").field("issuer", self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// A signed token. Its `Debug` does not show it.
+#[derive(Clone)]
+pub struct IssuedToken {
+    token: String,
+    token_id: String,
+    expires_in: Duration,
+    expires_at: SystemTime,
+}
+
+impl IssuedToken {
+    /// The token in compact form.
+    pub fn as_str(&self) -> &str {
+        &self.token
+    }
+
+    /// The token in compact form, owned.
+    pub fn into_string(self) -> String {
+        self.token
+    }
+
+    /// `jti`.
+    pub fn token_id(&self) -> &str {
+        &self.token_id
+    }
+
+    /// For how long it is valid, as `expires_in` in a token response (RFC 6749 §5.1).
+    pub fn expires_in(&self) -> Duration {
+        self.expires_in
+    }
+
+    /// When it stops being valid.
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedToken")
+            .field("token_id", &self.token_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The application's claims hold one that the issuer sets.
+    ReservedClaim(String),
+    /// The application's claims are not a JSON object.
+    NotAnObject,
+    /// The application's claims cannot be written as JSON.
+    Unserializable(String),
+    /// The operating system has no randomness to give.
+    NoRandomness,
+    /// The back end could not sign.
+    NoSignature,
+}
+
+impl fmt::Display for IssueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReservedClaim(name) => {
+                write!(f, "the claim `{name}` is set by the issuer and cannot be an own one")
+            }
+            Self::NotAnObject => f.write_str("own claims must be a JSON object"),
+            Self::Unserializable(problem) => write!(f, "own claims cannot be written: {problem}"),
+            Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
+            Self::NoSignature => f.write_str("the back end could not sign"),
+        }
+    }
+}
+
+impl Error for IssueError {}
+
+const RESERVED: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];

@@ -1,0 +1,11 @@
+//! The vocabulary of JOSE: algorithms and the header of a token.
+//!
+//! Ours rather than jsonwebtoken's, because that one lacks ES512 and Ed25519, and because its header
+//! lets through what RFC 7515 wants refused.
+
+mod algorithm;
+mod header;
+
+pub(crate) use algorithm::Family;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use header::Header;

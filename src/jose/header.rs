@@ -1,0 +1,221 @@
+use std::fmt;
+
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::Algorithm;
+use crate::error::{AuthError, Reason};
+use crate::json::{self, MemberName, SeenNames};
+
+/// The header of a token (RFC 7515 §4), as far as it says anything to a verifier.
+///
+/// Until the signature has been verified these are claims of a stranger. They choose among keys
+/// that are trusted already and do nothing else: `jku`, `jwk`, `x5u` and `x5c` are not even read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    algorithm: Algorithm,
+    key_id: Option<Box<str>>,
+    token_type: Option<Box<str>>,
+    content_type: Option<Box<str>>,
+}
+
+impl Header {
+    /// `alg`.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `kid`, at most 256 bytes.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// `typ`, as it was written.
+    pub fn token_type(&self) -> Option<&str> {
+        self.token_type.as_deref()
+    }
+
+    /// `cty`, as it was written.
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
+    /// Reads the decoded first segment of a token.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, AuthError> {
+        let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
+        // RFC 7515 §5.2: UTF-8 throughout, also where nobody looks.
+        let text = str::from_utf8(bytes).map_err(|_| malformed("the header is not UTF-8"))?;
+        if !json::is_shallow(text) {
+            return Err(malformed("the header nests too deeply"));
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let fields = deserializer
+            .deserialize_map(FieldsVisitor)
+            .and_then(|fields| deserializer.end().map(|()| fields))
+            .map_err(|_| malformed("the header is not an object as RFC 7515 describes it"))?;
+        fields.into_header()
+    }
+}
+
+/// The members that matter, before they are judged: a refusal shall name its own reason, and the
+/// order of members shall not change which.
+#[derive(Default)]
+struct Fields {
+    algorithm: Option<String>,
+    key_id: Option<Box<str>>,
+    token_type: Option<Box<str>>,
+    content_type: Option<Box<str>>,
+    critical: bool,
+    unencoded: bool,
+}
+
+impl Fields {
+    fn into_header(self) -> Result<Header, AuthError> {
+        // RFC 7515 §4.1.11: an extension that is not understood makes the whole JWS invalid. None
+        // is understood here, and an empty or malformed list is forbidden too.
+        if self.critical {
+            return Err(AuthError::with_detail(Reason::CriticalHeader, "the header has `crit`"));
+        }
+        // RFC 7797 §7: no JWT may be unencoded.
+        if self.unencoded {
+            return Err(AuthError::with_detail(Reason::CriticalHeader, "`b64` is not true"));
+        }
+        let name = self
+            .algorithm
+            .ok_or_else(|| AuthError::with_detail(Reason::Malformed, "the header has no `alg`"))?;
+        let algorithm = name.parse().map_err(|_| Reason::UnsupportedAlgorithm)?;
+        if self.key_id.as_ref().is_some_and(|kid| kid.len() > MAX_KEY_ID) {
+            return Err(AuthError::with_detail(Reason::Malformed, "`kid` is too long"));
+        }
+        Ok(Header {
+            algorithm,
+            key_id: self.key_id,
+            token_type: self.token_type,
+            content_type: self.content_type,
+        })
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JOSE header")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        let mut seen = SeenNames::with_capacity(8);
+        while let Some(name) = map.next_key::<MemberName<'de>>()? {
+            match seen.insert(name).map_err(A::Error::custom)? {
+                "alg" => fields.algorithm = Some(map.next_value()?),
+                "kid" => fields.key_id = Some(map.next_value()?),
+                "typ" => fields.token_type = Some(map.next_value()?),
+                "cty" => fields.content_type = Some(map.next_value()?),
+                "b64" => fields.unencoded = !map.next_value::<IsTrue>()?.0,
+                "crit" => {
+                    map.next_value::<IgnoredAny>()?;
+                    fields.critical = true;
+                }
+                _ => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Whether a member of any JSON type is `true`.
+struct IsTrue(bool);
+
+impl<'de> serde::Deserialize<'de> for IsTrue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(value == serde_json::Value::Bool(true)))
+    }
+}
+
+const MAX_KEY_ID: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(header: &str) -> Reason {
+        Header::parse(header.as_bytes()).unwrap_err().reason()
+    }
+
+    #[test]
+    fn header_with_the_usual_members_is_read() {
+        let header = Header::parse(br#"{"typ":"at+jwt","alg":"ES256","kid":"k1","gty":["x"]}"#);
+
+        let header = header.unwrap();
+        assert_eq!(header.algorithm(), Algorithm::ES256);
+        assert_eq!(header.key_id(), Some("k1"));
+        assert_eq!(header.token_type(), Some("at+jwt"));
+    }
+
+    #[test]
+    fn header_that_is_not_one_whole_object_is_malformed() {
+        // RFC 7515 §5.2: the header is a UTF-8 JSON object and nothing else
+        for header in ["", "[]", "null", "\"alg\"", r#"{"alg":"HS256"} "#, r#"{"alg":"HS256"}x"#] {
+            let expected = header.ends_with(' ');
+            assert_eq!(Header::parse(header.as_bytes()).is_ok(), expected, "{header}");
+        }
+        assert_eq!(
+            Header::parse(b"{\"alg\":\"HS256\",\"x\":\"\xff\"}").unwrap_err().reason(),
+            Reason::Malformed
+        );
+    }
+
+    #[test]
+    fn repeated_member_is_malformed_even_when_nobody_reads_it() {
+        // RFC 7515 §4: header parameter names are unique
+        assert_eq!(reason(r#"{"alg":"HS256","alg":"HS256"}"#), Reason::Malformed);
+        assert_eq!(reason(r#"{"alg":"HS256","x":1,"x":1}"#), Reason::Malformed);
+        assert_eq!(reason(r#"{"alg":"HS256","x":1,"\u0078":1}"#), Reason::Malformed);
+    }
+
+    #[test]
+    fn members_of_the_wrong_type_are_malformed() {
+        // RFC 7515 §4.1.4: a `kid` that is not a string is malformed
+        for header in [
+            r#"{"alg":256}"#,
+            r#"{"alg":null}"#,
+            r#"{"kid":"a"}"#,
+            r#"{"alg":"HS256","kid":1}"#,
+            r#"{"alg":"HS256","kid":null}"#,
+            r#"{"alg":"HS256","typ":["JWT"]}"#,
+        ] {
+            assert_eq!(reason(header), Reason::Malformed, "{header}");
+        }
+    }
+
+    #[test]
+    fn key_id_of_256_bytes_is_read_and_one_more_is_refused() {
+        // RFC 8725bis §3.10: `kid` is limited in length
+        let header = |n: usize| format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(n));
+
+        assert!(Header::parse(header(256).as_bytes()).is_ok());
+        assert_eq!(reason(&header(257)), Reason::Malformed);
+    }
+
+    #[test]
+    fn crit_in_any_form_is_refused() {
+        // RFC 7515 §4.1.11: extensions that are not understood, and malformed lists of them
+        for crit in [r#"["exp"]"#, "[]", r#"["b64"]"#, "null", "1", r#""exp""#] {
+            let header = format!(r#"{{"alg":"HS256","crit":{crit}}}"#);
+            assert_eq!(reason(&header), Reason::CriticalHeader, "{crit}");
+        }
+    }
+
+    #[test]
+    fn b64_must_be_true_when_it_is_there() {
+        // RFC 7797 §7: JWTs are never unencoded
+        for b64 in ["false", "null", "0", r#""true""#] {
+            let header = format!(r#"{{"alg":"HS256","b64":{b64}}}"#);
+            assert_eq!(reason(&header), Reason::CriticalHeader, "{b64}");
+        }
+        assert!(Header::parse(br#"{"alg":"HS256","b64":true}"#).is_ok());
+    }
+}

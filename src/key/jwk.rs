@@ -1,0 +1,220 @@
+//! JSON Web Keys (RFC 7517) and sets of them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::der;
+use crate::config_error::{ConfigError, KeyProblem};
+use crate::crypto::{Curve, Material};
+use crate::jose::Algorithm;
+
+/// One key as it was read, with what it says about itself.
+pub(super) struct Entry {
+    pub(super) key_id: Option<String>,
+    /// The material, and the algorithm if the key names one.
+    pub(super) key: Result<(Material, Option<Algorithm>), KeyProblem>,
+}
+
+/// Reads a JWK set, or a single JWK. Each entry stands for itself: an odd one costs no other.
+pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
+    #[derive(Deserialize)]
+    struct Set<'a> {
+        #[serde(borrow)]
+        keys: Option<Vec<&'a RawValue>>,
+    }
+    let set: Set<'_> = serde_json::from_str(text).map_err(|error| {
+        let problem = error.to_string();
+        ConfigError::UnreadableKeys { expected: "a JWK or a JWK set", problem }
+    })?;
+    match set.keys {
+        Some(keys) => Ok(keys.into_iter().map(|key| read(key.get())).collect()),
+        None => Ok(vec![read(text)]),
+    }
+}
+
+/// Whether the bytes are the text of a public JWK, or of a set with one.
+pub(super) fn is_public_key(bytes: &[u8]) -> bool {
+    let entries = str::from_utf8(bytes).ok().and_then(|text| read_set(text).ok());
+    entries.into_iter().flatten().any(|entry| match entry.key {
+        Ok((material, _)) => !matches!(material, Material::Secret(_)),
+        Err(_) => false,
+    })
+}
+
+// Members that are not named here are ignored (RFC 7517 §4); `serde` refuses a named one that comes
+// twice.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    kid: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    k: Option<String>,
+    d: Option<String>,
+}
+
+fn read(text: &str) -> Entry {
+    match serde_json::from_str::<Jwk>(text) {
+        Ok(jwk) => Entry { key: jwk.read(), key_id: jwk.kid },
+        Err(error) => {
+            #[derive(Deserialize)]
+            struct Named {
+                kid: Option<String>,
+            }
+            let key_id = serde_json::from_str(text).ok().and_then(|Named { kid }| kid);
+            Entry { key_id, key: Err(KeyProblem::Unreadable(error.to_string())) }
+        }
+    }
+}
+
+impl Jwk {
+    fn read(&self) -> Result<(Material, Option<Algorithm>), KeyProblem> {
+        // RFC 7517 §4.2, §4.3: a key for something else never verifies.
+        let for_verifying = self.usage.as_ref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !for_verifying {
+            return Err(KeyProblem::NotForVerifying);
+        }
+        if self.d.is_some() {
+            return Err(KeyProblem::Private);
+        }
+        let material = self.material()?;
+        let algorithm = match &self.alg {
+            None => None,
+            Some(name) => Some(
+                name.parse()
+                    .map_err(|_| KeyProblem::AlgorithmNotAllowed { algorithm: name.clone() })?,
+            ),
+        };
+        Ok((material, algorithm))
+    }
+
+    fn material(&self) -> Result<Material, KeyProblem> {
+        match &*self.kty {
+            "oct" => {
+                let secret = Zeroizing::new(decode("k", self.k.as_ref())?);
+                if der::is_public_key(&secret) {
+                    return Err(KeyProblem::PublicKeyAsSecret);
+                }
+                Ok(Material::secret(&secret))
+            }
+            "RSA" => Material::rsa(&decode("n", self.n.as_ref())?, &decode("e", self.e.as_ref())?),
+            "EC" => {
+                let curve = self.crv.as_deref().and_then(Curve::from_name);
+                Material::ec(
+                    curve.ok_or(KeyProblem::Curve)?,
+                    &decode("x", self.x.as_ref())?,
+                    &decode("y", self.y.as_ref())?,
+                )
+            }
+            "OKP" if self.crv.as_deref() == Some("Ed25519") => {
+                Material::ed25519(&decode("x", self.x.as_ref())?)
+            }
+            "OKP" => Err(KeyProblem::Curve),
+            other => Err(KeyProblem::UnsupportedType { kty: other.to_owned() }),
+        }
+    }
+}
+
+fn decode(name: &str, value: Option<&String>) -> Result<Vec<u8>, KeyProblem> {
+    let value = value.ok_or_else(|| KeyProblem::Unreadable(format!("`{name}` is missing")))?;
+    URL_SAFE_NO_PAD
+        .decode(value)
+        .map_err(|_| KeyProblem::Unreadable(format!("`{name}` is not base64url without padding")))
+}
+
+#[cfg(feature = "issue")]
+pub(crate) use public::PublicJwk;
+
+#[cfg(feature = "issue")]
+mod public {
+    use serde::Serialize;
+
+    use base64::Engine as _;
+
+    use super::{Algorithm, Material, URL_SAFE_NO_PAD};
+
+    /// A public key as a JWK.
+    #[derive(Clone, Debug, Serialize)]
+    pub(crate) struct PublicJwk {
+        #[serde(flatten)]
+        parameters: Parameters,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kid: Option<String>,
+        alg: &'static str,
+        #[serde(rename = "use")]
+        usage: &'static str,
+    }
+
+    // The order of members is that of RFC 7638 §3.2: a thumbprint is taken of exactly this.
+    #[derive(Clone, Debug, Serialize)]
+    #[serde(untagged)]
+    enum Parameters {
+        Rsa { e: String, kty: &'static str, n: String },
+        Ec { crv: &'static str, kty: &'static str, x: String, y: String },
+        Okp { crv: &'static str, kty: &'static str, x: String },
+    }
+
+    impl PublicJwk {
+        /// `None` for a secret, which has no public part.
+        pub(crate) fn new(
+            material: &Material,
+            algorithm: Algorithm,
+            key_id: Option<String>,
+        ) -> Option<Self> {
+            let parameters = Parameters::of(material)?;
+            Some(Self { parameters, kid: key_id, alg: algorithm.as_str(), usage: "sig" })
+        }
+
+        /// What a thumbprint (RFC 7638) is taken of.
+        pub(crate) fn thumbprint_input(material: &Material) -> Option<Vec<u8>> {
+            let parameters = Parameters::of(material)?;
+            Some(serde_json::to_vec(&parameters).expect("strings serialise"))
+        }
+    }
+
+    impl Parameters {
+        fn of(material: &Material) -> Option<Self> {
+            let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+            match material {
+                Material::Secret(_) => None,
+                Material::Rsa { modulus, exponent } => {
+                    Some(Self::Rsa { e: encode(exponent), kty: "RSA", n: encode(modulus) })
+                }
+                Material::Ec { curve, x, y } => {
+                    Some(Self::Ec { crv: curve.name(), kty: "EC", x: encode(x), y: encode(y) })
+                }
+                Material::Ed25519(x) => {
+                    Some(Self::Okp { crv: "Ed25519", kty: "OKP", x: encode(x) })
+                }
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn thumbprint_input_is_that_of_the_rfcs_example() {
+            // RFC 8037 §A.3: the thumbprint of an Ed25519 key
+            let x = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+            let material = Material::ed25519(&x).unwrap();
+
+            assert_eq!(
+                PublicJwk::thumbprint_input(&material).unwrap(),
+                br#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
+            );
+        }
+    }
+}

@@ -1,0 +1,212 @@
+use std::collections::HashMap;
+use std::fmt;
+
+use super::verifying::{bind, utf8};
+use super::{Candidates, KeySource, Lookup, VerifyingKey, der, jwk};
+use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
+use crate::jose::{Algorithm, Header};
+use crate::trace;
+
+/// Keys that are known from the start and never change.
+///
+/// ```
+/// # use tower_bearer::{Algorithm, KeySet, VerifyingKey};
+/// # let (old, new) = ("an old secret of more than 32 bytes", "the new secret of more than 32 bytes");
+/// // Two secrets at once, while the old one is being replaced:
+/// let keys: KeySet = [
+///     VerifyingKey::from_secret(Algorithm::HS256, new)?.with_key_id("2026-11"),
+///     VerifyingKey::from_secret(Algorithm::HS256, old)?.with_key_id("2026-05"),
+/// ]
+/// .into_iter()
+/// .collect();
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// A token that names a `kid` is checked with the keys of that name, or else with those that have
+/// none; a token without `kid` with every key of its algorithm, 16 at the most.
+#[derive(Clone, Default)]
+pub struct KeySet {
+    keys: Vec<VerifyingKey>,
+    by_id: HashMap<Box<str>, ByAlgorithm>,
+    without_id: ByAlgorithm,
+    all: ByAlgorithm,
+    skipped: Vec<SkippedKey>,
+}
+
+/// The candidates of each algorithm, ready to be handed out.
+type ByAlgorithm = Vec<(Algorithm, Candidates)>;
+
+impl KeySet {
+    /// Reads a JWK set or a single JWK (RFC 7517).
+    ///
+    /// A key that cannot be used is left out and costs no other: [`skipped`](Self::skipped) tells.
+    /// RSA keys that name no `alg` are used for RS256, keys on curves for what their curve is for;
+    /// a secret (`oct`) must name its `alg`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnreadableKeys`] when the text is no JWK or JWK set,
+    /// [`ConfigError::NoUsableKey`] when no key is left.
+    pub fn from_jwks(jwks: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::read_jwks(jwks.as_ref(), None)
+    }
+
+    /// Reads a JWK set or a single JWK, for these algorithms only.
+    ///
+    /// RSA keys and secrets that name no `alg` are used for each algorithm of their kind in the
+    /// list.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_jwks`](Self::from_jwks).
+    pub fn from_jwks_for(
+        jwks: impl AsRef<[u8]>,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, ConfigError> {
+        Self::read_jwks(jwks.as_ref(), Some(algorithms))
+    }
+
+    /// Reads public keys in PEM: one or more blocks of `PUBLIC KEY` (SPKI) or `RSA PUBLIC KEY`.
+    ///
+    /// RSA keys are used for RS256, keys on curves for what their curve is for. The keys have no
+    /// name, so they are tried for tokens of any `kid`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnreadableKeys`] when there is no PEM block,
+    /// [`ConfigError::NoUsableKey`] when no key is left.
+    pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::read_pem(pem.as_ref(), None)
+    }
+
+    /// Reads public keys in PEM, for these algorithms only: RSA keys are used for each RSA
+    /// algorithm in the list.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_pem`](Self::from_pem).
+    pub fn from_pem_for(
+        pem: impl AsRef<[u8]>,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, ConfigError> {
+        Self::read_pem(pem.as_ref(), Some(algorithms))
+    }
+
+    /// The keys, in the order they were given.
+    pub fn keys(&self) -> &[VerifyingKey] {
+        &self.keys
+    }
+
+    /// The keys that were left out, with the reason of each.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    fn read_jwks(jwks: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
+        let entries = jwk::read_set(utf8(jwks, "a JWK or a JWK set")?)?;
+        Self::collect_usable(entries.into_iter().map(|entry| {
+            let keys = entry.key.and_then(|(material, declared)| {
+                bind(&material, declared, allowed, entry.key_id.as_deref())
+            });
+            (entry.key_id, keys)
+        }))
+    }
+
+    fn read_pem(pem: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
+        let entries = der::read_pem(utf8(pem, "public keys in PEM")?)?;
+        Self::collect_usable(entries.into_iter().map(|material| {
+            (None, material.and_then(|material| bind(&material, None, allowed, None)))
+        }))
+    }
+
+    fn collect_usable(
+        entries: impl Iterator<Item = (Option<String>, Result<Vec<VerifyingKey>, KeyProblem>)>,
+    ) -> Result<Self, ConfigError> {
+        let mut usable = Vec::new();
+        let mut skipped = Vec::new();
+        for (index, (key_id, keys)) in entries.enumerate() {
+            match keys {
+                Ok(keys) => usable.extend(keys),
+                Err(problem) => skipped.push(SkippedKey { index, key_id, problem }),
+            }
+        }
+        if usable.is_empty() {
+            return Err(ConfigError::NoUsableKey { skipped });
+        }
+        skipped.iter().for_each(trace::skipped_key);
+        Ok(Self { skipped, ..usable.into_iter().collect() })
+    }
+}
+
+impl FromIterator<VerifyingKey> for KeySet {
+    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
+        let keys: Vec<VerifyingKey> = keys.into_iter().collect();
+        let mut ids: HashMap<Box<str>, Vec<&VerifyingKey>> = HashMap::new();
+        for key in &keys {
+            if let Some(id) = key.key_id() {
+                ids.entry(id.into()).or_default().push(key);
+            }
+        }
+        Self {
+            by_id: ids.into_iter().map(|(id, keys)| (id, by_algorithm(keys))).collect(),
+            without_id: by_algorithm(keys.iter().filter(|key| key.key_id().is_none())),
+            all: by_algorithm(&keys),
+            skipped: Vec::new(),
+            keys,
+        }
+    }
+}
+
+impl From<VerifyingKey> for KeySet {
+    fn from(key: VerifyingKey) -> Self {
+        [key].into_iter().collect()
+    }
+}
+
+impl KeySource for KeySet {
+    fn lookup(&self, header: &Header) -> Lookup {
+        let algorithm = header.algorithm();
+        let found = match header.key_id() {
+            None => find(&self.all, algorithm),
+            Some(id) => {
+                let named = self.by_id.get(id);
+                let found = named.and_then(|keys| find(keys, algorithm));
+                match (found.or_else(|| find(&self.without_id, algorithm)), named) {
+                    (None, None) if find(&self.all, algorithm).is_some() => return Lookup::Unknown,
+                    (found, _) => found,
+                }
+            }
+        };
+        found.map_or(Lookup::WrongAlgorithm, |keys| Lookup::Found(keys.clone()))
+    }
+}
+
+fn find(keys: &ByAlgorithm, algorithm: Algorithm) -> Option<&Candidates> {
+    let wanted = algorithm.canonical();
+    keys.iter().find(|(algorithm, _)| *algorithm == wanted).map(|(_, candidates)| candidates)
+}
+
+fn by_algorithm<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>) -> ByAlgorithm {
+    let mut groups: Vec<(Algorithm, Vec<VerifyingKey>)> = Vec::new();
+    for key in keys {
+        let algorithm = key.algorithm().canonical();
+        match groups.iter_mut().find(|(one, _)| *one == algorithm) {
+            Some((_, group)) => group.push(key.clone()),
+            None => groups.push((algorithm, vec![key.clone()])),
+        }
+    }
+    let candidates = |mut group: Vec<VerifyingKey>| match group.len() {
+        1 => Candidates::from(group.remove(0)),
+        _ => group.into_iter().collect(),
+    };
+    groups.into_iter().map(|(algorithm, group)| (algorithm, candidates(group))).collect()
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySet")
+            .field("keys", &self.keys)
+            .field("skipped", &self.skipped)
+            .finish_non_exhaustive()
+    }
+}

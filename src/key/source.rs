@@ -1,0 +1,127 @@
+use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::VerifyingKey;
+use crate::error::KeysUnavailable;
+use crate::jose::Header;
+
+/// Where the keys for a token come from.
+///
+/// The verifier asks for every token that it has not seen before, synchronously. Only if the answer
+/// is [`Lookup::Refresh`] does the request wait for [`refresh`](Self::refresh), once, after which it
+/// is asked again.
+///
+/// [`KeySet`](super::KeySet) and [`VerifyingKey`] are sources whose keys never change.
+pub trait KeySource: Send + Sync + 'static {
+    /// Finds the keys that may have signed a token with this header.
+    ///
+    /// Must not wait: it runs on the path of every request. The header is a stranger's word; it may
+    /// choose among the keys and nothing else.
+    fn lookup(&self, header: &Header) -> Lookup;
+
+    /// A number that changes whenever the keys do.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
+    /// Tries to get keys that [`lookup`](Self::lookup) asked for. Runs while a request waits, so it
+    /// must be bounded in time.
+    fn refresh(&self) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// What a [`KeySource`] says to a token's header.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// These keys may have signed the token.
+    Found(Candidates),
+    /// Perhaps there is such a key, but it must be waited for.
+    Refresh,
+    /// There is no such key.
+    Unknown,
+    /// There is such a key, but not for the algorithm of the header.
+    WrongAlgorithm,
+}
+
+/// The keys to try on a token, in order. Of more than 16 the verifier tries the first 16.
+#[derive(Clone)]
+pub struct Candidates(Several);
+
+#[derive(Clone)]
+enum Several {
+    One(VerifyingKey),
+    Many(Arc<[VerifyingKey]>),
+}
+
+impl Candidates {
+    /// The keys.
+    pub fn keys(&self) -> &[VerifyingKey] {
+        match &self.0 {
+            Several::One(key) => std::slice::from_ref(key),
+            Several::Many(keys) => keys,
+        }
+    }
+}
+
+impl From<VerifyingKey> for Candidates {
+    fn from(key: VerifyingKey) -> Self {
+        Self(Several::One(key))
+    }
+}
+
+impl FromIterator<VerifyingKey> for Candidates {
+    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
+        Self(Several::Many(keys.into_iter().collect()))
+    }
+}
+
+impl fmt::Debug for Candidates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.keys()).finish()
+    }
+}
+
+impl<K: KeySource + ?Sized> KeySource for Arc<K> {
+    fn lookup(&self, header: &Header) -> Lookup {
+        (**self).lookup(header)
+    }
+
+    fn epoch(&self) -> u64 {
+        (**self).epoch()
+    }
+
+    fn refresh(&self) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
+        (**self).refresh()
+    }
+}
+
+impl KeySource for VerifyingKey {
+    fn lookup(&self, header: &Header) -> Lookup {
+        if !self.is_for(header.algorithm()) {
+            return Lookup::WrongAlgorithm;
+        }
+        match (self.key_id(), header.key_id()) {
+            (Some(own), Some(wanted)) if own != wanted => Lookup::Unknown,
+            _ => Lookup::Found(self.clone().into()),
+        }
+    }
+}
+
+/// A [`KeySource`] whose type is forgotten. Only the cold path pays for a box.
+pub(crate) trait ErasedKeySource: Send + Sync {
+    fn lookup(&self, header: &Header) -> Lookup;
+    fn refresh(&self) -> Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + '_>>;
+}
+
+impl<K: KeySource> ErasedKeySource for K {
+    fn lookup(&self, header: &Header) -> Lookup {
+        KeySource::lookup(self, header)
+    }
+
+    fn refresh(&self) -> Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + '_>> {
+        Box::pin(KeySource::refresh(self))
+    }
+}

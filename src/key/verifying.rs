@@ -1,0 +1,194 @@
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use jsonwebtoken::DecodingKey;
+
+use super::{decoding, der, jwk};
+use crate::config_error::{ConfigError, KeyProblem};
+use crate::crypto::{self, Material, Verify};
+use crate::jose::{Algorithm, Family};
+
+/// A key together with the one algorithm it verifies.
+///
+/// Parsed once, when it is made. The algorithm that a token names chooses among keys and never
+/// what a key is used for, so a public RSA key cannot be read as an HMAC secret. Cloning is cheap.
+#[derive(Clone)]
+pub struct VerifyingKey(Arc<Inner>);
+
+struct Inner {
+    algorithm: Algorithm,
+    key_id: Option<Box<str>>,
+    verifier: Arc<dyn Verify>,
+}
+
+impl VerifyingKey {
+    /// A secret for HMAC, as raw bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyProblem`]s in [`ConfigError::Key`]: a secret shorter than the algorithm's output, an
+    /// algorithm other than HS256, HS384 or HS512, or a public key in place of a secret.
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, VerifyingKey};
+    ///
+    /// let secret = std::env::var("SECRET").unwrap_or("thirty-two bytes at the very least".into());
+    /// let key = VerifyingKey::from_secret(Algorithm::HS256, secret)?;
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    pub fn from_secret(
+        algorithm: Algorithm,
+        secret: impl AsRef<[u8]>,
+    ) -> Result<Self, ConfigError> {
+        let secret = secret.as_ref();
+        if der::is_public_key(secret) || jwk::is_public_key(secret) {
+            return Err(KeyProblem::PublicKeyAsSecret.into());
+        }
+        Ok(Self::new(algorithm, &Material::secret(secret))?)
+    }
+
+    /// A secret for HMAC, written in base64url with or without padding.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_secret`](Self::from_secret), and [`KeyProblem::Unreadable`].
+    pub fn from_base64url_secret(algorithm: Algorithm, secret: &str) -> Result<Self, ConfigError> {
+        let engine = if secret.ends_with('=') { &URL_SAFE } else { &URL_SAFE_NO_PAD };
+        // The decoder's own error would quote a byte of the secret.
+        let secret = engine.decode(secret).map_err(|_| {
+            KeyProblem::Unreadable("the secret is not base64url (A-Z a-z 0-9 - _)".to_owned())
+        })?;
+        Self::from_secret(algorithm, zeroize::Zeroizing::new(secret))
+    }
+
+    /// A public key in PEM, for one algorithm.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Key`] when the key cannot be used, or not for this algorithm;
+    /// [`ConfigError::UnreadableKeys`] when the text holds no key or several.
+    pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let text = utf8(pem.as_ref(), "a public key in PEM")?;
+        let mut keys = der::read_pem(text)?;
+        match (keys.pop(), keys.len()) {
+            (Some(key), 0) => Ok(Self::new(algorithm, &key?)?),
+            _ => Err(ConfigError::UnreadableKeys {
+                expected: "one public key in PEM",
+                problem: "there are several; load them with `KeySet::from_pem`".to_owned(),
+            }),
+        }
+    }
+
+    /// A key of jsonwebtoken's, for one algorithm of its family.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Key`] when the key cannot be used, or not for this algorithm.
+    pub fn from_decoding_key(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, ConfigError> {
+        match decoding::read(algorithm, key)? {
+            Material::Secret(secret) => Self::from_secret(algorithm, &*secret),
+            material => Ok(Self::new(algorithm, &material)?),
+        }
+    }
+
+    /// Gives the key a name. Tokens with another `kid` are then not checked with it; without a name
+    /// a key is tried for every token of its algorithm.
+    #[must_use]
+    pub fn with_key_id(self, key_id: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            algorithm: self.0.algorithm,
+            key_id: Some(key_id.into().into_boxed_str()),
+            verifier: Arc::clone(&self.0.verifier),
+        }))
+    }
+
+    /// The algorithm this key verifies.
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
+    }
+
+    /// The key's name, as tokens write it in `kid`.
+    pub fn key_id(&self) -> Option<&str> {
+        self.0.key_id.as_deref()
+    }
+
+    pub(crate) fn new(algorithm: Algorithm, material: &Material) -> Result<Self, KeyProblem> {
+        Self::named(algorithm, material, None)
+    }
+
+    pub(super) fn named(
+        algorithm: Algorithm,
+        material: &Material,
+        key_id: Option<&str>,
+    ) -> Result<Self, KeyProblem> {
+        let verifier = crypto::verifier(algorithm, material)?.into();
+        Ok(Self(Arc::new(Inner { algorithm, key_id: key_id.map(Into::into), verifier })))
+    }
+
+    /// Whether `signature` is this key's, for a token that names `algorithm`.
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        // RFC 8725 §3.1: enforced at the time of use, whatever a key source has answered.
+        self.is_for(algorithm) && self.0.verifier.verify(message, signature)
+    }
+
+    pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {
+        self.0.algorithm.canonical() == algorithm.canonical()
+    }
+}
+
+/// The keys that one piece of material makes: one for each algorithm it is to be used with.
+pub(super) fn bind(
+    material: &Material,
+    declared: Option<Algorithm>,
+    allowed: Option<&[Algorithm]>,
+    key_id: Option<&str>,
+) -> Result<Vec<VerifyingKey>, KeyProblem> {
+    let canonical = |algorithm: Algorithm| algorithm.canonical();
+    let is_allowed = |algorithm: &Algorithm| {
+        allowed.is_none_or(|allowed| allowed.iter().any(|a| canonical(*a) == canonical(*algorithm)))
+    };
+    // A key that names its algorithm, or a curve that has just one, is asked only whether that one
+    // is allowed. RSA keys and secrets that name none are for whatever of their family is allowed.
+    let several = |family| {
+        let allowed = allowed.into_iter().flatten().copied();
+        let mut algorithms: Vec<_> = allowed.filter(|one| one.family() == family).collect();
+        algorithms.dedup();
+        algorithms
+    };
+    let algorithms = match (declared, material) {
+        (Some(algorithm), _) => vec![algorithm],
+        (None, Material::Secret(_)) if several(Family::Hmac).is_empty() => {
+            return Err(KeyProblem::SecretWithoutAlgorithm);
+        }
+        (None, Material::Secret(_)) => several(Family::Hmac),
+        (None, Material::Rsa { .. }) if allowed.is_some() && !several(Family::Rsa).is_empty() => {
+            several(Family::Rsa)
+        }
+        (None, other) => other.default_algorithm().into_iter().collect(),
+    };
+    if let Some(algorithm) = algorithms.iter().find(|algorithm| !is_allowed(algorithm)) {
+        return Err(KeyProblem::AlgorithmNotAllowed { algorithm: algorithm.to_string() });
+    }
+    algorithms
+        .into_iter()
+        .map(|algorithm| VerifyingKey::named(algorithm, material, key_id))
+        .collect()
+}
+
+pub(super) fn utf8<'b>(bytes: &'b [u8], expected: &'static str) -> Result<&'b str, ConfigError> {
+    str::from_utf8(bytes).map_err(|_| ConfigError::UnreadableKeys {
+        expected,
+        problem: "the text is not UTF-8".to_owned(),
+    })
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("algorithm", &self.algorithm())
+            .field("key_id", &self.key_id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::Extensions;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::challenge::ChallengeConfig;
+use crate::claims::{Principal, Verified};
+use crate::error::{AuthError, Reason};
+use crate::policy::{self, Policy};
+use crate::reject::{self, Anonymous, Rejection};
+use crate::source::{AuthorizationHeader, TokenSource};
+use crate::verifier::{Attempt, Verifier};
+
+/// The decision about a request, without any of the machinery around it.
+pub(super) struct Gate<C> {
+    pub(super) verifier: Verifier<C>,
+    pub(super) sources: Vec<Arc<dyn TokenSource>>,
+    pub(super) optional: bool,
+    pub(super) policy: Option<Arc<dyn Policy>>,
+    pub(super) config: Arc<ChallengeConfig>,
+}
+
+/// What becomes of a request.
+pub(super) enum Decision<C> {
+    /// It goes on: with claims, or without where tokens are optional.
+    Pass(Option<Verified<C>>),
+    Refuse(Rejection),
+    /// The keys for this token must be waited for.
+    Wait(Zeroizing<String>),
+}
+
+impl<C> Gate<C> {
+    pub(super) fn new(verifier: Verifier<C>) -> Self {
+        Self {
+            verifier,
+            sources: vec![Arc::new(AuthorizationHeader)],
+            optional: false,
+            policy: None,
+            config: Arc::default(),
+        }
+    }
+
+    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r str>, Reason> {
+        let mut found = None;
+        for source in &self.sources {
+            if let Some(token) = source.find(request)?
+                && found.replace(token).is_some()
+            {
+                // RFC 6750 §2: a client uses one method for each request.
+                return Err(Reason::SeveralTokens);
+            }
+        }
+        Ok(found)
+    }
+
+    fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
+        reject::refuse(error.into(), Arc::clone(&self.config))
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
+    /// Decides what can be decided without waiting.
+    pub(super) fn decide(&self, request: &Parts) -> Decision<C> {
+        match self.find(request) {
+            Err(reason) => Decision::Refuse(self.refuse(reason)),
+            Ok(None) if self.optional => Decision::Pass(None),
+            Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
+            Ok(Some(token)) => match self.verifier.attempt(token) {
+                Attempt::NeedsKeys => Decision::Wait(Zeroizing::new(token.to_owned())),
+                Attempt::Done(result) => match self.admit(result) {
+                    Ok(verified) => Decision::Pass(Some(verified)),
+                    Err(rejection) => Decision::Refuse(rejection),
+                },
+            },
+        }
+    }
+
+    /// Decides about a token once the key source has been waited for.
+    pub(super) async fn decide_after_refresh(&self, token: &str) -> Result<Verified<C>, Rejection> {
+        self.admit(self.verifier.verify_after_refresh(token).await)
+    }
+
+    fn admit(&self, result: Result<Verified<C>, AuthError>) -> Result<Verified<C>, Rejection> {
+        let verified = result
+            .and_then(|verified| match &self.policy {
+                Some(policy) => policy::check(&**policy, verified.principal()).map(|()| verified),
+                None => Ok(verified),
+            })
+            .map_err(|error| self.refuse(error))?;
+        Ok(verified.behind(&self.config))
+    }
+
+    /// Leaves in a request what inner services find there.
+    pub(super) fn enter(
+        &self,
+        verified: Option<Verified<C>>,
+        extensions: &mut Extensions,
+    ) -> Option<Principal> {
+        let Some(verified) = verified else {
+            extensions.insert(Anonymous(Arc::clone(&self.config)));
+            return None;
+        };
+        let principal = verified.principal().clone();
+        extensions.insert(principal.clone());
+        extensions.insert(verified);
+        Some(principal)
+    }
+}
+
+impl<C> Clone for Gate<C> {
+    fn clone(&self) -> Self {
+        Self {
+            verifier: self.verifier.clone(),
+            sources: self.sources.clone(),
+            optional: self.optional,
+            policy: self.policy.clone(),
+            config: Arc::clone(&self.config),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Gate<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("verifier", &self.verifier)
+            .field("optional", &self.optional)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

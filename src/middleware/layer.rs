@@ -1,0 +1,117 @@
+use std::fmt;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::gate::Gate;
+use super::service::Bearer;
+use crate::challenge::{ChallengeConfig, Realm};
+use crate::config_error::ConfigError;
+use crate::policy::Policy;
+use crate::reject::Empty;
+use crate::source::TokenSource;
+use crate::verifier::Verifier;
+
+/// Lets requests with a good token through, and answers the others.
+///
+/// Behind it every request carries [`Verified<C>`](crate::Verified) and
+/// [`Principal`](crate::Principal) in its extensions, and every response a
+/// [`Principal`](crate::Principal); a refused one carries its [`Reason`](crate::Reason) instead.
+///
+/// ```
+/// # use axum::{Router, routing::get};
+/// # use serde::Deserialize;
+/// # use tower_bearer::{Algorithm, BearerLayer, Claims, ProblemJson, Validation, Verifier, VerifyingKey};
+/// # #[derive(Deserialize)] struct User { email: String }
+/// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
+/// # let verifier = Verifier::<User>::new(key, Validation::new("https://id.example.com", "https://api.example.com"))?;
+/// let app: Router = Router::new()
+///     .route("/me", get(|Claims(user): Claims<User>| async move { user.email.clone() }))
+///     .layer(BearerLayer::new(verifier).with_rejection(ProblemJson));
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// # Where to put it
+///
+/// `Router::layer` covers the routes that were added **before** it; routes added after it are open.
+/// Put layers that must see refused requests too, CORS and access logs above all, outside of this
+/// one: they are added later.
+pub struct BearerLayer<C, R = Empty> {
+    gate: Arc<Gate<C>>,
+    renderer: Arc<R>,
+}
+
+impl<C> BearerLayer<C> {
+    /// Asks for a token in the `Authorization` field and verifies it.
+    pub fn new(verifier: Verifier<C>) -> Self {
+        Self { gate: Arc::new(Gate::new(verifier)), renderer: Arc::new(Empty) }
+    }
+}
+
+impl<C, R> BearerLayer<C, R> {
+    /// Lets requests without a token pass, without claims.
+    ///
+    /// Inside, `Option<Claims<C>>` is `None` for them, while `Claims<C>` and guards answer 401. A
+    /// broken token is still refused.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        self.change(|gate| gate.optional = true)
+    }
+
+    /// Needs a permission of every token; see [`policy`](crate::policy). With
+    /// [`optional`](Self::optional), of every token that is sent.
+    #[must_use]
+    pub fn with_policy(self, policy: impl Policy) -> Self {
+        self.change(|gate| gate.policy = Some(Arc::new(policy)))
+    }
+
+    /// Also looks for the token somewhere else. A request with tokens in two places is refused with
+    /// 400 (RFC 6750 §2).
+    #[must_use]
+    pub fn with_source(self, source: impl TokenSource) -> Self {
+        self.change(|gate| gate.sources.push(Arc::new(source)))
+    }
+
+    /// Sets the realm that challenges name. The default is `api`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Realm`] when it holds a character that cannot stand in a challenge.
+    pub fn with_realm(self, realm: impl Into<String>) -> Result<Self, ConfigError> {
+        let realm = Realm::new(realm)?;
+        Ok(self.change(|gate| gate.config = Arc::new(ChallengeConfig { realm })))
+    }
+
+    /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
+    /// default, [`Json`](crate::Json), [`ProblemJson`](crate::ProblemJson), or a closure (see
+    /// [`Render`](crate::Render)).
+    #[must_use]
+    pub fn with_rejection<R2>(self, renderer: R2) -> BearerLayer<C, R2> {
+        BearerLayer { gate: self.gate, renderer: Arc::new(renderer) }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Gate<C>)) -> Self {
+        change(Arc::make_mut(&mut self.gate));
+        self
+    }
+}
+
+impl<S, C, R> Layer<S> for BearerLayer<C, R> {
+    type Service = Bearer<S, C, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Bearer::new(inner, Arc::clone(&self.gate), Arc::clone(&self.renderer))
+    }
+}
+
+impl<C, R> Clone for BearerLayer<C, R> {
+    fn clone(&self) -> Self {
+        Self { gate: Arc::clone(&self.gate), renderer: Arc::clone(&self.renderer) }
+    }
+}
+
+impl<C, R> fmt::Debug for BearerLayer<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerLayer").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}

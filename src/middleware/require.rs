@@ -1,0 +1,124 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::policy::Policy;
+use crate::reject;
+
+/// Guards a route or router that stands behind a [`BearerLayer`](super::BearerLayer).
+///
+/// ```
+/// # use axum::{Router, routing::post};
+/// use tower_bearer::policy::{role, scope};
+/// use tower_bearer::require;
+///
+/// # async fn create() {}
+/// let routes: Router = Router::new()
+///     .route("/orders", post(create).layer(require(scope("orders:write").or(role("admin")))));
+/// ```
+///
+/// A refused request is answered 403, or 401 if tokens are optional and none was sent; the body is
+/// the layer's. Where no layer has been, the answer is 500 and the log says what to add.
+pub fn require(policy: impl Policy) -> RequireLayer {
+    RequireLayer { policy: Arc::new(policy) }
+}
+
+/// The layer that [`require`] makes.
+#[derive(Clone)]
+pub struct RequireLayer {
+    policy: Arc<dyn Policy>,
+}
+
+/// The service of a [`RequireLayer`].
+#[derive(Clone)]
+pub struct RequireService<S> {
+    inner: S,
+    policy: Arc<dyn Policy>,
+}
+
+impl<S> Layer<S> for RequireLayer {
+    type Service = RequireService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequireService { inner, policy: Arc::clone(&self.policy) }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = RequireFuture<S::Future, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let state = match reject::check_in(request.extensions(), &*self.policy) {
+            Ok(_) => State::Allowed { future: self.inner.call(request) },
+            Err(rejection) => State::Refused { response: Some(rejection.into_response()) },
+        };
+        RequireFuture { state }
+    }
+}
+
+pin_project! {
+    /// The response of a [`RequireService`].
+    pub struct RequireFuture<F, ResBody> {
+        #[pin]
+        state: State<F, ResBody>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, ResBody> {
+        Allowed { #[pin] future: F },
+        Refused { response: Option<Response<ResBody>> },
+    }
+}
+
+impl<F, ResBody, E> Future for RequireFuture<F, ResBody>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Allowed { future } => future.poll(cx),
+            StateProj::Refused { response } => Poll::Ready(Ok(response
+                .take()
+                .expect("a future is not polled after it has completed"))),
+        }
+    }
+}
+
+impl fmt::Debug for RequireLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for RequireService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireService").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<F, ResBody> fmt::Debug for RequireFuture<F, ResBody> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireFuture").finish_non_exhaustive()
+    }
+}

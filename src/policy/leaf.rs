@@ -1,0 +1,174 @@
+use std::any::type_name;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::{And, Or, Policy};
+use crate::claims::Principal;
+
+/// Needs a role.
+///
+/// Where roles are found is configured with
+/// [`Validation::with_roles_at`](crate::Validation::with_roles_at).
+pub fn role(name: impl Into<Cow<'static, str>>) -> Role {
+    Role(name.into())
+}
+
+/// Needs a scope, or all scopes of a list separated by spaces.
+///
+/// A request that lacks one is answered 403 `insufficient_scope` with every scope that is needed.
+/// A name that is no scope token (RFC 6749 §3.3) is held by no token.
+pub fn scope(names: impl Into<Cow<'static, str>>) -> Scope {
+    Scope(names.into())
+}
+
+/// Needs what a function says of the principal.
+///
+/// ```
+/// use tower_bearer::policy::when;
+/// use tower_bearer::{Principal, Speaker};
+///
+/// let people_only = when(|who: &Principal| who.speaker() == Speaker::User);
+/// ```
+pub fn when<F>(allows: F) -> When<F>
+where
+    F: Fn(&Principal) -> bool + Send + Sync + 'static,
+{
+    When(allows)
+}
+
+/// Needs what a function says of the application's claims.
+///
+/// ```
+/// use tower_bearer::policy::claims_where;
+///
+/// struct User { email_verified: bool }
+///
+/// let verified = claims_where(|user: &User| user.email_verified);
+/// ```
+///
+/// Behind a layer of another claims type it allows nobody, and the log says why.
+pub fn claims_where<C, F>(allows: F) -> ClaimsWhere<C, F>
+where
+    C: 'static,
+    F: Fn(&C) -> bool + Send + Sync + 'static,
+{
+    ClaimsWhere { allows, claims: PhantomData }
+}
+
+/// See [`role`].
+#[derive(Clone, Debug)]
+pub struct Role(Cow<'static, str>);
+
+/// See [`scope`].
+#[derive(Clone, Debug)]
+pub struct Scope(Cow<'static, str>);
+
+/// See [`when`].
+#[derive(Clone)]
+pub struct When<F>(F);
+
+/// See [`claims_where`].
+pub struct ClaimsWhere<C, F> {
+    allows: F,
+    claims: PhantomData<fn(&C)>,
+}
+
+impl Scope {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|name| !name.is_empty())
+    }
+}
+
+impl Policy for Role {
+    fn allows(&self, principal: &Principal) -> bool {
+        principal.has_role(&self.0)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "role `{}`", self.0)
+    }
+}
+
+impl Policy for Scope {
+    fn allows(&self, principal: &Principal) -> bool {
+        // An empty list is a mistake, and a mistake must not open a door.
+        let mut names = self.names().peekable();
+        names.peek().is_some() && names.all(|name| principal.has_scope(name))
+    }
+
+    fn scopes_to_allow<'p>(&'p self, _: &Principal) -> Option<Vec<&'p str>> {
+        let names: Vec<&str> = self.names().collect();
+        (!names.is_empty()).then_some(names)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scope `{}`", self.0)
+    }
+}
+
+impl<F> Policy for When<F>
+where
+    F: Fn(&Principal) -> bool + Send + Sync + 'static,
+{
+    fn allows(&self, principal: &Principal) -> bool {
+        (self.0)(principal)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what {} decides", type_name::<F>())
+    }
+}
+
+impl<C, F> Policy for ClaimsWhere<C, F>
+where
+    C: 'static,
+    F: Fn(&C) -> bool + Send + Sync + 'static,
+{
+    fn allows(&self, principal: &Principal) -> bool {
+        principal.claims::<C>().is_some_and(&self.allows)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what {} decides about claims of type {}", type_name::<F>(), type_name::<C>())
+    }
+}
+
+impl<F> fmt::Debug for When<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("When").field(&type_name::<F>()).finish()
+    }
+}
+
+impl<C, F> fmt::Debug for ClaimsWhere<C, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClaimsWhere").field(&type_name::<F>()).finish()
+    }
+}
+
+impl<C, F: Clone> Clone for ClaimsWhere<C, F> {
+    fn clone(&self) -> Self {
+        Self { allows: self.allows.clone(), claims: PhantomData }
+    }
+}
+
+// Methods of the types rather than of the trait, so that nobody has to import one.
+macro_rules! combinators {
+    ($([$($generics:tt)*] $policy:ty),* $(,)?) => {$(
+        impl<$($generics)*> $policy {
+            /// Needs both.
+            #[must_use]
+            pub fn and<P: Policy>(self, other: P) -> And<Self, P> {
+                And(self, other)
+            }
+
+            /// Needs one of the two.
+            #[must_use]
+            pub fn or<P: Policy>(self, other: P) -> Or<Self, P> {
+                Or(self, other)
+            }
+        }
+    )*};
+}
+
+combinators!([] Role, [] Scope, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>);

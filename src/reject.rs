@@ -1,0 +1,14 @@
+//! From a reason to an answer: status, challenge and body, each in one place.
+
+mod answer;
+mod guard;
+mod rejection;
+mod render;
+
+pub use rejection::Rejection;
+pub use render::{Empty, Json, ProblemJson, Render};
+
+pub(crate) use guard::{Anonymous, check_in, clear, refuse};
+#[cfg(feature = "axum")]
+pub(crate) use guard::{Presence, known, presence, verified_in};
+pub(crate) use rejection::{answer_refused, take_refused};

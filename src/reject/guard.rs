@@ -1,0 +1,118 @@
+//! What guards share: has the layer been here, whom did it let in, may they?
+
+use std::sync::Arc;
+
+use http::Extensions;
+
+use super::Rejection;
+use crate::challenge::ChallengeConfig;
+use crate::claims::{Principal, Verified};
+use crate::error::{AuthError, Reason};
+use crate::policy::{self, Policy};
+use crate::trace;
+
+/// What the layer leaves in the request's extensions when it lets a request without a token pass.
+#[derive(Clone)]
+pub(crate) struct Anonymous(pub(crate) Arc<ChallengeConfig>);
+
+/// What a layer has made of a request.
+pub(crate) enum Presence<'r> {
+    /// It accepted the token.
+    Known(&'r Principal),
+    /// It let the request pass without one.
+    Anonymous(&'r Arc<ChallengeConfig>),
+    /// None has seen the request.
+    NoLayer,
+}
+
+/// Removes what an earlier layer or a stranger may have left.
+pub(crate) fn clear<C: Send + Sync + 'static>(extensions: &mut Extensions) {
+    // Three look-ups that find nothing, unless something is there at all.
+    if !extensions.is_empty() {
+        extensions.remove::<Verified<C>>();
+        extensions.remove::<Principal>();
+        extensions.remove::<Anonymous>();
+    }
+}
+
+/// Finds out what a layer has made of a request. A principal that no layer has put here is nobody.
+pub(crate) fn presence(extensions: &Extensions) -> Presence<'_> {
+    match (extensions.get::<Principal>(), extensions.get::<Anonymous>()) {
+        (Some(principal), _) if principal.layer().is_some() => Presence::Known(principal),
+        (_, Some(Anonymous(config))) => Presence::Anonymous(config),
+        _ => Presence::NoLayer,
+    }
+}
+
+/// Decides about a request by what a layer has left in its extensions.
+pub(crate) fn check_in<'r>(
+    extensions: &'r Extensions,
+    policy: &dyn Policy,
+) -> Result<&'r Principal, Rejection> {
+    let principal = known(extensions)?;
+    principal.check_dyn(policy).map(|()| principal)
+}
+
+/// The principal, or the refusal of a request that has none.
+pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
+    match presence(extensions) {
+        Presence::Known(principal) => Ok(principal),
+        Presence::Anonymous(config) => Err(refuse(Reason::MissingToken.into(), Arc::clone(config))),
+        Presence::NoLayer => Err(refuse(
+            AuthError::with_detail(
+                Reason::LayerMissing,
+                "add `.layer(BearerLayer::new(verifier))` to the router, after the route; routes \
+                 added behind `.layer` are not covered by it",
+            ),
+            Arc::default(),
+        )),
+    }
+}
+
+/// The verified token of this claims type. One that another layer has left, or that belongs to
+/// another token than the principal, does not count.
+#[cfg(feature = "axum")]
+pub(crate) fn verified_in<C: Send + Sync + 'static>(
+    extensions: &Extensions,
+) -> Result<&Verified<C>, Rejection> {
+    let principal = known(extensions)?;
+    let verified = extensions.get::<Verified<C>>();
+    verified.filter(|verified| verified.principal().is_same(principal)).ok_or_else(|| {
+        let wanted = std::any::type_name::<C>();
+        let detail = format!("the handler asks for {wanted}; build the layer's `Verifier` for it");
+        let config = principal.layer().cloned().unwrap_or_default();
+        refuse(AuthError::with_detail(Reason::ClaimsTypeMissing, detail), config)
+    })
+}
+
+/// The one place where a refusal begins, and is reported.
+pub(crate) fn refuse(error: AuthError, config: Arc<ChallengeConfig>) -> Rejection {
+    trace::refused(&error);
+    Rejection::new(error, config)
+}
+
+impl Principal {
+    /// Checks a permission inside a handler.
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] that a guard would have answered with.
+    ///
+    /// ```
+    /// # use tower_bearer::{Principal, Rejection, policy::role};
+    /// async fn close(principal: Principal) -> Result<&'static str, Rejection> {
+    ///     principal.check(&role("cashier"))?;
+    ///     Ok("closed")
+    /// }
+    /// ```
+    pub fn check(&self, policy: &impl Policy) -> Result<(), Rejection> {
+        self.check_dyn(policy)
+    }
+
+    fn check_dyn(&self, policy: &dyn Policy) -> Result<(), Rejection> {
+        policy::check(policy, self).map_err(|error| {
+            // Without a layer (a verifier used by itself) the challenge has the default realm.
+            refuse(error, self.layer().cloned().unwrap_or_default())
+        })
+    }
+}

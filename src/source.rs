@@ -1,0 +1,26 @@
+//! Finds the bearer token in a request.
+//!
+//! A request without a token is not an error here: sources answer `Ok(None)` and the layer decides
+//! what that means. `Err` is for requests that *tried* to send one and got it wrong.
+//!
+//! Nothing in this module looks inside the token. There is no source for query parameters: what is
+//! in a URL ends up in logs and histories, and OAuth 2.1 forbids it.
+
+mod authorization;
+
+use http::request::Parts;
+
+use crate::error::Reason;
+
+pub use authorization::AuthorizationHeader;
+
+/// A place where a token travels.
+pub trait TokenSource: Send + Sync + 'static {
+    /// Finds the token.
+    ///
+    /// # Errors
+    ///
+    /// A [`Reason`] when something was sent here that is not one well-formed token. The request is
+    /// refused even where tokens are optional.
+    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r str>, Reason>;
+}

@@ -1,0 +1,133 @@
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::TokenSource;
+use crate::error::Reason;
+
+/// `Authorization: Bearer …` (RFC 6750 §2.1).
+///
+/// The scheme is read in any case. A field of another scheme counts as nothing sent; a field that
+/// says `Bearer` but does not follow the grammar, or a second field of any scheme, is an error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuthorizationHeader;
+
+impl TokenSource for AuthorizationHeader {
+    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r str>, Reason> {
+        let mut fields = request.headers.get_all(AUTHORIZATION).iter();
+        let Some(field) = fields.next() else { return Ok(None) };
+        // RFC 9110 §11.6.2: the field is no list. Which one a proxy has looked at is anybody's
+        // guess, so neither is believed.
+        if fields.next().is_some() {
+            return Err(Reason::RepeatedAuthorization);
+        }
+        let credentials = field.to_str().map_err(|_| Reason::MalformedAuthorization)?;
+        let end = credentials.bytes().position(|byte| !is_token_char(byte));
+        let (scheme, rest) = credentials.split_at(end.unwrap_or(credentials.len()));
+        if scheme.eq_ignore_ascii_case("bearer") {
+            bearer_token(rest).map(Some)
+        } else if !scheme.is_empty() && (rest.is_empty() || rest.starts_with(' ')) {
+            Ok(None)
+        } else {
+            Err(Reason::MalformedAuthorization)
+        }
+    }
+}
+
+// RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token
+fn bearer_token(rest: &str) -> Result<&str, Reason> {
+    let token = rest.trim_start_matches(' ');
+    if token.len() < rest.len() && is_b64token(token) {
+        Ok(token)
+    } else {
+        Err(Reason::MalformedAuthorization)
+    }
+}
+
+// b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+pub(super) fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty()
+        && body.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+        })
+}
+
+// RFC 9110 §5.6.2: the characters of a scheme.
+fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Request};
+
+    fn find(fields: &[&[u8]]) -> Result<Option<String>, Reason> {
+        let mut request = Request::new(());
+        for field in fields {
+            request.headers_mut().append(AUTHORIZATION, HeaderValue::from_bytes(field).unwrap());
+        }
+        let (parts, ()) = request.into_parts();
+        Ok(AuthorizationHeader.find(&parts)?.map(str::to_owned))
+    }
+
+    #[test]
+    fn scheme_is_read_in_any_case_and_before_any_number_of_spaces() {
+        // RFC 9110 §11.1: the scheme is case-insensitive
+        // RFC 6750 §2.1: one or more spaces
+        for field in ["Bearer x", "bearer x", "BEARER x", "bEaReR x", "Bearer   x"] {
+            assert_eq!(find(&[field.as_bytes()]), Ok(Some("x".into())), "{field}");
+        }
+    }
+
+    #[test]
+    fn token_may_hold_what_the_grammar_allows() {
+        assert_eq!(find(&[b"Bearer aZ09-._~+/=="]), Ok(Some("aZ09-._~+/==".into())));
+    }
+
+    #[test]
+    fn anything_doubtful_is_malformed() {
+        // RFC 6750 §2.1: the grammar of credentials
+        for field in [
+            &b"Bearer"[..],
+            b"Bearer ",
+            b"Bearer\tx",
+            b"Bearer \tx",
+            b"Bearer a b",
+            b"Bearer a ",
+            b"Bearer a,b",
+            b"Bearer \"a\"",
+            b"Bearer =",
+            b"Bearer a=b",
+            b"Bearer a\xc3\xa9",
+            b"Bearer %FF",
+            b"Bearer, x",
+            b"Bearer=x",
+            b"",
+            b" Bearer x",
+            b"\"Bearer\" x",
+            b"\xff",
+        ] {
+            assert_eq!(find(&[field]), Err(Reason::MalformedAuthorization), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_counts_as_nothing_sent() {
+        // RFC 6750 §3: another scheme is no bearer token
+        for field in ["Basic YWxpY2U6cGFzc3dvcmQ=", "Bearera x", "Digest a=\"b\", c=d", "Negotiate"]
+        {
+            assert_eq!(find(&[field.as_bytes()]), Ok(None), "{field}");
+        }
+        assert_eq!(find(&[]), Ok(None));
+    }
+
+    #[test]
+    fn several_fields_are_refused_whatever_they_hold() {
+        // RFC 9110 §11.6.2: Authorization is not a list
+        for second in ["Bearer x", "Bearer y", "Basic x", ""] {
+            let fields = [b"Bearer x", second.as_bytes()];
+            assert_eq!(find(&fields), Err(Reason::RepeatedAuthorization), "{second}");
+        }
+    }
+}

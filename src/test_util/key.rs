@@ -1,0 +1,123 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::crypto::{self, Material, Sign};
+use crate::jose::Algorithm;
+use crate::key::{PublicJwk, VerifyingKey};
+
+/// A key to sign test tokens with. Cloning is cheap.
+#[derive(Clone)]
+pub struct TestKey {
+    algorithm: Algorithm,
+    key_id: Option<String>,
+    signer: Arc<dyn Sign>,
+    material: Material,
+}
+
+impl TestKey {
+    /// Makes a new key for an algorithm. It has no `kid`.
+    ///
+    /// # Panics
+    ///
+    /// When the crate was built without a back end for signatures.
+    pub fn generate(algorithm: Algorithm) -> Self {
+        let encoded = crypto::generate(algorithm).expect("a back end that makes keys");
+        Self::from_encoded(algorithm, &encoded)
+    }
+
+    /// A secret for HMAC.
+    ///
+    /// # Panics
+    ///
+    /// When the secret is too short for the algorithm, or the algorithm not for secrets.
+    pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Self {
+        Self::from_encoded(algorithm, secret)
+    }
+
+    /// A private key in DER: PKCS#8, PKCS#1 or SEC 1.
+    ///
+    /// # Panics
+    ///
+    /// When the key cannot be read, or not be used for the algorithm.
+    pub fn from_encoded(algorithm: Algorithm, encoded: &[u8]) -> Self {
+        let (signer, material) =
+            crypto::signer(algorithm, encoded).expect("a key for this algorithm");
+        Self { algorithm, key_id: None, signer: signer.into(), material }
+    }
+
+    /// Names the key; tokens signed with it carry the name in `kid`.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// The same key for another algorithm of its kind.
+    ///
+    /// # Panics
+    ///
+    /// When the key is not for that algorithm.
+    #[must_use]
+    pub fn verifying_key_for(&self, algorithm: Algorithm) -> VerifyingKey {
+        let key = VerifyingKey::new(algorithm, &self.material).expect("a usable key");
+        match &self.key_id {
+            Some(key_id) => key.with_key_id(key_id),
+            None => key,
+        }
+    }
+
+    /// What verifies this key's signatures.
+    ///
+    /// # Panics
+    ///
+    /// Never: a key that signs can be verified with.
+    pub fn verifying_key(&self) -> VerifyingKey {
+        self.verifying_key_for(self.algorithm)
+    }
+
+    /// The public key as a JWK. For a secret, the secret itself (`oct`).
+    ///
+    /// # Panics
+    ///
+    /// Never: strings can always be written.
+    pub fn to_jwk(&self) -> serde_json::Value {
+        use base64::Engine as _;
+        let public = PublicJwk::new(&self.material, self.algorithm, self.key_id.clone());
+        match (&self.material, public) {
+            (Material::Secret(secret), _) => serde_json::json!({
+                "kty": "oct",
+                "alg": self.algorithm.as_str(),
+                "k": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&**secret),
+            }),
+            (_, public) => serde_json::to_value(public).expect("strings serialise"),
+        }
+    }
+
+    /// The algorithm the key signs with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The key's name.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The signature of any bytes.
+    ///
+    /// # Panics
+    ///
+    /// When the back end cannot sign.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.signer.sign(message).expect("a back end that can sign")
+    }
+}
+
+impl fmt::Debug for TestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestKey")
+            .field("algorithm", &self.algorithm)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::TestKey;
+use crate::claims::NumericDate;
+use crate::clock::{Clock, SystemClock};
+
+/// A token for tests: good unless it is told otherwise.
+///
+/// It speaks for `alice`, was made now and is valid for 15 minutes. Everything can be changed or
+/// left out, and header and payload can be any text at all.
+#[derive(Clone)]
+pub struct TestToken {
+    header: Part,
+    payload: Part,
+}
+
+#[derive(Clone)]
+struct Part {
+    members: Map<String, Value>,
+    /// Stands in place of the members.
+    text: Option<Vec<u8>>,
+}
+
+impl TestToken {
+    /// A token of this issuer for this audience.
+    pub fn new(issuer: &str, audience: &str) -> Self {
+        let token = Self { header: Part::new(), payload: Part::new() }
+            .header("typ", "at+jwt")
+            .claim("iss", issuer)
+            .claim("aud", audience)
+            .claim("sub", "alice");
+        token.starting(NumericDate::from(SystemClock.now()).as_seconds())
+    }
+
+    /// Made at this many seconds since 1970, instead of now, and valid for 15 minutes.
+    #[must_use]
+    pub fn at(self, seconds: u64) -> Self {
+        self.starting(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
+    /// Sets a claim to any JSON value.
+    #[must_use]
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.payload.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves a claim out.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.payload.members.remove(name);
+        self
+    }
+
+    /// Sets a header parameter to any JSON value. `alg` and `kid` are the key's unless set here.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves a header parameter out.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        // `null` marks those that would be filled in otherwise.
+        self.header.members.insert(name.to_owned(), Value::Null);
+        self
+    }
+
+    /// Puts these bytes in place of the payload, whatever they are.
+    #[must_use]
+    pub fn raw_payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
+        self.payload.text = Some(payload.into());
+        self
+    }
+
+    /// Puts these bytes in place of the header, whatever they are.
+    #[must_use]
+    pub fn raw_header(mut self, header: impl Into<Vec<u8>>) -> Self {
+        self.header.text = Some(header.into());
+        self
+    }
+
+    /// Signs the token, broken or not.
+    pub fn sign(&self, key: &TestKey) -> String {
+        let mut header = self.header.clone();
+        header.members.entry("alg").or_insert(key.algorithm().as_str().into());
+        if let Some(key_id) = key.key_id() {
+            header.members.entry("kid").or_insert(key_id.into());
+        }
+        header.members.retain(|_, value| !value.is_null());
+        let input = format!("{}.{}", header.encode(), self.payload.encode());
+        let signature = key.sign(input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn starting(self, seconds: i64) -> Self {
+        self.claim("iat", seconds).claim("nbf", seconds).claim("exp", json!(seconds + 900))
+    }
+}
+
+impl Part {
+    fn new() -> Self {
+        Self { members: Map::new(), text: None }
+    }
+
+    fn encode(&self) -> String {
+        match &self.text {
+            Some(text) => URL_SAFE_NO_PAD.encode(text),
+            None => URL_SAFE_NO_PAD.encode(Value::Object(self.members.clone()).to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for TestToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestToken").finish_non_exhaustive()
+    }
+}

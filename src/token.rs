@@ -1,0 +1,96 @@
+//! The compact form of a signed token (RFC 7515 §3.1), in steps that cannot be skipped.
+//!
+//! [`Compact`] is what a stranger sent: nothing but its header can be looked at. [`Payload`] exists
+//! only after a signature was good, and is the only way to the claims.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+
+use crate::claims::{self, GrantPaths, Grants, Registered};
+use crate::error::{AuthError, Reason};
+use crate::jose::Header;
+use crate::key::VerifyingKey;
+
+/// A token that nobody has verified.
+pub(crate) struct Compact<'t> {
+    header: Header,
+    signing_input: &'t str,
+    payload: &'t str,
+    signature: Vec<u8>,
+}
+
+impl<'t> Compact<'t> {
+    /// Takes a token apart, at most `max_bytes` long.
+    pub(crate) fn parse(token: &'t str, max_bytes: usize) -> Result<Self, AuthError> {
+        if token.len() > max_bytes {
+            return Err(Reason::TokenTooLarge.into());
+        }
+        let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
+        let mut segments = token.split('.');
+        let (header, payload, signature) =
+            match (segments.next(), segments.next(), segments.next(), segments.count()) {
+                (Some(header), Some(payload), Some(signature), 0) => (header, payload, signature),
+                // RFC 7516 §9: a JWE has five segments.
+                (.., 2) => return Err(Reason::Encrypted.into()),
+                _ => return Err(malformed("there are not three segments")),
+            };
+        if payload.is_empty() || signature.is_empty() {
+            return Err(malformed("a segment is empty"));
+        }
+        // The engine refuses padding, foreign characters and bits behind the last byte, so that a
+        // token has one spelling.
+        let header = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_| malformed("the header is not base64url without padding"))?;
+        let header = Header::parse(&header)?;
+        let signature = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| malformed("the signature is not base64url without padding"))?;
+        let signing_input = &token[..token.rfind('.').unwrap_or_default()];
+        Ok(Self { header, signing_input, payload, signature })
+    }
+
+    /// What the token says of itself, to choose a key by.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Verifies the signature with the first of these keys that can, and opens the token.
+    pub(crate) fn verify(self, keys: &[VerifyingKey]) -> Result<(Header, Payload), AuthError> {
+        let message = self.signing_input.as_bytes();
+        let algorithm = self.header.algorithm();
+        let mut keys = keys.iter().take(MAX_CANDIDATES);
+        if !keys.any(|key| key.verify(algorithm, message, &self.signature)) {
+            return Err(Reason::InvalidSignature.into());
+        }
+        let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
+        let bytes = URL_SAFE_NO_PAD
+            .decode(self.payload)
+            .map_err(|_| malformed("the payload is not base64url without padding"))?;
+        // RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
+        let text = String::from_utf8(bytes).map_err(|_| malformed("the payload is not UTF-8"))?;
+        Ok((self.header, Payload(text)))
+    }
+}
+
+/// The payload of a token whose signature was good.
+pub(crate) struct Payload(String);
+
+impl Payload {
+    /// Reads what every token may say.
+    pub(crate) fn registered(&self, paths: &GrantPaths) -> Result<(Registered, Grants), AuthError> {
+        claims::read(&self.0, paths)
+    }
+
+    /// Reads what the application wants to know.
+    pub(crate) fn claims<C: DeserializeOwned>(&self) -> Result<C, AuthError> {
+        serde_json::from_str(&self.0).map_err(|error| {
+            let detail = format!("the claims do not fit {}", std::any::type_name::<C>());
+            AuthError::with_source(Reason::ClaimsMismatch, detail, error)
+        })
+    }
+}
+
+/// How many keys are tried on a token that does not name one.
+const MAX_CANDIDATES: usize = 16;

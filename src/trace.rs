@@ -1,0 +1,91 @@
+//! What the log hears. The only place that knows whether the feature `tracing` is on.
+//!
+//! One event for each refused request, never one for an accepted one. What strangers can cause is
+//! logged at `DEBUG`, so that an attack does not fill a disk; what an operator must mend is logged
+//! at `WARN` or `ERROR`. No event holds a token.
+
+use crate::config_error::SkippedKey;
+use crate::error::{AuthError, Reason};
+
+/// Reports a refused request.
+pub(crate) fn refused(error: &AuthError) {
+    match severity(error.reason()) {
+        Severity::Stranger => stranger(error),
+        Severity::Operator => operator(error),
+        Severity::Programmer => programmer(error),
+    }
+}
+
+/// Reports a key that was left out of its set.
+pub(crate) fn skipped_key(key: &SkippedKey) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "tower_bearer", index = key.index, problem = %key.problem, "key skipped");
+    #[cfg(not(feature = "tracing"))]
+    let _ = key;
+}
+
+enum Severity {
+    Stranger,
+    Operator,
+    Programmer,
+}
+
+fn severity(reason: Reason) -> Severity {
+    match reason {
+        Reason::MissingToken
+        | Reason::MalformedAuthorization
+        | Reason::RepeatedAuthorization
+        | Reason::SeveralTokens
+        | Reason::TokenTooLarge
+        | Reason::Malformed
+        | Reason::Encrypted
+        | Reason::UnsupportedAlgorithm
+        | Reason::AlgorithmNotAllowed
+        | Reason::CriticalHeader
+        | Reason::UnknownKey
+        | Reason::InvalidSignature
+        | Reason::WrongTokenType
+        | Reason::MissingClaim
+        | Reason::InvalidClaim
+        | Reason::Expired
+        | Reason::NotYetValid
+        | Reason::WrongIssuer
+        | Reason::WrongAudience
+        | Reason::InsufficientScope
+        | Reason::Forbidden => Severity::Stranger,
+        Reason::ClaimsMismatch | Reason::KeysUnavailable => Severity::Operator,
+        Reason::LayerMissing | Reason::ClaimsTypeMissing => Severity::Programmer,
+    }
+}
+
+#[cfg(feature = "tracing")]
+macro_rules! event {
+    ($level:ident, $error:expr) => {
+        tracing::$level!(
+            target: "tower_bearer",
+            reason = $error.reason().as_str(),
+            detail = $error.detail(),
+            error = std::error::Error::source($error),
+            "{}", $error
+        )
+    };
+}
+
+#[cfg(not(feature = "tracing"))]
+macro_rules! event {
+    ($level:ident, $error:expr) => {{
+        let _ = $error;
+    }};
+}
+
+fn stranger(error: &AuthError) {
+    event!(debug, error);
+}
+
+fn operator(error: &AuthError) {
+    event!(warn, error);
+}
+
+fn programmer(error: &AuthError) {
+    event!(error, error);
+}

@@ -1,0 +1,180 @@
+//! From a token to verified claims: the order of checks, and nothing else.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::claims::{GrantPaths, NumericDate, Verified};
+use crate::clock::{Clock, SystemClock};
+use crate::config_error::ConfigError;
+use crate::error::{AuthError, Reason};
+use crate::key::{ErasedKeySource, KeySource, Lookup};
+use crate::token::Compact;
+use crate::validation::Validation;
+
+/// Verifies tokens and reads their claims into `C`.
+///
+/// Knows nothing of HTTP: give it to a [`BearerLayer`](crate::BearerLayer), or ask it directly
+/// about tokens that come another way. Cloning is cheap.
+///
+/// ```
+/// # use serde::Deserialize;
+/// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
+/// #[derive(Deserialize)]
+/// struct User {
+///     email: Option<String>,
+/// }
+///
+/// let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
+/// let verifier = Verifier::<User>::new(
+///     key,
+///     Validation::new("https://id.example.com", "https://api.example.com"),
+/// )?;
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// `C` is any type that serde can read from the claims; a claim that it asks for and the token
+/// lacks is answered with 403 and a line in the log, since the token itself is good.
+pub struct Verifier<C> {
+    keys: Arc<dyn ErasedKeySource>,
+    rules: Arc<Rules>,
+    clock: Arc<dyn Clock>,
+    max_token_bytes: usize,
+    claims: PhantomData<fn() -> C>,
+}
+
+struct Rules {
+    validation: Validation,
+    paths: GrantPaths,
+}
+
+/// What can be said about a token without waiting.
+pub(crate) enum Attempt<C> {
+    Done(Result<Verified<C>, AuthError>),
+    /// The keys must be waited for: call [`Verifier::verify_after_refresh`].
+    NeedsKeys,
+}
+
+impl<C> Verifier<C> {
+    /// Verifies with these keys, by these rules.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when a rule of the validation makes no sense: an empty issuer or audience, an
+    /// empty list of algorithms, a leeway above 5 minutes, an impossible path to roles or scopes.
+    pub fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
+        let paths = validation.grant_paths()?;
+        Ok(Self {
+            keys: Arc::new(keys),
+            rules: Arc::new(Rules { validation, paths }),
+            clock: Arc::new(SystemClock),
+            max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
+            claims: PhantomData,
+        })
+    }
+
+    /// Asks another clock for the time. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the length up to which a token is read at all. The default is 16 KiB.
+    #[must_use]
+    pub fn with_max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
+        self
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
+    /// Verifies a token and reads its claims.
+    ///
+    /// Completes at once unless the key source has to get keys first.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] with the [`Reason`]; never one of those that are about requests or policies.
+    pub async fn verify(&self, token: &str) -> Result<Verified<C>, AuthError> {
+        match self.attempt(token) {
+            Attempt::Done(result) => result,
+            Attempt::NeedsKeys => self.verify_after_refresh(token).await,
+        }
+    }
+
+    /// Verifies a token if the keys are at hand.
+    pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
+        let compact = match self.parse(token) {
+            Ok(compact) => compact,
+            Err(error) => return Attempt::Done(Err(error)),
+        };
+        match self.keys.lookup(compact.header()) {
+            Lookup::Refresh => Attempt::NeedsKeys,
+            answer => Attempt::Done(self.finish(compact, answer)),
+        }
+    }
+
+    /// Verifies a token after the key source has had one chance to get keys.
+    pub(crate) async fn verify_after_refresh(&self, token: &str) -> Result<Verified<C>, AuthError> {
+        self.keys.refresh().await?;
+        let compact = self.parse(token)?;
+        let answer = self.keys.lookup(compact.header());
+        self.finish(compact, answer)
+    }
+
+    fn parse<'t>(&self, token: &'t str) -> Result<Compact<'t>, AuthError> {
+        let compact = Compact::parse(token, self.max_token_bytes)?;
+        // Before the signature: a wrong `alg` must not even reach a key source.
+        self.rules.validation.check_header(compact.header())?;
+        Ok(compact)
+    }
+
+    fn finish(&self, compact: Compact<'_>, answer: Lookup) -> Result<Verified<C>, AuthError> {
+        let candidates = match answer {
+            Lookup::Found(candidates) => candidates,
+            Lookup::WrongAlgorithm => return Err(Reason::AlgorithmNotAllowed.into()),
+            // A source that still wants to refresh after it has, does not have the key.
+            Lookup::Unknown | Lookup::Refresh => return Err(unknown_key(&compact)),
+        };
+        let (header, payload) = compact.verify(candidates.keys())?;
+        let (registered, grants) = payload.registered(&self.rules.paths)?;
+        let now = NumericDate::from(self.clock.now());
+        self.rules.validation.check(&registered, now)?;
+        Ok(Verified::new(header, registered, grants, payload.claims()?))
+    }
+}
+
+// A stranger's `kid`: escaped and cut before it may enter a log.
+fn unknown_key(compact: &Compact<'_>) -> AuthError {
+    let detail = match compact.header().key_id() {
+        None => "the token names no key".to_owned(),
+        Some(kid) => format!("`kid` is {:?}", kid.chars().take(64).collect::<String>()),
+    };
+    AuthError::with_detail(Reason::UnknownKey, detail)
+}
+
+impl<C> Clone for Verifier<C> {
+    fn clone(&self) -> Self {
+        Self {
+            keys: Arc::clone(&self.keys),
+            rules: Arc::clone(&self.rules),
+            clock: Arc::clone(&self.clock),
+            max_token_bytes: self.max_token_bytes,
+            claims: PhantomData,
+        }
+    }
+}
+
+impl<C> fmt::Debug for Verifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("validation", &self.rules.validation)
+            .field("max_token_bytes", &self.max_token_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;
