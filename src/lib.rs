@@ -1,4 +1,71 @@
 //! Bearer token authentication and authorization as a tower layer.
+//!
+//! A [`BearerLayer`] takes the `Authorization: Bearer` token of a request, verifies it with a
+//! [`Verifier`], and puts typed claims into the request's extensions; what does not pass is answered
+//! as RFC 6750 says. Inside, axum handlers take [`Claims<C>`], [`Option<Claims<C>>`](Claims) or
+//! [`Require<R>`](Require); any other tower service takes
+//! `request.extensions().get::<Verified<C>>()`.
+//!
+//! ```
+//! use axum::{Router, routing::{get, post}};
+//! use serde::Deserialize;
+//! use tower_bearer::policy::{role, scope};
+//! use tower_bearer::{BearerLayer, Claims, KeySet, Validation, Verifier, require};
+//!
+//! #[derive(Deserialize)]
+//! struct User {
+//!     email: String,
+//! }
+//!
+//! # async fn create() {}
+//! # fn app(jwks: &str) -> Result<Router, tower_bearer::ConfigError> {
+//! let verifier = Verifier::<User>::new(
+//!     KeySet::from_jwks(jwks)?,
+//!     Validation::new("https://id.example.com", "https://api.example.com"),
+//! )?;
+//! let app = Router::new()
+//!     .route("/me", get(|Claims(user): Claims<User>| async move { user.email.clone() }))
+//!     .route("/orders", post(create).layer(require(scope("orders:write").or(role("admin")))))
+//!     .layer(BearerLayer::new(verifier));
+//! # Ok(app)
+//! # }
+//! ```
+//!
+//! # Parts
+//!
+//! - Keys: [`KeySet`] from PEM, JWK sets or secrets; [`KeySource`] for sources of your own.
+//! - Rules: [`Validation`], with issuer and audience as arguments.
+//! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
+//!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
+//! - Answers: [`Empty`], [`Json`], [`ProblemJson`], or a function ([`Render`]).
+//! - Tokens of your own: `TokenIssuer` (feature `issue`).
+//! - Tests: `test_util` (feature `test-util`).
+//!
+//! # Answers
+//!
+//! | [`Reason`] | status | challenge |
+//! |---|---|---|
+//! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
+//! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
+//! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience) | 401 | `invalid_token` |
+//! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
+//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
+//! | [`KeysUnavailable`](Reason::KeysUnavailable) | 503 | none; `Retry-After` |
+//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
+//!
+//! The [`Reason`] is in the response's extensions, for access logs and metrics; the [`Principal`] is
+//! there for requests that were let in.
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! |---|---|---|
+//! | `axum` | yes | Adds the axum extractors `Claims`, `Require`, `Verified` and `Principal`. Depends on axum-core only. |
+//! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
+//! | `tracing` | yes | Emits one event for every refused request, with its reason. |
+//! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
+//! | `test-util` | | Adds what tests need: a clock to set and a builder of good and broken tokens. |
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]
@@ -45,3 +112,8 @@ pub use crate::reject::{Empty, Json, ProblemJson, Rejection, Render};
 pub use crate::source::{AuthorizationHeader, TokenSource};
 pub use crate::validation::Validation;
 pub use crate::verifier::Verifier;
+
+/// Runs the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -109,7 +109,12 @@ mod signing {
         algorithm: Algorithm,
         encoded: &[u8],
     ) -> Result<(Box<dyn Sign>, Material), KeyProblem> {
-        let unreadable = |_| KeyProblem::Unreadable(format!("no {algorithm} key in DER"));
+        let unreadable = |_| {
+            KeyProblem::Unreadable(match algorithm.family() {
+                Family::Rsa => "it is no private RSA key of 2048 to 8192 bits in DER".to_owned(),
+                _ => format!("it is no private key for {algorithm} in DER"),
+            })
+        };
         match algorithm.family() {
             Family::Hmac => {
                 let key = hmac::Key::new(hmac_algorithm(algorithm)?, encoded);

@@ -23,22 +23,25 @@ pub(super) fn read(algorithm: Algorithm, key: &DecodingKey) -> Result<Material, 
         DecodingKeyKind::SecretOrDer(bytes) => bytes,
     };
     // `from_*_der` takes what it is given, so both forms occur: the bare key and the
-    // `SubjectPublicKeyInfo` around it.
-    match (family, curve_of(algorithm)) {
-        (Family::Hmac, _) => Ok(Material::secret(bytes)),
-        (Family::Rsa, _) => der::read_pkcs1(bytes).or_else(|bare| match bare {
+    // `SubjectPublicKeyInfo` around it, which starts as a DER sequence.
+    let wrapped = bytes.first() == Some(&SEQUENCE);
+    match family {
+        Family::Hmac => Ok(Material::secret(bytes)),
+        Family::Rsa => der::read_pkcs1(bytes).or_else(|bare| match bare {
             KeyProblem::Unreadable(_) => der::read_spki(bytes),
             problem => Err(problem),
         }),
-        (Family::Ec, Some(curve)) => {
-            Material::ec_point(curve, bytes).or_else(|_| der::read_spki(bytes))
+        Family::Ec if wrapped => der::read_spki(bytes),
+        Family::Ec => {
+            let curve = [Curve::P256, Curve::P384, Curve::P521]
+                .into_iter()
+                .find(|curve| bytes.len() == 1 + 2 * curve.field_bytes());
+            Material::ec_point(curve.ok_or(KeyProblem::Curve)?, bytes)
         }
-        (Family::Ec | Family::Ed25519, _) => {
-            Material::ed25519(bytes).or_else(|_| der::read_spki(bytes))
-        }
+        Family::Ed25519 if wrapped && bytes.len() != ED25519_BYTES => der::read_spki(bytes),
+        Family::Ed25519 => Material::ed25519(bytes),
     }
 }
 
-fn curve_of(algorithm: Algorithm) -> Option<Curve> {
-    [Curve::P256, Curve::P384, Curve::P521].into_iter().find(|curve| curve.algorithm() == algorithm)
-}
+const SEQUENCE: u8 = 0x30;
+const ED25519_BYTES: usize = 32;

@@ -1,0 +1,81 @@
+//! The same layer without axum: tower and hyper, HTTP/1 and HTTP/2 on one port.
+//!
+//! ```text
+//! cargo run --example hyper_only
+//! ```
+//!
+//! It prints a token that is good for 15 minutes and the `curl` line to try it with.
+
+use std::convert::Infallible;
+use std::error::Error;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use jsonwebtoken::EncodingKey;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_bearer::policy::role;
+use tower_bearer::{
+    Algorithm, BearerLayer, ProblemJson, TokenIssuer, Validation, Verified, Verifier, require,
+};
+
+#[derive(Deserialize)]
+struct User {
+    name: String,
+}
+
+async fn greet(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let greeting = match request.extensions().get::<Verified<User>>() {
+        Some(user) => format!("Hello, {}!\n", user.name),
+        None => unreachable!("the layer lets nobody pass without claims"),
+    };
+    Ok(Response::new(Full::from(greeting)))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| format!("no randomness: {error}"))?;
+    let (issuer, audience) = ("https://hyper.example", "https://hyper.example/api");
+    let key = EncodingKey::from_secret(&secret);
+    let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &key)?;
+    let verifier =
+        Verifier::<User>::new(tokens.verifying_key(), Validation::new(issuer, audience))?;
+
+    let service = ServiceBuilder::new()
+        .layer(BearerLayer::new(verifier).with_rejection(ProblemJson))
+        .layer(require(role("user")))
+        .service_fn(greet);
+
+    let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3001".to_owned());
+    let listener = TcpListener::bind(&addr).await?;
+    let token = tokens
+        .token_for("alice")
+        .with_roles(["user"])
+        .with_claims(&serde_json::json!({ "name": "Alice" }))
+        .issue()?;
+    println!("Listening on http://{}. Try, in another terminal:\n", listener.local_addr()?);
+    println!(
+        "curl -i http://{} -H 'Authorization: Bearer {}'",
+        listener.local_addr()?,
+        token.as_str()
+    );
+    loop {
+        let (socket, _) = listener.accept().await?;
+        let service = TowerToHyperService::new(service.clone());
+        tokio::spawn(async move {
+            let served = Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
+            if let Err(error) = served {
+                eprintln!("connection ended: {error}");
+            }
+        });
+    }
+}

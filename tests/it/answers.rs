@@ -1,0 +1,338 @@
+//! What refusals look like: every reason, every renderer, and what may happen on the way out.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
+use axum::routing::get as on_get;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use http::response::Parts;
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tower_bearer::policy::scope;
+use tower_bearer::test_util::TestKey;
+use tower_bearer::{
+    Algorithm, BearerLayer, Header, Json, KeySource, KeysUnavailable, Lookup, ProblemJson, Reason,
+    Rejection, Render, require,
+};
+use tower_http::cors::CorsLayer;
+
+use crate::support::{
+    Answer, PLAIN, User, WithBearer, challenge, get, good, invalid_token, key, layer, send, token,
+    verifier_of,
+};
+
+/// Keys that are never there.
+struct Down;
+
+impl KeySource for Down {
+    fn lookup(&self, _: &Header) -> Lookup {
+        Lookup::Refresh
+    }
+
+    async fn refresh(&self) -> Result<(), KeysUnavailable> {
+        Err(KeysUnavailable::new("nobody answers").with_retry_after(Duration::from_millis(1500)))
+    }
+}
+
+fn app<R: Render<Body>>(layer: BearerLayer<User, R>) -> Router {
+    Router::new()
+        .route("/", on_get(|| async { "in" }))
+        .route("/scope", on_get(|| async { "in" }).layer(require(scope("a b"))))
+        .route("/role", on_get(|| async { "in" }).layer(require(tower_bearer::policy::role("x"))))
+        .layer(layer)
+}
+
+/// A request for every reason a stranger can cause, with status and challenge.
+fn refusals() -> Vec<(Reason, Request<Body>, u16, Option<String>)> {
+    let signed = |token: tower_bearer::test_util::TestToken| get("/").bearer(token.sign(&key()));
+    let invalid = |text: &str| Some(invalid_token(text));
+    let bad = |text: &str| Some(challenge("invalid_request", text));
+    let scope = challenge("insufficient_scope", "The token lacks a scope") + ", scope=\"a b\"";
+    let other = TestKey::generate(Algorithm::HS256);
+    vec![
+        (Reason::MissingToken, get("/"), 401, Some(PLAIN.into())),
+        (
+            Reason::MalformedAuthorization,
+            get("/").field("authorization", "Bearer"),
+            400,
+            bad("The Authorization field is malformed"),
+        ),
+        (
+            Reason::RepeatedAuthorization,
+            get("/").bearer(good()).bearer(good()),
+            400,
+            bad("There is more than one Authorization field"),
+        ),
+        (
+            Reason::TokenTooLarge,
+            get("/").bearer("a".repeat(16 * 1024 + 1)),
+            401,
+            invalid("The token is too large"),
+        ),
+        (Reason::Malformed, get("/").bearer("x"), 401, invalid("The token is malformed")),
+        (
+            Reason::Encrypted,
+            get("/").bearer("a.b.c.d.e"),
+            401,
+            invalid("The token is encrypted, and only signed ones are read"),
+        ),
+        (
+            Reason::UnsupportedAlgorithm,
+            signed(token().header("alg", "none")),
+            401,
+            invalid("The token's algorithm is not accepted"),
+        ),
+        (
+            Reason::AlgorithmNotAllowed,
+            signed(token().header("alg", "RS256")),
+            401,
+            invalid("The token's algorithm is not accepted"),
+        ),
+        (
+            Reason::CriticalHeader,
+            signed(token().header("crit", json!(["x"]))),
+            401,
+            invalid("The token asks for an extension that is unknown"),
+        ),
+        (
+            Reason::InvalidSignature,
+            get("/").bearer(token().sign(&other)),
+            401,
+            invalid("The token's signature is invalid"),
+        ),
+        (
+            Reason::WrongTokenType,
+            signed(token().header("typ", "logout+jwt")),
+            401,
+            invalid("The token is not an access token"),
+        ),
+        (
+            Reason::MissingClaim,
+            signed(token().without("exp")),
+            401,
+            invalid("The token lacks a claim"),
+        ),
+        (
+            Reason::InvalidClaim,
+            signed(token().claim("exp", "soon")),
+            401,
+            invalid("A claim of the token is invalid"),
+        ),
+        (Reason::Expired, signed(token().claim("exp", 1)), 401, invalid("The token has expired")),
+        (
+            Reason::NotYetValid,
+            signed(token().claim("nbf", 9_000_000_000_u64)),
+            401,
+            invalid("The token is not valid yet"),
+        ),
+        (
+            Reason::WrongIssuer,
+            signed(token().claim("iss", "x")),
+            401,
+            invalid("The token is from another issuer"),
+        ),
+        (
+            Reason::WrongAudience,
+            signed(token().claim("aud", "x")),
+            401,
+            invalid("The token is for another audience"),
+        ),
+        (Reason::InsufficientScope, get("/scope").bearer(good()), 403, Some(scope)),
+        (Reason::Forbidden, get("/role").bearer(good()), 403, Some(PLAIN.into())),
+        (Reason::ClaimsMismatch, signed(token().claim("email", 1)), 403, Some(PLAIN.into())),
+    ]
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_status_and_challenge_and_an_empty_body() {
+    let app = app(layer());
+    for (reason, request, status, challenge) in refusals() {
+        let answer = send(&app, request).await;
+
+        answer.is_refused(status, challenge.as_deref(), reason);
+        assert_eq!((&*answer.body, answer.headers.get(CONTENT_TYPE)), ("", None));
+    }
+    let granted = token().claim("scope", "a b").claim("roles", "x").sign(&key());
+    for path in ["/", "/scope", "/role"] {
+        send(&app, get(path).bearer(&granted)).await.is_ok("in");
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_a_json_body_when_asked_for() {
+    let app = app(layer().with_rejection(Json));
+    for (reason, request, status, challenge) in refusals() {
+        let answer = send(&app, request).await;
+
+        answer.is_refused(status, challenge.as_deref(), reason);
+        assert_eq!(answer.headers[CONTENT_TYPE], "application/json");
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(body["error"], code(reason));
+        assert!(body["error_description"].as_str().is_some_and(|text| text.len() > 10), "{body}");
+        let scope = (reason == Reason::InsufficientScope).then(|| json!("a b"));
+        assert_eq!(body.get("scope"), scope.as_ref());
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_a_problem_document_when_asked_for() {
+    let app = app(layer().with_rejection(ProblemJson));
+    for (reason, request, status, challenge) in refusals() {
+        let answer = send(&app, request).await;
+
+        answer.is_refused(status, challenge.as_deref(), reason);
+        assert_eq!(answer.headers[CONTENT_TYPE], "application/problem+json");
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let expected = StatusCode::from_u16(status).unwrap();
+        assert_eq!(body["status"], status);
+        assert_eq!(body["title"], expected.canonical_reason().unwrap());
+        assert_eq!(body["error"], code(reason));
+        assert!(body["detail"].as_str().is_some_and(|text| text.len() > 10), "{body}");
+    }
+}
+
+fn code(reason: Reason) -> &'static str {
+    match reason {
+        Reason::MissingToken => "unauthorized",
+        Reason::MalformedAuthorization | Reason::RepeatedAuthorization => "invalid_request",
+        Reason::InsufficientScope => "insufficient_scope",
+        Reason::Forbidden | Reason::ClaimsMismatch => "forbidden",
+        _ => "invalid_token",
+    }
+}
+
+#[tokio::test]
+async fn closure_makes_the_body_and_status_and_challenge_stay() {
+    let html = |rejection: &Rejection, parts: &mut Parts| {
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        Body::from(format!("<h1>{}</h1>", rejection.description()))
+    };
+    let app = app(layer().with_rejection(html));
+
+    let missing = send(&app, get("/")).await;
+    let guarded = send(&app, get("/role").bearer(good())).await;
+
+    missing.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    assert_eq!(missing.body, "<h1>A bearer token is needed</h1>");
+    guarded.is_refused(403, Some(PLAIN), Reason::Forbidden);
+    assert_eq!(guarded.body, "<h1>The token does not allow this</h1>");
+    assert_eq!(guarded.headers[CONTENT_TYPE], "text/html");
+}
+
+#[tokio::test]
+async fn unreachable_keys_are_503_with_retry_after_and_no_challenge() {
+    let app = app(BearerLayer::new(verifier_of(Down)).with_rejection(Json));
+
+    let answer = send(&app, get("/").bearer(good())).await;
+
+    answer.is_refused(503, None, Reason::KeysUnavailable);
+    assert_eq!(answer.headers[RETRY_AFTER], "2");
+    assert!(answer.body.contains("temporarily_unavailable"));
+    // What does not need keys is decided without them.
+    send(&app, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+}
+
+#[tokio::test]
+async fn realm_is_in_every_challenge_of_layer_and_guards() {
+    // RFC 6750 §3: one or more parameters behind the scheme
+    let app = app(layer().with_realm("orders").unwrap());
+    let expected = Some("Bearer realm=\"orders\"");
+
+    send(&app, get("/")).await.is_refused(401, expected, Reason::MissingToken);
+    send(&app, get("/role").bearer(good())).await.is_refused(403, expected, Reason::Forbidden);
+    assert!(layer().with_realm("a\"b").is_err());
+}
+
+/// Adds a middleware between the layer and a guarded route.
+fn with_between<F>(between: F) -> Router
+where
+    F: Fn(Response<Body>) -> Response<Body> + Clone + Send + Sync + 'static,
+{
+    Router::new()
+        .route("/", on_get(|| async { "in" }).layer(require(scope("a"))))
+        .layer(from_fn(move |request, next: Next| {
+            let between = between.clone();
+            async move { between(next.run(request).await) }
+        }))
+        .layer(layer().with_rejection(Json))
+}
+
+fn insufficient() -> String {
+    challenge("insufficient_scope", "The token lacks a scope") + ", scope=\"a\""
+}
+
+#[tokio::test]
+async fn status_and_challenge_survive_a_middleware_that_rebuilds_the_response() {
+    let app = with_between(|response| {
+        let (parts, _) = response.into_parts();
+        let mut rebuilt = Response::builder().status(parts.status);
+        rebuilt.headers_mut().unwrap().extend(parts.headers);
+        rebuilt.body(Body::from("rebuilt")).unwrap()
+    });
+
+    let answer = send(&app, get("/").bearer(good())).await;
+
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.challenge(), Some(&*insufficient()));
+    assert_eq!(answer.body, "rebuilt");
+}
+
+#[tokio::test]
+async fn headers_added_on_the_way_out_stay() {
+    let app = with_between(|mut response| {
+        response.headers_mut().append(SET_COOKIE, HeaderValue::from_static("a=b"));
+        response
+    })
+    .layer(CorsLayer::permissive());
+
+    let answer = send(&app, get("/").bearer(good()).field("origin", "https://x.example")).await;
+
+    answer.is_refused(403, Some(&insufficient()), Reason::InsufficientScope);
+    assert_eq!(answer.headers[SET_COOKIE], "a=b");
+    assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    assert!(answer.body.contains("insufficient_scope"));
+}
+
+#[tokio::test]
+async fn answer_whose_status_somebody_changed_is_left_alone() {
+    let app = with_between(|response| {
+        if response.status() == StatusCode::FORBIDDEN {
+            let (mut parts, _) = response.into_parts();
+            parts.status = StatusCode::NOT_FOUND;
+            return Response::from_parts(parts, Body::from("no such thing"));
+        }
+        response
+    });
+
+    let answer = send(&app, get("/").bearer(good())).await;
+
+    assert_eq!((answer.status, &*answer.body), (StatusCode::NOT_FOUND, "no such thing"));
+}
+
+#[tokio::test]
+async fn answers_of_handlers_that_look_like_refusals_are_left_alone() {
+    let own = || async {
+        (StatusCode::FORBIDDEN, axum::Extension(Reason::Forbidden), "mine").into_response()
+    };
+    let app = Router::new().route("/", on_get(own)).layer(layer().with_rejection(Json));
+
+    let answer = send(&app, get("/").bearer(good())).await;
+
+    assert_eq!((answer.status, &*answer.body), (StatusCode::FORBIDDEN, "mine"));
+    assert_eq!(answer.challenge(), None);
+}
+
+#[tokio::test]
+async fn no_answer_says_what_this_server_expects() {
+    let app = app(layer().with_rejection(ProblemJson));
+    for (reason, request, ..) in refusals() {
+        let Answer { headers, body, .. } = send(&app, request).await;
+        let shown = format!("{headers:?} {body}");
+        for secret in ["id.example.com", "api.example.com", "alice", "HS256", "eyJ"] {
+            assert!(!shown.contains(secret), "{reason}: {shown}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the log hears: one event for each refusal, and never a token.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::routing::get as on_get;
+use tower_bearer::policy::role;
+use tower_bearer::{Claims, require};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber, instrument::WithSubscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::{Layer, Registry};
+
+use crate::support::{User, WithBearer, get, good, key, layer, send, token};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl Log {
+    fn events(&self) -> Vec<(Level, String)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        struct Text(String);
+        impl Visit for Text {
+            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+                self.0 += &format!("{}={value:?} ", field.name());
+            }
+        }
+        if event.metadata().target() == "tower_bearer" {
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            self.0.lock().unwrap().push((*event.metadata().level(), text.0));
+        }
+    }
+}
+
+async fn logged(app: &Router, request: http::Request<axum::body::Body>) -> Vec<(Level, String)> {
+    let log = Log::default();
+    let subscriber = Registry::default().with(log.clone());
+    send(app, request).with_subscriber(subscriber).await;
+    log.events()
+}
+
+fn app() -> Router {
+    Router::new()
+        .route("/", on_get(|| async {}))
+        .route("/admin", on_get(|| async {}).layer(require(role("admin"))))
+        .route("/wrong-type", on_get(|_: Claims<u8>| async {}))
+        .layer(layer())
+        .route("/no-layer", on_get(|_: Claims<User>| async {}))
+}
+
+#[tokio::test]
+async fn every_refusal_is_one_event_with_its_reason() {
+    let bad_claim = token().claim("email", 7).sign(&key());
+    let expired = token().claim("exp", 1).sign(&key());
+    for (request, level, reason, detail) in [
+        (get("/"), Level::DEBUG, "missing_token", ""),
+        (get("/").bearer(expired), Level::DEBUG, "expired", "`exp` is 1"),
+        (get("/admin").bearer(good()), Level::DEBUG, "forbidden", "role `admin`"),
+        (get("/").bearer(bad_claim), Level::WARN, "claims_mismatch", "User"),
+        (get("/wrong-type").bearer(good()), Level::ERROR, "claims_type_missing", "u8"),
+        (get("/no-layer"), Level::ERROR, "layer_missing", ".layer(BearerLayer::new(verifier))"),
+    ] {
+        let events = logged(&app(), request).await;
+
+        let [(seen, text)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(*seen, level);
+        assert!(text.contains(&format!("reason=\"{reason}\"")), "{text}");
+        assert!(text.contains(detail), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn accepted_request_is_no_event() {
+    assert_eq!(logged(&app(), get("/").bearer(good())).await, []);
+}
+
+#[tokio::test]
+async fn no_event_holds_any_part_of_a_token() {
+    // RFC 6750 §5.2: tokens are not logged
+    let tokens = [
+        good(),
+        token().claim("iss", "x").sign(&key()),
+        token().claim("email", "secret-value").claim("exp", 1).sign(&key()),
+        token().claim("email", 7).sign(&key()),
+        token().header("kid", "k".repeat(200)).sign(&key().with_key_id("other")),
+        format!("{}x", good()),
+    ];
+    for token in tokens {
+        for path in ["/", "/admin", "/no-layer", "/wrong-type"] {
+            for (_, text) in logged(&app(), get(path).bearer(&token)).await {
+                for part in token.split('.') {
+                    assert!(!text.contains(part), "{text}");
+                }
+                assert!(!text.contains("secret-value"), "{text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_key_id_is_escaped_and_cut() {
+    use crate::support::verifier_of;
+    let stranger = token().header("kid", format!("\n\u{1b}[31m{}", "k".repeat(200)));
+    let known = key().with_key_id("known").verifying_key();
+    let error = verifier_of(known).verify(&stranger.sign(&key())).await.unwrap_err();
+
+    let detail = error.detail().unwrap();
+
+    assert!(detail.len() < 100 && !detail.contains('\n') && !detail.contains('\u{1b}'), "{detail}");
+}

@@ -1,0 +1,398 @@
+//! The examples as programs: over sockets, set up by environment variables.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tower_bearer::test_util::{TestKey, TestToken};
+use tower_bearer::{Algorithm, Clock as _, SystemClock};
+
+use crate::support::{AUDIENCE, ISSUER, PLAIN, WithBearer, key_for};
+
+/// An example that runs until the test ends.
+struct Program {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    url: String,
+}
+
+impl Program {
+    fn start(name: &str, env: &[(&str, &str)]) -> Self {
+        let mut child = command(name)
+            .envs(env.iter().copied())
+            .env("ADDR", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut program = Self { child, lines, url: String::new() };
+        let line = program.read_until("http://");
+        let at = line.find("http://").unwrap();
+        let end = line[at + 7..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
+        let url = end.map_or(&line[at..], |end| &line[at..at + 7 + end]);
+        program.url = url.trim_end_matches('.').to_owned();
+        program
+    }
+
+    /// Reads what it says up to the line that holds a text, and returns that line.
+    fn read_until(&mut self, text: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "it ended");
+            if line.contains(text) {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Response<String> {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let (parts, body) = client.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Response::from_parts(parts, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn get(&self, path: &str) -> Request<Full<Bytes>> {
+        Request::get(format!("{}{path}", self.url)).body(Full::default()).unwrap()
+    }
+
+    async fn log_in(&self, body: impl Into<Bytes>) -> Response<String> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/login", self.url))
+            .header("content-type", "application/json");
+        self.send(request.body(Full::new(body.into())).unwrap()).await
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// The example beside this test's own program; `cargo test` has built it.
+fn command(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let program =
+        profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(program.exists(), "run `cargo build --examples` first: {}", program.display());
+    let mut command = Command::new(program);
+    for variable in [
+        "JWT_SECRET_KEY",
+        "PUBLIC_KEY_FILE",
+        "JWKS_FILE",
+        "ISSUER",
+        "AUDIENCE",
+        "ALGORITHMS",
+        "LEEWAY",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// What a program says that ends at once.
+fn refusal(name: &str, env: &[(&str, &str)]) -> String {
+    let output =
+        command(name).envs(env.iter().copied()).env("ADDR", "127.0.0.1:0").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && !error.contains("panicked"), "{error}");
+    error
+}
+
+fn json_of(response: &Response<String>) -> Value {
+    serde_json::from_str(response.body()).unwrap_or_else(|_| panic!("{response:?}"))
+}
+
+mod quickstart {
+    use super::*;
+
+    fn credentials(username: &str, password: &str) -> String {
+        json!({ "username": username, "password": password }).to_string()
+    }
+
+    async fn token_of(program: &Program, username: &str) -> String {
+        let answer = program.log_in(credentials(username, "password")).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert_eq!(json_of(&answer)["expires_in"], 900);
+        json_of(&answer)["token"].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn users_sign_in_and_reach_what_they_may() {
+        let program = Program::start("quickstart", &[]);
+        let (alice, admin) = (token_of(&program, "alice").await, token_of(&program, "admin").await);
+
+        let public = program.send(program.get("/")).await;
+        let without = program.send(program.get("/protected-resource")).await;
+        let own = program.send(program.get("/protected-resource").bearer(&alice)).await;
+        let forbidden = program.send(program.get("/admin-only").bearer(&alice)).await;
+        let allowed = program.send(program.get("/admin-only").bearer(&admin)).await;
+
+        assert_eq!(public.status(), 200);
+        assert_eq!(
+            (without.status().as_u16(), &without.headers()["www-authenticate"]),
+            (401, &PLAIN.parse().unwrap())
+        );
+        assert_eq!(json_of(&own)["message"], "Hello, Alice!");
+        assert_eq!(json_of(&own)["claims"]["roles"], json!(["user"]));
+        assert_eq!(json_of(&own)["claims"]["sub"], "alice");
+        assert_eq!(forbidden.status(), 403);
+        assert_eq!(allowed.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn unknown_user_and_wrong_password_get_the_same_answer() {
+        let program = Program::start("quickstart", &[]);
+
+        let wrong = program.log_in(credentials("alice", "passw0rd")).await;
+        let unknown = program.log_in(credentials("mallory", "password")).await;
+        let garbage = program.log_in("{").await;
+
+        assert_eq!(wrong.status(), 401);
+        assert!(wrong.headers().contains_key("www-authenticate"));
+        assert_eq!((unknown.status(), unknown.body()), (wrong.status(), wrong.body()));
+        assert!(garbage.status().is_client_error());
+    }
+
+    #[tokio::test]
+    async fn two_programs_with_one_secret_accept_each_others_tokens() {
+        let secret = [("JWT_SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")];
+        let (one, two) =
+            (Program::start("quickstart", &secret), Program::start("quickstart", &secret));
+        let stranger = Program::start("quickstart", &[]);
+        let token = token_of(&one, "alice").await;
+
+        let accepted = two.send(two.get("/protected-resource").bearer(&token)).await;
+        let refused = stranger.send(stranger.get("/protected-resource").bearer(&token)).await;
+
+        assert_eq!(accepted.status(), 200);
+        assert_eq!(refused.status(), 401);
+    }
+
+    #[test]
+    fn wrong_set_up_is_a_sentence_not_a_panic() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = taken.local_addr().unwrap().to_string();
+        let output = command("quickstart").env("ADDR", &addr).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(&format!("cannot listen on {addr}")), "{error}");
+        assert!(!output.status.success() && !error.contains("panicked"), "{error}");
+
+        let short = refusal("quickstart", &[("JWT_SECRET_KEY", "c2hvcnQ")]);
+        assert!(short.contains("JWT_SECRET_KEY") && short.contains("256"), "{short}");
+        let garbled = refusal("quickstart", &[("JWT_SECRET_KEY", "not base64!")]);
+        assert!(garbled.contains("JWT_SECRET_KEY is not base64url"), "{garbled}");
+    }
+
+    /// The lines that README shows, and that the program prints.
+    fn lines_of_readme() -> Vec<String> {
+        let readme = include_str!("../../README.md");
+        let block = readme.split("```sh\n").find(|block| block.contains("TOKEN=")).unwrap();
+        block.split("```").next().unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn program_prints_the_lines_of_the_readme() {
+        let output = include_str!("../../examples/quickstart.rs");
+        for line in lines_of_readme().iter().filter(|line| line.contains("curl")) {
+            let line = line.split("  #").next().unwrap();
+            let template = line.replace("http://127.0.0.1:3000", "http://{addr}");
+            let template = template.replace("'{\"", "'{{\"").replace("\"}'", "\"}}'");
+            assert!(output.contains(&template), "{line}\n{template}");
+        }
+    }
+
+    mod needs_curl {
+        use super::*;
+
+        #[test]
+        #[ignore = "needs curl and sh: scripts/interop"]
+        fn curl_lines_of_the_readme_answer_as_it_says() {
+            let program = Program::start("quickstart", &[]);
+            let mut script = "set -eu\n".to_owned();
+            let mut expected = Vec::new();
+            for line in lines_of_readme() {
+                let (command, comment) = line.split_once("  #").unwrap_or((&line, ""));
+                script += &format!("{command}\n").replace("http://127.0.0.1:3000", &program.url);
+                expected
+                    .extend(comment.split_whitespace().find_map(|word| word.parse::<u16>().ok()));
+            }
+            let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+
+            let text = String::from_utf8(output.stdout).unwrap();
+            let statuses: Vec<u16> =
+                text.split("HTTP/1.1 ").skip(1).map(|rest| rest[..3].parse().unwrap()).collect();
+            assert_eq!(statuses, expected, "{text}");
+            assert!(expected.len() >= 4);
+        }
+    }
+}
+
+mod resource_server {
+    use super::*;
+
+    /// A file that goes when the test ends.
+    struct TempFile(PathBuf);
+
+    impl TempFile {
+        fn new(name: &str, text: &str) -> Self {
+            let name = format!("tower-bearer-{}-{name}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            std::fs::write(&path, text).unwrap();
+            Self(path)
+        }
+
+        fn path(&self) -> &str {
+            self.0.to_str().unwrap()
+        }
+    }
+
+    impl Drop for TempFile {
+        fn drop(&mut self) {
+            _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn token() -> TestToken {
+        TestToken::new(ISSUER, AUDIENCE)
+    }
+
+    async fn status(program: &Program, path: &str, token: &TestToken, key: &TestKey) -> u16 {
+        program.send(program.get(path).bearer(token.sign(key))).await.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn routes_answer_by_role_and_scope() {
+        let key = key_for(Algorithm::ES256).with_key_id("k");
+        let file = TempFile::new("jwks.json", &json!({ "keys": [key.to_jwk()] }).to_string());
+        let env = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS_FILE", file.path())];
+        let program = Program::start("resource_server", &env);
+        let admin = token().claim("roles", json!(["admin"]));
+        let writer = token().claim("scope", "things:read things:write");
+
+        let claims = program.send(program.get("/protected").bearer(admin.sign(&key))).await;
+        assert_eq!(json_of(&claims)["sub"], "alice");
+        assert_eq!(json_of(&claims)["roles"], json!(["admin"]));
+        for (path, token, expected) in [
+            ("/admin", &admin, 200),
+            ("/admin", &writer, 403),
+            ("/scoped", &writer, 200),
+            ("/scoped", &admin, 403),
+            ("/maybe", &writer, 200),
+        ] {
+            assert_eq!(status(&program, path, token, &key).await, expected, "{path}");
+        }
+        for (path, expected) in
+            [("/protected", 401), ("/admin", 401), ("/maybe", 200), ("/healthz", 200), ("/x", 404)]
+        {
+            let answer = program.send(program.get(path)).await;
+            assert_eq!(answer.status().as_u16(), expected, "{path}");
+        }
+        let scoped = program.send(program.get("/scoped").bearer(admin.sign(&key))).await;
+        let challenge = scoped.headers()["www-authenticate"].to_str().unwrap();
+        assert!(challenge.contains("scope=\"things:write\""), "{challenge}");
+        assert_eq!(json_of(&scoped)["error"], "insufficient_scope");
+        let maybe = program.send(program.get("/maybe")).await;
+        assert_eq!(json_of(&maybe), json!({ "authenticated": false }));
+        assert_eq!(status(&program, "/maybe", &token().claim("exp", 1), &key).await, 401);
+    }
+
+    #[tokio::test]
+    async fn secret_and_leeway_come_from_the_environment() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let bytes: Vec<u8> = (0..32).collect();
+        let key = TestKey::from_secret(Algorithm::HS256, &bytes);
+        let env = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWT_SECRET_KEY", secret)];
+        let usual = Program::start("resource_server", &env);
+        let strict = Program::start("resource_server", &[&env[..], &[("LEEWAY", "0")]].concat());
+        let now = SystemClock.now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let just_expired = token().claim("exp", now.as_secs() - 5);
+
+        assert_eq!(status(&usual, "/protected", &just_expired, &key).await, 200);
+        assert_eq!(status(&strict, "/protected", &just_expired, &key).await, 401);
+        assert_eq!(status(&strict, "/protected", &token(), &key).await, 200);
+    }
+
+    #[tokio::test]
+    async fn public_key_file_serves_the_algorithms_that_are_named() {
+        let pem = include_str!("rsa_public.pem");
+        let private = include_bytes!("rsa_private.der");
+        let file = TempFile::new("key.pem", pem);
+        let env = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("PUBLIC_KEY_FILE", file.path())];
+        let usual = Program::start("resource_server", &env);
+        let pss = [&env[..], &[("ALGORITHMS", "PS256, PS384")]].concat();
+        let pss = Program::start("resource_server", &pss);
+
+        for (program, algorithm, expected) in [
+            (&usual, Algorithm::RS256, 200),
+            (&usual, Algorithm::PS256, 401),
+            (&pss, Algorithm::PS256, 200),
+            (&pss, Algorithm::PS384, 200),
+            (&pss, Algorithm::RS256, 401),
+        ] {
+            let key = TestKey::from_encoded(algorithm, private);
+            assert_eq!(
+                status(program, "/protected", &token(), &key).await,
+                expected,
+                "{algorithm}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_configuration_names_the_variable_to_mend() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let base = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWT_SECRET_KEY", secret)];
+        for (variable, value, more) in [
+            ("ISSUER", "", ""),
+            ("AUDIENCE", "", ""),
+            ("JWT_SECRET_KEY", "c2hvcnQ", "256"),
+            ("JWT_SECRET_KEY", "!", "base64url"),
+            ("JWT_SECRET_KEY", "", "PUBLIC_KEY_FILE"),
+            ("JWKS_FILE", "x.json", "JWT_SECRET_KEY"),
+            ("ALGORITHMS", "HS257", "HS512"),
+            ("ALGORITHMS", "none", "none"),
+            ("LEEWAY", "soon", "seconds"),
+            ("LEEWAY", "86400", "300"),
+        ] {
+            let env = [&base[..], &[(variable, value)]].concat();
+            let said = refusal("resource_server", &env);
+            assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
+            assert_eq!(said.trim().lines().count(), 1, "{said}");
+        }
+        let missing = [("JWT_SECRET_KEY", ""), ("PUBLIC_KEY_FILE", "/nowhere/key.pem")];
+        let said = refusal("resource_server", &[&base[..], &missing].concat());
+        assert!(said.contains("PUBLIC_KEY_FILE") && said.contains("/nowhere"), "{said}");
+    }
+}
+
+mod hyper_only {
+    use super::*;
+
+    #[tokio::test]
+    async fn token_it_prints_is_accepted() {
+        let mut program = Program::start("hyper_only", &[]);
+        let line = program.read_until("Bearer ");
+        let token = line.split("Bearer ").nth(1).unwrap().trim_end_matches('\'');
+
+        let accepted = program.send(program.get("/").bearer(token)).await;
+        let refused = program.send(program.get("/")).await;
+
+        assert_eq!((accepted.status().as_u16(), &**accepted.body()), (200, "Hello, Alice!\n"));
+        assert_eq!(refused.status(), 401);
+        assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    }
+}

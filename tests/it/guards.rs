@@ -1,0 +1,283 @@
+//! Roles, scopes and other permissions: as extractor, as layer, in a handler.
+
+use axum::Router;
+use axum::routing::get as on_get;
+use http::StatusCode;
+use serde_json::json;
+use tower_bearer::policy::{Policy, claims_where, role, scope, when};
+use tower_bearer::test_util::TestToken;
+use tower_bearer::{
+    BearerLayer, Principal, Reason, Rejection, Require, Requirement, Speaker, require,
+};
+
+use crate::support::{
+    PLAIN, User, WithBearer, get, good, key, layer, send, token, validation, verifier,
+    verifier_with,
+};
+
+struct Admin;
+
+impl Requirement for Admin {
+    fn policy() -> impl Policy {
+        role("admin")
+    }
+}
+
+struct Writer;
+
+impl Requirement for Writer {
+    fn policy() -> impl Policy {
+        scope("orders:write")
+    }
+}
+
+fn app() -> Router {
+    let guarded = |policy| on_get(|| async { "in" }).layer::<_, std::convert::Infallible>(policy);
+    Router::new()
+        .route("/extractor", on_get(|_: Require<Admin>| async { "in" }))
+        .route("/both", on_get(|_: Require<Admin>, _: Require<Writer>| async { "in" }))
+        .route("/both-turned", on_get(|_: Require<Writer>, _: Require<Admin>| async { "in" }))
+        .route("/role", guarded(require(role("admin"))))
+        .route("/scope", guarded(require(scope("orders:write"))))
+        .route("/scopes", guarded(require(scope("orders:read orders:write"))))
+        .route("/and", guarded(require(scope("orders:read").and(scope("orders:write")))))
+        .route("/mixed", guarded(require(scope("orders:write").and(role("admin")))))
+        .route("/or", guarded(require(scope("orders:write").or(role("admin")))))
+        .route(
+            "/cheapest",
+            guarded(require(scope("a b c").or(scope("orders:read orders:write")).or(scope("x y")))),
+        )
+        .route("/people", guarded(require(when(|p: &Principal| p.speaker() == Speaker::User))))
+        .route(
+            "/email",
+            guarded(require(claims_where(|user: &User| {
+                user.email.as_deref().is_some_and(|email| email.ends_with("@example.com"))
+            }))),
+        )
+        .route("/typo", guarded(require(claims_where(|_: &String| true))))
+        .route("/nothing", guarded(require(scope(" "))))
+        .route(
+            "/handler",
+            on_get(|who: Principal| async move {
+                who.check(&scope("orders:write").or(role("admin")))?;
+                Ok::<_, Rejection>("in")
+            }),
+        )
+        .layer(layer())
+}
+
+fn with_scope(scope: &str) -> TestToken {
+    token().claim("scope", scope)
+}
+
+fn with_roles(roles: &[&str]) -> TestToken {
+    token().claim("roles", json!(roles))
+}
+
+fn missing_scope(scope: &str) -> String {
+    let start = crate::support::challenge("insufficient_scope", "The token lacks a scope");
+    format!("{start}, scope=\"{scope}\"")
+}
+
+#[tokio::test]
+async fn tokens_open_the_routes_they_should_and_no_others() {
+    let alice = || token();
+    let admin = || with_roles(&["user", "admin"]);
+    let writer = || with_scope("orders:read orders:write");
+    let reader = || with_scope("orders:read");
+    let machine = || token().claim("client_id", "alice");
+    let employee = || token().claim("email", "alice@example.com");
+    let write = missing_scope("orders:write");
+    let both = missing_scope("orders:read orders:write");
+
+    // What opens a route, and what a token that does not is told.
+    let needs_abc = missing_scope("a b c");
+    let forbidden = || Some((Reason::Forbidden, PLAIN));
+    let table = [
+        ("/extractor", admin(), None),
+        ("/extractor", alice(), forbidden()),
+        ("/extractor", writer(), forbidden()),
+        ("/role", admin(), None),
+        ("/role", with_roles(&["Admin", "admins", "user admin"]), forbidden()),
+        ("/role", with_scope("admin"), forbidden()),
+        ("/scope", writer(), None),
+        // RFC 6750 §3.1: insufficient_scope with the scope that is needed
+        ("/scope", reader(), Some((Reason::InsufficientScope, &*write))),
+        (
+            "/scope",
+            with_scope("orders:writes Orders:Write"),
+            Some((Reason::InsufficientScope, &*write)),
+        ),
+        ("/scope", with_roles(&["orders:write"]), Some((Reason::InsufficientScope, &*write))),
+        ("/scopes", writer(), None),
+        ("/scopes", reader(), Some((Reason::InsufficientScope, &*both))),
+        ("/and", with_scope("orders:write orders:read"), None),
+        ("/and", reader(), Some((Reason::InsufficientScope, &*both))),
+        ("/mixed", writer().claim("roles", "admin"), None),
+        ("/mixed", writer(), forbidden()),
+        ("/mixed", admin(), Some((Reason::InsufficientScope, &*write))),
+        ("/mixed", alice(), forbidden()),
+        ("/or", admin(), None),
+        ("/or", writer(), None),
+        ("/or", alice(), Some((Reason::InsufficientScope, &*write))),
+        ("/cheapest", with_scope("x y"), None),
+        ("/cheapest", with_scope("a b"), Some((Reason::InsufficientScope, &*needs_abc))),
+        ("/cheapest", reader(), Some((Reason::InsufficientScope, &*both))),
+        ("/both", writer().claim("roles", "admin"), None),
+        ("/both", admin(), Some((Reason::InsufficientScope, &*write))),
+        ("/both", writer(), forbidden()),
+        ("/both-turned", writer().claim("roles", "admin"), None),
+        ("/both-turned", admin(), Some((Reason::InsufficientScope, &*write))),
+        ("/both-turned", writer(), forbidden()),
+        ("/people", alice(), None),
+        ("/people", machine(), forbidden()),
+        ("/email", employee(), None),
+        ("/email", alice(), forbidden()),
+        ("/typo", admin(), forbidden()),
+        ("/nothing", admin(), forbidden()),
+        ("/handler", writer(), None),
+        ("/handler", admin(), None),
+        ("/handler", alice(), Some((Reason::InsufficientScope, &*write))),
+    ];
+
+    let app = app();
+    for (path, token, expected) in table {
+        let answer = send(&app, get(path).bearer(token.sign(&key()))).await;
+        match expected {
+            None => _ = answer.is_ok("in"),
+            Some((reason, challenge)) => _ = answer.is_refused(403, Some(challenge), reason),
+        }
+    }
+}
+
+#[tokio::test]
+async fn guards_behind_an_optional_layer_ask_for_a_token_first() {
+    let app = Router::new()
+        .route("/extractor", on_get(|_: Require<Admin>| async { "in" }))
+        .route("/layer", on_get(|| async { "in" }).layer(require(role("admin"))))
+        .layer(layer().optional());
+
+    for path in ["/extractor", "/layer"] {
+        send(&app, get(path)).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+        let answer = send(&app, get(path).bearer(good())).await;
+        answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
+        let admin = with_roles(&["admin"]).sign(&key());
+        send(&app, get(path).bearer(admin)).await.is_ok("in");
+    }
+}
+
+#[tokio::test]
+async fn guards_without_the_layer_are_a_server_error() {
+    let app = Router::new()
+        .route("/extractor", on_get(|_: Require<Admin>| async { "in" }))
+        .route("/layer", on_get(|| async { "in" }).layer(require(role("admin"))));
+
+    for path in ["/extractor", "/layer"] {
+        let admin = with_roles(&["admin"]).sign(&key());
+        let answer = send(&app, get(path).bearer(admin)).await;
+        answer.is_refused(500, None, Reason::LayerMissing);
+    }
+}
+
+#[tokio::test]
+async fn guard_added_outside_of_the_layer_is_a_server_error() {
+    let app =
+        Router::new().route("/", on_get(|| async {})).layer(layer()).layer(require(role("user")));
+
+    let answer = send(&app, get("/").bearer(with_roles(&["user"]).sign(&key()))).await;
+
+    answer.is_refused(500, None, Reason::LayerMissing);
+}
+
+#[tokio::test]
+async fn guard_covers_a_whole_router() {
+    let admin = Router::new()
+        .route("/a", on_get(|| async { "in" }))
+        .route("/b", on_get(|| async { "in" }))
+        .layer(require(role("admin")));
+    let app = Router::new().nest("/admin", admin).layer(layer());
+
+    for path in ["/admin/a", "/admin/b"] {
+        let answer = send(&app, get(path).bearer(good())).await;
+        answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
+        send(&app, get(path).bearer(with_roles(&["admin"]).sign(&key()))).await.is_ok("in");
+    }
+}
+
+#[tokio::test]
+async fn policy_of_the_layer_holds_for_every_token() {
+    let layer = BearerLayer::new(verifier()).with_policy(scope("orders:read"));
+    let app = Router::new().route("/", on_get(|| async { "in" })).layer(layer.clone());
+    let optional = Router::new().route("/", on_get(|| async { "in" })).layer(layer.optional());
+
+    for app in [&app, &optional] {
+        let answer = send(app, get("/").bearer(good())).await;
+        let needed = missing_scope("orders:read");
+        answer.is_refused(403, Some(&needed), Reason::InsufficientScope);
+        send(app, get("/").bearer(with_scope("orders:read").sign(&key()))).await.is_ok("in");
+    }
+    send(&app, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    send(&optional, get("/")).await.is_ok("in");
+}
+
+#[tokio::test]
+async fn roles_are_found_where_they_are_configured_and_nowhere_else() {
+    // A role of the same name in another client or realm must not pass.
+    let keycloak = validation()
+        .with_roles_at(["/realm_access/roles", "/resource_access/orders/roles"])
+        .with_scopes_at(["permissions"]);
+    let verifier = verifier_with(key().verifying_key(), keycloak);
+    let app = Router::new()
+        .route("/role", on_get(|_: Require<Admin>| async { "in" }))
+        .route("/scope", on_get(|_: Require<Writer>| async { "in" }))
+        .layer(BearerLayer::new(verifier));
+    let access = |client: &str| json!({ client: { "roles": ["admin"] } });
+
+    for (path, token, status) in [
+        ("/role", token().claim("realm_access", json!({ "roles": ["admin"] })), 200),
+        ("/role", token().claim("resource_access", access("orders")), 200),
+        ("/role", token().claim("resource_access", access("other")), 403),
+        ("/role", token().claim("resource_access", json!({ "roles": ["admin"] })), 403),
+        ("/role", with_roles(&["admin"]), 403),
+        ("/scope", token().claim("permissions", json!(["orders:write"])), 200),
+        ("/scope", with_scope("orders:write"), 403),
+    ] {
+        let answer = send(&app, get(path).bearer(token.sign(&key()))).await;
+        assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn claim_whose_name_is_a_url_is_one_segment() {
+    let auth0 = validation().with_roles_at(["https://example.com/roles"]);
+    let verifier = verifier_with(key().verifying_key(), auth0);
+    let token = token().claim("https://example.com/roles", json!(["admin"])).sign(&key());
+
+    assert!(verifier.verify(&token).await.unwrap().principal().has_role("admin"));
+}
+
+#[tokio::test]
+async fn groups_and_permissions_are_no_roles_unless_configured() {
+    let token = token()
+        .claim("groups", json!(["admin"]))
+        .claim("permissions", json!(["admin"]))
+        .sign(&key());
+
+    let verified = crate::support::verify(&token).await.unwrap();
+
+    assert!(!verified.principal().has_role("admin"));
+}
+
+#[tokio::test]
+async fn scopes_come_as_string_or_list_in_scope_or_scp() {
+    for token in [
+        with_scope("a b"),
+        token().claim("scope", json!(["a", "b"])),
+        token().claim("scp", "a b"),
+        token().claim("scp", json!(["a", "b"])),
+    ] {
+        let verified = crate::support::verify(&token.sign(&key())).await.unwrap();
+        let scopes: Vec<_> = verified.principal().grants().scopes().collect();
+        assert_eq!(scopes, ["a", "b"]);
+    }
+}

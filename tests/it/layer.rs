@@ -1,0 +1,252 @@
+//! The layer around axum routers and plain tower stacks.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get as on_get;
+use http::{Request, Response};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bearer::{BearerLayer, Claims, Principal, Reason, Verified};
+
+use crate::support::{
+    PLAIN, User, WithBearer, get, good, invalid_token, key, layer, send, token, verifier,
+};
+
+async fn subject(Claims(user): Claims<User>) -> String {
+    user.sub.clone().unwrap()
+}
+
+async fn maybe(user: Option<Claims<User>>) -> String {
+    user.map_or("nobody".to_owned(), |user| user.sub.clone().unwrap())
+}
+
+#[tokio::test]
+async fn layer_covers_routes_added_before_it_and_none_after() {
+    let app = Router::new()
+        .route("/inside", on_get(subject))
+        .layer(layer())
+        .route("/outside", on_get(|| async { "open" }));
+
+    send(&app, get("/inside")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    send(&app, get("/inside").bearer(good())).await.is_ok("alice");
+    send(&app, get("/outside")).await.is_ok("open");
+}
+
+#[tokio::test]
+async fn route_layer_leaves_unknown_paths_to_the_router() {
+    let app = Router::new().route("/", on_get(subject)).route_layer(layer());
+
+    assert_eq!(send(&app, get("/nowhere")).await.status, 404);
+    send(&app, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    send(&app, get("/").bearer(good())).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn nested_routers_are_covered() {
+    let inner = Router::new().route("/me", on_get(subject));
+    let app = Router::new().nest("/api", inner).layer(layer());
+
+    send(&app, get("/api/me")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    send(&app, get("/api/me").bearer(good())).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn optional_mode_lets_requests_without_a_token_pass_without_claims() {
+    let app = Router::new()
+        .route("/maybe", on_get(maybe))
+        .route("/must", on_get(subject))
+        .layer(layer().optional());
+
+    send(&app, get("/maybe")).await.is_ok("nobody");
+    send(&app, get("/maybe").bearer(good())).await.is_ok("alice");
+    send(&app, get("/must")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    send(&app, get("/must").bearer(good())).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn optional_mode_still_refuses_a_broken_token() {
+    let app = Router::new().route("/", on_get(maybe)).layer(layer().optional());
+    let expired = token().claim("exp", 1).sign(&key());
+
+    let answer = send(&app, get("/").bearer(expired)).await;
+
+    answer.is_refused(401, Some(&invalid_token("The token has expired")), Reason::Expired);
+    assert_eq!(send(&app, get("/").field("authorization", "Bearer")).await.status, 400);
+}
+
+#[tokio::test]
+async fn what_an_earlier_layer_left_in_the_extensions_does_not_count() {
+    let verified = crate::support::verify(&good()).await.unwrap();
+    let forge = |mut request: Request<Body>| {
+        request.extensions_mut().insert(verified.principal().clone());
+        request.extensions_mut().insert(verified.clone());
+        request
+    };
+    let extensions = |request: Request<Body>| async move {
+        let seen = request.extensions();
+        let found = (seen.get::<Verified<User>>().is_some(), seen.get::<Principal>().is_some());
+        Ok::<_, Infallible>(Response::new(Body::from(format!("{found:?}"))))
+    };
+    let optional = Router::new()
+        .route("/maybe", on_get(maybe))
+        .route_service("/raw", service_fn(extensions))
+        .layer(layer().optional());
+    let bare = Router::new().route("/", on_get(subject));
+
+    send(&optional, forge(get("/maybe"))).await.is_ok("nobody");
+    send(&optional, forge(get("/raw"))).await.is_ok("(false, false)");
+    // Without any layer it is not believed either.
+    send(&bare, forge(get("/"))).await.is_refused(500, None, Reason::LayerMissing);
+}
+
+#[tokio::test]
+async fn claims_of_an_outer_layer_of_another_type_do_not_count_inside() {
+    #[derive(serde::Deserialize)]
+    struct Other {}
+    let other =
+        tower_bearer::Verifier::<Other>::new(key().verifying_key(), crate::support::validation())
+            .unwrap()
+            .with_clock(tower_bearer::test_util::TestClock::at(crate::support::NOW));
+    let handler = |_: Claims<Other>| async { "other" };
+    let nested = Router::new()
+        .route("/", on_get(handler))
+        .layer(layer())
+        .layer(BearerLayer::new(other.clone()));
+    let twin = Router::new().route("/", on_get(handler)).layer(BearerLayer::new(other));
+
+    let answer = send(&nested, get("/").bearer(good())).await;
+
+    answer.is_refused(500, None, Reason::ClaimsTypeMissing);
+    send(&twin, get("/").bearer(good())).await.is_ok("other");
+}
+
+#[tokio::test]
+async fn plain_tower_stack_finds_the_claims_in_the_extensions() {
+    let service =
+        ServiceBuilder::new().layer(layer()).service_fn(|request: Request<()>| async move {
+            let verified = request.extensions().get::<Verified<User>>().unwrap();
+            let principal = request.extensions().get::<Principal>().unwrap();
+            assert_eq!(principal.subject(), verified.sub.as_deref());
+            Ok::<_, Infallible>(Response::new(verified.sub.clone().unwrap()))
+        });
+
+    let accepted = service.clone().oneshot(Request::new(()).bearer(good())).await.unwrap();
+    let refused = service.oneshot(Request::new(())).await.unwrap();
+
+    assert_eq!(accepted.body(), "alice");
+    assert_eq!(refused.status(), 401);
+}
+
+#[tokio::test]
+async fn principal_is_in_the_response_for_access_logs() {
+    let app = Router::new().route("/", on_get(|| async {})).layer(layer());
+
+    assert_eq!(send(&app, get("/").bearer(good())).await.subject.as_deref(), Some("alice"));
+    assert_eq!(send(&app, get("/")).await.subject, None);
+}
+
+/// Counts which instance was made ready and which was called.
+struct Picky {
+    ready: bool,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Clone for Picky {
+    // A clone has not promised anything.
+    fn clone(&self) -> Self {
+        Self { ready: false, calls: Arc::clone(&self.calls) }
+    }
+}
+
+impl Service<Request<()>> for Picky {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without being ready");
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(Ok(Response::new(String::new())))
+    }
+}
+
+#[tokio::test]
+async fn instance_that_was_made_ready_takes_the_call() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let mut service = layer().layer(Picky { ready: false, calls: Arc::clone(&calls) });
+
+    for _ in 0..3 {
+        let response =
+            service.ready().await.unwrap().call(Request::new(()).bearer(good())).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn refused_request_never_reaches_the_inner_service() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let service = layer().layer(Picky { ready: false, calls: Arc::clone(&calls) });
+
+    let response = service.oneshot(Request::new(())).await.unwrap();
+
+    assert_eq!(response.status(), 401);
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn several_sources_are_asked_and_two_tokens_are_a_bad_request() {
+    // RFC 6750 §2: one method for each request
+    struct Custom;
+    impl tower_bearer::TokenSource for Custom {
+        fn find<'r>(&self, request: &'r http::request::Parts) -> Result<Option<&'r str>, Reason> {
+            request
+                .headers
+                .get("x-token")
+                .map(|value| value.to_str().map_err(|_| Reason::Malformed))
+                .transpose()
+        }
+    }
+    let app = Router::new().route("/", on_get(subject)).layer(layer().with_source(Custom));
+
+    send(&app, get("/").field("x-token", good())).await.is_ok("alice");
+    send(&app, get("/").bearer(good())).await.is_ok("alice");
+    let answer = send(&app, get("/").bearer(good()).field("x-token", good())).await;
+    answer.is_refused(
+        400,
+        Some(&crate::support::challenge("invalid_request", "More than one token was sent")),
+        Reason::SeveralTokens,
+    );
+}
+
+#[tokio::test]
+async fn errors_of_the_inner_service_pass_through() {
+    let inner = service_fn(|_: Request<()>| async { Err::<Response<String>, _>("broken") });
+    let service = layer().layer(inner);
+
+    let error = service.oneshot(Request::new(()).bearer(good())).await.unwrap_err();
+
+    assert_eq!(error, "broken");
+}
+
+#[test]
+fn layer_and_future_can_be_shared_between_threads() {
+    fn is_send_sync<T: Send + Sync>(_: &T) {}
+    fn is_send<T: Send>(_: T) {}
+    let layer = layer();
+    is_send_sync(&layer);
+    let mut service = layer.layer(Router::new());
+    is_send_sync(&service.get_ref());
+    is_send(Service::call(&mut service, get("/")));
+    is_send(async move { verifier().verify("x").await });
+    let _ = Mutex::new(0);
+}

@@ -1,0 +1,17 @@
+//! Tests through the real layer, real signatures and, where users would have them, real sockets.
+
+#![allow(unreachable_pub, missing_docs, clippy::pedantic, clippy::unwrap_used)]
+
+mod answers;
+mod claims;
+mod cold_path;
+mod events;
+mod examples;
+mod guards;
+mod header;
+mod issuing;
+mod keys;
+mod layer;
+mod servers;
+mod support;
+mod verification;

@@ -1,0 +1,100 @@
+//! Over real sockets: axum, hyper with HTTP/1 and HTTP/2.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::get as on_get;
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_bearer::policy::role;
+use tower_bearer::{Claims, ProblemJson, Verified, require};
+
+use crate::support::{PLAIN, User, WithBearer, good, key, layer, token};
+
+/// Serves until the test ends.
+async fn serve_axum(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    addr
+}
+
+async fn serve_hyper() -> SocketAddr {
+    let service = ServiceBuilder::new()
+        .layer(layer().with_rejection(ProblemJson))
+        .layer(require(role("user")))
+        .service_fn(|request: Request<Incoming>| async move {
+            let name = request.extensions().get::<Verified<User>>().unwrap().sub.clone().unwrap();
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(name)))
+        });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            tokio::spawn(async move {
+                let connection = Builder::new(TokioExecutor::new());
+                connection.serve_connection(TokioIo::new(socket), service).await.unwrap();
+            });
+        }
+    });
+    addr
+}
+
+async fn ask(http2: bool, request: Request<Empty<Bytes>>) -> (http::response::Parts, String) {
+    let client =
+        Client::builder(TokioExecutor::new()).http2_only(http2).build_http::<Empty<Bytes>>();
+    let (parts, body) = client.request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (parts, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn to(addr: SocketAddr) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://{addr}/")).body(Empty::new()).unwrap()
+}
+
+#[tokio::test]
+async fn axum_server_lets_a_token_in_and_refuses_the_rest() {
+    let app = Router::new()
+        .route("/", on_get(|user: Claims<User>| async move { user.sub.clone().unwrap() }))
+        .layer(layer());
+    let addr = serve_axum(app).await;
+
+    let (accepted, body) = ask(false, to(addr).bearer(good())).await;
+    let (refused, _) = ask(false, to(addr)).await;
+    let (twice, _) = ask(false, to(addr).bearer(good()).bearer(good())).await;
+
+    assert_eq!((accepted.status.as_u16(), &*body), (200, "alice"));
+    assert_eq!(
+        (refused.status.as_u16(), &refused.headers["www-authenticate"]),
+        (401, &PLAIN.parse().unwrap())
+    );
+    assert_eq!(twice.status, 400);
+}
+
+#[tokio::test]
+async fn bare_hyper_server_does_the_same_over_http_1_and_http_2() {
+    let addr = serve_hyper().await;
+    for (http2, version) in [(false, Version::HTTP_11), (true, Version::HTTP_2)] {
+        let user = token().claim("roles", "user").sign(&key());
+
+        let (accepted, body) = ask(http2, to(addr).bearer(user)).await;
+        let (forbidden, problem) = ask(http2, to(addr).bearer(good())).await;
+        let (refused, _) = ask(http2, to(addr)).await;
+
+        assert_eq!(accepted.version, version);
+        assert_eq!((accepted.status.as_u16(), &*body), (200, "alice"));
+        assert_eq!(forbidden.status, 403);
+        assert!(problem.contains("\"status\":403"), "{problem}");
+        assert_eq!(refused.status, 401);
+    }
+}
