@@ -227,7 +227,7 @@ mod quickstart {
                 let (command, comment) = line.split_once("  #").unwrap_or((&line, ""));
                 script += &format!("{command}\n").replace("http://127.0.0.1:3000", &program.url);
                 expected
-                    .extend(comment.split_whitespace().find_map(|word| word.parse::<u16>().ok()));
+                    .extend(comment.split([' ', ',']).find_map(|word| word.parse::<u16>().ok()));
             }
             let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
             assert!(output.status.success(), "{output:?}");
