@@ -3,7 +3,8 @@
 mod audience;
 mod date;
 mod grants;
-mod paths;
+mod marks;
+mod plan;
 mod principal;
 mod reader;
 mod registered;
@@ -16,5 +17,6 @@ pub use principal::{Principal, Speaker};
 pub use registered::Registered;
 pub use verified::Verified;
 
-pub(crate) use paths::GrantPaths;
-pub(crate) use reader::read;
+pub(crate) use marks::{Marks, Named};
+pub(crate) use plan::ReadPlan;
+pub(crate) use reader::{Statement, read};

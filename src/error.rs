@@ -23,6 +23,8 @@ pub enum Reason {
     MalformedAuthorization,
     /// There is more than one `Authorization` field.
     RepeatedAuthorization,
+    /// The `Sec-WebSocket-Protocol` field says `bearer` but is not followed by one token.
+    MalformedSubprotocol,
     /// A token was sent in more than one place (RFC 6750 §2).
     SeveralTokens,
 
@@ -45,13 +47,17 @@ pub enum Reason {
     InvalidSignature,
     /// The token is of another kind, an ID token for example.
     WrongTokenType,
+    /// The token is bound to a key (`cnf`, RFC 7800) and was sent as a plain bearer token.
+    BoundToken,
     /// A claim that must be there is not.
     MissingClaim,
     /// A claim has the wrong JSON type or an impossible value.
     InvalidClaim,
     /// `exp` has passed, leeway included.
     Expired,
-    /// `nbf` has not come yet, leeway included.
+    /// The token was made longer ago than the configured maximum age, leeway included.
+    TooOld,
+    /// `nbf` or `iat` has not come yet, leeway included.
     NotYetValid,
     /// `iss` is not the configured issuer, to the letter.
     WrongIssuer,
@@ -81,6 +87,7 @@ impl Reason {
             Self::MissingToken => "missing_token",
             Self::MalformedAuthorization => "malformed_authorization",
             Self::RepeatedAuthorization => "repeated_authorization",
+            Self::MalformedSubprotocol => "malformed_subprotocol",
             Self::SeveralTokens => "several_tokens",
             Self::TokenTooLarge => "token_too_large",
             Self::Malformed => "malformed",
@@ -91,9 +98,11 @@ impl Reason {
             Self::UnknownKey => "unknown_key",
             Self::InvalidSignature => "invalid_signature",
             Self::WrongTokenType => "wrong_token_type",
+            Self::BoundToken => "bound_token",
             Self::MissingClaim => "missing_claim",
             Self::InvalidClaim => "invalid_claim",
             Self::Expired => "expired",
+            Self::TooOld => "too_old",
             Self::NotYetValid => "not_yet_valid",
             Self::WrongIssuer => "wrong_issuer",
             Self::WrongAudience => "wrong_audience",
@@ -206,6 +215,7 @@ impl fmt::Display for AuthError {
             Reason::MissingToken => "no bearer token was sent",
             Reason::MalformedAuthorization => "the authorization field is malformed",
             Reason::RepeatedAuthorization => "there are several authorization fields",
+            Reason::MalformedSubprotocol => "the web socket protocol field is malformed",
             Reason::SeveralTokens => "tokens were sent in several places",
             Reason::TokenTooLarge => "the token is too large",
             Reason::Malformed => "the token is malformed",
@@ -216,9 +226,11 @@ impl fmt::Display for AuthError {
             Reason::UnknownKey => "the token's key is unknown",
             Reason::InvalidSignature => "the token's signature is invalid",
             Reason::WrongTokenType => "the token is of another kind",
+            Reason::BoundToken => "the token is bound to a key",
             Reason::MissingClaim => "the token lacks a claim",
             Reason::InvalidClaim => "a claim of the token is invalid",
             Reason::Expired => "the token has expired",
+            Reason::TooOld => "the token is too old",
             Reason::NotYetValid => "the token is not valid yet",
             Reason::WrongIssuer => "the token is from another issuer",
             Reason::WrongAudience => "the token is for another audience",

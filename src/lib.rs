@@ -46,8 +46,8 @@
 //! | [`Reason`] | status | challenge |
 //! |---|---|---|
 //! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
-//! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
-//! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience) | 401 | `invalid_token` |
+//! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
+//! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience) | 401 | `invalid_token` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
 //! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable) | 503 | none; `Retry-After` |
@@ -110,7 +110,7 @@ pub use crate::middleware::{
 pub use crate::policy::Requirement;
 pub use crate::reject::{Empty, Json, ProblemJson, Rejection, Render};
 pub use crate::source::{AuthorizationHeader, TokenSource};
-pub use crate::validation::Validation;
+pub use crate::validation::{Dangerous, Preset, UnknownPreset, Validation};
 pub use crate::verifier::Verifier;
 
 /// Runs the code of the README.

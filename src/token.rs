@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
-use crate::claims::{self, GrantPaths, Grants, Registered};
+use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 use crate::key::VerifyingKey;
@@ -79,8 +79,8 @@ pub(crate) struct Payload(String);
 
 impl Payload {
     /// Reads what every token may say.
-    pub(crate) fn registered(&self, paths: &GrantPaths) -> Result<(Registered, Grants), AuthError> {
-        claims::read(&self.0, paths)
+    pub(crate) fn statement(&self, plan: &ReadPlan) -> Result<Statement, AuthError> {
+        claims::read(&self.0, plan)
     }
 
     /// Reads what the application wants to know.

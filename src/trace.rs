@@ -35,6 +35,7 @@ fn severity(reason: Reason) -> Severity {
         Reason::MissingToken
         | Reason::MalformedAuthorization
         | Reason::RepeatedAuthorization
+        | Reason::MalformedSubprotocol
         | Reason::SeveralTokens
         | Reason::TokenTooLarge
         | Reason::Malformed
@@ -45,9 +46,11 @@ fn severity(reason: Reason) -> Severity {
         | Reason::UnknownKey
         | Reason::InvalidSignature
         | Reason::WrongTokenType
+        | Reason::BoundToken
         | Reason::MissingClaim
         | Reason::InvalidClaim
         | Reason::Expired
+        | Reason::TooOld
         | Reason::NotYetValid
         | Reason::WrongIssuer
         | Reason::WrongAudience

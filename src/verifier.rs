@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::claims::{GrantPaths, NumericDate, Verified};
+use crate::claims::{NumericDate, Verified};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
 use crate::key::{ErasedKeySource, KeySource, Lookup};
 use crate::token::Compact;
-use crate::validation::Validation;
+use crate::validation::{Rules, Validation};
 
 /// Verifies tokens and reads their claims into `C`.
 ///
@@ -45,11 +45,6 @@ pub struct Verifier<C> {
     claims: PhantomData<fn() -> C>,
 }
 
-struct Rules {
-    validation: Validation,
-    paths: GrantPaths,
-}
-
 /// What can be said about a token without waiting.
 pub(crate) enum Attempt<C> {
     Done(Result<Verified<C>, AuthError>),
@@ -65,10 +60,10 @@ impl<C> Verifier<C> {
     /// [`ConfigError`] when a rule of the validation makes no sense: an empty issuer or audience, an
     /// empty list of algorithms, a leeway above 5 minutes, an impossible path to roles or scopes.
     pub fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
-        let paths = validation.grant_paths()?;
+        let rules = validation.into_rules()?;
         Ok(Self {
             keys: Arc::new(keys),
-            rules: Arc::new(Rules { validation, paths }),
+            rules: Arc::new(rules),
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             claims: PhantomData,
@@ -128,7 +123,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn parse<'t>(&self, token: &'t str) -> Result<Compact<'t>, AuthError> {
         let compact = Compact::parse(token, self.max_token_bytes)?;
         // Before the signature: a wrong `alg` must not even reach a key source.
-        self.rules.validation.check_header(compact.header())?;
+        self.rules.check_header(compact.header())?;
         Ok(compact)
     }
 
@@ -140,10 +135,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Lookup::Unknown | Lookup::Refresh => return Err(unknown_key(&compact)),
         };
         let (header, payload) = compact.verify(candidates.keys())?;
-        let (registered, grants) = payload.registered(&self.rules.paths)?;
-        let now = NumericDate::from(self.clock.now());
-        self.rules.validation.check(&registered, now)?;
-        Ok(Verified::new(header, registered, grants, payload.claims()?))
+        let statement = payload.statement(self.rules.plan())?;
+        self.rules.check(&statement, NumericDate::from(self.clock.now()))?;
+        Ok(Verified::new(header, statement, payload.claims()?))
     }
 }
 
@@ -171,7 +165,7 @@ impl<C> Clone for Verifier<C> {
 impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
-            .field("validation", &self.rules.validation)
+            .field("validation", self.rules.validation())
             .field("max_token_bytes", &self.max_token_bytes)
             .finish_non_exhaustive()
     }

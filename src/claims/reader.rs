@@ -1,24 +1,73 @@
-//! One strict walk over the payload: registered claims and grants.
+//! One strict walk over the payload: registered claims, grants, and what kind of token it is.
 
 use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
-use super::paths::Node;
-use super::{GrantPaths, Grants, Registered};
+use super::marks::Named;
+use super::plan::Node;
+use super::{Grants, Marks, ReadPlan, Registered};
 use crate::error::{AuthError, Reason};
 use crate::json::{self, MemberName, SeenNames};
 
+/// Everything that the crate itself reads in a payload.
+#[derive(Debug, Default)]
+pub(crate) struct Statement {
+    pub(crate) registered: Registered,
+    pub(crate) grants: Grants,
+    pub(crate) marks: Marks,
+    /// A bit for each watched claim that is there and not `null`.
+    pub(super) watched: u64,
+}
+
+impl Statement {
+    /// Whether a claim is there and not `null`: one that the reader knows by itself, or that the
+    /// plan watches.
+    pub(crate) fn has(&self, claim: &str, plan: &ReadPlan) -> bool {
+        let Registered {
+            issuer,
+            subject,
+            audience,
+            expires_at,
+            not_before,
+            issued_at,
+            token_id,
+            client_id,
+            authorized_party,
+        } = &self.registered;
+        match claim {
+            "iss" => issuer.is_some(),
+            "sub" => subject.is_some(),
+            "aud" => audience.is_some(),
+            "exp" => expires_at.is_some(),
+            "nbf" => not_before.is_some(),
+            "iat" => issued_at.is_some(),
+            "jti" => token_id.is_some(),
+            "client_id" => client_id.is_some(),
+            "azp" => authorized_party.is_some(),
+            "nonce" => self.marks.nonce,
+            "at_hash" => self.marks.at_hash,
+            "c_hash" => self.marks.c_hash,
+            "events" => self.marks.events,
+            "cnf" => self.marks.cnf,
+            "typ" => self.marks.typ.is_some(),
+            "token_use" => self.marks.token_use.is_some(),
+            other => plan.watched_bit(other).is_some_and(|bit| self.watched & (1 << bit) != 0),
+        }
+    }
+}
+
 /// Reads the decoded payload of a token whose signature was good.
-pub(crate) fn read(text: &str, paths: &GrantPaths) -> Result<(Registered, Grants), AuthError> {
+pub(crate) fn read(text: &str, plan: &ReadPlan) -> Result<Statement, AuthError> {
     if !json::is_shallow(text) {
         return Err(AuthError::with_detail(Reason::Malformed, "the payload nests too deeply"));
     }
     let claim = Cell::new(None);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer
-        .deserialize_map(PayloadVisitor { paths: paths.root(), claim: &claim })
+        .deserialize_map(PayloadVisitor { plan: plan.root(), claim: &claim })
         .and_then(|read| deserializer.end().map(|()| read))
         .map_err(|error| match claim.get() {
             Some(name) if error.is_data() => AuthError::with_detail(
@@ -34,21 +83,20 @@ pub(crate) fn read(text: &str, paths: &GrantPaths) -> Result<(Registered, Grants
 }
 
 struct PayloadVisitor<'p> {
-    paths: &'p Node,
+    plan: &'p Node,
     /// The registered claim being read, so that a wrong type can be blamed on it.
     claim: &'p Cell<Option<&'static str>>,
 }
 
 impl<'de> Visitor<'de> for PayloadVisitor<'_> {
-    type Value = (Registered, Grants);
+    type Value = Statement;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JWT claims set")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut registered = Registered::default();
-        let mut grants = Grants::default();
+        let Statement { mut registered, mut grants, mut marks, mut watched } = Statement::default();
         let mut seen = SeenNames::with_capacity(16);
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
             macro_rules! claim {
@@ -56,6 +104,13 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     self.claim.set(Some($name));
                     registered.$field = Some(map.next_value()?);
                     self.claim.set(None);
+                }};
+            }
+            // Whatever its value is, even `null`: the member is there.
+            macro_rules! mark {
+                ($field:ident) => {{
+                    map.next_value::<IgnoredAny>()?;
+                    marks.$field = true;
                 }};
             }
             match seen.insert(name).map_err(A::Error::custom)? {
@@ -73,15 +128,26 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     registered.subject = map.next_value()?;
                     self.claim.set(None);
                 }
-                name => match self.paths.child(name) {
+                "nonce" => mark!(nonce),
+                "at_hash" => mark!(at_hash),
+                "c_hash" => mark!(c_hash),
+                "events" => mark!(events),
+                "cnf" => mark!(cnf),
+                "typ" => marks.typ = Some(named(map.next_value()?)),
+                "token_use" => marks.token_use = Some(named(map.next_value()?)),
+                name => match self.plan.child(name) {
                     Some(node) => {
-                        map.next_value_seed(Place { node, grants: &mut grants, entry: false })?;
+                        let place = Place { node, grants: &mut grants, entry: false };
+                        let is_there = map.next_value_seed(place)?;
+                        if let (true, Some(bit)) = (is_there, node.watched) {
+                            watched |= 1 << bit;
+                        }
                     }
                     None => _ = map.next_value::<IgnoredAny>()?,
                 },
             }
         }
-        Ok((registered, grants))
+        Ok(Statement { registered, grants, marks, watched })
     }
 }
 
@@ -94,44 +160,45 @@ struct Place<'p> {
 }
 
 impl<'de> DeserializeSeed<'de> for Place<'_> {
-    type Value = ();
+    /// Whether there is something: anything but `null`.
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 // A value of another type grants nothing: it is skipped, as fewer rights are always safe.
 impl<'de> Visitor<'de> for Place<'_> {
-    type Value = ();
+    type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
         if self.entry {
             self.grants.add(self.node.kinds, text);
         } else {
             self.grants.add_list(self.node.kinds, text);
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
         if self.entry || !self.node.kinds.any() {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
+            return Ok(true);
         }
         let Self { node, grants, .. } = self;
         while seq.next_element_seed(Place { node, grants: &mut *grants, entry: true })?.is_some() {}
-        Ok(())
+        Ok(true)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         if self.entry || !self.node.has_children() {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
+            return Ok(true);
         }
         let mut seen = SeenNames::default();
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
@@ -143,42 +210,46 @@ impl<'de> Visitor<'de> for Place<'_> {
                 None => _ = map.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E: Error>(self, _: bool) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: Error>(self, _: u64) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: Error>(self, _: i64) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: Error>(self, _: f64) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<bool, E> {
+        Ok(false)
     }
+}
+
+fn named(value: &RawValue) -> Named {
+    serde_json::from_str(value.get()).map_or(Named::Other, Named::Text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn paths() -> GrantPaths {
+    fn paths() -> ReadPlan {
         let roles = ["roles", "/realm_access/roles", "/resource_access/my-api/roles"];
-        GrantPaths::new(roles, ["scope", "scp"]).unwrap()
+        ReadPlan::new(roles, ["scope", "scp"]).unwrap()
     }
 
     fn roles(payload: &str) -> Vec<String> {
-        let (_, grants) = read(payload, &paths()).unwrap();
-        grants.roles().map(str::to_owned).collect()
+        let statement = read(payload, &paths()).unwrap();
+        statement.grants.roles().map(str::to_owned).collect()
     }
 
     fn reason(payload: &str) -> Reason {
@@ -252,8 +323,8 @@ mod tests {
 
     #[test]
     fn null_subject_counts_as_absent() {
-        assert_eq!(read(r#"{"sub":null}"#, &paths()).unwrap().0.subject(), None);
-        assert_eq!(read(r#"{"sub":"a"}"#, &paths()).unwrap().0.subject(), Some("a"));
+        assert_eq!(read(r#"{"sub":null}"#, &paths()).unwrap().registered.subject(), None);
+        assert_eq!(read(r#"{"sub":"a"}"#, &paths()).unwrap().registered.subject(), Some("a"));
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Grants, Principal, Registered};
+use super::{Principal, Statement};
 use crate::challenge::ChallengeConfig;
 use crate::jose::Header;
 
@@ -29,7 +29,8 @@ impl<C> Verified<C> {
 }
 
 impl<C: Send + Sync + 'static> Verified<C> {
-    pub(crate) fn new(header: Header, registered: Registered, grants: Grants, claims: C) -> Self {
+    pub(crate) fn new(header: Header, statement: Statement, claims: C) -> Self {
+        let Statement { registered, grants, .. } = statement;
         let claims = Arc::new(claims);
         let principal = Principal::new(header, registered, grants, Arc::clone(&claims) as _);
         Self { claims, principal }

@@ -39,6 +39,9 @@ pub(super) fn answer(reason: Reason) -> Answer {
         Reason::RepeatedAuthorization => {
             invalid_request("There is more than one Authorization field")
         }
+        Reason::MalformedSubprotocol => {
+            invalid_request("The Sec-WebSocket-Protocol field is malformed")
+        }
         Reason::SeveralTokens => invalid_request("More than one token was sent"),
 
         Reason::TokenTooLarge => invalid_token("The token is too large"),
@@ -51,9 +54,13 @@ pub(super) fn answer(reason: Reason) -> Answer {
         Reason::UnknownKey => invalid_token("The token's key is unknown"),
         Reason::InvalidSignature => invalid_token("The token's signature is invalid"),
         Reason::WrongTokenType => invalid_token("The token is not an access token"),
+        Reason::BoundToken => {
+            invalid_token("The token is bound to a key, which bearer tokens are not")
+        }
         Reason::MissingClaim => invalid_token("The token lacks a claim"),
         Reason::InvalidClaim => invalid_token("A claim of the token is invalid"),
         Reason::Expired => invalid_token("The token has expired"),
+        Reason::TooOld => invalid_token("The token is too old"),
         Reason::NotYetValid => invalid_token("The token is not valid yet"),
         Reason::WrongIssuer => invalid_token("The token is from another issuer"),
         Reason::WrongAudience => invalid_token("The token is for another audience"),

@@ -20,8 +20,8 @@ use tower_bearer::{
 use tower_http::cors::CorsLayer;
 
 use crate::support::{
-    Answer, PLAIN, User, WithBearer, challenge, get, good, invalid_token, key, layer, send, token,
-    verifier_of,
+    Answer, PLAIN, User, WithBearer, challenge, get, good, invalid_token, key, send, token,
+    validation, verifier_of, verifier_with,
 };
 
 /// Keys that are never there.
@@ -35,6 +35,13 @@ impl KeySource for Down {
     async fn refresh(&self) -> Result<(), KeysUnavailable> {
         Err(KeysUnavailable::new("nobody answers").with_retry_after(Duration::from_millis(1500)))
     }
+}
+
+/// A layer that can refuse for every reason: its key has a name, and tokens may be a day old.
+fn layer() -> BearerLayer<User> {
+    let named = key().with_key_id("known").verifying_key();
+    let validation = validation().with_max_age(Duration::from_secs(24 * 60 * 60));
+    BearerLayer::new(verifier_with(named, validation))
 }
 
 fn app<R: Render<Body>>(layer: BearerLayer<User, R>) -> Router {
@@ -108,6 +115,19 @@ fn refusals() -> Vec<(Reason, Request<Body>, u16, Option<String>)> {
             signed(token().header("typ", "logout+jwt")),
             401,
             invalid("The token is not an access token"),
+        ),
+        (
+            Reason::BoundToken,
+            signed(token().claim("cnf", json!({ "jkt": "x" }))),
+            401,
+            invalid("The token is bound to a key, which bearer tokens are not"),
+        ),
+        (Reason::TooOld, signed(token().claim("iat", 1)), 401, invalid("The token is too old")),
+        (
+            Reason::UnknownKey,
+            get("/").bearer(token().sign(&key().with_key_id("other"))),
+            401,
+            invalid("The token's key is unknown"),
         ),
         (
             Reason::MissingClaim,

@@ -11,6 +11,7 @@ mod guards;
 mod header;
 mod issuing;
 mod keys;
+mod kinds;
 mod layer;
 mod servers;
 mod support;

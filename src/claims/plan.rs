@@ -1,11 +1,11 @@
-//! Where roles and scopes live in the claims, prepared for one walk over a token.
+//! What to look for in the claims, prepared for one walk over a token.
 
 use super::grants::Kinds;
 use crate::config_error::ConfigError;
 
-/// A tree of member names; at some nodes there are roles or scopes.
+/// A tree of member names; at some nodes there are roles or scopes, or a claim that must be there.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GrantPaths {
+pub(crate) struct ReadPlan {
     root: Node,
 }
 
@@ -13,9 +13,11 @@ pub(crate) struct GrantPaths {
 pub(super) struct Node {
     children: Vec<(Box<str>, Node)>,
     pub(super) kinds: Kinds,
+    /// The bit to set when there is something here.
+    pub(super) watched: Option<u32>,
 }
 
-impl GrantPaths {
+impl ReadPlan {
     /// Prepares paths: a claim name, or a JSON Pointer (RFC 6901) when it starts with `/`.
     pub(crate) fn new<'a>(
         roles: impl IntoIterator<Item = &'a str>,
@@ -31,6 +33,28 @@ impl GrantPaths {
         Ok(paths)
     }
 
+    /// Watches for a top-level claim, unless the reader knows it by itself.
+    pub(crate) fn watch(&mut self, claim: &str) -> Result<(), ConfigError> {
+        let wrong = |problem| ConfigError::ClaimPath { path: claim.to_owned(), problem };
+        if claim.is_empty() {
+            return Err(wrong("is empty"));
+        }
+        if KNOWN.contains(&claim) {
+            return Ok(());
+        }
+        let next = self.root.children.iter().filter_map(|(_, node)| node.watched).count();
+        let next = u32::try_from(next).unwrap_or(u32::MAX);
+        if next >= u64::BITS {
+            return Err(wrong("is one required claim too many; 64 are the most"));
+        }
+        self.root.child_or_insert(claim.to_owned()).watched.get_or_insert(next);
+        Ok(())
+    }
+
+    pub(super) fn watched_bit(&self, claim: &str) -> Option<u32> {
+        self.root.child(claim)?.watched
+    }
+
     pub(super) fn root(&self) -> &Node {
         &self.root
     }
@@ -38,8 +62,10 @@ impl GrantPaths {
     fn leaf(&mut self, path: &str) -> Result<&mut Node, ConfigError> {
         let wrong = |problem| ConfigError::ClaimPath { path: path.to_owned(), problem };
         let segments = segments(path).map_err(wrong)?;
-        if RESERVED.contains(&&*segments[0]) {
-            return Err(wrong("names a registered claim, which cannot hold roles or scopes"));
+        if KNOWN.contains(&&*segments[0]) {
+            return Err(wrong(
+                "names a claim of another meaning, which cannot hold roles or scopes",
+            ));
         }
         Ok(segments.into_iter().fold(&mut self.root, Node::child_or_insert))
     }
@@ -87,7 +113,25 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
     Ok(out)
 }
 
-const RESERVED: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "azp"];
+/// The claims that the reader knows by itself.
+const KNOWN: [&str; 16] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "azp",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "events",
+    "cnf",
+    "typ",
+    "token_use",
+];
 
 #[cfg(test)]
 mod tests {
@@ -103,7 +147,7 @@ mod tests {
     #[test]
     fn impossible_paths_are_config_errors() {
         for path in ["", "/a~2b", "/a~", "aud", "/client_id/x"] {
-            let error = GrantPaths::new([path], []).unwrap_err();
+            let error = ReadPlan::new([path], []).unwrap_err();
             assert!(matches!(error, ConfigError::ClaimPath { .. }), "{path}");
         }
     }

@@ -1,0 +1,46 @@
+use super::{AudienceRule, Validation};
+
+/// Switches that let more tokens in than they should; see [`Validation::dangerous`].
+///
+/// ```
+/// use tower_bearer::Validation;
+///
+/// // A gateway in front has checked the proof of possession already.
+/// let validation = Validation::new("https://id.example.com", "https://api.example.com")
+///     .dangerous()
+///     .accept_bound_tokens();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a switch that is not thrown changes nothing"]
+pub struct Dangerous(Validation);
+
+impl Dangerous {
+    pub(super) fn new(validation: Validation) -> Self {
+        Self(validation)
+    }
+
+    /// Accepts tokens for any audience, and tokens for none.
+    ///
+    /// Whoever gets hold of a token of this issuer, for whatever service, can use it here.
+    pub fn accept_any_audience(mut self) -> Validation {
+        self.0.audience_rule = AudienceRule::Any;
+        self.0
+    }
+
+    /// Accepts tokens that look like ID, refresh or logout tokens.
+    ///
+    /// ID tokens are shown to browsers and sent to many parties; they were never meant to open an
+    /// API.
+    pub fn accept_any_kind(mut self) -> Validation {
+        self.0.kind.any_kind = true;
+        self.0
+    }
+
+    /// Accepts tokens that are bound to a key (`cnf`, RFC 7800) without a proof of possession.
+    ///
+    /// Whoever steals one can use it here, which is what the binding is to prevent.
+    pub fn accept_bound_tokens(mut self) -> Validation {
+        self.0.kind.bound_tokens = true;
+        self.0
+    }
+}

@@ -1,0 +1,111 @@
+//! Access tokens, and nothing that merely looks like one.
+
+use crate::claims::{Marks, Named, ReadPlan, Statement};
+use crate::error::{AuthError, Reason};
+use crate::jose::Header;
+
+/// What tells an access token from other kinds of JWT.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
+pub(super) struct KindRules {
+    /// `typ` must be `at+jwt`; otherwise it may be absent or `JWT` as well.
+    pub(super) at_jwt_only: bool,
+    /// The provider puts `nonce` into access tokens too.
+    pub(super) nonce_is_usual: bool,
+    /// The claim `typ` must be there, as `Bearer`.
+    pub(super) bearer_typ_needed: bool,
+    /// `token_use` must be there, as `access`.
+    pub(super) token_use_needed: bool,
+    /// One of these claims must be there, which ID tokens do not have.
+    pub(super) one_of: &'static [&'static str],
+    /// Other kinds pass too.
+    pub(super) any_kind: bool,
+    /// Tokens bound to a key pass too.
+    pub(super) bound_tokens: bool,
+}
+
+impl KindRules {
+    // RFC 8725bis §3.11: a `typ` that is there must be the expected one.
+    pub(super) fn check_header(self, header: &Header) -> Result<(), AuthError> {
+        // RFC 7519 §5.2: a nested JWT is not what it carries.
+        if header.content_type().is_some_and(|cty| plain(cty).eq_ignore_ascii_case("jwt")) {
+            return Err(other_kind("`cty` says that another token is inside"));
+        }
+        let accepted: &[&str] = if self.at_jwt_only { &["at+jwt"] } else { &["at+jwt", "jwt"] };
+        let is_expected = match header.token_type() {
+            None => !self.at_jwt_only,
+            Some(typ) => accepted.iter().any(|one| plain(typ).eq_ignore_ascii_case(one)),
+        };
+        match (is_expected || self.any_kind, self.at_jwt_only) {
+            (true, _) => Ok(()),
+            (false, true) => Err(other_kind("the header `typ` is not at+jwt")),
+            (false, false) => Err(other_kind("the header `typ` is neither JWT nor at+jwt")),
+        }
+    }
+
+    // RFC 8725bis §3.12: what one kind must have, another must not.
+    pub(super) fn check(self, statement: &Statement, plan: &ReadPlan) -> Result<(), AuthError> {
+        let marks = &statement.marks;
+        if marks.cnf && !self.bound_tokens {
+            return Err(AuthError::with_detail(
+                Reason::BoundToken,
+                "the token has `cnf`: it is bound to a key and was sent as a bearer token",
+            ));
+        }
+        if self.any_kind {
+            return Ok(());
+        }
+        if let Some(mark) = self.mark_of_another_kind(marks) {
+            return Err(AuthError::with_detail(
+                Reason::WrongTokenType,
+                format!("{mark} marks another kind of token than an access token"),
+            ));
+        }
+        let typ = marks.typ.as_ref().and_then(Named::text);
+        if self.bearer_typ_needed && typ != Some("Bearer") {
+            return Err(other_kind("the claim `typ` is not Bearer"));
+        }
+        if self.token_use_needed && marks.token_use.is_none() {
+            return Err(other_kind("there is no `token_use`"));
+        }
+        if !self.one_of.is_empty() && !self.one_of.iter().any(|claim| statement.has(claim, plan)) {
+            return Err(other_kind("no claim is there that only access tokens have"));
+        }
+        Ok(())
+    }
+
+    fn mark_of_another_kind(self, marks: &Marks) -> Option<&'static str> {
+        let typ = marks.typ.as_ref().and_then(Named::text);
+        let other_typ =
+            typ.is_some_and(|typ| OTHER_KINDS.iter().any(|other| other.eq_ignore_ascii_case(typ)));
+        let other_use =
+            marks.token_use.as_ref().is_some_and(|token_use| token_use.text() != Some("access"));
+        [
+            (marks.nonce && !self.nonce_is_usual, "`nonce`"),
+            (marks.at_hash, "`at_hash`"),
+            (marks.c_hash, "`c_hash`"),
+            (marks.events, "`events`"),
+            (other_typ, "the claim `typ`"),
+            (other_use, "`token_use`"),
+        ]
+        .into_iter()
+        .find_map(|(is_there, mark)| is_there.then_some(mark))
+    }
+}
+
+fn other_kind(detail: &'static str) -> AuthError {
+    AuthError::with_detail(Reason::WrongTokenType, detail)
+}
+
+/// A media type without the prefix that RFC 7515 §4.1.9 lets one leave out.
+fn plain(media_type: &str) -> &str {
+    match media_type.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => media_type,
+    }
+}
+
+const PREFIX: &str = "application/";
+
+/// Values of the claim `typ` in tokens that are no access tokens (Keycloak, rauthy).
+const OTHER_KINDS: [&str; 4] = ["ID", "Refresh", "Offline", "Logout"];

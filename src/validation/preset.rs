@@ -1,0 +1,120 @@
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
+use super::kind::KindRules;
+
+/// What is known of a provider's access tokens, from its documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Keycloak: roles in `/realm_access/roles` and, for every configured audience,
+    /// `/resource_access/<audience>/roles`; scopes in `scope`. An access token says `Bearer` in its
+    /// claim `typ`, and may carry a `nonce`.
+    ///
+    /// A realm's roles are shared by all its clients: set
+    /// [`with_roles_at`](crate::Validation::with_roles_at) where only the client's shall count.
+    Keycloak,
+    /// Auth0: scopes in `scope` and `permissions`. Roles have no place of their own: an Action puts
+    /// them into a claim named by a URL, to be set with
+    /// [`with_roles_at`](crate::Validation::with_roles_at).
+    Auth0,
+    /// Microsoft Entra ID: app roles in `roles`, scopes in `scp`. An access token names the calling
+    /// application in `azp` or `appid`.
+    Entra,
+    /// Okta: scopes in `scp`, roles in `groups`. An access token names the client in `cid`.
+    Okta,
+    /// Amazon Cognito: groups in `cognito:groups`, taken as roles, scopes in `scope`. An access
+    /// token says `access` in `token_use` and usually has no `aud`: the audience to configure is the
+    /// app client's id, as in
+    /// [`with_client_id_as_audience`](crate::Validation::with_client_id_as_audience).
+    Cognito,
+}
+
+impl Preset {
+    /// Every preset, in the order of the enum.
+    pub const ALL: [Self; 5] =
+        [Self::Keycloak, Self::Auth0, Self::Entra, Self::Okta, Self::Cognito];
+
+    /// The name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keycloak => "keycloak",
+            Self::Auth0 => "auth0",
+            Self::Entra => "entra",
+            Self::Okta => "okta",
+            Self::Cognito => "cognito",
+        }
+    }
+
+    pub(super) fn roles_at(self, audiences: &[String]) -> Vec<String> {
+        match self {
+            Self::Keycloak => {
+                let of_client = |audience: &String| {
+                    let segment = audience.replace('~', "~0").replace('/', "~1");
+                    format!("/resource_access/{segment}/roles")
+                };
+                let of_realm = ["/realm_access/roles".to_owned()];
+                of_realm.into_iter().chain(audiences.iter().map(of_client)).collect()
+            }
+            Self::Auth0 => Vec::new(),
+            Self::Entra => vec!["roles".to_owned()],
+            Self::Okta => vec!["groups".to_owned()],
+            Self::Cognito => vec!["cognito:groups".to_owned()],
+        }
+    }
+
+    pub(super) const fn scopes_at(self) -> &'static [&'static str] {
+        match self {
+            Self::Keycloak | Self::Cognito => &["scope"],
+            Self::Auth0 => &["scope", "permissions"],
+            Self::Entra | Self::Okta => &["scp"],
+        }
+    }
+
+    pub(super) const fn has_client_id_as_audience(self) -> bool {
+        matches!(self, Self::Cognito)
+    }
+
+    /// Adds how ID tokens of this provider are told apart.
+    pub(super) fn add_to(self, kind: &mut KindRules) {
+        match self {
+            Self::Keycloak => {
+                kind.bearer_typ_needed = true;
+                kind.nonce_is_usual = true;
+            }
+            Self::Auth0 => {}
+            Self::Entra => kind.one_of = &["azp", "appid"],
+            Self::Okta => kind.one_of = &["cid"],
+            Self::Cognito => kind.token_use_needed = true,
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPreset> {
+        let preset = Self::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(name));
+        preset.ok_or(UnknownPreset)
+    }
+}
+
+/// A name that is not one of [`Preset::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownPreset;
+
+impl fmt::Display for UnknownPreset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the preset is none of")?;
+        Preset::ALL.iter().try_for_each(|preset| write!(f, " {preset}"))
+    }
+}
+
+impl Error for UnknownPreset {}
