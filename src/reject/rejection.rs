@@ -8,7 +8,6 @@ use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::answer::{Answer, ChallengeKind, answer};
-use super::render::Render;
 use crate::challenge::{Challenge, ChallengeConfig};
 use crate::error::{AuthError, Reason};
 
@@ -85,7 +84,7 @@ impl Rejection {
         response
     }
 
-    fn to_response_with<B>(&self, body: B) -> Response<B> {
+    pub(super) fn to_response_with<B>(&self, body: B) -> Response<B> {
         let mut response = Response::new(body);
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
@@ -125,13 +124,6 @@ impl Error for Rejection {
 /// What travels back to the layer in a response's extensions. Private, so nobody can forge one.
 #[derive(Clone)]
 struct Refused(Rejection);
-
-/// A finished answer to a request the layer itself refuses.
-pub(crate) fn answer_refused<B>(rejection: &Rejection, renderer: &impl Render<B>) -> Response<B> {
-    let (mut parts, ()) = rejection.to_response_with(()).into_parts();
-    let body = renderer.render(rejection, &mut parts);
-    Response::from_parts(parts, body)
-}
 
 /// Takes out what a guard left for the layer, unless a handler has made another answer of it.
 pub(crate) fn take_refused(parts: &mut Parts) -> Option<Rejection> {

@@ -1,7 +1,7 @@
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
+use http::{HeaderValue, Response};
 use serde::Serialize;
 
 use super::Rejection;
@@ -37,6 +37,13 @@ where
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
         self(rejection, parts)
     }
+}
+
+/// A finished answer to a request the layer itself refuses.
+pub(crate) fn answer_refused<B>(rejection: &Rejection, renderer: &impl Render<B>) -> Response<B> {
+    let (mut parts, ()) = rejection.to_response_with(()).into_parts();
+    let body = renderer.render(rejection, &mut parts);
+    Response::from_parts(parts, body)
 }
 
 /// Answers with an empty body. The default.
