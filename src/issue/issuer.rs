@@ -7,7 +7,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{AlgorithmFamily, EncodingKey};
 
 use super::jwks::{JwksService, PublicKeys};
-use super::request::TokenRequest;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{self, Material, Sign};
@@ -120,11 +119,6 @@ impl TokenIssuer {
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
-    }
-
-    /// Begins a token that speaks for this subject.
-    pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_> {
-        TokenRequest::new(self, subject.into())
     }
 
     /// The key that verifies these tokens, for a [`Verifier`](crate::Verifier) in the same program.

@@ -19,8 +19,16 @@ pub struct TokenRequest<'i> {
     problem: Option<IssueError>,
 }
 
+// Here, so that the issuer need not know what is made of it.
+impl TokenIssuer {
+    /// Begins a token that speaks for this subject.
+    pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_> {
+        TokenRequest::new(self, subject.into())
+    }
+}
+
 impl<'i> TokenRequest<'i> {
-    pub(super) fn new(issuer: &'i TokenIssuer, subject: String) -> Self {
+    fn new(issuer: &'i TokenIssuer, subject: String) -> Self {
         let claims = Map::from_iter([("sub".to_owned(), subject.into())]);
         Self { issuer, lifetime: issuer.lifetime, claims, problem: None }
     }
