@@ -8,17 +8,15 @@ mod back_end;
 mod back_end;
 #[cfg_attr(not(feature = "aws-lc-rs"), allow(dead_code, reason = "read by back ends"))]
 mod material;
+mod operation;
 
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;
 
 pub(crate) use material::{Curve, Material};
-
-/// A key, parsed once and bound to one algorithm.
-pub(crate) trait Verify: Send + Sync {
-    /// Whether `signature` is this key's signature of `message`.
-    fn verify(&self, message: &[u8], signature: &[u8]) -> bool;
-}
+#[cfg(feature = "issue")]
+pub(crate) use operation::Sign;
+pub(crate) use operation::Verify;
 
 /// Prepares a key for one algorithm of its own kind.
 pub(crate) fn verifier(
@@ -27,13 +25,6 @@ pub(crate) fn verifier(
 ) -> Result<Box<dyn Verify>, KeyProblem> {
     material.check_for(algorithm)?;
     back_end::verifier(algorithm, material)
-}
-
-/// A private key or secret, parsed once and bound to one algorithm.
-#[cfg(feature = "issue")]
-pub(crate) trait Sign: Send + Sync {
-    /// Signs a message. `None` only if the back end fails, for lack of memory or randomness.
-    fn sign(&self, message: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// Prepares the encoded private key (PKCS#8, PKCS#1 or SEC 1) or secret for one algorithm. Also
