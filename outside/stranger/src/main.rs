@@ -1,0 +1,13 @@
+//! An application outside of the crate: it signs tokens, serves axum over a socket and calls itself.
+
+mod numbers;
+mod service;
+mod tokens;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    for (name, issuer) in [("ES256", tokens::es256()), ("HS256", tokens::hs256())] {
+        service::check(name, issuer).await;
+    }
+    numbers::check().await;
+}
