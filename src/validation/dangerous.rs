@@ -1,4 +1,4 @@
-use super::{AudienceRule, Validation};
+use super::config::{AudienceRule, Validation};
 
 /// Switches that let more tokens in than they should; see [`Validation::dangerous`].
 ///
@@ -14,11 +14,14 @@ use super::{AudienceRule, Validation};
 #[must_use = "a switch that is not thrown changes nothing"]
 pub struct Dangerous(Validation);
 
-impl Dangerous {
-    pub(super) fn new(validation: Validation) -> Self {
-        Self(validation)
+impl Validation {
+    /// The switches that let more tokens in than they should.
+    pub fn dangerous(self) -> Dangerous {
+        Dangerous(self)
     }
+}
 
+impl Dangerous {
     /// Accepts tokens for any audience, and tokens for none.
     ///
     /// Whoever gets hold of a token of this issuer, for whatever service, can use it here.

@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use super::config::{AudienceRule, Validation};
+use crate::claims::{NumericDate, ReadPlan, Registered, Statement};
+use crate::config_error::ConfigError;
+use crate::error::{AuthError, Reason};
+use crate::jose::Header;
+
+/// A validation whose mistakes have been found, and what to look for in a payload.
+pub(crate) struct Rules {
+    validation: Validation,
+    plan: ReadPlan,
+}
+
+impl Validation {
+    /// Finds the mistakes in the configuration.
+    pub(crate) fn into_rules(mut self) -> Result<Rules, ConfigError> {
+        if self.issuer.is_empty() {
+            return Err(ConfigError::EmptyIssuer);
+        }
+        if self.audiences.iter().any(String::is_empty) {
+            return Err(ConfigError::EmptyAudience);
+        }
+        if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
+            return Err(ConfigError::NoAlgorithms);
+        }
+        if self.leeway > MAX_LEEWAY {
+            return Err(ConfigError::LeewayTooLarge {
+                seconds: self.leeway.as_secs(),
+                most: MAX_LEEWAY.as_secs(),
+            });
+        }
+        let roles_at = self.roles_at.clone().unwrap_or_else(|| match self.preset {
+            Some(preset) => preset.roles_at(&self.audiences),
+            None => ["roles", "role"].map(str::to_owned).into(),
+        });
+        let scopes_at = self.scopes_at.clone().unwrap_or_else(|| match self.preset {
+            Some(preset) => preset.scopes_at().iter().copied().map(str::to_owned).collect(),
+            None => ["scope", "scp"].map(str::to_owned).into(),
+        });
+        if let Some(preset) = self.preset {
+            preset.add_to(&mut self.kind);
+            if preset.has_client_id_as_audience() && self.audience_rule == AudienceRule::Aud {
+                self.audience_rule = AudienceRule::AudOrClientId;
+            }
+        }
+        let mut plan = ReadPlan::new(
+            roles_at.iter().map(String::as_str),
+            scopes_at.iter().map(String::as_str),
+        )?;
+        for claim in
+            self.required.iter().map(String::as_str).chain(self.kind.one_of.iter().copied())
+        {
+            plan.watch(claim)?;
+        }
+        Ok(Rules { validation: self, plan })
+    }
+}
+
+impl Rules {
+    /// What to look for in a payload.
+    pub(crate) fn plan(&self) -> &ReadPlan {
+        &self.plan
+    }
+
+    pub(crate) fn validation(&self) -> &Validation {
+        &self.validation
+    }
+
+    /// Checks what can be known before the signature.
+    pub(crate) fn check_header(&self, header: &Header) -> Result<(), AuthError> {
+        let allowed = self.validation.algorithms.as_ref().is_none_or(|algorithms| {
+            let wanted = header.algorithm().canonical();
+            algorithms.iter().any(|algorithm| algorithm.canonical() == wanted)
+        });
+        if !allowed {
+            return Err(Reason::AlgorithmNotAllowed.into());
+        }
+        self.validation.kind.check_header(header)
+    }
+
+    /// Checks the claims of a token whose signature was good.
+    pub(crate) fn check(&self, statement: &Statement, now: NumericDate) -> Result<(), AuthError> {
+        // What kind of token it is comes first: it is the better answer to an ID token than its
+        // wrong audience.
+        self.validation.kind.check(statement, &self.plan)?;
+        self.validation.check_parties(&statement.registered)?;
+        self.validation.check_dates(&statement.registered, now)?;
+        let lacks = |claim: &&String| !statement.has(claim, &self.plan);
+        match self.validation.required.iter().find(lacks) {
+            Some(claim) => Err(missing(claim)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Validation {
+    fn check_parties(&self, claims: &Registered) -> Result<(), AuthError> {
+        let issuer = claims.issuer().ok_or_else(|| missing("iss"))?;
+        if issuer != self.issuer {
+            return Err(AuthError::with_detail(
+                Reason::WrongIssuer,
+                format!("`iss` is {issuer:?} instead of {:?}", self.issuer),
+            ));
+        }
+        let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
+        let (is_for_us, sent) = match (claims.audience(), self.audience_rule) {
+            (_, AudienceRule::Any) => return Ok(()),
+            (Some(audience), _) => (
+                audience.iter().any(is_own),
+                format!("`aud` is {:?}", audience.iter().collect::<Vec<_>>()),
+            ),
+            (None, AudienceRule::Aud) => return Err(missing("aud")),
+            (None, AudienceRule::AudOrClientId) => {
+                let client = claims.client_id.as_deref().ok_or_else(|| missing("client_id"))?;
+                (is_own(client), format!("`client_id` is {client:?}"))
+            }
+        };
+        if is_for_us {
+            return Ok(());
+        }
+        let detail = format!("{sent} and holds none of {:?}", self.audiences);
+        Err(AuthError::with_detail(Reason::WrongAudience, detail))
+    }
+
+    fn check_dates(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
+        let refuse = |reason, claim: &str, date: NumericDate| {
+            let (date, now) = (date.as_seconds(), now.as_seconds());
+            Err(AuthError::with_detail(reason, format!("`{claim}` is {date} and it is {now}")))
+        };
+        // RFC 7519 §4.1.4: "on or after" the moment the token must not be accepted.
+        let expires_at = claims.expires_at().ok_or_else(|| missing("exp"))?;
+        if now >= expires_at.saturating_add(self.leeway) {
+            return refuse(Reason::Expired, "exp", expires_at);
+        }
+        let soon = now.saturating_add(self.leeway);
+        if let Some(not_before) = claims.not_before().filter(|date| soon < *date) {
+            return refuse(Reason::NotYetValid, "nbf", not_before);
+        }
+        // A token that is made tomorrow is a mistake of its issuer, or of our clock.
+        if let Some(issued_at) = claims.issued_at().filter(|date| soon < *date) {
+            return refuse(Reason::NotYetValid, "iat", issued_at);
+        }
+        if let Some(max_age) = self.max_age {
+            let issued_at = claims.issued_at().ok_or_else(|| missing("iat"))?;
+            if now >= issued_at.saturating_add(max_age).saturating_add(self.leeway) {
+                return refuse(Reason::TooOld, "iat", issued_at);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn missing(claim: &str) -> AuthError {
+    AuthError::with_detail(Reason::MissingClaim, format!("no `{claim}`"))
+}
+
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
