@@ -1,5 +1,6 @@
-/// Claims that tell kinds of JWT apart (RFC 8725bis §3.12).
+/// Claims that tell kinds of JWT apart (RFC 8725bis §3.12), and the names providers give to clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim of its own")]
 pub(crate) struct Marks {
     /// `nonce`: an ID token's (OIDC Core §2).
     pub(crate) nonce: bool,
@@ -15,6 +16,12 @@ pub(crate) struct Marks {
     pub(crate) typ: Option<Named>,
     /// `token_use`: how Cognito names the kind.
     pub(crate) token_use: Option<Named>,
+    /// `cid`: the client in Okta's access tokens, and in no ID token.
+    pub(crate) cid: Option<Named>,
+    /// `appid`: the client in Entra's access tokens of version 1, and in no ID token.
+    pub(crate) appid: Option<Named>,
+    /// `idtyp`: `app` in Entra's tokens for clients of their own.
+    pub(crate) idtyp: Option<Named>,
 }
 
 /// The value of a claim that names a kind.

@@ -114,7 +114,7 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
 }
 
 /// The claims that the reader knows by itself.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 19] = [
     "iss",
     "sub",
     "aud",
@@ -131,6 +131,9 @@ const KNOWN: [&str; 16] = [
     "cnf",
     "typ",
     "token_use",
+    "cid",
+    "appid",
+    "idtyp",
 ];
 
 #[cfg(test)]

@@ -3,6 +3,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::marks::Named;
+use super::reader::Statement;
 use super::{Grants, Registered};
 use crate::challenge::ChallengeConfig;
 use crate::jose::Header;
@@ -23,6 +25,7 @@ struct Facts {
     header: Header,
     registered: Registered,
     grants: Grants,
+    speaker: Speaker,
     claims: Arc<dyn Any + Send + Sync>,
 }
 
@@ -35,14 +38,30 @@ pub enum Speaker {
     Client,
 }
 
+impl Speaker {
+    fn of(Statement { registered, marks, .. }: &Statement) -> Self {
+        let is_client = match (registered.subject(), registered.client_id()) {
+            (None, _) => true,
+            (Some(subject), Some(client)) => {
+                subject.strip_suffix("@clients").unwrap_or(subject) == client
+            }
+            (Some(_), None) => false,
+        };
+        let is_app = marks.idtyp.as_ref().and_then(Named::text) == Some("app");
+        if is_client || is_app { Self::Client } else { Self::User }
+    }
+}
+
 impl Principal {
     pub(super) fn new(
         header: Header,
-        registered: Registered,
-        grants: Grants,
+        statement: Statement,
         claims: Arc<dyn Any + Send + Sync>,
     ) -> Self {
-        Self { facts: Arc::new(Facts { header, registered, grants, claims }), layer: None }
+        let speaker = Speaker::of(&statement);
+        let Statement { registered, grants, .. } = statement;
+        let facts = Facts { header, registered, grants, speaker, claims };
+        Self { facts: Arc::new(facts), layer: None }
     }
 
     /// `sub`, if the token has one.
@@ -90,15 +109,11 @@ impl Principal {
 
     /// Whether a user or a client of its own speaks.
     ///
-    /// A client when `sub` is absent or equal to `client_id` (or `azp`). Providers that give a
-    /// client another subject than its id (Keycloak's service accounts, Auth0's `…@clients`) look
-    /// like users here; tell them apart by a claim of theirs.
+    /// A client when `sub` is absent, or equal to the client's id (Auth0 adds `@clients`), or when
+    /// `idtyp` says `app` (Entra). Keycloak gives a client's service account a subject of its own:
+    /// such a token looks like a user's here; tell it apart by a claim of the realm's.
     pub fn speaker(&self) -> Speaker {
-        match (self.subject(), self.registered().client_id()) {
-            (None, _) => Speaker::Client,
-            (Some(subject), Some(client)) if subject == client => Speaker::Client,
-            (Some(_), _) => Speaker::User,
-        }
+        self.facts.speaker
     }
 
     /// The application's claims, when `C` is the type the layer was built for.

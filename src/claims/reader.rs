@@ -26,27 +26,17 @@ impl Statement {
     /// Whether a claim is there and not `null`: one that the reader knows by itself, or that the
     /// plan watches.
     pub(crate) fn has(&self, claim: &str, plan: &ReadPlan) -> bool {
-        let Registered {
-            issuer,
-            subject,
-            audience,
-            expires_at,
-            not_before,
-            issued_at,
-            token_id,
-            client_id,
-            authorized_party,
-        } = &self.registered;
+        let registered = &self.registered;
         match claim {
-            "iss" => issuer.is_some(),
-            "sub" => subject.is_some(),
-            "aud" => audience.is_some(),
-            "exp" => expires_at.is_some(),
-            "nbf" => not_before.is_some(),
-            "iat" => issued_at.is_some(),
-            "jti" => token_id.is_some(),
-            "client_id" => client_id.is_some(),
-            "azp" => authorized_party.is_some(),
+            "iss" => registered.issuer.is_some(),
+            "sub" => registered.subject.is_some(),
+            "aud" => registered.audience.is_some(),
+            "exp" => registered.expires_at.is_some(),
+            "nbf" => registered.not_before.is_some(),
+            "iat" => registered.issued_at.is_some(),
+            "jti" => registered.token_id.is_some(),
+            "client_id" => registered.client_id.is_some(),
+            "azp" => registered.authorized_party.is_some(),
             "nonce" => self.marks.nonce,
             "at_hash" => self.marks.at_hash,
             "c_hash" => self.marks.c_hash,
@@ -54,6 +44,9 @@ impl Statement {
             "cnf" => self.marks.cnf,
             "typ" => self.marks.typ.is_some(),
             "token_use" => self.marks.token_use.is_some(),
+            "cid" => self.marks.cid.is_some(),
+            "appid" => self.marks.appid.is_some(),
+            "idtyp" => self.marks.idtyp.is_some(),
             other => plan.watched_bit(other).is_some_and(|bit| self.watched & (1 << bit) != 0),
         }
     }
@@ -135,6 +128,9 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                 "cnf" => mark!(cnf),
                 "typ" => marks.typ = Some(named(map.next_value()?)),
                 "token_use" => marks.token_use = Some(named(map.next_value()?)),
+                "cid" => marks.cid = Some(named(map.next_value()?)),
+                "appid" => marks.appid = Some(named(map.next_value()?)),
+                "idtyp" => marks.idtyp = Some(named(map.next_value()?)),
                 name => match self.plan.child(name) {
                     Some(node) => {
                         let place = Place { node, grants: &mut grants, entry: false };
@@ -147,6 +143,9 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                 },
             }
         }
+        registered.provider_client = [&marks.cid, &marks.appid]
+            .into_iter()
+            .find_map(|client| client.as_ref().and_then(Named::text).map(Into::into));
         Ok(Statement { registered, grants, marks, watched })
     }
 }

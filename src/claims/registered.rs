@@ -15,6 +15,7 @@ pub struct Registered {
     pub(crate) token_id: Option<Box<str>>,
     pub(crate) client_id: Option<Box<str>>,
     pub(crate) authorized_party: Option<Box<str>>,
+    pub(crate) provider_client: Option<Box<str>>,
 }
 
 impl Registered {
@@ -53,8 +54,11 @@ impl Registered {
         self.token_id.as_deref()
     }
 
-    /// `client_id` (RFC 9068 §2.2), or `azp` where a provider sends that: who asked for the token.
+    /// Who asked for the token: `client_id` (RFC 9068 §2.2), or where a provider sends that instead,
+    /// `azp`, `cid` (Okta) or `appid` (Entra).
     pub fn client_id(&self) -> Option<&str> {
-        self.client_id.as_deref().or(self.authorized_party.as_deref())
+        [&self.client_id, &self.authorized_party, &self.provider_client]
+            .into_iter()
+            .find_map(Option::as_deref)
     }
 }

@@ -30,9 +30,8 @@ impl<C> Verified<C> {
 
 impl<C: Send + Sync + 'static> Verified<C> {
     pub(crate) fn new(header: Header, statement: Statement, claims: C) -> Self {
-        let Statement { registered, grants, .. } = statement;
         let claims = Arc::new(claims);
-        let principal = Principal::new(header, registered, grants, Arc::clone(&claims) as _);
+        let principal = Principal::new(header, statement, Arc::clone(&claims) as _);
         Self { claims, principal }
     }
 

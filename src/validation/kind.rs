@@ -12,7 +12,7 @@ pub(super) struct KindRules {
     pub(super) at_jwt_only: bool,
     /// The provider puts `nonce` into access tokens too.
     pub(super) nonce_is_usual: bool,
-    /// The claim `typ` must be there, as `Bearer`.
+    /// The claim `typ` must be there, as `Bearer` (or `DPoP` where bound tokens pass).
     pub(super) bearer_typ_needed: bool,
     /// `token_use` must be there, as `access`.
     pub(super) token_use_needed: bool,
@@ -62,7 +62,8 @@ impl KindRules {
             ));
         }
         let typ = marks.typ.as_ref().and_then(Named::text);
-        if self.bearer_typ_needed && typ != Some("Bearer") {
+        let is_access = typ == Some("Bearer") || typ == Some("DPoP") && marks.cnf;
+        if self.bearer_typ_needed && !is_access {
             return Err(other_kind("the claim `typ` is not Bearer"));
         }
         if self.token_use_needed && marks.token_use.is_none() {
@@ -108,4 +109,4 @@ fn plain(media_type: &str) -> &str {
 const PREFIX: &str = "application/";
 
 /// Values of the claim `typ` in tokens that are no access tokens (Keycloak, rauthy).
-const OTHER_KINDS: [&str; 4] = ["ID", "Refresh", "Offline", "Logout"];
+const OTHER_KINDS: [&str; 5] = ["ID", "Refresh", "Offline", "Logout", "Serialized-ID"];

@@ -10,23 +10,32 @@ use super::kind::KindRules;
 pub enum Preset {
     /// Keycloak: roles in `/realm_access/roles` and, for every configured audience,
     /// `/resource_access/<audience>/roles`; scopes in `scope`. An access token says `Bearer` in its
-    /// claim `typ`, and may carry a `nonce`.
+    /// claim `typ`, and may carry a `nonce` (before version 25).
     ///
-    /// A realm's roles are shared by all its clients: set
-    /// [`with_roles_at`](crate::Validation::with_roles_at) where only the client's shall count.
+    /// A realm's roles are shared by all its clients, and an audience may be a URL that is no
+    /// client's id: set [`with_roles_at`](crate::Validation::with_roles_at) where only one client's
+    /// roles shall count.
     Keycloak,
-    /// Auth0: scopes in `scope` and `permissions`. Roles have no place of their own: an Action puts
-    /// them into a claim named by a URL, to be set with
-    /// [`with_roles_at`](crate::Validation::with_roles_at).
+    /// Auth0: scopes in `scope`. An access token names its client in `azp` or `client_id`. The issuer
+    /// ends with a slash.
+    ///
+    /// Roles have no place of their own: an Action puts them into a claim named by a URL, to be set
+    /// with [`with_roles_at`](crate::Validation::with_roles_at). `permissions` holds all that the
+    /// user may do, whatever the client asked for: to count it, name it with
+    /// [`with_scopes_at`](crate::Validation::with_scopes_at).
     Auth0,
-    /// Microsoft Entra ID: app roles in `roles`, scopes in `scp`. An access token names the calling
-    /// application in `azp` or `appid`.
+    /// Microsoft Entra ID: app roles in `roles`, scopes in `scp`. An access token names its client in
+    /// `azp` (version 2) or `appid` (version 1).
     Entra,
-    /// Okta: scopes in `scp`, roles in `groups`. An access token names the client in `cid`.
+    /// Okta, a custom authorization server: scopes in `scp` (or `scope`). An access token has `scp`
+    /// or names its client in `cid`.
+    ///
+    /// Groups are in a token only if somebody has configured that, under a name of their choice: set
+    /// [`with_roles_at`](crate::Validation::with_roles_at) to take them for roles.
     Okta,
-    /// Amazon Cognito: groups in `cognito:groups`, taken as roles, scopes in `scope`. An access
-    /// token says `access` in `token_use` and usually has no `aud`: the audience to configure is the
-    /// app client's id, as in
+    /// Amazon Cognito, a user pool: groups in `cognito:groups`, taken as roles; scopes in `scope`. An
+    /// access token says `access` in `token_use` and usually has no `aud`: the audience to configure
+    /// is the app client's id, as with
     /// [`with_client_id_as_audience`](crate::Validation::with_client_id_as_audience).
     Cognito,
 }
@@ -57,18 +66,17 @@ impl Preset {
                 let of_realm = ["/realm_access/roles".to_owned()];
                 of_realm.into_iter().chain(audiences.iter().map(of_client)).collect()
             }
-            Self::Auth0 => Vec::new(),
+            Self::Auth0 | Self::Okta => Vec::new(),
             Self::Entra => vec!["roles".to_owned()],
-            Self::Okta => vec!["groups".to_owned()],
             Self::Cognito => vec!["cognito:groups".to_owned()],
         }
     }
 
     pub(super) const fn scopes_at(self) -> &'static [&'static str] {
         match self {
-            Self::Keycloak | Self::Cognito => &["scope"],
-            Self::Auth0 => &["scope", "permissions"],
-            Self::Entra | Self::Okta => &["scp"],
+            Self::Keycloak | Self::Auth0 | Self::Cognito => &["scope"],
+            Self::Entra => &["scp"],
+            Self::Okta => &["scp", "scope"],
         }
     }
 
@@ -83,9 +91,10 @@ impl Preset {
                 kind.bearer_typ_needed = true;
                 kind.nonce_is_usual = true;
             }
-            Self::Auth0 => {}
+            Self::Auth0 => kind.one_of = &["azp", "client_id"],
             Self::Entra => kind.one_of = &["azp", "appid"],
-            Self::Okta => kind.one_of = &["cid"],
+            // `scope` for tokens that were exchanged for an agent, which have neither of the others.
+            Self::Okta => kind.one_of = &["cid", "scp", "scope"],
             Self::Cognito => kind.token_use_needed = true,
         }
     }

@@ -13,6 +13,7 @@ mod issuing;
 mod keys;
 mod kinds;
 mod layer;
+mod presets;
 mod servers;
 mod support;
 mod verification;
