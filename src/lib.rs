@@ -109,7 +109,7 @@ pub use crate::middleware::{
 };
 pub use crate::policy::Requirement;
 pub use crate::reject::{Empty, Json, ProblemJson, Rejection, Render};
-pub use crate::source::{AuthorizationHeader, TokenSource};
+pub use crate::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
 pub use crate::validation::{Dangerous, Preset, UnknownPreset, Validation};
 pub use crate::verifier::Verifier;
 

@@ -7,12 +7,14 @@
 //! in a URL ends up in logs and histories, and OAuth 2.1 forbids it.
 
 mod authorization;
+mod subprotocol;
 
-use http::request::Parts;
+use http::{request, response};
 
 use crate::error::Reason;
 
 pub use authorization::AuthorizationHeader;
+pub use subprotocol::WebSocketProtocol;
 
 /// A place where a token travels.
 pub trait TokenSource: Send + Sync + 'static {
@@ -22,5 +24,19 @@ pub trait TokenSource: Send + Sync + 'static {
     ///
     /// A [`Reason`] when something was sent here that is not one well-formed token. The request is
     /// refused even where tokens are optional.
-    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r str>, Reason>;
+    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<&'r str>, Reason>;
+
+    /// Takes the token out of the request after it was found here, before inner services see it.
+    ///
+    /// The default leaves the request alone.
+    fn strip(&self, request: &mut request::Parts) {
+        _ = request;
+    }
+
+    /// Completes the response to a request whose token was found here.
+    ///
+    /// The default leaves the response alone.
+    fn complete(&self, response: &mut response::Parts) {
+        _ = response;
+    }
 }

@@ -1,12 +1,13 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::marks::Named;
 use super::reader::Statement;
 use super::{Grants, Registered};
 use crate::challenge::ChallengeConfig;
+use crate::clock::{Clock as _, SystemClock};
 use crate::jose::Header;
 
 /// Who sent a request, whatever the application's claims type is.
@@ -101,10 +102,41 @@ impl Principal {
 
     /// When the token stops being valid, without leeway.
     ///
-    /// Whoever keeps a connection open, a WebSocket for example, should end it then. Absurdly late
-    /// dates are cut to what the system can tell.
+    /// Absurdly late dates are cut to what the system can tell. See also
+    /// [`time_left`](Self::time_left).
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.registered().expires_at().map(super::NumericDate::to_system_time)
+    }
+
+    /// How long the token is still valid by the system's clock; zero once it has expired.
+    ///
+    /// A token is checked when a request begins. What lives longer than its request should end with
+    /// its token:
+    ///
+    /// ```
+    /// use axum::extract::ws::{Message, WebSocket};
+    /// use tower_bearer::Principal;
+    ///
+    /// async fn talk(mut socket: WebSocket, principal: Principal) {
+    ///     let expired = tokio::time::sleep(principal.time_left());
+    ///     tokio::pin!(expired);
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = &mut expired => {
+    ///                 _ = socket.send(Message::Close(None)).await;
+    ///                 break;
+    ///             }
+    ///             message = socket.recv() => match message {
+    ///                 Some(Ok(message)) => { /* … */ }
+    ///                 _ => break,
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn time_left(&self) -> Duration {
+        let left = |expires: SystemTime| expires.duration_since(SystemClock.now()).ok();
+        self.expires_at().and_then(left).unwrap_or_default()
     }
 
     /// Whether a user or a client of its own speaks.

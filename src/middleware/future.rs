@@ -10,8 +10,7 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 use zeroize::Zeroizing;
 
-use super::gate::Gate;
-use crate::claims::{Principal, Verified};
+use super::gate::{Admitted, Gate, Origin, Pass};
 use crate::reject::{self, Rejection, Render};
 
 pin_project! {
@@ -24,7 +23,8 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
-        renderer: Option<Arc<R>>,
+        gate: Arc<Gate<C>>,
+        renderer: Arc<R>,
     }
 }
 
@@ -32,57 +32,59 @@ pin_project! {
     #[project = StateProj]
     enum State<F, ResBody, K> {
         Refused { response: Option<Response<ResBody>> },
-        Running { #[pin] future: F, principal: Option<Principal> },
+        Running { #[pin] future: F, pass: Pass },
         Cold { cold: Box<K> },
     }
 }
 
 /// A request whose token needs keys that are not here yet.
 struct Cold<S, ReqBody, C> {
-    gate: Arc<Gate<C>>,
-    decision: Stage<C>,
+    stage: Stage<C>,
     request: Option<Request<ReqBody>>,
     service: S,
 }
 
 enum Stage<C> {
     /// The keys are on their way.
-    Waiting(Pin<Box<dyn Future<Output = Result<Verified<C>, Rejection>> + Send>>),
+    Waiting(Pin<Box<dyn Future<Output = Result<Admitted<C>, Rejection>> + Send>>),
     /// The token was accepted; the inner service is not ready yet.
-    Accepted(Option<Verified<C>>),
+    Accepted(Option<Admitted<C>>),
 }
 
 impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
+    R: Render<ResBody>,
 {
-    pub(super) fn refused(response: Response<ResBody>) -> Self {
-        Self { state: State::Refused { response: Some(response) }, renderer: None }
+    pub(super) fn refused(gate: Arc<Gate<C>>, renderer: Arc<R>, rejection: &Rejection) -> Self {
+        let response = Some(reject::answer_refused(rejection, &*renderer));
+        Self { state: State::Refused { response }, gate, renderer }
     }
 
     pub(super) fn running(
-        future: S::Future,
-        principal: Option<Principal>,
+        gate: Arc<Gate<C>>,
         renderer: Arc<R>,
+        future: S::Future,
+        pass: Pass,
     ) -> Self {
-        Self { state: State::Running { future, principal }, renderer: Some(renderer) }
+        Self { state: State::Running { future, pass }, gate, renderer }
     }
 
     pub(super) fn waiting(
         gate: Arc<Gate<C>>,
-        token: Zeroizing<String>,
+        renderer: Arc<R>,
+        (token, origin): (Zeroizing<String>, Origin),
         request: Request<ReqBody>,
         service: S,
-        renderer: Arc<R>,
     ) -> Self {
-        let waiting_gate = Arc::clone(&gate);
-        let decision =
-            Stage::Waiting(Box::pin(
-                async move { waiting_gate.decide_after_refresh(&token).await },
-            ));
-        let cold = Box::new(Cold { gate, decision, request: Some(request), service });
-        Self { state: State::Cold { cold }, renderer: Some(renderer) }
+        let waiting = Arc::clone(&gate);
+        let stage = Stage::Waiting(Box::pin(async move {
+            let verified = waiting.decide_after_refresh(&token).await?;
+            Ok(Admitted { verified, origin })
+        }));
+        let cold = Box::new(Cold { stage, request: Some(request), service });
+        Self { state: State::Cold { cold }, gate, renderer }
     }
 }
 
@@ -101,20 +103,17 @@ where
                 StateProj::Refused { response } => {
                     return Poll::Ready(Ok(response.take().expect(AFTER_COMPLETION)));
                 }
-                StateProj::Running { future, principal } => {
+                StateProj::Running { future, pass } => {
                     let response = ready!(future.poll(cx))?;
-                    let renderer = this.renderer.as_deref().expect("set with this state");
-                    return Poll::Ready(Ok(finish(response, principal.take(), renderer)));
+                    return Poll::Ready(Ok(finish(response, pass, this.gate, &**this.renderer)));
                 }
                 StateProj::Cold { cold } => {
-                    let next = match ready!(cold.poll(cx)) {
-                        Ok(Ok((future, principal))) => State::Running { future, principal },
-                        Ok(Err(rejection)) => {
-                            let renderer = this.renderer.as_deref().expect("set with this state");
-                            let response = reject::answer_refused(&rejection, renderer);
+                    let next = match ready!(cold.poll(this.gate, cx))? {
+                        Ok((future, pass)) => State::Running { future, pass },
+                        Err(rejection) => {
+                            let response = reject::answer_refused(&rejection, &**this.renderer);
                             State::Refused { response: Some(response) }
                         }
-                        Err(error) => return Poll::Ready(Err(error)),
                     };
                     this.state.set(next);
                 }
@@ -123,43 +122,52 @@ where
     }
 }
 
-/// The inner call once it has begun, with whom it is for; or the refusal.
-type Begun<F> = Result<(F, Option<Principal>), Rejection>;
+/// The inner call once it has begun; or the refusal.
+type Begun<F> = Result<(F, Pass), Rejection>;
 
 impl<S, ReqBody, C> Cold<S, ReqBody, C>
 where
     S: Service<Request<ReqBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
+    fn poll(
+        &mut self,
+        gate: &Gate<C>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Begun<S::Future>, S::Error>> {
         loop {
-            match &mut self.decision {
+            match &mut self.stage {
                 Stage::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {
-                    Ok(verified) => self.decision = Stage::Accepted(Some(verified)),
+                    Ok(admitted) => self.stage = Stage::Accepted(Some(admitted)),
                     Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
                 },
-                Stage::Accepted(verified) => {
+                Stage::Accepted(admitted) => {
                     ready!(self.service.poll_ready(cx))?;
-                    let mut request = self.request.take().expect(AFTER_COMPLETION);
-                    let principal = self.gate.enter(verified.take(), request.extensions_mut());
-                    return Poll::Ready(Ok(Ok((self.service.call(request), principal))));
+                    let request = self.request.take().expect(AFTER_COMPLETION);
+                    let (mut parts, body) = request.into_parts();
+                    let pass = gate.enter(admitted.take(), &mut parts);
+                    let future = self.service.call(Request::from_parts(parts, body));
+                    return Poll::Ready(Ok(Ok((future, pass))));
                 }
             }
         }
     }
 }
 
-/// Gives a guard's refusal its body, and tells access logs who asked.
-fn finish<B>(
+/// Gives a guard's refusal its body, lets the token's source have its say, and tells access logs
+/// who asked.
+fn finish<B, C>(
     response: Response<B>,
-    principal: Option<Principal>,
+    pass: &mut Pass,
+    gate: &Gate<C>,
     renderer: &impl Render<B>,
 ) -> Response<B> {
     let (mut parts, mut body) = response.into_parts();
     if let Some(rejection) = reject::take_refused(&mut parts) {
         body = renderer.render(&rejection, &mut parts);
     }
-    if let Some(principal) = principal {
+    if let Some((principal, origin)) = pass.0.take() {
+        gate.complete(origin, &mut parts);
         parts.extensions.insert(principal);
     }
     Response::from_parts(parts, body)

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::Extensions;
 use http::request::Parts;
+use http::response;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -26,11 +26,21 @@ pub(super) struct Gate<C> {
 /// What becomes of a request.
 pub(super) enum Decision<C> {
     /// It goes on: with claims, or without where tokens are optional.
-    Pass(Option<Verified<C>>),
+    Pass(Option<Admitted<C>>),
     Refuse(Rejection),
     /// The keys for this token must be waited for.
-    Wait(Zeroizing<String>),
+    Wait(Zeroizing<String>, Origin),
 }
+
+/// A token that was accepted, and where it was found.
+pub(super) struct Admitted<C> {
+    pub(super) verified: Verified<C>,
+    pub(super) origin: Origin,
+}
+
+/// The place in the list of sources where a token was found.
+#[derive(Clone, Copy)]
+pub(super) struct Origin(usize);
 
 impl<C> Gate<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
@@ -43,17 +53,22 @@ impl<C> Gate<C> {
         }
     }
 
-    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r str>, Reason> {
+    fn find<'r>(&self, request: &'r Parts) -> Result<Option<(&'r str, Origin)>, Reason> {
         let mut found = None;
-        for source in &self.sources {
+        for (index, source) in self.sources.iter().enumerate() {
             if let Some(token) = source.find(request)?
-                && found.replace(token).is_some()
+                && found.replace((token, Origin(index))).is_some()
             {
                 // RFC 6750 §2: a client uses one method for each request.
                 return Err(Reason::SeveralTokens);
             }
         }
         Ok(found)
+    }
+
+    /// Lets the source of a token complete the response to its request.
+    pub(super) fn complete(&self, origin: Origin, response: &mut response::Parts) {
+        self.sources[origin.0].complete(response);
     }
 
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
@@ -68,10 +83,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) if self.optional => Decision::Pass(None),
             Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
-            Ok(Some(token)) => match self.verifier.attempt(token) {
-                Attempt::NeedsKeys => Decision::Wait(Zeroizing::new(token.to_owned())),
+            Ok(Some((token, origin))) => match self.verifier.attempt(token) {
+                Attempt::NeedsKeys => Decision::Wait(Zeroizing::new(token.to_owned()), origin),
                 Attempt::Done(result) => match self.admit(result) {
-                    Ok(verified) => Decision::Pass(Some(verified)),
+                    Ok(verified) => Decision::Pass(Some(Admitted { verified, origin })),
                     Err(rejection) => Decision::Refuse(rejection),
                 },
             },
@@ -94,21 +109,21 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     }
 
     /// Leaves in a request what inner services find there.
-    pub(super) fn enter(
-        &self,
-        verified: Option<Verified<C>>,
-        extensions: &mut Extensions,
-    ) -> Option<Principal> {
-        let Some(verified) = verified else {
-            extensions.insert(Anonymous(Arc::clone(&self.config)));
-            return None;
+    pub(super) fn enter(&self, admitted: Option<Admitted<C>>, request: &mut Parts) -> Pass {
+        let Some(Admitted { verified, origin }) = admitted else {
+            request.extensions.insert(Anonymous(Arc::clone(&self.config)));
+            return Pass(None);
         };
+        self.sources[origin.0].strip(request);
         let principal = verified.principal().clone();
-        extensions.insert(principal.clone());
-        extensions.insert(verified);
-        Some(principal)
+        request.extensions.insert(principal.clone());
+        request.extensions.insert(verified);
+        Pass(Some((principal, origin)))
     }
 }
+
+/// What is remembered of a request while the inner service works on it.
+pub(super) struct Pass(pub(super) Option<(Principal, Origin)>);
 
 impl<C> Clone for Gate<C> {
     fn clone(&self) -> Self {

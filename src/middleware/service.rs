@@ -45,25 +45,22 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         reject::clear::<C>(&mut parts.extensions);
-        match self.gate.decide(&parts) {
-            Decision::Pass(verified) => {
-                let principal = self.gate.enter(verified, &mut parts.extensions);
+        let (gate, renderer) = (Arc::clone(&self.gate), Arc::clone(&self.renderer));
+        match gate.decide(&parts) {
+            Decision::Pass(admitted) => {
+                let pass = gate.enter(admitted, &mut parts);
                 // The very service that was made ready takes the call.
                 let future = self.inner.call(Request::from_parts(parts, body));
-                ResponseFuture::running(future, principal, Arc::clone(&self.renderer))
+                ResponseFuture::running(gate, renderer, future, pass)
             }
-            Decision::Refuse(rejection) => {
-                ResponseFuture::refused(reject::answer_refused(&rejection, &*self.renderer))
-            }
+            Decision::Refuse(rejection) => ResponseFuture::refused(gate, renderer, &rejection),
             // While the request waits it holds a clone that has promised nothing, so the readiness
             // of this one (a concurrency permit, say) stays with this one.
-            Decision::Wait(token) => ResponseFuture::waiting(
-                Arc::clone(&self.gate),
-                token,
-                Request::from_parts(parts, body),
-                self.inner.clone(),
-                Arc::clone(&self.renderer),
-            ),
+            Decision::Wait(token, origin) => {
+                let request = Request::from_parts(parts, body);
+                let token = (token, origin);
+                ResponseFuture::waiting(gate, renderer, token, request, self.inner.clone())
+            }
         }
     }
 }

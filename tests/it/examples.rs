@@ -396,3 +396,33 @@ mod hyper_only {
         assert_eq!(refused.headers()["content-type"], "application/problem+json");
     }
 }
+
+mod websocket {
+    use futures::{SinkExt, StreamExt};
+    use tokio_tungstenite::connect_async;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn token_that_it_gives_out_opens_its_socket() {
+        let program = Program::start("websocket", &[]);
+        let mut request = program.get("/token");
+        *request.method_mut() = Method::POST;
+        let token = program.send(request).await.into_body();
+        let url = program.url.replace("http://", "ws://") + "/live";
+        let request = url.into_client_request().unwrap();
+        let offer = format!("bearer, {token}");
+
+        let opened = connect_async(request.clone().field("sec-websocket-protocol", offer)).await;
+        let refused = connect_async(request).await;
+
+        let (mut socket, response) = opened.unwrap();
+        assert_eq!(response.headers()["sec-websocket-protocol"], "bearer");
+        socket.send(Message::Text("hello".into())).await.unwrap();
+        let echo = socket.next().await.unwrap().unwrap();
+        assert_eq!(echo, Message::Text("alice: hello".into()));
+        assert!(refused.is_err());
+    }
+}

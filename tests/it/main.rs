@@ -17,3 +17,4 @@ mod presets;
 mod servers;
 mod support;
 mod verification;
+mod web_socket;

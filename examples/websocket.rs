@@ -1,0 +1,112 @@
+//! A WebSocket that needs a token, and ends when the token does.
+//!
+//! ```text
+//! cargo run --example websocket
+//! ```
+//!
+//! Open the address it prints in a browser: the page gets a token that is good for ten seconds and
+//! opens `new WebSocket(url, ["bearer", token])`, which is all that a browser can send.
+//!
+//! - `ADDR`: where to listen, `127.0.0.1:3002` by default
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::{Html, Response};
+use axum::routing::{any, get, post};
+use jsonwebtoken::EncodingKey;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tower_bearer::{
+    Algorithm, BearerLayer, Principal, TokenIssuer, Validation, Verifier, WebSocketProtocol,
+};
+
+#[derive(Deserialize)]
+struct User {}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| format!("no randomness: {error}"))?;
+    let (issuer, audience) = ("https://websocket.example", "https://websocket.example/live");
+    let key = EncodingKey::from_secret(&secret);
+    let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &key)?
+        .with_lifetime(Duration::from_secs(10));
+    let verifier =
+        Verifier::<User>::new(tokens.verifying_key(), Validation::new(issuer, audience))?;
+
+    let app = Router::new()
+        .route("/live", any(live))
+        .layer(BearerLayer::new(verifier).with_source(WebSocketProtocol))
+        .route("/", get(|| async { Html(PAGE) }))
+        .route("/token", post(token).with_state(Arc::new(tokens)));
+    let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3002".to_owned());
+    let listener = TcpListener::bind(&addr).await?;
+    println!("Listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+/// Stands in for whatever signs users in.
+async fn token(State(tokens): State<Arc<TokenIssuer>>) -> Result<String, String> {
+    let token = tokens.token_for("alice").issue().map_err(|error| error.to_string())?;
+    Ok(token.into_string())
+}
+
+async fn live(upgrade: WebSocketUpgrade, principal: Principal) -> Response {
+    upgrade.on_upgrade(|socket| talk(socket, principal))
+}
+
+/// Echoes until the token expires.
+async fn talk(mut socket: WebSocket, principal: Principal) {
+    let expired = tokio::time::sleep(principal.time_left());
+    tokio::pin!(expired);
+    loop {
+        tokio::select! {
+            () = &mut expired => {
+                let reason = "the token has expired".into();
+                let close = CloseFrame { code: close_code::POLICY, reason };
+                _ = socket.send(Message::Close(Some(close))).await;
+                return;
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    let name = principal.subject().unwrap_or("nobody");
+                    if socket.send(format!("{name}: {text}").into()).await.is_err() {
+                        return;
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
+    }
+}
+
+const PAGE: &str = r##"<!doctype html>
+<meta charset="utf-8">
+<title>tower-bearer: WebSocket</title>
+<style>body { font: 16px/1.5 system-ui; margin: 3rem auto; max-width: 40rem }</style>
+<h1>A WebSocket with a token</h1>
+<form><input name="text" value="hello" autofocus> <button>Send</button></form>
+<pre id="log"></pre>
+<script>
+  const log = line => document.querySelector("#log").textContent += line + "\n";
+  const socket = (async () => {
+    const token = await (await fetch("/token", { method: "POST" })).text();
+    const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/live", ["bearer", token]);
+    socket.onopen = () => { log(`open, protocol "${socket.protocol}"`); socket.send("hello"); };
+    socket.onmessage = event => log(event.data);
+    socket.onclose = event => log(`closed: ${event.code} ${event.reason}`);
+    return socket;
+  })();
+  document.forms[0].onsubmit = async event => {
+    event.preventDefault();
+    (await socket).send(event.target.text.value);
+  };
+</script>
+"##;
