@@ -14,6 +14,7 @@ mod keys;
 mod kinds;
 mod layer;
 mod presets;
+mod second_opinion;
 mod servers;
 mod support;
 mod verification;

@@ -1,0 +1,64 @@
+// What jose thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with `mint`
+// asks for a token of its own instead, with the public key, and the private one for our issuer.
+
+import { randomBytes } from "node:crypto";
+import { createInterface } from "node:readline";
+import * as jose from "jose";
+
+async function check({ token, jwks, issuer, audience, algorithms, now }) {
+  try {
+    await jose.jwtVerify(token, await keysOf(jwks, algorithms), {
+      issuer,
+      audience,
+      algorithms,
+      clockTolerance: 60,
+      currentDate: new Date(now * 1000),
+      requiredClaims: ["exp", "iss", "aud"],
+    });
+    return "ok";
+  } catch (error) {
+    return `no: ${error.code ?? error.message}`;
+  }
+}
+
+// A JWK set is for public keys only; secrets are imported one by one.
+async function keysOf(jwks, algorithms) {
+  const [first] = jwks.keys;
+  return first.kty === "oct" ? jose.importJWK(first, algorithms[0]) : jose.createLocalJWKSet(jwks);
+}
+
+async function mint({ algorithm, issuer, audience, now }) {
+  const { signingKey, jwk, pem } = algorithm.startsWith("HS")
+    ? newSecret()
+    : await newKeyPair(algorithm);
+  jwk.alg = algorithm;
+  jwk.kid = "made by jose";
+  const token = await new jose.SignJWT({ scope: "orders:read" })
+    .setProtectedHeader({ alg: algorithm, kid: jwk.kid, typ: "at+jwt" })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setSubject("alice")
+    .setIssuedAt(now)
+    .setExpirationTime(now + 900)
+    .sign(signingKey);
+  return JSON.stringify({ token, jwk, pem });
+}
+
+function newSecret() {
+  const signingKey = randomBytes(64);
+  return { signingKey, jwk: { kty: "oct", k: signingKey.toString("base64url") }, pem: null };
+}
+
+async function newKeyPair(algorithm) {
+  const { privateKey, publicKey } = await jose.generateKeyPair(algorithm, { extractable: true });
+  return {
+    signingKey: privateKey,
+    jwk: await jose.exportJWK(publicKey),
+    pem: await jose.exportPKCS8(privateKey),
+  };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const question = JSON.parse(line);
+  console.log(question.mint ? await mint(question.mint) : await check(question));
+}

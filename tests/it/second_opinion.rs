@@ -1,0 +1,297 @@
+//! Whether other libraries think of our tokens what we think, and we of theirs.
+//!
+//! The libraries are programs that answer lines of JSON; `scripts/interop` installs them, and says
+//! in `JOSE_CHECK` and `PYJWT_CHECK` how to call them.
+
+use std::env;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
+use serde_json::{Value, json};
+use tower_bearer::test_util::{TestClock, TestKey, TestToken};
+use tower_bearer::{Algorithm, KeySet, KeySource, TokenIssuer, Validation, Verifier};
+
+const ISSUER: &str = "https://id.example.com";
+const AUDIENCE: &str = "https://api.example.com";
+const NOW: u64 = 1_800_000_000;
+
+const JOSE: Library = Library { command: "JOSE_CHECK", unknown: &[] };
+// PyJWT has not heard of RFC 9864, which gives EdDSA on this curve a name of its own.
+const PYJWT: Library = Library { command: "PYJWT_CHECK", unknown: &[Algorithm::Ed25519] };
+
+mod needs_second_opinion {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    async fn jose_agrees_about_tokens_good_and_broken() {
+        assert_agreement(&JOSE).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    async fn pyjwt_agrees_about_tokens_good_and_broken() {
+        assert_agreement(&PYJWT).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    async fn token_signed_by_jose_is_accepted() {
+        assert_minted_tokens_are_accepted(&JOSE).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    async fn token_signed_by_pyjwt_is_accepted() {
+        assert_minted_tokens_are_accepted(&PYJWT).await;
+    }
+
+    #[test]
+    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    fn token_issued_with_a_key_made_by_jose_is_accepted_by_both() {
+        assert_issued_tokens_are_accepted(&JOSE);
+    }
+
+    #[test]
+    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    fn token_issued_with_a_key_made_by_pyjwt_is_accepted_by_both() {
+        assert_issued_tokens_are_accepted(&PYJWT);
+    }
+}
+
+/// Every algorithm, good tokens and broken ones: the library and we give the same answers.
+async fn assert_agreement(library: &Library) {
+    let cases: Vec<Case> = library.algorithms().flat_map(Case::all).collect();
+    let questions: Vec<Value> = cases.iter().map(Case::question).collect();
+
+    for (case, theirs) in cases.iter().zip(library.ask(&questions)) {
+        let ours = ours(case.key.verifying_key(), &case.token).await;
+
+        let told = format!("{} {}: they say {theirs}, we {ours}", case.key.algorithm(), case.name);
+        assert_eq!(theirs == "ok", case.is_good, "{told}");
+        assert_eq!(ours == "ok", case.is_good, "{told}");
+    }
+}
+
+async fn assert_minted_tokens_are_accepted(library: &Library) {
+    for (algorithm, minted) in library.mint() {
+        let keys = KeySet::from_jwks(minted.jwk.to_string()).unwrap();
+
+        assert_eq!(ours(keys, &minted.token).await, "ok", "{algorithm}");
+
+        let another = TestKey::generate(algorithm).verifying_key();
+        assert_ne!(ours(another, &minted.token).await, "ok", "{algorithm}: another key");
+    }
+}
+
+/// With a key of the library's, our issuer makes tokens and a key set that all libraries accept.
+fn assert_issued_tokens_are_accepted(maker: &Library) {
+    for (algorithm, minted) in maker.mint() {
+        let issuer = TokenIssuer::new(ISSUER, AUDIENCE, algorithm, &minted.encoding_key())
+            .unwrap()
+            .with_clock(TestClock::at(NOW));
+        let token = issuer.token_for("alice").with_roles(["admin"]).issue().unwrap();
+        let jwks = match minted.pem {
+            Some(_) => serde_json::to_value(issuer.public_keys()).unwrap(),
+            // A secret has no public part to give out.
+            None => json!({ "keys": [minted.jwk] }),
+        };
+
+        for library in [&JOSE, &PYJWT] {
+            if library.knows(algorithm) {
+                let answers = library.ask(&[question(token.as_str(), &jwks, algorithm)]);
+                assert_eq!(answers, ["ok"], "{algorithm}: {}", library.command);
+            }
+        }
+    }
+}
+
+struct Case {
+    key: TestKey,
+    name: &'static str,
+    token: String,
+    is_good: bool,
+}
+
+impl Case {
+    fn all(algorithm: Algorithm) -> Vec<Self> {
+        let key = TestKey::generate(algorithm);
+        let case = |is_good| {
+            let key = key.clone();
+            move |(name, token)| Self { key: key.clone(), name, token, is_good }
+        };
+        let good = good_tokens(&key).into_iter().map(case(true));
+        good.chain(broken_tokens(&key).into_iter().map(case(false))).collect()
+    }
+
+    fn question(&self) -> Value {
+        question(&self.token, &json!({ "keys": [self.key.to_jwk()] }), self.key.algorithm())
+    }
+}
+
+fn good_tokens(key: &TestKey) -> Vec<(&'static str, String)> {
+    let signed = |token: TestToken| token.sign(key);
+    vec![
+        ("as it should be", signed(token())),
+        ("for several audiences", signed(token().claim("aud", json!(["other", AUDIENCE])))),
+        ("expired within leeway", signed(token().claim("exp", NOW - 59))),
+        ("expired at a fraction of a second", signed(token().claim("exp", json!(1_799_999_941.5)))),
+        ("too early within leeway", signed(token().claim("nbf", NOW + 60))),
+        ("without a type", signed(token().without_header("typ"))),
+        ("with characters beyond ASCII", signed(token().claim("sub", "Älice \u{1F511}"))),
+    ]
+}
+
+fn broken_tokens(key: &TestKey) -> Vec<(&'static str, String)> {
+    let signed = |token: TestToken| token.sign(key);
+    vec![
+        ("tampered with", tampered(&signed(token()))),
+        ("signed with another key", token().sign(&TestKey::generate(key.algorithm()))),
+        ("without signature", unsigned(&signed(token()))),
+        ("with a signature cut short", cut(&signed(token()))),
+        ("of the algorithm `none`", unsigned(&signed(token().header("alg", "none")))),
+        ("expired beyond leeway", signed(token().claim("exp", NOW - 60))),
+        ("too early beyond leeway", signed(token().claim("nbf", NOW + 61))),
+        ("without `exp`", signed(token().without("exp"))),
+        ("with a word as `exp`", signed(token().claim("exp", "soon"))),
+        ("of another issuer", signed(token().claim("iss", "https://id.example.com/"))),
+        ("without issuer", signed(token().without("iss"))),
+        ("for another audience", signed(token().claim("aud", "https://api.example.com.evil"))),
+        ("without audience", signed(token().without("aud"))),
+        ("with `crit`", signed(token().header("crit", json!(["exp"])).header("exp", NOW))),
+        ("with a list as payload", signed(token().raw_payload("[]"))),
+    ]
+}
+
+fn token() -> TestToken {
+    TestToken::new(ISSUER, AUDIENCE).at(NOW)
+}
+
+/// The same token for somebody else, under the old signature.
+fn tampered(token: &str) -> String {
+    let [header, payload, signature] = parts(token);
+    let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    let payload = URL_SAFE_NO_PAD.encode(payload.replace("alice", "mallory"));
+    format!("{header}.{payload}.{signature}")
+}
+
+fn unsigned(token: &str) -> String {
+    let [header, payload, _] = parts(token);
+    format!("{header}.{payload}.")
+}
+
+fn cut(token: &str) -> String {
+    let [header, payload, signature] = parts(token);
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let shorter = URL_SAFE_NO_PAD.encode(&signature[..signature.len() - 1]);
+    format!("{header}.{payload}.{shorter}")
+}
+
+fn parts(token: &str) -> [&str; 3] {
+    token.split('.').collect::<Vec<_>>().try_into().unwrap()
+}
+
+async fn ours(keys: impl KeySource, token: &str) -> String {
+    let verifier = Verifier::<Value>::new(keys, Validation::new(ISSUER, AUDIENCE))
+        .unwrap()
+        .with_clock(TestClock::at(NOW));
+    match verifier.verify(token).await {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => format!("no: {:?}", error.reason()),
+    }
+}
+
+fn question(token: &str, jwks: &Value, algorithm: Algorithm) -> Value {
+    json!({
+        "token": token,
+        "jwks": jwks,
+        "issuer": ISSUER,
+        "audience": AUDIENCE,
+        "algorithms": [algorithm.as_str()],
+        "now": NOW,
+    })
+}
+
+struct Library {
+    /// The environment variable that holds the command line.
+    command: &'static str,
+    unknown: &'static [Algorithm],
+}
+
+/// What a library makes when it is asked for a token of its own.
+struct Minted {
+    token: String,
+    jwk: Value,
+    /// The private key in PKCS#8; none for a secret, which the JWK holds.
+    pem: Option<String>,
+}
+
+impl Library {
+    fn knows(&self, algorithm: Algorithm) -> bool {
+        !self.unknown.contains(&algorithm)
+    }
+
+    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(|algorithm| self.knows(*algorithm))
+    }
+
+    fn mint(&self) -> Vec<(Algorithm, Minted)> {
+        let order = |algorithm: Algorithm| {
+            let algorithm = algorithm.as_str();
+            json!({ "mint": { "algorithm": algorithm, "issuer": ISSUER, "audience": AUDIENCE, "now": NOW } })
+        };
+        let answers = self.ask(&self.algorithms().map(order).collect::<Vec<_>>());
+        self.algorithms().zip(answers.iter().map(|answer| Minted::read(answer))).collect()
+    }
+
+    /// One answer for each question.
+    fn ask(&self, questions: &[Value]) -> Vec<String> {
+        let command = env::var(self.command)
+            .unwrap_or_else(|_| panic!("{} is not set: run scripts/interop", self.command));
+        let mut library = Command::new("sh")
+            .args(["-c", &command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = library.stdin.take().unwrap();
+        let output = thread::scope(|scope| {
+            // Beside the reading: a full pipe of answers would stop the library, and then us.
+            scope.spawn(move || questions.iter().for_each(|one| writeln!(input, "{one}").unwrap()));
+            library.wait_with_output().unwrap()
+        });
+        assert!(output.status.success(), "{}: {}", self.command, output.status);
+        let answers: Vec<_> =
+            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        assert_eq!(answers.len(), questions.len(), "{}: {answers:?}", self.command);
+        answers
+    }
+}
+
+impl Minted {
+    fn read(answer: &str) -> Self {
+        let minted: Value = serde_json::from_str(answer).unwrap();
+        Self {
+            token: minted["token"].as_str().unwrap().to_owned(),
+            jwk: minted["jwk"].clone(),
+            pem: minted["pem"].as_str().map(str::to_owned),
+        }
+    }
+
+    fn encoding_key(&self) -> EncodingKey {
+        let Some(pem) = self.pem.as_deref().map(str::as_bytes) else {
+            let secret = URL_SAFE_NO_PAD.decode(self.jwk["k"].as_str().unwrap()).unwrap();
+            return EncodingKey::from_secret(&secret);
+        };
+        match self.jwk["kty"].as_str().unwrap() {
+            "RSA" => EncodingKey::from_rsa_pem(pem),
+            "EC" => EncodingKey::from_ec_pem(pem),
+            _ => EncodingKey::from_ed_pem(pem),
+        }
+        .unwrap()
+    }
+}
