@@ -134,6 +134,9 @@ pub enum KeyProblem {
     },
     /// `use` or `key_ops` says that the key is not for verifying signatures.
     NotForVerifying,
+    /// The members contradict each other: they belong to different kinds of key, or `use` and
+    /// `key_ops` disagree.
+    Contradiction,
     /// The key is a secret of no stated algorithm.
     SecretWithoutAlgorithm,
     /// The key is private and has no place among public ones.
@@ -168,6 +171,7 @@ impl fmt::Display for KeyProblem {
             Self::NotForVerifying => {
                 f.write_str("`use` or `key_ops` says it is not for verifying signatures")
             }
+            Self::Contradiction => f.write_str("its members contradict each other"),
             Self::SecretWithoutAlgorithm => f.write_str("a secret must name its `alg`"),
             Self::Private => f.write_str("it is a private key; give the public one"),
             Self::Unreadable(problem) => write!(f, "it cannot be read: {problem}"),

@@ -1,8 +1,9 @@
-//! Public keys in PEM and DER.
+//! Public keys in PEM and DER, and the ones inside of certificates.
 
 use der::asn1::ObjectIdentifier;
-use der::{Decode, Document};
+use der::{Decode, Document, Encode};
 use spki::SubjectPublicKeyInfoRef;
+use x509_cert::Certificate;
 
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{Curve, Material};
@@ -17,6 +18,28 @@ pub(super) fn read_pem(text: &str) -> Result<Vec<Result<Material, KeyProblem>>, 
         });
     }
     Ok(keys)
+}
+
+/// Reads a public key in DER: SPKI, PKCS#1, or a certificate.
+pub(super) fn read_der(bytes: &[u8]) -> Result<Material, KeyProblem> {
+    if SubjectPublicKeyInfoRef::from_der(bytes).is_ok() {
+        read_spki(bytes)
+    } else if pkcs1::RsaPublicKeyRef::from_der(bytes).is_ok() {
+        read_pkcs1(bytes)
+    } else if Certificate::from_der(bytes).is_ok() {
+        read_certificate(bytes)
+    } else {
+        let problem = "it is no SubjectPublicKeyInfo, RSAPublicKey or Certificate in DER";
+        Err(KeyProblem::Unreadable(problem.to_owned()))
+    }
+}
+
+/// Takes the key out of an X.509 certificate of any version. Dates, names and the chain are not
+/// looked at: whoever configures a certificate trusts its key.
+fn read_certificate(bytes: &[u8]) -> Result<Material, KeyProblem> {
+    let certificate = Certificate::from_der(bytes).map_err(unreadable)?;
+    let info = certificate.tbs_certificate().subject_public_key_info();
+    read_spki(&info.to_der().map_err(unreadable)?)
 }
 
 /// Reads a `SubjectPublicKeyInfo` (RFC 5280 §4.1), which says itself what kind of key it holds.
@@ -48,6 +71,7 @@ pub(super) fn is_public_key(bytes: &[u8]) -> bool {
     bytes.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN.as_bytes())
         || SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
         || pkcs1::RsaPublicKeyRef::from_der(bytes).is_ok()
+        || Certificate::from_der(bytes).is_ok()
 }
 
 fn read_block(block: &str) -> Result<Material, KeyProblem> {
@@ -55,6 +79,7 @@ fn read_block(block: &str) -> Result<Material, KeyProblem> {
     match label {
         "PUBLIC KEY" => read_spki(document.as_bytes()),
         "RSA PUBLIC KEY" => read_pkcs1(document.as_bytes()),
+        "CERTIFICATE" => read_certificate(document.as_bytes()),
         label if label.ends_with("PRIVATE KEY") => Err(KeyProblem::Private),
         label => Err(KeyProblem::UnsupportedType { kty: label.to_owned() }),
     }

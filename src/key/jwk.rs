@@ -88,6 +88,7 @@ impl Jwk {
         if self.d.is_some() {
             return Err(KeyProblem::Private);
         }
+        self.check_consistency()?;
         let material = self.material()?;
         let algorithm = match &self.alg {
             None => None,
@@ -97,6 +98,26 @@ impl Jwk {
             ),
         };
         Ok((material, algorithm))
+    }
+
+    /// Whether the members can be of one key (RFC 7517 §4.3, RFC 7518 §6).
+    fn check_consistency(&self) -> Result<(), KeyProblem> {
+        let for_signatures = |op: &String| op == "verify" || op == "sign";
+        let uses_differ = self.usage.is_some()
+            && self.key_ops.as_ref().is_some_and(|ops| !ops.iter().all(for_signatures));
+        let (rsa, curve, secret) = (
+            self.n.is_some() || self.e.is_some(),
+            self.crv.is_some() || self.x.is_some() || self.y.is_some(),
+            self.k.is_some(),
+        );
+        let kinds_differ = match &*self.kty {
+            "RSA" => curve || secret,
+            "EC" => rsa || secret,
+            "OKP" => rsa || secret || self.y.is_some(),
+            "oct" => rsa || curve,
+            _ => false,
+        };
+        if uses_differ || kinds_differ { Err(KeyProblem::Contradiction) } else { Ok(()) }
     }
 
     fn material(&self) -> Result<Material, KeyProblem> {

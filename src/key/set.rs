@@ -4,6 +4,7 @@ use std::fmt;
 use super::verifying::{bind, utf8};
 use super::{Candidates, KeySource, Lookup, VerifyingKey, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
+use crate::crypto::Material;
 use crate::jose::{Algorithm, Header};
 use crate::trace;
 
@@ -66,7 +67,11 @@ impl KeySet {
         Self::read_jwks(jwks.as_ref(), Some(algorithms))
     }
 
-    /// Reads public keys in PEM: one or more blocks of `PUBLIC KEY` (SPKI) or `RSA PUBLIC KEY`.
+    /// Reads public keys in PEM: one or more blocks of `PUBLIC KEY` (SPKI), `RSA PUBLIC KEY` (PKCS#1)
+    /// or `CERTIFICATE` (X.509).
+    ///
+    /// Of a certificate the key is taken and nothing else: its dates, names and chain are not looked
+    /// at.
     ///
     /// RSA keys are used for RS256, keys on curves for what their curve is for. The keys have no
     /// name, so they are tried for tokens of any `kid`.
@@ -92,6 +97,28 @@ impl KeySet {
         Self::read_pem(pem.as_ref(), Some(algorithms))
     }
 
+    /// Reads one public key in DER: SPKI, PKCS#1 or an X.509 certificate, of which the key is taken
+    /// and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoUsableKey`] with the reason.
+    pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::read_der(der.as_ref(), None)
+    }
+
+    /// Reads one public key in DER, for these algorithms only.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_der`](Self::from_der).
+    pub fn from_der_for(
+        der: impl AsRef<[u8]>,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, ConfigError> {
+        Self::read_der(der.as_ref(), Some(algorithms))
+    }
+
     /// The keys, in the order they were given.
     pub fn keys(&self) -> &[VerifyingKey] {
         &self.keys
@@ -113,8 +140,19 @@ impl KeySet {
     }
 
     fn read_pem(pem: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
-        let entries = der::read_pem(utf8(pem, "public keys in PEM")?)?;
-        Self::collect_usable(entries.into_iter().map(|material| {
+        let keys = der::read_pem(utf8(pem, "public keys in PEM")?)?;
+        Self::collect_unnamed(keys, allowed)
+    }
+
+    fn read_der(der: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
+        Self::collect_unnamed(vec![der::read_der(der)], allowed)
+    }
+
+    fn collect_unnamed(
+        keys: Vec<Result<Material, KeyProblem>>,
+        allowed: Option<&[Algorithm]>,
+    ) -> Result<Self, ConfigError> {
+        Self::collect_usable(keys.into_iter().map(|material| {
             (None, material.and_then(|material| bind(&material, None, allowed, None)))
         }))
     }

@@ -63,7 +63,7 @@ impl VerifyingKey {
         Self::from_secret(algorithm, zeroize::Zeroizing::new(secret))
     }
 
-    /// A public key in PEM, for one algorithm.
+    /// A public key in PEM (SPKI, PKCS#1 or a certificate), for one algorithm.
     ///
     /// # Errors
     ///
@@ -79,6 +79,15 @@ impl VerifyingKey {
                 problem: "there are several; load them with `KeySet::from_pem`".to_owned(),
             }),
         }
+    }
+
+    /// A public key in DER (SPKI, PKCS#1 or a certificate), for one algorithm.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Key`] when the key cannot be read or used, or not for this algorithm.
+    pub fn from_der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Ok(Self::new(algorithm, &der::read_der(der.as_ref())?)?)
     }
 
     /// A key of jsonwebtoken's, for one algorithm of its family.

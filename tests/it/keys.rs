@@ -224,6 +224,58 @@ fn jwks_that_are_not_for_verifying_are_skipped() {
 }
 
 #[test]
+fn jwks_that_contradict_themselves_are_skipped() {
+    // RFC 7517 §4.3: `use` and `key_ops` are consistent
+    for (key, changes) in [
+        (Algorithm::RS256, json!({ "k": "AAAA" })),
+        (Algorithm::RS256, json!({ "crv": "P-256" })),
+        (Algorithm::ES256, json!({ "n": "AQAB" })),
+        (Algorithm::Ed25519, json!({ "y": "AAAA" })),
+        (Algorithm::HS256, json!({ "x": "AAAA" })),
+        (Algorithm::RS256, json!({ "use": "sig", "key_ops": ["verify", "encrypt"] })),
+    ] {
+        let jwk = changed(&key_for(key), changes.clone());
+        assert_eq!(
+            problem(KeySet::from_jwks(jwk.to_string())),
+            KeyProblem::Contradiction,
+            "{changes}"
+        );
+    }
+    let twin = changed(&key_for(Algorithm::RS256), json!({ "use": "sig", "key_ops": ["verify"] }));
+    assert!(KeySet::from_jwks(twin.to_string()).is_ok());
+}
+
+#[tokio::test]
+async fn certificates_of_version_1_and_3_give_their_key_in_pem_and_der() {
+    let private = include_bytes!("rsa_private.der");
+    let key = TestKey::from_encoded(Algorithm::RS256, private);
+    for pem in [CERTIFICATE_V1, CERTIFICATE_V3] {
+        for keys in [
+            KeySet::from_pem(pem).unwrap(),
+            KeySet::from_der(der(pem)).unwrap(),
+            VerifyingKey::from_pem(Algorithm::RS256, pem).unwrap().into(),
+            VerifyingKey::from_der(Algorithm::RS256, der(pem)).unwrap().into(),
+        ] {
+            assert!(accepts(keys, &key).await);
+        }
+        let secret = VerifyingKey::from_secret(Algorithm::HS256, der(pem));
+        assert_eq!(problem(secret), KeyProblem::PublicKeyAsSecret);
+    }
+}
+
+#[test]
+fn public_keys_in_der_are_read_and_nonsense_is_refused() {
+    for pem in [RSA_PEM, RSA_PKCS1_PEM, EC_PEM, ED25519_PEM] {
+        assert!(KeySet::from_der(der(pem)).is_ok());
+    }
+    let pss = KeySet::from_der_for(der(RSA_PEM), &[Algorithm::PS384]).unwrap();
+    assert_eq!(pss.keys()[0].algorithm(), Algorithm::PS384);
+    for nonsense in [&b""[..], b"nonsense", &[0x30, 0x80], include_bytes!("rsa_private.der")] {
+        assert!(matches!(problem(KeySet::from_der(nonsense)), KeyProblem::Unreadable(_)));
+    }
+}
+
+#[test]
 fn algorithm_of_a_jwk_must_be_for_its_kind_of_key() {
     // RFC 7517 §4.4: `alg` binds the key
     for (key, alg) in [
@@ -437,4 +489,46 @@ const ED25519_PEM: &str = "\
 -----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEAoQECdkaILlqhnTZVwE/ipzWsWWWGo11s/w0qvntn6AA=
 -----END PUBLIC KEY-----
+";
+
+const CERTIFICATE_V1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIICvzCCAacCFGQQoa/6tPejHDiwJaWcufRT7ubyMA0GCSqGSIb3DQEBCwUAMBwx
+GjAYBgNVBAMMEXRvd2VyLWJlYXJlci10ZXN0MB4XDTI2MTEyMzAxNTE0N1oXDTI2
+MTEyNDAxNTE0N1owHDEaMBgGA1UEAwwRdG93ZXItYmVhcmVyLXRlc3QwggEiMA0G
+CSqGSIb3DQEBAQUAA4IBDwAwggEKAoIBAQCrok5ivdi+6CareYwbzy5W11kOeiQw
+cA5x1Wf7hLGccdeUawBuxFySFxIAxiU0xXn0lh6Aj0xrGc3+4RnBpsfa46MpoyH+
+iqVDYqTw15AauVNVgq3BtPJOCf6AQNWRFa3AvxhBSOwcBicKvGn70cXg4YNAb9S6
+sa1OrvZhiOjcTrRpk5pmcRXkAa6PjWBaHzARHeCDkLwLMsEi5//B1iTiryvgx7UQ
+A378I6fXxWpDVeDm7kcj36JGxQaj85QTb7FxJmge3hy073C72Jz5xTZvDCCDHeQT
+pvQHVMbk7rBWFgaF9otzERhhb1QWbijUs/PPtC6s3qKSNOH6GHkEarrHAgMBAAEw
+DQYJKoZIhvcNAQELBQADggEBAILPl7WPyqMunehnOo/SV6GZg48laVTrlf+136Dj
+dcT15wVUoxYUIwNHoD4ZXQY7tLE34hJuqTfku8FF76PGI45dWlE8q/cbEUcE6wQ1
+CbxuZUwNuofPINYCzMkHZk6fLO9q6kJUpkQ3C+0NyZcNn6i6Rjz3wYg8d5W1yfVK
+eLRe8TuuuAQlussTZt5XMRIvXeF1wRgBixszvGMBFxWLFm4JjvRZMoM8hWz1tQZt
+VOLyDqlrXy++yJHvCv9KyqYcF/ftX1cB5jfaAkKTKnGKjhqaM7sxoaA0GcRqshAm
+xRMIrJy38++yMDGDhXGjja2qjVX7B+Fwg/jNWkwOpoQHuiQ=
+-----END CERTIFICATE-----
+";
+
+const CERTIFICATE_V3: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIDGTCCAgGgAwIBAgIUdYE/aMLamdCaIL2jDtcutEswOHwwDQYJKoZIhvcNAQEL
+BQAwHDEaMBgGA1UEAwwRdG93ZXItYmVhcmVyLXRlc3QwHhcNMjYxMTIzMDE1MTQ3
+WhcNMjYxMTI0MDE1MTQ3WjAcMRowGAYDVQQDDBF0b3dlci1iZWFyZXItdGVzdDCC
+ASIwDQYJKoZIhvcNAQEBBQADggEPADCCAQoCggEBAKuiTmK92L7oJqt5jBvPLlbX
+WQ56JDBwDnHVZ/uEsZxx15RrAG7EXJIXEgDGJTTFefSWHoCPTGsZzf7hGcGmx9rj
+oymjIf6KpUNipPDXkBq5U1WCrcG08k4J/oBA1ZEVrcC/GEFI7BwGJwq8afvRxeDh
+g0Bv1LqxrU6u9mGI6NxOtGmTmmZxFeQBro+NYFofMBEd4IOQvAsywSLn/8HWJOKv
+K+DHtRADfvwjp9fFakNV4ObuRyPfokbFBqPzlBNvsXEmaB7eHLTvcLvYnPnFNm8M
+IIMd5BOm9AdUxuTusFYWBoX2i3MRGGFvVBZuKNSz88+0LqzeopI04foYeQRquscC
+AwEAAaNTMFEwHQYDVR0OBBYEFODmBr9iyZtz54ZfsfekeKUcsFXvMB8GA1UdIwQY
+MBaAFODmBr9iyZtz54ZfsfekeKUcsFXvMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZI
+hvcNAQELBQADggEBAGI+ePfdF8wOqQEreDk1bhlWObX7ayBdrHJ70NrxRAbk+UV7
+ou5n62e1L1js/sqJstqUKcxIM676vZNT3WWz5GjxxV7jF9vybvn5lBsN4b+7AW+e
+w3VMRzOrqYd++Ocf3byMne8yPe4C3n7AAppATfOS/01/NAriZFnX+7ozA8TQT6w6
+qLpAWpM0hUri/VE/vI6E9AMZ/lT+QT3qfnmSCDLrkwMsTWoPz+yrEZrT16zUk+cv
+SB1A63RnE/OTwEjYRmuRtxAe5wWGmRwReClTp+oF2LZI0KM/CbSWFZZYLOE78Iyb
+p9+uXAUSDFsZZk9JCAdpbrorzQMjcsoyvXiSvp8=
+-----END CERTIFICATE-----
 ";
