@@ -7,9 +7,12 @@
 //!
 //! - `ADDR`: where to listen, `127.0.0.1:3000` by default
 //! - `ISSUER`, `AUDIENCE`: the `iss` and `aud` that tokens carry, to the letter
-//! - one of `JWT_SECRET_KEY` (base64url), `PUBLIC_KEY_FILE` (PEM), `JWKS_FILE`
+//! - one of `JWT_SECRET_KEY` (base64url), `PUBLIC_KEY_FILE` (PEM, a certificate will do), `JWKS_FILE`
 //! - `ALGORITHMS`: the algorithms to accept, separated by commas; by default what the keys are for,
 //!   and HS256 for a secret
+//! - `TOKEN_TYPE`: `at+jwt` to accept access tokens as RFC 9068 defines them and no others
+//! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`), which decides where roles
+//!   and scopes are and how ID tokens are told apart
 //! - `LEEWAY`: by how many seconds clocks may differ, 60 by default
 //! - `RUST_LOG`: what to log; `tower_bearer=debug` shows why each request was refused
 
@@ -23,8 +26,8 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_bearer::policy::{role, scope};
 use tower_bearer::{
-    Algorithm, BearerLayer, Claims, ConfigError, KeySet, Validation, Verifier, VerifyingKey,
-    require,
+    Algorithm, BearerLayer, Claims, ConfigError, KeySet, Preset, Validation, Verifier,
+    VerifyingKey, require,
 };
 
 /// Whatever the provider puts into its tokens.
@@ -72,6 +75,18 @@ fn verifier() -> Result<Verifier<AnyClaims>, Sentence> {
     let mut validation = Validation::new(needed("ISSUER")?, needed("AUDIENCE")?);
     if let Some(algorithms) = algorithms {
         validation = validation.with_algorithms(algorithms);
+    }
+    match set("TOKEN_TYPE").as_deref() {
+        None => {}
+        Some("at+jwt") => validation = validation.with_at_jwt_only(),
+        Some(other) => {
+            let problem = format!("{other:?} is not at+jwt; leave it out to accept JWT as well");
+            return Err(wrong("TOKEN_TYPE", problem));
+        }
+    }
+    if let Some(preset) = set("PRESET") {
+        let preset: Preset = preset.parse().map_err(|error| wrong("PRESET", error))?;
+        validation = validation.with_preset(preset);
     }
     if let Some(leeway) = set("LEEWAY") {
         let seconds = leeway.parse().map_err(|_| wrong("LEEWAY", "not a number of seconds"))?;

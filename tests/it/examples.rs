@@ -88,6 +88,9 @@ fn command(name: &str) -> Command {
     assert!(program.exists(), "run `cargo build --examples` first: {}", program.display());
     let mut command = Command::new(program);
     for variable in [
+        "TOKEN_TYPE",
+        "PRESET",
+        "RUST_LOG",
         "JWT_SECRET_KEY",
         "PUBLIC_KEY_FILE",
         "JWKS_FILE",
@@ -352,6 +355,25 @@ mod resource_server {
         }
     }
 
+    #[tokio::test]
+    async fn token_type_and_preset_decide_what_an_access_token_is() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let key = TestKey::from_secret(Algorithm::HS256, &(0..32).collect::<Vec<u8>>());
+        let env = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWT_SECRET_KEY", secret)];
+        let with = |more| Program::start("resource_server", &[&env[..], &[more]].concat());
+        let (strict, keycloak) = (with(("TOKEN_TYPE", "at+jwt")), with(("PRESET", "Keycloak")));
+        let rfc_9068 = token().claim("client_id", "shop").claim("jti", "t1");
+        let realm =
+            token().claim("typ", "Bearer").claim("realm_access", json!({ "roles": ["admin"] }));
+
+        assert_eq!(status(&strict, "/protected", &rfc_9068, &key).await, 200);
+        let jwt = rfc_9068.header("typ", "JWT");
+        assert_eq!(status(&strict, "/protected", &jwt, &key).await, 401);
+        assert_eq!(status(&strict, "/protected", &token(), &key).await, 401);
+        assert_eq!(status(&keycloak, "/admin", &realm, &key).await, 200);
+        assert_eq!(status(&keycloak, "/admin", &token(), &key).await, 401);
+    }
+
     #[test]
     fn wrong_configuration_names_the_variable_to_mend() {
         let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -365,6 +387,8 @@ mod resource_server {
             ("JWKS_FILE", "x.json", "JWT_SECRET_KEY"),
             ("ALGORITHMS", "HS257", "HS512"),
             ("ALGORITHMS", "none", "none"),
+            ("TOKEN_TYPE", "JWT", "at+jwt"),
+            ("PRESET", "oktoberfest", "keycloak auth0 entra okta cognito"),
             ("LEEWAY", "soon", "seconds"),
             ("LEEWAY", "86400", "300"),
         ] {
