@@ -34,23 +34,20 @@ impl<'i> TokenRequest<'i> {
     }
 
     /// Grants roles: the claim `roles`, a list.
-    pub fn with_roles<R: Into<String>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
+    pub fn with_roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
         let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
-        self.claims.insert("roles".to_owned(), roles.into());
-        self
+        self.set("roles", roles)
     }
 
     /// Grants scopes: the claim `scope`, separated by spaces (RFC 8693 §4.2).
-    pub fn with_scopes<R: Into<String>>(mut self, scopes: impl IntoIterator<Item = R>) -> Self {
+    pub fn with_scopes<R: Into<String>>(self, scopes: impl IntoIterator<Item = R>) -> Self {
         let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
-        self.claims.insert("scope".to_owned(), scopes.join(" ").into());
-        self
+        self.set("scope", scopes.join(" "))
     }
 
     /// Names the client that asked for the token: the claim `client_id`.
-    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.claims.insert("client_id".to_owned(), client_id.into().into());
-        self
+    pub fn with_client_id(self, client_id: impl Into<String>) -> Self {
+        self.set("client_id", client_id.into())
     }
 
     /// Sets how long this one token is valid. The default is the issuer's.
@@ -61,16 +58,27 @@ impl<'i> TokenRequest<'i> {
 
     /// Adds the application's own claims: anything that serialises to a JSON object.
     ///
-    /// The registered claims that the issuer sets cannot be set this way; [`issue`](Self::issue)
-    /// says so.
+    /// A claim that the issuer or another method sets cannot be set this way as well, so no claim
+    /// replaces another; [`issue`](Self::issue) says so.
     pub fn with_claims(mut self, claims: &impl Serialize) -> Self {
         match serde_json::to_value(claims) {
-            Ok(Value::Object(own)) => match own.keys().find(|name| RESERVED.contains(&&***name)) {
-                Some(name) => self.problem = Some(IssueError::ReservedClaim(name.clone())),
-                None => self.claims.extend(own),
-            },
-            Ok(_) => self.problem = Some(IssueError::NotAnObject),
-            Err(error) => self.problem = Some(IssueError::Unserializable(error.to_string())),
+            Ok(Value::Object(own)) => {
+                own.into_iter().fold(self, |token, (name, value)| token.set(&name, value))
+            }
+            other => {
+                self.problem = Some(match other {
+                    Ok(_) => IssueError::NotAnObject,
+                    Err(error) => IssueError::Unserializable(error.to_string()),
+                });
+                self
+            }
+        }
+    }
+
+    fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let is_set = self.claims.insert(name.to_owned(), value.into()).is_some();
+        if is_set || RESERVED.contains(&name) {
+            self.problem.get_or_insert(IssueError::ClaimSetTwice(name.to_owned()));
         }
         self
     }
@@ -189,8 +197,8 @@ impl fmt::Debug for IssuedToken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IssueError {
-    /// The application's claims hold one that the issuer sets.
-    ReservedClaim(String),
+    /// A claim was set twice, or is one that the issuer sets.
+    ClaimSetTwice(String),
     /// The application's claims are not a JSON object.
     NotAnObject,
     /// The application's claims cannot be written as JSON.
@@ -204,8 +212,8 @@ pub enum IssueError {
 impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ReservedClaim(name) => {
-                write!(f, "the claim `{name}` is set by the issuer and cannot be an own one")
+            Self::ClaimSetTwice(name) => {
+                write!(f, "the claim `{name}` is set already, by the issuer or another method")
             }
             Self::NotAnObject => f.write_str("own claims must be a JSON object"),
             Self::Unserializable(problem) => write!(f, "own claims cannot be written: {problem}"),

@@ -129,12 +129,15 @@ fn lifetime_can_be_set_for_the_issuer_and_for_one_token() {
 }
 
 #[test]
-fn own_claims_cannot_replace_the_issuers() {
+fn no_claim_replaces_another() {
     let issuer = usual();
     for name in ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"] {
         let result = issuer.token_for("alice").with_claims(&json!({ name: 1 })).issue();
-        assert_eq!(result.unwrap_err(), IssueError::ReservedClaim(name.into()));
+        assert_eq!(result.unwrap_err(), IssueError::ClaimSetTwice(name.into()));
     }
+    let escalated = issuer.token_for("alice").with_roles(["user"]);
+    let escalated = escalated.with_claims(&json!({ "roles": ["admin"] })).issue();
+    assert_eq!(escalated.unwrap_err(), IssueError::ClaimSetTwice("roles".into()));
     let result = issuer.token_for("alice").with_claims(&json!([1])).issue();
     assert_eq!(result.unwrap_err(), IssueError::NotAnObject);
 }
