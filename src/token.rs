@@ -27,14 +27,15 @@ impl<'t> Compact<'t> {
             return Err(Reason::TokenTooLarge.into());
         }
         let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-        let mut segments = token.split('.');
-        let (header, payload, signature) =
-            match (segments.next(), segments.next(), segments.next(), segments.count()) {
-                (Some(header), Some(payload), Some(signature), 0) => (header, payload, signature),
-                // RFC 7516 §9: a JWE has five segments.
-                (.., 2) => return Err(Reason::Encrypted.into()),
-                _ => return Err(malformed("there are not three segments")),
-            };
+        // RFC 7516 §9: a JWE has five segments.
+        let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+        let (first, second) = match (dots.next(), dots.next(), dots.count()) {
+            (Some(first), Some(second), 0) => (first, second),
+            (Some(_), Some(_), 2) => return Err(Reason::Encrypted.into()),
+            _ => return Err(malformed("there are not three segments")),
+        };
+        let (signing_input, signature) = (&token[..second], &token[second + 1..]);
+        let (header, payload) = (&signing_input[..first], &signing_input[first + 1..]);
         if payload.is_empty() || signature.is_empty() {
             return Err(malformed("a segment is empty"));
         }
@@ -47,7 +48,6 @@ impl<'t> Compact<'t> {
         let signature = URL_SAFE_NO_PAD
             .decode(signature)
             .map_err(|_| malformed("the signature is not base64url without padding"))?;
-        let signing_input = &token[..token.rfind('.').unwrap_or_default()];
         Ok(Self { header, signing_input, payload, signature })
     }
 
