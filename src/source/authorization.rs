@@ -56,6 +56,7 @@ pub(super) fn is_b64token(token: &[u8]) -> bool {
 }
 
 // Without branches: `&` and `|`, not `&&` and `||`.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch would keep it from being vectorised")]
 fn is_b64(byte: u8) -> bool {
     let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     // `-`, `.`, `/` and the digits lie side by side.
