@@ -16,6 +16,8 @@ mod layer;
 mod presets;
 mod second_opinion;
 mod servers;
+mod signatures;
 mod support;
+mod vectors;
 mod verification;
 mod web_socket;
