@@ -15,6 +15,7 @@ mod kinds;
 mod layer;
 mod presets;
 mod second_opinion;
+mod secrets;
 mod servers;
 mod signatures;
 mod support;

@@ -1,0 +1,358 @@
+//! What must stay unseen: tokens, claims that nobody has vouched for, secrets and private keys.
+
+use std::error::Error;
+use std::fmt::{Debug, Write as _};
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::routing::get as on_get;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http_body_util::BodyExt;
+use jsonwebtoken::EncodingKey;
+use serde_json::{Value, json};
+use tower::{Layer, Service, ServiceExt};
+use tower_bearer::policy::{role, scope};
+use tower_bearer::test_util::{TestKey, TestToken};
+use tower_bearer::{
+    Algorithm, BearerLayer, Candidates, Header, Json, KeySet, KeySource, KeysUnavailable, Lookup,
+    ProblemJson, Reason, TokenIssuer, Verifier, VerifyingKey, require,
+};
+use tracing::instrument::WithSubscriber;
+
+use crate::support::{
+    AUDIENCE, ISSUER, User, WithBearer, get, key, token, validation, verifier, verifier_of,
+};
+
+/// Stands in claims and headers that no log has any business with.
+const MARKER: &str = "hunter2-hunter2";
+
+/// A token whose every free place holds the marker.
+fn marked() -> TestToken {
+    token()
+        .claim("sub", MARKER)
+        .claim("email", MARKER)
+        .claim("jti", MARKER)
+        .claim("client_id", MARKER)
+        .claim("roles", json!([MARKER]))
+        .claim("scope", MARKER)
+        .header("cty", MARKER)
+        .header("jku", MARKER)
+}
+
+/// Whatever a refused token can be seen in: the error as any log would write it, the events of the
+/// crate, and the answer to the client.
+struct Seen {
+    reason: Reason,
+    log: String,
+    answers: String,
+}
+
+async fn refused(verifier: Verifier<User>, token: &str) -> Seen {
+    let error = verifier.verify(token).await.expect_err("the token was accepted");
+    let mut log = format!("{error} {error:?} {error:#?} {:?}", error.detail());
+    let mut source = error.source();
+    while let Some(error) = source {
+        _ = write!(log, " {error} {error:?}");
+        source = error.source();
+    }
+    let layer = BearerLayer::new(verifier);
+    let route = || Router::new().route("/", on_get(|| async {}));
+    let mut answers = String::new();
+    for app in [
+        route().layer(layer.clone()),
+        route().layer(layer.clone().with_rejection(Json)),
+        route().layer(layer.clone().with_rejection(ProblemJson)),
+        // An answer made by hand, by somebody who writes down all there is.
+        route().layer(layer.with_rejection(
+            |rejection: &tower_bearer::Rejection, _: &mut http::response::Parts| {
+                axum::body::Body::from(format!("{}", rejection))
+            },
+        )),
+    ] {
+        let (text, response) = logged(app.oneshot(get("/").bearer(token))).await;
+        let (parts, body) = response.unwrap().into_parts();
+        log += &text;
+        _ = write!(answers, "{:?}", parts.headers);
+        answers += str::from_utf8(&body.collect().await.unwrap().to_bytes()).unwrap();
+    }
+    assert!(log.contains("reason="), "nothing was logged");
+    Seen { reason: error.reason(), log, answers }
+}
+
+/// Runs a future and returns every event at any level, as an operator would read it.
+async fn logged<T>(future: impl Future<Output = T>) -> (String, T) {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let output = future.with_subscriber(subscriber).await;
+    let bytes = lines.0.lock().unwrap().clone();
+    (String::from_utf8(bytes).unwrap(), output)
+}
+
+/// Fails when a text holds any twelve characters in a row of a part of the token.
+#[track_caller]
+fn assert_no_part_of(token: &str, text: &str) {
+    for segment in token.split('.').filter(|segment| segment.len() >= 12) {
+        for window in segment.as_bytes().windows(12) {
+            let window = str::from_utf8(window).unwrap();
+            assert!(!text.contains(window), "{window} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_token_is_seen_before_its_signature_holds() {
+    // RFC 6750 §5.2: tokens are not logged
+    // RFC 9068 §6: nor what they say
+    let stranger = TestKey::generate(Algorithm::HS256);
+    let forged = marked().claim("iss", MARKER).claim("aud", MARKER).sign(&stranger);
+    let named = key().with_key_id("own").verifying_key();
+    let text = |json: &str| marked().raw_header(json.replace("MARKER", MARKER)).sign(&key());
+    for (verifier, token, reason) in [
+        (verifier(), forged.clone(), Reason::InvalidSignature),
+        (verifier(), format!("{forged}AAAA"), Reason::InvalidSignature),
+        (verifier(), format!("{forged}!"), Reason::Malformed),
+        (verifier(), format!("{forged}."), Reason::Malformed),
+        (verifier(), format!("{forged}.."), Reason::Encrypted),
+        (verifier(), forged.replacen('.', "!.", 1), Reason::Malformed),
+        (verifier(), format!("{forged}{}", "A".repeat(16 * 1024)), Reason::TokenTooLarge),
+        (verifier_of(named), marked().header("kid", "x").sign(&key()), Reason::UnknownKey),
+        (verifier(), marked().header("alg", MARKER).sign(&key()), Reason::UnsupportedAlgorithm),
+        (verifier(), marked().header("alg", "RS256").sign(&key()), Reason::AlgorithmNotAllowed),
+        (verifier(), marked().header("typ", MARKER).sign(&key()), Reason::WrongTokenType),
+        (verifier(), marked().header("crit", MARKER).sign(&key()), Reason::CriticalHeader),
+        (verifier(), marked().header("b64", MARKER).sign(&key()), Reason::CriticalHeader),
+        (verifier(), marked().header("kid", json!([MARKER])).sign(&key()), Reason::Malformed),
+        (verifier(), marked().header("kid", MARKER.repeat(18)).sign(&key()), Reason::Malformed),
+        (verifier(), marked().header("typ", json!({ MARKER: 1 })).sign(&key()), Reason::Malformed),
+        (verifier(), text(r#"{"alg":"HS256","MARKER":1,"MARKER":1}"#), Reason::Malformed),
+        (verifier(), text(r#"{"alg":"MARKER" MARKER}"#), Reason::Malformed),
+        (verifier(), text(r#""MARKER""#), Reason::Malformed),
+    ] {
+        let seen = refused(verifier, &token).await;
+
+        assert_eq!(seen.reason, reason);
+        for text in [&seen.log, &seen.answers] {
+            assert_no_part_of(&token, text);
+            assert!(!text.contains("hunter2"), "{reason}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_claim_that_is_wrong_is_seen_behind_the_signature() {
+    let wrong = |name: &str, value: Value| marked().claim(name, value).sign(&key());
+    let raw = |json: &str| marked().raw_payload(json.replace("MARKER", MARKER)).sign(&key());
+    for (token, reason) in [
+        (wrong("exp", json!(1)), Reason::Expired),
+        (wrong("nbf", json!(9e9)), Reason::NotYetValid),
+        (wrong("iss", json!("https://other.example.com")), Reason::WrongIssuer),
+        (wrong("aud", json!(["https://other.example.com"])), Reason::WrongAudience),
+        (marked().without("exp").sign(&key()), Reason::MissingClaim),
+        // Of these not even the value that is wrong.
+        (wrong("exp", json!(MARKER)), Reason::InvalidClaim),
+        (wrong("aud", json!({ MARKER: MARKER })), Reason::InvalidClaim),
+        (wrong("iss", json!([MARKER])), Reason::InvalidClaim),
+        (raw(r#"{"MARKER":1,"MARKER":1}"#), Reason::Malformed),
+        (raw("MARKER"), Reason::Malformed),
+        // serde names the value that does not fit, which is the seven here.
+        (wrong("email", json!(7)), Reason::ClaimsMismatch),
+    ] {
+        let seen = refused(verifier(), &token).await;
+
+        assert_eq!(seen.reason, reason);
+        for text in [&seen.log, &seen.answers] {
+            assert_no_part_of(&token, text);
+            assert!(!text.contains("hunter2"), "{reason}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn client_does_not_learn_what_is_expected() {
+    for (token, reason) in [
+        (token().claim("iss", "x").sign(&key()), Reason::WrongIssuer),
+        (token().claim("aud", "x").sign(&key()), Reason::WrongAudience),
+        (token().claim("email", 7).sign(&key()), Reason::ClaimsMismatch),
+        (token().header("kid", "x").sign(&key()), Reason::UnknownKey),
+    ] {
+        let named = key().with_key_id("own-key").verifying_key();
+        let seen = refused(verifier_of(named), &token).await;
+
+        assert_eq!(seen.reason, reason);
+        for expected in [ISSUER, AUDIENCE, "own-key", "User", "email"] {
+            assert!(!seen.answers.contains(expected), "{reason}: {}", seen.answers);
+        }
+    }
+}
+
+#[tokio::test]
+async fn guard_that_refuses_shows_nothing_of_the_token() {
+    let token = marked().claim("roles", json!([MARKER])).sign(&key());
+    let app = Router::new()
+        .route("/role", on_get(|| async {}).layer(require(role("admin"))))
+        .route("/scope", on_get(|| async {}).layer(require(scope("admin"))))
+        .layer(BearerLayer::new(verifier()).with_rejection(ProblemJson));
+
+    for path in ["/role", "/scope"] {
+        let (log, response) = logged(app.clone().oneshot(get(path).bearer(&token))).await;
+        let (parts, body) = response.unwrap().into_parts();
+        let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+
+        assert_eq!(parts.status, http::StatusCode::FORBIDDEN);
+        for text in [log, format!("{:?}", parts.headers), body] {
+            assert_no_part_of(&token, &text);
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}
+
+/// A secret in all the forms in which it could turn up.
+fn forms(secret: &[u8]) -> Vec<String> {
+    let hex = |upper: bool| {
+        secret.iter().fold(String::new(), |mut out, byte| {
+            _ = if upper { write!(out, "{byte:02X}") } else { write!(out, "{byte:02x}") };
+            out
+        })
+    };
+    let list = format!("{secret:?}");
+    let lines = format!("{secret:#?}");
+    vec![
+        String::from_utf8_lossy(secret).into_owned(),
+        secret.escape_ascii().to_string(),
+        STANDARD.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+        hex(true),
+        hex(false),
+        list.trim_matches(['[', ']']).to_owned(),
+        lines.trim_matches(['[', ']', '\n']).to_owned(),
+    ]
+}
+
+#[track_caller]
+fn assert_hides(secret: &[u8], shown: &impl Debug) {
+    for text in [format!("{shown:?}"), format!("{shown:#?}")] {
+        for form in forms(secret) {
+            assert!(!text.contains(&form), "{text}");
+        }
+    }
+}
+
+/// A source that is always about to have its keys.
+struct Slow;
+
+impl KeySource for Slow {
+    fn lookup(&self, _: &Header) -> Lookup {
+        Lookup::Refresh
+    }
+
+    async fn refresh(&self) -> Result<(), KeysUnavailable> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn debug_shows_no_secret_and_no_token() {
+    let secret = b"a secret of more than thirty-two bytes";
+    let signer = TestKey::from_secret(Algorithm::HS256, secret);
+    let loaded = VerifyingKey::from_secret(Algorithm::HS256, secret).unwrap();
+    let set = KeySet::from_jwks(signer.to_jwk().to_string()).unwrap();
+    let issuer =
+        TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &EncodingKey::from_secret(secret))
+            .unwrap();
+
+    assert_hides(secret, &signer);
+    assert_hides(secret, &loaded);
+    assert_hides(secret, &set);
+    assert_hides(secret, &Candidates::from(loaded.clone()));
+    assert_hides(secret, &Lookup::Found(loaded.clone().into()));
+    assert_hides(secret, &verifier_of(set));
+    assert_hides(secret, &BearerLayer::new(verifier_of(loaded)));
+    assert_hides(secret, &issuer);
+    assert_hides(secret, &issuer.public_keys());
+    assert_hides(secret, &issuer.public_keys().to_json());
+    assert_hides(secret, &issuer.jwks_service());
+    let claims = json!({ "email": MARKER });
+    assert_hides(MARKER.as_bytes(), &issuer.token_for("alice").with_claims(&claims));
+
+    let issued = issuer.token_for("alice").issue().unwrap();
+    assert_no_part_of(issued.as_str(), &format!("{issued:?} {issued:#?}"));
+    assert_hides(MARKER.as_bytes(), &marked());
+    let (token, accepted) = (marked().claim("sub", "alice").claim("roles", json!([])), verifier());
+    let token = token.without("scope").sign(&key());
+    let verified = accepted.verify(&token).await.unwrap();
+    assert_hides(MARKER.as_bytes(), &verified);
+    assert_hides(MARKER.as_bytes(), verified.principal());
+    assert_no_part_of(&token, &format!("{verified:?} {:?}", verified.principal()));
+
+    // While it waits for keys, the response holds the token.
+    let mut service = BearerLayer::new(verifier_of(Slow)).layer(Router::new());
+    let mut waiting = Service::call(&mut service, get("/").bearer(&token));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    assert_no_part_of(&token, &format!("{waiting:?} {service:?}"));
+}
+
+#[test]
+fn debug_shows_no_private_key() {
+    for algorithm in [Algorithm::RS256, Algorithm::PS256] {
+        let der = include_bytes!("rsa_private.der");
+        let issuer =
+            TokenIssuer::new(ISSUER, AUDIENCE, algorithm, &EncodingKey::from_rsa_der(der)).unwrap();
+        // Behind the modulus and the exponent, which are public.
+        let private = &der[der.len() - 64..];
+
+        assert_hides(private, &issuer);
+        assert_hides(private, &issuer.verifying_key());
+        assert_hides(private, &issuer.public_keys());
+        assert_hides(private, &issuer.public_keys().to_json());
+        assert_hides(private, &TestKey::from_encoded(algorithm, der).to_jwk().to_string());
+    }
+}
+
+#[test]
+fn key_that_cannot_be_read_is_not_quoted() {
+    let secret = "hunter2-hunter2-hunter2-hunter2-hunter2";
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n");
+    let public = pem.replace("PRIVATE", "PUBLIC");
+    let jwk = |members: Value| json!({ "keys": [members] }).to_string();
+    let mut errors = vec![
+        VerifyingKey::from_secret(Algorithm::HS512, secret).unwrap_err(),
+        VerifyingKey::from_secret(Algorithm::RS256, secret).unwrap_err(),
+        VerifyingKey::from_base64url_secret(Algorithm::HS256, &format!("{secret}!")).unwrap_err(),
+        KeySet::from_jwks(jwk(json!({ "kty": "oct", "alg": "HS512", "k": secret }))).unwrap_err(),
+        KeySet::from_jwks(jwk(json!({ "kty": "oct", "alg": "HS256", "k": [secret] }))).unwrap_err(),
+        KeySet::from_jwks(jwk(json!({ "kty": "oct", "k": format!("{secret}!") }))).unwrap_err(),
+        KeySet::from_jwks(jwk(json!({ "kty": "OKP", "crv": "Ed25519", "d": secret }))).unwrap_err(),
+        KeySet::from_jwks(secret).unwrap_err(),
+    ];
+    for text in [&pem, &public, &secret.to_owned()] {
+        errors.push(KeySet::from_pem(text).unwrap_err());
+        errors.push(VerifyingKey::from_pem(Algorithm::RS256, text).unwrap_err());
+    }
+    for error in errors {
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let key = EncodingKey::from_rsa_der(secret.as_bytes());
+    let error = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::RS256, &key).unwrap_err();
+    assert_hides(secret.as_bytes(), &error);
+    assert_hides(secret.as_bytes(), &validation());
+}
