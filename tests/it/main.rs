@@ -14,6 +14,7 @@ mod keys;
 mod kinds;
 mod layer;
 mod presets;
+mod properties;
 mod second_opinion;
 mod secrets;
 mod servers;
