@@ -107,6 +107,7 @@ pub use crate::key::{Candidates, KeySet, KeySource, Lookup, VerifyingKey};
 pub use crate::middleware::{
     Bearer, BearerLayer, RequireFuture, RequireLayer, RequireService, ResponseFuture, require,
 };
+#[doc(inline)]
 pub use crate::policy::Requirement;
 pub use crate::reject::{Empty, Json, ProblemJson, Rejection, Render};
 pub use crate::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
