@@ -83,14 +83,18 @@ impl TestKey {
     pub fn to_jwk(&self) -> serde_json::Value {
         use base64::Engine as _;
         let public = PublicJwk::new(&self.material, self.algorithm, self.key_id.clone());
-        match (&self.material, public) {
+        let mut jwk = match (&self.material, public) {
             (Material::Secret(secret), _) => serde_json::json!({
                 "kty": "oct",
                 "alg": self.algorithm.as_str(),
                 "k": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&**secret),
             }),
             (_, public) => serde_json::to_value(public).expect("strings serialise"),
+        };
+        if let Some(key_id) = &self.key_id {
+            jwk["kid"] = key_id.as_str().into();
         }
+        jwk
     }
 
     /// The algorithm the key signs with.

@@ -121,6 +121,7 @@ async fn jwk_of_every_kind_verifies() {
         let jwk = key.to_jwk();
 
         let single = KeySet::from_jwks(jwk.to_string()).unwrap();
+        assert_eq!(single.keys()[0].key_id(), Some("k"));
         let set = KeySet::from_jwks(json!({ "keys": [jwk], "x": 1 }).to_string()).unwrap();
 
         assert!(accepts(single, &key).await, "{algorithm}");
