@@ -25,9 +25,9 @@ pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
         #[serde(borrow)]
         keys: Option<Vec<&'a RawValue>>,
     }
-    let set: Set<'_> = serde_json::from_str(text).map_err(|error| {
-        let problem = error.to_string();
-        ConfigError::UnreadableKeys { expected: "a JWK or a JWK set", problem }
+    let set: Set<'_> = read_object(text).map_err(|problem| ConfigError::UnreadableKeys {
+        expected: "a JWK or a JWK set",
+        problem,
     })?;
     match set.keys {
         Some(keys) => Ok(keys.into_iter().map(|key| read(key.get())).collect()),
@@ -64,17 +64,34 @@ struct Jwk {
 }
 
 fn read(text: &str) -> Entry {
-    match serde_json::from_str::<Jwk>(text) {
+    match read_object::<Jwk>(text) {
         Ok(jwk) => Entry { key: jwk.read(), key_id: jwk.kid },
-        Err(error) => {
+        Err(problem) => {
             #[derive(Deserialize)]
             struct Named {
                 kid: Option<String>,
             }
-            let key_id = serde_json::from_str(text).ok().and_then(|Named { kid }| kid);
-            Entry { key_id, key: Err(KeyProblem::Unreadable(error.to_string())) }
+            let key_id = read_object(text).ok().and_then(|Named { kid }| kid);
+            Entry { key_id, key: Err(KeyProblem::Unreadable(problem)) }
         }
     }
+}
+
+// serde's derive reads an array as well, one member after the other, which is no JWK (RFC 7517 §4).
+fn read_object<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, String> {
+    if !text.trim_start().starts_with('{') {
+        return Err("there is no JSON object".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        // A value of the wrong type is quoted by serde, and may be a secret in the wrong place.
+        let named = ["missing field", "duplicate field"];
+        if error.is_data() && !named.iter().any(|start| message.starts_with(start)) {
+            format!("a member has the wrong JSON type at column {}", error.column())
+        } else {
+            message
+        }
+    })
 }
 
 impl Jwk {

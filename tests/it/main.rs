@@ -13,6 +13,7 @@ mod issuing;
 mod keys;
 mod kinds;
 mod layer;
+mod odd_keys;
 mod presets;
 mod properties;
 mod second_opinion;
