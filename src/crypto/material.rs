@@ -101,7 +101,11 @@ impl Material {
     }
 
     pub(crate) fn ed25519(x: &[u8]) -> Result<Self, KeyProblem> {
-        Ok(Self::Ed25519(x.try_into().map_err(|_| KeyProblem::Curve)?))
+        let x: [u8; 32] = x.try_into().map_err(|_| KeyProblem::Curve)?;
+        // Without the sign of the other coordinate, which makes no difference here.
+        let mut y = x;
+        y[31] &= 0x7f;
+        if SMALL_ORDER.contains(&y) { Err(KeyProblem::Curve) } else { Ok(Self::Ed25519(x)) }
     }
 
     /// The key of a curve in the uncompressed form of SEC 1 §2.3.3.
@@ -180,6 +184,35 @@ fn bits(number: &[u8]) -> usize {
 }
 
 const UNCOMPRESSED: u8 = 4;
+
+// The points of Ed25519 whose order divides 8, by their y in every spelling. Back ends take them
+// for keys, and anybody can sign for such a key: a constant signature is good for one message in
+// eight, or for all.
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    [0; 32],
+    little_endian(1, 0, 0),
+    // p - 1, and then p and p + 1, which are 0 and 1 again.
+    little_endian(0xec, 0xff, 0x7f),
+    little_endian(0xed, 0xff, 0x7f),
+    little_endian(0xee, 0xff, 0x7f),
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+];
+
+const fn little_endian(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut number = [middle; 32];
+    number[0] = first;
+    number[31] = last;
+    number
+}
 
 #[cfg(test)]
 mod tests {

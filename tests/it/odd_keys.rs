@@ -1,9 +1,11 @@
 //! Keys as nobody should write them, each beside one that is meant.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tower_bearer::{Algorithm, ConfigError, KeyProblem, KeySet};
 
-use crate::support::key_for;
+use crate::support::{key_for, token, verifier_of};
 
 /// Why the only key was passed over.
 fn problem(jwks: &Value) -> KeyProblem {
@@ -42,4 +44,29 @@ fn jwk_of_the_wrong_shape_is_not_quoted() {
         assert!(!text.contains("hunter2") && !text.contains("2222222"), "{text}");
         assert!(text.contains(hint), "{text}");
     }
+}
+
+#[tokio::test]
+async fn ed25519_key_that_anybody_can_sign_for_is_refused() {
+    // RFC 8725bis §3.4: keys on curves are validated
+    for y in [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    ] {
+        let digit = |at| u8::from_str_radix(&y[at..at + 2], 16).unwrap();
+        let mut x: Vec<u8> = (0..64).step_by(2).map(digit).collect();
+        for sign in [0, 0x80] {
+            x[31] ^= sign;
+            let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(&x) });
+            assert_eq!(problem(&jwk), KeyProblem::Curve, "{y}");
+        }
+    }
+    let key = key_for(Algorithm::Ed25519);
+    let keys = KeySet::from_jwks(key.to_jwk().to_string()).unwrap();
+    assert!(verifier_of(keys).verify(&token().sign(&key)).await.is_ok());
 }
