@@ -87,6 +87,10 @@ impl TokenIssuer {
         if audience.is_empty() {
             return Err(ConfigError::EmptyAudience);
         }
+        if family == Family::Hmac {
+            // For what a secret must not be: a public key, or too short.
+            VerifyingKey::from_secret(algorithm, key.as_bytes())?;
+        }
         let (signer, material) = crypto::signer(algorithm, key.as_bytes())?;
         Ok(Self {
             issuer,

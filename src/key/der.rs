@@ -1,9 +1,12 @@
 //! Public keys in PEM and DER, and the ones inside of certificates.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Document, Encode};
 use spki::SubjectPublicKeyInfoRef;
 use x509_cert::Certificate;
+use zeroize::Zeroizing;
 
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{Curve, Material};
@@ -66,12 +69,23 @@ pub(super) fn read_pkcs1(bytes: &[u8]) -> Result<Material, KeyProblem> {
     Material::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
 }
 
-/// Whether the bytes are a public key in one of the forms of this file.
+/// Whether the bytes are a public key in one of the forms of this file, or in base64 without the
+/// lines around it, as some providers show it.
 pub(super) fn is_public_key(bytes: &[u8]) -> bool {
+    let is_der = |bytes: &[u8]| {
+        SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
+            || pkcs1::RsaPublicKeyRef::from_der(bytes).is_ok()
+            || Certificate::from_der(bytes).is_ok()
+    };
+    let is_filler = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'=';
+    // It may be a secret, after all.
+    let bare: Zeroizing<Vec<u8>> =
+        Zeroizing::new(bytes.iter().copied().filter(|byte| !is_filler(byte)).collect());
     bytes.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN.as_bytes())
-        || SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
-        || pkcs1::RsaPublicKeyRef::from_der(bytes).is_ok()
-        || Certificate::from_der(bytes).is_ok()
+        || is_der(bytes)
+        || [STANDARD_NO_PAD, URL_SAFE_NO_PAD].iter().any(|base64| {
+            base64.decode(&*bare).map(Zeroizing::new).is_ok_and(|bytes| is_der(&bytes))
+        })
 }
 
 fn read_block(block: &str) -> Result<Material, KeyProblem> {

@@ -1,5 +1,7 @@
 //! JSON Web Keys (RFC 7517) and sets of them.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -20,11 +22,6 @@ pub(super) struct Entry {
 
 /// Reads a JWK set, or a single JWK. Each entry stands for itself: an odd one costs no other.
 pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
-    #[derive(Deserialize)]
-    struct Set<'a> {
-        #[serde(borrow)]
-        keys: Option<Vec<&'a RawValue>>,
-    }
     let set: Set<'_> = read_object(text).map_err(|problem| ConfigError::UnreadableKeys {
         expected: "a JWK or a JWK set",
         problem,
@@ -35,13 +32,31 @@ pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
     }
 }
 
-/// Whether the bytes are the text of a public JWK, or of a set with one.
+/// Whether the bytes are the text of a public JWK, or of a set with one. Whether the key could be
+/// used does not matter: everybody knows it.
 pub(super) fn is_public_key(bytes: &[u8]) -> bool {
-    let entries = str::from_utf8(bytes).ok().and_then(|text| read_set(text).ok());
-    entries.into_iter().flatten().any(|entry| match entry.key {
-        Ok((material, _)) => !matches!(material, Material::Secret(_)),
-        Err(_) => false,
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow)]
+        kty: Cow<'a, str>,
+        d: Option<&'a RawValue>,
+    }
+    let is_public = |text: &str| {
+        read_object::<Kind<'_>>(text).is_ok_and(|key| key.kty != "oct" && key.d.is_none())
+    };
+    let entries = str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| read_object::<Set<'_>>(text).ok().map(|set| (text, set)));
+    entries.is_some_and(|(text, set)| match set.keys {
+        Some(keys) => keys.iter().any(|key| is_public(key.get())),
+        None => is_public(text),
     })
+}
+
+#[derive(Deserialize)]
+struct Set<'a> {
+    #[serde(borrow)]
+    keys: Option<Vec<&'a RawValue>>,
 }
 
 // Members that are not named here are ignored (RFC 7517 §4); `serde` refuses a named one that comes
@@ -141,7 +156,7 @@ impl Jwk {
         match &*self.kty {
             "oct" => {
                 let secret = Zeroizing::new(decode("k", self.k.as_ref())?);
-                if der::is_public_key(&secret) {
+                if der::is_public_key(&secret) || is_public_key(&secret) {
                     return Err(KeyProblem::PublicKeyAsSecret);
                 }
                 Ok(Material::secret(&secret))

@@ -2,8 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
-use tower_bearer::{Algorithm, ConfigError, KeyProblem, KeySet};
+use tower_bearer::{Algorithm, ConfigError, KeyProblem, KeySet, TokenIssuer, VerifyingKey};
 
 use crate::support::{key_for, token, verifier_of};
 
@@ -69,4 +70,48 @@ async fn ed25519_key_that_anybody_can_sign_for_is_refused() {
     let key = key_for(Algorithm::Ed25519);
     let keys = KeySet::from_jwks(key.to_jwk().to_string()).unwrap();
     assert!(verifier_of(keys).verify(&token().sign(&key)).await.is_ok());
+}
+
+#[test]
+fn public_key_in_any_clothes_is_no_secret() {
+    // RFC 8725bis §3.1: whoever knows the public key could sign
+    let with = |member: &str, value: Value| {
+        let mut jwk = key_for(Algorithm::RS256).to_jwk();
+        jwk[member] = value;
+        jwk.to_string()
+    };
+    let pem = include_str!("rsa_public.pem");
+    // As Keycloak shows it, and as it lands in an environment variable.
+    let bare: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let url_safe = bare.replace('+', "-").replace('/', "_");
+    for public in [
+        with("use", json!("enc")),
+        with("key_ops", json!(["encrypt"])),
+        with("alg", json!("RSA-OAEP")),
+        with("n", json!("AQAB")),
+        json!({ "kty": "EC", "crv": "secp256k1", "x": "A".repeat(43), "y": "A".repeat(43) })
+            .to_string(),
+        format!(" {bare}\n"),
+        pem.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n"),
+        url_safe.trim_end_matches('=').to_owned(),
+        pem.to_owned(),
+    ] {
+        let refused = ConfigError::Key(KeyProblem::PublicKeyAsSecret);
+        let verifying = VerifyingKey::from_secret(Algorithm::HS256, &public).err();
+        let secret = EncodingKey::from_secret(public.as_bytes());
+        let signing = TokenIssuer::new("iss", "aud", Algorithm::HS256, &secret).err();
+        let jwk = json!({ "kty": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(&public) });
+
+        assert_eq!(verifying, Some(refused.clone()), "{public}");
+        assert_eq!(signing, Some(refused), "{public}");
+        assert_eq!(problem(&jwk), KeyProblem::PublicKeyAsSecret, "{public}");
+    }
+    // Secrets that resemble one.
+    for secret in [
+        "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A".to_owned(),
+        json!({ "kty": "oct", "k": "A".repeat(43) }).to_string(),
+        json!({ "kty": 7, "x": "A".repeat(43) }).to_string(),
+    ] {
+        assert!(VerifyingKey::from_secret(Algorithm::HS256, &secret).is_ok(), "{secret}");
+    }
 }
