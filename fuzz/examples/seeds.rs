@@ -123,6 +123,13 @@ fn key_sets(jwks: &Value) -> std::io::Result<()> {
     ] {
         seed("jwk_set", name, json!({ "keys": entries }).to_string())?;
     }
+    let small = json!({ "kty": "OKP", "crv": "Ed25519", "x": format!("AQ{}", "A".repeat(41)) });
+    seed("jwk_set", "small-order", json!({ "keys": [small, find("ES256")] }).to_string())?;
+    let es256 = find("ES256");
+    let array = json!([
+        "EC", "sig", null, null, null, "P-256", null, null, es256["x"], es256["y"], null, null
+    ]);
+    seed("jwk_set", "array", json!({ "keys": [array, es256] }).to_string())?;
     let twice = find("ES256").to_string().replacen('{', r#"{"kty":"oct","#, 1);
     seed("jwk_set", "twice", twice)?;
     let ed25519 = pem("PUBLIC KEY", ED25519_PREFIX, &find("Ed25519"), &["x"]);

@@ -38,6 +38,8 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(key) = VerifyingKey::from_secret(Algorithm::HS256, input) {
         // Whatever reads as a public key must not have been taken for a secret.
         assert!(KeySet::from_pem(input).is_err());
+        let public = |key: &VerifyingKey| !is_hmac(key.algorithm());
+        assert!(!KeySet::from_jwks(input).is_ok_and(|keys| keys.keys().iter().any(public)));
         let token = token().sign(&TestKey::from_secret(Algorithm::HS256, input));
         assert!(fuzz::now(fuzz::verifier_of(key.into()).verify(&token)).is_ok());
     }
@@ -69,6 +71,11 @@ fn check_binding(keys: &KeySet, input: &[u8]) {
             if has(algorithm) { Reason::InvalidSignature } else { Reason::AlgorithmNotAllowed };
         assert_eq!(reason, expected, "{algorithm}");
     }
+    // R = 1 and S = 0, which a key of small order would verify.
+    let neutral = URL_SAFE_NO_PAD.encode([[1; 1].as_slice(), &[0; 63]].concat());
+    let unsigned = token().header("alg", "EdDSA").sign(&fuzz::signer());
+    let (input_of, _) = unsigned.rsplit_once('.').expect("three segments");
+    assert!(fuzz::now(verifier.verify(&format!("{input_of}.{neutral}"))).is_err());
     if input.len() >= 64 && !keys.keys().iter().any(|key| is_hmac(key.algorithm())) {
         for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
             let forged = token().sign(&TestKey::from_secret(algorithm, input));
@@ -90,6 +97,7 @@ fn check_jwks(input: &[u8], keys: &KeySet) {
     let skipped: Vec<usize> = keys.skipped().iter().map(|skipped| skipped.index).collect();
     let used = entries.iter().enumerate().filter(|(index, _)| !skipped.contains(index));
     for ((_, entry), key) in used.zip(keys.keys()) {
+        assert!(entry.is_object());
         let text = |name: &str| entry[name].as_str();
         let algorithm = key.algorithm();
         assert_eq!(key.key_id(), text("kid"));
