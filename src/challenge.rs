@@ -150,6 +150,7 @@ mod tests {
 
     #[test]
     fn realm_with_a_quote_is_refused() {
+        // RFC 9110 §11.5: a realm that would need escaping is refused
         let error = Realm::new("my \"api\"").unwrap_err();
 
         assert_eq!(error, ConfigError::Realm { realm: "my \"api\"".into() });

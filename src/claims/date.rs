@@ -106,6 +106,7 @@ mod tests {
 
     #[test]
     fn fractions_are_kept() {
+        // RFC 7519 §2: dates may be fractional
         assert!(date("1.5") > date("1"));
         assert!(date("1.5") < date("2"));
         assert!(date("-1.5") < date("-1"));
@@ -129,6 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_is_refused() {
+        // RFC 7519 §2: a date is a JSON number
         for json in ["\"1\"", "null", "true", "[1]", "{}"] {
             assert!(serde_json::from_str::<NumericDate>(json).is_err(), "{json}");
         }

@@ -229,6 +229,8 @@ mod tests {
     #[test]
     fn rsa_sizes_from_2048_to_8192_bits_are_accepted_and_no_others() {
         // RFC 7518 §3.3: RSA keys have 2048 bits or more
+        // RFC 7518 §3.5: keys for RSA-PSS have these sizes too
+        // RFC 7518 §3.3: RSA keys are limited in size
         for (bits, accepted) in
             [(1024, false), (2047, false), (2048, true), (4096, true), (8192, true), (8193, false)]
         {

@@ -141,6 +141,7 @@ mod tests {
 
     #[test]
     fn every_algorithm_is_found_under_its_own_name_only() {
+        // RFC 7515 §4.1.1: alg is case-sensitive
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
             assert_eq!(

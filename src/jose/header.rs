@@ -147,6 +147,7 @@ mod tests {
 
     #[test]
     fn header_with_the_usual_members_is_read() {
+        // RFC 7515 §4: parameters that are not understood are ignored
         let header = Header::parse(br#"{"typ":"at+jwt","alg":"ES256","kid":"k1","gty":["x"]}"#);
 
         let header = header.unwrap();
@@ -179,6 +180,7 @@ mod tests {
     #[test]
     fn members_of_the_wrong_type_are_malformed() {
         // RFC 7515 §4.1.4: a `kid` that is not a string is malformed
+        // RFC 7515 §4.1.1: alg is there, and a string
         for header in [
             r#"{"alg":256}"#,
             r#"{"alg":null}"#,

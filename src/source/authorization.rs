@@ -94,6 +94,7 @@ mod tests {
 
     #[test]
     fn token_may_hold_what_the_grammar_allows() {
+        // RFC 6750 §2.1: the characters of a token
         assert_eq!(find(&[b"Bearer aZ09-._~+/=="]), Ok(Some("aZ09-._~+/==".into())));
     }
 

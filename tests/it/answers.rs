@@ -168,6 +168,10 @@ fn refusals() -> Vec<(Reason, Request<Body>, u16, Option<String>)> {
 
 #[tokio::test]
 async fn every_refusal_has_its_status_and_challenge_and_an_empty_body() {
+    // RFC 9110 §15.5.2: every 401 carries a challenge
+    // RFC 6750 §3.1: invalid_token is answered with 401
+    // RFC 6750 §3.1: no error codes but the registered ones
+    // RFC 6750 §3.1: no error code where scopes would not help
     let app = app(layer());
     for (reason, request, status, challenge) in refusals() {
         let answer = send(&app, request).await;
@@ -244,6 +248,7 @@ async fn closure_makes_the_body_and_status_and_challenge_stay() {
 
 #[tokio::test]
 async fn unreachable_keys_are_503_with_retry_after_and_no_challenge() {
+    // RFC 9110 §15.6.4: keys that cannot be had are no fault of the token
     let app = app(BearerLayer::new(verifier_of(Down)).with_rejection(Json));
 
     let answer = send(&app, get("/").bearer(good())).await;
@@ -258,6 +263,7 @@ async fn unreachable_keys_are_503_with_retry_after_and_no_challenge() {
 #[tokio::test]
 async fn realm_is_in_every_challenge_of_layer_and_guards() {
     // RFC 6750 §3: one or more parameters behind the scheme
+    // RFC 9110 §11.5: the realm is a quoted string
     let app = app(layer().with_realm("orders").unwrap());
     let expected = Some("Bearer realm=\"orders\"");
 

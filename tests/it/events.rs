@@ -84,6 +84,7 @@ async fn accepted_request_is_no_event() {
 #[tokio::test]
 async fn no_event_holds_any_part_of_a_token() {
     // RFC 6750 §5.2: tokens are not logged
+    // RFC 9068 §6: contents of tokens are not logged
     let tokens = [
         good(),
         token().claim("iss", "x").sign(&key()),
@@ -106,6 +107,7 @@ async fn no_event_holds_any_part_of_a_token() {
 
 #[tokio::test]
 async fn strangers_key_id_is_escaped_and_cut() {
+    // RFC 8725bis §3.10: a stranger's kid is escaped
     use crate::support::verifier_of;
     let stranger = token().header("kid", format!("\n\u{1b}[31m{}", "k".repeat(200)));
     let known = key().with_key_id("known").verifying_key();

@@ -206,6 +206,7 @@ async fn guard_covers_a_whole_router() {
 
 #[tokio::test]
 async fn policy_of_the_layer_holds_for_every_token() {
+    // RFC 9068 §5: access is decided by audience and scope
     let layer = BearerLayer::new(verifier()).with_policy(scope("orders:read"));
     let app = Router::new().route("/", on_get(|| async { "in" })).layer(layer.clone());
     let optional = Router::new().route("/", on_get(|| async { "in" })).layer(layer.optional());

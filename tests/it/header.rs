@@ -15,6 +15,7 @@ fn app() -> Router {
 #[tokio::test]
 async fn request_without_a_token_gets_a_challenge_without_error() {
     // RFC 6750 §3.1: no error without credentials
+    // RFC 9110 §15.5.2: the challenge is for the scheme that is accepted
     send(&app(), get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
 }
 

@@ -80,6 +80,7 @@ async fn token_of_every_algorithm_and_key_form_is_accepted() {
 async fn token_carries_what_rfc_9068_asks_for() {
     // RFC 9068 §2.1: typ is at+jwt
     // RFC 9068 §2.2: required claims
+    // RFC 9068 §2.2.3: granted scopes are in the claim scope
     let issuer = usual();
     let token = issuer
         .token_for("alice")
@@ -180,6 +181,7 @@ fn key_id_is_the_thumbprint_until_it_is_set() {
 
 #[test]
 fn public_keys_hold_no_private_part_and_no_secret() {
+    // RFC 7517 §9.2: private parts are not given out
     for (algorithm, key) in encoding_keys() {
         let keys: Value =
             serde_json::from_str(&issuer(algorithm, &key).public_keys().to_json()).unwrap();
@@ -256,6 +258,7 @@ async fn token_expires() {
 
 #[test]
 fn debug_output_shows_neither_token_nor_secret() {
+    // RFC 9700 §4.9.2: tokens are treated as credentials
     let secret = "a secret that is long enough for HS256";
     let issuer = issuer(Algorithm::HS256, &EncodingKey::from_secret(secret.as_bytes()));
     let request = issuer.token_for("alice").with_claims(&json!({ "x": "private" }));

@@ -71,6 +71,7 @@ fn public_key_given_as_a_secret_is_refused() {
 
 #[tokio::test]
 async fn public_keys_in_pem_are_used_for_the_algorithm_of_their_kind() {
+    // RFC 9864: the fully specified name is preferred
     for (pem, algorithm) in [
         (RSA_PEM, Algorithm::RS256),
         (RSA_PKCS1_PEM, Algorithm::RS256),
@@ -116,6 +117,7 @@ fn private_key_in_pem_is_refused_and_so_is_text_without_a_key() {
 
 #[tokio::test]
 async fn jwk_of_every_kind_verifies() {
+    // RFC 8037 §2: OKP keys on Ed25519 are read
     for algorithm in Algorithm::ALL {
         let key = key_for(algorithm).with_key_id("k");
         let jwk = key.to_jwk();
@@ -202,6 +204,7 @@ fn changed(key: &TestKey, changes: Value) -> Value {
 fn jwks_that_are_not_for_verifying_are_skipped() {
     // RFC 7517 §4.2: `use`
     // RFC 7517 §4.3: `key_ops`
+    // RFC 7517 §9.2: private keys are skipped
     let rsa = key_for(Algorithm::RS256);
     for (changes, expected) in [
         (json!({ "use": "enc" }), KeyProblem::NotForVerifying),
@@ -279,6 +282,7 @@ fn public_keys_in_der_are_read_and_nonsense_is_refused() {
 #[test]
 fn algorithm_of_a_jwk_must_be_for_its_kind_of_key() {
     // RFC 7517 §4.4: `alg` binds the key
+    // RFC 7518 §3.4: each algorithm has its curve
     for (key, alg) in [
         (key_for(Algorithm::RS256), "HS256"),
         (key_for(Algorithm::RS256), "ES256"),
@@ -327,6 +331,8 @@ fn secret_in_a_jwk_must_name_its_algorithm() {
 #[tokio::test]
 async fn odd_keys_in_a_set_cost_no_other() {
     // RFC 7517 §5: keys that are not understood are ignored
+    // RFC 7517 §4: member names are unique
+    // RFC 7517 §5: a key of an unknown type is ignored
     let good = key_for(Algorithm::ES256).with_key_id("good");
     let rsa = key_for(Algorithm::RS256);
     let twice = rsa.to_jwk().to_string().replacen("{", "{\"kid\":\"a\",\"kid\":\"a\",", 1);
@@ -414,6 +420,7 @@ async fn same_key_id_under_several_types_is_told_apart() {
 
 #[tokio::test]
 async fn token_without_key_id_is_tried_with_16_compatible_keys_and_no_more() {
+    // RFC 7517 §4.5: without kid the compatible keys are tried, up to a bound
     let key = key_for(Algorithm::ES256);
     let strangers = |n: usize| (0..n).map(|_| TestKey::generate(Algorithm::ES256).verifying_key());
     let behind = |n| strangers(n).chain([key.verifying_key()]).collect::<KeySet>();

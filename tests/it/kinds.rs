@@ -74,6 +74,9 @@ async fn other_kinds_pass_when_that_is_asked_for_by_name() {
 async fn token_bound_to_a_key_is_no_bearer_token() {
     // RFC 7800 §3.1: cnf is not ignored
     // RFC 9449 §7.2: a DPoP-bound token sent as Bearer is refused
+    // RFC 7800 §3.1: an unknown confirmation method is refused
+    // RFC 7800 §3.1: a cnf that is no object is refused
+    // RFC 8705 §3: a certificate-bound token is refused without the certificate
     for cnf in [
         json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
         json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }),
@@ -205,6 +208,7 @@ async fn token_older_than_the_maximum_age_is_refused() {
 
 #[test]
 fn impossible_rules_are_config_errors() {
+    // RFC 9068 §4: leeway is no more than a few minutes
     use tower_bearer::{ConfigError, Verifier};
     let check = |validation| {
         Verifier::<Value>::new(key().verifying_key(), validation).map(drop).unwrap_err()

@@ -80,6 +80,7 @@ async fn optional_mode_still_refuses_a_broken_token() {
 
 #[tokio::test]
 async fn what_an_earlier_layer_left_in_the_extensions_does_not_count() {
+    // RFC 9700 §4.13: identities that others left are removed
     let verified = crate::support::verify(&good()).await.unwrap();
     let forge = |mut request: Request<Body>| {
         request.extensions_mut().insert(verified.principal().clone());

@@ -5,6 +5,7 @@
 mod answers;
 mod claims;
 mod cold_path;
+mod conformance;
 mod events;
 mod examples;
 mod guards;

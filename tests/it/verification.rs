@@ -13,6 +13,7 @@ use crate::support::{
 
 #[tokio::test]
 async fn good_token_of_every_algorithm_is_accepted() {
+    // RFC 9068 §2.1: RS256 is supported
     for algorithm in Algorithm::ALL {
         let key = key_for(algorithm);
         let verifier = verifier_of(key.verifying_key());
@@ -26,6 +27,7 @@ async fn good_token_of_every_algorithm_is_accepted() {
 
 #[tokio::test]
 async fn token_signed_by_another_key_of_the_same_algorithm_is_refused() {
+    // RFC 7515 §5.2: the signature is verified
     for algorithm in Algorithm::ALL {
         let stranger = TestKey::generate(algorithm);
         let verifier = verifier_of(key_for(algorithm).verifying_key());
@@ -106,6 +108,7 @@ async fn unsigned_token_is_refused_in_any_spelling() {
 
 #[tokio::test]
 async fn allowed_algorithms_narrow_what_the_keys_are_for() {
+    // RFC 8725bis §3.1: nothing outside of the list is used
     let (hs256, hs384) = (key_for(Algorithm::HS256), key_for(Algorithm::HS384));
     let keys: KeySet = [hs256.verifying_key(), hs384.verifying_key()].into_iter().collect();
     let verifier = verifier_with(keys, validation().with_algorithms([Algorithm::HS384]));
@@ -216,6 +219,7 @@ async fn type_of_the_token_is_compared_as_a_media_type() {
 #[tokio::test]
 async fn tokens_of_another_type_are_refused() {
     // RFC 8725bis §3.12: other kinds of JWT are no access tokens
+    // RFC 8725bis §3.11: a typ that is there is the expected one
     for typ in ["logout+jwt", "dpop+jwt", "secevent+jwt", "statuslist+jwt", "id_token", "", "JOSE"]
     {
         let token = token().header("typ", typ).sign(&key());
@@ -226,6 +230,7 @@ async fn tokens_of_another_type_are_refused() {
 #[tokio::test]
 async fn issuer_is_compared_to_the_letter() {
     // RFC 7519 §4.1.1: case-sensitive, no normalisation
+    // RFC 9068 §4: iss is the issuer to the letter
     for issuer in ["https://id.example.com/", "https://ID.example.com", "https://id.example.co", ""]
     {
         let token = token().claim("iss", issuer).sign(&key());
@@ -246,6 +251,7 @@ async fn issuer_with_a_trailing_slash_is_accepted_when_it_is_configured_so() {
 #[tokio::test]
 async fn audience_may_be_one_of_several_on_either_side() {
     // RFC 7519 §4.1.3: the audience identifies itself with one of the values
+    // RFC 8707 §2: several resources may be configured
     let verifier = verifier_with(key().verifying_key(), validation().with_audience("second"));
     for aud in [json!(AUDIENCE), json!(["x", AUDIENCE]), json!("second"), json!(["second", "x"])] {
         let token = token().claim("aud", aud.clone()).sign(&key());
@@ -256,6 +262,8 @@ async fn audience_may_be_one_of_several_on_either_side() {
 #[tokio::test]
 async fn token_for_another_audience_is_refused() {
     // RFC 9068 §4: an audience mismatch is invalid_token
+    // RFC 8707 §2: the resource is compared to the letter
+    // RFC 9700 §2.3: a token for another resource is refused
     for aud in [json!("x"), json!(["x", "y"]), json!(format!("{AUDIENCE}/"))] {
         let token = token().claim("aud", aud.clone()).sign(&key());
         assert_eq!(reason(&token).await, Reason::WrongAudience, "{aud}");
@@ -404,6 +412,8 @@ async fn user_and_client_are_told_apart() {
 
 #[tokio::test]
 async fn principal_knows_the_registered_claims_and_the_header() {
+    // RFC 7519 §4.1.7: jti is read
+    // RFC 9068 §6: a subject comes with its issuer
     let key = key().with_key_id("k1");
     let token = token().claim("jti", "t1").claim("azp", "shop").sign(&key);
 
