@@ -82,40 +82,35 @@ impl ErrorCode {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Challenge {
-    text: String,
+    realm: Realm,
+    error: Option<(ErrorCode, String)>,
+    scope: Option<String>,
 }
 
 impl Challenge {
     /// Starts with the realm, since RFC 6750 wants a parameter behind the scheme.
     pub fn bearer(realm: &Realm) -> Self {
-        Self { text: format!("Bearer realm=\"{}\"", realm.as_str()) }
+        Self { realm: realm.clone(), error: None, scope: None }
     }
 
-    /// Adds `error` and `error_description`.
+    /// Sets `error` and `error_description`.
     ///
     /// Characters that the description may not hold become `?`.
     #[must_use]
     pub fn with_error(mut self, code: ErrorCode, description: &str) -> Self {
-        _ = write!(self.text, ", error=\"{}\", error_description=\"", code.as_str());
-        self.text.extend(description.chars().map(|c| match u8::try_from(c) {
-            Ok(byte) if is_description(byte) => c,
-            _ => '?',
-        }));
-        self.text.push('"');
+        let legal = |c: char| u8::try_from(c).is_ok_and(is_description);
+        let description = description.chars().map(|c| if legal(c) { c } else { '?' }).collect();
+        self.error = Some((code, description));
         self
     }
 
-    /// Adds `scope`, a list separated by spaces.
+    /// Sets `scope`, a list separated by spaces.
     ///
     /// Entries that are not scope tokens (RFC 6749 §3.3) are left out.
     #[must_use]
     pub fn with_scope(mut self, scopes: &str) -> Self {
-        let mut legal = scopes.split(' ').filter(|scope| is_scope_token(scope));
-        if let Some(first) = legal.next() {
-            _ = write!(self.text, ", scope=\"{first}");
-            legal.for_each(|scope| _ = write!(self.text, " {scope}"));
-            self.text.push('"');
-        }
+        let legal: Vec<&str> = scopes.split(' ').filter(|scope| is_scope_token(scope)).collect();
+        self.scope = (!legal.is_empty()).then(|| legal.join(" "));
         self
     }
 
@@ -125,7 +120,15 @@ impl Challenge {
     ///
     /// Never: every part is printable ASCII.
     pub fn to_header_value(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.text).expect("a challenge is printable ASCII")
+        let mut text = format!("Bearer realm=\"{}\"", self.realm.as_str());
+        if let Some((code, description)) = &self.error {
+            let code = code.as_str();
+            _ = write!(text, ", error=\"{code}\", error_description=\"{description}\"");
+        }
+        if let Some(scope) = &self.scope {
+            _ = write!(text, ", scope=\"{scope}\"");
+        }
+        HeaderValue::from_str(&text).expect("a challenge is printable ASCII")
     }
 }
 
@@ -140,7 +143,8 @@ fn is_description(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
 }
 
-fn is_scope_token(scope: &str) -> bool {
+/// Whether the text is one scope (RFC 6749 §3.3).
+pub(crate) fn is_scope_token(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| is_description(byte) && byte != b' ')
 }
 
@@ -159,6 +163,21 @@ mod tests {
     #[test]
     fn realm_with_a_space_is_accepted() {
         assert_eq!(Realm::new("my api").unwrap().as_str(), "my api");
+    }
+
+    #[test]
+    fn parameters_stand_once_however_often_they_are_set() {
+        // RFC 6750 §3: no parameter more than once
+        let value = Challenge::bearer(&Realm::default())
+            .with_error(ErrorCode::InvalidToken, "a")
+            .with_scope("a")
+            .with_error(ErrorCode::InsufficientScope, "b")
+            .with_scope("b")
+            .to_header_value();
+
+        let expected = "Bearer realm=\"api\", error=\"insufficient_scope\", \
+                        error_description=\"b\", scope=\"b\"";
+        assert_eq!(value, expected);
     }
 
     #[test]

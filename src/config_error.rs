@@ -34,6 +34,11 @@ pub enum ConfigError {
         /// The largest leeway, in seconds.
         most: u64,
     },
+    /// The `kid` is longer than the 256 bytes that verifiers read.
+    KeyIdTooLong {
+        /// Its length.
+        bytes: usize,
+    },
     /// A place to look for roles or scopes is not a claim name or JSON Pointer that can hold them.
     ClaimPath {
         /// The path as it was configured.
@@ -74,6 +79,9 @@ impl fmt::Display for ConfigError {
             ),
             Self::LeewayTooLarge { seconds, most } => {
                 write!(f, "a leeway of {seconds} s is too large; {most} s is the most")
+            }
+            Self::KeyIdTooLong { bytes } => {
+                write!(f, "the key id has {bytes} bytes; 256 are the most")
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Realm { realm } => write!(

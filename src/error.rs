@@ -166,18 +166,6 @@ impl AuthError {
         Self::with_extra(reason, Extra { detail: Some(detail.into()), ..Extra::default() })
     }
 
-    pub(crate) fn with_source(
-        reason: Reason,
-        detail: impl Into<Cow<'static, str>>,
-        source: impl Error + Send + Sync + 'static,
-    ) -> Self {
-        let detail = Some(detail.into());
-        Self::with_extra(
-            reason,
-            Extra { detail, source: Some(Box::new(source)), ..Extra::default() },
-        )
-    }
-
     pub(crate) fn insufficient_scope(needed: String, detail: String) -> Self {
         Self::with_extra(
             Reason::InsufficientScope,
@@ -189,6 +177,17 @@ impl AuthError {
         Self { reason, extra: Some(Arc::new(extra)) }
     }
 }
+
+/// Text from a token as a log may show it: on one line, and not too long.
+pub(crate) fn shown(text: &str) -> String {
+    let escaped = |text: &str| text.escape_debug().to_string();
+    match text.char_indices().nth(MAX_SHOWN) {
+        None => escaped(text),
+        Some((end, _)) => format!("{}…", escaped(&text[..end])),
+    }
+}
+
+const MAX_SHOWN: usize = 200;
 
 impl From<Reason> for AuthError {
     fn from(reason: Reason) -> Self {

@@ -9,3 +9,5 @@ mod header;
 pub(crate) use algorithm::Family;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use header::Header;
+#[cfg(feature = "issue")]
+pub(crate) use header::MAX_KEY_ID;

@@ -71,29 +71,28 @@ impl<'de> Visitor<'de> for NameVisitor {
 }
 
 /// The member names of one object, each of which may come once (RFC 7515 §4, RFC 7519 §4).
-#[derive(Default)]
 pub(crate) struct SeenNames<'de> {
     names: Vec<Cow<'de, str>>,
+    most: usize,
 }
 
 impl<'de> SeenNames<'de> {
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { names: Vec::with_capacity(capacity) }
+    /// For an object of at most so many members. What a stranger may send wants a low number: a
+    /// name is compared with all before it.
+    pub(crate) fn at_most(most: usize) -> Self {
+        Self { names: Vec::with_capacity(16), most }
     }
 
-    /// Notes a name. `Err` when it was there before, or when there are absurdly many.
+    /// Notes a name. `Err` when it was there before, or when there are too many.
     pub(crate) fn insert(&mut self, name: MemberName<'de>) -> Result<&str, RepeatedName> {
-        // A scan beats a hash set for the dozen members of a real token, and the bound keeps the
-        // worst one (its signature was good) under a quarter of a million comparisons.
-        if self.names.len() >= MAX_MEMBERS || self.names.contains(&name.0) {
+        // A scan beats a hash set for the dozen members of a real token.
+        if self.names.len() >= self.most || self.names.contains(&name.0) {
             return Err(RepeatedName);
         }
         self.names.push(name.0);
         Ok(self.names.last().expect("a name was just pushed"))
     }
 }
-
-const MAX_MEMBERS: usize = 512;
 
 pub(crate) struct RepeatedName;
 

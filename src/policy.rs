@@ -11,7 +11,7 @@ use std::fmt;
 use crate::claims::Principal;
 use crate::error::{AuthError, Reason};
 
-pub use combine::{And, Or};
+pub use combine::{AllOf, And, AnyOf, Or, all_of, any_of};
 pub use leaf::{ClaimsWhere, Role, Scope, When, claims_where, role, scope, when};
 
 /// A permission, built from [`role`], [`scope`], [`when`] and [`claims_where`] with `and` and `or`.

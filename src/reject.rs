@@ -11,5 +11,4 @@ pub use render::{Empty, Json, ProblemJson, Render};
 pub(crate) use guard::{Anonymous, check_in, clear, refuse};
 #[cfg(feature = "axum")]
 pub(crate) use guard::{Presence, known, presence, verified_in};
-pub(crate) use rejection::take_refused;
-pub(crate) use render::answer_refused;
+pub(crate) use render::{answer_refused, finish};

@@ -9,7 +9,7 @@
 mod authorization;
 mod subprotocol;
 
-use http::{request, response};
+use http::{HeaderMap, StatusCode, request};
 
 use crate::error::Reason;
 
@@ -33,10 +33,10 @@ pub trait TokenSource: Send + Sync + 'static {
         _ = request;
     }
 
-    /// Completes the response to a request whose token was found here.
+    /// Completes the headers of the response to a request whose token was found here.
     ///
-    /// The default leaves the response alone.
-    fn complete(&self, response: &mut response::Parts) {
-        _ = response;
+    /// The default leaves them alone.
+    fn complete(&self, status: StatusCode, headers: &mut HeaderMap) {
+        _ = (status, headers);
     }
 }

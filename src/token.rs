@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
 use crate::claims::{self, ReadPlan, Statement};
-use crate::error::{AuthError, Reason};
+use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
 use crate::key::VerifyingKey;
 
@@ -86,8 +86,11 @@ impl Payload {
     /// Reads what the application wants to know.
     pub(crate) fn claims<C: DeserializeOwned>(&self) -> Result<C, AuthError> {
         serde_json::from_str(&self.0).map_err(|error| {
-            let detail = format!("the claims do not fit {}", std::any::type_name::<C>());
-            AuthError::with_source(Reason::ClaimsMismatch, detail, error)
+            // serde quotes what it found, and a user may have written that.
+            let problem = shown(&error.to_string());
+            let wanted = std::any::type_name::<C>();
+            let detail = format!("the claims do not fit {wanted}: {problem}");
+            AuthError::with_detail(Reason::ClaimsMismatch, detail)
         })
     }
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::claims::{NumericDate, Verified};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
-use crate::error::{AuthError, Reason};
+use crate::error::{AuthError, Reason, shown};
 use crate::key::{ErasedKeySource, KeySource, Lookup};
 use crate::token::Compact;
 use crate::validation::{Rules, Validation};
@@ -141,11 +141,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 }
 
-// A stranger's `kid`: escaped and cut before it may enter a log.
 fn unknown_key(compact: &Compact<'_>) -> AuthError {
     let detail = match compact.header().key_id() {
         None => "the token names no key".to_owned(),
-        Some(kid) => format!("`kid` is {:?}", kid.chars().take(64).collect::<String>()),
+        Some(kid) => format!("`kid` is \"{}\"", shown(kid)),
     };
     AuthError::with_detail(Reason::UnknownKey, detail)
 }

@@ -94,6 +94,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     }
 }
 
-fn is_anonymous(parts: &Parts) -> bool {
+pub(super) fn is_anonymous(parts: &Parts) -> bool {
     matches!(reject::presence(&parts.extensions), Presence::Anonymous(_))
 }

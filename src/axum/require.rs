@@ -2,7 +2,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use axum_core::extract::FromRequestParts;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
 use crate::claims::Principal;
@@ -11,7 +11,9 @@ use crate::reject::{self, Rejection};
 
 /// Guards a handler: it runs only if the [`Requirement`] holds.
 ///
-/// Several on one handler must all hold, in any order. Dereferences to the [`Principal`].
+/// Several on one handler must all hold, in any order. `Option<Require<R>>` is `None` where tokens are
+/// [optional](crate::BearerLayer::optional) and none was sent; `Result<Require<R>, Rejection>` leaves
+/// the answer to the handler. Dereferences to the [`Principal`].
 ///
 /// ```
 /// use tower_bearer::policy::{Policy, role};
@@ -55,6 +57,17 @@ impl<S: Sync, R: Requirement> FromRequestParts<S> for Require<R> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         let principal = reject::check_in(&parts.extensions, &R::policy())?.clone();
         Ok(Self { principal, requirement: PhantomData })
+    }
+}
+
+impl<S: Sync, R: Requirement> OptionalFromRequestParts<S> for Require<R> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        if super::claims::is_anonymous(parts) {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<S>>::from_request_parts(parts, state).await.map(Some)
     }
 }
 

@@ -108,7 +108,8 @@ impl Principal {
         self.registered().expires_at().map(super::NumericDate::to_system_time)
     }
 
-    /// How long the token is still valid by the system's clock; zero once it has expired.
+    /// How long the token is still valid by the system's clock, whatever clock the verifier has; zero
+    /// once it has expired.
     ///
     /// A token is checked when a request begins. What lives longer than its request should end with
     /// its token:

@@ -90,7 +90,7 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let Statement { mut registered, mut grants, mut marks, mut watched } = Statement::default();
-        let mut seen = SeenNames::with_capacity(16);
+        let mut seen = SeenNames::at_most(MAX_MEMBERS);
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
             macro_rules! claim {
                 ($name:literal => $field:ident) => {{
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(true);
         }
-        let mut seen = SeenNames::default();
+        let mut seen = SeenNames::at_most(MAX_MEMBERS);
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
             match self.node.child(seen.insert(name).map_err(A::Error::custom)?) {
                 Some(node) => {
@@ -236,6 +236,9 @@ impl<'de> Visitor<'de> for Place<'_> {
 fn named(value: &RawValue) -> Named {
     serde_json::from_str(value.get()).map_or(Named::Other, Named::Text)
 }
+
+/// Of one object. An issuer has signed what is read here.
+const MAX_MEMBERS: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use super::jwks::{JwksService, PublicKeys};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{self, Material, Sign};
-use crate::jose::{Algorithm, Family};
+use crate::jose::{Algorithm, Family, MAX_KEY_ID};
 use crate::key::{PublicJwk, VerifyingKey};
 
 /// Signs access tokens.
@@ -42,7 +42,8 @@ use crate::key::{PublicJwk, VerifyingKey};
 /// ```
 ///
 /// Tokens follow RFC 9068: `typ` is `at+jwt`, and `iss`, `aud`, `sub`, `iat`, `nbf`, `exp` and a
-/// random `jti` are there.
+/// random `jti` are there. It asks for `client_id` too, which only the application knows:
+/// [`with_client_id`](Self::with_client_id).
 pub struct TokenIssuer {
     pub(super) issuer: String,
     pub(super) audience: String,
@@ -51,6 +52,7 @@ pub struct TokenIssuer {
     pub(super) lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) key_id: Option<String>,
+    pub(super) client_id: Option<String>,
     material: Material,
 }
 
@@ -100,14 +102,29 @@ impl TokenIssuer {
             lifetime: DEFAULT_LIFETIME,
             clock: Arc::new(SystemClock),
             key_id: thumbprint(&material),
+            client_id: None,
             material,
         })
     }
 
-    /// Sets the `kid`.
+    /// Sets the `kid`, of which verifiers read 256 bytes at the most.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::KeyIdTooLong`].
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Result<Self, ConfigError> {
+        let key_id = key_id.into();
+        if key_id.len() > MAX_KEY_ID {
+            return Err(ConfigError::KeyIdTooLong { bytes: key_id.len() });
+        }
+        self.key_id = Some(key_id);
+        Ok(self)
+    }
+
+    /// Sets the `client_id` of tokens that name no other.
     #[must_use]
-    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
-        self.key_id = Some(key_id.into());
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
         self
     }
 

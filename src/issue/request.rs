@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::TokenIssuer;
+use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
 
 /// A token in the making; see [`TokenIssuer::token_for`].
@@ -40,8 +41,14 @@ impl<'i> TokenRequest<'i> {
     }
 
     /// Grants scopes: the claim `scope`, separated by spaces (RFC 8693 §4.2).
-    pub fn with_scopes<R: Into<String>>(self, scopes: impl IntoIterator<Item = R>) -> Self {
+    ///
+    /// Each entry is one scope (RFC 6749 §3.3), without spaces; [`issue`](Self::issue) refuses others,
+    /// so that `"read admin"` from a request does not become two.
+    pub fn with_scopes<R: Into<String>>(mut self, scopes: impl IntoIterator<Item = R>) -> Self {
         let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
+        if let Some(scope) = scopes.iter().find(|scope| !is_scope_token(scope)) {
+            self.problem.get_or_insert(IssueError::InvalidScope(scope.clone()));
+        }
         self.set("scope", scopes.join(" "))
     }
 
@@ -77,6 +84,9 @@ impl<'i> TokenRequest<'i> {
 
     fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
         let is_set = self.claims.insert(name.to_owned(), value.into()).is_some();
+        if OTHER_KINDS.contains(&name) {
+            self.problem.get_or_insert(IssueError::ClaimOfAnotherKind(name.to_owned()));
+        }
         if is_set || RESERVED.contains(&name) {
             self.problem.get_or_insert(IssueError::ClaimSetTwice(name.to_owned()));
         }
@@ -93,7 +103,16 @@ impl<'i> TokenRequest<'i> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        if self.claims["sub"].as_str().is_none_or(str::is_empty) {
+            return Err(IssueError::EmptySubject);
+        }
+        if self.lifetime < Duration::from_secs(1) {
+            return Err(IssueError::LifetimeTooShort);
+        }
         let issuer = self.issuer;
+        if let Some(client_id) = &issuer.client_id {
+            self.claims.entry("client_id").or_insert_with(|| client_id.as_str().into());
+        }
         let issued_at = NumericDate::from(issuer.clock.now()).as_seconds();
         let lifetime = self.lifetime.as_secs();
         let expires_at = issued_at.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX));
@@ -199,6 +218,14 @@ impl fmt::Debug for IssuedToken {
 pub enum IssueError {
     /// A claim was set twice, or is one that the issuer sets.
     ClaimSetTwice(String),
+    /// A claim that marks another kind of token: verifiers refuse an access token with it.
+    ClaimOfAnotherKind(String),
+    /// An entry of the scopes is not one scope (RFC 6749 §3.3).
+    InvalidScope(String),
+    /// The subject is empty.
+    EmptySubject,
+    /// The lifetime is below one second.
+    LifetimeTooShort,
     /// The application's claims are not a JSON object.
     NotAnObject,
     /// The application's claims cannot be written as JSON.
@@ -215,6 +242,15 @@ impl fmt::Display for IssueError {
             Self::ClaimSetTwice(name) => {
                 write!(f, "the claim `{name}` is set already, by the issuer or another method")
             }
+            Self::ClaimOfAnotherKind(name) => {
+                write!(f, "the claim `{name}` marks another kind of token than an access token")
+            }
+            Self::InvalidScope(scope) => write!(
+                f,
+                "the scope {scope:?} is not printable ASCII without spaces, `\"` and `\\`"
+            ),
+            Self::EmptySubject => f.write_str("the subject is empty"),
+            Self::LifetimeTooShort => f.write_str("a token must be valid for a second or more"),
             Self::NotAnObject => f.write_str("own claims must be a JSON object"),
             Self::Unserializable(problem) => write!(f, "own claims cannot be written: {problem}"),
             Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
@@ -224,5 +260,8 @@ impl fmt::Display for IssueError {
 }
 
 impl Error for IssueError {}
+
+/// What [`Validation`](crate::Validation) takes for the mark of another kind.
+const OTHER_KINDS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"];
 
 const RESERVED: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];

@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Fields::default();
-        let mut seen = SeenNames::with_capacity(8);
+        let mut seen = SeenNames::at_most(MAX_MEMBERS);
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
             match seen.insert(name).map_err(A::Error::custom)? {
                 "alg" => fields.algorithm = Some(map.next_value()?),
@@ -135,7 +135,11 @@ impl<'de> serde::Deserialize<'de> for IsTrue {
     }
 }
 
-const MAX_KEY_ID: usize = 256;
+/// The longest `kid` that is read, in bytes (RFC 8725bis §3.10).
+pub(crate) const MAX_KEY_ID: usize = 256;
+
+/// Nobody has signed what is read here; RFC 7515 registers a dozen.
+const MAX_MEMBERS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -175,6 +179,18 @@ mod tests {
         assert_eq!(reason(r#"{"alg":"HS256","alg":"HS256"}"#), Reason::Malformed);
         assert_eq!(reason(r#"{"alg":"HS256","x":1,"x":1}"#), Reason::Malformed);
         assert_eq!(reason(r#"{"alg":"HS256","x":1,"\u0078":1}"#), Reason::Malformed);
+    }
+
+    #[test]
+    fn header_of_32_members_is_read_and_one_more_is_refused() {
+        let header = |n: usize| {
+            let mut members = vec!["\"alg\":\"HS256\"".to_owned()];
+            members.extend((1..n).map(|i| format!("\"x{i}\":1")));
+            format!("{{{}}}", members.join(","))
+        };
+
+        assert!(Header::parse(header(32).as_bytes()).is_ok());
+        assert_eq!(reason(&header(33)), Reason::Malformed);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -75,7 +76,13 @@ struct Jwk {
     x: Option<String>,
     y: Option<String>,
     k: Option<String>,
-    d: Option<String>,
+    d: Option<IgnoredAny>,
+    p: Option<IgnoredAny>,
+    q: Option<IgnoredAny>,
+    dp: Option<IgnoredAny>,
+    dq: Option<IgnoredAny>,
+    qi: Option<IgnoredAny>,
+    oth: Option<IgnoredAny>,
 }
 
 fn read(text: &str) -> Entry {
@@ -117,7 +124,9 @@ impl Jwk {
         if !for_verifying {
             return Err(KeyProblem::NotForVerifying);
         }
-        if self.d.is_some() {
+        // RFC 7517 §9.2: any of these is private.
+        let private = [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth];
+        if private.iter().any(|member| member.is_some()) {
             return Err(KeyProblem::Private);
         }
         self.check_consistency()?;
@@ -137,6 +146,8 @@ impl Jwk {
         let for_signatures = |op: &String| op == "verify" || op == "sign";
         let uses_differ = self.usage.is_some()
             && self.key_ops.as_ref().is_some_and(|ops| !ops.iter().all(for_signatures));
+        let ops = self.key_ops.as_deref().unwrap_or_default();
+        let repeated = ops.iter().enumerate().any(|(index, op)| ops[..index].contains(op));
         let (rsa, curve, secret) = (
             self.n.is_some() || self.e.is_some(),
             self.crv.is_some() || self.x.is_some() || self.y.is_some(),
@@ -149,7 +160,11 @@ impl Jwk {
             "oct" => rsa || curve,
             _ => false,
         };
-        if uses_differ || kinds_differ { Err(KeyProblem::Contradiction) } else { Ok(()) }
+        if uses_differ || repeated || kinds_differ {
+            Err(KeyProblem::Contradiction)
+        } else {
+            Ok(())
+        }
     }
 
     fn material(&self) -> Result<Material, KeyProblem> {

@@ -204,18 +204,21 @@ impl From<VerifyingKey> for KeySet {
 impl KeySource for KeySet {
     fn lookup(&self, header: &Header) -> Lookup {
         let algorithm = header.algorithm();
-        let found = match header.key_id() {
-            None => find(&self.all, algorithm),
+        let (found, is_known) = match header.key_id() {
+            None => (find(&self.all, algorithm), !self.keys.is_empty()),
             Some(id) => {
                 let named = self.by_id.get(id);
                 let found = named.and_then(|keys| find(keys, algorithm));
-                match (found.or_else(|| find(&self.without_id, algorithm)), named) {
-                    (None, None) if find(&self.all, algorithm).is_some() => return Lookup::Unknown,
-                    (found, _) => found,
-                }
+                (found.or_else(|| find(&self.without_id, algorithm)), named.is_some())
             }
         };
-        found.map_or(Lookup::WrongAlgorithm, |keys| Lookup::Found(keys.clone()))
+        match (found, is_known) {
+            (Some(keys), _) => Lookup::Found(keys.clone()),
+            (None, true) => Lookup::WrongAlgorithm,
+            // Whatever the algorithm: a provider that replaces its RSA key by another kind names a
+            // key that is not here yet.
+            (None, false) => Lookup::Unknown,
+        }
     }
 }
 

@@ -9,22 +9,47 @@ use crate::jose::Header;
 
 /// Where the keys for a token come from.
 ///
-/// The verifier asks for every token that it has not seen before, synchronously. Only if the answer
-/// is [`Lookup::Refresh`] does the request wait for [`refresh`](Self::refresh), once, after which it
-/// is asked again.
+/// The verifier asks for every token, synchronously. Only if the answer is [`Lookup::Refresh`] does
+/// the request wait for [`refresh`](Self::refresh), once, after which it is asked again.
 ///
-/// [`KeySet`](super::KeySet) and [`VerifyingKey`] are sources whose keys never change.
+/// [`KeySet`](super::KeySet) and [`VerifyingKey`] are sources whose keys never change. One of your
+/// own usually keeps a `KeySet` and asks for a refresh when that does not know a key:
+///
+/// ```
+/// use std::sync::{PoisonError, RwLock};
+/// use tower_bearer::{Header, KeySet, KeySource, KeysUnavailable, Lookup};
+///
+/// struct FromDatabase {
+///     keys: RwLock<KeySet>,
+/// }
+///
+/// # async fn load_jwks() -> Result<String, std::io::Error> { Ok(String::new()) }
+/// impl KeySource for FromDatabase {
+///     fn lookup(&self, header: &Header) -> Lookup {
+///         match self.keys.read().unwrap_or_else(PoisonError::into_inner).lookup(header) {
+///             Lookup::Unknown => Lookup::Refresh,
+///             answer => answer,
+///         }
+///     }
+///
+///     async fn refresh(&self) -> Result<(), KeysUnavailable> {
+///         let jwks = load_jwks().await.map_err(KeysUnavailable::new)?;
+///         let keys = KeySet::from_jwks(jwks).map_err(KeysUnavailable::new)?;
+///         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// Two things to know: strangers can name keys that do not exist, so a refresh that is not limited
+/// in number can be made to run by anybody; and its future is dropped with the request that waits
+/// for it, so what others shall have of it belongs into a task of its own.
 pub trait KeySource: Send + Sync + 'static {
     /// Finds the keys that may have signed a token with this header.
     ///
     /// Must not wait: it runs on the path of every request. The header is a stranger's word; it may
     /// choose among the keys and nothing else.
     fn lookup(&self, header: &Header) -> Lookup;
-
-    /// A number that changes whenever the keys do.
-    fn epoch(&self) -> u64 {
-        0
-    }
 
     /// Tries to get keys that [`lookup`](Self::lookup) asked for. Runs while a request waits, so it
     /// must be bounded in time.
@@ -42,7 +67,7 @@ pub enum Lookup {
     Refresh,
     /// There is no such key.
     Unknown,
-    /// There is such a key, but not for the algorithm of the header.
+    /// There is a key of that name, or the token names none, but none is for its algorithm.
     WrongAlgorithm,
 }
 
@@ -89,10 +114,6 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
         (**self).lookup(header)
     }
 
-    fn epoch(&self) -> u64 {
-        (**self).epoch()
-    }
-
     fn refresh(&self) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
         (**self).refresh()
     }
@@ -100,12 +121,10 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
 
 impl KeySource for VerifyingKey {
     fn lookup(&self, header: &Header) -> Lookup {
-        if !self.is_for(header.algorithm()) {
-            return Lookup::WrongAlgorithm;
-        }
         match (self.key_id(), header.key_id()) {
             (Some(own), Some(wanted)) if own != wanted => Lookup::Unknown,
-            _ => Lookup::Found(self.clone().into()),
+            _ if self.is_for(header.algorithm()) => Lookup::Found(self.clone().into()),
+            _ => Lookup::WrongAlgorithm,
         }
     }
 }

@@ -162,8 +162,12 @@ pub(super) fn bind(
     // is allowed. RSA keys and secrets that name none are for whatever of their family is allowed.
     let several = |family| {
         let allowed = allowed.into_iter().flatten().copied();
-        let mut algorithms: Vec<_> = allowed.filter(|one| one.family() == family).collect();
-        algorithms.dedup();
+        let mut algorithms: Vec<Algorithm> = Vec::new();
+        for algorithm in allowed.filter(|one| one.family() == family) {
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
         algorithms
     };
     let algorithms = match (declared, material) {

@@ -11,7 +11,7 @@ use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::gate::{Admitted, Gate, Origin, Pass};
-use crate::reject::{self, Rejection, Render};
+use crate::reject::{Rejection, Render, answer_refused, finish};
 
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.
@@ -25,6 +25,7 @@ pin_project! {
         state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
         gate: Arc<Gate<C>>,
         renderer: Arc<R>,
+        is_head: bool,
     }
 }
 
@@ -51,40 +52,47 @@ enum Stage<C> {
     Accepted(Option<Admitted<C>>),
 }
 
+/// What the future needs whatever becomes of the request.
+pub(super) struct Setup<C, R> {
+    pub(super) gate: Arc<Gate<C>>,
+    pub(super) renderer: Arc<R>,
+    pub(super) is_head: bool,
+}
+
 impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
     R: Render<ResBody>,
+    ResBody: Default,
 {
-    pub(super) fn refused(gate: Arc<Gate<C>>, renderer: Arc<R>, rejection: &Rejection) -> Self {
-        let response = Some(reject::answer_refused(rejection, &*renderer));
-        Self { state: State::Refused { response }, gate, renderer }
+    pub(super) fn refused(setup: Setup<C, R>, rejection: &Rejection) -> Self {
+        let response = answer_refused(rejection, &*setup.renderer, setup.is_head);
+        Self::new(State::Refused { response: Some(response) }, setup)
     }
 
-    pub(super) fn running(
-        gate: Arc<Gate<C>>,
-        renderer: Arc<R>,
-        future: S::Future,
-        pass: Pass,
-    ) -> Self {
-        Self { state: State::Running { future, pass }, gate, renderer }
+    pub(super) fn running(setup: Setup<C, R>, future: S::Future, pass: Pass) -> Self {
+        Self::new(State::Running { future, pass }, setup)
     }
 
     pub(super) fn waiting(
-        gate: Arc<Gate<C>>,
-        renderer: Arc<R>,
+        setup: Setup<C, R>,
         (token, origin): (Zeroizing<String>, Origin),
         request: Request<ReqBody>,
         service: S,
     ) -> Self {
-        let waiting = Arc::clone(&gate);
+        let gate = Arc::clone(&setup.gate);
         let stage = Stage::Waiting(Box::pin(async move {
-            let verified = waiting.decide_after_refresh(&token).await?;
+            let verified = gate.decide_after_refresh(&token).await?;
             Ok(Admitted { verified, origin })
         }));
         let cold = Box::new(Cold { stage, request: Some(request), service });
-        Self { state: State::Cold { cold }, gate, renderer }
+        Self::new(State::Cold { cold }, setup)
+    }
+
+    fn new(state: State<S::Future, ResBody, Cold<S, ReqBody, C>>, setup: Setup<C, R>) -> Self {
+        let Setup { gate, renderer, is_head } = setup;
+        Self { state, gate, renderer, is_head }
     }
 }
 
@@ -93,6 +101,7 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
     R: Render<ResBody>,
+    ResBody: Default,
 {
     type Output = Result<Response<ResBody>, S::Error>;
 
@@ -105,13 +114,19 @@ where
                 }
                 StateProj::Running { future, pass } => {
                     let response = ready!(future.poll(cx))?;
-                    return Poll::Ready(Ok(finish(response, pass, this.gate, &**this.renderer)));
+                    let mut response = finish(response, &**this.renderer, *this.is_head);
+                    if let Some((principal, origin)) = pass.0.take() {
+                        this.gate.complete(origin, &mut response);
+                        response.extensions_mut().insert(principal);
+                    }
+                    return Poll::Ready(Ok(response));
                 }
                 StateProj::Cold { cold } => {
                     let next = match ready!(cold.poll(this.gate, cx))? {
                         Ok((future, pass)) => State::Running { future, pass },
                         Err(rejection) => {
-                            let response = reject::answer_refused(&rejection, &**this.renderer);
+                            let response =
+                                answer_refused(&rejection, &**this.renderer, *this.is_head);
                             State::Refused { response: Some(response) }
                         }
                     };
@@ -152,25 +167,6 @@ where
             }
         }
     }
-}
-
-/// Gives a guard's refusal its body, lets the token's source have its say, and tells access logs
-/// who asked.
-fn finish<B, C>(
-    response: Response<B>,
-    pass: &mut Pass,
-    gate: &Gate<C>,
-    renderer: &impl Render<B>,
-) -> Response<B> {
-    let (mut parts, mut body) = response.into_parts();
-    if let Some(rejection) = reject::take_refused(&mut parts) {
-        body = renderer.render(&rejection, &mut parts);
-    }
-    if let Some((principal, origin)) = pass.0.take() {
-        gate.complete(origin, &mut parts);
-        parts.extensions.insert(principal);
-    }
-    Response::from_parts(parts, body)
 }
 
 impl<S, ReqBody, ResBody, C, R> fmt::Debug for ResponseFuture<S, ReqBody, ResBody, C, R>

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::Response;
 use http::request::Parts;
-use http::response;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -67,8 +67,9 @@ impl<C> Gate<C> {
     }
 
     /// Lets the source of a token complete the response to its request.
-    pub(super) fn complete(&self, origin: Origin, response: &mut response::Parts) {
-        self.sources[origin.0].complete(response);
+    pub(super) fn complete<B>(&self, origin: Origin, response: &mut Response<B>) {
+        let status = response.status();
+        self.sources[origin.0].complete(status, response.headers_mut());
     }
 
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {

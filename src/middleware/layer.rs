@@ -15,8 +15,9 @@ use crate::verifier::Verifier;
 /// Lets requests with a good token through, and answers the others.
 ///
 /// Behind it every request carries [`Verified<C>`](crate::Verified) and
-/// [`Principal`](crate::Principal) in its extensions, and every response a
-/// [`Principal`](crate::Principal); a refused one carries its [`Reason`](crate::Reason) instead.
+/// [`Principal`](crate::Principal) in its extensions. A response carries the
+/// [`Principal`](crate::Principal) if the token was accepted, and the [`Reason`](crate::Reason) if the
+/// request was refused, by the layer or by a guard inside.
 ///
 /// ```
 /// # use axum::{Router, routing::get};
@@ -84,7 +85,7 @@ impl<C, R> BearerLayer<C, R> {
 
     /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
     /// default, [`Json`](crate::Json), [`ProblemJson`](crate::ProblemJson), or a closure (see
-    /// [`Render`](crate::Render)).
+    /// [`Render`](crate::Render)), whose two parameters need their types written out.
     #[must_use]
     pub fn with_rejection<R2>(self, renderer: R2) -> BearerLayer<C, R2> {
         BearerLayer { gate: self.gate, renderer: Arc::new(renderer) }

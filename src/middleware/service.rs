@@ -2,11 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::future::ResponseFuture;
+use super::future::{ResponseFuture, Setup};
 use super::gate::{Decision, Gate};
 use crate::reject::{self, Empty, Render};
 
@@ -33,6 +33,7 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     C: DeserializeOwned + Send + Sync + 'static,
     R: Render<ResBody>,
+    ResBody: Default,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
@@ -45,21 +46,25 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         reject::clear::<C>(&mut parts.extensions);
-        let (gate, renderer) = (Arc::clone(&self.gate), Arc::clone(&self.renderer));
-        match gate.decide(&parts) {
+        let setup = Setup {
+            gate: Arc::clone(&self.gate),
+            renderer: Arc::clone(&self.renderer),
+            is_head: parts.method == Method::HEAD,
+        };
+        match setup.gate.decide(&parts) {
             Decision::Pass(admitted) => {
-                let pass = gate.enter(admitted, &mut parts);
+                let pass = setup.gate.enter(admitted, &mut parts);
                 // The very service that was made ready takes the call.
                 let future = self.inner.call(Request::from_parts(parts, body));
-                ResponseFuture::running(gate, renderer, future, pass)
+                ResponseFuture::running(setup, future, pass)
             }
-            Decision::Refuse(rejection) => ResponseFuture::refused(gate, renderer, &rejection),
+            Decision::Refuse(rejection) => ResponseFuture::refused(setup, &rejection),
             // While the request waits it holds a clone that has promised nothing, so the readiness
             // of this one (a concurrency permit, say) stays with this one.
             Decision::Wait(token, origin) => {
                 let request = Request::from_parts(parts, body);
                 let token = (token, origin);
-                ResponseFuture::waiting(gate, renderer, token, request, self.inner.clone())
+                ResponseFuture::waiting(setup, token, request, self.inner.clone())
             }
         }
     }

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{And, Or, Policy};
+use super::{AllOf, And, AnyOf, Or, Policy};
 use crate::claims::Principal;
 
 /// Needs a role.
@@ -98,7 +98,12 @@ impl Policy for Scope {
     }
 
     fn scopes_to_allow<'p>(&'p self, _: &Principal) -> Option<Vec<&'p str>> {
-        let names: Vec<&str> = self.names().collect();
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.names() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         (!names.is_empty()).then_some(names)
     }
 
@@ -171,4 +176,4 @@ macro_rules! combinators {
     )*};
 }
 
-combinators!([] Role, [] Scope, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>);
+combinators!([] Role, [] Scope, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>, [A] AnyOf<A>, [A] AllOf<A>);

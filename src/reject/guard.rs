@@ -61,8 +61,8 @@ pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
         Presence::NoLayer => Err(refuse(
             AuthError::with_detail(
                 Reason::LayerMissing,
-                "add `.layer(BearerLayer::new(verifier))` to the router, after the route; routes \
-                 added behind `.layer` are not covered by it",
+                "add `.layer(BearerLayer::new(verifier))` to the router, after the route and after \
+                 its guards; what is added behind it is not covered by it",
             ),
             Arc::default(),
         )),
@@ -101,12 +101,12 @@ impl Principal {
     /// ```
     /// # use tower_bearer::{Principal, Rejection, policy::role};
     /// async fn close(principal: Principal) -> Result<&'static str, Rejection> {
-    ///     principal.check(&role("cashier"))?;
+    ///     principal.check(role("cashier"))?;
     ///     Ok("closed")
     /// }
     /// ```
-    pub fn check(&self, policy: &impl Policy) -> Result<(), Rejection> {
-        self.check_dyn(policy)
+    pub fn check(&self, policy: impl Policy) -> Result<(), Rejection> {
+        self.check_dyn(&policy)
     }
 
     fn check_dyn(&self, policy: &dyn Policy) -> Result<(), Rejection> {

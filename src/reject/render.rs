@@ -1,10 +1,10 @@
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderValue, Response};
 use serde::Serialize;
 
-use super::Rejection;
+use super::rejection::{Rejection, take_refused};
 
 /// Makes the body of a refusal.
 ///
@@ -40,10 +40,44 @@ where
 }
 
 /// A finished answer to a request the layer itself refuses.
-pub(crate) fn answer_refused<B>(rejection: &Rejection, renderer: &impl Render<B>) -> Response<B> {
+pub(crate) fn answer_refused<B: Default>(
+    rejection: &Rejection,
+    renderer: &impl Render<B>,
+    is_head: bool,
+) -> Response<B> {
     let (mut parts, ()) = rejection.to_response_with(()).into_parts();
-    let body = renderer.render(rejection, &mut parts);
+    let body = body_of(rejection, renderer, &mut parts, is_head);
     Response::from_parts(parts, body)
+}
+
+/// Gives a guard's refusal its body. Other responses stay as they are.
+pub(crate) fn finish<B: Default>(
+    response: Response<B>,
+    renderer: &impl Render<B>,
+    is_head: bool,
+) -> Response<B> {
+    let (mut parts, mut body) = response.into_parts();
+    if let Some(rejection) = take_refused(&mut parts) {
+        // What inner services have said of the empty body is not true of this one. A router, for
+        // example, has said that its length is 0.
+        for header in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG] {
+            parts.headers.remove(header);
+        }
+        body = body_of(&rejection, renderer, &mut parts, is_head);
+    }
+    Response::from_parts(parts, body)
+}
+
+// RFC 9110 §9.3.2: HEAD is answered with the headers of GET and no body. Not every server takes it
+// out by itself.
+fn body_of<B: Default>(
+    rejection: &Rejection,
+    renderer: &impl Render<B>,
+    parts: &mut Parts,
+    is_head: bool,
+) -> B {
+    let body = renderer.render(rejection, parts);
+    if is_head { B::default() } else { body }
 }
 
 /// Answers with an empty body. The default.

@@ -6,6 +6,8 @@ use crate::error::Reason;
 
 /// `Authorization: Bearer …` (RFC 6750 §2.1).
 ///
+/// The field stays in the request, marked as sensitive (`HeaderValue::is_sensitive`).
+///
 /// The scheme is read in any case. A field of another scheme counts as nothing sent; a field that
 /// says `Bearer` but does not follow the grammar, or a second field of any scheme, is an error.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +32,14 @@ impl TokenSource for AuthorizationHeader {
             field.to_str().map(|_| None).map_err(|_| Reason::MalformedAuthorization)
         } else {
             Err(Reason::MalformedAuthorization)
+        }
+    }
+
+    // Stays for inner layers and for handlers that ask somebody else on the user's behalf, but marked
+    // so that what logs headers inside does not log it.
+    fn strip(&self, request: &mut Parts) {
+        if let Some(field) = request.headers.get_mut(AUTHORIZATION) {
+            field.set_sensitive(true);
         }
     }
 }

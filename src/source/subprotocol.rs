@@ -2,7 +2,7 @@ use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
-use http::{Method, StatusCode, request, response};
+use http::{Method, StatusCode, request};
 
 use super::TokenSource;
 use crate::error::Reason;
@@ -26,6 +26,8 @@ use crate::error::Reason;
 /// let layer = layer.with_source(WebSocketProtocol);
 /// # }
 /// ```
+///
+/// Of two layers around each other only the outer one finds the token.
 ///
 /// A proxy may log the field: it is no query parameter, but no `Authorization` field either. Any
 /// page can open a WebSocket to anywhere; this token is what proves that the page may.
@@ -59,11 +61,10 @@ impl TokenSource for WebSocketProtocol {
         }
     }
 
-    fn complete(&self, response: &mut response::Parts) {
-        let is_open = [StatusCode::SWITCHING_PROTOCOLS, StatusCode::OK].contains(&response.status);
-        if is_open && !response.headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-            let marker = HeaderValue::from_static(MARKER);
-            response.headers.insert(SEC_WEBSOCKET_PROTOCOL, marker);
+    fn complete(&self, status: StatusCode, headers: &mut HeaderMap) {
+        let is_open = [StatusCode::SWITCHING_PROTOCOLS, StatusCode::OK].contains(&status);
+        if is_open && !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(MARKER));
         }
     }
 }

@@ -88,7 +88,8 @@ impl Validation {
 
     /// Allows these algorithms only. The default is whatever the keys are for.
     ///
-    /// This narrows and never widens: a key verifies the one algorithm it was loaded for.
+    /// This narrows and never widens: a key verifies the one algorithm it was loaded for. `EdDSA` and
+    /// `Ed25519` are two names of one algorithm here, and either allows both.
     #[must_use]
     pub fn with_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());

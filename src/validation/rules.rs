@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::config::{AudienceRule, Validation};
 use crate::claims::{NumericDate, ReadPlan, Registered, Statement};
 use crate::config_error::ConfigError;
-use crate::error::{AuthError, Reason};
+use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
 
 /// A validation whose mistakes have been found, and what to look for in a payload.
@@ -100,20 +100,20 @@ impl Validation {
         if issuer != self.issuer {
             return Err(AuthError::with_detail(
                 Reason::WrongIssuer,
-                format!("`iss` is {issuer:?} instead of {:?}", self.issuer),
+                format!("`iss` is \"{}\" instead of {:?}", shown(issuer), self.issuer),
             ));
         }
         let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
         let (is_for_us, sent) = match (claims.audience(), self.audience_rule) {
             (_, AudienceRule::Any) => return Ok(()),
-            (Some(audience), _) => (
-                audience.iter().any(is_own),
-                format!("`aud` is {:?}", audience.iter().collect::<Vec<_>>()),
-            ),
+            (Some(audience), _) => (audience.iter().any(is_own), {
+                let sent: Vec<&str> = audience.iter().collect();
+                format!("`aud` is [{}]", shown(&sent.join(", ")))
+            }),
             (None, AudienceRule::Aud) => return Err(missing("aud")),
             (None, AudienceRule::AudOrClientId) => {
                 let client = claims.client_id.as_deref().ok_or_else(|| missing("client_id"))?;
-                (is_own(client), format!("`client_id` is {client:?}"))
+                (is_own(client), format!("`client_id` is \"{}\"", shown(client)))
             }
         };
         if is_for_us {

@@ -362,3 +362,49 @@ async fn no_answer_says_what_this_server_expects() {
         }
     }
 }
+
+#[tokio::test]
+async fn rendered_body_replaces_what_a_router_inside_said_of_the_empty_one() {
+    // A complete router says `content-length: 0` of a guard's empty body.
+    let guarded = || Router::new().route("/", on_get(|| async { "in" }).layer(require(scope("a"))));
+    let bearer = || layer().with_rejection(Json);
+    let around = Router::new().fallback_service(tower::Layer::layer(&bearer(), guarded()));
+    let nested = Router::new().nest_service("/n", guarded()).layer(bearer());
+    let fallback = Router::new().fallback_service(guarded()).layer(bearer());
+
+    for (app, path) in [(around, "/"), (nested, "/n"), (fallback, "/")] {
+        let answer = send(&app, get(path).bearer(good())).await;
+
+        answer.is_refused(403, Some(&insufficient()), Reason::InsufficientScope);
+        let length = answer.headers.get("content-length").map(|value| value.to_str().unwrap());
+        assert!(length.is_none_or(|length| length == answer.body.len().to_string()), "{length:?}");
+        assert!(answer.body.contains("insufficient_scope"), "{}", answer.body);
+        let granted = token().claim("scope", "a").sign(&key());
+        send(&app, get(path).bearer(granted)).await.is_ok("in");
+    }
+}
+
+#[tokio::test]
+async fn refusal_of_head_has_the_headers_of_get_and_no_body() {
+    // RFC 9110 §9.3.2: HEAD is answered without a body
+    use tower::{Layer as _, ServiceExt as _};
+    let inner = Router::new().route("/", on_get(|| async {}).layer(require(scope("a"))));
+    let service = layer().with_rejection(Json).layer(inner);
+    for request in [get("/"), get("/").bearer(good())] {
+        let mut request = request;
+        *request.method_mut() = http::Method::HEAD;
+
+        let response = service.clone().oneshot(request).await.unwrap();
+
+        assert!(response.status().is_client_error());
+        assert!(response.headers().contains_key("www-authenticate"));
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        assert!(
+            http_body_util::BodyExt::collect(response.into_body())
+                .await
+                .unwrap()
+                .to_bytes()
+                .is_empty()
+        );
+    }
+}

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::get as on_get;
 use http::StatusCode;
 use serde_json::json;
-use tower_bearer::policy::{Policy, claims_where, role, scope, when};
+use tower_bearer::policy::{Policy, all_of, any_of, claims_where, role, scope, when};
 use tower_bearer::test_util::TestToken;
 use tower_bearer::{
     BearerLayer, Principal, Reason, Rejection, Require, Requirement, Speaker, require,
@@ -59,7 +59,7 @@ fn app() -> Router {
         .route(
             "/handler",
             on_get(|who: Principal| async move {
-                who.check(&scope("orders:write").or(role("admin")))?;
+                who.check(scope("orders:write").or(role("admin")))?;
                 Ok::<_, Rejection>("in")
             }),
         )
@@ -281,4 +281,41 @@ async fn scopes_come_as_string_or_list_in_scope_or_scp() {
         let scopes: Vec<_> = verified.principal().grants().scopes().collect();
         assert_eq!(scopes, ["a", "b"]);
     }
+}
+
+#[tokio::test]
+async fn permissions_from_a_configuration_are_any_of_or_all_of_a_list() {
+    let roles =
+        |list: &[&str]| list.iter().map(|name| role((*name).to_owned())).collect::<Vec<_>>();
+    let scopes =
+        |list: &[&str]| list.iter().map(|name| scope((*name).to_owned())).collect::<Vec<_>>();
+    let boxed: Vec<Box<dyn Policy>> = vec![Box::new(role("x")), Box::new(scope("a"))];
+    let token = with_scope("a").claim("roles", "user").sign(&key());
+    let who = crate::support::verify(&token).await.unwrap().principal().clone();
+    let reason = |result: Result<(), Rejection>| result.err().map(|rejection| rejection.reason());
+    let needed =
+        |result: Result<(), Rejection>| result.unwrap_err().needed_scopes().unwrap().to_owned();
+
+    assert_eq!(reason(who.check(any_of(roles(&["admin", "user"])))), None);
+    assert_eq!(reason(who.check(any_of(boxed))), None);
+    assert_eq!(reason(who.check(all_of(roles(&["user"])))), None);
+    assert_eq!(reason(who.check(any_of(roles(&["admin"])))), Some(Reason::Forbidden));
+    assert_eq!(reason(who.check(all_of(roles(&["user", "admin"])))), Some(Reason::Forbidden));
+    assert_eq!(needed(who.check(all_of(scopes(&["a", "b"])))), "a b");
+    assert_eq!(needed(who.check(any_of(scopes(&["b c", "d"])))), "d");
+    assert_eq!(needed(who.check(scope("b b"))), "b");
+    // An empty list is a mistake, and a mistake must not open a door.
+    assert_eq!(reason(who.check(any_of(roles(&[])))), Some(Reason::Forbidden));
+    assert_eq!(reason(who.check(all_of(roles(&[])))), Some(Reason::Forbidden));
+}
+
+#[tokio::test]
+async fn guard_may_be_optional_where_tokens_are() {
+    let handler = |admin: Option<Require<Admin>>| async move { admin.is_some().to_string() };
+    let app = Router::new().route("/", on_get(handler)).layer(layer().optional());
+
+    send(&app, get("/")).await.is_ok("false");
+    send(&app, get("/").bearer(with_roles(&["admin"]).sign(&key()))).await.is_ok("true");
+    let answer = send(&app, get("/").bearer(good())).await;
+    answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
 }

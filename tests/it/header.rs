@@ -69,3 +69,14 @@ async fn two_fields_are_a_bad_request_even_when_both_are_good() {
         answer.is_refused(400, Some(&expected), Reason::RepeatedAuthorization);
     }
 }
+
+#[tokio::test]
+async fn field_stays_in_the_request_and_is_marked_as_sensitive() {
+    // RFC 6750 §5.2: tokens are not logged
+    let handler = |headers: http::HeaderMap| async move {
+        headers["authorization"].is_sensitive().to_string()
+    };
+    let app = Router::new().route("/", on_get(handler)).layer(layer());
+
+    send(&app, get("/").bearer(good())).await.is_ok("true");
+}

@@ -144,6 +144,43 @@ fn no_claim_replaces_another() {
 }
 
 #[test]
+fn tokens_that_a_verifier_would_refuse_are_not_issued() {
+    let issuer = usual();
+    let problem = |token: tower_bearer::TokenRequest<'_>| token.issue().unwrap_err();
+    let alice = || issuer.token_for("alice");
+
+    for mark in ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"] {
+        let expected = IssueError::ClaimOfAnotherKind(mark.into());
+        assert_eq!(problem(alice().with_claims(&json!({ mark: "x" }))), expected);
+    }
+    for scope in ["read admin:all", "", "a\"b", "\u{e9}"] {
+        let expected = IssueError::InvalidScope(scope.into());
+        assert_eq!(problem(alice().with_scopes(["read", scope])), expected);
+    }
+    assert_eq!(problem(issuer.token_for("")), IssueError::EmptySubject);
+    let short = alice().with_lifetime(Duration::from_millis(900));
+    assert_eq!(problem(short), IssueError::LifetimeTooShort);
+    assert!(alice().with_scopes(["read", "admin:all"]).issue().is_ok());
+    let too_long = usual().with_key_id("k".repeat(257)).unwrap_err();
+    assert_eq!(too_long, ConfigError::KeyIdTooLong { bytes: 257 });
+    assert!(usual().with_key_id("k".repeat(256)).is_ok());
+}
+
+#[tokio::test]
+async fn issued_token_with_a_client_passes_as_rfc_9068_has_it() {
+    // RFC 9068 §2.2: client_id is required
+    let issuer = usual().with_client_id("shop");
+    let strict =
+        crate::support::verifier_with(issuer.verifying_key(), validation().with_at_jwt_only());
+    let usual = issuer.token_for("alice").issue().unwrap();
+    let other = issuer.token_for("alice").with_client_id("other").issue().unwrap();
+
+    assert_eq!(part(&usual, 1)["client_id"], "shop");
+    assert_eq!(part(&other, 1)["client_id"], "other");
+    assert!(strict.verify(usual.as_str()).await.is_ok());
+}
+
+#[test]
 fn key_that_does_not_fit_the_algorithm_is_a_config_error() {
     let rsa = EncodingKey::from_rsa_pem(pem::RSA_PKCS8.as_bytes()).unwrap();
     let p256 = EncodingKey::from_ec_pem(pem::P256_PKCS8.as_bytes()).unwrap();
@@ -172,7 +209,7 @@ fn key_id_is_the_thumbprint_until_it_is_set() {
     // RFC 7638 §3: thumbprint of the public key
     let first = usual().public_keys().to_json();
     let again = usual().public_keys().to_json();
-    let named = usual().with_key_id("2026-11");
+    let named = usual().with_key_id("2026-11").unwrap();
 
     assert_eq!(first, again);
     assert_eq!(part(&named.token_for("alice").issue().unwrap(), 0)["kid"], "2026-11");

@@ -211,6 +211,8 @@ fn jwks_that_are_not_for_verifying_are_skipped() {
         (json!({ "use": null, "key_ops": ["sign"] }), KeyProblem::NotForVerifying),
         (json!({ "key_ops": [] }), KeyProblem::NotForVerifying),
         (json!({ "d": "AQAB" }), KeyProblem::Private),
+        (json!({ "p": "AQAB" }), KeyProblem::Private),
+        (json!({ "oth": [] }), KeyProblem::Private),
         (
             json!({ "alg": "RSA-OAEP" }),
             KeyProblem::AlgorithmNotAllowed { algorithm: "RSA-OAEP".into() },
@@ -237,6 +239,7 @@ fn jwks_that_contradict_themselves_are_skipped() {
         (Algorithm::Ed25519, json!({ "y": "AAAA" })),
         (Algorithm::HS256, json!({ "x": "AAAA" })),
         (Algorithm::RS256, json!({ "use": "sig", "key_ops": ["verify", "encrypt"] })),
+        (Algorithm::RS256, json!({ "use": null, "key_ops": ["verify", "verify"] })),
     ] {
         let jwk = changed(&key_for(key), changes.clone());
         assert_eq!(
@@ -454,6 +457,46 @@ fn debug_output_shows_no_secret() {
     for shown in [format!("{key:?}"), format!("{keys:?}"), format!("{:?}", verifier_of(keys))] {
         assert!(!shown.contains("secret that"), "{shown}");
         assert!(!shown.contains("97, 32, 115"), "{shown}");
+    }
+}
+
+#[test]
+fn unknown_key_id_is_unknown_whatever_its_algorithm() {
+    use tower_bearer::{KeySource, Lookup};
+    // So that a source of one's own refreshes when a provider replaces RS256 by ES256, or when it
+    // starts with nothing.
+    let named = key_for(Algorithm::RS256).with_key_id("old").verifying_key();
+    let header = |algorithm: Algorithm, kid: &str| {
+        let key = key_for(algorithm).with_key_id(kid);
+        struct Spy(std::sync::Mutex<Option<tower_bearer::Header>>);
+        impl KeySource for Spy {
+            fn lookup(&self, header: &tower_bearer::Header) -> Lookup {
+                *self.0.lock().unwrap() = Some(header.clone());
+                Lookup::Unknown
+            }
+        }
+        let spy = std::sync::Arc::new(Spy(std::sync::Mutex::default()));
+        let token = token().sign(&key);
+        _ = futures::executor::block_on(verifier_of(std::sync::Arc::clone(&spy)).verify(&token));
+        let header = spy.0.lock().unwrap().clone();
+        header.unwrap()
+    };
+    let (new, old) = (header(Algorithm::ES256, "new"), header(Algorithm::ES256, "old"));
+
+    assert!(matches!(KeySet::default().lookup(&new), Lookup::Unknown));
+    for source in [&KeySet::from(named.clone()) as &dyn Asked, &named] {
+        assert!(matches!(source.ask(&new), Lookup::Unknown));
+        assert!(matches!(source.ask(&old), Lookup::WrongAlgorithm));
+    }
+}
+
+trait Asked {
+    fn ask(&self, header: &tower_bearer::Header) -> tower_bearer::Lookup;
+}
+
+impl<K: tower_bearer::KeySource> Asked for K {
+    fn ask(&self, header: &tower_bearer::Header) -> tower_bearer::Lookup {
+        self.lookup(header)
     }
 }
 

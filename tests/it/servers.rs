@@ -98,3 +98,16 @@ async fn bare_hyper_server_does_the_same_over_http_1_and_http_2() {
         assert_eq!(refused.status, 401);
     }
 }
+
+#[tokio::test]
+async fn rendered_refusal_of_a_router_inside_crosses_a_real_socket_whole() {
+    let inner = Router::new().route("/", on_get(|| async {}).layer(require(role("x"))));
+    let app = Router::new().fallback_service(inner).layer(layer().with_rejection(ProblemJson));
+    let addr = serve_axum(app).await;
+
+    let (refused, body) = ask(false, to(addr).bearer(good())).await;
+
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.headers["content-length"], body.len().to_string());
+    assert!(body.contains("\"status\":403"), "{body}");
+}
