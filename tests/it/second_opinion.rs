@@ -1,65 +1,71 @@
 //! Whether other libraries think of our tokens what we think, and we of theirs.
 //!
-//! The libraries are programs that answer lines of JSON; `scripts/interop` installs them, and says
-//! in `JOSE_CHECK` and `PYJWT_CHECK` how to call them.
-
-use std::env;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-use std::thread;
+//! `differential.rs` asks the same about thousands of tokens that nobody has thought of.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
 use tower_bearer::{Algorithm, KeySet, KeySource, TokenIssuer, Validation, Verifier};
 
-const ISSUER: &str = "https://id.example.com";
-const AUDIENCE: &str = "https://api.example.com";
-const NOW: u64 = 1_800_000_000;
-
-const JOSE: Library = Library { command: "JOSE_CHECK", unknown: &[] };
-// PyJWT has not heard of RFC 9864, which gives EdDSA on this curve a name of its own.
-const PYJWT: Library = Library { command: "PYJWT_CHECK", unknown: &[Algorithm::Ed25519] };
+use crate::libraries::{self, JOSE, JOSERFC, Library, PYJWT, question};
+use crate::support::{AUDIENCE, ISSUER, NOW};
 
 mod needs_second_opinion {
     use super::*;
 
     #[tokio::test]
-    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
     async fn jose_agrees_about_tokens_good_and_broken() {
         assert_agreement(&JOSE).await;
     }
 
     #[tokio::test]
-    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
     async fn pyjwt_agrees_about_tokens_good_and_broken() {
         assert_agreement(&PYJWT).await;
     }
 
     #[tokio::test]
-    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
+    async fn joserfc_agrees_about_tokens_good_and_broken() {
+        assert_agreement(&JOSERFC).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
     async fn token_signed_by_jose_is_accepted() {
         assert_minted_tokens_are_accepted(&JOSE).await;
     }
 
     #[tokio::test]
-    #[ignore = "needs jose and pyjwt: scripts/interop"]
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
     async fn token_signed_by_pyjwt_is_accepted() {
         assert_minted_tokens_are_accepted(&PYJWT).await;
     }
 
+    #[tokio::test]
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
+    async fn token_signed_by_joserfc_is_accepted() {
+        assert_minted_tokens_are_accepted(&JOSERFC).await;
+    }
+
     #[test]
-    #[ignore = "needs jose and pyjwt: scripts/interop"]
-    fn token_issued_with_a_key_made_by_jose_is_accepted_by_both() {
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
+    fn token_issued_with_a_key_made_by_jose_is_accepted_by_all() {
         assert_issued_tokens_are_accepted(&JOSE);
     }
 
     #[test]
-    #[ignore = "needs jose and pyjwt: scripts/interop"]
-    fn token_issued_with_a_key_made_by_pyjwt_is_accepted_by_both() {
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
+    fn token_issued_with_a_key_made_by_pyjwt_is_accepted_by_all() {
         assert_issued_tokens_are_accepted(&PYJWT);
+    }
+
+    #[test]
+    #[ignore = "needs jose, pyjwt and joserfc: scripts/interop"]
+    fn token_issued_with_a_key_made_by_joserfc_is_accepted_by_all() {
+        assert_issued_tokens_are_accepted(&JOSERFC);
     }
 }
 
@@ -101,10 +107,10 @@ fn assert_issued_tokens_are_accepted(maker: &Library) {
             None => json!({ "keys": [minted.jwk] }),
         };
 
-        for library in [&JOSE, &PYJWT] {
+        for library in libraries::ALL {
             if library.knows(algorithm) {
                 let answers = library.ask(&[question(token.as_str(), &jwks, algorithm)]);
-                assert_eq!(answers, ["ok"], "{algorithm}: {}", library.command);
+                assert_eq!(answers, ["ok"], "{algorithm}: {}", library.name);
             }
         }
     }
@@ -202,96 +208,5 @@ async fn ours(keys: impl KeySource, token: &str) -> String {
     match verifier.verify(token).await {
         Ok(_) => "ok".to_owned(),
         Err(error) => format!("no: {:?}", error.reason()),
-    }
-}
-
-fn question(token: &str, jwks: &Value, algorithm: Algorithm) -> Value {
-    json!({
-        "token": token,
-        "jwks": jwks,
-        "issuer": ISSUER,
-        "audience": AUDIENCE,
-        "algorithms": [algorithm.as_str()],
-        "now": NOW,
-    })
-}
-
-struct Library {
-    /// The environment variable that holds the command line.
-    command: &'static str,
-    unknown: &'static [Algorithm],
-}
-
-/// What a library makes when it is asked for a token of its own.
-struct Minted {
-    token: String,
-    jwk: Value,
-    /// The private key in PKCS#8; none for a secret, which the JWK holds.
-    pem: Option<String>,
-}
-
-impl Library {
-    fn knows(&self, algorithm: Algorithm) -> bool {
-        !self.unknown.contains(&algorithm)
-    }
-
-    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.into_iter().filter(|algorithm| self.knows(*algorithm))
-    }
-
-    fn mint(&self) -> Vec<(Algorithm, Minted)> {
-        let order = |algorithm: Algorithm| {
-            let algorithm = algorithm.as_str();
-            json!({ "mint": { "algorithm": algorithm, "issuer": ISSUER, "audience": AUDIENCE, "now": NOW } })
-        };
-        let answers = self.ask(&self.algorithms().map(order).collect::<Vec<_>>());
-        self.algorithms().zip(answers.iter().map(|answer| Minted::read(answer))).collect()
-    }
-
-    /// One answer for each question.
-    fn ask(&self, questions: &[Value]) -> Vec<String> {
-        let command = env::var(self.command)
-            .unwrap_or_else(|_| panic!("{} is not set: run scripts/interop", self.command));
-        let mut library = Command::new("sh")
-            .args(["-c", &command])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = library.stdin.take().unwrap();
-        let output = thread::scope(|scope| {
-            // Beside the reading: a full pipe of answers would stop the library, and then us.
-            scope.spawn(move || questions.iter().for_each(|one| writeln!(input, "{one}").unwrap()));
-            library.wait_with_output().unwrap()
-        });
-        assert!(output.status.success(), "{}: {}", self.command, output.status);
-        let answers: Vec<_> =
-            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-        assert_eq!(answers.len(), questions.len(), "{}: {answers:?}", self.command);
-        answers
-    }
-}
-
-impl Minted {
-    fn read(answer: &str) -> Self {
-        let minted: Value = serde_json::from_str(answer).unwrap();
-        Self {
-            token: minted["token"].as_str().unwrap().to_owned(),
-            jwk: minted["jwk"].clone(),
-            pem: minted["pem"].as_str().map(str::to_owned),
-        }
-    }
-
-    fn encoding_key(&self) -> EncodingKey {
-        let Some(pem) = self.pem.as_deref().map(str::as_bytes) else {
-            let secret = URL_SAFE_NO_PAD.decode(self.jwk["k"].as_str().unwrap()).unwrap();
-            return EncodingKey::from_secret(&secret);
-        };
-        match self.jwk["kty"].as_str().unwrap() {
-            "RSA" => EncodingKey::from_rsa_pem(pem),
-            "EC" => EncodingKey::from_ec_pem(pem),
-            _ => EncodingKey::from_ed_pem(pem),
-        }
-        .unwrap()
     }
 }

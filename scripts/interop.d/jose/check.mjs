@@ -17,7 +17,7 @@ async function check({ token, jwks, issuer, audience, algorithms, now }) {
     });
     return "ok";
   } catch (error) {
-    return `no: ${error.code ?? error.message}`;
+    return `no: ${error.code ?? "not meant"}: ${JSON.stringify(error.message)}`;
   }
 }
 

@@ -27,8 +27,15 @@ def check(token, jwks, issuer, audience, algorithms, now):
             options={"require": ["exp", "iss", "aud"]},
         )
     except jwt.PyJWTError as error:
-        return f"no: {type(error).__name__}: {error}"
+        return answer(error)
+    except Exception as error:
+        return answer(error, "not meant: ")
     return "ok"
+
+
+def answer(error, how=""):
+    # In ASCII and on one line: the text may be the token's.
+    return ascii(f"no: {how}{type(error).__name__}: {error}")[1:-1]
 
 
 def key_for(token, jwks):

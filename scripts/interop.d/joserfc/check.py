@@ -1,0 +1,62 @@
+"""What joserfc thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with
+`mint` asks for a token of its own instead, with the public key, and the private one for our issuer.
+"""
+
+import json
+import sys
+
+from joserfc import jwk, jwt
+from joserfc.errors import JoseError
+
+
+def check(token, jwks, issuer, audience, algorithms, now):
+    claims = jwt.JWTClaimsRegistry(
+        now=now,
+        leeway=60,
+        iss={"essential": True, "value": issuer},
+        aud={"essential": True, "value": audience},
+        exp={"essential": True},
+    )
+    try:
+        keys = jwk.KeySet.import_key_set(jwks)
+        claims.validate(jwt.decode(token, keys, algorithms=algorithms).claims)
+    except JoseError as error:
+        return answer(error)
+    except Exception as error:
+        return answer(error, "not meant: ")
+    return "ok"
+
+
+def answer(error, how=""):
+    # In ASCII and on one line: the text may be the token's.
+    return ascii(f"no: {how}{type(error).__name__}: {error}")[1:-1]
+
+
+def mint(algorithm, issuer, audience, now):
+    key = new_key(algorithm)
+    is_secret = key.key_type == "oct"
+    public = key.as_dict(private=is_secret) | {"alg": algorithm, "kid": "made by joserfc"}
+    claims = {"iss": issuer, "aud": audience, "sub": "alice", "scope": "orders:read"}
+    claims |= {"iat": now, "exp": now + 900}
+    header = {"alg": algorithm, "kid": public["kid"], "typ": "at+jwt"}
+    token = jwt.encode(header, claims, key, algorithms=[algorithm])
+    pem = None if is_secret else key.as_pem(private=True).decode()
+    return json.dumps({"token": token, "jwk": public, "pem": pem})
+
+
+def new_key(algorithm):
+    match algorithm[:2]:
+        case "HS":
+            return jwk.OctKey.generate_key(512)
+        case "RS" | "PS":
+            return jwk.RSAKey.generate_key(2048)
+        case "Ed":
+            return jwk.OKPKey.generate_key("Ed25519")
+        case _:
+            curve = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}[algorithm]
+            return jwk.ECKey.generate_key(curve)
+
+
+for line in sys.stdin:
+    question = json.loads(line)
+    print(mint(**question["mint"]) if "mint" in question else check(**question), flush=True)

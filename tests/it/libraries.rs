@@ -1,0 +1,117 @@
+//! Other libraries that read and make tokens, as programs that answer lines of JSON.
+//!
+//! `scripts/interop` installs them, and says in `JOSE_CHECK`, `PYJWT_CHECK` and `JOSERFC_CHECK` how
+//! to call them.
+
+use std::env;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
+use serde_json::{Value, json};
+use tower_bearer::Algorithm;
+
+use crate::support::{AUDIENCE, ISSUER, NOW};
+
+pub const ALL: [&Library; 3] = [&JOSE, &PYJWT, &JOSERFC];
+
+pub const JOSE: Library = Library { name: "jose", command: "JOSE_CHECK", unknown: &[] };
+// PyJWT has not heard of RFC 9864, which gives EdDSA on this curve a name of its own.
+pub const PYJWT: Library =
+    Library { name: "pyjwt", command: "PYJWT_CHECK", unknown: &[Algorithm::Ed25519] };
+pub const JOSERFC: Library = Library { name: "joserfc", command: "JOSERFC_CHECK", unknown: &[] };
+
+pub struct Library {
+    pub name: &'static str,
+    /// The environment variable that holds the command line.
+    command: &'static str,
+    unknown: &'static [Algorithm],
+}
+
+/// What a library makes when it is asked for a token of its own.
+pub struct Minted {
+    pub token: String,
+    pub jwk: Value,
+    /// The private key in PKCS#8; none for a secret, which the JWK holds.
+    pub pem: Option<String>,
+}
+
+impl Library {
+    pub fn knows(&self, algorithm: Algorithm) -> bool {
+        !self.unknown.contains(&algorithm)
+    }
+
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(|algorithm| self.knows(*algorithm))
+    }
+
+    pub fn mint(&self) -> Vec<(Algorithm, Minted)> {
+        let order = |algorithm: Algorithm| {
+            let algorithm = algorithm.as_str();
+            json!({ "mint": { "algorithm": algorithm, "issuer": ISSUER, "audience": AUDIENCE, "now": NOW } })
+        };
+        let answers = self.ask(&self.algorithms().map(order).collect::<Vec<_>>());
+        self.algorithms().zip(answers.iter().map(|answer| Minted::read(answer))).collect()
+    }
+
+    /// One answer for each question.
+    pub fn ask(&self, questions: &[Value]) -> Vec<String> {
+        let command = env::var(self.command)
+            .unwrap_or_else(|_| panic!("{} is not set: run scripts/interop", self.command));
+        let mut library = Command::new("sh")
+            .args(["-c", &command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = library.stdin.take().unwrap();
+        let output = thread::scope(|scope| {
+            // Beside the reading: a full pipe of answers would stop the library, and then us.
+            scope.spawn(move || questions.iter().for_each(|one| writeln!(input, "{one}").unwrap()));
+            library.wait_with_output().unwrap()
+        });
+        assert!(output.status.success(), "{}: {}", self.command, output.status);
+        let answers: Vec<_> =
+            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        assert_eq!(answers.len(), questions.len(), "{}: {answers:?}", self.command);
+        answers
+    }
+}
+
+impl Minted {
+    fn read(answer: &str) -> Self {
+        let minted: Value = serde_json::from_str(answer).unwrap();
+        Self {
+            token: minted["token"].as_str().unwrap().to_owned(),
+            jwk: minted["jwk"].clone(),
+            pem: minted["pem"].as_str().map(str::to_owned),
+        }
+    }
+
+    pub fn encoding_key(&self) -> EncodingKey {
+        let Some(pem) = self.pem.as_deref().map(str::as_bytes) else {
+            let secret = URL_SAFE_NO_PAD.decode(self.jwk["k"].as_str().unwrap()).unwrap();
+            return EncodingKey::from_secret(&secret);
+        };
+        match self.jwk["kty"].as_str().unwrap() {
+            "RSA" => EncodingKey::from_rsa_pem(pem),
+            "EC" => EncodingKey::from_ec_pem(pem),
+            _ => EncodingKey::from_ed_pem(pem),
+        }
+        .unwrap()
+    }
+}
+
+pub fn question(token: &str, jwks: &Value, algorithm: Algorithm) -> Value {
+    json!({
+        "token": token,
+        "jwks": jwks,
+        "issuer": ISSUER,
+        "audience": AUDIENCE,
+        "algorithms": [algorithm.as_str()],
+        "now": NOW,
+    })
+}
