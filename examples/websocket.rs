@@ -88,25 +88,49 @@ async fn talk(mut socket: WebSocket, principal: Principal) {
 }
 
 const PAGE: &str = r##"<!doctype html>
+<html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>tower-bearer: WebSocket</title>
-<style>body { font: 16px/1.5 system-ui; margin: 3rem auto; max-width: 40rem }</style>
+<style>
+  :root { color-scheme: light dark }
+  body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 36rem; padding: 0 1rem }
+  h1 { font-size: 1.6rem; margin: 0 }
+  form { display: flex; gap: .5rem; margin: 1.5rem 0 1rem }
+  input, button { font: inherit; padding: .4rem .8rem }
+  input { flex: 1; min-width: 0 }
+  pre { background: #8882; border-radius: .4rem; margin: 0; min-height: 7.5em; padding: .8rem 1rem;
+        white-space: pre-wrap }
+</style>
 <h1>A WebSocket with a token</h1>
-<form><input name="text" value="hello" autofocus> <button>Send</button></form>
-<pre id="log"></pre>
+<p>The token is good for ten seconds, and the socket ends with it. Reload for another.</p>
+<form>
+  <input name="text" value="hello" aria-label="Message" autofocus>
+  <button disabled>Send</button>
+</form>
+<pre id="log" role="log"></pre>
 <script>
   const log = line => document.querySelector("#log").textContent += line + "\n";
-  const socket = (async () => {
+  const form = document.forms[0];
+  const button = form.querySelector("button");
+  (async () => {
     const token = await (await fetch("/token", { method: "POST" })).text();
-    const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/live", ["bearer", token]);
-    socket.onopen = () => { log(`open, protocol "${socket.protocol}"`); socket.send("hello"); };
+    const url = location.origin.replace(/^http/, "ws") + "/live";
+    const socket = new WebSocket(url, ["bearer", token]);
+    socket.onopen = () => {
+      log(`open, protocol "${socket.protocol}"`);
+      socket.send("hello");
+      button.disabled = false;
+    };
     socket.onmessage = event => log(event.data);
-    socket.onclose = event => log(`closed: ${event.code} ${event.reason}`);
-    return socket;
+    socket.onclose = event => {
+      log(`closed: ${event.code} ${event.reason}`);
+      button.disabled = true;
+    };
+    form.onsubmit = event => {
+      event.preventDefault();
+      socket.send(form.text.value);
+    };
   })();
-  document.forms[0].onsubmit = async event => {
-    event.preventDefault();
-    (await socket).send(event.target.text.value);
-  };
 </script>
 "##;

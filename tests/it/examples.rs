@@ -449,4 +449,23 @@ mod websocket {
         assert_eq!(echo, Message::Text("alice: hello".into()));
         assert!(refused.is_err());
     }
+
+    mod needs_chromium {
+        use super::*;
+
+        #[test]
+        #[ignore = "needs chromium: scripts/interop"]
+        fn page_opens_its_socket_and_sees_it_end_with_the_token() {
+            let check = std::env::var("BROWSER_CHECK")
+                .expect("BROWSER_CHECK is not set: run scripts/interop");
+            let program = Program::start("websocket", &[]);
+
+            let output = Command::new("sh")
+                .args(["-c", &format!("{check} '{}'", program.url)])
+                .output()
+                .unwrap();
+
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }
