@@ -90,7 +90,7 @@ async fn no_event_holds_any_part_of_a_token() {
         token().claim("iss", "x").sign(&key()),
         token().claim("email", "secret-value").claim("exp", 1).sign(&key()),
         token().claim("email", 7).sign(&key()),
-        token().header("kid", "k".repeat(250)).sign(&key().with_key_id("other")),
+        token().header("kid", "k".repeat(240)).sign(&key().with_key_id("other")),
         format!("{}x", good()),
     ];
     for token in tokens {
@@ -109,7 +109,7 @@ async fn no_event_holds_any_part_of_a_token() {
 async fn strangers_key_id_is_escaped_and_cut() {
     // RFC 8725bis §3.10: a stranger's kid is escaped
     use crate::support::verifier_of;
-    let stranger = token().header("kid", format!("\n\u{1b}[31m{}", "k".repeat(250)));
+    let stranger = token().header("kid", format!("\n\u{1b}[31m{}", "k".repeat(240)));
     let known = key().with_key_id("known").verifying_key();
     let error = verifier_of(known).verify(&stranger.sign(&key())).await.unwrap_err();
 

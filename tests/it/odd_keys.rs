@@ -18,7 +18,7 @@ fn problem(jwks: &Value) -> KeyProblem {
 
 #[test]
 fn jwk_and_set_are_objects() {
-    // RFC 7517 §4, §5: a JWK is a JSON object, and so is a set
+    // A JWK is a JSON object (RFC 7517 §4), and so is a set.
     let jwk = key_for(Algorithm::ES256).to_jwk();
     let members =
         json!(["EC", null, null, null, null, "P-256", null, null, jwk["x"], jwk["y"], null, null]);
