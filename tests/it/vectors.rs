@@ -148,3 +148,35 @@ async fn unencoded_example_is_refused_although_its_signature_is_good() {
         assert_eq!(error.reason(), reason, "{payload:?}");
     }
 }
+
+/// A token with one RSA signature, good or made wrong on purpose. The private key, of exponent 3,
+/// was thrown away.
+#[derive(Deserialize)]
+struct Padded {
+    name: String,
+    algorithm: String,
+    good: bool,
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct PaddedSet {
+    jwk: Value,
+    cases: Vec<Padded>,
+}
+
+#[tokio::test]
+async fn rsa_signature_with_any_other_padding_is_refused() {
+    // RFC 7518 §3.5: the salt is as long as the hash
+    // RFC 8017 §8.2.2: the encoded message is made again and compared, never parsed
+    let set: PaddedSet =
+        serde_json::from_str(include_str!("../fixtures/vectors/rsa_padding.json")).unwrap();
+    let jwk = set.jwk.to_string();
+
+    for Padded { name, algorithm, good, token } in set.cases {
+        let keys = KeySet::from_jwks_for(&jwk, &[algorithm.parse().unwrap()]).unwrap();
+        let reason = verifier_of(keys).verify(&token).await.err().map(|error| error.reason());
+        let expected = (!good).then_some(Reason::InvalidSignature);
+        assert_eq!(reason, expected, "{algorithm}: {name}");
+    }
+}
