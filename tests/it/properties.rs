@@ -154,7 +154,7 @@ proptest! {
 
     #[test]
     fn nesting_up_to_the_bound_is_accepted_and_beyond_refused(
-        brackets in vec(any::<bool>(), 1..200),
+        brackets in prop_oneof![vec(any::<bool>(), 29..34), vec(any::<bool>(), 1..200)],
     ) {
         let nested = brackets.iter().fold("0".to_owned(), |inner, list| match list {
             true => format!("[{inner}]"),
@@ -261,14 +261,14 @@ proptest! {
 /// Numbers as JSON writes them: near the clock, at the ends of every range, and beyond.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
-        (-200..200_i64).prop_map(|offset| (NOW as i64 + offset).to_string()),
-        (-200.0..200.0_f64).prop_map(|offset| format!("{:?}", NOW as f64 + offset)),
-        any::<i64>().prop_map(|number| number.to_string()),
-        any::<u64>().prop_map(|number| number.to_string()),
-        any::<f64>()
+        5 => (-65..65_i64).prop_map(|offset| (NOW as i64 + offset).to_string()),
+        5 => (-65.0..65.0_f64).prop_map(|offset| format!("{:?}", NOW as f64 + offset)),
+        1 => any::<i64>().prop_map(|number| number.to_string()),
+        1 => any::<u64>().prop_map(|number| number.to_string()),
+        1 => any::<f64>()
             .prop_filter("finite", |number| number.is_finite())
             .prop_map(|number| format!("{number:?}")),
-        "-?[1-9][0-9]{0,400}",
-        "-?[0-9]\\.[0-9]{1,40}[eE][+-]?[0-9]{1,4}",
+        1 => "-?[1-9][0-9]{0,400}",
+        1 => "-?[0-9]\\.[0-9]{1,40}[eE][+-]?[0-9]{1,4}",
     ]
 }
