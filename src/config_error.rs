@@ -173,7 +173,7 @@ impl fmt::Display for KeyProblem {
                 write!(f, "{algorithm} cannot be used with {kind}")
             }
             Self::AlgorithmNotAllowed { algorithm } => {
-                write!(f, "its algorithm {algorithm} is not among the allowed ones")
+                write!(f, "its algorithm {algorithm:?} is not among the allowed ones")
             }
             Self::UnsupportedType { kty } => write!(f, "the key type {kty:?} is not supported"),
             Self::NotForVerifying => {

@@ -86,13 +86,24 @@ impl Payload {
     /// Reads what the application wants to know.
     pub(crate) fn claims<C: DeserializeOwned>(&self) -> Result<C, AuthError> {
         serde_json::from_str(&self.0).map_err(|error| {
-            // serde quotes what it found, and a user may have written that.
-            let problem = shown(&error.to_string());
+            let problem = without_values(&error.to_string());
             let wanted = std::any::type_name::<C>();
             let detail = format!("the claims do not fit {wanted}: {problem}");
             AuthError::with_detail(Reason::ClaimsMismatch, detail)
         })
     }
+}
+
+/// What serde says, without the value it found: that is personal data, and a user may have written
+/// it. Its messages end with what was expected instead, and where.
+fn without_values(message: &str) -> String {
+    let named = ["missing field", "duplicate field"];
+    let rest = match message.rfind(", expected ") {
+        _ if named.iter().any(|start| message.starts_with(start)) => message,
+        Some(at) => &message[at + 2..],
+        None => &message[message.rfind(" at line ").map_or(message.len(), |at| at + 1)..],
+    };
+    shown(rest)
 }
 
 /// How many keys are tried on a token that does not name one.

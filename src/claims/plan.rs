@@ -2,6 +2,7 @@
 
 use super::grants::Kinds;
 use crate::config_error::ConfigError;
+use crate::json;
 
 /// A tree of member names; at some nodes there are roles or scopes, or a claim that must be there.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +63,9 @@ impl ReadPlan {
     fn leaf(&mut self, path: &str) -> Result<&mut Node, ConfigError> {
         let wrong = |problem| ConfigError::ClaimPath { path: path.to_owned(), problem };
         let segments = segments(path).map_err(wrong)?;
+        if segments.len() >= json::MAX_DEPTH {
+            return Err(wrong("is deeper than any token that is read"));
+        }
         if KNOWN.contains(&&*segments[0]) {
             return Err(wrong(
                 "names a claim of another meaning, which cannot hold roles or scopes",
@@ -149,7 +153,8 @@ mod tests {
 
     #[test]
     fn impossible_paths_are_config_errors() {
-        for path in ["", "/a~2b", "/a~", "aud", "/client_id/x"] {
+        let deep = "/a".repeat(200_000);
+        for path in ["", "/a~2b", "/a~", "aud", "/client_id/x", &deep, &"/a".repeat(32)] {
             let error = ReadPlan::new([path], []).unwrap_err();
             assert!(matches!(error, ConfigError::ClaimPath { .. }), "{path}");
         }

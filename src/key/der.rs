@@ -89,7 +89,8 @@ pub(super) fn is_public_key(bytes: &[u8]) -> bool {
 }
 
 fn read_block(block: &str) -> Result<Material, KeyProblem> {
-    let (label, document) = Document::from_pem(block).map_err(unreadable)?;
+    let text = in_lines(block);
+    let (label, document) = Document::from_pem(&text).map_err(unreadable)?;
     match label {
         "PUBLIC KEY" => read_spki(document.as_bytes()),
         "RSA PUBLIC KEY" => read_pkcs1(document.as_bytes()),
@@ -97,6 +98,18 @@ fn read_block(block: &str) -> Result<Material, KeyProblem> {
         label if label.ends_with("PRIVATE KEY") => Err(KeyProblem::Private),
         label => Err(KeyProblem::UnsupportedType { kty: label.to_owned() }),
     }
+}
+
+/// The block with its base64 in lines of 64, as RFC 7468 §2 wants it. Keycloak shows keys on one
+/// line, and YAML indents them.
+fn in_lines(block: &str) -> String {
+    let Some((begin, rest)) = block[PEM_BEGIN.len()..].split_once(DASHES) else {
+        return block.to_owned();
+    };
+    let Some((body, end)) = rest.split_once(DASHES) else { return block.to_owned() };
+    let body: Vec<char> = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let lines: Vec<String> = body.chunks(64).map(|line| line.iter().collect()).collect();
+    format!("{PEM_BEGIN}{begin}{DASHES}\n{}\n{DASHES}{}\n", lines.join("\n"), end.trim_end())
 }
 
 /// The PEM blocks of a text; several keys may stand in one file.
@@ -127,6 +140,7 @@ fn unreadable(error: impl ToString) -> KeyProblem {
     KeyProblem::Unreadable(error.to_string())
 }
 
+const DASHES: &str = "-----";
 const PEM_BEGIN: &str = "-----BEGIN ";
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

@@ -184,10 +184,18 @@ pub(super) fn bind(
     if let Some(algorithm) = algorithms.iter().find(|algorithm| !is_allowed(algorithm)) {
         return Err(KeyProblem::AlgorithmNotAllowed { algorithm: algorithm.to_string() });
     }
-    algorithms
-        .into_iter()
-        .map(|algorithm| VerifyingKey::named(algorithm, material, key_id))
-        .collect()
+    // A secret of 32 bytes is good for HS256 although it is too short for HS384.
+    let (mut keys, mut problems) = (Vec::new(), Vec::new());
+    for algorithm in algorithms {
+        match VerifyingKey::named(algorithm, material, key_id) {
+            Ok(key) => keys.push(key),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match problems.into_iter().next() {
+        Some(problem) if keys.is_empty() => Err(problem),
+        _ => Ok(keys),
+    }
 }
 
 pub(super) fn utf8<'b>(bytes: &'b [u8], expected: &'static str) -> Result<&'b str, ConfigError> {

@@ -99,7 +99,9 @@ impl TestToken {
     }
 
     fn starting(self, seconds: i64) -> Self {
-        self.claim("iat", seconds).claim("nbf", seconds).claim("exp", json!(seconds + 900))
+        self.claim("iat", seconds)
+            .claim("nbf", seconds)
+            .claim("exp", json!(seconds.saturating_add(900)))
     }
 }
 

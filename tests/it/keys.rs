@@ -103,6 +103,25 @@ fn several_keys_in_one_pem_file_are_all_read() {
 }
 
 #[test]
+fn pem_may_be_written_on_one_line_or_indented() {
+    let body = |pem: &str| pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    let (begin, end) = ("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----");
+    let expected = KeySet::from_pem(RSA_PEM).unwrap().keys().len();
+    for text in [
+        format!("{begin}\n{}\n{end}", body(RSA_PEM)),
+        format!("{begin}{}{end}", body(RSA_PEM)),
+        RSA_PEM.replace('\n', "\n      "),
+        RSA_PEM.replace('\n', "  \n"),
+        RSA_PEM.replacen('\n', "\n\n", 1),
+        format!("{begin}{}{end}\n{begin}{}{end} comment", body(RSA_PEM), body(EC_PEM)),
+    ] {
+        assert!(KeySet::from_pem(&text).is_ok_and(|keys| keys.keys().len() >= expected), "{text}");
+    }
+    let wrong_end = RSA_PEM.replace("END PUBLIC KEY", "END RSA PUBLIC KEY");
+    assert!(matches!(problem(KeySet::from_pem(wrong_end)), KeyProblem::Unreadable(_)));
+}
+
+#[test]
 fn private_key_in_pem_is_refused_and_so_is_text_without_a_key() {
     let private = RSA_PEM.replace("PUBLIC", "PRIVATE");
 
@@ -329,6 +348,15 @@ fn secret_in_a_jwk_must_name_its_algorithm() {
 
     assert_eq!(problem(KeySet::from_jwks(&jwk)), KeyProblem::SecretWithoutAlgorithm);
     assert!(KeySet::from_jwks_for(&jwk, &[Algorithm::HS256]).is_ok());
+    // What is too short for one algorithm may be long enough for another.
+    let short = json!({ "kty": "oct", "k": "A".repeat(43) }).to_string();
+    let both = [Algorithm::HS512, Algorithm::HS256];
+    assert_eq!(
+        KeySet::from_jwks_for(&short, &both).unwrap().keys()[0].algorithm(),
+        Algorithm::HS256
+    );
+    let error = problem(KeySet::from_jwks_for(&short, &[Algorithm::HS512]));
+    assert_eq!(error, KeyProblem::SecretTooShort { bits: 256, required: 512 });
 }
 
 #[tokio::test]
