@@ -90,10 +90,13 @@ pub fn judge_header(bytes: &[u8], algorithm: &str) -> Expected {
         None => Ok(None),
         Some(raw) => serde_json::from_str::<String>(raw).map(Some),
     };
-    let (Ok(alg), Ok(kid), Ok(typ), Ok(_)) = (text("alg"), text("kid"), text("typ"), text("cty"))
+    let (Ok(alg), Ok(kid), Ok(typ), Ok(cty)) = (text("alg"), text("kid"), text("typ"), text("cty"))
     else {
         return Expected::Refused;
     };
+    let nested =
+        cty.is_some_and(|cty| ["jwt", "application/jwt"].contains(&&*cty.to_ascii_lowercase()));
+    let too_many = members.0.len() > 32;
     let right_type = typ.is_none_or(|typ| {
         let typ = typ.to_ascii_lowercase();
         ["jwt", "at+jwt", "application/jwt", "application/at+jwt"].contains(&&*typ)
@@ -101,8 +104,15 @@ pub fn judge_header(bytes: &[u8], algorithm: &str) -> Expected {
     let extended =
         members.get("crit").is_some() || members.get("b64").is_some_and(|b64| b64.trim() != "true");
     let same_key = kid.is_none_or(|kid| kid == algorithm);
-    Expected::from(alg.as_deref() == Some(algorithm) && same_key && right_type && !extended)
-        .and(depth_of(bytes))
+    Expected::from(
+        alg.as_deref() == Some(algorithm)
+            && same_key
+            && right_type
+            && !extended
+            && !nested
+            && !too_many,
+    )
+    .and(depth_of(bytes))
 }
 
 /// Judges a payload behind a good signature.
@@ -129,8 +139,20 @@ pub fn judge_payload(bytes: &[u8]) -> Expected {
         && values.get("aud").is_some_and(|aud| {
             aud == AUDIENCE || aud.as_array().is_some_and(|all| all.iter().any(|a| a == AUDIENCE))
         });
+    // Marks of other kinds of token.
+    let is_access_token = ["nonce", "at_hash", "c_hash", "events", "cnf"]
+        .iter()
+        .all(|mark| !values.contains_key(*mark))
+        && is("typ", |typ| {
+            let typ = typ.as_str().unwrap_or_default().to_ascii_lowercase();
+            !["id", "refresh", "offline", "logout", "serialized-id"].contains(&&*typ)
+        })
+        && is("token_use", |token_use| token_use == "access");
+    let too_many = claims.0.len() > 512;
     // The leeway of 60 seconds is the default.
     let now = NOW as f64;
+    let made = values.get("iat").map(seconds);
+    let made = made.map_or(Expected::Accepted, |iat| not_later(iat, now + 60.0));
     let in_time = match (values.get("exp").map(seconds), values.get("nbf").map(seconds)) {
         (None, _) => Expected::Refused,
         (Some(exp), nbf) => {
@@ -138,7 +160,10 @@ pub fn judge_payload(bytes: &[u8]) -> Expected {
             nbf.map_or(fresh, |nbf| fresh.and(not_later(nbf, now + 60.0)))
         }
     };
-    Expected::from(right_types && right_parties).and(in_time).and(depth_of(bytes))
+    Expected::from(right_types && right_parties && is_access_token && !too_many)
+        .and(in_time)
+        .and(made)
+        .and(depth_of(bytes))
 }
 
 /// Checks that what was accepted is what the payload says, and that the grants are its own.

@@ -45,6 +45,8 @@ fuzz_target!(|input: &[u8]| {
                 Reason::WrongAudience,
                 Reason::Expired,
                 Reason::NotYetValid,
+                Reason::WrongTokenType,
+                Reason::BoundToken,
                 Reason::ClaimsMismatch,
             ],
         ),
