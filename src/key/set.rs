@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::verifying::{bind, utf8};
 use super::{Candidates, KeySource, Lookup, VerifyingKey, der, jwk};
@@ -25,8 +26,13 @@ use crate::trace;
 ///
 /// A token that names a `kid` is checked with the keys of that name, or else with those that have
 /// none; a token without `kid` with every key of its algorithm, 16 at the most.
+///
+/// Cloning is cheap.
 #[derive(Clone, Default)]
-pub struct KeySet {
+pub struct KeySet(Arc<Index>);
+
+#[derive(Default)]
+struct Index {
     keys: Vec<VerifyingKey>,
     by_id: HashMap<Box<str>, ByAlgorithm>,
     without_id: ByAlgorithm,
@@ -121,12 +127,12 @@ impl KeySet {
 
     /// The keys, in the order they were given.
     pub fn keys(&self) -> &[VerifyingKey] {
-        &self.keys
+        &self.0.keys
     }
 
     /// The keys that were left out, with the reason of each.
     pub fn skipped(&self) -> &[SkippedKey] {
-        &self.skipped
+        &self.0.skipped
     }
 
     fn read_jwks(jwks: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
@@ -172,26 +178,29 @@ impl KeySet {
             return Err(ConfigError::NoUsableKey { skipped });
         }
         skipped.iter().for_each(trace::skipped_key);
-        Ok(Self { skipped, ..usable.into_iter().collect() })
+        Ok(Self::index(usable, skipped))
     }
-}
 
-impl FromIterator<VerifyingKey> for KeySet {
-    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
-        let keys: Vec<VerifyingKey> = keys.into_iter().collect();
+    fn index(keys: Vec<VerifyingKey>, skipped: Vec<SkippedKey>) -> Self {
         let mut ids: HashMap<Box<str>, Vec<&VerifyingKey>> = HashMap::new();
         for key in &keys {
             if let Some(id) = key.key_id() {
                 ids.entry(id.into()).or_default().push(key);
             }
         }
-        Self {
+        Self(Arc::new(Index {
             by_id: ids.into_iter().map(|(id, keys)| (id, by_algorithm(keys))).collect(),
             without_id: by_algorithm(keys.iter().filter(|key| key.key_id().is_none())),
             all: by_algorithm(&keys),
-            skipped: Vec::new(),
+            skipped,
             keys,
-        }
+        }))
+    }
+}
+
+impl FromIterator<VerifyingKey> for KeySet {
+    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
+        Self::index(keys.into_iter().collect(), Vec::new())
     }
 }
 
@@ -203,13 +212,14 @@ impl From<VerifyingKey> for KeySet {
 
 impl KeySource for KeySet {
     fn lookup(&self, header: &Header) -> Lookup {
+        let Index { keys, by_id, without_id, all, .. } = &*self.0;
         let algorithm = header.algorithm();
         let (found, is_known) = match header.key_id() {
-            None => (find(&self.all, algorithm), !self.keys.is_empty()),
+            None => (find(all, algorithm), !keys.is_empty()),
             Some(id) => {
-                let named = self.by_id.get(id);
+                let named = by_id.get(id);
                 let found = named.and_then(|keys| find(keys, algorithm));
-                (found.or_else(|| find(&self.without_id, algorithm)), named.is_some())
+                (found.or_else(|| find(without_id, algorithm)), named.is_some())
             }
         };
         match (found, is_known) {
@@ -246,8 +256,8 @@ fn by_algorithm<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>) -> ByAlgor
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySet")
-            .field("keys", &self.keys)
-            .field("skipped", &self.skipped)
+            .field("keys", &self.keys())
+            .field("skipped", &self.skipped())
             .finish_non_exhaustive()
     }
 }
