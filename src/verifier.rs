@@ -114,8 +114,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token after the key source has had one chance to get keys.
     pub(crate) async fn verify_after_refresh(&self, token: &str) -> Result<Verified<C>, AuthError> {
-        self.keys.refresh().await?;
         let compact = self.parse(token)?;
+        self.keys.refresh(compact.header()).await?;
         let answer = self.keys.lookup(compact.header());
         self.finish(compact, answer)
     }

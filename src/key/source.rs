@@ -32,7 +32,7 @@ use crate::jose::Header;
 ///         }
 ///     }
 ///
-///     async fn refresh(&self) -> Result<(), KeysUnavailable> {
+///     async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
 ///         let jwks = load_jwks().await.map_err(KeysUnavailable::new)?;
 ///         let keys = KeySet::from_jwks(jwks).map_err(KeysUnavailable::new)?;
 ///         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
@@ -51,9 +51,10 @@ pub trait KeySource: Send + Sync + 'static {
     /// choose among the keys and nothing else.
     fn lookup(&self, header: &Header) -> Lookup;
 
-    /// Tries to get keys that [`lookup`](Self::lookup) asked for. Runs while a request waits, so it
-    /// must be bounded in time.
-    fn refresh(&self) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
+    /// Tries to get the keys for a token with this header, for which [`lookup`](Self::lookup) has
+    /// asked. Runs while a request waits, so it must be bounded in time.
+    fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
+        let _ = header;
         ready(Ok(()))
     }
 }
@@ -114,8 +115,8 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
         (**self).lookup(header)
     }
 
-    fn refresh(&self) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
-        (**self).refresh()
+    fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
+        (**self).refresh(header)
     }
 }
 
@@ -132,15 +133,17 @@ impl KeySource for VerifyingKey {
 /// A [`KeySource`] whose type is forgotten. Only the cold path pays for a box.
 pub(crate) trait ErasedKeySource: Send + Sync {
     fn lookup(&self, header: &Header) -> Lookup;
-    fn refresh(&self) -> Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + '_>>;
+    fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a>;
 }
+
+type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + 'a>>;
 
 impl<K: KeySource> ErasedKeySource for K {
     fn lookup(&self, header: &Header) -> Lookup {
         KeySource::lookup(self, header)
     }
 
-    fn refresh(&self) -> Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + '_>> {
-        Box::pin(KeySource::refresh(self))
+    fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a> {
+        Box::pin(KeySource::refresh(self, header))
     }
 }

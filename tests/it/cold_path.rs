@@ -52,7 +52,7 @@ impl KeySource for Slow {
         if self.loaded.load(Ordering::SeqCst) { self.key.lookup(header) } else { Lookup::Refresh }
     }
 
-    async fn refresh(&self) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
         self.refreshes.fetch_add(1, Ordering::SeqCst);
         self.gate.acquire().await.map_err(KeysUnavailable::new)?.forget();
         self.loaded.store(true, Ordering::SeqCst);
@@ -98,7 +98,7 @@ async fn source_is_asked_to_refresh_once_for_a_request() {
             Lookup::Refresh
         }
 
-        async fn refresh(&self) -> Result<(), KeysUnavailable> {
+        async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
             self.0.fetch_add(1, Ordering::SeqCst);
             Ok(())
         }

@@ -264,7 +264,7 @@ impl KeySource for Slow {
         Lookup::Refresh
     }
 
-    async fn refresh(&self) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
         std::future::pending().await
     }
 }
