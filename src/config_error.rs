@@ -46,6 +46,13 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Keys cannot be fetched from this address.
+    Address {
+        /// The address as it was configured.
+        address: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The realm holds a character that no challenge may carry (RFC 9110 §11.5).
     Realm {
         /// The realm as it was configured.
@@ -84,6 +91,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "the key id has {bytes} bytes; 256 are the most")
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
+            Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
             Self::Realm { realm } => write!(
                 f,
                 "the realm {realm:?} may hold printable ASCII except `\"` and `\\` only, and not \
@@ -149,6 +157,13 @@ pub enum KeyProblem {
     SecretWithoutAlgorithm,
     /// The key is private and has no place among public ones.
     Private,
+    /// The key is a secret that was published: everybody knows it.
+    PublishedSecret,
+    /// The set is too long: this key and those behind it are not used.
+    TooMany {
+        /// How many keys are used.
+        most: usize,
+    },
     /// The key's encoding cannot be read.
     Unreadable(String),
     /// The crate was built without a back end for signatures; switch the feature `aws-lc-rs` on.
@@ -182,6 +197,15 @@ impl fmt::Display for KeyProblem {
             Self::Contradiction => f.write_str("its members contradict each other"),
             Self::SecretWithoutAlgorithm => f.write_str("a secret must name its `alg`"),
             Self::Private => f.write_str("it is a private key; give the public one"),
+            Self::PublishedSecret => f.write_str(
+                "it is a secret in a public place; whoever signs with it must change it",
+            ),
+            Self::TooMany { most } => {
+                write!(
+                    f,
+                    "the set is too long; this key and those behind it are not used, but the first {most} are"
+                )
+            }
             Self::Unreadable(problem) => write!(f, "it cannot be read: {problem}"),
             Self::NoBackEnd => f.write_str(
                 "the crate was built without a back end for signatures; switch the feature \

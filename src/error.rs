@@ -187,6 +187,13 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
+/// An error with its reason, and the reason of that, and so on.
+#[cfg(feature = "refresh")]
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 const MAX_SHOWN: usize = 200;
 
 impl From<Reason> for AuthError {

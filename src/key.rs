@@ -1,14 +1,24 @@
 //! Keys: loading them, and finding the one that verifies a token.
 
+#[cfg(feature = "refresh")]
+mod cached;
 mod decoding;
 mod der;
+#[cfg(feature = "jwks")]
+mod http;
 mod jwk;
 mod set;
 mod source;
+mod status;
 mod verifying;
 
+#[cfg(feature = "jwks")]
+pub use self::http::{HttpClient, HttpFetch, RemoteKeys};
+#[cfg(feature = "refresh")]
+pub use cached::{CachedKeys, Fetch, FetchBudget, Fetched};
 pub use set::KeySet;
 pub use source::{Candidates, KeySource, Lookup};
+pub use status::{FetchFailure, KeysState, KeysStatus};
 pub use verifying::VerifyingKey;
 
 #[cfg(feature = "issue")]

@@ -103,7 +103,13 @@ pub use crate::issue::{
     IssueError, IssuedToken, JwksBody, JwksService, PublicKeys, TokenIssuer, TokenRequest,
 };
 pub use crate::jose::{Algorithm, Header, UnknownAlgorithm};
-pub use crate::key::{Candidates, KeySet, KeySource, Lookup, VerifyingKey};
+#[cfg(feature = "refresh")]
+pub use crate::key::{CachedKeys, Fetch, FetchBudget, Fetched};
+pub use crate::key::{
+    Candidates, FetchFailure, KeySet, KeySource, KeysState, KeysStatus, Lookup, VerifyingKey,
+};
+#[cfg(feature = "jwks")]
+pub use crate::key::{HttpClient, HttpFetch, RemoteKeys};
 pub use crate::middleware::{
     Bearer, BearerLayer, RequireFuture, RequireLayer, RequireService, ResponseFuture, require,
 };

@@ -4,6 +4,8 @@
 //! logged at `DEBUG`, so that an attack does not fill a disk; what an operator must mend is logged
 //! at `WARN` or `ERROR`. No event holds a token.
 
+#[cfg(feature = "tracing")]
+use crate::config_error::KeyProblem;
 use crate::config_error::SkippedKey;
 use crate::error::{AuthError, Reason};
 
@@ -19,9 +21,52 @@ pub(crate) fn refused(error: &AuthError) {
 /// Reports a key that was left out of its set.
 pub(crate) fn skipped_key(key: &SkippedKey) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "tower_bearer", index = key.index, problem = %key.problem, "key skipped");
+    match key.problem {
+        // Somebody has published what nobody may know.
+        KeyProblem::Private | KeyProblem::PublishedSecret => {
+            tracing::error!(target: "tower_bearer", key = %key, "key skipped");
+        }
+        _ => tracing::warn!(target: "tower_bearer", key = %key, "key skipped"),
+    }
     #[cfg(not(feature = "tracing"))]
     let _ = key;
+}
+
+/// Reports that an issuer's metadata has not come, and that what it said before stays in use.
+#[cfg(feature = "jwks")]
+pub(crate) fn metadata_not_fetched(issuer: &str, problem: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "tower_bearer", issuer, problem, "metadata not fetched");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (issuer, problem);
+}
+
+/// Reports that keys have come, the more loudly if they had not for a while.
+#[cfg(feature = "refresh")]
+pub(crate) fn keys_fetched(source: &str, keys: usize, again: bool) {
+    #[cfg(feature = "tracing")]
+    if again {
+        tracing::info!(target: "tower_bearer", source, keys, "keys can be fetched again");
+    } else {
+        tracing::debug!(target: "tower_bearer", source, keys, "keys fetched");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, keys, again);
+}
+
+/// Reports that keys have not come.
+#[cfg(feature = "refresh")]
+pub(crate) fn keys_not_fetched(source: &str, problem: &str, state: &str, usable: bool) {
+    #[cfg(feature = "tracing")]
+    if usable {
+        let message = "keys not fetched; those that are here stay in use";
+        tracing::warn!(target: "tower_bearer", source, problem, keys = state, "{message}");
+    } else {
+        let message = "keys not fetched; requests are answered 503";
+        tracing::error!(target: "tower_bearer", source, problem, keys = state, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem, state, usable);
 }
 
 enum Severity {

@@ -33,6 +33,18 @@ pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
     }
 }
 
+/// Reads a JWK set (RFC 7517 §5) and nothing else: a single key is no answer to who asks for a set.
+#[cfg(feature = "jwks")]
+pub(super) fn read_public_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
+    let keys = read_object::<Set<'_>>(text).and_then(|set| {
+        set.keys.ok_or_else(|| "there is no member `keys`, which is a list".to_owned())
+    });
+    match keys {
+        Ok(keys) => Ok(keys.into_iter().map(|key| read(key.get())).collect()),
+        Err(problem) => Err(ConfigError::UnreadableKeys { expected: "a JWK set", problem }),
+    }
+}
+
 /// Whether the bytes are the text of a public JWK, or of a set with one. Whether the key could be
 /// used does not matter: everybody knows it.
 pub(super) fn is_public_key(bytes: &[u8]) -> bool {

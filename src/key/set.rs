@@ -1,9 +1,11 @@
 use std::collections::HashMap;
+#[cfg(feature = "refresh")]
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use super::verifying::{bind, utf8};
-use super::{Candidates, KeySource, Lookup, VerifyingKey, der, jwk};
+use super::{Candidates, KeySource, KeysStatus, Lookup, VerifyingKey, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
 use crate::crypto::Material;
 use crate::jose::{Algorithm, Header};
@@ -135,6 +137,38 @@ impl KeySet {
         &self.0.skipped
     }
 
+    /// The same keys but for those of these names.
+    #[cfg(feature = "refresh")]
+    pub(super) fn without(&self, names: &HashSet<Box<str>>) -> Self {
+        let is_named = |key: &VerifyingKey| key.key_id().is_some_and(|id| names.contains(id));
+        if !self.keys().iter().any(is_named) {
+            return self.clone();
+        }
+        let keys = self.keys().iter().filter(|key| !is_named(key)).cloned().collect();
+        Self::index(keys, self.skipped().to_vec())
+    }
+
+    /// Reads a JWK set from a public place: secrets have no business there, and whoever fills it shall
+    /// not fill our memory.
+    #[cfg(feature = "jwks")]
+    pub(super) fn read_remote(
+        jwks: &[u8],
+        allowed: Option<&[Algorithm]>,
+    ) -> Result<Self, ConfigError> {
+        let entries = jwk::read_public_set(utf8(jwks, "a JWK set")?)?;
+        let is_too_long = entries.len() > MOST_REMOTE_KEYS;
+        let keys = entries.into_iter().take(MOST_REMOTE_KEYS).map(|entry| {
+            let keys = entry.key.and_then(|(material, declared)| match material {
+                Material::Secret(_) => Err(KeyProblem::PublishedSecret),
+                _ => bind(&material, declared, allowed, entry.key_id.as_deref()),
+            });
+            (entry.key_id, keys)
+        });
+        let rest =
+            is_too_long.then_some((None, Err(KeyProblem::TooMany { most: MOST_REMOTE_KEYS })));
+        Self::collect_usable(keys.chain(rest))
+    }
+
     fn read_jwks(jwks: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
         let entries = jwk::read_set(utf8(jwks, "a JWK or a JWK set")?)?;
         Self::collect_usable(entries.into_iter().map(|entry| {
@@ -230,6 +264,10 @@ impl KeySource for KeySet {
             (None, false) => Lookup::Unknown,
         }
     }
+
+    fn status(&self) -> Option<KeysStatus> {
+        Some(KeysStatus::of_fixed(self))
+    }
 }
 
 fn find(keys: &ByAlgorithm, algorithm: Algorithm) -> Option<&Candidates> {
@@ -261,3 +299,6 @@ impl fmt::Debug for KeySet {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(feature = "jwks")]
+const MOST_REMOTE_KEYS: usize = 100;

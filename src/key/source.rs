@@ -3,7 +3,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::VerifyingKey;
+use super::{KeysStatus, VerifyingKey};
 use crate::error::KeysUnavailable;
 use crate::jose::Header;
 
@@ -56,6 +56,11 @@ pub trait KeySource: Send + Sync + 'static {
     fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
         let _ = header;
         ready(Ok(()))
+    }
+
+    /// How the source is doing, if it can tell.
+    fn status(&self) -> Option<KeysStatus> {
+        None
     }
 }
 
@@ -118,6 +123,10 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
     fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
         (**self).refresh(header)
     }
+
+    fn status(&self) -> Option<KeysStatus> {
+        (**self).status()
+    }
 }
 
 impl KeySource for VerifyingKey {
@@ -134,6 +143,7 @@ impl KeySource for VerifyingKey {
 pub(crate) trait ErasedKeySource: Send + Sync {
     fn lookup(&self, header: &Header) -> Lookup;
     fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a>;
+    fn status(&self) -> Option<KeysStatus>;
 }
 
 type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + 'a>>;
@@ -145,5 +155,9 @@ impl<K: KeySource> ErasedKeySource for K {
 
     fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a> {
         Box::pin(KeySource::refresh(self, header))
+    }
+
+    fn status(&self) -> Option<KeysStatus> {
+        KeySource::status(self)
     }
 }

@@ -1,0 +1,307 @@
+//! Keys that are fetched, kept, and fetched again in time.
+//!
+//! [`schedule`] decides when, [`keeper`] is the task that does it, [`CachedKeys`] is what requests see
+//! of it: a snapshot to look into, and a fetch to wait for when a key is not there.
+
+mod budget;
+mod fetch;
+mod keeper;
+mod schedule;
+mod store;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+pub use budget::FetchBudget;
+pub use fetch::{Fetch, Fetched};
+
+use self::budget::Bucket;
+use self::schedule::{Ask, Timing};
+use self::store::Store;
+use super::{KeySet, KeySource, KeysStatus, Lookup};
+use crate::error::KeysUnavailable;
+use crate::jose::Header;
+
+/// Keeps the keys that a [`Fetch`] brings, and has them fetched again before they are too old.
+///
+/// [`RemoteKeys`](crate::RemoteKeys) and [`FileKeys`](crate::FileKeys) are made of this; with a `Fetch`
+/// of your own the keys can come from anywhere.
+///
+/// - **Look-ups never wait.** They read what the last fetch has brought, whatever the next one is
+///   doing.
+/// - **One fetch at a time**, in a task of its own: a client that hangs up cancels nothing, and all
+///   requests that need the fetch share it.
+/// - **Rotation.** A token that names an unknown key waits for a fetch, so the first token of a new
+///   key is accepted. Strangers can name keys that do not exist: what they can cause is limited by
+///   [a budget](Self::with_fetch_budget). A bad signature of a known key causes nothing.
+/// - **Outages.** Keys that should have been replaced stay in use [for a while](Self::with_stale_for),
+///   and failed fetches are repeated with growing pauses. An unusable answer replaces nothing. A key
+///   that is missing from a good answer is gone at once.
+///
+/// A source can be made anywhere. The first look-up (or [`await_ready`](Self::await_ready)) starts a
+/// task in the tokio runtime it is called from, whose I/O and timers must be enabled; the task ends
+/// with the source.
+///
+/// # Defaults
+///
+/// | | |
+/// |---|---|
+/// | keys are fresh for | what the provider says, 1 minute to 24 hours; 10 minutes if it says nothing |
+/// | they are fetched again after | 80 % of that, ± 5 % |
+/// | after a failed fetch | 1 second, then twice as long up to a minute, with jitter |
+/// | stale keys are used for | 4 hours |
+/// | an unknown key is waited for | 5 seconds, by 256 requests at the most |
+/// | unknown keys cause | 3 fetches, and one more every 10 seconds |
+/// | a fetch may take | 30 seconds |
+pub struct CachedKeys<F> {
+    fetch: Arc<F>,
+    settings: Settings,
+    store: OnceLock<Arc<Store>>,
+    keeper: Mutex<Option<AbortHandle>>,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    timing: Timing,
+    wait: Duration,
+    most_waiting: usize,
+    shared_budget: FetchBudget,
+    initial_keys: Option<KeySet>,
+}
+
+impl<F: Fetch> CachedKeys<F> {
+    /// Keeps the keys that `fetch` brings.
+    pub fn new(fetch: F) -> Self {
+        let timing = Timing {
+            fresh_at_least: Duration::from_secs(60),
+            fresh_at_most: Duration::from_secs(24 * 60 * 60),
+            fresh_by_default: Duration::from_secs(10 * 60),
+            stale_for: Duration::from_secs(4 * 60 * 60),
+            first_retry: Duration::from_secs(1),
+            last_retry: Duration::from_secs(60),
+            budget: Bucket::new(3, Duration::from_secs(10)),
+        };
+        let settings = Settings {
+            timing,
+            wait: Duration::from_secs(5),
+            most_waiting: 256,
+            shared_budget: FetchBudget::of_the_program(),
+            initial_keys: None,
+        };
+        Self { fetch: Arc::new(fetch), settings, store: OnceLock::new(), keeper: Mutex::new(None) }
+    }
+
+    /// Starts with these keys instead of none, and has others fetched at once.
+    ///
+    /// They count as stale: if the provider cannot be reached, they are used for as long as
+    /// [stale keys](Self::with_stale_for) are.
+    #[must_use]
+    pub fn with_initial_keys(self, keys: KeySet) -> Self {
+        self.change(|settings| settings.initial_keys = Some(keys))
+    }
+
+    /// Sets how long keys stay in use after they should have been replaced. The default is 4 hours.
+    ///
+    /// Through an outage of that length nobody notices anything. The price: while the provider cannot
+    /// be reached, a key that it has withdrawn lives as long ([`drop_key`](Self::drop_key) ends it).
+    /// Afterwards requests are answered 503 until the provider is back.
+    #[must_use]
+    pub fn with_stale_for(self, stale_for: Duration) -> Self {
+        self.change(|settings| settings.timing.stale_for = stale_for)
+    }
+
+    /// Sets the bounds to what a provider can say about how long its keys are fresh. The default is
+    /// 1 minute to 24 hours.
+    #[must_use]
+    pub fn with_freshness_between(self, bounds: RangeInclusive<Duration>) -> Self {
+        self.change(|settings| {
+            (settings.timing.fresh_at_least, settings.timing.fresh_at_most) = bounds.into_inner();
+        })
+    }
+
+    /// Sets how long keys are fresh if the provider does not say. The default is 10 minutes.
+    #[must_use]
+    pub fn with_default_freshness(self, fresh_for: Duration) -> Self {
+        self.change(|settings| settings.timing.fresh_by_default = fresh_for)
+    }
+
+    /// Sets how many fetches tokens with unknown keys can cause at once, and after how much time
+    /// there is one more. The default is 3, and one more every 10 seconds.
+    ///
+    /// Failed fetches count like others. When none is left, nobody waits: such tokens are answered
+    /// 401 if the last fetch succeeded and 503 if it failed.
+    #[must_use]
+    pub fn with_fetch_budget(self, fetches: u32, one_more_every: Duration) -> Self {
+        self.change(|settings| settings.timing.budget = Bucket::new(fetches, one_more_every))
+    }
+
+    /// Sets the budget that this source shares with others. The default is one for the whole program.
+    #[must_use]
+    pub fn with_shared_budget(self, budget: FetchBudget) -> Self {
+        self.change(|settings| settings.shared_budget = budget)
+    }
+
+    /// Sets how long a request waits for an unknown key. The default is 5 seconds; afterwards it is
+    /// answered 503.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        self.change(|settings| settings.wait = wait)
+    }
+
+    /// Sets how many requests may wait for keys at once. The default is 256; the others are answered
+    /// 503 at once.
+    #[must_use]
+    pub fn with_most_waiting(self, requests: usize) -> Self {
+        self.change(|settings| settings.most_waiting = requests)
+    }
+
+    /// Waits until there are keys. For programs that would rather not start without.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysUnavailable`] with what went wrong last, when there are still none after `at_most`. The
+    /// source goes on trying.
+    pub async fn await_ready(&self, at_most: Duration) -> Result<(), KeysUnavailable> {
+        let store = self.store();
+        let mut ended = store.ended.subscribe();
+        self.ensure_keeper(store)?;
+        let ready = async {
+            while !store.has_keys() {
+                ended.changed().await.expect("the store holds the sender");
+                self.ensure_keeper(store)?;
+            }
+            Ok(())
+        };
+        timeout(at_most, ready).await.unwrap_or_else(|_| Err(store.unavailable()))
+    }
+
+    /// Stops using the keys of this name, from the next request on, until
+    /// [`restore_key`](Self::restore_key), whatever the provider publishes. For operators who know of a
+    /// stolen key before the provider does.
+    ///
+    /// Only this source forgets the key: other processes have to be told as well.
+    pub fn drop_key(&self, key_id: &str) {
+        self.store().change_dropped(|dropped| _ = dropped.insert(key_id.into()));
+    }
+
+    /// Uses keys of this name again.
+    pub fn restore_key(&self, key_id: &str) {
+        self.store().change_dropped(|dropped| _ = dropped.remove(key_id));
+    }
+
+    /// What the keys are like, and how the last fetches went.
+    pub fn status(&self) -> KeysStatus {
+        self.store().status(self.fetch.describe())
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        // What may have begun with other settings begins anew.
+        self.stop();
+        self.store = OnceLock::new();
+        self
+    }
+
+    fn store(&self) -> &Arc<Store> {
+        self.store.get_or_init(|| Arc::new(Store::new(&self.settings)))
+    }
+
+    /// Sees to it that somebody fetches.
+    fn ensure_keeper(&self, store: &Arc<Store>) -> Result<(), KeysUnavailable> {
+        if store.is_kept() {
+            return Ok(());
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(KeysUnavailable::new("keys are fetched by tokio, and no runtime is here"));
+        };
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if !store.is_kept() {
+            *keeper = Some(keeper::start(&runtime, Arc::clone(&self.fetch), Arc::clone(store)));
+        }
+        Ok(())
+    }
+
+    /// Waits until a fetch has ended.
+    async fn ended(&self, store: &Arc<Store>, fetch: u64) -> Result<(), KeysUnavailable> {
+        let mut ended = store.ended.subscribe();
+        loop {
+            // Again and again: a keeper ends with its runtime, of which there may be several.
+            self.ensure_keeper(store)?;
+            if *ended.borrow_and_update() >= fetch {
+                return Ok(());
+            }
+            store.wake.notify_one();
+            ended.changed().await.expect("the store holds the sender");
+        }
+    }
+}
+
+impl<F> CachedKeys<F> {
+    fn stop(&mut self) {
+        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        keeper.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl<F: Fetch> KeySource for CachedKeys<F> {
+    fn lookup(&self, header: &Header) -> Lookup {
+        let store = self.store();
+        // Without a runtime the keys that are here can be used all the same.
+        _ = self.ensure_keeper(store);
+        store.lookup(header)
+    }
+
+    async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
+        let store = self.store();
+        self.ensure_keeper(store)?;
+        let deadline = Instant::now() + self.settings.wait;
+        let (mut waiting, mut first) = (None, None);
+        loop {
+            let (fetch, began_before) = match store.ask(&self.settings.shared_budget) {
+                Ask::Wait { fetch, began_before } => (fetch, began_before),
+                Ask::Settled => return Ok(()),
+                Ask::Unavailable => return Err(store.unavailable()),
+            };
+            if waiting.is_none() {
+                let permit = store.waiting.try_acquire();
+                waiting = Some(permit.map_err(|_| store.overrun())?);
+            }
+            let ended = timeout_at(deadline, self.ended(store, fetch)).await;
+            ended.unwrap_or_else(|_| Err(store.out_of_time()))?;
+            if !store.last_succeeded() {
+                return Err(store.unavailable());
+            }
+            // What was asked for before this request came may not know its key yet.
+            let began_after = !began_before || first.is_some_and(|first| fetch > first);
+            first.get_or_insert(fetch);
+            if began_after || !matches!(store.lookup(header), Lookup::Refresh) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn status(&self) -> Option<KeysStatus> {
+        Some(Self::status(self))
+    }
+}
+
+impl<F> Drop for CachedKeys<F> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl<F: Fetch> fmt::Debug for CachedKeys<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedKeys")
+            .field("source", &self.fetch.describe())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,148 @@
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Limits the fetches that strangers can cause, over all sources that share it.
+///
+/// A token that names an unknown key makes a [`CachedKeys`](super::CachedKeys) fetch. Each source has
+/// a budget of its own for that; this one is for all of them together, so that somebody who invents
+/// keys of a hundred issuers does not cause a hundred times as many. Fetches that are due anyway do
+/// not count.
+///
+/// All sources of a program share one of 60 fetches, to which one is added every second, unless they
+/// are given another by
+/// [`CachedKeys::with_shared_budget`](super::CachedKeys::with_shared_budget). Clones are the same
+/// budget.
+#[derive(Clone)]
+pub struct FetchBudget(Arc<Shared>);
+
+struct Shared {
+    began: Instant,
+    bucket: Mutex<Bucket>,
+}
+
+impl FetchBudget {
+    /// So many fetches at once, and one more each time this much time has passed.
+    pub fn new(fetches: u32, one_more_every: Duration) -> Self {
+        let bucket = Mutex::new(Bucket::new(fetches, one_more_every));
+        Self(Arc::new(Shared { began: Instant::now(), bucket }))
+    }
+
+    /// The budget of all sources that were given no other.
+    pub(super) fn of_the_program() -> Self {
+        static PROGRAM: LazyLock<FetchBudget> =
+            LazyLock::new(|| FetchBudget::new(60, Duration::from_secs(1)));
+        PROGRAM.clone()
+    }
+
+    /// Takes one fetch out. `false` when there is none.
+    pub(super) fn take(&self) -> bool {
+        let now = self.0.began.elapsed();
+        self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+}
+
+impl fmt::Debug for FetchBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_struct("FetchBudget")
+            .field("fetches", &bucket.most)
+            .field("one_more_every", &bucket.every)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A number of fetches to which one is added as time passes. Moments are counted from any fixed one.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    most: u32,
+    every: Duration,
+    left: u32,
+    /// When the one that comes next began to grow.
+    growing_since: Duration,
+}
+
+impl Bucket {
+    pub(super) fn new(most: u32, every: Duration) -> Self {
+        // No time at all would be a division by zero, and no limit.
+        let every = every.max(Duration::from_millis(1));
+        Self { most, every, left: most, growing_since: Duration::ZERO }
+    }
+
+    /// Whether there is one to take.
+    pub(super) fn has_one(&mut self, now: Duration) -> bool {
+        self.grow(now);
+        self.left > 0
+    }
+
+    /// Takes one out. `false` when there is none.
+    pub(super) fn take(&mut self, now: Duration) -> bool {
+        let has_one = self.has_one(now);
+        if has_one {
+            self.left -= 1;
+        }
+        has_one
+    }
+
+    fn grow(&mut self, now: Duration) {
+        let grown = now.saturating_sub(self.growing_since).as_nanos() / self.every.as_nanos();
+        let grown = u32::try_from(grown).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(grown);
+        if self.left >= self.most {
+            // A full bucket grows nothing: the next one begins when one is taken out.
+            (self.left, self.growing_since) = (self.most, now);
+        } else {
+            self.growing_since += self.every * grown;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn taken(bucket: &mut Bucket, at: u64) -> usize {
+        (0..100).filter(|_| bucket.take(seconds(at))).count()
+    }
+
+    #[test]
+    fn three_can_be_taken_at_once_and_one_more_every_ten_seconds() {
+        let mut bucket = Bucket::new(3, seconds(10));
+
+        assert_eq!(taken(&mut bucket, 1_000), 3);
+        assert_eq!(taken(&mut bucket, 1_009), 0);
+        assert_eq!(taken(&mut bucket, 1_010), 1);
+        assert_eq!(taken(&mut bucket, 1_019), 0);
+        assert_eq!(taken(&mut bucket, 1_020), 1);
+    }
+
+    #[test]
+    fn bucket_does_not_grow_beyond_what_it_began_with() {
+        let mut bucket = Bucket::new(3, seconds(10));
+        taken(&mut bucket, 0);
+
+        assert_eq!(taken(&mut bucket, 1_000_000), 3);
+        assert_eq!(taken(&mut bucket, 1_000_005), 0);
+    }
+
+    #[test]
+    fn minute_of_asking_takes_nine_at_the_most() {
+        let mut bucket = Bucket::new(3, seconds(10));
+        let asked = (0..=60_000).map(Duration::from_millis);
+
+        assert_eq!(asked.filter(|at| bucket.take(*at)).count(), 9);
+    }
+
+    #[test]
+    fn nothing_to_begin_with_is_never_anything() {
+        let mut bucket = Bucket::new(0, seconds(10));
+
+        assert_eq!(taken(&mut bucket, 1_000_000), 0);
+    }
+}

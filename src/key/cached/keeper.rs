@@ -1,0 +1,53 @@
+//! The task that fetches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{timeout, timeout_at};
+
+use super::fetch::{Fetch, Fetched};
+use super::store::Store;
+use crate::error::KeysUnavailable;
+
+/// Starts fetching, until it is aborted or the runtime ends.
+pub(super) fn start<F: Fetch>(runtime: &Handle, fetch: Arc<F>, store: Arc<Store>) -> AbortHandle {
+    store.set_kept(true);
+    // Made here, since a task that the runtime ends before its first poll runs no line of its own.
+    let kept = Kept(store);
+    let keeper = runtime.spawn(async move {
+        let store = &*kept.0;
+        loop {
+            // Elapsed or woken, the store knows what is to be done.
+            _ = timeout_at(store.next(), store.wake.notified()).await;
+            if store.begin() {
+                let result = run(Arc::clone(&fetch)).await;
+                store.end(&fetch.describe(), result);
+            }
+        }
+    });
+    keeper.abort_handle()
+}
+
+/// Runs one fetch, in a task of its own so that a panic in it is a failure and no more.
+async fn run<F: Fetch>(fetch: Arc<F>) -> Result<Fetched, KeysUnavailable> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { fetch.fetch().await });
+    match timeout(AT_MOST, tasks.join_next()).await {
+        Ok(Some(Ok(result))) => result,
+        Ok(_) => Err(KeysUnavailable::new("the fetch panicked")),
+        Err(_) => Err(KeysUnavailable::new("the fetch took longer than 30 seconds")),
+    }
+}
+
+/// Says that nobody keeps the store any more, however the task ends.
+struct Kept(Arc<Store>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+const AT_MOST: Duration = Duration::from_secs(30);

@@ -1,0 +1,168 @@
+//! When to fetch. Decisions only: no clock, no randomness, no I/O.
+//!
+//! Moments are counted from when the source began. What drives this: [`ask`](Schedule::ask) for each
+//! request whose key is unknown, [`begin`](Schedule::begin) when a fetch might be due, and one of
+//! [`succeeded`](Schedule::succeeded), [`failed`](Schedule::failed) and
+//! [`abandoned`](Schedule::abandoned) for each fetch that began.
+
+use std::time::Duration;
+
+use super::budget::Bucket;
+
+/// The numbers by which is decided; see the methods of [`CachedKeys`](super::CachedKeys).
+#[derive(Clone, Debug)]
+pub(super) struct Timing {
+    pub(super) fresh_at_least: Duration,
+    pub(super) fresh_at_most: Duration,
+    pub(super) fresh_by_default: Duration,
+    pub(super) stale_for: Duration,
+    pub(super) first_retry: Duration,
+    pub(super) last_retry: Duration,
+    pub(super) budget: Bucket,
+}
+
+#[derive(Debug)]
+pub(super) struct Schedule {
+    timing: Timing,
+    keys: Option<Span>,
+    /// When the fetch that runs began.
+    fetching_since: Option<Duration>,
+    /// The number of the last fetch that began; the first one is 1.
+    number: u64,
+    /// A request waits for a fetch that has not begun.
+    wanted: bool,
+    /// When to fetch without being asked.
+    due: Duration,
+    failures: u32,
+    last_succeeded: bool,
+}
+
+/// How long the keys that are kept can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) fetched: Duration,
+    pub(super) fresh_until: Duration,
+    pub(super) usable_until: Duration,
+}
+
+/// What a request that needs other keys is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Wait until the fetch of this number has ended. One that began before the request was there
+    /// may have been answered before the key was published: then ask once more.
+    Wait { fetch: u64, began_before: bool },
+    /// Do not wait. What is there is as good as can be known.
+    Settled,
+    /// Do not wait. The last fetch failed, so nobody knows.
+    Unavailable,
+}
+
+impl Schedule {
+    pub(super) fn new(timing: Timing) -> Self {
+        Self {
+            timing,
+            keys: None,
+            fetching_since: None,
+            number: 0,
+            wanted: false,
+            due: Duration::ZERO,
+            failures: 0,
+            last_succeeded: false,
+        }
+    }
+
+    /// Begins with keys that were not fetched: they are stale from the start.
+    pub(super) fn with_initial_keys(mut self) -> Self {
+        let usable_until = self.timing.stale_for;
+        let (fetched, fresh_until) = (Duration::ZERO, Duration::ZERO);
+        self.keys = Some(Span { fetched, fresh_until, usable_until });
+        self
+    }
+
+    /// A request needs keys that are not here. `shared` takes from the budget of all sources.
+    pub(super) fn ask(&mut self, now: Duration, shared: impl FnOnce() -> bool) -> Ask {
+        if self.fetching_since.is_some() {
+            return Ask::Wait { fetch: self.number, began_before: true };
+        }
+        let next = Ask::Wait { fetch: self.number + 1, began_before: false };
+        // What comes anyway costs nothing.
+        if self.wanted || now >= self.due {
+            return next;
+        }
+        if self.timing.budget.has_one(now) && shared() {
+            self.timing.budget.take(now);
+            self.wanted = true;
+            return next;
+        }
+        if self.last_succeeded { Ask::Settled } else { Ask::Unavailable }
+    }
+
+    /// When something is to be done without being asked. `None` while a fetch runs.
+    pub(super) fn next(&self) -> Option<Duration> {
+        match self.fetching_since {
+            Some(_) => None,
+            None if self.wanted => Some(Duration::ZERO),
+            None => Some(self.due),
+        }
+    }
+
+    /// Begins a fetch if one is due or wanted, and none runs.
+    pub(super) fn begin(&mut self, now: Duration) -> bool {
+        let begins = self.next().is_some_and(|next| now >= next);
+        if begins {
+            self.fetching_since = Some(now);
+            self.number += 1;
+            self.wanted = false;
+        }
+        begins
+    }
+
+    /// The fetch brought keys, which are fresh for so long. `jitter` lies between 0 and 1.
+    pub(super) fn succeeded(&mut self, now: Duration, fresh_for: Option<Duration>, jitter: f64) {
+        let Timing { fresh_at_least, fresh_at_most, fresh_by_default, stale_for, .. } = self.timing;
+        let fresh_for =
+            fresh_for.unwrap_or(fresh_by_default).min(fresh_at_most).max(fresh_at_least);
+        // From when it was asked for: that is when the provider vouched for it at the earliest.
+        let fetched = self.fetching_since.take().unwrap_or(now);
+        let fresh_until = fetched.saturating_add(fresh_for);
+        let usable_until = fresh_until.saturating_add(stale_for);
+        self.keys = Some(Span { fetched, fresh_until, usable_until });
+        // At 80 %, give or take 5, so that a fleet that was started at once does not stay in step.
+        self.due = fetched.saturating_add(share(fresh_for, 0.75 + 0.1 * jitter)).max(now);
+        self.failures = 0;
+        self.last_succeeded = true;
+    }
+
+    /// The fetch brought nothing. `jitter` lies between 0 and 1.
+    pub(super) fn failed(&mut self, now: Duration, jitter: f64) {
+        self.fetching_since = None;
+        let doubled = 2_u32.saturating_pow(self.failures);
+        let pause = self.timing.first_retry.saturating_mul(doubled).min(self.timing.last_retry);
+        self.due = now.saturating_add(share(pause, 0.5 + 0.5 * jitter));
+        self.failures = self.failures.saturating_add(1);
+        self.last_succeeded = false;
+    }
+
+    /// Whoever ran the fetch is gone, and nobody knows what became of it: the next one is to begin
+    /// again.
+    pub(super) fn abandoned(&mut self) {
+        if self.fetching_since.take().is_some() {
+            self.wanted = true;
+        }
+    }
+
+    /// How long the keys that are kept can be used, if any are.
+    pub(super) fn keys(&self) -> Option<Span> {
+        self.keys
+    }
+
+    /// Whether the last fetch brought keys.
+    pub(super) fn last_succeeded(&self) -> bool {
+        self.last_succeeded
+    }
+}
+
+/// A part of a duration. Exact enough for jitter.
+fn share(duration: Duration, part: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * part).unwrap_or(duration)
+}

@@ -1,0 +1,289 @@
+//! What requests, the keeper and operators share.
+
+use std::collections::HashSet;
+use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
+
+use super::Settings;
+use super::budget::FetchBudget;
+use super::fetch::Fetched;
+use super::schedule::{Ask, Schedule, Span};
+use crate::clock::{Clock as _, SystemClock};
+use crate::error::{KeysUnavailable, chain};
+use crate::jose::Header;
+use crate::key::{FetchFailure, KeySet, KeySource as _, KeysState, KeysStatus, Lookup};
+use crate::trace;
+
+pub(super) struct Store {
+    began: Instant,
+    /// What look-ups read, and all that they read.
+    held: ArcSwapOption<Held>,
+    state: Mutex<State>,
+    /// The number of the last fetch that has ended.
+    pub(super) ended: watch::Sender<u64>,
+    /// Wakes the keeper.
+    pub(super) wake: Notify,
+    /// A permit for each request that may wait.
+    pub(super) waiting: Semaphore,
+    kept: AtomicBool,
+}
+
+struct Held {
+    keys: KeySet,
+    dropped: HashSet<Box<str>>,
+    /// `None` is forever.
+    usable_until: Option<Instant>,
+}
+
+struct State {
+    schedule: Schedule,
+    /// As they were fetched, the dropped ones among them.
+    keys: KeySet,
+    dropped: HashSet<Box<str>>,
+    last_success: Option<Duration>,
+    last_failure: Option<Failure>,
+    fetches: u64,
+    failures: u64,
+}
+
+struct Failure {
+    at: Duration,
+    message: Arc<str>,
+    logged: Duration,
+}
+
+impl Store {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let schedule = Schedule::new(settings.timing.clone());
+        let schedule = match settings.initial_keys {
+            Some(_) => schedule.with_initial_keys(),
+            None => schedule,
+        };
+        let state = State {
+            schedule,
+            keys: settings.initial_keys.clone().unwrap_or_default(),
+            dropped: HashSet::new(),
+            last_success: None,
+            last_failure: None,
+            fetches: 0,
+            failures: 0,
+        };
+        let store = Self {
+            began: Instant::now(),
+            held: ArcSwapOption::empty(),
+            state: Mutex::new(state),
+            ended: watch::Sender::new(0),
+            wake: Notify::new(),
+            waiting: Semaphore::new(settings.most_waiting.min(Semaphore::MAX_PERMITS)),
+            kept: AtomicBool::new(false),
+        };
+        store.publish(&store.state());
+        store
+    }
+
+    pub(super) fn lookup(&self, header: &Header) -> Lookup {
+        let held = self.held.load();
+        let Some(held) = held.as_deref().filter(|held| held.is_usable()) else {
+            return Lookup::Refresh;
+        };
+        match held.keys.lookup(header) {
+            // Whatever the provider says: there is nothing to wait for.
+            _ if header.key_id().is_some_and(|id| held.dropped.contains(id)) => Lookup::Unknown,
+            Lookup::Unknown => Lookup::Refresh,
+            answer => answer,
+        }
+    }
+
+    pub(super) fn has_keys(&self) -> bool {
+        self.held.load().as_deref().is_some_and(Held::is_usable)
+    }
+
+    pub(super) fn ask(&self, shared: &FetchBudget) -> Ask {
+        let now = self.now();
+        self.state().schedule.ask(now, || shared.take())
+    }
+
+    pub(super) fn last_succeeded(&self) -> bool {
+        self.state().schedule.last_succeeded()
+    }
+
+    /// Whether a keeper is at work.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Acquire)
+    }
+
+    pub(super) fn change_dropped(&self, change: impl FnOnce(&mut HashSet<Box<str>>)) {
+        let mut state = self.state();
+        change(&mut state.dropped);
+        self.publish(&state);
+    }
+
+    /// The last failure, as requests are answered with it.
+    pub(super) fn unavailable(&self) -> KeysUnavailable {
+        let state = self.state();
+        let message = match &state.last_failure {
+            Some(failure) => failure.message.to_string(),
+            None => "the keys have not come yet".to_owned(),
+        };
+        KeysUnavailable::new(message).with_retry_after(self.until_next(&state))
+    }
+
+    pub(super) fn out_of_time(&self) -> KeysUnavailable {
+        KeysUnavailable::new("the keys did not come in time")
+            .with_retry_after(self.until_next(&self.state()))
+    }
+
+    pub(super) fn overrun(&self) -> KeysUnavailable {
+        KeysUnavailable::new("too many requests wait for keys already")
+            .with_retry_after(self.until_next(&self.state()))
+    }
+
+    pub(super) fn status(&self, source: String) -> KeysStatus {
+        let (now, clock) = (self.now(), SystemClock.now());
+        let state = self.state();
+        let moment = |at: Duration| {
+            let moment = match at.checked_sub(now) {
+                Some(ahead) => clock.checked_add(ahead),
+                None => clock.checked_sub(now.saturating_sub(at)),
+            };
+            moment.unwrap_or(SystemTime::UNIX_EPOCH)
+        };
+        let span = state.schedule.keys();
+        let used = self.held.load();
+        KeysStatus {
+            source,
+            state: state_of(span, now),
+            keys: used.as_deref().map_or(0, |held| held.keys.keys().len()),
+            skipped: state.keys.skipped().to_vec(),
+            age: state.last_success.map(|at| now.saturating_sub(at)),
+            last_success: state.last_success.map(moment),
+            last_error: state.last_failure.as_ref().map(|failure| FetchFailure {
+                at: moment(failure.at),
+                message: failure.message.to_string(),
+            }),
+            stale_since: span.map(|span| span.fresh_until).filter(|at| *at <= now).map(moment),
+            next_refresh: state.schedule.next().map(|at| moment(at.max(now))),
+            fetches: state.fetches,
+            failures: state.failures,
+        }
+    }
+
+    fn until_next(&self, state: &State) -> Duration {
+        let next = state.schedule.next().unwrap_or_default().saturating_sub(self.now());
+        next.clamp(Duration::from_secs(1), Duration::from_secs(60))
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows look-ups what is there now.
+    fn publish(&self, state: &State) {
+        self.held.store(state.schedule.keys().map(|span| {
+            Arc::new(Held {
+                keys: state.keys.without(&state.dropped),
+                dropped: state.dropped.clone(),
+                usable_until: self.began.checked_add(span.usable_until),
+            })
+        }));
+    }
+}
+
+/// What the keeper does to it.
+impl Store {
+    pub(super) fn set_kept(&self, kept: bool) {
+        self.kept.store(kept, Ordering::Release);
+    }
+
+    /// When there is something to do, unless somebody wakes the keeper before.
+    pub(super) fn next(&self) -> Instant {
+        let next = self.state().schedule.next();
+        let next = next.and_then(|next| self.began.checked_add(next));
+        next.unwrap_or_else(|| Instant::now() + A_LONG_TIME)
+    }
+
+    pub(super) fn begin(&self) -> bool {
+        let now = self.now();
+        let mut state = self.state();
+        let begins = state.schedule.begin(now);
+        state.fetches += u64::from(begins);
+        begins
+    }
+
+    /// Keeps what a fetch has brought, and tells those who wait for it.
+    pub(super) fn end(&self, source: &str, result: Result<Fetched, KeysUnavailable>) {
+        let now = self.now();
+        let mut state = self.state();
+        match result {
+            Ok(Fetched { keys, fresh_for }) => {
+                let was_failing = state.fetches > 1 && !state.schedule.last_succeeded();
+                state.schedule.succeeded(now, fresh_for, jitter());
+                state.keys = keys;
+                state.last_success = Some(now);
+                self.publish(&state);
+                trace::keys_fetched(source, state.keys.keys().len(), was_failing);
+            }
+            Err(error) => {
+                state.schedule.failed(now, jitter());
+                state.failures += 1;
+                let message: Arc<str> = chain(error.source().unwrap_or(&error)).into();
+                let known = state.last_failure.as_ref().filter(|last| last.message == message);
+                // The same again and again is logged once a minute.
+                let logged = known.map(|last| last.logged).filter(|at| now - *at < LOG_PAUSE);
+                if logged.is_none() {
+                    let keys = state_of(state.schedule.keys(), now);
+                    trace::keys_not_fetched(source, &message, keys.as_str(), keys_are_usable(keys));
+                }
+                let logged = logged.unwrap_or(now);
+                state.last_failure = Some(Failure { at: now, message, logged });
+            }
+        }
+        let fetch = state.fetches;
+        drop(state);
+        self.ended.send_replace(fetch);
+    }
+
+    /// The keeper is gone. Who waits has to start another.
+    pub(super) fn abandon(&self) {
+        self.state().schedule.abandoned();
+        self.set_kept(false);
+        self.ended.send_modify(|_| ());
+    }
+}
+
+impl Held {
+    fn is_usable(&self) -> bool {
+        self.usable_until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+fn state_of(span: Option<Span>, now: Duration) -> KeysState {
+    match span {
+        None => KeysState::Missing,
+        Some(span) if now < span.fresh_until => KeysState::Fresh,
+        Some(span) if now < span.usable_until => KeysState::Stale,
+        Some(_) => KeysState::Expired,
+    }
+}
+
+fn keys_are_usable(state: KeysState) -> bool {
+    matches!(state, KeysState::Fresh | KeysState::Stale)
+}
+
+/// A number from 0 to 1. Without randomness there is no jitter, which is no reason not to fetch.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+const A_LONG_TIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,182 @@
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+use super::KeySet;
+use crate::config_error::SkippedKey;
+
+/// How a [`KeySource`](super::KeySource) is doing, for readiness probes and metrics.
+///
+/// Serialises as an object; moments are seconds since 1970 and durations seconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeysStatus {
+    pub(super) source: String,
+    pub(super) state: KeysState,
+    pub(super) keys: usize,
+    #[serde(serialize_with = "displayed")]
+    pub(super) skipped: Vec<SkippedKey>,
+    #[serde(rename = "age_seconds", serialize_with = "seconds")]
+    pub(super) age: Option<Duration>,
+    #[serde(serialize_with = "since_1970")]
+    pub(super) last_success: Option<SystemTime>,
+    pub(super) last_error: Option<FetchFailure>,
+    #[serde(serialize_with = "since_1970")]
+    pub(super) stale_since: Option<SystemTime>,
+    #[serde(serialize_with = "since_1970")]
+    pub(super) next_refresh: Option<SystemTime>,
+    pub(super) fetches: u64,
+    pub(super) failures: u64,
+}
+
+/// What can be said of a source's keys in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeysState {
+    /// There have been none yet: requests wait for them, or are answered 503.
+    Missing,
+    /// They are as new as the provider asks for.
+    Fresh,
+    /// They should have been replaced, but the provider has not answered. They are still used.
+    Stale,
+    /// They are too old to be used: requests are answered 503.
+    Expired,
+}
+
+/// A fetch that brought no keys.
+#[derive(Clone, Debug, Serialize)]
+pub struct FetchFailure {
+    #[serde(serialize_with = "moment")]
+    pub(super) at: SystemTime,
+    pub(super) message: String,
+}
+
+impl KeysStatus {
+    /// Of keys that are known from the start and never change.
+    pub(super) fn of_fixed(keys: &KeySet) -> Self {
+        Self {
+            source: "fixed".to_owned(),
+            state: if keys.keys().is_empty() { KeysState::Missing } else { KeysState::Fresh },
+            keys: keys.keys().len(),
+            skipped: keys.skipped().to_vec(),
+            age: None,
+            last_success: None,
+            last_error: None,
+            stale_since: None,
+            next_refresh: None,
+            fetches: 0,
+            failures: 0,
+        }
+    }
+
+    /// Where the keys come from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether there are keys, and how good they are.
+    pub fn state(&self) -> KeysState {
+        self.state
+    }
+
+    /// Whether tokens can be verified: the keys are fresh or stale.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, KeysState::Fresh | KeysState::Stale)
+    }
+
+    /// How many keys are in use.
+    pub fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// The keys of the last set that were left out, with the reason of each.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// How long ago the keys in use were fetched.
+    pub fn age(&self) -> Option<Duration> {
+        self.age
+    }
+
+    /// When keys were last fetched.
+    pub fn last_success(&self) -> Option<SystemTime> {
+        self.last_success
+    }
+
+    /// The last fetch that brought none. It stays here when another has succeeded since.
+    pub fn last_error(&self) -> Option<&FetchFailure> {
+        self.last_error.as_ref()
+    }
+
+    /// Since when the keys in use are older than they should be, if they are.
+    pub fn stale_since(&self) -> Option<SystemTime> {
+        self.stale_since
+    }
+
+    /// When the next fetch is due; `None` while one runs, and where nothing is fetched.
+    pub fn next_refresh(&self) -> Option<SystemTime> {
+        self.next_refresh
+    }
+
+    /// How many fetches there have been, the failed ones among them.
+    pub fn fetches(&self) -> u64 {
+        self.fetches
+    }
+
+    /// How many fetches brought no keys.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+}
+
+impl KeysState {
+    /// The state as a stable `snake_case` word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for KeysState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FetchFailure {
+    /// When it was.
+    pub fn at(&self) -> SystemTime {
+        self.at
+    }
+
+    /// What went wrong. For logs: it may name internal addresses.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+fn displayed<S: Serializer>(skipped: &[SkippedKey], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(skipped.iter().map(ToString::to_string))
+}
+
+fn seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    age.map(|age| age.as_secs()).serialize(serializer)
+}
+
+fn since_1970<S: Serializer>(at: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(whole_seconds).serialize(serializer)
+}
+
+fn moment<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    whole_seconds(*at).serialize(serializer)
+}
+
+fn whole_seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
