@@ -3,6 +3,7 @@
 mod audience;
 mod date;
 mod grants;
+mod issuer;
 mod marks;
 mod plan;
 mod principal;
@@ -17,6 +18,7 @@ pub use principal::{Principal, Speaker};
 pub use registered::Registered;
 pub use verified::Verified;
 
+pub(crate) use issuer::unverified_issuer;
 pub(crate) use marks::{Marks, Named};
 pub(crate) use plan::ReadPlan;
 pub(crate) use reader::{Statement, read};

@@ -23,6 +23,11 @@ pub enum ConfigError {
     },
     /// The issuer is empty.
     EmptyIssuer,
+    /// The issuer is among several already.
+    RepeatedIssuer {
+        /// The issuer as it was configured.
+        issuer: String,
+    },
     /// An audience is empty, or there is none.
     EmptyAudience,
     /// The list of allowed algorithms is empty, so no token could pass.
@@ -77,6 +82,11 @@ impl fmt::Display for ConfigError {
             Self::EmptyIssuer => {
                 f.write_str("the issuer is empty; give the `iss` that tokens carry, to the letter")
             }
+            Self::RepeatedIssuer { issuer } => write!(
+                f,
+                "the issuer {issuer:?} is there already; give it all its audiences at once, or \
+                 remove it first"
+            ),
             Self::EmptyAudience => {
                 f.write_str("the audience is empty; give the `aud` that tokens for this API carry")
             }

@@ -78,6 +78,7 @@ mod crypto;
 mod error;
 #[cfg(feature = "issue")]
 mod issue;
+mod issuers;
 mod jose;
 mod json;
 mod key;
@@ -102,6 +103,7 @@ pub use crate::error::{AuthError, KeysUnavailable, Reason};
 pub use crate::issue::{
     IssueError, IssuedToken, JwksBody, JwksService, PublicKeys, TokenIssuer, TokenRequest,
 };
+pub use crate::issuers::Issuers;
 pub use crate::jose::{Algorithm, Header, UnknownAlgorithm};
 #[cfg(feature = "refresh")]
 pub use crate::key::{CachedKeys, Fetch, FetchBudget, Fetched};

@@ -16,8 +16,14 @@ use crate::key::VerifyingKey;
 pub(crate) struct Compact<'t> {
     header: Header,
     signing_input: &'t str,
-    payload: &'t str,
+    payload: Encoded<'t>,
     signature: Vec<u8>,
+}
+
+/// The second segment, decoded at most once.
+enum Encoded<'t> {
+    Base64(&'t str),
+    Text(String),
 }
 
 impl<'t> Compact<'t> {
@@ -48,12 +54,25 @@ impl<'t> Compact<'t> {
         let signature = URL_SAFE_NO_PAD
             .decode(signature)
             .map_err(|_| malformed("the signature is not base64url without padding"))?;
-        Ok(Self { header, signing_input, payload, signature })
+        Ok(Self { header, signing_input, payload: Encoded::Base64(payload), signature })
     }
 
     /// What the token says of itself, to choose a key by.
     pub(crate) fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Whose token it says it is, to choose among issuers that are trusted already.
+    pub(crate) fn unverified_issuer(&mut self) -> Result<String, AuthError> {
+        match &self.payload {
+            Encoded::Text(text) => claims::unverified_issuer(text),
+            Encoded::Base64(payload) => {
+                let text = decode_payload(payload)?;
+                let issuer = claims::unverified_issuer(&text);
+                self.payload = Encoded::Text(text);
+                issuer
+            }
+        }
     }
 
     /// Verifies the signature with the first of these keys that can, and opens the token.
@@ -64,14 +83,21 @@ impl<'t> Compact<'t> {
         if !keys.any(|key| key.verify(algorithm, message, &self.signature)) {
             return Err(Reason::InvalidSignature.into());
         }
-        let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-        let bytes = URL_SAFE_NO_PAD
-            .decode(self.payload)
-            .map_err(|_| malformed("the payload is not base64url without padding"))?;
-        // RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
-        let text = String::from_utf8(bytes).map_err(|_| malformed("the payload is not UTF-8"))?;
+        let text = match self.payload {
+            Encoded::Base64(payload) => decode_payload(payload)?,
+            Encoded::Text(text) => text,
+        };
         Ok((self.header, Payload(text)))
     }
+}
+
+fn decode_payload(payload: &str) -> Result<String, AuthError> {
+    let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
+    let bytes = URL_SAFE_NO_PAD
+        .decode(payload)
+        .map_err(|_| malformed("the payload is not base64url without padding"))?;
+    // RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
+    String::from_utf8(bytes).map_err(|_| malformed("the payload is not UTF-8"))
 }
 
 /// The payload of a token whose signature was good.

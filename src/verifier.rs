@@ -10,9 +10,10 @@ use crate::claims::{NumericDate, Verified};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
-use crate::key::{ErasedKeySource, KeySource, Lookup};
+use crate::issuers::{Chosen, Issuers, Trust, Trusted};
+use crate::key::{KeySource, Lookup};
 use crate::token::Compact;
-use crate::validation::{Rules, Validation};
+use crate::validation::Validation;
 
 /// Verifies tokens and reads their claims into `C`.
 ///
@@ -38,8 +39,7 @@ use crate::validation::{Rules, Validation};
 /// `C` is any type that serde can read from the claims; a claim that it asks for and the token
 /// lacks is answered with 403 and a line in the log, since the token itself is good.
 pub struct Verifier<C> {
-    keys: Arc<dyn ErasedKeySource>,
-    rules: Arc<Rules>,
+    trust: Trust,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
     claims: PhantomData<fn() -> C>,
@@ -60,14 +60,21 @@ impl<C> Verifier<C> {
     /// [`ConfigError`] when a rule of the validation makes no sense: an empty issuer or audience, an
     /// empty list of algorithms, a leeway above 5 minutes, an impossible path to roles or scopes.
     pub fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
-        let rules = validation.into_rules()?;
-        Ok(Self {
-            keys: Arc::new(keys),
-            rules: Arc::new(rules),
+        Ok(Self::with_trust(Trust::One(Arc::new(Trusted::new(keys, validation)?))))
+    }
+
+    /// Verifies tokens of several issuers, which may come and go.
+    pub fn for_issuers(issuers: &Issuers) -> Self {
+        Self::with_trust(Trust::Several(issuers.clone()))
+    }
+
+    fn with_trust(trust: Trust) -> Self {
+        Self {
+            trust,
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             claims: PhantomData,
-        })
+        }
     }
 
     /// Asks another clock for the time. For tests.
@@ -102,32 +109,40 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token if the keys are at hand.
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
-        let compact = match self.parse(token) {
-            Ok(compact) => compact,
+        let (compact, trusted) = match self.parse(token) {
+            Ok(parsed) => parsed,
             Err(error) => return Attempt::Done(Err(error)),
         };
-        match self.keys.lookup(compact.header()) {
+        match trusted.keys.lookup(compact.header()) {
             Lookup::Refresh => Attempt::NeedsKeys,
-            answer => Attempt::Done(self.finish(compact, answer)),
+            answer => Attempt::Done(self.finish(compact, &trusted, answer)),
         }
     }
 
     /// Verifies a token after the key source has had one chance to get keys.
     pub(crate) async fn verify_after_refresh(&self, token: &str) -> Result<Verified<C>, AuthError> {
-        let compact = self.parse(token)?;
-        self.keys.refresh(compact.header()).await?;
-        let answer = self.keys.lookup(compact.header());
-        self.finish(compact, answer)
+        let (mut compact, trusted) = self.parse(token)?;
+        trusted.keys.refresh(compact.header()).await?;
+        // Again, since the issuer may have gone in the meantime.
+        let trusted = self.trust.choose(&mut compact)?;
+        let answer = trusted.keys.lookup(compact.header());
+        self.finish(compact, &trusted, answer)
     }
 
-    fn parse<'t>(&self, token: &'t str) -> Result<Compact<'t>, AuthError> {
-        let compact = Compact::parse(token, self.max_token_bytes)?;
+    fn parse<'t>(&self, token: &'t str) -> Result<(Compact<'t>, Chosen<'_>), AuthError> {
+        let mut compact = Compact::parse(token, self.max_token_bytes)?;
+        let trusted = self.trust.choose(&mut compact)?;
         // Before the signature: a wrong `alg` must not even reach a key source.
-        self.rules.check_header(compact.header())?;
-        Ok(compact)
+        trusted.rules.check_header(compact.header())?;
+        Ok((compact, trusted))
     }
 
-    fn finish(&self, compact: Compact<'_>, answer: Lookup) -> Result<Verified<C>, AuthError> {
+    fn finish(
+        &self,
+        compact: Compact<'_>,
+        Trusted { rules, .. }: &Trusted,
+        answer: Lookup,
+    ) -> Result<Verified<C>, AuthError> {
         let candidates = match answer {
             Lookup::Found(candidates) => candidates,
             Lookup::WrongAlgorithm => return Err(Reason::AlgorithmNotAllowed.into()),
@@ -135,8 +150,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Lookup::Unknown | Lookup::Refresh => return Err(unknown_key(&compact)),
         };
         let (header, payload) = compact.verify(candidates.keys())?;
-        let statement = payload.statement(self.rules.plan())?;
-        self.rules.check(&statement, NumericDate::from(self.clock.now()))?;
+        let statement = payload.statement(rules.plan())?;
+        rules.check(&statement, NumericDate::from(self.clock.now()))?;
         Ok(Verified::new(header, statement, payload.claims()?))
     }
 }
@@ -152,8 +167,7 @@ fn unknown_key(compact: &Compact<'_>) -> AuthError {
 impl<C> Clone for Verifier<C> {
     fn clone(&self) -> Self {
         Self {
-            keys: Arc::clone(&self.keys),
-            rules: Arc::clone(&self.rules),
+            trust: self.trust.clone(),
             clock: Arc::clone(&self.clock),
             max_token_bytes: self.max_token_bytes,
             claims: PhantomData,
@@ -164,7 +178,7 @@ impl<C> Clone for Verifier<C> {
 impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
-            .field("validation", self.rules.validation())
+            .field("trust", &self.trust)
             .field("max_token_bytes", &self.max_token_bytes)
             .finish_non_exhaustive()
     }

@@ -7,6 +7,7 @@ mod budget;
 mod fetch;
 mod keeper;
 mod schedule;
+mod settings;
 mod store;
 
 use std::fmt;
@@ -22,7 +23,8 @@ pub use budget::FetchBudget;
 pub use fetch::{Fetch, Fetched};
 
 use self::budget::Bucket;
-use self::schedule::{Ask, Timing};
+use self::schedule::Ask;
+use self::settings::Settings;
 use self::store::Store;
 use super::{KeySet, KeySource, KeysStatus, Lookup};
 use crate::error::KeysUnavailable;
@@ -66,35 +68,15 @@ pub struct CachedKeys<F> {
     keeper: Mutex<Option<AbortHandle>>,
 }
 
-#[derive(Clone, Debug)]
-struct Settings {
-    timing: Timing,
-    wait: Duration,
-    most_waiting: usize,
-    shared_budget: FetchBudget,
-    initial_keys: Option<KeySet>,
-}
-
 impl<F: Fetch> CachedKeys<F> {
     /// Keeps the keys that `fetch` brings.
     pub fn new(fetch: F) -> Self {
-        let timing = Timing {
-            fresh_at_least: Duration::from_secs(60),
-            fresh_at_most: Duration::from_secs(24 * 60 * 60),
-            fresh_by_default: Duration::from_secs(10 * 60),
-            stale_for: Duration::from_secs(4 * 60 * 60),
-            first_retry: Duration::from_secs(1),
-            last_retry: Duration::from_secs(60),
-            budget: Bucket::new(3, Duration::from_secs(10)),
-        };
-        let settings = Settings {
-            timing,
-            wait: Duration::from_secs(5),
-            most_waiting: 256,
-            shared_budget: FetchBudget::of_the_program(),
-            initial_keys: None,
-        };
-        Self { fetch: Arc::new(fetch), settings, store: OnceLock::new(), keeper: Mutex::new(None) }
+        Self {
+            fetch: Arc::new(fetch),
+            settings: Settings::default(),
+            store: OnceLock::new(),
+            keeper: Mutex::new(None),
+        }
     }
 
     /// Starts with these keys instead of none, and has others fetched at once.

@@ -266,7 +266,7 @@ impl KeySource for KeySet {
     }
 
     fn status(&self) -> Option<KeysStatus> {
-        Some(KeysStatus::of_fixed(self))
+        Some(KeysStatus::of_fixed(self.keys().len(), self.skipped().to_vec()))
     }
 }
 

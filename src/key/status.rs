@@ -3,7 +3,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-use super::KeySet;
 use crate::config_error::SkippedKey;
 
 /// How a [`KeySource`](super::KeySource) is doing, for readiness probes and metrics.
@@ -54,12 +53,12 @@ pub struct FetchFailure {
 
 impl KeysStatus {
     /// Of keys that are known from the start and never change.
-    pub(super) fn of_fixed(keys: &KeySet) -> Self {
+    pub(super) fn of_fixed(keys: usize, skipped: Vec<SkippedKey>) -> Self {
         Self {
             source: "fixed".to_owned(),
-            state: if keys.keys().is_empty() { KeysState::Missing } else { KeysState::Fresh },
-            keys: keys.keys().len(),
-            skipped: keys.skipped().to_vec(),
+            state: if keys == 0 { KeysState::Missing } else { KeysState::Fresh },
+            keys,
+            skipped,
             age: None,
             last_success: None,
             last_error: None,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use super::config::{AudienceRule, Validation};
@@ -63,8 +64,9 @@ impl Rules {
         &self.plan
     }
 
-    pub(crate) fn validation(&self) -> &Validation {
-        &self.validation
+    /// Whose tokens they are for.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.validation.issuer
     }
 
     /// Checks what can be known before the signature.
@@ -148,6 +150,12 @@ impl Validation {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.validation, f)
     }
 }
 

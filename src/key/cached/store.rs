@@ -10,10 +10,10 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
-use super::Settings;
 use super::budget::FetchBudget;
 use super::fetch::Fetched;
 use super::schedule::{Ask, Schedule, Span};
+use super::settings::Settings;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{KeysUnavailable, chain};
 use crate::jose::Header;

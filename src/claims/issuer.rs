@@ -1,0 +1,57 @@
+use serde::Deserialize;
+
+use crate::error::{AuthError, Reason};
+use crate::json;
+
+/// Reads `iss` and nothing else from a payload whose signature nobody has checked.
+///
+/// A stranger's word: it may choose among issuers that are trusted already.
+pub(crate) fn unverified_issuer(text: &str) -> Result<String, AuthError> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: Option<serde_json::Value>,
+    }
+    let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
+    if !json::is_shallow(text) {
+        return Err(malformed("the payload nests too deeply"));
+    }
+    // serde reads an array into a struct as well.
+    if !text.trim_start().starts_with('{') {
+        return Err(malformed("the payload is not a JSON object"));
+    }
+    let Issuer { iss } = serde_json::from_str(text)
+        .map_err(|_| malformed("the payload is not an object with unique members"))?;
+    match iss {
+        Some(serde_json::Value::String(issuer)) => Ok(issuer),
+        None => Err(AuthError::with_detail(Reason::MissingClaim, "no `iss`")),
+        Some(_) => Err(AuthError::with_detail(
+            Reason::InvalidClaim,
+            "the claim `iss` has the wrong JSON type",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuer_is_one_string_and_stands_there_once() {
+        assert_eq!(unverified_issuer(r#"{"a":[{}],"iss":"x","b":1}"#).unwrap(), "x");
+        for (payload, reason) in [
+            (r#"{"iss":"x","iss":"x"}"#, Reason::Malformed),
+            (r#"["x"]"#, Reason::Malformed),
+            (r#"{"iss":"x"} {}"#, Reason::Malformed),
+            ("", Reason::Malformed),
+            (r#"{"iss":["x"]}"#, Reason::InvalidClaim),
+            (r#"{"iss":{}}"#, Reason::InvalidClaim),
+            (r#"{"iss":1}"#, Reason::InvalidClaim),
+            (r#"{"iss":null}"#, Reason::MissingClaim),
+            (r#"{"sub":"x"}"#, Reason::MissingClaim),
+        ] {
+            assert_eq!(unverified_issuer(payload).unwrap_err().reason(), reason, "{payload}");
+        }
+        let deep = format!(r#"{{"a":{}{},"iss":"x"}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(unverified_issuer(&deep).unwrap_err().reason(), Reason::Malformed);
+    }
+}

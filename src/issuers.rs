@@ -1,0 +1,176 @@
+//! Whose tokens are believed: one issuer, or several that come and go.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::config_error::ConfigError;
+use crate::error::{AuthError, Reason};
+use crate::key::{ErasedKeySource, KeySource, KeysStatus};
+use crate::token::Compact;
+use crate::validation::{Rules, Validation};
+
+/// Several issuers for one [`Verifier`](crate::Verifier), each with keys and rules of its own.
+///
+/// A token is judged by the rules of the issuer it names, and by no others: its keys, audiences,
+/// algorithms, type, leeway, roles and scopes. The name is matched to the letter before anything else
+/// happens, so a token of a stranger costs no fetch; until the signature has been verified it chooses
+/// among these issuers and does nothing more. If the keys of one cannot be had, the others do not
+/// notice.
+///
+/// ```
+/// use tower_bearer::{Issuers, Preset, Validation, Verifier};
+/// # use tower_bearer::{Algorithm, VerifyingKey};
+/// # let key = || VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please").unwrap();
+/// # let (staff_keys, customer_keys, partner_keys) = (key(), key(), key());
+/// let issuers = Issuers::new();
+/// issuers.add(
+///     staff_keys,
+///     Validation::new("https://login.example.com/realms/staff", "orders-api")
+///         .with_preset(Preset::Keycloak),
+/// )?;
+/// issuers.add(customer_keys, Validation::new("https://id.example.com", "https://api.example.com"))?;
+/// let verifier = Verifier::<serde_json::Value>::for_issuers(&issuers);
+///
+/// // Later, while requests are served:
+/// issuers.add(partner_keys, Validation::new("https://partner.example.net", "orders-api"))?;
+/// issuers.remove("https://login.example.com/realms/staff");
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// Clones are the same issuers. Whoever tells users apart must do so by issuer and subject together
+/// ([`Principal::issuer`](crate::Principal::issuer)): `alice` of one is not `alice` of another.
+#[derive(Clone, Default)]
+pub struct Issuers(Arc<ArcSwap<Table>>);
+
+type Table = HashMap<Box<str>, Arc<Trusted>>;
+
+impl Issuers {
+    /// No issuers yet: every token is refused.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Believes the tokens of this issuer, from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::RepeatedIssuer`] when it is here already, and those of
+    /// [`Verifier::new`](crate::Verifier::new).
+    pub fn add(&self, keys: impl KeySource, validation: Validation) -> Result<(), ConfigError> {
+        let trusted = Arc::new(Trusted::new(keys, validation)?);
+        let issuer: Box<str> = trusted.rules.issuer().into();
+        let before = self.0.rcu(|table| {
+            let mut table = Table::clone(table);
+            table.entry(issuer.clone()).or_insert_with(|| Arc::clone(&trusted));
+            table
+        });
+        if before.contains_key(&issuer) {
+            return Err(ConfigError::RepeatedIssuer { issuer: issuer.into() });
+        }
+        Ok(())
+    }
+
+    /// Believes no token of this issuer any more, from the next request on. `false` if it was not
+    /// here.
+    pub fn remove(&self, issuer: &str) -> bool {
+        let before = self.0.rcu(|table| {
+            let mut table = Table::clone(table);
+            table.remove(issuer);
+            table
+        });
+        before.contains_key(issuer)
+    }
+
+    /// The issuers, in no order.
+    pub fn names(&self) -> Vec<String> {
+        self.0.load().keys().map(|issuer| issuer.to_string()).collect()
+    }
+
+    /// How the key source of each issuer is doing, sorted by issuer.
+    ///
+    /// Sources that cannot tell are left out.
+    pub fn status(&self) -> Vec<(String, KeysStatus)> {
+        let table = self.0.load();
+        let status = |(issuer, trusted): (&Box<str>, &Arc<Trusted>)| {
+            Some((issuer.to_string(), trusted.keys.status()?))
+        };
+        let mut all: Vec<_> = table.iter().filter_map(status).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all
+    }
+}
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.0.load();
+        f.debug_map().entries(table.iter().map(|(issuer, one)| (issuer, &one.rules))).finish()
+    }
+}
+
+/// One issuer: where its keys are, and what its tokens must say.
+pub(crate) struct Trusted {
+    pub(crate) keys: Box<dyn ErasedKeySource>,
+    pub(crate) rules: Rules,
+}
+
+impl Trusted {
+    pub(crate) fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
+        Ok(Self { keys: Box::new(keys), rules: validation.into_rules()? })
+    }
+}
+
+/// Whose tokens a verifier believes.
+#[derive(Clone)]
+pub(crate) enum Trust {
+    One(Arc<Trusted>),
+    Several(Issuers),
+}
+
+impl Trust {
+    /// The issuer by whose rules this token is judged.
+    pub(crate) fn choose(&self, token: &mut Compact<'_>) -> Result<Chosen<'_>, AuthError> {
+        match self {
+            // What `iss` says is checked with the other claims.
+            Self::One(trusted) => Ok(Chosen::One(trusted)),
+            Self::Several(issuers) => {
+                let issuer = token.unverified_issuer()?;
+                let chosen = issuers.0.load().get(&*issuer).cloned();
+                chosen.map(Chosen::Of).ok_or_else(|| {
+                    // Whatever a stranger has written there, the log does not repeat it.
+                    let detail = "`iss` is none of the configured issuers";
+                    AuthError::with_detail(Reason::WrongIssuer, detail)
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(trusted) => fmt::Debug::fmt(&trusted.rules, f),
+            Self::Several(issuers) => fmt::Debug::fmt(issuers, f),
+        }
+    }
+}
+
+/// The issuer that was chosen for one token.
+pub(crate) enum Chosen<'t> {
+    One(&'t Trusted),
+    Of(Arc<Trusted>),
+}
+
+impl Deref for Chosen<'_> {
+    type Target = Trusted;
+
+    fn deref(&self) -> &Trusted {
+        match self {
+            Self::One(trusted) => trusted,
+            Self::Of(trusted) => trusted,
+        }
+    }
+}

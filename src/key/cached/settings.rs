@@ -1,0 +1,36 @@
+use std::time::Duration;
+
+use super::budget::{Bucket, FetchBudget};
+use super::schedule::Timing;
+use crate::key::KeySet;
+
+/// What can be set about a source; see the methods of [`CachedKeys`](super::CachedKeys).
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) timing: Timing,
+    pub(super) wait: Duration,
+    pub(super) most_waiting: usize,
+    pub(super) shared_budget: FetchBudget,
+    pub(super) initial_keys: Option<KeySet>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let timing = Timing {
+            fresh_at_least: Duration::from_secs(60),
+            fresh_at_most: Duration::from_secs(24 * 60 * 60),
+            fresh_by_default: Duration::from_secs(10 * 60),
+            stale_for: Duration::from_secs(4 * 60 * 60),
+            first_retry: Duration::from_secs(1),
+            last_retry: Duration::from_secs(60),
+            budget: Bucket::new(3, Duration::from_secs(10)),
+        };
+        Self {
+            timing,
+            wait: Duration::from_secs(5),
+            most_waiting: 256,
+            shared_budget: FetchBudget::of_the_program(),
+            initial_keys: None,
+        }
+    }
+}
