@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 
 /// A key, verifier or layer that cannot be built, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub enum ConfigError {
         /// What was expected.
         expected: &'static str,
         /// What the parser said.
+        problem: String,
+    },
+    /// The file with the keys cannot be read.
+    UnreadableFile {
+        /// The path as it was configured.
+        path: PathBuf,
+        /// What the operating system said.
         problem: String,
     },
     /// The issuer is empty.
@@ -78,6 +86,9 @@ impl fmt::Display for ConfigError {
             }
             Self::UnreadableKeys { expected, problem } => {
                 write!(f, "expected {expected}, but {problem}")
+            }
+            Self::UnreadableFile { path, problem } => {
+                write!(f, "{} cannot be read: {problem}", path.display())
             }
             Self::EmptyIssuer => {
                 f.write_str("the issuer is empty; give the `iss` that tokens carry, to the letter")

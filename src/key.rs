@@ -4,6 +4,8 @@
 mod cached;
 mod decoding;
 mod der;
+#[cfg(feature = "refresh")]
+mod file;
 #[cfg(feature = "jwks")]
 mod http;
 mod jwk;
@@ -16,6 +18,8 @@ mod verifying;
 pub use self::http::{HttpClient, HttpFetch, RemoteKeys};
 #[cfg(feature = "refresh")]
 pub use cached::{CachedKeys, Fetch, FetchBudget, Fetched};
+#[cfg(feature = "refresh")]
+pub use file::{FileKeys, KeyFile};
 pub use set::KeySet;
 pub use source::{Candidates, KeySource, Lookup};
 pub use status::{FetchFailure, KeysState, KeysStatus};

@@ -106,7 +106,7 @@ pub use crate::issue::{
 pub use crate::issuers::Issuers;
 pub use crate::jose::{Algorithm, Header, UnknownAlgorithm};
 #[cfg(feature = "refresh")]
-pub use crate::key::{CachedKeys, Fetch, FetchBudget, Fetched};
+pub use crate::key::{CachedKeys, Fetch, FetchBudget, Fetched, FileKeys, KeyFile};
 pub use crate::key::{
     Candidates, FetchFailure, KeySet, KeySource, KeysState, KeysStatus, Lookup, VerifyingKey,
 };

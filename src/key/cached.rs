@@ -113,6 +113,15 @@ impl<F: Fetch> CachedKeys<F> {
         self.change(|settings| settings.timing.fresh_by_default = fresh_for)
     }
 
+    /// Sets the pauses after failed fetches: the first one, which doubles with each further failure, and
+    /// the longest. The default is 1 second to a minute.
+    #[must_use]
+    pub fn with_retries_between(self, pauses: RangeInclusive<Duration>) -> Self {
+        self.change(|settings| {
+            (settings.timing.first_retry, settings.timing.last_retry) = pauses.into_inner();
+        })
+    }
+
     /// Sets how many fetches tokens with unknown keys can cause at once, and after how much time
     /// there is one more. The default is 3, and one more every 10 seconds.
     ///

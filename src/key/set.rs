@@ -148,6 +148,15 @@ impl KeySet {
         Self::index(keys, self.skipped().to_vec())
     }
 
+    /// Reads JWK sets, JWKs and PEM, which start with what the others cannot start with.
+    #[cfg(feature = "refresh")]
+    pub(super) fn read(text: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
+        match text.trim_ascii_start().first() {
+            Some(b'{') => Self::read_jwks(text, allowed),
+            _ => Self::read_pem(text, allowed),
+        }
+    }
+
     /// Reads a JWK set from a public place: secrets have no business there, and whoever fills it shall
     /// not fill our memory.
     #[cfg(feature = "jwks")]
