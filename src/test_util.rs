@@ -1,4 +1,5 @@
-//! What tests of an application need: a clock to set, keys, and tokens good and broken.
+//! What tests of an application need: a clock to set, keys, tokens good and broken, and a provider
+//! to fetch keys from.
 //!
 //! ```
 //! use serde_json::json;
@@ -27,8 +28,10 @@
 
 mod clock;
 mod key;
+mod provider;
 mod token;
 
 pub use clock::TestClock;
 pub use key::TestKey;
+pub use provider::{Fault, MetadataPlace, ProviderOptions, Requests, TestProvider};
 pub use token::TestToken;

@@ -25,6 +25,7 @@ mod secrets;
 mod servers;
 mod signatures;
 mod support;
+mod test_provider;
 mod vectors;
 mod verification;
 mod web_socket;

@@ -1,0 +1,265 @@
+//! An OpenID provider that runs inside of a test.
+
+mod answer;
+mod body;
+mod busy;
+mod documents;
+mod fault;
+mod key_ring;
+mod options;
+mod places;
+mod server;
+mod shared;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use http::Request;
+use tokio::net::TcpListener;
+
+pub use fault::Fault;
+pub use options::ProviderOptions;
+pub use places::MetadataPlace;
+pub use shared::Requests;
+
+use self::documents::jwks;
+use self::fault::Faults;
+use self::key_ring::KeyRing;
+use self::places::Places;
+use self::server::Server;
+use self::shared::Shared;
+use super::{TestKey, TestToken};
+use crate::jose::Algorithm;
+
+/// An OpenID provider on a port of 127.0.0.1: it publishes keys, signs tokens with them, and breaks
+/// in whatever way it is told to.
+///
+/// It serves its metadata and its keys over HTTP and nothing else: nobody can sign in. Everything
+/// takes effect before the call returns, so a test need not wait. What it does stops when it is
+/// dropped.
+///
+/// ```
+/// use tower_bearer::test_util::{Fault, TestProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let provider = TestProvider::start().await;
+///
+/// // What is tested gets `provider.issuer()`, or `provider.jwks_url()`, and this:
+/// let token = provider.mint("https://api.example.com");
+///
+/// // The next tokens are signed with a key that nobody has loaded yet.
+/// provider.rotate();
+/// let next = provider.mint("https://api.example.com");
+///
+/// // An outage, during which connections are refused:
+/// provider.set_fault(Fault::Down);
+/// provider.heal();
+///
+/// assert_eq!(provider.requests().jwks, 0);
+/// # assert_ne!(token, next);
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// All of it panics when the crate was built without a back end for signatures.
+pub struct TestProvider {
+    shared: Arc<Shared>,
+    server: Server,
+}
+
+impl TestProvider {
+    /// Starts a provider with one key for ES256, named `key-1`, and its metadata where OpenID
+    /// Connect has it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port to listen on.
+    pub async fn start() -> Self {
+        Self::start_with(ProviderOptions::new()).await
+    }
+
+    /// Starts a provider that differs from the usual one.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port to listen on, or an option makes no sense.
+    pub async fn start_with(options: ProviderOptions) -> Self {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = TcpListener::bind(any_port).await.expect("a free port of 127.0.0.1");
+        let address = listener.local_addr().expect("a listener has an address");
+        let keys = KeyRing::new(options.algorithm);
+        let places = Places::new(address, &options.issuer_path, options.metadata_at);
+        let shared = Arc::new(Shared::new(places, keys));
+        let server = Server::start(listener, address, Arc::clone(&shared));
+        Self { shared, server }
+    }
+
+    /// The issuer: an `http` URL of 127.0.0.1 without a trailing slash, unless
+    /// [`ProviderOptions::with_issuer_path`] says otherwise.
+    pub fn issuer(&self) -> &str {
+        self.shared.places.issuer()
+    }
+
+    /// Where the keys are, whatever the metadata says.
+    pub fn jwks_url(&self) -> String {
+        self.shared.places.jwks_url()
+    }
+
+    /// The published keys as a JWK set.
+    pub fn jwks(&self) -> String {
+        jwks(&self.shared.state().keys, None)
+    }
+
+    /// A token of this provider, to be changed as a test needs it and then [signed](Self::sign).
+    pub fn token(&self, audience: &str) -> TestToken {
+        TestToken::new(self.issuer(), audience)
+    }
+
+    /// Signs a token with the current key.
+    pub fn sign(&self, token: &TestToken) -> String {
+        token.sign(&self.key())
+    }
+
+    /// A good token for this audience.
+    pub fn mint(&self, audience: &str) -> String {
+        self.sign(&self.token(audience))
+    }
+
+    /// The key that signs now.
+    pub fn key(&self) -> TestKey {
+        self.shared.state().keys.current().clone()
+    }
+
+    /// Signs with another key from now on: the one that was [published](Self::publish_next) for
+    /// this, or a new one of the same algorithm. Earlier keys stay published.
+    pub fn rotate(&self) -> TestKey {
+        self.shared.change(|state| state.keys.rotate())
+    }
+
+    /// Signs with a new key for this algorithm from now on. A new RSA key takes a moment.
+    ///
+    /// # Panics
+    ///
+    /// When the algorithm is for secrets, which no provider publishes.
+    pub fn rotate_to(&self, algorithm: Algorithm) -> TestKey {
+        self.shared.change(|state| state.keys.rotate_to(algorithm))
+    }
+
+    /// Publishes the key that the next [`rotate`](Self::rotate) will sign with, as careful providers
+    /// do some time before.
+    pub fn publish_next(&self) -> TestKey {
+        self.shared.change(|state| state.keys.publish_next())
+    }
+
+    /// Stops publishing a key. If it is the current one, tokens are signed with it nevertheless.
+    ///
+    /// # Panics
+    ///
+    /// When no key of this name is published.
+    pub fn withdraw(&self, key_id: &str) {
+        self.shared.change(|state| state.keys.withdraw(key_id));
+    }
+
+    /// Breaks metadata and keys. Replaces the faults set before.
+    ///
+    /// Requests that hang, or are answered slowly, under an earlier fault lose their connection.
+    ///
+    /// # Panics
+    ///
+    /// For [`Fault::Status`] with something that is no status of a response (200 to 999).
+    pub fn set_fault(&self, fault: Fault) {
+        self.set_faults(Faults { metadata: Some(fault), jwks: Some(fault) });
+    }
+
+    /// Breaks the metadata only. The keys stay as they are, or as broken as they are;
+    /// [`Fault::Down`] is of the whole provider nevertheless.
+    ///
+    /// # Panics
+    ///
+    /// As [`set_fault`](Self::set_fault) does.
+    pub fn set_metadata_fault(&self, fault: Fault) {
+        self.set_faults(Faults { metadata: Some(fault), ..self.shared.faults() });
+    }
+
+    /// Breaks the keys only. The metadata stays as it is, or as broken as it is; [`Fault::Down`] is
+    /// of the whole provider nevertheless.
+    ///
+    /// # Panics
+    ///
+    /// As [`set_fault`](Self::set_fault) does.
+    pub fn set_jwks_fault(&self, fault: Fault) {
+        self.set_faults(Faults { jwks: Some(fault), ..self.shared.faults() });
+    }
+
+    /// Takes all faults away. The port is the same as before.
+    pub fn heal(&self) {
+        self.set_faults(Faults::default());
+    }
+
+    /// Sets what the metadata says in `jwks_uri`, in place of [`jwks_url`](Self::jwks_url).
+    pub fn set_jwks_uri(&self, uri: impl Into<String>) {
+        let uri = uri.into();
+        self.shared.change(|state| state.jwks_uri = Some(uri));
+    }
+
+    /// Sets `Cache-Control` of all answers; there is none by default.
+    ///
+    /// # Panics
+    ///
+    /// When the value cannot stand in a field.
+    pub fn set_cache_control(&self, value: Option<&str>) {
+        match value {
+            Some(value) => self.set_header("cache-control", value),
+            None => self.hide_header("cache-control"),
+        }
+    }
+
+    /// Sets a header field of all answers, in place of the provider's own where it has one:
+    /// `Age`, `Expires` or `Retry-After`, for example, or another `ETag`.
+    ///
+    /// # Panics
+    ///
+    /// When name or value cannot stand in a header.
+    pub fn set_header(&self, name: &str, value: &str) {
+        let value = value.parse().expect("a value that can stand in a field");
+        self.shared.state().set_field(name, Some(value));
+    }
+
+    /// Leaves a header field out of all answers, `ETag` for example.
+    ///
+    /// # Panics
+    ///
+    /// When the name cannot stand in a header.
+    pub fn hide_header(&self, name: &str) {
+        self.shared.state().set_field(name, None);
+    }
+
+    /// How many requests have come so far.
+    pub fn requests(&self) -> Requests {
+        self.shared.state().requests
+    }
+
+    /// All requests so far, in their order: targets and header fields.
+    pub fn received(&self) -> Vec<Request<()>> {
+        self.shared.state().received.clone()
+    }
+
+    fn set_faults(&self, faults: Faults) {
+        faults.check();
+        // Some faults change what is served.
+        self.shared.change(|_| ());
+        self.shared.set_faults(faults, |is_down| self.server.set_open(!is_down));
+    }
+}
+
+impl fmt::Debug for TestProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestProvider")
+            .field("issuer", &self.issuer())
+            .field("faults", &self.shared.faults())
+            .finish_non_exhaustive()
+    }
+}

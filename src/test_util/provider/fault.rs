@@ -1,0 +1,84 @@
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// What a [`TestProvider`](super::TestProvider) does wrong while it is told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Connections are refused, and those that are open are closed. The port stays the provider's.
+    Down,
+    /// Requests are read and never answered.
+    Hang,
+    /// The good answer, after this time.
+    SlowHeaders(Duration),
+    /// The good answer with its header at once and its body in pieces, the last of them after this
+    /// time.
+    SlowBody(Duration),
+    /// Another status than 200.
+    Status(u16),
+    /// A page for people, with status 200: a login form in between, or a captive portal.
+    Html,
+    /// A good set that holds no key. The metadata is as usual.
+    EmptySet,
+    /// A good document of 8 MiB, without `Content-Length`.
+    Huge,
+    /// The connection ends in the middle of the document.
+    Truncated,
+    /// 302, to the good document below `/elsewhere` of the same origin.
+    Redirect,
+    /// The metadata names another issuer. The keys are as usual.
+    WrongIssuer,
+    /// The good keys among some that cannot be used: an ML-DSA key, an RSA key of 1024 bits, a
+    /// point beside its curve, a private key, a secret, one that lacks a member, one that is no
+    /// object. The metadata is as usual.
+    ///
+    /// The secret (`odd-secret`) names HS256, and is [`ODD_SECRET`](Self::ODD_SECRET): whoever takes
+    /// secrets from a set that all can read accepts tokens from all.
+    OddKeys,
+}
+
+impl Fault {
+    /// The secret that [`OddKeys`](Self::OddKeys) publishes.
+    pub const ODD_SECRET: &[u8] = b"a secret that everybody can read in the set";
+}
+
+/// What a provider serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Document {
+    Metadata,
+    Jwks,
+}
+
+/// What is wrong with each document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Faults {
+    pub(super) metadata: Option<Fault>,
+    pub(super) jwks: Option<Fault>,
+}
+
+impl Faults {
+    pub(super) fn of(self, document: Document) -> Option<Fault> {
+        match document {
+            Document::Metadata => self.metadata,
+            Document::Jwks => self.jwks,
+        }
+    }
+
+    pub(super) fn is_down(self) -> bool {
+        [self.metadata, self.jwks].contains(&Some(Fault::Down))
+    }
+
+    /// Panics if there is a status that no response has.
+    pub(super) fn check(self) {
+        for fault in [self.metadata, self.jwks].into_iter().flatten() {
+            if let Fault::Status(code) = fault {
+                let status = StatusCode::from_u16(code).ok();
+                assert!(
+                    status.is_some_and(|status| !status.is_informational()),
+                    "{code} is no status of a response"
+                );
+            }
+        }
+    }
+}
