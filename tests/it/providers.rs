@@ -12,7 +12,7 @@ use tower_bearer::{
     BearerLayer, KeySet, KeySource, Principal, Reason, Speaker, Validation, Verifier, require,
 };
 
-use self::provider::{Maker, OIDC_PROVIDER, Provider, json_of};
+use self::provider::{AUTHLIB, Maker, OIDC_PROVIDER, Provider, json_of};
 use crate::examples::Program;
 use crate::examples::resource_server::TempFile;
 use crate::support::{AUDIENCE, PLAIN, WithBearer, get, invalid_token, send};
@@ -116,6 +116,34 @@ mod needs_oidc_provider {
                 assert_eq!(answer.status(), expected, "{algorithm}: {path}: {answer:?}");
             }
         }
+    }
+}
+
+mod needs_authlib {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn client_credentials_are_accepted_as_a_clients() {
+        assert_client_credentials_are_accepted(AUTHLIB).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn scope_guard_knows_the_scopes() {
+        assert_scope_guard_knows_the_scopes(AUTHLIB).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn token_of_a_new_key_is_unknown_to_the_old_set() {
+        assert_new_key_is_unknown_to_the_old_set(AUTHLIB).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn issuer_below_a_path_is_compared_to_the_letter() {
+        assert_issuer_is_compared_to_the_letter(AUTHLIB).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! A provider as a program: started, asked over HTTP, and gone when the test ends.
 //!
-//! `scripts/interop` installs the program, and says in `OIDC_PROVIDER` how to call it. What it
-//! offers is told at the head of `scripts/interop.d/oidc-provider/server.mjs`.
+//! `scripts/interop` installs the programs, and says in `OIDC_PROVIDER` and `AUTHLIB_PROVIDER` how
+//! to call them. What they offer is told at the head of `scripts/interop.d/oidc-provider/server.mjs`.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -25,6 +25,8 @@ pub const OIDC_PROVIDER: &Maker = &Maker {
     command: "OIDC_PROVIDER",
     algorithms: &[Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
 };
+pub const AUTHLIB: &Maker =
+    &Maker { command: "AUTHLIB_PROVIDER", algorithms: &[Algorithm::RS256, Algorithm::ES256] };
 
 /// Whose provider it is.
 pub struct Maker {
