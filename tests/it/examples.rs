@@ -16,14 +16,14 @@ use tower_bearer::{Algorithm, Clock as _, SystemClock};
 use crate::support::{AUDIENCE, ISSUER, PLAIN, WithBearer, key_for};
 
 /// An example that runs until the test ends.
-struct Program {
+pub struct Program {
     child: Child,
     lines: BufReader<ChildStdout>,
     url: String,
 }
 
 impl Program {
-    fn start(name: &str, env: &[(&str, &str)]) -> Self {
+    pub fn start(name: &str, env: &[(&str, &str)]) -> Self {
         let mut child = command(name)
             .envs(env.iter().copied())
             .env("ADDR", "127.0.0.1:0")
@@ -52,14 +52,14 @@ impl Program {
         }
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Response<String> {
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Response<String> {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let (parts, body) = client.request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Response::from_parts(parts, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    fn get(&self, path: &str) -> Request<Full<Bytes>> {
+    pub fn get(&self, path: &str) -> Request<Full<Bytes>> {
         Request::get(format!("{}{path}", self.url)).body(Full::default()).unwrap()
     }
 
@@ -244,21 +244,21 @@ mod quickstart {
     }
 }
 
-mod resource_server {
+pub mod resource_server {
     use super::*;
 
     /// A file that goes when the test ends.
-    struct TempFile(PathBuf);
+    pub struct TempFile(PathBuf);
 
     impl TempFile {
-        fn new(name: &str, text: &str) -> Self {
+        pub fn new(name: &str, text: &str) -> Self {
             let name = format!("tower-bearer-{}-{name}", std::process::id());
             let path = std::env::temp_dir().join(name);
             std::fs::write(&path, text).unwrap();
             Self(path)
         }
 
-        fn path(&self) -> &str {
+        pub fn path(&self) -> &str {
             self.0.to_str().unwrap()
         }
     }

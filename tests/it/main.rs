@@ -20,6 +20,7 @@ mod mutants;
 mod odd_keys;
 mod presets;
 mod properties;
+mod providers;
 mod remote_keys;
 mod second_opinion;
 mod secrets;

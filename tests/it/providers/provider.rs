@@ -1,0 +1,284 @@
+//! A provider as a program: started, asked over HTTP, and gone when the test ends.
+//!
+//! `scripts/interop` installs the programs, and says in `OIDC_PROVIDER` and `AUTHLIB_PROVIDER` how
+//! to call them. What they offer is told at the head of `scripts/interop.d/oidc-provider/server.mjs`.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tower_bearer::Algorithm;
+
+use crate::support::{AUDIENCE, WithBearer};
+
+pub const OIDC_PROVIDER: &Maker = &Maker {
+    command: "OIDC_PROVIDER",
+    algorithms: &[Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
+};
+pub const AUTHLIB: &Maker =
+    &Maker { command: "AUTHLIB_PROVIDER", algorithms: &[Algorithm::RS256, Algorithm::ES256] };
+
+/// Whose provider it is.
+pub struct Maker {
+    /// The environment variable that holds the command line.
+    command: &'static str,
+    /// What it signs with; there is a client for each.
+    pub algorithms: &'static [Algorithm],
+}
+
+pub struct Provider {
+    child: Child,
+    issuer: String,
+    origin: String,
+    // Kept open, for a program that still has something to say.
+    _output: BufReader<ChildStdout>,
+}
+
+/// What the token endpoint gives for a code.
+pub struct Tokens {
+    pub access_token: String,
+    pub id_token: String,
+}
+
+impl Provider {
+    pub fn start(maker: &Maker) -> Self {
+        Self::start_with(maker, &[])
+    }
+
+    /// Starts one with the variables that its program knows, `PORT` and `ISSUER_PATH`.
+    pub fn start_with(maker: &Maker, variables: &[(&str, &str)]) -> Self {
+        let command = env::var(maker.command)
+            .unwrap_or_else(|_| panic!("{} is not set: run scripts/interop", maker.command));
+        let mut child = Command::new("sh")
+            // In place of the shell, which would die without it.
+            .args(["-c", &format!("exec {command}")])
+            .envs([("PORT", "0"), ("ISSUER_PATH", ""), ("RESOURCE", AUDIENCE)])
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let issuer = loop {
+            let mut line = String::new();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "{} ended", maker.command);
+            if let Some(issuer) = line.strip_prefix("listening ") {
+                break issuer.trim_end().to_owned();
+            }
+        };
+        let authority = issuer["http://".len()..].split('/').next().unwrap();
+        let origin = format!("http://{authority}");
+        Self { child, issuer, origin, _output: output }
+    }
+
+    /// The issuer to the letter, as [`start_with`](Self::start_with) was told.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Scheme, host and port: the issuer without its path.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The document of OpenID Connect Discovery §4.
+    pub async fn metadata(&self) -> Value {
+        let base = self.issuer.trim_end_matches('/');
+        json_of(&get(&format!("{base}/.well-known/openid-configuration")).await)
+    }
+
+    pub async fn jwks(&self) -> String {
+        let metadata = self.metadata().await;
+        let response = get(text(&metadata, "jwks_uri")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body()
+    }
+
+    /// An access token that a client gets for itself, with all scopes.
+    pub async fn client_credentials(&self, algorithm: Algorithm) -> String {
+        self.client_credentials_for(algorithm, SCOPES).await
+    }
+
+    pub async fn client_credentials_for(&self, algorithm: Algorithm, scopes: &str) -> String {
+        let form =
+            [("grant_type", "client_credentials"), ("scope", scopes), ("resource", AUDIENCE)];
+        text(&self.tokens(algorithm, &form).await, "access_token").to_owned()
+    }
+
+    /// The tokens that a client gets for alice, who signs in with a browser.
+    pub async fn authorization_code(&self, algorithm: Algorithm) -> Tokens {
+        self.authorization_code_for(algorithm, &[("resource", AUDIENCE)]).await
+    }
+
+    /// The tokens that a client gets without naming a resource: the access token is opaque, and
+    /// for the provider itself.
+    pub async fn authorization_code_without_resource(&self, algorithm: Algorithm) -> Tokens {
+        self.authorization_code_for(algorithm, &[]).await
+    }
+
+    async fn authorization_code_for(
+        &self,
+        algorithm: Algorithm,
+        resource: &[(&str, &str)],
+    ) -> Tokens {
+        let metadata = self.metadata().await;
+        let client = client_id(algorithm);
+        let query = [
+            ("response_type", "code"),
+            ("client_id", &client),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", &format!("openid {SCOPES}")),
+            ("code_challenge", CODE_CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ];
+        let query = form_of(&[&query[..], resource].concat());
+        let start = format!("{}?{query}", text(&metadata, "authorization_endpoint"));
+        let callback = Browser::default().follow(start, REDIRECT_URI).await;
+        let parameters = callback.split_once('?').unwrap().1.split('&');
+        let code = parameters.filter_map(|one| one.strip_prefix("code=")).next();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code.unwrap_or_else(|| panic!("no code: {callback}"))),
+            ("redirect_uri", REDIRECT_URI),
+            ("code_verifier", CODE_VERIFIER),
+        ];
+        let tokens = self.tokens(algorithm, &[&form[..], resource].concat()).await;
+        Tokens {
+            access_token: text(&tokens, "access_token").to_owned(),
+            id_token: text(&tokens, "id_token").to_owned(),
+        }
+    }
+
+    /// Makes a new key to sign with and keeps the old ones in the set; the name of the new one.
+    pub async fn rotate(&self, algorithm: Algorithm) -> String {
+        self.change_keys(&format!("rotate?alg={algorithm}")).await
+    }
+
+    /// Takes a key out of the set.
+    pub async fn withdraw(&self, key_id: &str) {
+        self.change_keys(&format!("withdraw?kid={key_id}")).await;
+    }
+
+    /// The paths that it has been asked for, in their order.
+    pub async fn requests(&self) -> Vec<String> {
+        let response = get(&format!("{}/admin/requests", self.origin)).await;
+        serde_json::from_str(response.body()).unwrap()
+    }
+
+    async fn change_keys(&self, how: &str) -> String {
+        let request = Request::post(format!("{}/admin/{how}", self.origin));
+        let response = fetch(request.body(Full::default()).unwrap()).await;
+        text(&json_of(&response), "kid").to_owned()
+    }
+
+    async fn tokens(&self, algorithm: Algorithm, form: &[(&str, &str)]) -> Value {
+        let metadata = self.metadata().await;
+        let credentials = STANDARD.encode(format!("{}:{SECRET}", client_id(algorithm)));
+        let request = Request::post(text(&metadata, "token_endpoint"))
+            .header(AUTHORIZATION, format!("Basic {credentials}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(form_of(form)));
+        json_of(&fetch(request.unwrap()).await)
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Keeps cookies and follows redirects, as much as a login needs.
+#[derive(Default)]
+struct Browser {
+    cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    /// Goes where it is sent, up to the address that begins like this one, which is returned.
+    async fn follow(mut self, start: String, end: &str) -> String {
+        let mut url = start;
+        for _ in 0..8 {
+            if url.starts_with(end) {
+                return url;
+            }
+            let cookies: Vec<_> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let request = Request::get(&url).body(Full::default()).unwrap();
+            let response = fetch(request.field(COOKIE.as_str(), cookies.join("; "))).await;
+            self.keep_cookies(&response);
+            let next = response.headers().get(LOCATION);
+            let next = next.unwrap_or_else(|| panic!("no redirect: {response:?}"));
+            next.to_str().unwrap().clone_into(&mut url);
+        }
+        panic!("redirected without end, at last to {url}");
+    }
+
+    fn keep_cookies(&mut self, response: &Response<String>) {
+        for cookie in response.headers().get_all(SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            match value {
+                "" => self.cookies.remove(name),
+                value => self.cookies.insert(name.to_owned(), value.to_owned()),
+            };
+        }
+    }
+}
+
+pub async fn get(url: &str) -> Response<String> {
+    fetch(Request::get(url).body(Full::default()).unwrap()).await
+}
+
+async fn fetch(request: Request<Full<Bytes>>) -> Response<String> {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let (parts, body) = client.request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Response::from_parts(parts, String::from_utf8(body.to_vec()).unwrap())
+}
+
+pub fn json_of(response: &Response<String>) -> Value {
+    assert_eq!(response.status(), StatusCode::OK, "{response:?}");
+    serde_json::from_str(response.body()).unwrap()
+}
+
+fn text<'a>(json: &'a Value, member: &str) -> &'a str {
+    json[member].as_str().unwrap_or_else(|| panic!("no {member}: {json}"))
+}
+
+fn client_id(algorithm: Algorithm) -> String {
+    format!("shop-{algorithm}")
+}
+
+fn form_of(pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn escaped(value: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    value.bytes().map(escape).collect()
+}
+
+const SCOPES: &str = "things:read things:write";
+const SECRET: &str = "secret of the shop";
+const REDIRECT_URI: &str = "https://shop.example.com/callback";
+// The pair of RFC 7636, appendix B.
+const CODE_VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CODE_CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
