@@ -73,6 +73,8 @@ mod axum;
 pub mod challenge;
 mod claims;
 mod clock;
+#[cfg(feature = "config")]
+mod config;
 mod config_error;
 mod crypto;
 mod error;
@@ -97,6 +99,8 @@ mod verifier;
 pub use crate::axum::{Claims, Require};
 pub use crate::claims::{Audience, Grants, NumericDate, Principal, Registered, Speaker, Verified};
 pub use crate::clock::{Clock, SystemClock};
+#[cfg(feature = "config")]
+pub use crate::config::Config;
 pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
 pub use crate::error::{AuthError, KeysUnavailable, Reason};
 #[cfg(feature = "issue")]

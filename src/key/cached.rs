@@ -21,6 +21,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use budget::FetchBudget;
 pub use fetch::{Fetch, Fetched};
+#[cfg(feature = "config")]
+pub(crate) use settings::InForce;
 
 use self::budget::Bucket;
 use self::schedule::Ask;
@@ -230,6 +232,17 @@ impl<F: Fetch> CachedKeys<F> {
             store.wake.notify_one();
             ended.changed().await.expect("the store holds the sender");
         }
+    }
+}
+
+#[cfg(feature = "config")]
+impl<F> CachedKeys<F> {
+    pub(crate) fn in_force(&self) -> InForce {
+        self.settings.in_force()
+    }
+
+    pub(crate) fn fetcher(&self) -> &F {
+        &self.fetch
     }
 }
 
