@@ -5,6 +5,7 @@
 mod answers;
 mod claims;
 mod cold_path;
+mod configuration;
 mod conformance;
 mod differential;
 mod events;
