@@ -45,11 +45,13 @@ enum TokenType {
 
 /// What weakens a check; see [`Dangerous`](crate::Dangerous).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
 enum Switch {
-    AcceptAnyAudience,
-    AcceptAnyKind,
-    AcceptBoundTokens,
+    #[serde(rename = "accept_any_audience")]
+    AnyAudience,
+    #[serde(rename = "accept_any_kind")]
+    AnyKind,
+    #[serde(rename = "accept_bound_tokens")]
+    BoundTokens,
 }
 
 impl IssuerConfig {
@@ -95,9 +97,9 @@ impl IssuerConfig {
         for switch in &self.dangerous {
             let dangerous = validation.dangerous();
             validation = match switch {
-                Switch::AcceptAnyAudience => dangerous.accept_any_audience(),
-                Switch::AcceptAnyKind => dangerous.accept_any_kind(),
-                Switch::AcceptBoundTokens => dangerous.accept_bound_tokens(),
+                Switch::AnyAudience => dangerous.accept_any_audience(),
+                Switch::AnyKind => dangerous.accept_any_kind(),
+                Switch::BoundTokens => dangerous.accept_bound_tokens(),
             };
         }
         // Found here, where the member is known that is wrong.

@@ -106,9 +106,10 @@ fn hide_secrets(value: &mut Value) {
         Value::Array(entries) => entries.iter_mut().for_each(hide_secrets),
         Value::Object(members) => {
             for (name, value) in members {
-                match SECRET_MEMBERS.contains(&name.as_str()) {
-                    true => *value = NOT_SHOWN.into(),
-                    false => hide_secrets(value),
+                if SECRET_MEMBERS.contains(&name.as_str()) {
+                    *value = NOT_SHOWN.into();
+                } else {
+                    hide_secrets(value);
                 }
             }
         }

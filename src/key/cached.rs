@@ -166,7 +166,8 @@ impl<F: Fetch> CachedKeys<F> {
         self.ensure_keeper(store)?;
         let ready = async {
             while !store.has_keys() {
-                ended.changed().await.expect("the store holds the sender");
+                // The store holds the sender, so this cannot fail.
+                _ = ended.changed().await;
                 self.ensure_keeper(store)?;
             }
             Ok(())
@@ -189,7 +190,11 @@ impl<F: Fetch> CachedKeys<F> {
     }
 
     /// What the keys are like, and how the last fetches went.
+    ///
+    /// Starts fetching as a look-up does, so that a program that is asked for its readiness first becomes
+    /// ready.
     pub fn status(&self) -> KeysStatus {
+        _ = self.ensure_keeper(self.store());
         self.store().status(self.fetch.describe())
     }
 
@@ -230,7 +235,7 @@ impl<F: Fetch> CachedKeys<F> {
                 return Ok(());
             }
             store.wake.notify_one();
-            ended.changed().await.expect("the store holds the sender");
+            _ = ended.changed().await;
         }
     }
 }
