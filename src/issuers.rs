@@ -97,7 +97,7 @@ impl Issuers {
         let table = self.0.load();
         let mut all = Vec::with_capacity(table.len());
         for (issuer, trusted) in table.iter() {
-            all.extend(trusted.keys.status().map(|status| (issuer.to_string(), status)));
+            all.extend(trusted.keys.keys_status().map(|status| (issuer.to_string(), status)));
         }
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         all

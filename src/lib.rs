@@ -64,7 +64,7 @@
 //! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
-//! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, and an OpenID provider in process. |
+//! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

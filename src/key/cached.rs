@@ -295,8 +295,8 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
         }
     }
 
-    fn status(&self) -> Option<KeysStatus> {
-        Some(Self::status(self))
+    fn keys_status(&self) -> Option<KeysStatus> {
+        Some(self.status())
     }
 }
 

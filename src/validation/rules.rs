@@ -103,6 +103,12 @@ impl Rules {
 }
 
 impl Validation {
+    /// An issuer and an audience that are accepted.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn parties(&self) -> (&str, &str) {
+        (&self.issuer, self.audiences.first().map_or("", String::as_str))
+    }
+
     fn check_parties(&self, claims: &Registered) -> Result<(), AuthError> {
         let issuer = claims.issuer().ok_or_else(|| missing("iss"))?;
         if issuer != self.issuer {

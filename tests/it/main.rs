@@ -11,6 +11,7 @@ mod differential;
 mod events;
 mod examples;
 mod guards;
+mod handler_tests;
 mod header;
 mod issuing;
 mod keys;
