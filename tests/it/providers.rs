@@ -266,8 +266,10 @@ async fn assert_no_token_is_refused_while_keys_rotate(maker: &Maker) {
         }
     }
 
-    // The first fetch, and one for each new key.
-    assert_eq!((keys.status().fetches(), keys.status().failures()), (1 + rotations, 0));
+    // The first fetch, which may know the first new key already, and one for each other.
+    let status = keys.status();
+    assert!((rotations..=rotations + 1).contains(&status.fetches()), "{status:?}");
+    assert_eq!(status.failures(), 0);
 }
 
 async fn assert_resource_server_follows_a_rotation(maker: &Maker) {
