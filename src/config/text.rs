@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{Error, Visitor};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -32,32 +32,21 @@ pub(super) struct Span(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SpanVisitor)
-    }
-}
-
-struct SpanVisitor;
-
-impl Visitor<'_> for SpanVisitor {
-    type Value = Span;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration: whole seconds, or text such as \"90s\", \"10m\" or \"4h\"")
-    }
-
-    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Span, E> {
-        Ok(Span(Duration::from_secs(seconds)))
-    }
-
-    fn visit_i64<E: Error>(self, seconds: i64) -> Result<Span, E> {
-        let seconds = u64::try_from(seconds)
-            .map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(seconds), &self))?;
-        self.visit_u64(seconds)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-        let parsed = humantime::parse_duration(text);
-        parsed.map(Span).map_err(|problem| E::custom(format!("{text:?}: {problem}")))
+        // By way of a JSON value: with serde_json's `arbitrary_precision`, which any crate of a program
+        // may turn on, a number that is asked for as anything comes as a map.
+        let value = Value::deserialize(deserializer)?;
+        match &value {
+            Value::Number(seconds) => seconds.as_u64().map(Duration::from_secs).map(Self),
+            Value::String(text) => Some(humantime::parse_duration(text).map(Self).map_err(
+                |problem| D::Error::custom(format!("{text:?} is no duration: {problem}")),
+            )?),
+            _ => None,
+        }
+        .ok_or_else(|| {
+            D::Error::custom(format!(
+                "{value} is no duration: give whole seconds, or text such as \"90s\", \"10m\" or \"4h\""
+            ))
+        })
     }
 }
 

@@ -27,7 +27,7 @@ impl Program {
         Self::start_with(name, &[], env)
     }
 
-    fn start_with(name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+    pub fn start_with(name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = command(name)
             .args(arguments)
             .envs(env.iter().copied())

@@ -13,6 +13,7 @@ mod examples;
 mod guards;
 mod handler_tests;
 mod header;
+mod https;
 mod issuing;
 mod keys;
 mod kinds;

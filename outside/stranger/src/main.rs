@@ -1,6 +1,7 @@
 //! An application outside of the crate: it signs tokens, serves axum over a socket and calls itself.
 
 mod numbers;
+mod remote;
 mod service;
 mod tokens;
 
@@ -10,4 +11,5 @@ async fn main() {
         service::check(name, issuer).await;
     }
     numbers::check().await;
+    remote::check().await;
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tower_bearer::{
-    Algorithm, Clock, NumericDate, Reason, Validation, Verified, Verifier, VerifyingKey,
+    Algorithm, Clock, Config, NumericDate, Reason, Validation, Verified, Verifier, VerifyingKey,
 };
 
 use crate::tokens::{AUDIENCE, ISSUER, SECRET};
@@ -39,6 +39,8 @@ pub async fn check() {
     }
     println!("stranger: numbers: what is no number is no date");
 
+    configured();
+
     for roles in ["1", "1.5", "[1.5,\"user\"]", "{\"a\":1.5}", WRAPPED] {
         let claims = format!(
             r#""exp":1800000001,"roles":{roles},"realm_access":1.5,"resource_access":{{"api":2.5}}"#
@@ -49,6 +51,23 @@ pub async fn check() {
     println!(
         "stranger: numbers: a number where roles are looked for grants nothing and breaks nothing"
     );
+}
+
+/// A configuration has numbers as well.
+fn configured() {
+    let config = format!(
+        r#"{{ "issuers": [{{
+            "issuer": "{ISSUER}",
+            "audiences": ["{AUDIENCE}"],
+            "leeway": 30,
+            "keys": {{ "discover": true, "redirects": 2, "budget": {{ "fetches": 5, "one_more_every": 7 }} }}
+        }}] }}"#
+    );
+    let in_force = Config::from_json(&config).unwrap().in_force().unwrap().to_toml();
+    for line in ["leeway = \"30s\"", "redirects = 2", "fetches = 5", "one_more_every = \"7s\""] {
+        assert!(in_force.contains(line), "{line}\n{in_force}");
+    }
+    println!("stranger: numbers: a configuration is read");
 }
 
 /// How serde_json presents a number while the feature is on, written out by a stranger.

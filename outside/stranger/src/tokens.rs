@@ -11,8 +11,12 @@ pub const AUDIENCE: &str = "https://api.example.com";
 pub const SECRET: &[u8] = b"at least 32 bytes of randomness, please";
 
 pub fn es256() -> TokenIssuer {
+    es256_of(ISSUER)
+}
+
+pub fn es256_of(issuer: &str) -> TokenIssuer {
     let key = EncodingKey::from_ec_pem(p256_pem().as_bytes()).unwrap();
-    TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::ES256, &key).unwrap()
+    TokenIssuer::new(issuer, AUDIENCE, Algorithm::ES256, &key).unwrap()
 }
 
 pub fn hs256() -> TokenIssuer {
