@@ -162,7 +162,8 @@ impl Schedule {
     }
 }
 
-/// A part of a duration. Exact enough for jitter.
+/// A part of a duration. Exact enough for jitter, and never more than the whole.
 fn share(duration: Duration, part: f64) -> Duration {
-    Duration::try_from_secs_f64(duration.as_secs_f64() * part).unwrap_or(duration)
+    let share = Duration::try_from_secs_f64(duration.as_secs_f64() * part);
+    share.map_or(duration, |share| share.min(duration))
 }
