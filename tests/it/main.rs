@@ -16,6 +16,7 @@ mod keys;
 mod kinds;
 mod layer;
 mod libraries;
+mod log;
 mod mutants;
 mod odd_keys;
 mod presets;
