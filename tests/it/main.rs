@@ -26,6 +26,7 @@ mod remote_keys;
 mod second_opinion;
 mod secrets;
 mod servers;
+mod several_issuers;
 mod signatures;
 mod support;
 mod test_provider;
