@@ -400,6 +400,28 @@ async fn request_that_waits_for_keys_is_served_when_its_issuer_stays() {
 }
 
 #[tokio::test]
+async fn request_that_waits_for_keys_is_judged_by_the_rules_that_are_there_when_they_come() {
+    let refused = invalid_token("The token's algorithm is not accepted");
+    for (algorithm, accepted) in [(Algorithm::EdDSA, false), (Algorithm::ES256, true)] {
+        let provider = TestProvider::start().await;
+        provider.set_metadata_fault(Fault::SlowHeaders(Duration::from_millis(50)));
+        let (issuers, app) = remote(&[&provider]);
+        let request = waiting(&app, &provider).await;
+
+        issuers.remove(provider.issuer());
+        let rules = Validation::new(provider.issuer(), AUDIENCE).with_algorithms([algorithm]);
+        issuers.add(KeySet::from_jwks(provider.jwks()).unwrap(), rules).unwrap();
+
+        let answer = request.await.unwrap();
+        if accepted {
+            answer.is_ok(provider.issuer());
+        } else {
+            answer.is_refused(401, Some(&refused), Reason::AlgorithmNotAllowed);
+        }
+    }
+}
+
+#[tokio::test]
 async fn issuer_is_added_once_and_keeps_what_it_was_added_with() {
     let issuers = usual_and_staff();
 
