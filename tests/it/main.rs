@@ -12,6 +12,7 @@ mod examples;
 mod guards;
 mod header;
 mod issuing;
+mod key_files;
 mod keys;
 mod kinds;
 mod layer;
