@@ -7,6 +7,7 @@ mod claims;
 mod cold_path;
 mod conformance;
 mod differential;
+mod discovery;
 mod events;
 mod examples;
 mod guards;
