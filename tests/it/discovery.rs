@@ -288,6 +288,20 @@ async fn keys_that_cannot_be_had_for_another_reason_have_not_moved() {
 }
 
 #[tokio::test]
+async fn keys_that_were_gone_with_the_metadata_are_found_again_without_it() {
+    let provider = TestProvider::start().await;
+    let fetch = discover(&provider);
+    assert_eq!(problem(&fetch).await, None);
+
+    provider.set_fault(Fault::Status(404));
+    assert!(problem(&fetch).await.unwrap().contains("404"));
+    provider.heal();
+    provider.set_metadata_fault(Fault::Status(404));
+
+    assert_eq!(problem(&fetch).await, None);
+}
+
+#[tokio::test]
 async fn keys_go_on_while_the_metadata_cannot_be_had() {
     let (log, _guard) = Log::of_this_thread();
     let provider = TestProvider::start().await;
