@@ -236,6 +236,7 @@ mod tests {
 
     #[test]
     fn provider_that_says_too_little_or_too_much_is_held_to_the_bounds() {
+        // OIDC Core §10.1.1: max-age is respected within bounds
         for (said, fresh) in [(0, 60), (60, 60), (86_400, 86_400), (86_401, 86_400)] {
             let mut schedule = schedule();
             schedule.begin(seconds(0));
