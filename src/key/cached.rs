@@ -21,6 +21,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use budget::FetchBudget;
 pub use fetch::{Fetch, Fetched};
+#[cfg(feature = "config")]
+pub(crate) use settings::InForce;
 
 use self::budget::Bucket;
 use self::schedule::Ask;
@@ -164,7 +166,8 @@ impl<F: Fetch> CachedKeys<F> {
         self.ensure_keeper(store)?;
         let ready = async {
             while !store.has_keys() {
-                ended.changed().await.expect("the store holds the sender");
+                // The store holds the sender, so this cannot fail.
+                _ = ended.changed().await;
                 self.ensure_keeper(store)?;
             }
             Ok(())
@@ -187,7 +190,11 @@ impl<F: Fetch> CachedKeys<F> {
     }
 
     /// What the keys are like, and how the last fetches went.
+    ///
+    /// Starts fetching as a look-up does, so that a program that is asked for its readiness first becomes
+    /// ready.
     pub fn status(&self) -> KeysStatus {
+        _ = self.ensure_keeper(self.store());
         self.store().status(self.fetch.describe())
     }
 
@@ -228,8 +235,19 @@ impl<F: Fetch> CachedKeys<F> {
                 return Ok(());
             }
             store.wake.notify_one();
-            ended.changed().await.expect("the store holds the sender");
+            _ = ended.changed().await;
         }
+    }
+}
+
+#[cfg(feature = "config")]
+impl<F> CachedKeys<F> {
+    pub(crate) fn in_force(&self) -> InForce {
+        self.settings.in_force()
+    }
+
+    pub(crate) fn fetcher(&self) -> &F {
+        &self.fetch
     }
 }
 
@@ -277,8 +295,8 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
         }
     }
 
-    fn status(&self) -> Option<KeysStatus> {
-        Some(Self::status(self))
+    fn keys_status(&self) -> Option<KeysStatus> {
+        Some(self.status())
     }
 }
 

@@ -5,12 +5,14 @@
 mod answers;
 mod claims;
 mod cold_path;
+mod configuration;
 mod conformance;
 mod differential;
 mod discovery;
 mod events;
 mod examples;
 mod guards;
+mod handler_tests;
 mod header;
 mod issuing;
 mod key_files;

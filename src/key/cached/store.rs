@@ -239,7 +239,8 @@ impl Store {
                 let message: Arc<str> = chain(error.source().unwrap_or(&error)).into();
                 let known = state.last_failure.as_ref().filter(|last| last.message == message);
                 // The same again and again is logged once a minute.
-                let logged = known.map(|last| last.logged).filter(|at| now - *at < LOG_PAUSE);
+                let logged =
+                    known.map(|last| last.logged).filter(|at| now.saturating_sub(*at) < LOG_PAUSE);
                 if logged.is_none() {
                     let keys = state_of(state.schedule.keys(), now);
                     trace::keys_not_fetched(source, &message, keys.as_str(), keys_are_usable(keys));
