@@ -254,7 +254,7 @@ mod tests {
         for _ in 0..9 {
             assert!(schedule.begin(now));
             schedule.failed(now, 1.0);
-            pauses.push((schedule.next().unwrap() - now).as_secs());
+            pauses.push(schedule.next().unwrap().saturating_sub(now).as_secs());
             now = schedule.next().unwrap();
         }
 

@@ -96,7 +96,7 @@ impl Allowance {
     }
 
     fn has_one(&mut self, now: Duration) -> bool {
-        let grown = (now - self.grown_at).as_nanos();
+        let grown = now.saturating_sub(self.grown_at).as_nanos();
         self.grown_at = now;
         self.level = (self.level + grown).min(u128::from(self.most) * self.every);
         self.level >= self.every
@@ -111,7 +111,8 @@ impl Allowance {
     fn check(&self) {
         for (first, from) in self.taken.iter().enumerate() {
             for (last, to) in self.taken.iter().enumerate().skip(first) {
-                let (taken, grown) = (last - first + 1, (*to - *from).as_nanos() / self.every);
+                let (taken, grown) =
+                    (last - first + 1, to.saturating_sub(*from).as_nanos() / self.every);
                 assert!(taken as u128 <= u128::from(self.most) + grown, "{:?}", self.taken);
             }
         }
