@@ -205,8 +205,7 @@ impl HttpFetch {
         match self.load(&jwks_uri).await {
             // The provider has moved them, and its metadata was not to be read again so soon.
             Err(problem) if !is_new && problem.is_gone() => {
-                self.kept().metadata = None;
-                let (jwks_uri, _) = self.locate(issuer).await?;
+                let (jwks_uri, _) = self.locate_again(issuer).await?;
                 self.load(&jwks_uri).await
             }
             result => result,
@@ -216,9 +215,15 @@ impl HttpFetch {
     /// Where the keys of an issuer are, and whether its metadata was read for that.
     async fn locate(&self, issuer: &Address) -> Result<(Address, bool), Problem> {
         let known = self.kept().metadata.clone();
-        if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
-            return Ok((known.jwks_uri.clone(), false));
+        match known.filter(Metadata::is_fresh) {
+            Some(known) => Ok((known.jwks_uri, false)),
+            None => self.locate_again(issuer).await,
         }
+    }
+
+    /// The same, however fresh the metadata is that was read before.
+    async fn locate_again(&self, issuer: &Address) -> Result<(Address, bool), Problem> {
+        let known = self.kept().metadata.clone();
         match (self.discover_again(issuer, known.clone()).await, known) {
             (Ok(metadata), _) => {
                 let jwks_uri = metadata.jwks_uri.clone();

@@ -1,55 +1,25 @@
 //! What the log hears: one event for each refusal, and never a token.
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::routing::get as on_get;
 use tower_bearer::policy::role;
 use tower_bearer::{Claims, require};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber, instrument::WithSubscriber};
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::{Layer, Registry};
+use tracing::Level;
+use tracing::instrument::WithSubscriber;
 
+use crate::log::Log;
 use crate::support::{User, WithBearer, get, good, key, layer, send, token};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<(Level, String)>>>);
-
-impl Log {
-    fn events(&self) -> Vec<(Level, String)> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl<S: Subscriber> Layer<S> for Log {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        struct Text(String);
-        impl Visit for Text {
-            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                self.0 += &format!("{}={value:?} ", field.name());
-            }
-        }
-        if event.metadata().target() == "tower_bearer" {
-            let mut text = Text(String::new());
-            event.record(&mut text);
-            self.0.lock().unwrap().push((*event.metadata().level(), text.0));
-        }
-    }
-}
 
 async fn logged(app: &Router, request: http::Request<axum::body::Body>) -> Vec<(Level, String)> {
     let log = Log::default();
-    let subscriber = Registry::default().with(log.clone());
-    send(app, request).with_subscriber(subscriber).await;
+    send(app, request).with_subscriber(log.subscriber()).await;
     log.events()
 }
 
 /// What the log hears of something that happens at once.
 pub fn reported(happens: impl FnOnce()) -> Vec<(Level, String)> {
     let log = Log::default();
-    tracing::subscriber::with_default(Registry::default().with(log.clone()), happens);
+    tracing::subscriber::with_default(log.subscriber(), happens);
     log.events()
 }
 

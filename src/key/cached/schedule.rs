@@ -162,7 +162,184 @@ impl Schedule {
     }
 }
 
-/// A part of a duration. Exact enough for jitter.
+/// A part of a duration. Exact enough for jitter, and never more than the whole.
 fn share(duration: Duration, part: f64) -> Duration {
-    Duration::try_from_secs_f64(duration.as_secs_f64() * part).unwrap_or(duration)
+    let share = Duration::try_from_secs_f64(duration.as_secs_f64() * part);
+    share.map_or(duration, |share| share.min(duration))
+}
+
+#[cfg(test)]
+mod model;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn schedule() -> Schedule {
+        Schedule::new(Timing {
+            fresh_at_least: seconds(60),
+            fresh_at_most: seconds(86_400),
+            fresh_by_default: seconds(600),
+            stale_for: seconds(3_600),
+            first_retry: seconds(1),
+            last_retry: seconds(60),
+            budget: Bucket::new(1, seconds(10)),
+        })
+    }
+
+    /// A schedule whose first fetch has brought keys at once, due again after 480 seconds.
+    fn fetched() -> Schedule {
+        let mut schedule = schedule();
+        schedule.begin(seconds(0));
+        schedule.succeeded(seconds(0), None, 0.5);
+        schedule
+    }
+
+    #[test]
+    fn first_fetch_is_due_from_the_start() {
+        assert!(schedule().begin(Duration::ZERO));
+    }
+
+    #[test]
+    fn second_fetch_waits_for_the_end_of_the_first() {
+        let mut schedule = schedule();
+        schedule.begin(seconds(0));
+
+        assert!(!schedule.begin(seconds(1_000_000)));
+        schedule.failed(seconds(1_000_000), 1.0);
+        assert!(schedule.begin(seconds(1_000_001)));
+    }
+
+    #[test]
+    fn keys_are_fetched_again_at_four_fifths_of_their_freshness() {
+        let mut schedule = fetched();
+
+        assert_eq!(schedule.next(), Some(seconds(480)));
+        assert!(!schedule.begin(seconds(479)));
+        assert!(schedule.begin(seconds(480)));
+    }
+
+    #[test]
+    fn freshness_counts_from_when_the_fetch_began() {
+        let mut schedule = schedule();
+        schedule.begin(seconds(0));
+        schedule.succeeded(seconds(20), Some(seconds(100)), 0.5);
+
+        assert_eq!(schedule.next(), Some(seconds(80)));
+        assert_eq!(schedule.keys().unwrap().fresh_until, seconds(100));
+        assert_eq!(schedule.keys().unwrap().usable_until, seconds(3_700));
+    }
+
+    #[test]
+    fn provider_that_says_too_little_or_too_much_is_held_to_the_bounds() {
+        // OIDC Core §10.1.1: max-age is respected within bounds
+        for (said, fresh) in [(0, 60), (60, 60), (86_400, 86_400), (86_401, 86_400)] {
+            let mut schedule = schedule();
+            schedule.begin(seconds(0));
+            schedule.succeeded(seconds(0), Some(seconds(said)), 0.5);
+
+            assert_eq!(schedule.keys().unwrap().fresh_until, seconds(fresh), "{said}");
+        }
+    }
+
+    #[test]
+    fn pauses_between_failures_double_up_to_a_minute() {
+        let mut schedule = schedule();
+        let mut pauses = Vec::new();
+        let mut now = seconds(0);
+        for _ in 0..9 {
+            assert!(schedule.begin(now));
+            schedule.failed(now, 1.0);
+            pauses.push(schedule.next().unwrap().saturating_sub(now).as_secs());
+            now = schedule.next().unwrap();
+        }
+
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn success_ends_the_growing_of_pauses() {
+        let mut schedule = schedule();
+        for end in [Schedule::failed, Schedule::failed, |s: &mut Schedule, now, jitter| {
+            s.succeeded(now, None, jitter);
+        }] {
+            let next = schedule.next().unwrap();
+            schedule.begin(next);
+            end(&mut schedule, next, 1.0);
+        }
+
+        let next = schedule.next().unwrap();
+        schedule.begin(next);
+        schedule.failed(next, 1.0);
+
+        assert_eq!(schedule.next(), Some(next + seconds(1)));
+    }
+
+    #[test]
+    fn unknown_key_causes_a_fetch_and_all_who_ask_share_it() {
+        let mut schedule = fetched();
+        let next = Ask::Wait { fetch: 2, began_before: false };
+
+        assert_eq!(schedule.ask(seconds(5), || true), next);
+        assert_eq!(schedule.ask(seconds(5), || panic!("it comes anyway")), next);
+        assert!(schedule.begin(seconds(5)));
+        let running = Ask::Wait { fetch: 2, began_before: true };
+        assert_eq!(schedule.ask(seconds(6), || panic!("it runs already")), running);
+    }
+
+    #[test]
+    fn nobody_waits_when_the_budget_is_spent() {
+        let mut schedule = fetched();
+        schedule.ask(seconds(5), || true);
+        schedule.begin(seconds(5));
+        schedule.succeeded(seconds(5), None, 0.5);
+
+        assert_eq!(schedule.ask(seconds(14), || true), Ask::Settled);
+        let next = Ask::Wait { fetch: 3, began_before: false };
+        assert_eq!(schedule.ask(seconds(15), || true), next);
+    }
+
+    #[test]
+    fn nobody_knows_when_the_budget_is_spent_and_the_last_fetch_failed() {
+        let mut schedule = fetched();
+        schedule.ask(seconds(5), || true);
+        schedule.begin(seconds(5));
+        schedule.failed(seconds(5), 1.0);
+
+        assert_eq!(schedule.ask(seconds(5), || true), Ask::Unavailable);
+    }
+
+    #[test]
+    fn refusal_by_the_shared_budget_costs_nothing_of_the_own() {
+        let mut schedule = fetched();
+
+        assert_eq!(schedule.ask(seconds(5), || false), Ask::Settled);
+
+        let next = Ask::Wait { fetch: 2, began_before: false };
+        assert_eq!(schedule.ask(seconds(5), || true), next);
+    }
+
+    #[test]
+    fn fetch_that_nobody_ran_to_its_end_begins_again_at_once() {
+        let mut schedule = fetched();
+        schedule.begin(seconds(480));
+
+        schedule.abandoned();
+
+        assert!(schedule.begin(seconds(480)));
+        assert_eq!(schedule.keys().unwrap().usable_until, seconds(4_200));
+    }
+
+    #[test]
+    fn initial_keys_are_stale_from_the_start_and_replaced_at_once() {
+        let schedule = schedule().with_initial_keys();
+
+        let keys = schedule.keys().unwrap();
+        assert_eq!((keys.fresh_until, keys.usable_until), (seconds(0), seconds(3_600)));
+        assert_eq!(schedule.next(), Some(seconds(0)));
+    }
 }

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn other_addresses_are_refused_with_what_is_wrong() {
-        // RFC 8414 §2: keys come over HTTPS
+        // RFC 8414 §2: the issuer is https, without query and fragment
         for (address, problem) in [
             ("http://id.example.com", "not HTTPS"),
             ("http://127.0.0.1.example.com", "not HTTPS"),
