@@ -14,11 +14,12 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::support::{User, WithBearer, get, good, key, layer, send, token};
 
+/// Keeps what the crate logs.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<(Level, String)>>>);
+pub struct Log(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl Log {
-    fn events(&self) -> Vec<(Level, String)> {
+    pub fn events(&self) -> Vec<(Level, String)> {
         self.0.lock().unwrap().clone()
     }
 }

@@ -14,6 +14,7 @@ mod freshness;
 mod guards;
 mod header;
 mod issuing;
+mod key_events;
 mod keys;
 mod kinds;
 mod layer;
