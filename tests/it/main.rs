@@ -20,6 +20,7 @@ mod kinds;
 mod layer;
 mod leap;
 mod libraries;
+mod lifecycle;
 mod mutants;
 mod odd_keys;
 mod presets;
