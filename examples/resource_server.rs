@@ -8,26 +8,34 @@
 //! - `ADDR`: where to listen, `127.0.0.1:3000` by default
 //! - `ISSUER`, `AUDIENCE`: the `iss` and `aud` that tokens carry, to the letter
 //! - one of `JWT_SECRET_KEY` (base64url), `PUBLIC_KEY_FILE` (PEM, a certificate will do), `JWKS_FILE`
+//!   (both are read again when they change), `JWKS_URL`, `DISCOVER=1` (by the issuer's metadata)
 //! - `ALGORITHMS`: the algorithms to accept, separated by commas; by default what the keys are for,
 //!   and HS256 for a secret
 //! - `TOKEN_TYPE`: `at+jwt` to accept access tokens as RFC 9068 defines them and no others
 //! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`), which decides where roles
 //!   and scopes are and how ID tokens are told apart
 //! - `LEEWAY`: by how many seconds clocks may differ, 60 by default
+//! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the variables
+//!   above but `ADDR`; see `tower_bearer::Config`
 //! - `RUST_LOG`: what to log; `tower_bearer=debug` shows why each request was refused
+//!
+//! `/healthz` tells how the keys are doing: 200 while tokens can be verified, 503 while they cannot. It may
+//! name internal addresses, so keep it inside.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_bearer::policy::{role, scope};
 use tower_bearer::{
-    Algorithm, BearerLayer, Claims, ConfigError, KeySet, Preset, Validation, Verifier,
-    VerifyingKey, require,
+    Algorithm, BearerLayer, CachedKeys, Claims, Config, ConfigError, FileKeys, HttpFetch, Issuers,
+    KeyFile, KeySet, Preset, RemoteKeys, Validation, Verifier, VerifyingKey, require,
 };
 
 /// Whatever the provider puts into its tokens.
@@ -38,7 +46,11 @@ async fn main() -> Result<(), Sentence> {
     let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
 
-    let app = app(verifier()?);
+    let (issuers, layer) = match set("CONFIG") {
+        Some(file) => configured(&file)?,
+        None => from_variables()?,
+    };
+    let app = app(issuers, layer);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr).await.map_err(|error| wrong("ADDR", error))?;
     println!("Listening on http://{}", listener.local_addr()?);
@@ -46,8 +58,8 @@ async fn main() -> Result<(), Sentence> {
     Ok(())
 }
 
-fn app(verifier: Verifier<AnyClaims>) -> Router {
-    let layer = BearerLayer::new(verifier).with_rejection(tower_bearer::Json);
+fn app(issuers: Issuers, layer: BearerLayer<AnyClaims>) -> Router {
+    let layer = layer.with_rejection(tower_bearer::Json);
 
     let guarded = Router::new()
         .route("/protected", get(claims))
@@ -55,7 +67,17 @@ fn app(verifier: Verifier<AnyClaims>) -> Router {
         .route("/scoped", get(claims).layer(require(scope("things:write"))))
         .layer(layer.clone());
     let optional = Router::new().route("/maybe", get(maybe)).layer(layer.optional());
-    Router::new().route("/healthz", get(|| async { "ok" })).merge(guarded).merge(optional)
+    let health = Router::new().route("/healthz", get(health)).with_state(issuers);
+    health.merge(guarded).merge(optional)
+}
+
+async fn health(State(issuers): State<Issuers>) -> (StatusCode, Json<Value>) {
+    let keys = issuers.status();
+    let is_ready = keys.iter().all(|(_, status)| status.is_ready());
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let keys: Map<String, Value> =
+        keys.into_iter().map(|(issuer, status)| (issuer, json!(status))).collect();
+    (status, Json(json!({ "ready": is_ready, "keys": keys })))
 }
 
 async fn claims(Claims(claims): Claims<AnyClaims>) -> Json<AnyClaims> {
@@ -69,12 +91,25 @@ async fn maybe(claims: Option<Claims<AnyClaims>>) -> Json<Value> {
     })
 }
 
-fn verifier() -> Result<Verifier<AnyClaims>, Sentence> {
+fn configured(file: &str) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
+    let wrong_in = |error: ConfigError| wrong("CONFIG", format_args!("{file}: {error}"));
+    let variables = ["ISSUER", "AUDIENCE", "ALGORITHMS", "TOKEN_TYPE", "PRESET", "LEEWAY"];
+    if let Some(other) = variables.into_iter().chain(KEYS).find(|name| set(name).is_some()) {
+        return Err(format!("CONFIG and {other} are both set; leave one out").into());
+    }
+    let config = Config::from_file(file).map_err(wrong_in)?;
+    let issuers = config.issuers().map_err(wrong_in)?;
+    let layer = config.layer(&issuers).map_err(wrong_in)?;
+    tracing::info!("in force:\n{}", config.in_force().map_err(wrong_in)?.to_toml());
+    Ok((issuers, layer))
+}
+
+fn from_variables() -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
     let algorithms = algorithms()?;
-    let keys = keys(algorithms.as_deref())?;
-    let mut validation = Validation::new(needed("ISSUER")?, needed("AUDIENCE")?);
-    if let Some(algorithms) = algorithms {
-        validation = validation.with_algorithms(algorithms);
+    let issuer = needed("ISSUER")?;
+    let mut validation = Validation::new(&issuer, needed("AUDIENCE")?);
+    if let Some(algorithms) = &algorithms {
+        validation = validation.with_algorithms(algorithms.iter().copied());
     }
     match set("TOKEN_TYPE").as_deref() {
         None => {}
@@ -92,7 +127,13 @@ fn verifier() -> Result<Verifier<AnyClaims>, Sentence> {
         let seconds = leeway.parse().map_err(|_| wrong("LEEWAY", "not a number of seconds"))?;
         validation = validation.with_leeway(Duration::from_secs(seconds));
     }
-    Verifier::new(keys, validation).map_err(|error| {
+    let issuers = Issuers::new();
+    let added = match keys(&issuer, algorithms)? {
+        Keys::Fixed(keys) => issuers.add(keys, validation),
+        Keys::File(keys) => issuers.add(keys, validation),
+        Keys::Remote(keys) => issuers.add(keys, validation),
+    };
+    added.map_err(|error| {
         let variable = match error {
             ConfigError::EmptyIssuer => "ISSUER",
             ConfigError::EmptyAudience => "AUDIENCE",
@@ -101,37 +142,51 @@ fn verifier() -> Result<Verifier<AnyClaims>, Sentence> {
             _ => return error.into(),
         };
         wrong(variable, error)
-    })
+    })?;
+    let layer = BearerLayer::new(Verifier::for_issuers(&issuers));
+    Ok((issuers, layer))
 }
 
-fn keys(algorithms: Option<&[Algorithm]>) -> Result<KeySet, Sentence> {
-    let sources = ["JWT_SECRET_KEY", "PUBLIC_KEY_FILE", "JWKS_FILE"];
-    let mut given = sources.into_iter().filter_map(|name| Some((name, set(name)?)));
+enum Keys {
+    Fixed(KeySet),
+    File(FileKeys),
+    Remote(RemoteKeys),
+}
+
+const KEYS: [&str; 5] = ["JWT_SECRET_KEY", "PUBLIC_KEY_FILE", "JWKS_FILE", "JWKS_URL", "DISCOVER"];
+
+fn keys(issuer: &str, algorithms: Option<Vec<Algorithm>>) -> Result<Keys, Sentence> {
+    let mut given = KEYS.into_iter().filter_map(|name| Some((name, set(name)?)));
     let (variable, value) = match (given.next(), given.next()) {
         (Some(one), None) => one,
-        (None, _) => return Err(format!("set one of {}", sources.join(", ")).into()),
+        (None, _) => return Err(format!("set one of {}", KEYS.join(", ")).into()),
         (Some((one, _)), Some((other, _))) => {
             return Err(format!("{one} and {other} are both set; leave one out").into());
         }
     };
-    let keys = match variable {
-        "JWT_SECRET_KEY" => algorithms
-            .unwrap_or(&[Algorithm::HS256])
-            .iter()
-            .map(|algorithm| VerifyingKey::from_base64url_secret(*algorithm, &value))
-            .collect(),
-        file => {
-            let text = std::fs::read(&value)
-                .map_err(|error| wrong(file, format_args!("{value} cannot be read: {error}")))?;
-            match (file, algorithms) {
-                ("PUBLIC_KEY_FILE", None) => KeySet::from_pem(text),
-                ("PUBLIC_KEY_FILE", Some(algorithms)) => KeySet::from_pem_for(text, algorithms),
-                (_, None) => KeySet::from_jwks(text),
-                (_, Some(algorithms)) => KeySet::from_jwks_for(text, algorithms),
-            }
+    let fetch = match variable {
+        "JWT_SECRET_KEY" => {
+            let algorithms = algorithms.unwrap_or_else(|| vec![Algorithm::HS256]);
+            let key = |algorithm| VerifyingKey::from_base64url_secret(algorithm, &value);
+            let keys = algorithms.into_iter().map(key).collect::<Result<_, _>>();
+            return keys.map(Keys::Fixed).map_err(|error| wrong(variable, error));
         }
+        "PUBLIC_KEY_FILE" | "JWKS_FILE" => {
+            let file = match algorithms {
+                Some(algorithms) => KeyFile::new(value).with_algorithms(algorithms),
+                None => KeyFile::new(value),
+            };
+            return file.open().map(Keys::File).map_err(|error| wrong(variable, error));
+        }
+        "JWKS_URL" => HttpFetch::new(&value),
+        _ if value != "1" => return Err(wrong("DISCOVER", "is 1 or not set")),
+        _ => HttpFetch::discover(issuer),
     };
-    keys.map_err(|error| wrong(variable, error))
+    let fetch = fetch.map_err(|error| wrong(variable, error))?;
+    Ok(Keys::Remote(CachedKeys::new(match algorithms {
+        Some(algorithms) => fetch.with_algorithms(algorithms),
+        None => fetch,
+    })))
 }
 
 fn algorithms() -> Result<Option<Vec<Algorithm>>, Sentence> {

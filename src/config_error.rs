@@ -66,6 +66,20 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A configuration that was read holds a mistake.
+    Configuration {
+        /// Where it stands, as `issuers[0].keys.jwks_url`.
+        path: String,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// Something in a configuration that was read is wrong for a reason of its own.
+    At {
+        /// Where it stands, as `issuers[0].keys.jwks_url`.
+        path: String,
+        /// What is wrong there.
+        problem: Box<ConfigError>,
+    },
     /// The realm holds a character that no challenge may carry (RFC 9110 §11.5).
     Realm {
         /// The realm as it was configured.
@@ -113,6 +127,8 @@ impl fmt::Display for ConfigError {
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
+            Self::Configuration { path, problem } => write!(f, "{path}: {problem}"),
+            Self::At { path, problem } => write!(f, "{path}: {problem}"),
             Self::Realm { realm } => write!(
                 f,
                 "the realm {realm:?} may hold printable ASCII except `\"` and `\\` only, and not \

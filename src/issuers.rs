@@ -87,7 +87,7 @@ impl Issuers {
 
     /// The issuers, in no order.
     pub fn names(&self) -> Vec<String> {
-        self.0.load().keys().map(|issuer| issuer.to_string()).collect()
+        self.0.load().keys().map(ToString::to_string).collect()
     }
 
     /// How the key source of each issuer is doing, sorted by issuer.
@@ -95,10 +95,10 @@ impl Issuers {
     /// Sources that cannot tell are left out.
     pub fn status(&self) -> Vec<(String, KeysStatus)> {
         let table = self.0.load();
-        let status = |(issuer, trusted): (&Box<str>, &Arc<Trusted>)| {
-            Some((issuer.to_string(), trusted.keys.status()?))
-        };
-        let mut all: Vec<_> = table.iter().filter_map(status).collect();
+        let mut all = Vec::with_capacity(table.len());
+        for (issuer, trusted) in table.iter() {
+            all.extend(trusted.keys.keys_status().map(|status| (issuer.to_string(), status)));
+        }
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         all
     }

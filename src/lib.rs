@@ -33,7 +33,9 @@
 //!
 //! # Parts
 //!
-//! - Keys: [`KeySet`] from PEM, JWK sets or secrets; [`KeySource`] for sources of your own.
+//! - Keys: [`KeySet`] from PEM, JWK sets or secrets; `RemoteKeys` of an identity provider (feature
+//!   `jwks`); `FileKeys`, and `CachedKeys` for a `Fetch` of your own (feature `refresh`).
+//! - Issuers: one, or several with [`Issuers`]; all of it as data with `Config` (feature `config`).
 //! - Rules: [`Validation`], with issuer and audience as arguments.
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
@@ -64,7 +66,10 @@
 //! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
-//! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, and an OpenID provider in process. |
+//! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, and `FileKeys`, which reads them from a file. Needs tokio. |
+//! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery. |
+//! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
+//! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -73,6 +78,8 @@ mod axum;
 pub mod challenge;
 mod claims;
 mod clock;
+#[cfg(feature = "config")]
+mod config;
 mod config_error;
 mod crypto;
 mod error;
@@ -97,6 +104,8 @@ mod verifier;
 pub use crate::axum::{Claims, Require};
 pub use crate::claims::{Audience, Grants, NumericDate, Principal, Registered, Speaker, Verified};
 pub use crate::clock::{Clock, SystemClock};
+#[cfg(feature = "config")]
+pub use crate::config::Config;
 pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
 pub use crate::error::{AuthError, KeysUnavailable, Reason};
 #[cfg(feature = "issue")]

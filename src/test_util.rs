@@ -1,5 +1,5 @@
-//! What tests of an application need: a clock to set, keys, tokens good and broken, and a provider
-//! to fetch keys from.
+//! What tests of an application need: a clock to set, keys, tokens good and broken, a provider to
+//! fetch keys from, and for tests of handlers claims without any token.
 //!
 //! ```
 //! use serde_json::json;
@@ -30,8 +30,13 @@ mod clock;
 mod key;
 mod provider;
 mod token;
+mod trust;
 
 pub use clock::TestClock;
 pub use key::TestKey;
 pub use provider::{Fault, MetadataPlace, ProviderOptions, Requests, TestProvider};
 pub use token::TestToken;
+pub use trust::{
+    DangerouslyTrustEveryone, DangerouslyTrusting, DangerouslyTrustingFuture,
+    trust_without_verifying,
+};

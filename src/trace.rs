@@ -69,6 +69,19 @@ pub(crate) fn keys_not_fetched(source: &str, problem: &str, state: &str, usable:
     let _ = (source, problem, state, usable);
 }
 
+/// Reports that a stand-in for the layer lets everybody in. Never silent: where nobody listens to
+/// events, it is a line on the standard error stream.
+#[cfg(feature = "test-util")]
+pub(crate) fn unverified() {
+    const REPORT: &str = "every request is let in without any verification: for tests only";
+    #[cfg(feature = "tracing")]
+    if tracing::enabled!(target: "tower_bearer", tracing::Level::ERROR) {
+        tracing::error!(target: "tower_bearer", "{REPORT}");
+        return;
+    }
+    eprintln!("tower_bearer: {REPORT}");
+}
+
 enum Severity {
     Stranger,
     Operator,

@@ -184,4 +184,4 @@ impl<C> fmt::Debug for Verifier<C> {
     }
 }
 
-const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;
+pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;

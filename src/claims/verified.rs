@@ -8,9 +8,10 @@ use crate::jose::Header;
 
 /// A token that passed every check: the application's claims and the [`Principal`].
 ///
-/// Only a [`Verifier`](crate::Verifier) makes these. Behind a layer, take it from the request's
-/// extensions (`request.extensions().get::<Verified<C>>()`), or use the extractor of the same name
-/// with axum. Cloning is cheap. Dereferences to the claims.
+/// Only a [`Verifier`](crate::Verifier) makes these, and in tests what is named dangerous in
+/// `test_util`. Behind a layer, take it from the request's extensions
+/// (`request.extensions().get::<Verified<C>>()`), or use the extractor of the same name with axum.
+/// Cloning is cheap. Dereferences to the claims.
 pub struct Verified<C> {
     claims: Arc<C>,
     principal: Principal,

@@ -22,6 +22,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use budget::FetchBudget;
 pub use fetch::{Fetch, Fetched};
+#[cfg(feature = "config")]
+pub(crate) use settings::InForce;
 
 use self::budget::Bucket;
 use self::schedule::Ask;
@@ -169,7 +171,8 @@ impl<F: Fetch> CachedKeys<F> {
         self.ensure_keeper(store)?;
         let ready = async {
             while !store.has_keys() {
-                ended.changed().await.expect("the store holds the sender");
+                // The store holds the sender, so this cannot fail.
+                _ = ended.changed().await;
                 self.ensure_keeper(store)?;
             }
             Ok(())
@@ -192,7 +195,11 @@ impl<F: Fetch> CachedKeys<F> {
     }
 
     /// What the keys are like, and how the last fetches went.
+    ///
+    /// Starts fetching as a look-up does, so that a program that is asked for its readiness first becomes
+    /// ready.
     pub fn status(&self) -> KeysStatus {
+        self.start();
         self.store().status(self.fetch.describe())
     }
 
@@ -206,6 +213,14 @@ impl<F: Fetch> CachedKeys<F> {
 
     fn store(&self) -> &Arc<Store> {
         self.store.get_or_init(|| Arc::new(Store::new(&self.settings)))
+    }
+
+    /// Starts fetching if that can be done here. If not, what is here can be used all the same.
+    fn start(&self) {
+        // A runtime without timers is not tried again and again, as each time is a panic.
+        if !self.lacks_timers.load(Ordering::Relaxed) {
+            _ = self.ensure_keeper(self.store());
+        }
     }
 
     /// Sees to it that somebody fetches.
@@ -244,8 +259,19 @@ impl<F: Fetch> CachedKeys<F> {
                 return Ok(());
             }
             store.wake.notify_one();
-            ended.changed().await.expect("the store holds the sender");
+            _ = ended.changed().await;
         }
+    }
+}
+
+#[cfg(feature = "config")]
+impl<F> CachedKeys<F> {
+    pub(crate) fn in_force(&self) -> InForce {
+        self.settings.in_force()
+    }
+
+    pub(crate) fn fetcher(&self) -> &F {
+        &self.fetch
     }
 }
 
@@ -258,13 +284,8 @@ impl<F> CachedKeys<F> {
 
 impl<F: Fetch> KeySource for CachedKeys<F> {
     fn lookup(&self, header: &Header) -> Lookup {
-        let store = self.store();
-        // Without a runtime the keys that are here can be used all the same. One without timers is
-        // not tried again and again, as each time is a panic.
-        if !self.lacks_timers.load(Ordering::Relaxed) {
-            _ = self.ensure_keeper(store);
-        }
-        store.lookup(header)
+        self.start();
+        self.store().lookup(header)
     }
 
     async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
@@ -300,8 +321,8 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
         }
     }
 
-    fn status(&self) -> Option<KeysStatus> {
-        Some(Self::status(self))
+    fn keys_status(&self) -> Option<KeysStatus> {
+        Some(self.status())
     }
 }
 

@@ -47,8 +47,11 @@ pub struct KeyFile {
     path: PathBuf,
     algorithms: Option<Vec<Algorithm>>,
     every: Duration,
-    last: Arc<Mutex<Option<(Vec<u8>, KeySet)>>>,
+    last: Last,
 }
+
+/// The last text that held keys, and the keys.
+type Last = Arc<Mutex<Option<(Vec<u8>, KeySet)>>>;
 
 impl KeyFile {
     /// The keys in this file. Nothing is read yet.
@@ -98,7 +101,7 @@ impl KeyFile {
 struct Reader {
     path: PathBuf,
     algorithms: Option<Vec<Algorithm>>,
-    last: Arc<Mutex<Option<(Vec<u8>, KeySet)>>>,
+    last: Last,
 }
 
 impl Reader {

@@ -190,6 +190,12 @@ impl HttpFetch {
         self
     }
 
+    /// Timeout, redirects, and whether keys must be of the issuer's origin.
+    #[cfg(feature = "config")]
+    pub(crate) fn in_force(&self) -> (Duration, usize, bool) {
+        (self.exchange.timeout, self.exchange.redirects, self.same_origin_only)
+    }
+
     async fn fetch_keys(&self) -> Result<Fetched, Problem> {
         let issuer = match &self.place {
             Place::Jwks(address) => return self.load(address).await,

@@ -274,7 +274,7 @@ impl KeySource for KeySet {
         }
     }
 
-    fn status(&self) -> Option<KeysStatus> {
+    fn keys_status(&self) -> Option<KeysStatus> {
         Some(KeysStatus::of_fixed(self.keys().len(), self.skipped().to_vec()))
     }
 }

@@ -59,7 +59,7 @@ pub trait KeySource: Send + Sync + 'static {
     }
 
     /// How the source is doing, if it can tell.
-    fn status(&self) -> Option<KeysStatus> {
+    fn keys_status(&self) -> Option<KeysStatus> {
         None
     }
 }
@@ -124,8 +124,8 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
         (**self).refresh(header)
     }
 
-    fn status(&self) -> Option<KeysStatus> {
-        (**self).status()
+    fn keys_status(&self) -> Option<KeysStatus> {
+        (**self).keys_status()
     }
 }
 
@@ -143,7 +143,7 @@ impl KeySource for VerifyingKey {
 pub(crate) trait ErasedKeySource: Send + Sync {
     fn lookup(&self, header: &Header) -> Lookup;
     fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a>;
-    fn status(&self) -> Option<KeysStatus>;
+    fn keys_status(&self) -> Option<KeysStatus>;
 }
 
 type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + 'a>>;
@@ -157,7 +157,7 @@ impl<K: KeySource> ErasedKeySource for K {
         Box::pin(KeySource::refresh(self, header))
     }
 
-    fn status(&self) -> Option<KeysStatus> {
-        KeySource::status(self)
+    fn keys_status(&self) -> Option<KeysStatus> {
+        KeySource::keys_status(self)
     }
 }

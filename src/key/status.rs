@@ -164,10 +164,12 @@ fn displayed<S: Serializer>(skipped: &[SkippedKey], serializer: S) -> Result<S::
     serializer.collect_seq(skipped.iter().map(ToString::to_string))
 }
 
+#[expect(clippy::ref_option, reason = "serde asks for it")]
 fn seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     age.map(|age| age.as_secs()).serialize(serializer)
 }
 
+#[expect(clippy::ref_option, reason = "serde asks for it")]
 fn since_1970<S: Serializer>(at: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(whole_seconds).serialize(serializer)
 }

@@ -30,14 +30,14 @@ pub struct Validation {
     pub(super) audiences: Vec<String>,
     pub(super) audience_rule: AudienceRule,
     pub(super) algorithms: Option<Vec<Algorithm>>,
-    pub(super) leeway: Duration,
+    pub(crate) leeway: Duration,
     pub(super) max_age: Option<Duration>,
-    pub(super) required: Vec<String>,
+    pub(crate) required: Vec<String>,
     pub(super) kind: KindRules,
     pub(super) preset: Option<Preset>,
     /// `None` until it is set: then the preset or the default decides.
-    pub(super) roles_at: Option<Vec<String>>,
-    pub(super) scopes_at: Option<Vec<String>>,
+    pub(crate) roles_at: Option<Vec<String>>,
+    pub(crate) scopes_at: Option<Vec<String>>,
 }
 
 /// Which claim says whom a token is for.
@@ -162,6 +162,13 @@ impl Validation {
     pub fn with_scopes_at<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.scopes_at = Some(owned(paths));
         self
+    }
+}
+
+#[cfg(feature = "config")]
+impl Validation {
+    pub(crate) fn has_client_id_as_audience(&self) -> bool {
+        self.audience_rule == AudienceRule::AudOrClientId
     }
 }
 

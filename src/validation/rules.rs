@@ -54,6 +54,7 @@ impl Validation {
         {
             plan.watch(claim)?;
         }
+        (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
         Ok(Rules { validation: self, plan })
     }
 }
@@ -62,6 +63,11 @@ impl Rules {
     /// What to look for in a payload.
     pub(crate) fn plan(&self) -> &ReadPlan {
         &self.plan
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn validation(&self) -> &Validation {
+        &self.validation
     }
 
     /// Whose tokens they are for.
@@ -97,6 +103,12 @@ impl Rules {
 }
 
 impl Validation {
+    /// An issuer and an audience that are accepted.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn parties(&self) -> (&str, &str) {
+        (&self.issuer, self.audiences.first().map_or("", String::as_str))
+    }
+
     fn check_parties(&self, claims: &Registered) -> Result<(), AuthError> {
         let issuer = claims.issuer().ok_or_else(|| missing("iss"))?;
         if issuer != self.issuer {

@@ -47,6 +47,13 @@ async fn logged(app: &Router, request: http::Request<axum::body::Body>) -> Vec<(
     log.events()
 }
 
+/// What the log hears of something that happens at once.
+pub fn reported(happens: impl FnOnce()) -> Vec<(Level, String)> {
+    let log = Log::default();
+    tracing::subscriber::with_default(Registry::default().with(log.clone()), happens);
+    log.events()
+}
+
 fn app() -> Router {
     Router::new()
         .route("/", on_get(|| async {}))

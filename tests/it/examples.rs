@@ -24,7 +24,12 @@ pub struct Program {
 
 impl Program {
     pub fn start(name: &str, env: &[(&str, &str)]) -> Self {
+        Self::start_with(name, &[], env)
+    }
+
+    fn start_with(name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = command(name)
+            .args(arguments)
             .envs(env.iter().copied())
             .env("ADDR", "127.0.0.1:0")
             .stdout(Stdio::piped())
@@ -94,6 +99,9 @@ fn command(name: &str) -> Command {
         "JWT_SECRET_KEY",
         "PUBLIC_KEY_FILE",
         "JWKS_FILE",
+        "JWKS_URL",
+        "DISCOVER",
+        "CONFIG",
         "ISSUER",
         "AUDIENCE",
         "ALGORITHMS",
@@ -385,6 +393,8 @@ pub mod resource_server {
             ("JWT_SECRET_KEY", "!", "base64url"),
             ("JWT_SECRET_KEY", "", "PUBLIC_KEY_FILE"),
             ("JWKS_FILE", "x.json", "JWT_SECRET_KEY"),
+            ("JWKS_URL", "https://id.example.com/jwks", "JWT_SECRET_KEY"),
+            ("CONFIG", "x.toml", "ISSUER"),
             ("ALGORITHMS", "HS257", "HS512"),
             ("ALGORITHMS", "none", "none"),
             ("TOKEN_TYPE", "JWT", "at+jwt"),
@@ -397,9 +407,125 @@ pub mod resource_server {
             assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
             assert_eq!(said.trim().lines().count(), 1, "{said}");
         }
+        for (variable, value, more) in [
+            ("JWKS_URL", "http://id.example.com/jwks", "not HTTPS"),
+            ("JWKS_URL", "keys.json", "not a URL"),
+            ("DISCOVER", "yes", "is 1"),
+        ] {
+            let env = [("JWT_SECRET_KEY", ""), (variable, value)];
+            let said = refusal("resource_server", &[&base[..], &env].concat());
+            assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
+        }
         let missing = [("JWT_SECRET_KEY", ""), ("PUBLIC_KEY_FILE", "/nowhere/key.pem")];
         let said = refusal("resource_server", &[&base[..], &missing].concat());
         assert!(said.contains("PUBLIC_KEY_FILE") && said.contains("/nowhere"), "{said}");
+    }
+}
+
+mod providers {
+    use super::resource_server::TempFile;
+    use super::*;
+    use tower_bearer::test_util::{Fault, TestProvider};
+
+    async fn status(program: &Program, path: &str, token: &str) -> u16 {
+        program.send(program.get(path).bearer(token)).await.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn keys_come_from_an_address_or_by_discovery() {
+        let provider = TestProvider::start().await;
+        let base = [("ISSUER", provider.issuer()), ("AUDIENCE", AUDIENCE)];
+        let url = provider.jwks_url();
+        for keys in [("JWKS_URL", &*url), ("DISCOVER", "1")] {
+            let program = Program::start("resource_server", &[&base[..], &[keys]].concat());
+
+            assert_eq!(status(&program, "/protected", &provider.mint(AUDIENCE)).await, 200);
+            assert_eq!(status(&program, "/protected", &provider.mint("other")).await, 401);
+            provider.rotate();
+            assert_eq!(status(&program, "/protected", &provider.mint(AUDIENCE)).await, 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn health_tells_how_the_keys_are_doing() {
+        let provider = TestProvider::start().await;
+        provider.set_fault(Fault::Down);
+        let env = [("ISSUER", provider.issuer()), ("AUDIENCE", AUDIENCE), ("DISCOVER", "1")];
+        let program = Program::start("resource_server", &env);
+
+        let away = program.send(program.get("/healthz")).await;
+        let refused = program.send(program.get("/protected").bearer(provider.mint(AUDIENCE))).await;
+        provider.heal();
+        let back = loop {
+            let answer = program.send(program.get("/healthz")).await;
+            if answer.status() == 200 {
+                break answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        };
+
+        assert_eq!(away.status(), 503);
+        assert_eq!(json_of(&away)["keys"][provider.issuer()]["state"], "missing");
+        assert_eq!(refused.status(), 503);
+        assert!(refused.headers().contains_key("retry-after"));
+        assert_eq!(json_of(&back)["ready"], true);
+        assert_eq!(json_of(&back)["keys"][provider.issuer()]["state"], "fresh");
+        assert_eq!(status(&program, "/protected", &provider.mint(AUDIENCE)).await, 200);
+    }
+
+    #[tokio::test]
+    async fn configuration_file_names_several_issuers() {
+        let (one, two) = (TestProvider::start().await, TestProvider::start().await);
+        let config = format!(
+            r#"
+                [[issuers]]
+                issuer = "{}"
+                audiences = ["{AUDIENCE}"]
+                keys = {{ discover = true }}
+
+                [[issuers]]
+                issuer = "{}"
+                audiences = ["{AUDIENCE}"]
+                roles_at = ["/shop/roles"]
+                keys = {{ jwks_url = "{}" }}
+            "#,
+            one.issuer(),
+            two.issuer(),
+            two.jwks_url(),
+        );
+        let file = TempFile::new("config.toml", &config);
+        let program = Program::start("resource_server", &[("CONFIG", file.path())]);
+        let admin = two.token(AUDIENCE).claim("shop", json!({ "roles": ["admin"] }));
+
+        assert_eq!(status(&program, "/protected", &one.mint(AUDIENCE)).await, 200);
+        assert_eq!(status(&program, "/admin", &two.sign(&admin)).await, 200);
+        assert_eq!(status(&program, "/admin", &two.mint(AUDIENCE)).await, 403);
+        assert_eq!(status(&program, "/admin", &one.sign(&admin)).await, 401);
+    }
+
+    #[test]
+    fn mistake_in_a_configuration_file_is_one_sentence_with_its_place() {
+        let file = TempFile::new("wrong.toml", "[[issuers]]\nissuer = \"a\"\nleewey = 5\n");
+
+        let said = refusal("resource_server", &[("CONFIG", file.path())]);
+
+        assert!(said.contains(file.path()) && said.contains("issuers[0].leewey"), "{said}");
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+    }
+
+    // Starting the program blocks this thread, and the program asks the provider at once.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn oidc_needs_an_issuer_and_an_audience() {
+        let provider = TestProvider::start().await;
+        let program = Program::start_with("oidc", &[provider.issuer(), AUDIENCE], &[]);
+
+        let accepted = program.send(program.get("/").bearer(provider.mint(AUDIENCE))).await;
+        let refused = program.send(program.get("/").bearer(provider.mint("other"))).await;
+
+        assert_eq!(json_of(&accepted)["sub"], "alice");
+        assert_eq!(refused.status(), 401);
+        let said = refusal("oidc", &[]);
+        assert!(said.contains("usage"), "{said}");
     }
 }
 

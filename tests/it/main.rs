@@ -5,6 +5,7 @@
 mod answers;
 mod claims;
 mod cold_path;
+mod configuration;
 mod conformance;
 mod differential;
 mod events;
@@ -12,6 +13,7 @@ mod examples;
 mod faults;
 mod freshness;
 mod guards;
+mod handler_tests;
 mod header;
 mod issuing;
 mod key_events;

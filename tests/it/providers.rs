@@ -1,15 +1,20 @@
 //! Tokens and keys of real providers.
 //!
 //! [`Provider`] starts them. Each test says where the keys come from: [`key_set`] is what is
-//! published at the moment, read once and by the test itself. [`resource_server`] puts the example
-//! of that name in front, as a program.
+//! published at the moment, read once and by the test itself; [`RemoteKeys`] are what users would write.
+//! [`resource_server`] puts the example of that name in front, as a program.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get as on_get;
+use futures::future::join_all;
 use serde_json::Value;
 use tower_bearer::policy::scope;
 use tower_bearer::{
-    BearerLayer, KeySet, KeySource, Principal, Reason, Speaker, Validation, Verifier, require,
+    BearerLayer, KeySet, KeySource, Principal, Reason, RemoteKeys, Speaker, Validation, Verifier,
+    require,
 };
 
 use self::provider::{AUTHLIB, Maker, OIDC_PROVIDER, Provider, json_of};
@@ -21,6 +26,39 @@ mod provider;
 
 mod needs_oidc_provider {
     use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn discovered_keys_verify_tokens_of_every_algorithm() {
+        assert_discovered_keys_verify_tokens(OIDC_PROVIDER).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn no_token_is_refused_while_keys_rotate() {
+        assert_no_token_is_refused_while_keys_rotate(OIDC_PROVIDER).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn resource_server_follows_a_rotation() {
+        assert_resource_server_follows_a_rotation(OIDC_PROVIDER).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn alice_signs_in_by_code_flow_before_a_resource_server_with_discovery() {
+        let provider = Provider::start(OIDC_PROVIDER);
+        let program = resource_server(&provider, &[("DISCOVER", "1"), ("TOKEN_TYPE", "at+jwt")]);
+
+        for algorithm in OIDC_PROVIDER.algorithms {
+            let alice = provider.authorization_code(*algorithm).await;
+            for (token, expected) in [(&alice.access_token, 200), (&alice.id_token, 401)] {
+                let answer = program.send(program.get("/protected").bearer(token)).await;
+                assert_eq!(answer.status(), expected, "{algorithm}: {answer:?}");
+            }
+        }
+    }
 
     #[tokio::test]
     #[ignore = "needs oidc-provider: scripts/interop"]
@@ -124,6 +162,24 @@ mod needs_authlib {
 
     #[tokio::test]
     #[ignore = "needs authlib: scripts/interop"]
+    async fn discovered_keys_verify_tokens_of_every_algorithm() {
+        assert_discovered_keys_verify_tokens(AUTHLIB).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn no_token_is_refused_while_keys_rotate() {
+        assert_no_token_is_refused_while_keys_rotate(AUTHLIB).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn resource_server_follows_a_rotation() {
+        assert_resource_server_follows_a_rotation(AUTHLIB).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
     async fn client_credentials_are_accepted_as_a_clients() {
         assert_client_credentials_are_accepted(AUTHLIB).await;
     }
@@ -165,6 +221,76 @@ async fn assert_client_credentials_are_accepted(maker: &Maker) {
 
         assert_eq!(provider.requests().await, asked);
     }
+}
+
+/// Below a path and without one; nothing but the issuer is given.
+async fn assert_discovered_keys_verify_tokens(maker: &Maker) {
+    for path in ["", "/realms/shop"] {
+        let provider = Provider::start_with(maker, &[("ISSUER_PATH", path)]);
+        let keys = Arc::new(RemoteKeys::discover(provider.issuer()).unwrap());
+        let app = app(verifier(&provider, Arc::clone(&keys)));
+
+        for algorithm in maker.algorithms {
+            let token = provider.client_credentials(*algorithm).await;
+            let answer = send(&app, get("/").bearer(token)).await;
+            answer.is_ok(&format!("Client shop-{algorithm}"));
+        }
+
+        assert_eq!((keys.status().fetches(), keys.status().failures()), (1, 0));
+    }
+}
+
+/// Requests never stop while each key is replaced, and replaced again.
+async fn assert_no_token_is_refused_while_keys_rotate(maker: &Maker) {
+    let provider = Provider::start(maker);
+    let keys = RemoteKeys::discover(provider.issuer())
+        .unwrap()
+        .with_fetch_budget(3, Duration::from_millis(10));
+    let keys = Arc::new(keys);
+    let app = app(verifier(&provider, Arc::clone(&keys)));
+    let mut rotations = 0;
+
+    for _ in 0..3 {
+        for algorithm in maker.algorithms {
+            let old = provider.client_credentials(*algorithm).await;
+            let requests = (0..20).map(|_| send(&app, get("/").bearer(&old)));
+            let (_, before) = tokio::join!(provider.rotate(*algorithm), join_all(requests));
+            rotations += 1;
+            let new = provider.client_credentials(*algorithm).await;
+            let tokens = (0..20).map(|one| if one % 2 == 0 { &old } else { &new });
+            let after = join_all(tokens.map(|token| send(&app, get("/").bearer(token)))).await;
+
+            for answer in before.iter().chain(&after) {
+                answer.is_ok(&format!("Client shop-{algorithm}"));
+            }
+        }
+    }
+
+    // The first fetch, which may know the first new key already, and one for each other.
+    let status = keys.status();
+    assert!((rotations..=rotations + 1).contains(&status.fetches()), "{status:?}");
+    assert_eq!(status.failures(), 0);
+}
+
+async fn assert_resource_server_follows_a_rotation(maker: &Maker) {
+    let provider = Provider::start(maker);
+    let program = resource_server(&provider, &[("DISCOVER", "1")]);
+    let algorithm = maker.algorithms[0];
+    let old = provider.client_credentials(algorithm).await;
+    let status = async |token: &str| {
+        program.send(program.get("/protected").bearer(token)).await.status().as_u16()
+    };
+    assert_eq!(status(&old).await, 200);
+
+    provider.rotate(algorithm).await;
+    let new = provider.client_credentials(algorithm).await;
+    assert_eq!((status(&new).await, status(&old).await), (200, 200));
+
+    let gone = key_id(&provider, &old).await;
+    provider.withdraw(&gone).await;
+    provider.rotate(algorithm).await;
+    let newest = provider.client_credentials(algorithm).await;
+    assert_eq!((status(&newest).await, status(&new).await, status(&old).await), (200, 200, 401));
 }
 
 async fn assert_scope_guard_knows_the_scopes(maker: &Maker) {

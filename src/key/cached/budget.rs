@@ -71,6 +71,12 @@ impl Bucket {
         Self { most, every, left: most, growing_since: Duration::ZERO }
     }
 
+    /// How many there are at the most, and how often one is added.
+    #[cfg(feature = "config")]
+    pub(super) fn size(&self) -> (u32, Duration) {
+        (self.most, self.every)
+    }
+
     /// Whether there is one to take.
     pub(super) fn has_one(&mut self, now: Duration) -> bool {
         self.grow(now);

@@ -1,3 +1,5 @@
+#[cfg(feature = "config")]
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::budget::{Bucket, FetchBudget};
@@ -31,6 +33,34 @@ impl Default for Settings {
             most_waiting: 256,
             shared_budget: FetchBudget::of_the_program(),
             initial_keys: None,
+        }
+    }
+}
+
+/// What is set, defaults included.
+#[cfg(feature = "config")]
+pub(crate) struct InForce {
+    pub(crate) wait: Duration,
+    pub(crate) most_waiting: usize,
+    pub(crate) budget: (u32, Duration),
+    pub(crate) fresh_between: RangeInclusive<Duration>,
+    pub(crate) fresh_by_default: Duration,
+    pub(crate) stale_for: Duration,
+    pub(crate) retry_between: RangeInclusive<Duration>,
+}
+
+#[cfg(feature = "config")]
+impl Settings {
+    pub(super) fn in_force(&self) -> InForce {
+        let Timing { first_retry, last_retry, fresh_at_least, fresh_at_most, .. } = self.timing;
+        InForce {
+            wait: self.wait,
+            most_waiting: self.most_waiting,
+            budget: self.timing.budget.size(),
+            fresh_between: fresh_at_least..=fresh_at_most,
+            fresh_by_default: self.timing.fresh_by_default,
+            stale_for: self.timing.stale_for,
+            retry_between: first_retry..=last_retry,
         }
     }
 }

@@ -244,7 +244,8 @@ impl Store {
                 // The same again and again is logged once a minute.
                 let known = state.last_failure.as_ref();
                 let known = known.filter(|l| l.message == message && l.harmless == harmless);
-                let logged = known.map(|last| last.logged).filter(|at| now - *at < LOG_PAUSE);
+                let logged =
+                    known.map(|last| last.logged).filter(|at| now.saturating_sub(*at) < LOG_PAUSE);
                 if logged.is_none() {
                     trace::keys_not_fetched(source, &message, keys.as_str(), harmless);
                 }

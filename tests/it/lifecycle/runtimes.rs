@@ -224,9 +224,19 @@ async fn source_that_is_never_asked_starts_no_task() {
     let (keys, _verifier) = source(&provider);
 
     keys.drop_key("key-1");
-    assert_eq!(keys.status().state(), KeysState::Missing);
 
     assert_eq!((tasks_alive().await, provider.fetches()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn source_that_is_asked_for_its_readiness_becomes_ready() {
+    let provider = Scripted::new();
+    let (keys, _verifier) = source(&provider);
+    assert_eq!(keys.status().state(), KeysState::Missing);
+
+    sleep(SECOND).await;
+
+    assert_eq!(keys.status().state(), KeysState::Fresh);
 }
 
 #[tokio::test(start_paused = true)]

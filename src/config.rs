@@ -1,0 +1,242 @@
+//! All that can be set, as data.
+
+mod issuer;
+mod keys;
+mod place;
+mod read;
+mod text;
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use self::issuer::IssuerConfig;
+use self::keys::{BudgetConfig, Keys};
+use self::place::Place;
+use crate::config_error::ConfigError;
+use crate::issuers::Issuers;
+use crate::key::FetchBudget;
+use crate::middleware::BearerLayer;
+use crate::source::WebSocketProtocol;
+use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
+
+/// Issuers, keys, rules and sources, read from JSON, TOML or anything else that serde reads.
+///
+/// ```
+/// use tower_bearer::{BearerLayer, Config};
+///
+/// # #[derive(serde::Deserialize)] struct User {}
+/// let config = Config::from_toml(r#"
+///     realm = "orders"
+///     sources = ["authorization", "websocket"]
+///
+///     [[issuers]]
+///     issuer = "https://login.example.com/realms/staff"
+///     audiences = ["orders-api"]
+///     preset = "keycloak"
+///     keys = { discover = true, stale_for = "1h" }
+///
+///     [[issuers]]
+///     issuer = "https://id.example.com"
+///     audiences = ["https://api.example.com"]
+///     token_type = "at+jwt"
+///     algorithms = ["ES256", "EdDSA"]
+///     leeway = "30s"
+///     roles_at = ["/resources/orders/roles"]
+///     keys = { jwks_url = "https://id.example.com/jwks" }
+/// "#)?;
+/// let issuers = config.issuers()?;
+/// let layer: BearerLayer<User> = config.layer(&issuers)?;
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// Every mistake is a [`ConfigError`] that names its place, as `issuers[0].keys.jwks_url`; a name that
+/// is not known is a mistake too. What is in force, defaults included, can be printed:
+/// [`in_force`](Self::in_force).
+///
+/// # Members
+///
+/// | | |
+/// |---|---|
+/// | `realm` | [`BearerLayer::with_realm`] |
+/// | `sources` | `"authorization"`, which cannot be left out, and `"websocket"` ([`WebSocketProtocol`]) |
+/// | `optional` | [`BearerLayer::optional`] |
+/// | `max_token_bytes` | [`Verifier::with_max_token_bytes`] |
+/// | `shared_budget` | `{ fetches, one_more_every }` of all issuers together ([`FetchBudget`]) |
+/// | `issuers` | a list of the following |
+///
+/// | of an issuer | |
+/// |---|---|
+/// | `issuer`, `audiences`, `keys` | must be there |
+/// | `preset` | [`Preset`](crate::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
+/// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
+/// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
+/// | `leeway`, `max_age` | durations |
+/// | `required_claims`, `roles_at`, `scopes_at` | lists of claims or JSON Pointers |
+/// | `client_id_as_audience` | for tokens without `aud` |
+/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens` ([`Dangerous`](crate::Dangerous)) |
+///
+/// | of `keys` | |
+/// |---|---|
+/// | one of | `discover = true`, `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
+/// | over HTTP | `timeout`, `redirects`, `same_origin_only` ([`HttpFetch`](crate::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::CachedKeys)) |
+/// | of a file | `every` |
+/// | of both | `wait`, `most_waiting`, `budget = { fetches, one_more_every }` |
+///
+/// A duration is a number of seconds or text: `"90s"`, `"10m"`, `"1h 30m"`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    realm: Option<String>,
+    #[serde(default = "authorization_alone")]
+    sources: Vec<Source>,
+    #[serde(default)]
+    optional: bool,
+    #[serde(default = "usual_max_token_bytes")]
+    max_token_bytes: usize,
+    #[serde(default)]
+    shared_budget: BudgetConfig,
+    issuers: Vec<IssuerConfig>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Source {
+    Authorization,
+    WebSocket,
+}
+
+impl Config {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Configuration`] with the place of the mistake. What can only be known when it is
+    /// put to use is found by [`issuers`](Self::issuers) and [`layer`](Self::layer).
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        read::toml(text)
+    }
+
+    /// Reads JSON.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_toml`](Self::from_toml).
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        read::json(text)
+    }
+
+    /// Reads a file, whose name ends with `.json` or `.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnreadableFile`], and those of [`from_toml`](Self::from_toml).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let unreadable =
+            |problem: String| ConfigError::UnreadableFile { path: path.to_owned(), problem };
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Self::from_json(&text),
+            Some("toml") => Self::from_toml(&text),
+            _ => Err(unreadable("its name ends with neither .json nor .toml".to_owned())),
+        }
+    }
+
+    /// The issuers with their keys and rules. Files are read; nothing is fetched yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::At`] and [`ConfigError::Configuration`] with the place of the mistake.
+    pub fn issuers(&self) -> Result<Issuers, ConfigError> {
+        let list = Place::default().member("issuers");
+        if self.issuers.is_empty() {
+            return Err(list.wrong("no issuer is given, so no token could pass"));
+        }
+        let (issuers, shared) = (Issuers::new(), self.shared_budget());
+        for (index, config) in self.issuers.iter().enumerate() {
+            let place = list.entry(index);
+            let validation = config.validation(&place)?;
+            let added = match config.keys(&place, &shared)? {
+                Keys::Fixed(keys) => issuers.add(keys, validation),
+                Keys::Remote(keys) => issuers.add(keys, validation),
+                Keys::File(keys) => issuers.add(keys, validation),
+            };
+            place.member("issuer").check(added)?;
+        }
+        Ok(issuers)
+    }
+
+    /// A verifier for these issuers, for tokens that come another way than with requests.
+    pub fn verifier<C>(&self, issuers: &Issuers) -> Verifier<C> {
+        Verifier::for_issuers(issuers).with_max_token_bytes(self.max_token_bytes)
+    }
+
+    /// The layer in front of an API. Policies and the look of refusals are set on it in code.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::At`] and [`ConfigError::Configuration`] with the place of the mistake.
+    pub fn layer<C>(&self, issuers: &Issuers) -> Result<BearerLayer<C>, ConfigError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
+        let place = Place::default();
+        let mut layer = BearerLayer::new(self.verifier(issuers));
+        if let Some(realm) = &self.realm {
+            layer = place.member("realm").check(layer.with_realm(realm))?;
+        }
+        if !self.sources.contains(&Source::Authorization) {
+            return Err(place.member("sources").wrong("`authorization` cannot be left out"));
+        }
+        if self.sources.contains(&Source::WebSocket) {
+            layer = layer.with_source(WebSocketProtocol);
+        }
+        if self.optional {
+            layer = layer.optional();
+        }
+        Ok(layer)
+    }
+
+    /// The same configuration with everything that was left to defaults and presets written out, to be
+    /// printed. Secrets are not shown. Algorithms that are not named stay so: then the keys decide.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`issuers`](Self::issuers).
+    pub fn in_force(&self) -> Result<Self, ConfigError> {
+        let (list, shared) = (Place::default().member("issuers"), self.shared_budget());
+        let issuers = self.issuers.iter().enumerate();
+        Ok(Self {
+            realm: Some(self.realm.clone().unwrap_or_else(|| "api".to_owned())),
+            issuers: issuers
+                .map(|(index, config)| config.in_force(&list.entry(index), &shared))
+                .collect::<Result<_, _>>()?,
+            ..self.clone()
+        })
+    }
+
+    /// The configuration as TOML.
+    ///
+    /// # Panics
+    ///
+    /// Never: what can be read can be written.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a configuration can be written as TOML")
+    }
+
+    fn shared_budget(&self) -> FetchBudget {
+        let BudgetConfig { fetches, one_more_every } = self.shared_budget;
+        FetchBudget::new(fetches, one_more_every.0)
+    }
+}
+
+fn authorization_alone() -> Vec<Source> {
+    vec![Source::Authorization]
+}
+
+fn usual_max_token_bytes() -> usize {
+    DEFAULT_MAX_TOKEN_BYTES
+}

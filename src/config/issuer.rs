@@ -1,0 +1,155 @@
+use serde::{Deserialize, Serialize};
+
+use super::keys::{Keys, KeysConfig};
+use super::place::Place;
+use super::text::{Span, Text};
+use crate::config_error::ConfigError;
+use crate::jose::Algorithm;
+use crate::key::FetchBudget;
+use crate::validation::{Preset, Validation};
+
+/// One issuer: whose tokens, with which keys, by which rules.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssuerConfig {
+    pub(super) issuer: String,
+    audiences: Vec<String>,
+    keys: KeysConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preset: Option<Text<Preset>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_type: Option<TokenType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    algorithms: Option<Vec<Text<Algorithm>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leeway: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<Span>,
+    #[serde(default)]
+    required_claims: Vec<String>,
+    #[serde(default)]
+    client_id_as_audience: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roles_at: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scopes_at: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dangerous: Vec<Switch>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+enum TokenType {
+    #[serde(rename = "at+jwt")]
+    AtJwt,
+}
+
+/// What weakens a check; see [`Dangerous`](crate::Dangerous).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+enum Switch {
+    #[serde(rename = "accept_any_audience")]
+    AnyAudience,
+    #[serde(rename = "accept_any_kind")]
+    AnyKind,
+    #[serde(rename = "accept_bound_tokens")]
+    BoundTokens,
+}
+
+impl IssuerConfig {
+    pub(super) fn keys(&self, place: &Place, shared: &FetchBudget) -> Result<Keys, ConfigError> {
+        let algorithms = self.algorithms();
+        self.keys.build(&place.member("keys"), &self.issuer, algorithms.as_deref(), shared)
+    }
+
+    pub(super) fn validation(&self, place: &Place) -> Result<Validation, ConfigError> {
+        let mut audiences = self.audiences.iter();
+        let Some(audience) = audiences.next() else {
+            return place.member("audiences").check(Err(ConfigError::EmptyAudience));
+        };
+        let mut validation = Validation::new(&self.issuer, audience)
+            .with_required_claims(self.required_claims.iter().cloned());
+        for audience in audiences {
+            validation = validation.with_audience(audience);
+        }
+        if let Some(Text(preset)) = self.preset {
+            validation = validation.with_preset(preset);
+        }
+        if let Some(TokenType::AtJwt) = self.token_type {
+            validation = validation.with_at_jwt_only();
+        }
+        if let Some(algorithms) = self.algorithms() {
+            validation = validation.with_algorithms(algorithms);
+        }
+        if let Some(Span(leeway)) = self.leeway {
+            validation = validation.with_leeway(leeway);
+        }
+        if let Some(Span(max_age)) = self.max_age {
+            validation = validation.with_max_age(max_age);
+        }
+        if self.client_id_as_audience {
+            validation = validation.with_client_id_as_audience();
+        }
+        if let Some(paths) = &self.roles_at {
+            validation = validation.with_roles_at(paths);
+        }
+        if let Some(paths) = &self.scopes_at {
+            validation = validation.with_scopes_at(paths);
+        }
+        for switch in &self.dangerous {
+            let dangerous = validation.dangerous();
+            validation = match switch {
+                Switch::AnyAudience => dangerous.accept_any_audience(),
+                Switch::AnyKind => dangerous.accept_any_kind(),
+                Switch::BoundTokens => dangerous.accept_bound_tokens(),
+            };
+        }
+        // Found here, where the member is known that is wrong.
+        match validation.clone().into_rules() {
+            Ok(_) => Ok(validation),
+            Err(problem) => {
+                let place = match &problem {
+                    ConfigError::EmptyIssuer => place.member("issuer"),
+                    ConfigError::EmptyAudience => place.member("audiences"),
+                    ConfigError::NoAlgorithms => place.member("algorithms"),
+                    ConfigError::LeewayTooLarge { .. } => place.member("leeway"),
+                    ConfigError::ClaimPath { path, .. } => place.member(self.member_with(path)),
+                    _ => place.clone(),
+                };
+                place.check(Err(problem))
+            }
+        }
+    }
+
+    /// The same with all that was left to defaults.
+    pub(super) fn in_force(
+        &self,
+        place: &Place,
+        shared: &FetchBudget,
+    ) -> Result<Self, ConfigError> {
+        let rules = place.check(self.validation(place)?.into_rules())?;
+        let validation = rules.validation();
+        Ok(Self {
+            keys: self.keys.in_force(&self.keys(place, shared)?),
+            leeway: Some(Span(validation.leeway)),
+            required_claims: validation.required.clone(),
+            client_id_as_audience: validation.has_client_id_as_audience(),
+            roles_at: validation.roles_at.clone(),
+            scopes_at: validation.scopes_at.clone(),
+            ..self.clone()
+        })
+    }
+
+    fn algorithms(&self) -> Option<Vec<Algorithm>> {
+        Some(self.algorithms.as_ref()?.iter().map(|Text(algorithm)| *algorithm).collect())
+    }
+
+    fn member_with(&self, path: &String) -> &'static str {
+        let among = |paths: &Option<Vec<String>>| paths.as_ref().is_some_and(|p| p.contains(path));
+        if among(&self.roles_at) {
+            "roles_at"
+        } else if among(&self.scopes_at) {
+            "scopes_at"
+        } else {
+            "required_claims"
+        }
+    }
+}

@@ -1,0 +1,289 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::place::Place;
+use super::text::{InlineJwks, Secret, Span};
+use crate::config_error::ConfigError;
+use crate::jose::Algorithm;
+use crate::key::{
+    CachedKeys, Fetch, FetchBudget, FileKeys, HttpFetch, KeyFile, KeySet, RemoteKeys, VerifyingKey,
+};
+
+/// Where an issuer's keys come from: exactly one of the first six, and how they are fetched.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct KeysConfig {
+    /// By the issuer's metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) discover: Option<bool>,
+    /// From this address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) jwks_url: Option<String>,
+    /// From this file: a JWK set or PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<PathBuf>,
+    /// A JWK set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) jwks: Option<InlineJwks>,
+    /// An HMAC secret in base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret: Option<Secret>,
+    /// A file with an HMAC secret in base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret_file: Option<PathBuf>,
+
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) timeout: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) redirects: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) same_origin_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) wait: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) most_waiting: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) budget: Option<BudgetConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fresh_at_least: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fresh_at_most: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fresh_by_default: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stale_for: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_at_least: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_at_most: Option<Span>,
+    /// How often a file is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) every: Option<Span>,
+}
+
+/// Fetches that tokens with unknown keys can cause.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BudgetConfig {
+    pub(super) fetches: u32,
+    pub(super) one_more_every: Span,
+}
+
+/// A key source in the making.
+pub(super) enum Keys {
+    Fixed(KeySet),
+    Remote(RemoteKeys),
+    File(FileKeys),
+}
+
+impl KeysConfig {
+    pub(super) fn build(
+        &self,
+        place: &Place,
+        issuer: &str,
+        algorithms: Option<&[Algorithm]>,
+        shared: &FetchBudget,
+    ) -> Result<Keys, ConfigError> {
+        self.check_members(place)?;
+        if let Some(url) = &self.jwks_url {
+            let fetch = place.member("jwks_url").check(HttpFetch::new(url))?;
+            return self.remote(place, fetch, algorithms, shared).map(Keys::Remote);
+        }
+        if let Some(path) = &self.file {
+            return place.member("file").check(self.open(path, algorithms)).map(Keys::File);
+        }
+        if let Some(jwks) = &self.jwks {
+            let text = jwks.text();
+            let keys = match algorithms {
+                Some(algorithms) => KeySet::from_jwks_for(&*text, algorithms),
+                None => KeySet::from_jwks(&*text),
+            };
+            return place.member("jwks").check(keys).map(Keys::Fixed);
+        }
+        if let Some(Secret(secret)) = &self.secret {
+            let keys = Self::secret_keys(secret, algorithms);
+            return place.member("secret").check(keys).map(Keys::Fixed);
+        }
+        if let Some(path) = &self.secret_file {
+            let keys = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::UnreadableFile {
+                    path: path.clone(),
+                    problem: error.to_string(),
+                })
+                .map(Zeroizing::new)
+                .and_then(|secret| Self::secret_keys(secret.trim(), algorithms));
+            return place.member("secret_file").check(keys).map(Keys::Fixed);
+        }
+        let fetch = place.member("discover").check(HttpFetch::discover(issuer))?;
+        self.remote(place, fetch, algorithms, shared).map(Keys::Remote)
+    }
+
+    /// One source, and nothing set that it would not heed.
+    fn check_members(&self, place: &Place) -> Result<(), ConfigError> {
+        let sources = [
+            ("discover", self.discover == Some(true)),
+            ("jwks_url", self.jwks_url.is_some()),
+            ("file", self.file.is_some()),
+            ("jwks", self.jwks.is_some()),
+            ("secret", self.secret.is_some()),
+            ("secret_file", self.secret_file.is_some()),
+        ];
+        let mut given = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
+        let source = match (given.next(), given.next()) {
+            (Some(source), None) => source,
+            (None, _) => {
+                let names = sources.map(|(name, _)| name).join(", ");
+                return Err(place.wrong(format!("give one of {names}")));
+            }
+            (Some(one), Some(other)) => {
+                return Err(place.wrong(format!("{one} and {other} are both given; leave one out")));
+            }
+        };
+        let of_remote = [
+            ("timeout", self.timeout.is_some()),
+            ("redirects", self.redirects.is_some()),
+            ("same_origin_only", self.same_origin_only.is_some()),
+            ("fresh_at_least", self.fresh_at_least.is_some()),
+            ("fresh_at_most", self.fresh_at_most.is_some()),
+            ("fresh_by_default", self.fresh_by_default.is_some()),
+            ("stale_for", self.stale_for.is_some()),
+            ("retry_at_least", self.retry_at_least.is_some()),
+            ("retry_at_most", self.retry_at_most.is_some()),
+        ];
+        let of_fetched = [
+            ("wait", self.wait.is_some()),
+            ("most_waiting", self.most_waiting.is_some()),
+            ("budget", self.budget.is_some()),
+        ];
+        let of_file = [("every", self.every.is_some())];
+        let useless = match source {
+            "discover" | "jwks_url" => of_file.to_vec(),
+            "file" => of_remote.to_vec(),
+            _ => [&of_remote[..], &of_fetched, &of_file].concat(),
+        };
+        match useless.iter().find(|(_, given)| *given) {
+            Some((name, _)) => {
+                Err(place.member(name).wrong(format!("means nothing for keys by `{source}`")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn remote(
+        &self,
+        place: &Place,
+        mut fetch: HttpFetch,
+        algorithms: Option<&[Algorithm]>,
+        shared: &FetchBudget,
+    ) -> Result<RemoteKeys, ConfigError> {
+        if let Some(algorithms) = algorithms {
+            fetch = fetch.with_algorithms(algorithms.iter().copied());
+        }
+        if let Some(Span(timeout)) = self.timeout {
+            fetch = fetch.with_timeout(timeout);
+        }
+        if let Some(most) = self.redirects {
+            fetch = fetch.with_redirects(most);
+        }
+        if self.same_origin_only == Some(true) {
+            fetch = fetch.with_same_origin_only();
+        }
+        let mut keys = self.fetched(CachedKeys::new(fetch)).with_shared_budget(shared.clone());
+        let usual = keys.in_force();
+        let fresh = self.fresh_at_least.map_or(*usual.fresh_between.start(), |span| span.0)
+            ..=self.fresh_at_most.map_or(*usual.fresh_between.end(), |span| span.0);
+        let retry = self.retry_at_least.map_or(*usual.retry_between.start(), |span| span.0)
+            ..=self.retry_at_most.map_or(*usual.retry_between.end(), |span| span.0);
+        for (name, range) in [("fresh_at_least", &fresh), ("retry_at_least", &retry)] {
+            if range.is_empty() {
+                return Err(place.member(name).wrong("is more than what is set as the most"));
+            }
+        }
+        keys = keys.with_freshness_between(fresh).with_retries_between(retry);
+        if let Some(Span(fresh_for)) = self.fresh_by_default {
+            keys = keys.with_default_freshness(fresh_for);
+        }
+        if let Some(Span(stale_for)) = self.stale_for {
+            keys = keys.with_stale_for(stale_for);
+        }
+        Ok(keys)
+    }
+
+    fn open(
+        &self,
+        path: &std::path::Path,
+        algorithms: Option<&[Algorithm]>,
+    ) -> Result<FileKeys, ConfigError> {
+        let mut file = KeyFile::new(path);
+        if let Some(algorithms) = algorithms {
+            file = file.with_algorithms(algorithms.iter().copied());
+        }
+        if let Some(Span(every)) = self.every {
+            file = file.with_every(every);
+        }
+        Ok(self.fetched(file.open()?))
+    }
+
+    /// What is the same for all that is fetched.
+    fn fetched<F: Fetch>(&self, mut keys: CachedKeys<F>) -> CachedKeys<F> {
+        if let Some(Span(wait)) = self.wait {
+            keys = keys.with_wait(wait);
+        }
+        if let Some(requests) = self.most_waiting {
+            keys = keys.with_most_waiting(requests);
+        }
+        if let Some(BudgetConfig { fetches, one_more_every }) = self.budget {
+            keys = keys.with_fetch_budget(fetches, one_more_every.0);
+        }
+        keys
+    }
+
+    fn secret_keys(secret: &str, algorithms: Option<&[Algorithm]>) -> Result<KeySet, ConfigError> {
+        let algorithms = algorithms.unwrap_or_default();
+        if algorithms.is_empty() {
+            return Err(ConfigError::Key(crate::config_error::KeyProblem::SecretWithoutAlgorithm));
+        }
+        let key = |algorithm: &Algorithm| VerifyingKey::from_base64url_secret(*algorithm, secret);
+        algorithms.iter().map(key).collect()
+    }
+
+    /// The same with all that was left to defaults.
+    pub(super) fn in_force(&self, keys: &Keys) -> Self {
+        let mut all = self.clone();
+        let usual = match keys {
+            Keys::Fixed(_) => return all,
+            Keys::Remote(keys) => keys.in_force(),
+            Keys::File(keys) => keys.in_force(),
+        };
+        all.wait = Some(Span(usual.wait));
+        all.most_waiting = Some(usual.most_waiting);
+        let (fetches, one_more_every) = usual.budget;
+        all.budget = Some(BudgetConfig { fetches, one_more_every: Span(one_more_every) });
+        match keys {
+            Keys::Remote(keys) => {
+                let (timeout, redirects, same_origin_only) = keys.fetcher().in_force();
+                all.timeout = Some(Span(timeout));
+                all.redirects = Some(redirects);
+                all.same_origin_only = Some(same_origin_only);
+                let (least, most) = usual.fresh_between.into_inner();
+                (all.fresh_at_least, all.fresh_at_most) = (Some(Span(least)), Some(Span(most)));
+                let (least, most) = usual.retry_between.into_inner();
+                (all.retry_at_least, all.retry_at_most) = (Some(Span(least)), Some(Span(most)));
+                all.fresh_by_default = Some(Span(usual.fresh_by_default));
+                all.stale_for = Some(Span(usual.stale_for));
+            }
+            Keys::File(_) => all.every = Some(Span(*usual.fresh_between.start())),
+            Keys::Fixed(_) => {}
+        }
+        all
+    }
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        Self { fetches: 60, one_more_every: Span(Duration::from_secs(1)) }
+    }
+}

@@ -1,0 +1,41 @@
+//! From JSON or TOML to values, with the place of each mistake.
+
+use serde::de::DeserializeOwned;
+
+use crate::config_error::ConfigError;
+
+pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
+    let mut document = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut document)
+        .map_err(|error| misplaced(&error.path().to_string(), &error.inner().to_string()))?;
+    document.end().map_err(|error| unplaced(&error.to_string()))?;
+    Ok(value)
+}
+
+pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
+    // The message alone: shown whole, the error would quote the line, which may hold a secret.
+    let message = |error: &toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        match before {
+            Some(before) => {
+                format!("{} in line {}", error.message(), before.lines().count().max(1))
+            }
+            None => error.message().to_owned(),
+        }
+    };
+    let document = toml::Deserializer::parse(text).map_err(|error| unplaced(&message(&error)))?;
+    serde_path_to_error::deserialize(document)
+        .map_err(|error| misplaced(&error.path().to_string(), &message(error.inner())))
+}
+
+/// A mistake in the text as a whole.
+fn unplaced(problem: &str) -> ConfigError {
+    ConfigError::Configuration { path: ".".to_owned(), problem: problem.trim_end().to_owned() }
+}
+
+fn misplaced(path: &str, problem: &str) -> ConfigError {
+    // What serde found in place of a secret may be one.
+    let is_secret = path.rsplit('.').next() == Some("secret");
+    let problem = if is_secret { "is not a string" } else { problem.trim_end() };
+    ConfigError::Configuration { path: path.to_owned(), problem: problem.to_owned() }
+}

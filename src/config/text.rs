@@ -1,0 +1,134 @@
+//! Values that are written as text.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+/// Anything that can be parsed and shown, written as a string.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Text<T>(pub(super) T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|problem| D::Error::custom(format!("{text:?}: {problem}")))
+    }
+}
+
+impl<T: fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A duration: a number of seconds, or text such as `90s`, `10m` or `1h 30m`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Span(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+struct SpanVisitor;
+
+impl Visitor<'_> for SpanVisitor {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration: whole seconds, or text such as \"90s\", \"10m\" or \"4h\"")
+    }
+
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Span, E> {
+        Ok(Span(Duration::from_secs(seconds)))
+    }
+
+    fn visit_i64<E: Error>(self, seconds: i64) -> Result<Span, E> {
+        let seconds = u64::try_from(seconds)
+            .map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(seconds), &self))?;
+        self.visit_u64(seconds)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+        let parsed = humantime::parse_duration(text);
+        parsed.map(Span).map_err(|problem| E::custom(format!("{text:?}: {problem}")))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+/// A secret, which is read and never shown.
+#[derive(Clone)]
+pub(super) struct Secret(pub(super) Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Zeroizing::new).map(Self)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(NOT_SHOWN)
+    }
+}
+
+/// A JWK set as JSON, of which secret and private members are read and never shown.
+#[derive(Clone, Deserialize)]
+pub(super) struct InlineJwks(Value);
+
+impl InlineJwks {
+    pub(super) fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.to_string())
+    }
+}
+
+impl Serialize for InlineJwks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = self.0.clone();
+        hide_secrets(&mut shown);
+        shown.serialize(serializer)
+    }
+}
+
+fn hide_secrets(value: &mut Value) {
+    match value {
+        Value::Array(entries) => entries.iter_mut().for_each(hide_secrets),
+        Value::Object(members) => {
+            for (name, value) in members {
+                if SECRET_MEMBERS.contains(&name.as_str()) {
+                    *value = NOT_SHOWN.into();
+                } else {
+                    hide_secrets(value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+impl fmt::Debug for InlineJwks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NOT_SHOWN)
+    }
+}
+
+/// RFC 7518 §6: what must not be public.
+const SECRET_MEMBERS: [&str; 8] = ["k", "d", "p", "q", "dp", "dq", "qi", "oth"];
+const NOT_SHOWN: &str = "(not shown)";
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NOT_SHOWN)
+    }
+}

@@ -1,0 +1,205 @@
+//! Claims without a token, for tests of handlers.
+
+mod service;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Extensions;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tower_layer::Layer;
+
+pub use service::{DangerouslyTrusting, DangerouslyTrustingFuture};
+
+use self::service::enter;
+use crate::challenge::{ChallengeConfig, Realm};
+use crate::claims::{self, Verified};
+use crate::error::AuthError;
+use crate::jose::Header;
+use crate::reject::Empty;
+use crate::trace;
+use crate::validation::Validation;
+
+/// Lets every request in, whoever sends it, with claims that it makes up: for tests only.
+///
+/// It stands where the application has its [`BearerLayer`](crate::BearerLayer), and handlers and
+/// guards behind it see no difference: extractors find the claims, guards refuse what the claims do
+/// not allow, with the same status and challenge. There is no token, no key and no cryptography.
+/// Tokens that are sent are not looked at.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use serde::Deserialize;
+/// use serde_json::json;
+/// use tower_bearer::Claims;
+/// use tower_bearer::test_util::DangerouslyTrustEveryone;
+///
+/// #[derive(Deserialize)]
+/// struct User {
+///     email: String,
+/// }
+///
+/// let alice = json!({"sub": "alice", "roles": ["admin"], "email": "alice@example.com"});
+/// let app: Router = Router::new()
+///     .route("/me", get(|user: Claims<User>| async move { user.email.clone() }))
+///     .layer(DangerouslyTrustEveryone::<User>::new(alice));
+/// ```
+///
+/// # How it gives itself away
+///
+/// Each one that is made is reported: as an event of level `ERROR` or, where nobody listens to
+/// events, as a line on the standard error stream. A program that goes live with it says so at its
+/// start.
+pub struct DangerouslyTrustEveryone<C, R = Empty> {
+    /// As they were given; what a token must have besides is added when they are read.
+    claims: Map<String, Value>,
+    verified: Verified<C>,
+    config: Arc<ChallengeConfig>,
+    renderer: Arc<R>,
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> DangerouslyTrustEveryone<C> {
+    /// Every request comes from the one who has these claims.
+    ///
+    /// The claims are an object. `iss`, `aud` and an `exp` in 2100 are added where they are missing,
+    /// and nothing is checked: a date may have passed. Roles and scopes are where they are by
+    /// default.
+    ///
+    /// # Panics
+    ///
+    /// When the claims do not fit `C`, or a registered one has the wrong JSON type.
+    #[track_caller]
+    pub fn new(claims: Value) -> Self {
+        trace::unverified();
+        let Value::Object(claims) = claims else {
+            panic!("claims are a JSON object, not {claims}")
+        };
+        let validation = Validation::new("https://id.example.com", "https://api.example.com");
+        let config = Arc::default();
+        let verified = make_up::<C>(claims.clone(), validation).behind(&config);
+        Self { claims, verified, config, renderer: Arc::new(Empty) }
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C, R> {
+    /// Finds roles and scopes where this validation has them, and takes what is missing in `iss` and
+    /// `aud` from it. It checks nothing.
+    ///
+    /// # Panics
+    ///
+    /// When the validation makes no sense.
+    #[must_use]
+    #[track_caller]
+    pub fn with_validation(self, validation: Validation) -> Self {
+        let verified = make_up::<C>(self.claims.clone(), validation).behind(&self.config);
+        Self { verified, ..self }
+    }
+
+    /// Sets the realm that challenges name. The default is `api`.
+    ///
+    /// # Panics
+    ///
+    /// When it holds a character that cannot stand in a challenge.
+    #[must_use]
+    #[track_caller]
+    pub fn with_realm(self, realm: &str) -> Self {
+        let realm = Realm::new(realm).unwrap_or_else(|error| panic!("{error}"));
+        let config = Arc::new(ChallengeConfig { realm });
+        Self { verified: self.verified.behind(&config), config, ..self }
+    }
+
+    /// Sets how refusals of guards and extractors look, as
+    /// [`BearerLayer::with_rejection`](crate::BearerLayer::with_rejection) does.
+    #[must_use]
+    pub fn with_rejection<R2>(self, renderer: R2) -> DangerouslyTrustEveryone<C, R2> {
+        let Self { claims, verified, config, .. } = self;
+        DangerouslyTrustEveryone { claims, verified, config, renderer: Arc::new(renderer) }
+    }
+}
+
+impl<S, C, R> Layer<S> for DangerouslyTrustEveryone<C, R> {
+    type Service = DangerouslyTrusting<S, C, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        DangerouslyTrusting::new(inner, self.verified.clone(), Arc::clone(&self.renderer))
+    }
+}
+
+impl<C, R> Clone for DangerouslyTrustEveryone<C, R> {
+    fn clone(&self) -> Self {
+        Self {
+            claims: self.claims.clone(),
+            verified: self.verified.clone(),
+            config: Arc::clone(&self.config),
+            renderer: Arc::clone(&self.renderer),
+        }
+    }
+}
+
+// Claims may be personal data, even those of tests.
+impl<C, R> fmt::Debug for DangerouslyTrustEveryone<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DangerouslyTrustEveryone")
+            .field("verified", &self.verified)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts claims that nobody has verified into the extensions of one request, in place of a
+/// [`BearerLayer`](crate::BearerLayer): for tests only.
+///
+/// Claims are read, and the call reported, as by [`DangerouslyTrustEveryone::new`].
+///
+/// ```
+/// # use http::Request;
+/// use serde_json::{Value, json};
+/// use tower_bearer::Principal;
+/// use tower_bearer::test_util::trust_without_verifying;
+///
+/// let mut request = Request::get("/orders").body(())?;
+/// trust_without_verifying::<Value>(request.extensions_mut(), json!({"sub": "alice"}));
+///
+/// let principal = request.extensions().get::<Principal>().unwrap();
+/// assert_eq!(principal.subject(), Some("alice"));
+/// # Ok::<(), http::Error>(())
+/// ```
+///
+/// # Panics
+///
+/// As [`DangerouslyTrustEveryone::new`] does.
+#[track_caller]
+pub fn trust_without_verifying<C>(extensions: &mut Extensions, claims: Value)
+where
+    C: DeserializeOwned + Send + Sync + 'static,
+{
+    enter(extensions, &DangerouslyTrustEveryone::<C>::new(claims).verified);
+}
+
+/// Reads claims as if they had been verified.
+#[track_caller]
+fn make_up<C>(mut claims: Map<String, Value>, validation: Validation) -> Verified<C>
+where
+    C: DeserializeOwned + Send + Sync + 'static,
+{
+    let rules = validation.into_rules().unwrap_or_else(|error| panic!("{error}"));
+    let (issuer, audience) = rules.validation().parties();
+    for (name, value) in [("iss", json!(issuer)), ("aud", json!(audience)), ("exp", json!(IN_2100))]
+    {
+        claims.entry(name).or_insert(value);
+    }
+    let text = Value::Object(claims).to_string();
+    let refused = |error: AuthError| -> ! {
+        panic!("claims that no token could have: {}", error.detail().unwrap_or_default())
+    };
+    let statement = claims::read(&text, rules.plan()).unwrap_or_else(|error| refused(error));
+    let claims = serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())
+    });
+    let header = Header::parse(HEADER).unwrap_or_else(|error| refused(error));
+    Verified::new(header, statement, claims)
+}
+
+/// Of the token that there is not.
+const HEADER: &[u8] = br#"{"alg":"ES256","typ":"at+jwt"}"#;
+const IN_2100: i64 = 4_102_444_800;

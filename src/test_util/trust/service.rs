@@ -1,0 +1,110 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Extensions, Method, Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::claims::{Principal, Verified};
+use crate::reject::{self, Empty, Render};
+
+/// The service of a [`DangerouslyTrustEveryone`](super::DangerouslyTrustEveryone).
+pub struct DangerouslyTrusting<S, C, R = Empty> {
+    inner: S,
+    verified: Verified<C>,
+    renderer: Arc<R>,
+}
+
+impl<S, C, R> DangerouslyTrusting<S, C, R> {
+    pub(super) fn new(inner: S, verified: Verified<C>, renderer: Arc<R>) -> Self {
+        Self { inner, verified, renderer }
+    }
+}
+
+impl<S, C, R, ReqBody, ResBody> Service<Request<ReqBody>> for DangerouslyTrusting<S, C, R>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    C: Send + Sync + 'static,
+    R: Render<ResBody>,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = DangerouslyTrustingFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        enter(request.extensions_mut(), &self.verified);
+        DangerouslyTrustingFuture {
+            is_head: request.method() == Method::HEAD,
+            future: self.inner.call(request),
+            principal: self.verified.principal().clone(),
+            renderer: Arc::clone(&self.renderer),
+        }
+    }
+}
+
+/// Leaves in a request what a `BearerLayer` leaves there.
+pub(super) fn enter<C>(extensions: &mut Extensions, verified: &Verified<C>)
+where
+    C: Send + Sync + 'static,
+{
+    reject::clear::<C>(extensions);
+    extensions.insert(verified.principal().clone());
+    extensions.insert(verified.clone());
+}
+
+pin_project! {
+    /// The response of a [`DangerouslyTrusting`] service.
+    pub struct DangerouslyTrustingFuture<F, R> {
+        #[pin]
+        future: F,
+        principal: Principal,
+        renderer: Arc<R>,
+        is_head: bool,
+    }
+}
+
+impl<F, R, ResBody, E> Future for DangerouslyTrustingFuture<F, R>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    R: Render<ResBody>,
+    ResBody: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.future.poll(cx))?;
+        let mut response = reject::finish(response, &**this.renderer, *this.is_head);
+        response.extensions_mut().insert(this.principal.clone());
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl<S: Clone, C, R> Clone for DangerouslyTrusting<S, C, R> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.verified.clone(), Arc::clone(&self.renderer))
+    }
+}
+
+impl<S: fmt::Debug, C, R> fmt::Debug for DangerouslyTrusting<S, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DangerouslyTrusting")
+            .field("inner", &self.inner)
+            .field("verified", &self.verified)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F, R> fmt::Debug for DangerouslyTrustingFuture<F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DangerouslyTrustingFuture").finish_non_exhaustive()
+    }
+}
