@@ -12,6 +12,7 @@ mod store;
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ use crate::jose::Header;
 ///
 /// A source can be made anywhere. The first look-up (or [`await_ready`](Self::await_ready)) starts a
 /// task in the tokio runtime it is called from, whose I/O and timers must be enabled; the task ends
-/// with the source.
+/// with the source. Elsewhere the keys that are here can be used, and no others are fetched.
 ///
 /// # Defaults
 ///
@@ -68,6 +69,8 @@ pub struct CachedKeys<F> {
     settings: Settings,
     store: OnceLock<Arc<Store>>,
     keeper: Mutex<Option<AbortHandle>>,
+    /// The runtime that was looked at last has no timers.
+    lacks_timers: AtomicBool,
 }
 
 impl<F: Fetch> CachedKeys<F> {
@@ -78,6 +81,7 @@ impl<F: Fetch> CachedKeys<F> {
             settings: Settings::default(),
             store: OnceLock::new(),
             keeper: Mutex::new(None),
+            lacks_timers: AtomicBool::new(false),
         }
     }
 
@@ -163,6 +167,7 @@ impl<F: Fetch> CachedKeys<F> {
     pub async fn await_ready(&self, at_most: Duration) -> Result<(), KeysUnavailable> {
         let store = self.store();
         let mut ended = store.ended.subscribe();
+        _ = self.runtime()?;
         self.ensure_keeper(store)?;
         let ready = async {
             while !store.has_keys() {
@@ -194,7 +199,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// Starts fetching as a look-up does, so that a program that is asked for its readiness first becomes
     /// ready.
     pub fn status(&self) -> KeysStatus {
-        _ = self.ensure_keeper(self.store());
+        self.start();
         self.store().status(self.fetch.describe())
     }
 
@@ -210,19 +215,38 @@ impl<F: Fetch> CachedKeys<F> {
         self.store.get_or_init(|| Arc::new(Store::new(&self.settings)))
     }
 
+    /// Starts fetching if that can be done here. If not, what is here can be used all the same.
+    fn start(&self) {
+        // A runtime without timers is not tried again and again, as each time is a panic.
+        if !self.lacks_timers.load(Ordering::Relaxed) {
+            _ = self.ensure_keeper(self.store());
+        }
+    }
+
     /// Sees to it that somebody fetches.
     fn ensure_keeper(&self, store: &Arc<Store>) -> Result<(), KeysUnavailable> {
         if store.is_kept() {
             return Ok(());
         }
-        let Ok(runtime) = Handle::try_current() else {
-            return Err(KeysUnavailable::new("keys are fetched by tokio, and no runtime is here"));
-        };
+        let runtime = self.runtime()?;
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         if !store.is_kept() {
             *keeper = Some(keeper::start(&runtime, Arc::clone(&self.fetch), Arc::clone(store)));
         }
         Ok(())
+    }
+
+    /// The runtime to fetch and to wait in.
+    fn runtime(&self) -> Result<Handle, KeysUnavailable> {
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(KeysUnavailable::new("keys are fetched by tokio, and no runtime is here"));
+        };
+        let has_timers = keeper::has_timers();
+        self.lacks_timers.store(!has_timers, Ordering::Relaxed);
+        if !has_timers {
+            return Err(KeysUnavailable::new("the timers of this tokio runtime are not enabled"));
+        }
+        Ok(runtime)
     }
 
     /// Waits until a fetch has ended.
@@ -260,14 +284,13 @@ impl<F> CachedKeys<F> {
 
 impl<F: Fetch> KeySource for CachedKeys<F> {
     fn lookup(&self, header: &Header) -> Lookup {
-        let store = self.store();
-        // Without a runtime the keys that are here can be used all the same.
-        _ = self.ensure_keeper(store);
-        store.lookup(header)
+        self.start();
+        self.store().lookup(header)
     }
 
     async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
         let store = self.store();
+        _ = self.runtime()?;
         self.ensure_keeper(store)?;
         let deadline = Instant::now() + self.settings.wait;
         let (mut waiting, mut first) = (None, None);
@@ -283,15 +306,18 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
             }
             let ended = timeout_at(deadline, self.ended(store, fetch)).await;
             ended.unwrap_or_else(|_| Err(store.out_of_time()))?;
+            // First of all: a later fetch may have failed since.
+            if !matches!(store.lookup(header), Lookup::Refresh) {
+                return Ok(());
+            }
             if !store.last_succeeded() {
                 return Err(store.unavailable());
             }
             // What was asked for before this request came may not know its key yet.
-            let began_after = !began_before || first.is_some_and(|first| fetch > first);
-            first.get_or_insert(fetch);
-            if began_after || !matches!(store.lookup(header), Lookup::Refresh) {
+            if !began_before || first.is_some_and(|first| fetch > first) {
                 return Ok(());
             }
+            first.get_or_insert(fetch);
         }
     }
 

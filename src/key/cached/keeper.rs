@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::fetch::{Fetch, Fetched};
 use super::store::Store;
@@ -28,6 +28,13 @@ pub(super) fn start<F: Fetch>(runtime: &Handle, fetch: Arc<F>, store: Arc<Store>
         }
     });
     keeper.abort_handle()
+}
+
+/// Whether the runtime that this is called in has timers, without which neither a keeper nor a request
+/// can wait.
+pub(super) fn has_timers() -> bool {
+    // Tokio has no other way to ask.
+    std::panic::catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()
 }
 
 /// Runs one fetch, in a task of its own so that a panic in it is a failure and no more.

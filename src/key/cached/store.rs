@@ -55,6 +55,8 @@ struct State {
 struct Failure {
     at: Duration,
     message: Arc<str>,
+    /// Whether there were keys to use all the same.
+    harmless: bool,
     logged: Duration,
 }
 
@@ -226,7 +228,7 @@ impl Store {
         let mut state = self.state();
         match result {
             Ok(Fetched { keys, fresh_for }) => {
-                let was_failing = state.fetches > 1 && !state.schedule.last_succeeded();
+                let was_failing = state.failures > 0 && !state.schedule.last_succeeded();
                 state.schedule.succeeded(now, fresh_for, jitter());
                 state.keys = keys;
                 state.last_success = Some(now);
@@ -237,16 +239,18 @@ impl Store {
                 state.schedule.failed(now, jitter());
                 state.failures += 1;
                 let message: Arc<str> = chain(error.source().unwrap_or(&error)).into();
-                let known = state.last_failure.as_ref().filter(|last| last.message == message);
+                let keys = state_of(state.schedule.keys(), now);
+                let harmless = keys_are_usable(keys);
                 // The same again and again is logged once a minute.
+                let known = state.last_failure.as_ref();
+                let known = known.filter(|l| l.message == message && l.harmless == harmless);
                 let logged =
                     known.map(|last| last.logged).filter(|at| now.saturating_sub(*at) < LOG_PAUSE);
                 if logged.is_none() {
-                    let keys = state_of(state.schedule.keys(), now);
-                    trace::keys_not_fetched(source, &message, keys.as_str(), keys_are_usable(keys));
+                    trace::keys_not_fetched(source, &message, keys.as_str(), harmless);
                 }
                 let logged = logged.unwrap_or(now);
-                state.last_failure = Some(Failure { at: now, message, logged });
+                state.last_failure = Some(Failure { at: now, message, harmless, logged });
             }
         }
         let fetch = state.fetches;

@@ -1,0 +1,22 @@
+//! Where and for how long a source of keys lives: runtimes, tasks, readiness, operators.
+
+mod operators;
+mod runtimes;
+mod status;
+
+use std::sync::Arc;
+
+use tower_bearer::{CachedKeys, Verifier};
+
+use crate::scripted::{Scripted, cached};
+use crate::support::{User, verifier_of};
+
+/// A source that others can look at, and a verifier that uses it.
+fn source(provider: &Scripted) -> (Arc<CachedKeys<Scripted>>, Verifier<User>) {
+    of(cached(provider))
+}
+
+fn of(keys: CachedKeys<Scripted>) -> (Arc<CachedKeys<Scripted>>, Verifier<User>) {
+    let keys = Arc::new(keys);
+    (Arc::clone(&keys), verifier_of(keys))
+}
