@@ -141,7 +141,9 @@ pub(super) fn usual(address: &Address) -> Result<Arc<dyn ErasedClient>, String> 
         let client = client.clone();
         async move {
             let request = request.map(|()| reqwest::Body::default()).try_into()?;
-            client.execute(request).await.map(Response::<reqwest::Body>::from)
+            // The address is said where the error is reported, and need not be said twice.
+            let response = client.execute(request).await.map_err(reqwest::Error::without_url)?;
+            Ok::<_, reqwest::Error>(Response::<reqwest::Body>::from(response))
         }
     }))
 }
