@@ -164,6 +164,14 @@ pub(crate) enum Chosen<'t> {
     Of(Arc<Trusted>),
 }
 
+impl Chosen<'_> {
+    /// Whether both are one and not merely of one name.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let (one, other): (&Trusted, &Trusted) = (self, other);
+        std::ptr::eq(one, other)
+    }
+}
+
 impl Deref for Chosen<'_> {
     type Target = Trusted;
 

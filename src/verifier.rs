@@ -121,13 +121,19 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token after the key source has had one chance to get keys.
     pub(crate) async fn verify_after_refresh(&self, token: &str) -> Result<Verified<C>, AuthError> {
-        let (mut compact, trusted) = self.parse(token)?;
-        trusted.keys.refresh(compact.header()).await?;
-        // Again, since the issuer may have gone in the meantime, or come back with other rules.
-        let trusted = self.trust.choose(&mut compact)?;
-        trusted.rules.check_header(compact.header())?;
-        let answer = trusted.keys.lookup(compact.header());
-        self.finish(compact, &trusted, answer)
+        let (mut compact, mut trusted) = self.parse(token)?;
+        loop {
+            trusted.keys.refresh(compact.header()).await?;
+            // Again, since the issuer may have gone in the meantime, or come back with other rules and
+            // other keys, which have to be waited for as well.
+            let now = self.trust.choose(&mut compact)?;
+            now.rules.check_header(compact.header())?;
+            let answer = now.keys.lookup(compact.header());
+            if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
+                return self.finish(compact, &now, answer);
+            }
+            trusted = now;
+        }
     }
 
     fn parse<'t>(&self, token: &'t str) -> Result<(Compact<'t>, Chosen<'_>), AuthError> {

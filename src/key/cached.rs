@@ -109,7 +109,9 @@ impl<F: Fetch> CachedKeys<F> {
     #[must_use]
     pub fn with_freshness_between(self, bounds: RangeInclusive<Duration>) -> Self {
         self.change(|settings| {
-            (settings.timing.fresh_at_least, settings.timing.fresh_at_most) = bounds.into_inner();
+            let (least, most) = bounds.into_inner();
+            settings.timing.fresh_at_least = least.max(SHORTEST);
+            settings.timing.fresh_at_most = most.max(SHORTEST);
         })
     }
 
@@ -124,7 +126,9 @@ impl<F: Fetch> CachedKeys<F> {
     #[must_use]
     pub fn with_retries_between(self, pauses: RangeInclusive<Duration>) -> Self {
         self.change(|settings| {
-            (settings.timing.first_retry, settings.timing.last_retry) = pauses.into_inner();
+            let (first, last) = pauses.into_inner();
+            settings.timing.first_retry = first.max(SHORTEST);
+            settings.timing.last_retry = last.max(SHORTEST);
         })
     }
 
@@ -340,3 +344,6 @@ impl<F: Fetch> fmt::Debug for CachedKeys<F> {
             .finish_non_exhaustive()
     }
 }
+
+/// No time at all would be a fetch after the other.
+const SHORTEST: Duration = Duration::from_millis(10);

@@ -422,6 +422,21 @@ async fn request_that_waits_for_keys_is_judged_by_the_rules_that_are_there_when_
 }
 
 #[tokio::test]
+async fn request_that_waits_for_keys_waits_for_those_its_issuer_has_come_back_with() {
+    let provider = TestProvider::start().await;
+    provider.set_metadata_fault(Fault::SlowHeaders(Duration::from_millis(50)));
+    let (issuers, app) = remote(&[&provider]);
+    let request = waiting(&app, &provider).await;
+
+    issuers.remove(provider.issuer());
+    let keys = RemoteKeys::discover(provider.issuer()).unwrap();
+    issuers.add(keys, Validation::new(provider.issuer(), AUDIENCE)).unwrap();
+
+    request.await.unwrap().is_ok(provider.issuer());
+    assert_eq!(provider.requests().metadata, 2);
+}
+
+#[tokio::test]
 async fn issuer_is_added_once_and_keeps_what_it_was_added_with() {
     let issuers = usual_and_staff();
 
