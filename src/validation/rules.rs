@@ -65,7 +65,7 @@ impl Rules {
         &self.plan
     }
 
-    #[cfg(feature = "config")]
+    #[cfg(any(feature = "config", feature = "test-util"))]
     pub(crate) fn validation(&self) -> &Validation {
         &self.validation
     }
