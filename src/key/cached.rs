@@ -27,7 +27,7 @@ pub(crate) use settings::InForce;
 use self::budget::Bucket;
 use self::schedule::Ask;
 use self::settings::Settings;
-use self::store::Store;
+use self::store::{A_LONG_TIME, Store};
 use super::{KeySet, KeySource, KeysStatus, Lookup};
 use crate::error::KeysUnavailable;
 use crate::jose::Header;
@@ -84,10 +84,11 @@ impl<F: Fetch> CachedKeys<F> {
     /// Starts with these keys instead of none, and has others fetched at once.
     ///
     /// They count as stale: if the provider cannot be reached, they are used for as long as
-    /// [stale keys](Self::with_stale_for) are.
+    /// [stale keys](Self::with_stale_for) are. A set without a key is the same as none.
     #[must_use]
     pub fn with_initial_keys(self, keys: KeySet) -> Self {
-        self.change(|settings| settings.initial_keys = Some(keys))
+        let keys = Some(keys).filter(|keys| !keys.keys().is_empty());
+        self.change(|settings| settings.initial_keys = keys)
     }
 
     /// Sets how long keys stay in use after they should have been replaced. The default is 4 hours.
@@ -109,7 +110,8 @@ impl<F: Fetch> CachedKeys<F> {
         })
     }
 
-    /// Sets how long keys are fresh if the provider does not say. The default is 10 minutes.
+    /// Sets how long keys are fresh if the provider does not say. The default is 10 minutes. The
+    /// [bounds](Self::with_freshness_between) hold for it too.
     #[must_use]
     pub fn with_default_freshness(self, fresh_for: Duration) -> Self {
         self.change(|settings| settings.timing.fresh_by_default = fresh_for)
@@ -161,6 +163,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// [`KeysUnavailable`] with what went wrong last, when there are still none after `at_most`. The
     /// source goes on trying.
     pub async fn await_ready(&self, at_most: Duration) -> Result<(), KeysUnavailable> {
+        runtime_here()?;
         let store = self.store();
         let mut ended = store.ended.subscribe();
         self.ensure_keeper(store)?;
@@ -200,9 +203,12 @@ impl<F: Fetch> CachedKeys<F> {
 
     fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
-        // What may have begun with other settings begins anew.
+        // What may have begun with other settings begins anew. What was dropped stays so.
         self.stop();
-        self.store = OnceLock::new();
+        let dropped = self.store.take().map(|store| store.dropped()).unwrap_or_default();
+        if !dropped.is_empty() {
+            self.store().change_dropped(|all| *all = dropped);
+        }
         self
     }
 
@@ -215,9 +221,7 @@ impl<F: Fetch> CachedKeys<F> {
         if store.is_kept() {
             return Ok(());
         }
-        let Ok(runtime) = Handle::try_current() else {
-            return Err(KeysUnavailable::new("keys are fetched by tokio, and no runtime is here"));
-        };
+        let runtime = runtime_here()?;
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         if !store.is_kept() {
             *keeper = Some(keeper::start(&runtime, Arc::clone(&self.fetch), Arc::clone(store)));
@@ -229,12 +233,12 @@ impl<F: Fetch> CachedKeys<F> {
     async fn ended(&self, store: &Arc<Store>, fetch: u64) -> Result<(), KeysUnavailable> {
         let mut ended = store.ended.subscribe();
         loop {
-            // Again and again: a keeper ends with its runtime, of which there may be several.
-            self.ensure_keeper(store)?;
             if *ended.borrow_and_update() >= fetch {
                 return Ok(());
             }
-            store.wake.notify_one();
+            // Again and again: a keeper ends with its runtime, of which there may be several. Not
+            // before the line above, or one that ends in between would not be noticed.
+            self.ensure_keeper(store)?;
             _ = ended.changed().await;
         }
     }
@@ -267,9 +271,11 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
     }
 
     async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
+        // To wait takes a runtime, even if the keeper has one.
+        runtime_here()?;
         let store = self.store();
         self.ensure_keeper(store)?;
-        let deadline = Instant::now() + self.settings.wait;
+        let deadline = Instant::now() + self.settings.wait.min(A_LONG_TIME);
         let (mut waiting, mut first) = (None, None);
         loop {
             let (fetch, began_before) = match store.ask(&self.settings.shared_budget) {
@@ -283,13 +289,16 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
             }
             let ended = timeout_at(deadline, self.ended(store, fetch)).await;
             ended.unwrap_or_else(|_| Err(store.out_of_time()))?;
+            if !matches!(store.lookup(header), Lookup::Refresh) {
+                return Ok(());
+            }
             if !store.last_succeeded() {
                 return Err(store.unavailable());
             }
             // What was asked for before this request came may not know its key yet.
             let began_after = !began_before || first.is_some_and(|first| fetch > first);
             first.get_or_insert(fetch);
-            if began_after || !matches!(store.lookup(header), Lookup::Refresh) {
+            if began_after {
                 return Ok(());
             }
         }
@@ -313,4 +322,9 @@ impl<F: Fetch> fmt::Debug for CachedKeys<F> {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+fn runtime_here() -> Result<Handle, KeysUnavailable> {
+    let none = "keys are fetched by tokio, and no runtime is here";
+    Handle::try_current().map_err(|_| KeysUnavailable::new(none))
 }

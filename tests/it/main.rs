@@ -24,6 +24,7 @@ mod presets;
 mod properties;
 mod providers;
 mod remote_keys;
+mod review;
 mod second_opinion;
 mod secrets;
 mod servers;
