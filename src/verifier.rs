@@ -123,8 +123,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     pub(crate) async fn verify_after_refresh(&self, token: &str) -> Result<Verified<C>, AuthError> {
         let (mut compact, trusted) = self.parse(token)?;
         trusted.keys.refresh(compact.header()).await?;
-        // Again, since the issuer may have gone in the meantime.
+        // Again, since the issuer may have gone in the meantime, or come back with other rules.
         let trusted = self.trust.choose(&mut compact)?;
+        trusted.rules.check_header(compact.header())?;
         let answer = trusted.keys.lookup(compact.header());
         self.finish(compact, &trusted, answer)
     }

@@ -7,6 +7,7 @@ use tower_bearer::test_util::{TestKey, TestToken};
 
 use crate::support::{AUDIENCE, ISSUER, key_for};
 
+mod issuers;
 mod keeping;
 
 pub fn named(id: &str) -> TestKey {
