@@ -28,7 +28,7 @@ pub(crate) use settings::InForce;
 use self::budget::Bucket;
 use self::schedule::Ask;
 use self::settings::Settings;
-use self::store::Store;
+use self::store::{A_LONG_TIME, Store};
 use super::{KeySet, KeySource, KeysStatus, Lookup};
 use crate::error::KeysUnavailable;
 use crate::jose::Header;
@@ -88,10 +88,11 @@ impl<F: Fetch> CachedKeys<F> {
     /// Starts with these keys instead of none, and has others fetched at once.
     ///
     /// They count as stale: if the provider cannot be reached, they are used for as long as
-    /// [stale keys](Self::with_stale_for) are.
+    /// [stale keys](Self::with_stale_for) are. A set without a key is the same as none.
     #[must_use]
     pub fn with_initial_keys(self, keys: KeySet) -> Self {
-        self.change(|settings| settings.initial_keys = Some(keys))
+        let keys = Some(keys).filter(|keys| !keys.keys().is_empty());
+        self.change(|settings| settings.initial_keys = keys)
     }
 
     /// Sets how long keys stay in use after they should have been replaced. The default is 4 hours.
@@ -109,13 +110,12 @@ impl<F: Fetch> CachedKeys<F> {
     #[must_use]
     pub fn with_freshness_between(self, bounds: RangeInclusive<Duration>) -> Self {
         self.change(|settings| {
-            let (least, most) = bounds.into_inner();
-            settings.timing.fresh_at_least = least.max(SHORTEST);
-            settings.timing.fresh_at_most = most.max(SHORTEST);
+            (settings.timing.fresh_at_least, settings.timing.fresh_at_most) = bounds.into_inner();
         })
     }
 
-    /// Sets how long keys are fresh if the provider does not say. The default is 10 minutes.
+    /// Sets how long keys are fresh if the provider does not say. The default is 10 minutes. The
+    /// [bounds](Self::with_freshness_between) hold for it too.
     #[must_use]
     pub fn with_default_freshness(self, fresh_for: Duration) -> Self {
         self.change(|settings| settings.timing.fresh_by_default = fresh_for)
@@ -126,9 +126,7 @@ impl<F: Fetch> CachedKeys<F> {
     #[must_use]
     pub fn with_retries_between(self, pauses: RangeInclusive<Duration>) -> Self {
         self.change(|settings| {
-            let (first, last) = pauses.into_inner();
-            settings.timing.first_retry = first.max(SHORTEST);
-            settings.timing.last_retry = last.max(SHORTEST);
+            (settings.timing.first_retry, settings.timing.last_retry) = pauses.into_inner();
         })
     }
 
@@ -209,9 +207,12 @@ impl<F: Fetch> CachedKeys<F> {
 
     fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
-        // What may have begun with other settings begins anew.
+        // What may have begun with other settings begins anew. What was dropped stays so.
         self.stop();
-        self.store = OnceLock::new();
+        let dropped = self.store.take().map(|store| store.dropped()).unwrap_or_default();
+        if !dropped.is_empty() {
+            self.store().change_dropped(|all| *all = dropped);
+        }
         self
     }
 
@@ -257,12 +258,12 @@ impl<F: Fetch> CachedKeys<F> {
     async fn ended(&self, store: &Arc<Store>, fetch: u64) -> Result<(), KeysUnavailable> {
         let mut ended = store.ended.subscribe();
         loop {
-            // Again and again: a keeper ends with its runtime, of which there may be several.
-            self.ensure_keeper(store)?;
             if *ended.borrow_and_update() >= fetch {
                 return Ok(());
             }
-            store.wake.notify_one();
+            // Again and again: a keeper ends with its runtime, of which there may be several. Not
+            // before the line above, or one that ends in between would not be noticed.
+            self.ensure_keeper(store)?;
             _ = ended.changed().await;
         }
     }
@@ -294,9 +295,10 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
 
     async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
         let store = self.store();
+        // To wait takes a runtime, even if the keeper has one.
         _ = self.runtime()?;
         self.ensure_keeper(store)?;
-        let deadline = Instant::now() + self.settings.wait;
+        let deadline = Instant::now() + self.settings.wait.min(A_LONG_TIME);
         let (mut waiting, mut first) = (None, None);
         loop {
             let (fetch, began_before) = match store.ask(&self.settings.shared_budget) {
@@ -344,6 +346,3 @@ impl<F: Fetch> fmt::Debug for CachedKeys<F> {
             .finish_non_exhaustive()
     }
 }
-
-/// No time at all would be a fetch after the other.
-const SHORTEST: Duration = Duration::from_millis(10);

@@ -137,8 +137,8 @@ impl HttpFetch {
     /// 3. `<host>/.well-known/openid-configuration/<path>` (RFC 8414 §5), if the issuer has a path.
     ///
     /// The issuer in the metadata must be this one, to the letter (RFC 8414 §3.3), and `jwks_uri` HTTPS.
-    /// The metadata is read again when it is not fresh any more. While that fails, what it has said
-    /// stays in use for a day.
+    /// The metadata is read again when it is not fresh any more, and when the keys are not where they
+    /// were. While that fails, what it has said stays in use for a day.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl HttpFetch {
     }
 
     /// Sets how long one document may take, from the request to its last byte. The default is 10
-    /// seconds.
+    /// seconds. A fetch as a whole ends after 30 seconds, whatever is set here.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.exchange.timeout = timeout;
@@ -203,10 +203,18 @@ impl HttpFetch {
         };
         let (jwks_uri, is_new) = self.locate(issuer).await?;
         match self.load(&jwks_uri).await {
-            // The provider has moved them, and its metadata was not to be read again so soon.
-            Err(problem) if !is_new && problem.is_gone() => {
-                let (jwks_uri, _) = self.locate_again(issuer).await?;
-                self.load(&jwks_uri).await
+            // Their provider may have moved them, and its metadata was not to be read again so soon.
+            Err(problem) if !is_new && problem.may_have_moved() => {
+                let known = self.kept().metadata.clone();
+                match self.discover_again(issuer, known).await {
+                    Ok(metadata) if metadata.jwks_uri != jwks_uri => {
+                        let moved = metadata.jwks_uri.clone();
+                        self.kept().metadata = Some(metadata);
+                        self.load(&moved).await
+                    }
+                    // What was known stays so: they may be away for a moment only.
+                    _ => Err(problem),
+                }
             }
             result => result,
         }
@@ -261,7 +269,14 @@ impl HttpFetch {
             };
             match metadata {
                 Ok(metadata) => return Ok(metadata),
-                Err(problem) => problems.push(problem.at(place)),
+                Err(problem) => {
+                    let is_silent = matches!(problem, Problem::Timeout(_));
+                    problems.push(problem.at(place));
+                    // All places are on one host. What is left of the time is for the keys.
+                    if is_silent {
+                        break;
+                    }
+                }
             }
         }
         Err(Problem::NoMetadata(problems))

@@ -33,6 +33,7 @@ mod presets;
 mod properties;
 mod providers;
 mod remote_keys;
+mod review;
 mod rotation;
 mod scripted;
 mod second_opinion;

@@ -29,7 +29,8 @@ use crate::key::KeySet;
 /// let keys = CachedKeys::new(FromDatabase);
 /// ```
 pub trait Fetch: Send + Sync + 'static {
-    /// Gets the keys as they are now. All of them: those that are missing are forgotten.
+    /// Gets the keys as they are now. All of them: those that are missing are forgotten. No keys at all
+    /// count as a failure.
     ///
     /// Runs in a task of its own, one at a time. It is dropped after 30 seconds; a panic counts as a
     /// failure.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::fetch::{Fetch, Fetched};
 use super::store::Store;
@@ -19,8 +19,7 @@ pub(super) fn start<F: Fetch>(runtime: &Handle, fetch: Arc<F>, store: Arc<Store>
     let keeper = runtime.spawn(async move {
         let store = &*kept.0;
         loop {
-            // Elapsed or woken, the store knows what is to be done.
-            _ = timeout_at(store.next(), store.wake.notified()).await;
+            store.woken().await;
             if store.begin() {
                 let result = run(Arc::clone(&fetch)).await;
                 store.end(&fetch.describe(), result);
@@ -41,7 +40,7 @@ pub(super) fn has_timers() -> bool {
 async fn run<F: Fetch>(fetch: Arc<F>) -> Result<Fetched, KeysUnavailable> {
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { fetch.fetch().await });
-    match timeout(AT_MOST, tasks.join_next()).await {
+    match timeout(FETCH_AT_MOST, tasks.join_next()).await {
         Ok(Some(Ok(result))) => result,
         Ok(_) => Err(KeysUnavailable::new("the fetch panicked")),
         Err(_) => Err(KeysUnavailable::new("the fetch took longer than 30 seconds")),
@@ -57,4 +56,5 @@ impl Drop for Kept {
     }
 }
 
-const AT_MOST: Duration = Duration::from_secs(30);
+/// How long a fetch may take.
+pub(crate) const FETCH_AT_MOST: Duration = Duration::from_secs(30);

@@ -128,7 +128,8 @@ impl Schedule {
         let usable_until = fresh_until.saturating_add(stale_for);
         self.keys = Some(Span { fetched, fresh_until, usable_until });
         // At 80 %, give or take 5, so that a fleet that was started at once does not stay in step.
-        self.due = fetched.saturating_add(share(fresh_for, 0.75 + 0.1 * jitter)).max(now);
+        self.due = fetched.saturating_add(share(fresh_for, 0.75 + 0.1 * jitter));
+        self.due = self.due.max(now.saturating_add(LEAST_PAUSE));
         self.failures = 0;
         self.last_succeeded = true;
     }
@@ -138,7 +139,7 @@ impl Schedule {
         self.fetching_since = None;
         let doubled = 2_u32.saturating_pow(self.failures);
         let pause = self.timing.first_retry.saturating_mul(doubled).min(self.timing.last_retry);
-        self.due = now.saturating_add(share(pause, 0.5 + 0.5 * jitter));
+        self.due = now.saturating_add(share(pause, 0.5 + 0.5 * jitter).max(LEAST_PAUSE));
         self.failures = self.failures.saturating_add(1);
         self.last_succeeded = false;
     }
@@ -167,6 +168,9 @@ fn share(duration: Duration, part: f64) -> Duration {
     let share = Duration::try_from_secs_f64(duration.as_secs_f64() * part);
     share.map_or(duration, |share| share.min(duration))
 }
+
+/// Whatever is set, nothing is fetched in a loop without a pause.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod model;

@@ -8,13 +8,14 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::budget::FetchBudget;
 use super::fetch::Fetched;
 use super::schedule::{Ask, Schedule, Span};
 use super::settings::Settings;
 use crate::clock::{Clock as _, SystemClock};
+use crate::config_error::ConfigError;
 use crate::error::{KeysUnavailable, chain};
 use crate::jose::Header;
 use crate::key::{FetchFailure, KeySet, KeySource as _, KeysState, KeysStatus, Lookup};
@@ -28,7 +29,7 @@ pub(super) struct Store {
     /// The number of the last fetch that has ended.
     pub(super) ended: watch::Sender<u64>,
     /// Wakes the keeper.
-    pub(super) wake: Notify,
+    wake: Notify,
     /// A permit for each request that may wait.
     pub(super) waiting: Semaphore,
     kept: AtomicBool,
@@ -108,7 +109,12 @@ impl Store {
 
     pub(super) fn ask(&self, shared: &FetchBudget) -> Ask {
         let now = self.now();
-        self.state().schedule.ask(now, || shared.take())
+        let answer = self.state().schedule.ask(now, || shared.take());
+        // Here, so that a fetch that was paid for begins even if nobody may wait for it.
+        if let Ask::Wait { .. } = answer {
+            self.wake.notify_one();
+        }
+        answer
     }
 
     pub(super) fn last_succeeded(&self) -> bool {
@@ -118,6 +124,11 @@ impl Store {
     /// Whether a keeper is at work.
     pub(super) fn is_kept(&self) -> bool {
         self.kept.load(Ordering::Acquire)
+    }
+
+    /// The names of the keys that are not to be used.
+    pub(super) fn dropped(&self) -> HashSet<Box<str>> {
+        self.state().dropped.clone()
     }
 
     pub(super) fn change_dropped(&self, change: impl FnOnce(&mut HashSet<Box<str>>)) {
@@ -207,11 +218,14 @@ impl Store {
         self.kept.store(kept, Ordering::Release);
     }
 
-    /// When there is something to do, unless somebody wakes the keeper before.
-    pub(super) fn next(&self) -> Instant {
+    /// Waits until there may be something to do.
+    pub(super) async fn woken(&self) {
+        let in_a_long_time = Instant::now() + A_LONG_TIME;
         let next = self.state().schedule.next();
         let next = next.and_then(|next| self.began.checked_add(next));
-        next.unwrap_or_else(|| Instant::now() + A_LONG_TIME)
+        let next = next.unwrap_or(in_a_long_time).min(in_a_long_time);
+        // Elapsed or woken, the schedule knows what is to be done.
+        _ = timeout_at(next, self.wake.notified()).await;
     }
 
     pub(super) fn begin(&self) -> bool {
@@ -226,7 +240,7 @@ impl Store {
     pub(super) fn end(&self, source: &str, result: Result<Fetched, KeysUnavailable>) {
         let now = self.now();
         let mut state = self.state();
-        match result {
+        match result.and_then(with_keys) {
             Ok(Fetched { keys, fresh_for }) => {
                 let was_failing = state.failures > 0 && !state.schedule.last_succeeded();
                 state.schedule.succeeded(now, fresh_for, jitter());
@@ -272,6 +286,15 @@ impl Held {
     }
 }
 
+/// No keys at all are no answer: a provider that has none can sign nothing.
+fn with_keys(fetched: Fetched) -> Result<Fetched, KeysUnavailable> {
+    if fetched.keys.keys().is_empty() {
+        let skipped = fetched.keys.skipped().to_vec();
+        return Err(KeysUnavailable::new(ConfigError::NoUsableKey { skipped }));
+    }
+    Ok(fetched)
+}
+
 fn state_of(span: Option<Span>, now: Duration) -> KeysState {
     match span {
         None => KeysState::Missing,
@@ -291,4 +314,5 @@ fn jitter() -> f64 {
 }
 
 const LOG_PAUSE: Duration = Duration::from_secs(60);
-const A_LONG_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer than anybody waits, and no risk to a sum.
+pub(super) const A_LONG_TIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -40,11 +40,19 @@ impl Problem {
         Self::At(address.to_string(), Box::new(self))
     }
 
-    /// Whether the document is not where it was.
-    pub(super) fn is_gone(&self) -> bool {
+    /// Whether the document may be in another place by now. A provider that is overloaded, or does
+    /// not answer in time, says nothing about that and is asked nothing else.
+    pub(super) fn may_have_moved(&self) -> bool {
         match self {
-            Self::Status(status) => matches!(*status, StatusCode::NOT_FOUND | StatusCode::GONE),
-            Self::At(_, problem) => problem.is_gone(),
+            Self::Status(status) => {
+                !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::At(_, problem) => problem.may_have_moved(),
+            Self::Transport(_)
+            | Self::Redirect(_)
+            | Self::Redirects(_)
+            | Self::OtherOrigin(_)
+            | Self::Keys(_) => true,
             _ => false,
         }
     }
