@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::error::shown;
+
 /// A key, verifier or layer that cannot be built, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -225,9 +227,11 @@ impl fmt::Display for KeyProblem {
                 write!(f, "{algorithm} cannot be used with {kind}")
             }
             Self::AlgorithmNotAllowed { algorithm } => {
-                write!(f, "its algorithm {algorithm:?} is not among the allowed ones")
+                write!(f, "its algorithm \"{}\" is not among the allowed ones", shown(algorithm))
             }
-            Self::UnsupportedType { kty } => write!(f, "the key type {kty:?} is not supported"),
+            Self::UnsupportedType { kty } => {
+                write!(f, "the key type \"{}\" is not supported", shown(kty))
+            }
             Self::NotForVerifying => {
                 f.write_str("`use` or `key_ops` says it is not for verifying signatures")
             }
@@ -269,7 +273,7 @@ pub struct SkippedKey {
 impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key_id {
-            Some(kid) => write!(f, "key {} ({kid:?}): {}", self.index, self.problem),
+            Some(kid) => write!(f, "key {} (\"{}\"): {}", self.index, shown(kid), self.problem),
             None => write!(f, "key {}: {}", self.index, self.problem),
         }
     }

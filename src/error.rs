@@ -187,12 +187,21 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// An error with its reason, and the reason of that, and so on.
+/// An error with its reason, and the reason of that, and so on, but not endlessly: what a provider has
+/// sent may be quoted in it.
 #[cfg(feature = "refresh")]
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut text = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    if let Some((end, _)) = text.char_indices().nth(MAX_CHAIN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
+
+#[cfg(feature = "refresh")]
+const MAX_CHAIN: usize = 2000;
 
 const MAX_SHOWN: usize = 200;
 

@@ -25,6 +25,8 @@ pub use source::{Candidates, KeySource, Lookup};
 pub use status::{FetchFailure, KeysState, KeysStatus};
 pub use verifying::VerifyingKey;
 
+#[cfg(feature = "config")]
+pub(crate) use cached::FETCH_AT_MOST;
 #[cfg(feature = "issue")]
 pub(crate) use jwk::PublicJwk;
 pub(crate) use source::ErasedKeySource;

@@ -57,7 +57,7 @@ enum Switch {
 impl IssuerConfig {
     pub(super) fn keys(&self, place: &Place, shared: &FetchBudget) -> Result<Keys, ConfigError> {
         let algorithms = self.algorithms();
-        self.keys.build(&place.member("keys"), &self.issuer, algorithms.as_deref(), shared)
+        self.keys.build(place, &self.issuer, algorithms.as_deref(), shared)
     }
 
     pub(super) fn validation(&self, place: &Place) -> Result<Validation, ConfigError> {

@@ -9,7 +9,8 @@ use super::text::{InlineJwks, Secret, Span};
 use crate::config_error::ConfigError;
 use crate::jose::Algorithm;
 use crate::key::{
-    CachedKeys, Fetch, FetchBudget, FileKeys, HttpFetch, KeyFile, KeySet, RemoteKeys, VerifyingKey,
+    CachedKeys, FETCH_AT_MOST, Fetch, FetchBudget, FileKeys, HttpFetch, KeyFile, KeySet,
+    RemoteKeys, VerifyingKey,
 };
 
 /// Where an issuer's keys come from: exactly one of the first six, and how they are fetched.
@@ -80,6 +81,7 @@ pub(super) enum Keys {
 }
 
 impl KeysConfig {
+    /// What it says at `place`, which is that of the issuer.
     pub(super) fn build(
         &self,
         place: &Place,
@@ -87,13 +89,16 @@ impl KeysConfig {
         algorithms: Option<&[Algorithm]>,
         shared: &FetchBudget,
     ) -> Result<Keys, ConfigError> {
+        let (of_issuer, place) = (place, &place.member("keys"));
         self.check_members(place)?;
+        self.check_durations(place)?;
         if let Some(url) = &self.jwks_url {
             let fetch = place.member("jwks_url").check(HttpFetch::new(url))?;
             return self.remote(place, fetch, algorithms, shared).map(Keys::Remote);
         }
         if let Some(path) = &self.file {
-            return place.member("file").check(self.open(path, algorithms)).map(Keys::File);
+            let file = self.open(path, algorithms, shared);
+            return place.member("file").check(file).map(Keys::File);
         }
         if let Some(jwks) = &self.jwks {
             let text = jwks.text();
@@ -117,7 +122,7 @@ impl KeysConfig {
                 .and_then(|secret| Self::secret_keys(secret.trim(), algorithms));
             return place.member("secret_file").check(keys).map(Keys::Fixed);
         }
-        let fetch = place.member("discover").check(HttpFetch::discover(issuer))?;
+        let fetch = of_issuer.member("issuer").check(HttpFetch::discover(issuer))?;
         self.remote(place, fetch, algorithms, shared).map(Keys::Remote)
     }
 
@@ -172,6 +177,25 @@ impl KeysConfig {
         }
     }
 
+    /// No duration by which nothing could work, or that something else cuts short.
+    fn check_durations(&self, place: &Place) -> Result<(), ConfigError> {
+        for (name, span) in [
+            ("timeout", self.timeout),
+            ("fresh_at_least", self.fresh_at_least),
+            ("retry_at_least", self.retry_at_least),
+            ("every", self.every),
+        ] {
+            if span.is_some_and(|Span(span)| span.is_zero()) {
+                return Err(place.member(name).wrong("is no time at all"));
+            }
+        }
+        if self.timeout.is_some_and(|Span(timeout)| timeout > FETCH_AT_MOST) {
+            let problem = format!("is more than the {FETCH_AT_MOST:?} that a fetch may take");
+            return Err(place.member("timeout").wrong(problem));
+        }
+        Ok(())
+    }
+
     fn remote(
         &self,
         place: &Place,
@@ -191,7 +215,7 @@ impl KeysConfig {
         if self.same_origin_only == Some(true) {
             fetch = fetch.with_same_origin_only();
         }
-        let mut keys = self.fetched(CachedKeys::new(fetch)).with_shared_budget(shared.clone());
+        let mut keys = self.fetched(CachedKeys::new(fetch), shared);
         let usual = keys.in_force();
         let fresh = self.fresh_at_least.map_or(*usual.fresh_between.start(), |span| span.0)
             ..=self.fresh_at_most.map_or(*usual.fresh_between.end(), |span| span.0);
@@ -202,10 +226,14 @@ impl KeysConfig {
                 return Err(place.member(name).wrong("is more than what is set as the most"));
             }
         }
-        keys = keys.with_freshness_between(fresh).with_retries_between(retry);
         if let Some(Span(fresh_for)) = self.fresh_by_default {
+            if !fresh.contains(&fresh_for) {
+                let problem = "lies outside of fresh_at_least and fresh_at_most";
+                return Err(place.member("fresh_by_default").wrong(problem));
+            }
             keys = keys.with_default_freshness(fresh_for);
         }
+        keys = keys.with_freshness_between(fresh).with_retries_between(retry);
         if let Some(Span(stale_for)) = self.stale_for {
             keys = keys.with_stale_for(stale_for);
         }
@@ -216,6 +244,7 @@ impl KeysConfig {
         &self,
         path: &std::path::Path,
         algorithms: Option<&[Algorithm]>,
+        shared: &FetchBudget,
     ) -> Result<FileKeys, ConfigError> {
         let mut file = KeyFile::new(path);
         if let Some(algorithms) = algorithms {
@@ -224,11 +253,12 @@ impl KeysConfig {
         if let Some(Span(every)) = self.every {
             file = file.with_every(every);
         }
-        Ok(self.fetched(file.open()?))
+        Ok(self.fetched(file.open()?, shared))
     }
 
     /// What is the same for all that is fetched.
-    fn fetched<F: Fetch>(&self, mut keys: CachedKeys<F>) -> CachedKeys<F> {
+    fn fetched<F: Fetch>(&self, keys: CachedKeys<F>, shared: &FetchBudget) -> CachedKeys<F> {
+        let mut keys = keys.with_shared_budget(shared.clone());
         if let Some(Span(wait)) = self.wait {
             keys = keys.with_wait(wait);
         }

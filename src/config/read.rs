@@ -35,7 +35,12 @@ fn unplaced(problem: &str) -> ConfigError {
 
 fn misplaced(path: &str, problem: &str) -> ConfigError {
     // What serde found in place of a secret may be one.
-    let is_secret = path.rsplit('.').next() == Some("secret");
-    let problem = if is_secret { "is not a string" } else { problem.trim_end() };
+    let problem = match path.rsplit('.').next() {
+        Some("secret") => "is not a string",
+        Some("keys") if problem.starts_with("invalid type") => {
+            "is not an object that says where the keys are, as `discover = true` does"
+        }
+        _ => problem.trim_end(),
+    };
     ConfigError::Configuration { path: path.to_owned(), problem: problem.to_owned() }
 }

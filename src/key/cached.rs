@@ -23,6 +23,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use budget::FetchBudget;
 pub use fetch::{Fetch, Fetched};
 #[cfg(feature = "config")]
+pub(crate) use keeper::FETCH_AT_MOST;
+#[cfg(feature = "config")]
 pub(crate) use settings::InForce;
 
 use self::budget::Bucket;

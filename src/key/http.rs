@@ -22,7 +22,7 @@ use self::problem::Problem;
 use super::KeySet;
 use super::cached::{CachedKeys, Fetch, Fetched};
 use crate::config_error::ConfigError;
-use crate::error::KeysUnavailable;
+use crate::error::{KeysUnavailable, chain};
 use crate::jose::Algorithm;
 use crate::trace;
 
@@ -74,7 +74,8 @@ impl RemoteKeys {
 
 /// Fetches a JWK set over HTTPS, once each time it is asked. [`CachedKeys`] decides when.
 ///
-/// - HTTPS only, except on this machine (`127.0.0.1`, `[::1]`, `localhost`).
+/// - HTTPS only, except on this machine (`127.0.0.1`, `[::1]`, `localhost`), where nothing from
+///   elsewhere leads to.
 /// - 5 seconds to connect, 10 for each document; 256 KiB of it, counted while reading; of the set the
 ///   first 100 keys. Redirects are not followed. All of it is one `GET`, or two with discovery.
 /// - An unchanged set is not sent again (`ETag`, `Last-Modified`); how long it is fresh is what
@@ -89,7 +90,6 @@ pub struct HttpFetch {
     place: Place,
     exchange: Exchange,
     algorithms: Option<Vec<Algorithm>>,
-    same_origin_only: bool,
     kept: Mutex<Kept>,
 }
 
@@ -148,8 +148,13 @@ impl HttpFetch {
     }
 
     fn at(place: Place) -> Self {
-        let exchange = Exchange { client: None, timeout: DEFAULT_TIMEOUT, redirects: 0 };
-        Self { place, exchange, algorithms: None, same_origin_only: false, kept: Mutex::default() }
+        let exchange = Exchange {
+            client: None,
+            timeout: DEFAULT_TIMEOUT,
+            redirects: 0,
+            same_origin_only: false,
+        };
+        Self { place, exchange, algorithms: None, kept: Mutex::default() }
     }
 
     /// Sends requests with this client. Limits, timeouts and checks of addresses stay as they are.
@@ -182,18 +187,19 @@ impl HttpFetch {
         self
     }
 
-    /// Accepts a `jwks_uri` of the issuer's own scheme, host and port only. Some providers keep their
-    /// keys elsewhere, so this is off by default.
+    /// Accepts a `jwks_uri`, and redirects, of the issuer's own scheme, host and port only. Some
+    /// providers keep their keys elsewhere, so this is off by default.
     #[must_use]
     pub fn with_same_origin_only(mut self) -> Self {
-        self.same_origin_only = true;
+        self.exchange.same_origin_only = true;
         self
     }
 
     /// Timeout, redirects, and whether keys must be of the issuer's origin.
     #[cfg(feature = "config")]
     pub(crate) fn in_force(&self) -> (Duration, usize, bool) {
-        (self.exchange.timeout, self.exchange.redirects, self.same_origin_only)
+        let Exchange { timeout, redirects, same_origin_only, .. } = self.exchange;
+        (timeout, redirects, same_origin_only)
     }
 
     async fn fetch_keys(&self) -> Result<Fetched, Problem> {
@@ -239,7 +245,7 @@ impl HttpFetch {
                 Ok((jwks_uri, true))
             }
             (Err(problem), Some(known)) if known.confirmed.elapsed() < METADATA_KEPT => {
-                trace::metadata_not_fetched(issuer.as_str(), &problem.to_string());
+                trace::metadata_not_fetched(issuer.as_str(), &chain(&problem));
                 Ok((known.jwks_uri, false))
             }
             (Err(problem), _) => Err(problem),
@@ -289,7 +295,7 @@ impl HttpFetch {
         document: Document,
     ) -> Result<Metadata, Problem> {
         let jwks_uri = discovery::read(&document.body, issuer)?;
-        if self.same_origin_only && !jwks_uri.is_same_origin(issuer) {
+        if self.exchange.same_origin_only && !jwks_uri.is_same_origin(issuer) {
             return Err(Problem::OtherOrigin(jwks_uri.to_string()));
         }
         let (found_at, confirmed) = (place.clone(), Instant::now());
@@ -352,7 +358,7 @@ impl fmt::Debug for HttpFetch {
             .field("from", &self.describe())
             .field("timeout", &self.exchange.timeout)
             .field("redirects", &self.exchange.redirects)
-            .field("same_origin_only", &self.same_origin_only)
+            .field("same_origin_only", &self.exchange.same_origin_only)
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ use crate::support::{AUDIENCE, ISSUER, key_for};
 mod issuers;
 mod keeping;
 mod providers;
+mod settings;
 
 pub fn named(id: &str) -> TestKey {
     key_for(Algorithm::ES256).with_key_id(id)

@@ -58,7 +58,7 @@ impl Settings {
             most_waiting: self.most_waiting,
             budget: self.timing.budget.size(),
             fresh_between: fresh_at_least..=fresh_at_most,
-            fresh_by_default: self.timing.fresh_by_default,
+            fresh_by_default: self.timing.fresh_by_default.min(fresh_at_most).max(fresh_at_least),
             stale_for: self.timing.stale_for,
             retry_between: first_retry..=last_retry,
         }

@@ -16,7 +16,7 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
-        let wrong = |problem| ConfigError::Address { address: text.to_owned(), problem };
+        let wrong = |problem| ConfigError::Address { address: shown_address(text), problem };
         // `Uri` drops a fragment without a word.
         if text.contains('#') {
             return Err(wrong("has a fragment, which no server would see"));
@@ -47,7 +47,7 @@ impl Address {
         let issuer = Self::parse(text)?;
         if issuer.uri.query().is_some() {
             let problem = "has a query, which no issuer has";
-            return Err(ConfigError::Address { address: text.to_owned(), problem });
+            return Err(ConfigError::Address { address: shown_address(text), problem });
         }
         Ok(issuer)
     }
@@ -71,12 +71,23 @@ impl Address {
             && self.port() == other.port()
     }
 
+    /// An address that what is at this one leads to. From elsewhere nothing leads to this machine:
+    /// it would be a provider's way to whatever else listens here.
+    pub(super) fn lead(&self, text: &str) -> Result<Self, ConfigError> {
+        let address = Self::parse(text)?;
+        if self.uri.scheme_str() == Some("https") && address.uri.scheme_str() != Some("https") {
+            let problem = "is not HTTPS, and what leads there is";
+            return Err(ConfigError::Address { address: shown_address(text), problem });
+        }
+        Ok(address)
+    }
+
     /// Where a redirect leads, whose `Location` may be relative (RFC 9110 §10.2.2).
     pub(super) fn join(&self, location: &str) -> Result<Self, ConfigError> {
         let joined = reqwest::Url::parse(&self.text).and_then(|url| url.join(location));
         match joined {
-            Ok(url) => Self::parse(url.as_str()),
-            Err(_) => Self::parse(location),
+            Ok(url) => self.lead(url.as_str()),
+            Err(_) => self.lead(location),
         }
     }
 
@@ -102,6 +113,19 @@ impl fmt::Debug for Address {
     }
 }
 
+/// An address as an error may show it: not too long, and without what may be a password. Whatever
+/// stands before an `@` may be a part of one, if it was not escaped.
+fn shown_address(text: &str) -> String {
+    let shown: String = match text.rsplit_once('@') {
+        Some((_, rest)) => ["…@", rest].concat(),
+        None => text.to_owned(),
+    };
+    match shown.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     use std::net::{Ipv4Addr, Ipv6Addr};
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -109,6 +133,8 @@ fn is_loopback(host: &str) -> bool {
         || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
         || bare.and_then(|bare| bare.parse().ok()).is_some_and(|a: Ipv6Addr| a.is_loopback())
 }
+
+const MAX_SHOWN: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -152,6 +178,7 @@ mod tests {
         ] {
             let error = Address::parse(address).unwrap_err().to_string();
             assert!(error.contains(problem), "{address}: {error}");
+            assert!(!error.contains("word"), "{address}: {error}");
         }
         assert!(Address::parse_issuer("https://id.example.com/?a=b").is_err());
         assert!(Address::parse_issuer("https://id.example.com/a").is_ok());

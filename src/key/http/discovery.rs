@@ -46,7 +46,7 @@ pub(super) fn read(document: &Bytes, issuer: &Address) -> Result<Address, Proble
     if metadata.issuer != issuer.as_str() {
         return Err(Problem::OtherIssuer(shown(&metadata.issuer)));
     }
-    Address::parse(&metadata.jwks_uri).map_err(Problem::JwksUri)
+    issuer.lead(&metadata.jwks_uri).map_err(Problem::JwksUri)
 }
 
 const OPENID: &str = ".well-known/openid-configuration";
@@ -140,7 +140,7 @@ mod tests {
             assert!(matches!(problem, Problem::Malformed(_)), "{problem}");
         }
         // RFC 8414 §2: jwks_uri is https
-        for uri in ["http://id.example.com/k", "/k", "file:///k"] {
+        for uri in ["http://id.example.com/k", "http://127.0.0.1/k", "/k", "file:///k"] {
             let document = format!(r#"{{"issuer":"https://id.example.com","jwks_uri":"{uri}"}}"#);
             let problem = read(&document.into(), &issuer).unwrap_err();
             assert!(matches!(problem, Problem::JwksUri(_)), "{uri}: {problem}");

@@ -24,6 +24,8 @@ pub(super) struct Exchange {
     pub(super) client: Option<Arc<dyn ErasedClient>>,
     pub(super) timeout: Duration,
     pub(super) redirects: usize,
+    /// Whether redirects must stay with the scheme, host and port where they began.
+    pub(super) same_origin_only: bool,
 }
 
 /// A document with what is known of its age.
@@ -68,7 +70,11 @@ impl Exchange {
                     let location = response.headers().get(LOCATION);
                     let location = location.and_then(|location| location.to_str().ok());
                     let location = location.ok_or(Problem::Status(status))?;
-                    address = address.join(location).map_err(Problem::Redirect)?;
+                    let next = address.join(location).map_err(Problem::Redirect)?;
+                    if self.same_origin_only && !next.is_same_origin(&address) {
+                        return Err(Problem::OtherOrigin(next.to_string()));
+                    }
+                    address = next;
                 }
                 status => return Err(Problem::Status(status)),
             }

@@ -79,7 +79,7 @@ impl fmt::Display for Problem {
             ),
             Self::JwksUri(_) => f.write_str("the metadata has no good `jwks_uri`"),
             Self::OtherOrigin(address) => {
-                write!(f, "`jwks_uri` is {address}, which is another origin than the issuer's")
+                write!(f, "keys at {address} would be of another origin than the issuer's")
             }
             Self::NoMetadata(problems) => {
                 f.write_str("no metadata of the issuer")?;

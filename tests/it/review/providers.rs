@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::json;
-use tower_bearer::{Fetch, HttpFetch, KeysUnavailable};
+use tower_bearer::{CachedKeys, Fetch, HttpFetch, KeysUnavailable};
 
 use super::named;
 use crate::support::ISSUER;
@@ -47,6 +47,10 @@ impl Web {
         self.pages.lock().unwrap().remove(address);
     }
 
+    fn was_asked(&self, address: &str) -> bool {
+        self.asked.lock().unwrap().iter().any(|one| one == address)
+    }
+
     fn client(&self, fetch: HttpFetch) -> HttpFetch {
         let web = self.clone();
         fetch.with_client(move |request: Request<()>| {
@@ -81,6 +85,36 @@ fn discover(web: &Web) -> HttpFetch {
 fn problem(error: &KeysUnavailable) -> String {
     let all = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[tokio::test]
+async fn provider_elsewhere_leads_nobody_to_this_machine() {
+    // RFC 8414 §2: jwks_uri is https
+    for local in ["http://127.0.0.1:8080/admin", "http://localhost/admin", "http://[::1]/admin"] {
+        let web = Web::default();
+        web.set_keys(local);
+        web.set_metadata(local);
+        let by_metadata = discover(&web).fetch().await;
+        web.set(KEYS, Page::Redirect(local.to_owned()));
+        let by_redirect = web.client(HttpFetch::new(KEYS).unwrap().with_redirects(3)).fetch().await;
+
+        assert!(problem(&by_metadata.unwrap_err()).contains("not HTTPS"));
+        assert!(problem(&by_redirect.unwrap_err()).contains("not HTTPS"));
+        assert!(!web.was_asked(local), "{local}");
+    }
+}
+
+#[tokio::test]
+async fn redirect_leads_out_of_the_origin_only_where_that_may_be() {
+    let web = Web::default();
+    web.set_metadata(KEYS);
+    web.set(KEYS, Page::Redirect("https://elsewhere.example.com/keys".to_owned()));
+    web.set_keys("https://elsewhere.example.com/keys");
+
+    discover(&web).with_redirects(1).fetch().await.unwrap();
+    let refused = discover(&web).with_redirects(1).with_same_origin_only().fetch().await;
+
+    assert!(problem(&refused.unwrap_err()).contains("another origin"));
 }
 
 #[tokio::test]
@@ -132,4 +166,39 @@ async fn host_that_is_silent_is_asked_in_one_place_only() {
     fetch.fetch().await.unwrap_err();
 
     assert_eq!(*web.asked.lock().unwrap(), [METADATA]);
+}
+
+#[tokio::test]
+async fn provider_cannot_make_the_log_long() {
+    let long = "x".repeat(100_000);
+    let odd_key = |name: &str| json!({ "keys": [{ "kty": "RSA", "kid": "a", name: long }] });
+    let web = Web::default();
+    web.set_metadata(&format!("https://id.example.com/{long}"));
+    let by_metadata = CachedKeys::new(discover(&web));
+    let mut all = vec![by_metadata];
+    for body in [odd_key("kid"), odd_key("kty"), json!({ "keys": long })] {
+        let web = Web::default();
+        web.set(KEYS, Page::Body(body.to_string()));
+        all.push(CachedKeys::new(web.client(HttpFetch::new(KEYS).unwrap())));
+    }
+
+    for keys in all {
+        keys.await_ready(Duration::from_millis(200)).await.unwrap_err();
+        let status = keys.status();
+        let message = status.last_error().unwrap().message();
+        assert!(message.len() < 5_000, "{} bytes", message.len());
+    }
+}
+
+#[test]
+fn password_in_an_address_is_not_repeated() {
+    for address in [
+        "https://user:hunter2@id.example.com/keys",
+        "https://user:hunter2 a@id.example.com",
+        "https://u:hunter2@",
+    ] {
+        let error = HttpFetch::new(address).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }
