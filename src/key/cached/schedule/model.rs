@@ -252,12 +252,13 @@ impl Model {
         self.wanted |= self.began.take().is_some();
     }
 
-    /// What is due from now on is so in this time, or at once where that has passed.
+    /// What is due from now on is so in this time, or after the shortest pause where that has passed.
     fn is_due_between(&mut self, early: Duration, late: Duration, of: Duration) {
         // Floating point has 53 bits.
         let inexact = Duration::from_secs(of.as_secs() >> 50) + Duration::from_nanos(4);
-        let early = early.saturating_sub(inexact).max(self.now);
-        let late = late.max(self.now);
+        let soonest = self.now.saturating_add(LEAST_PAUSE);
+        let early = early.saturating_sub(inexact).max(soonest);
+        let late = late.max(soonest);
         self.due = self.schedule.next().expect("no fetch runs");
         assert!((early..=late).contains(&self.due), "{early:?} {:?} {late:?}", self.due);
     }
