@@ -229,15 +229,9 @@ impl HttpFetch {
     /// Where the keys of an issuer are, and whether its metadata was read for that.
     async fn locate(&self, issuer: &Address) -> Result<(Address, bool), Problem> {
         let known = self.kept().metadata.clone();
-        match known.filter(Metadata::is_fresh) {
-            Some(known) => Ok((known.jwks_uri, false)),
-            None => self.locate_again(issuer).await,
+        if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
+            return Ok((known.jwks_uri.clone(), false));
         }
-    }
-
-    /// The same, however fresh the metadata is that was read before.
-    async fn locate_again(&self, issuer: &Address) -> Result<(Address, bool), Problem> {
-        let known = self.kept().metadata.clone();
         match (self.discover_again(issuer, known.clone()).await, known) {
             (Ok(metadata), _) => {
                 let jwks_uri = metadata.jwks_uri.clone();
