@@ -25,6 +25,10 @@ impl Address {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong("is not a URL; write it with https:// and a host"));
         };
+        // `Uri` takes ports that the client does not.
+        if reqwest::Url::parse(text).is_err() {
+            return Err(wrong("is not a URL"));
+        }
         if authority.as_str().contains('@') {
             return Err(wrong("has a user in it, whom logs would show"));
         }
@@ -172,6 +176,11 @@ mod tests {
             ("", "URL"),
             ("https://", "URL"),
             ("https://a b", "URL"),
+            ("https://id.example.com:99999", "URL"),
+            ("http://127.1", "not HTTPS"),
+            ("http://127.0.0.1.", "not HTTPS"),
+            ("http://[::ffff:127.0.0.1]", "not HTTPS"),
+            ("https://id.example.com\\@example.com", "URL"),
             ("https://user:word@id.example.com", "user"),
             ("http://127.0.0.1@id.example.com", "user"),
             ("https://id.example.com/#keys", "fragment"),
