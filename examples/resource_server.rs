@@ -19,7 +19,7 @@
 //!   above but `ADDR`; see `tower_bearer::Config`
 //! - `RUST_LOG`: what to log; `tower_bearer=debug` shows why each request was refused
 //!
-//! `/healthz` tells how the keys are doing: 200 while tokens can be verified, 503 while they cannot. It may
+//! `/healthz` tells how the keys are doing: 200 while tokens of any issuer can be verified, else 503. It may
 //! name internal addresses, so keep it inside.
 
 use std::error::Error;
@@ -73,7 +73,8 @@ fn app(issuers: Issuers, layer: BearerLayer<AnyClaims>) -> Router {
 
 async fn health(State(issuers): State<Issuers>) -> (StatusCode, Json<Value>) {
     let keys = issuers.status();
-    let is_ready = keys.iter().all(|(_, status)| status.is_ready());
+    // One provider that is away must not take the tokens of the others out of service.
+    let is_ready = keys.iter().any(|(_, status)| status.is_ready());
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let keys: Map<String, Value> =
         keys.into_iter().map(|(issuer, status)| (issuer, json!(status))).collect();

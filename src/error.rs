@@ -135,6 +135,8 @@ struct Extra {
     detail: Option<Cow<'static, str>>,
     needed_scopes: Option<String>,
     retry_after: Option<Duration>,
+    /// The operator has been told already, by whoever found it out.
+    reported: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -160,6 +162,11 @@ impl AuthError {
     /// How long to wait before trying again, when a partner cannot be reached.
     pub fn retry_after(&self) -> Option<Duration> {
         self.extra.as_ref()?.retry_after
+    }
+
+    /// Whether the operator has been told already.
+    pub(crate) fn was_reported(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.reported)
     }
 
     pub(crate) fn with_detail(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -217,6 +224,7 @@ impl From<KeysUnavailable> for AuthError {
             Reason::KeysUnavailable,
             Extra {
                 retry_after: Some(error.retry_after),
+                reported: error.reported,
                 source: error.source,
                 ..Extra::default()
             },
@@ -286,19 +294,27 @@ impl Error for AuthError {
 /// token's fault.
 pub struct KeysUnavailable {
     retry_after: Duration,
+    reported: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl KeysUnavailable {
     /// Keys that cannot be had, for a reason the log will name.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { retry_after: Duration::from_secs(5), source: Some(source.into()) }
+        Self { retry_after: Duration::from_secs(5), reported: false, source: Some(source.into()) }
     }
 
     /// Sets what `Retry-After` says, rounded up to seconds. The default is 5 seconds.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = retry_after;
+        self
+    }
+
+    /// What the log has heard already, and need not hear again for each request.
+    #[cfg(feature = "refresh")]
+    pub(crate) fn reported(mut self) -> Self {
+        self.reported = true;
         self
     }
 }
@@ -314,7 +330,7 @@ impl fmt::Debug for KeysUnavailable {
         f.debug_struct("KeysUnavailable")
             .field("retry_after", &self.retry_after)
             .field("source", &self.source)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,6 +13,8 @@ use crate::error::{AuthError, Reason};
 pub(crate) fn refused(error: &AuthError) {
     match severity(error.reason()) {
         Severity::Stranger => stranger(error),
+        // Requests at any rate can meet keys that are away, and strangers send them.
+        Severity::Operator if error.was_reported() => stranger(error),
         Severity::Operator => operator(error),
         Severity::Programmer => programmer(error),
     }

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get as on_get;
 use tokio::time::sleep;
 use tower_bearer::test_util::{Fault, TestProvider};
-use tower_bearer::{CachedKeys, RemoteKeys, Validation, Verifier};
+use tower_bearer::{
+    BearerLayer, CachedKeys, Header, KeySource, KeysUnavailable, Lookup, Reason, RemoteKeys,
+    Validation, Verifier,
+};
 use tracing::Level;
 use tracing::subscriber::{DefaultGuard, set_default};
 use tracing_subscriber::Registry;
@@ -14,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::leap::{leap, leaping};
 use crate::log::Log;
 use crate::scripted::{Answer, Scripted, cached, own_budget};
-use crate::support::{AUDIENCE, User, verifier_of};
+use crate::support::{AUDIENCE, User, WithBearer, get, good, send, verifier_of};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -219,4 +224,48 @@ async fn no_event_about_keys_holds_a_token_or_a_secret() {
             assert!(!text.contains(secret), "{text}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_without_keys_are_as_quiet_as_strangers_and_the_source_is_not() {
+    let (log, _guard) = listen();
+    let provider = Scripted::new();
+    provider.answer(Answer::Failure("no route"));
+    let app = Router::new()
+        .route("/", on_get(|| async {}))
+        .layer(BearerLayer::new(verifier_of(cached(&provider))));
+
+    for _ in 0..100 {
+        let answer = send(&app, get("/").bearer(good())).await;
+        answer.is_refused(503, None, Reason::KeysUnavailable);
+    }
+
+    let loud = loud(&log);
+    assert_eq!(loud.len(), 1, "{loud:?}");
+    is(&loud[0], Level::ERROR, &["no route", "the script", "503"]);
+    let quiet = log.about("keys_unavailable");
+    assert!(quiet.len() == 100 && quiet.iter().all(|(level, _)| *level == Level::DEBUG));
+}
+
+#[tokio::test]
+async fn requests_without_keys_of_a_source_that_reports_nothing_are_warnings() {
+    struct Away;
+
+    impl KeySource for Away {
+        fn lookup(&self, _: &Header) -> Lookup {
+            Lookup::Refresh
+        }
+
+        async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+            Err(KeysUnavailable::new("no route"))
+        }
+    }
+    let (log, _guard) = listen();
+    let app =
+        Router::new().route("/", on_get(|| async {})).layer(BearerLayer::new(verifier_of(Away)));
+
+    let answer = send(&app, get("/").bearer(good())).await;
+
+    answer.is_refused(503, None, Reason::KeysUnavailable);
+    is(&loud(&log)[0], Level::WARN, &["no route", "keys_unavailable"]);
 }

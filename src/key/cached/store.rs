@@ -144,17 +144,19 @@ impl Store {
             Some(failure) => failure.message.to_string(),
             None => "the keys have not come yet".to_owned(),
         };
-        KeysUnavailable::new(message).with_retry_after(self.until_next(&state))
+        KeysUnavailable::new(message).with_retry_after(self.until_next(&state)).reported()
     }
 
     pub(super) fn out_of_time(&self) -> KeysUnavailable {
         KeysUnavailable::new("the keys did not come in time")
             .with_retry_after(self.until_next(&self.state()))
+            .reported()
     }
 
     pub(super) fn overrun(&self) -> KeysUnavailable {
         KeysUnavailable::new("too many requests wait for keys already")
             .with_retry_after(self.until_next(&self.state()))
+            .reported()
     }
 
     pub(super) fn status(&self, source: String) -> KeysStatus {

@@ -62,8 +62,9 @@ impl Exchange {
                 StatusCode::OK => return Document::read(response).await.map(Some),
                 StatusCode::NOT_MODIFIED => {
                     let known = known.ok_or(Problem::Status(StatusCode::NOT_MODIFIED))?;
-                    // RFC 9111 §4.3.4: the new fields count from now on.
-                    known.fresh_for = freshness::of(response.headers(), SystemClock.now());
+                    // RFC 9111 §4.3.4: new fields count from now on; where there are none, the old ones.
+                    let fresh_for = freshness::of(response.headers(), SystemClock.now());
+                    known.fresh_for = fresh_for.or(known.fresh_for);
                     return Ok(None);
                 }
                 status if status.is_redirection() && self.redirects > 0 => {
