@@ -35,6 +35,7 @@ async fn soak(seed: u64) {
                 sleep(random.millis(0..29_000)).await;
                 verifier.verify(&token).await.unwrap();
                 accepted += 1;
+                sleep(random.millis(0..29_000)).await;
             }
             accepted
         });
