@@ -31,6 +31,7 @@ async fn first_token_is_accepted_and_fetches_the_keys_once() {
 
 #[tokio::test]
 async fn first_token_of_a_new_key_is_accepted() {
+    // OIDC Core §10.1.1: keys are fetched again when a kid is unfamiliar
     let provider = TestProvider::start().await;
     let (_, verifier) = discovered(&provider).await;
     let old = provider.mint(AUDIENCE);
