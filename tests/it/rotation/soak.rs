@@ -35,7 +35,7 @@ async fn soak(seed: u64) {
             let mut accepted = 0;
             while !done.load(Ordering::SeqCst) {
                 let token = provider.mint();
-                if random.next() % 2 == 0 {
+                if random.share() < 0.5 {
                     sleep(random.millis(0..24_000)).await;
                 }
                 verifier.verify(&token).await.unwrap();
