@@ -10,6 +10,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number from 0 to 1.
+    pub fn share(&mut self) -> f64 {
+        self.next() as f64 / u64::MAX as f64
+    }
+
     /// A number of milliseconds in this range.
     pub fn millis(&mut self, range: std::ops::Range<u64>) -> std::time::Duration {
         let millis = range.start + self.next() % (range.end - range.start);
