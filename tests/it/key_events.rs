@@ -12,9 +12,6 @@ use tower_bearer::{
     Validation, Verifier,
 };
 use tracing::Level;
-use tracing::subscriber::{DefaultGuard, set_default};
-use tracing_subscriber::Registry;
-use tracing_subscriber::layer::SubscriberExt;
 
 use crate::leap::{leap, leaping};
 use crate::log::Log;
@@ -24,13 +21,6 @@ use crate::support::{AUDIENCE, User, WithBearer, get, good, send, verifier_of};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// What all tasks of this test log, as it has one thread.
-fn listen() -> (Log, DefaultGuard) {
-    let log = Log::default();
-    let guard = set_default(Registry::default().with(log.clone()));
-    (log, guard)
-}
 
 /// The events that operators would see.
 fn loud(log: &Log) -> Vec<(Level, String)> {
@@ -53,7 +43,7 @@ async fn warm(provider: &Scripted) -> Arc<CachedKeys<Scripted>> {
 
 #[tokio::test(start_paused = true)]
 async fn good_fetches_are_quiet() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     let _keys = warm(&provider).await;
 
@@ -66,7 +56,7 @@ async fn good_fetches_are_quiet() {
 
 #[tokio::test(start_paused = true)]
 async fn same_failure_is_a_warning_once_a_minute_while_keys_can_be_used() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     let _keys = warm(&provider).await;
     provider.answer(Answer::Failure("no route"));
@@ -84,7 +74,7 @@ async fn same_failure_is_a_warning_once_a_minute_while_keys_can_be_used() {
 
 #[tokio::test(start_paused = true)]
 async fn another_failure_is_a_warning_of_its_own() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     let _keys = warm(&provider).await;
     provider.answer(Answer::Failure("no route"));
@@ -102,7 +92,7 @@ async fn another_failure_is_a_warning_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn failure_is_an_error_when_there_are_no_keys() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     provider.answer(Answer::Failure("no route"));
 
@@ -115,7 +105,7 @@ async fn failure_is_an_error_when_there_are_no_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn failure_is_an_error_as_soon_as_the_keys_can_be_used_no_more() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     let keys = cached(&provider).with_stale_for(MINUTE).with_retries_between(SECOND..=SECOND);
     keys.await_ready(MINUTE).await.unwrap();
@@ -133,7 +123,7 @@ async fn failure_is_an_error_as_soon_as_the_keys_can_be_used_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn end_of_an_outage_is_told_once() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     let _keys = warm(&provider).await;
     provider.answer(Answer::Failure("no route"));
@@ -150,7 +140,7 @@ async fn end_of_an_outage_is_told_once() {
 
 #[test]
 fn fetch_that_a_runtime_has_cut_off_is_no_outage() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     provider.answer(Answer::WhenOpened);
     let keys = cached(&provider);
@@ -166,7 +156,7 @@ fn fetch_that_a_runtime_has_cut_off_is_no_outage() {
 
 #[tokio::test(start_paused = true)]
 async fn strangers_key_is_a_quiet_event() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     let verifier = verifier_of(warm(&provider).await);
     let other = Scripted::new();
@@ -181,7 +171,7 @@ async fn strangers_key_is_a_quiet_event() {
 #[tokio::test]
 async fn no_event_about_keys_holds_a_token_or_a_secret() {
     // RFC 6750 §5.2: tokens are not logged
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let mut tokens = Vec::new();
     for fault in [
         Fault::Down,
@@ -227,7 +217,7 @@ async fn no_event_about_keys_holds_a_token_or_a_secret() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_without_keys_are_as_quiet_as_strangers_and_the_source_is_not() {
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
     provider.answer(Answer::Failure("no route"));
     let app = Router::new()
@@ -259,7 +249,7 @@ async fn requests_without_keys_of_a_source_that_reports_nothing_are_warnings() {
             Err(KeysUnavailable::new("no route"))
         }
     }
-    let (log, _guard) = listen();
+    let (log, _guard) = Log::of_this_thread();
     let app =
         Router::new().route("/", on_get(|| async {})).layer(BearerLayer::new(verifier_of(Away)));
 

@@ -25,7 +25,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// # use bytes::Bytes;
 /// use tower_bearer::HttpFetch;
 ///
-/// # async fn ask(request: Request<()>) -> Result<Response<Full<Bytes>>, std::io::Error> { unimplemented!() }
+/// # async fn ask(request: Request<()>) -> Result<Response<Full<Bytes>>, std::io::Error> { Err(std::io::Error::other(request.uri().to_string())) }
 /// let fetch = HttpFetch::discover("https://id.example.com")?.with_client(|request| ask(request));
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
