@@ -33,7 +33,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower_bearer::policy::{Policy, role};
 use tower_bearer::{
-    Algorithm, BearerLayer, Claims, Require, Requirement, TokenIssuer, Validation, Verifier,
+    Algorithm, BearerLayer, Claims, MemoryRevocations, Principal, Require, Requirement, Revocation,
+    TokenIssuer, Validation, Verifier,
 };
 
 /// What handlers learn from a token.
@@ -72,12 +73,16 @@ async fn main() -> Result<(), Sentence> {
 }
 
 fn app(issuer: TokenIssuer) -> Result<Router, Box<dyn Error>> {
+    let revocations = MemoryRevocations::new();
     let verifier =
-        Verifier::<User>::new(issuer.verifying_key(), Validation::new(ISSUER, AUDIENCE))?;
+        Verifier::<User>::new(issuer.verifying_key(), Validation::new(ISSUER, AUDIENCE))?
+            .with_revocations(revocations.clone());
 
     let guarded = Router::new()
         .route("/protected-resource", get(protected_resource))
         .route("/admin-only", get(admin_only))
+        .route("/logout", post(logout))
+        .with_state(revocations)
         .layer(BearerLayer::new(verifier).with_rejection(tower_bearer::Json));
     let open = Router::new()
         .route("/", get(|| async { "Hello! Sign in at POST /login.\n" }))
@@ -92,6 +97,17 @@ async fn protected_resource(Claims(user): Claims<User>) -> Json<serde_json::Valu
 
 async fn admin_only(_: Require<Admin>, user: Claims<User>) -> Json<serde_json::Value> {
     Json(json!({ "message": format!("Welcome to the engine room, {}.", user.name) }))
+}
+
+/// From the next request on, the token that came with this one is refused.
+async fn logout(State(revocations): State<MemoryRevocations>, principal: Principal) -> Response {
+    match Revocation::of(&principal) {
+        Ok(token) => {
+            revocations.revoke(token);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -194,6 +210,8 @@ curl -i http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
 curl -i http://{addr}/admin-only -H "Authorization: Bearer $TOKEN"
 ADMIN=$(curl -s http://{addr}/login -H 'Content-Type: application/json' -d '{{"username":"admin","password":"password"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
 curl -i http://{addr}/admin-only -H "Authorization: Bearer $ADMIN"
+curl -i -X POST http://{addr}/logout -H "Authorization: Bearer $TOKEN"
+curl -i http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
 "#
     )
 }

@@ -72,10 +72,10 @@ use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `preset` | [`Preset`](crate::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
 /// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
 /// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
-/// | `leeway`, `max_age` | durations |
+/// | `leeway`, `revocation_leeway`, `max_age` | durations |
 /// | `required_claims`, `roles_at`, `scopes_at` | lists of claims or JSON Pointers |
 /// | `client_id_as_audience` | for tokens without `aud` |
-/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens` ([`Dangerous`](crate::Dangerous)) |
+/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)) |
 ///
 /// | of `keys` | |
 /// |---|---|

@@ -24,7 +24,7 @@ pub enum ConfigError {
         /// What the parser said.
         problem: String,
     },
-    /// The file with the keys cannot be read.
+    /// The file with the keys or revocations cannot be read.
     UnreadableFile {
         /// The path as it was configured.
         path: PathBuf,

@@ -4,11 +4,15 @@
 //! see. Neither ever holds a token or a part of one, and the answer to a client is decided by the
 //! reason alone, never by text that a token could influence.
 
+mod unavailable;
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
 
 /// Why a request was refused, in one word.
 ///
@@ -63,6 +67,8 @@ pub enum Reason {
     WrongIssuer,
     /// `aud` holds none of the configured audiences.
     WrongAudience,
+    /// The token, its session, or everything of its subject or client was revoked.
+    Revoked,
 
     /// A scope is missing that would let the request through.
     InsufficientScope,
@@ -73,6 +79,8 @@ pub enum Reason {
 
     /// The keys for this token cannot be had, and nothing usable is kept.
     KeysUnavailable,
+    /// Whether the token was revoked cannot be told right now.
+    RevocationsUnavailable,
 
     /// A guard or extractor runs where no [`BearerLayer`](crate::BearerLayer) has been.
     LayerMissing,
@@ -106,10 +114,12 @@ impl Reason {
             Self::NotYetValid => "not_yet_valid",
             Self::WrongIssuer => "wrong_issuer",
             Self::WrongAudience => "wrong_audience",
+            Self::Revoked => "revoked",
             Self::InsufficientScope => "insufficient_scope",
             Self::Forbidden => "forbidden",
             Self::ClaimsMismatch => "claims_mismatch",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::RevocationsUnavailable => "revocations_unavailable",
             Self::LayerMissing => "layer_missing",
             Self::ClaimsTypeMissing => "claims_type_missing",
         }
@@ -180,6 +190,17 @@ impl AuthError {
         )
     }
 
+    fn unavailable(
+        reason: Reason,
+        retry_after: Duration,
+        reported: bool,
+        source: Option<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        let retry_after = Some(retry_after);
+        let extra = Extra { retry_after, reported, source, ..Extra::default() };
+        Self::with_extra(reason, extra)
+    }
+
     fn with_extra(reason: Reason, extra: Extra) -> Self {
         Self { reason, extra: Some(Arc::new(extra)) }
     }
@@ -220,14 +241,17 @@ impl From<Reason> for AuthError {
 
 impl From<KeysUnavailable> for AuthError {
     fn from(error: KeysUnavailable) -> Self {
-        Self::with_extra(
-            Reason::KeysUnavailable,
-            Extra {
-                retry_after: Some(error.retry_after),
-                reported: error.reported,
-                source: error.source,
-                ..Extra::default()
-            },
+        Self::unavailable(Reason::KeysUnavailable, error.retry_after, error.reported, error.source)
+    }
+}
+
+impl From<RevocationsUnavailable> for AuthError {
+    fn from(error: RevocationsUnavailable) -> Self {
+        Self::unavailable(
+            Reason::RevocationsUnavailable,
+            error.retry_after,
+            error.reported,
+            error.source,
         )
     }
 }
@@ -257,10 +281,12 @@ impl fmt::Display for AuthError {
             Reason::NotYetValid => "the token is not valid yet",
             Reason::WrongIssuer => "the token is from another issuer",
             Reason::WrongAudience => "the token is for another audience",
+            Reason::Revoked => "the token was revoked",
             Reason::InsufficientScope => "the token lacks a scope",
             Reason::Forbidden => "the token does not allow this",
             Reason::ClaimsMismatch => "the token's claims do not fit the claims type",
             Reason::KeysUnavailable => "the keys to verify the token cannot be had",
+            Reason::RevocationsUnavailable => "whether the token was revoked cannot be told",
             Reason::LayerMissing => "no BearerLayer has seen this request",
             Reason::ClaimsTypeMissing => "the BearerLayer produces another claims type",
         })
@@ -284,59 +310,6 @@ impl fmt::Debug for AuthError {
 impl Error for AuthError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let source = self.extra.as_ref()?.source.as_deref()?;
-        Some(source)
-    }
-}
-
-/// The keys of a [`KeySource`](crate::KeySource) cannot be had right now.
-///
-/// A request that needs them is answered 503 with `Retry-After`: it is neither the client's nor the
-/// token's fault.
-pub struct KeysUnavailable {
-    retry_after: Duration,
-    reported: bool,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl KeysUnavailable {
-    /// Keys that cannot be had, for a reason the log will name.
-    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { retry_after: Duration::from_secs(5), reported: false, source: Some(source.into()) }
-    }
-
-    /// Sets what `Retry-After` says, rounded up to seconds. The default is 5 seconds.
-    #[must_use]
-    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
-        self.retry_after = retry_after;
-        self
-    }
-
-    /// What the log has heard already, and need not hear again for each request.
-    #[cfg(feature = "refresh")]
-    pub(crate) fn reported(mut self) -> Self {
-        self.reported = true;
-        self
-    }
-}
-
-impl fmt::Display for KeysUnavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the keys cannot be had")
-    }
-}
-
-impl fmt::Debug for KeysUnavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeysUnavailable")
-            .field("retry_after", &self.retry_after)
-            .field("source", &self.source)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Error for KeysUnavailable {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let source = self.source.as_deref()?;
         Some(source)
     }
 }

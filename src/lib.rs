@@ -37,6 +37,8 @@
 //!   `jwks`); `FileKeys`, and `CachedKeys` for a `Fetch` of your own (feature `refresh`).
 //! - Issuers: one, or several with [`Issuers`]; all of it as data with `Config` (feature `config`).
 //! - Rules: [`Validation`], with issuer and audience as arguments.
+//! - Revocation: [`MemoryRevocations`], or a view of your own ([`Revocations`]), with
+//!   [`Verifier::with_revocations`].
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
 //! - Answers: [`Empty`], [`Json`], [`ProblemJson`], or a function ([`Render`]).
@@ -49,10 +51,10 @@
 //! |---|---|---|
 //! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
 //! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
-//! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience) | 401 | `invalid_token` |
+//! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience), [`Revoked`](Reason::Revoked) | 401 | `invalid_token` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
 //! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
-//! | [`KeysUnavailable`](Reason::KeysUnavailable) | 503 | none; `Retry-After` |
+//! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
 //!
 //! The [`Reason`] is in the response's extensions, for access logs and metrics; the [`Principal`] is
@@ -92,6 +94,7 @@ mod key;
 mod middleware;
 pub mod policy;
 mod reject;
+mod revoke;
 mod source;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -107,7 +110,7 @@ pub use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "config")]
 pub use crate::config::Config;
 pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
-pub use crate::error::{AuthError, KeysUnavailable, Reason};
+pub use crate::error::{AuthError, KeysUnavailable, Reason, RevocationsUnavailable};
 #[cfg(feature = "issue")]
 pub use crate::issue::{
     IssueError, IssuedToken, JwksBody, JwksService, PublicKeys, TokenIssuer, TokenRequest,
@@ -127,6 +130,10 @@ pub use crate::middleware::{
 #[doc(inline)]
 pub use crate::policy::Requirement;
 pub use crate::reject::{Empty, Json, ProblemJson, Rejection, Render};
+pub use crate::revoke::{
+    MemoryRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore,
+    Revocations, Revoked, Unrevocable,
+};
 pub use crate::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
 pub use crate::validation::{Dangerous, Preset, UnknownPreset, Validation};
 pub use crate::verifier::Verifier;

@@ -34,6 +34,14 @@ pub(crate) fn skipped_key(key: &SkippedKey) {
     let _ = key;
 }
 
+/// Reports that a revocation was taken back.
+pub(crate) fn restored(kind: &str, issuer: &str, name: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "tower_bearer", kind, issuer, name, "revocation taken back");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (kind, issuer, name);
+}
+
 /// Reports that an issuer's metadata has not come, and that what it said before stays in use.
 #[cfg(feature = "jwks")]
 pub(crate) fn metadata_not_fetched(issuer: &str, problem: &str) {
@@ -114,9 +122,12 @@ fn severity(reason: Reason) -> Severity {
         | Reason::NotYetValid
         | Reason::WrongIssuer
         | Reason::WrongAudience
+        | Reason::Revoked
         | Reason::InsufficientScope
         | Reason::Forbidden => Severity::Stranger,
-        Reason::ClaimsMismatch | Reason::KeysUnavailable => Severity::Operator,
+        Reason::ClaimsMismatch | Reason::KeysUnavailable | Reason::RevocationsUnavailable => {
+            Severity::Operator
+        }
         Reason::LayerMissing | Reason::ClaimsTypeMissing => Severity::Programmer,
     }
 }

@@ -13,4 +13,4 @@ pub use config::Validation;
 pub use dangerous::Dangerous;
 pub use preset::{Preset, UnknownPreset};
 
-pub(crate) use rules::Rules;
+pub(crate) use rules::{MAX_LEEWAY, Rules};

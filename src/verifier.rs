@@ -12,6 +12,7 @@ use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
 use crate::key::{KeySource, Lookup};
+use crate::revoke::{self, Revocations};
 use crate::token::Compact;
 use crate::validation::Validation;
 
@@ -40,6 +41,7 @@ use crate::validation::Validation;
 /// lacks is answered with 403 and a line in the log, since the token itself is good.
 pub struct Verifier<C> {
     trust: Trust,
+    revocations: Option<Arc<dyn Revocations>>,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
     claims: PhantomData<fn() -> C>,
@@ -71,10 +73,22 @@ impl<C> Verifier<C> {
     fn with_trust(trust: Trust) -> Self {
         Self {
             trust,
+            revocations: None,
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             claims: PhantomData,
         }
+    }
+
+    /// Refuses what this view knows to be revoked, from the next token on.
+    ///
+    /// Asked about every token whose signature and claims are good. Several verifiers can share one.
+    /// Tokens that lack a claim by which they could be revoked are refused too: see
+    /// [`RevocationKinds`](crate::RevocationKinds).
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
+        self.revocations = Some(Arc::new(revocations));
+        self
     }
 
     /// Asks another clock for the time. For tests.
@@ -159,6 +173,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let (header, payload) = compact.verify(candidates.keys())?;
         let statement = payload.statement(rules.plan())?;
         rules.check(&statement, NumericDate::from(self.clock.now()))?;
+        if let Some(view) = &self.revocations {
+            revoke::check(&**view, &statement.registered, rules)?;
+        }
         Ok(Verified::new(header, statement, payload.claims()?))
     }
 }
@@ -175,6 +192,7 @@ impl<C> Clone for Verifier<C> {
     fn clone(&self) -> Self {
         Self {
             trust: self.trust.clone(),
+            revocations: self.revocations.clone(),
             clock: Arc::clone(&self.clock),
             max_token_bytes: self.max_token_bytes,
             claims: PhantomData,
@@ -186,6 +204,7 @@ impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("trust", &self.trust)
+            .field("has_revocations", &self.revocations.is_some())
             .field("max_token_bytes", &self.max_token_bytes)
             .finish_non_exhaustive()
     }

@@ -44,6 +44,11 @@ impl NumericDate {
         }
     }
 
+    /// The end of the second it lies in, unless it is a whole one.
+    pub(crate) fn rounded_up(self) -> Self {
+        Self::from_seconds(self.seconds.saturating_add(i64::from(self.nanos > 0)))
+    }
+
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
     fn from_f64(value: f64) -> Self {
         let seconds = value.floor();

@@ -118,7 +118,7 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
 }
 
 /// The claims that the reader knows by itself.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "iss",
     "sub",
     "aud",
@@ -126,6 +126,7 @@ const KNOWN: [&str; 19] = [
     "nbf",
     "iat",
     "jti",
+    "sid",
     "client_id",
     "azp",
     "nonce",

@@ -35,6 +35,7 @@ impl Statement {
             "nbf" => registered.not_before.is_some(),
             "iat" => registered.issued_at.is_some(),
             "jti" => registered.token_id.is_some(),
+            "sid" => registered.session_id.is_some(),
             "client_id" => registered.client_id.is_some(),
             "azp" => registered.authorized_party.is_some(),
             "nonce" => self.marks.nonce,
@@ -121,6 +122,7 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     registered.subject = map.next_value()?;
                     self.claim.set(None);
                 }
+                "sid" => registered.session_id = named(map.next_value()?).into_text(),
                 "nonce" => mark!(nonce),
                 "at_hash" => mark!(at_hash),
                 "c_hash" => mark!(c_hash),

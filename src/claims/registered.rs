@@ -13,6 +13,7 @@ pub struct Registered {
     pub(crate) not_before: Option<NumericDate>,
     pub(crate) issued_at: Option<NumericDate>,
     pub(crate) token_id: Option<Box<str>>,
+    pub(crate) session_id: Option<Box<str>>,
     pub(crate) client_id: Option<Box<str>>,
     pub(crate) authorized_party: Option<Box<str>>,
     pub(crate) provider_client: Option<Box<str>>,
@@ -54,11 +55,22 @@ impl Registered {
         self.token_id.as_deref()
     }
 
+    /// `sid`: the session at the provider that the token belongs to (OpenID Connect Front-Channel
+    /// Logout §3). Anything but a string counts as absent.
+    pub fn session_id(&self) -> Option<&str> {
+        self.session_id.as_deref()
+    }
+
     /// Who asked for the token: `client_id` (RFC 9068 §2.2), or where a provider sends that instead,
     /// `azp`, `cid` (Okta) or `appid` (Entra).
     pub fn client_id(&self) -> Option<&str> {
+        self.clients().next()
+    }
+
+    /// All names of clients in the token. They may differ.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &str> {
         [&self.client_id, &self.authorized_party, &self.provider_client]
             .into_iter()
-            .find_map(Option::as_deref)
+            .filter_map(Option::as_deref)
     }
 }

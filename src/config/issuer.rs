@@ -24,6 +24,8 @@ pub(super) struct IssuerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     leeway: Option<Span>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocation_leeway: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     max_age: Option<Span>,
     #[serde(default)]
     required_claims: Vec<String>,
@@ -52,6 +54,8 @@ enum Switch {
     AnyKind,
     #[serde(rename = "accept_bound_tokens")]
     BoundTokens,
+    #[serde(rename = "accept_unrevocable_tokens")]
+    UnrevocableTokens,
 }
 
 impl IssuerConfig {
@@ -82,6 +86,9 @@ impl IssuerConfig {
         if let Some(Span(leeway)) = self.leeway {
             validation = validation.with_leeway(leeway);
         }
+        if let Some(Span(leeway)) = self.revocation_leeway {
+            validation = validation.with_revocation_leeway(leeway);
+        }
         if let Some(Span(max_age)) = self.max_age {
             validation = validation.with_max_age(max_age);
         }
@@ -100,6 +107,7 @@ impl IssuerConfig {
                 Switch::AnyAudience => dangerous.accept_any_audience(),
                 Switch::AnyKind => dangerous.accept_any_kind(),
                 Switch::BoundTokens => dangerous.accept_bound_tokens(),
+                Switch::UnrevocableTokens => dangerous.accept_unrevocable_tokens(),
             };
         }
         // Found here, where the member is known that is wrong.
@@ -110,7 +118,10 @@ impl IssuerConfig {
                     ConfigError::EmptyIssuer => place.member("issuer"),
                     ConfigError::EmptyAudience => place.member("audiences"),
                     ConfigError::NoAlgorithms => place.member("algorithms"),
-                    ConfigError::LeewayTooLarge { .. } => place.member("leeway"),
+                    ConfigError::LeewayTooLarge { seconds, .. } => {
+                        let is_plain = self.leeway.is_some_and(|span| span.0.as_secs() == *seconds);
+                        place.member(if is_plain { "leeway" } else { "revocation_leeway" })
+                    }
                     ConfigError::ClaimPath { path, .. } => place.member(self.member_with(path)),
                     _ => place.clone(),
                 };
@@ -130,6 +141,7 @@ impl IssuerConfig {
         Ok(Self {
             keys: self.keys.in_force(&self.keys(place, shared)?),
             leeway: Some(Span(validation.leeway)),
+            revocation_leeway: Some(Span(rules.revocation_leeway())),
             required_claims: validation.required.clone(),
             client_id_as_audience: validation.has_client_id_as_audience(),
             roles_at: validation.roles_at.clone(),

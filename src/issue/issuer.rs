@@ -12,6 +12,7 @@ use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{self, Material, Sign};
 use crate::jose::{Algorithm, Family, MAX_KEY_ID};
 use crate::key::{PublicJwk, VerifyingKey};
+use crate::revoke::Revocations;
 
 /// Signs access tokens.
 ///
@@ -53,6 +54,7 @@ pub struct TokenIssuer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) key_id: Option<String>,
     pub(super) client_id: Option<String>,
+    pub(super) revocations: Option<Arc<dyn Revocations>>,
     material: Material,
 }
 
@@ -103,6 +105,7 @@ impl TokenIssuer {
             clock: Arc::new(SystemClock),
             key_id: thumbprint(&material),
             client_id: None,
+            revocations: None,
             material,
         })
     }
@@ -132,6 +135,43 @@ impl TokenIssuer {
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
+        self
+    }
+
+    /// Looks into these revocations before a token is made, so that it is not dead from its birth: when
+    /// everything of its subject or client was revoked up to a moment, `iat` is later than that, by a
+    /// second or two in the future if need be.
+    ///
+    /// Give the same revocations to the verifier, and tell it that both have one clock
+    /// ([`with_revocation_leeway`](crate::Validation::with_revocation_leeway)); it would refuse new
+    /// tokens for a minute otherwise:
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use jsonwebtoken::EncodingKey;
+    /// # use tower_bearer::{Algorithm, MemoryRevocations, Revocation, TokenIssuer, Validation, Verifier};
+    /// # let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
+    /// # let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
+    /// let revocations = MemoryRevocations::new();
+    /// let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?
+    ///     .with_revocations(revocations.clone());
+    /// let rules = Validation::new(issuer, audience).with_revocation_leeway(Duration::ZERO);
+    /// let verifier = Verifier::<serde_json::Value>::new(tokens.verifying_key(), rules)?
+    ///     .with_revocations(revocations.clone());
+    ///
+    /// let stolen = tokens.token_for("alice").issue().expect("nothing is revoked");
+    /// revocations.revoke(Revocation::subject(issuer, "alice", SystemTime::now()));
+    /// let fresh = tokens.token_for("alice").issue().expect("revoked up to now only");
+    /// # let check = async {
+    /// assert!(verifier.verify(stolen.as_str()).await.is_err());
+    /// assert!(verifier.verify(fresh.as_str()).await.is_ok());
+    /// # };
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(check);
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
+        self.revocations = Some(Arc::new(revocations));
         self
     }
 

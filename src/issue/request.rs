@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::TokenIssuer;
 use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
+use crate::revoke::{MAX_DATED_AHEAD, Revocable, Revoked};
 
 /// A token in the making; see [`TokenIssuer::token_for`].
 #[must_use = "nothing is signed before `issue`"]
@@ -98,7 +99,7 @@ impl<'i> TokenRequest<'i> {
     /// # Errors
     ///
     /// [`IssueError`] when the claims given to [`with_claims`](Self::with_claims) cannot be put into
-    /// a token, or when the machine has no randomness to give.
+    /// a token, when it would be revoked already, or when the machine has no randomness to give.
     pub fn issue(mut self) -> Result<IssuedToken, IssueError> {
         if let Some(problem) = self.problem {
             return Err(problem);
@@ -113,7 +114,8 @@ impl<'i> TokenRequest<'i> {
         if let Some(client_id) = &issuer.client_id {
             self.claims.entry("client_id").or_insert_with(|| client_id.as_str().into());
         }
-        let issued_at = NumericDate::from(issuer.clock.now()).as_seconds();
+        let now = NumericDate::from(issuer.clock.now()).as_seconds();
+        let issued_at = self.issued_at(now)?;
         let lifetime = self.lifetime.as_secs();
         let expires_at = issued_at.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX));
         let token_id = random_id()?;
@@ -121,7 +123,7 @@ impl<'i> TokenRequest<'i> {
             ("iss", Value::from(issuer.issuer.as_str())),
             ("aud", issuer.audience.as_str().into()),
             ("iat", issued_at.into()),
-            ("nbf", issued_at.into()),
+            ("nbf", now.into()),
             ("exp", expires_at.into()),
             ("jti", token_id.as_str().into()),
         ] {
@@ -139,6 +141,35 @@ impl<'i> TokenRequest<'i> {
             expires_in: Duration::from_secs(lifetime),
             expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
         })
+    }
+}
+
+impl TokenRequest<'_> {
+    /// When to say the token was issued, so that no revocation is of a later moment.
+    fn issued_at(&self, now: i64) -> Result<i64, IssueError> {
+        let Some(revocations) = &self.issuer.revocations else { return Ok(now) };
+        let claim = |name| self.claims.get(name).and_then(Value::as_str);
+        let names = [
+            claim("sid").map(Revocable::Session),
+            claim("sub").map(Revocable::Subject),
+            claim("client_id").map(Revocable::Client),
+            claim("azp").map(Revocable::Client),
+        ];
+        let mut issued_at = now;
+        for name in names.into_iter().flatten() {
+            match revocations.lookup(&self.issuer.issuer, name) {
+                None => {}
+                Some(Revoked::Entirely) => return Err(IssueError::Revoked { wait: None }),
+                Some(Revoked::IssuedUpTo(moment)) => {
+                    issued_at = issued_at.max(moment.rounded_up().as_seconds().saturating_add(1));
+                }
+            }
+        }
+        let ahead = Duration::from_secs(issued_at.abs_diff(now));
+        match ahead.checked_sub(MAX_DATED_AHEAD) {
+            None | Some(Duration::ZERO) => Ok(issued_at),
+            wait => Err(IssueError::Revoked { wait }),
+        }
     }
 }
 
@@ -230,6 +261,12 @@ pub enum IssueError {
     NotAnObject,
     /// The application's claims cannot be written as JSON.
     Unserializable(String),
+    /// Its session is revoked, or everything of its subject or client up to a moment that is still to
+    /// come.
+    Revoked {
+        /// After how long a token can be made, if ever.
+        wait: Option<Duration>,
+    },
     /// The operating system has no randomness to give.
     NoRandomness,
     /// The back end could not sign.
@@ -253,6 +290,14 @@ impl fmt::Display for IssueError {
             Self::LifetimeTooShort => f.write_str("a token must be valid for a second or more"),
             Self::NotAnObject => f.write_str("own claims must be a JSON object"),
             Self::Unserializable(problem) => write!(f, "own claims cannot be written: {problem}"),
+            Self::Revoked { wait: None } => f.write_str("the token would be revoked already"),
+            Self::Revoked { wait: Some(wait) } => {
+                write!(
+                    f,
+                    "the token would be revoked already; in {} s it would not",
+                    wait.as_secs()
+                )
+            }
             Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
             Self::NoSignature => f.write_str("the back end could not sign"),
         }

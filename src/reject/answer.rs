@@ -64,6 +64,7 @@ pub(super) fn answer(reason: Reason) -> Answer {
         Reason::NotYetValid => invalid_token("The token is not valid yet"),
         Reason::WrongIssuer => invalid_token("The token is from another issuer"),
         Reason::WrongAudience => invalid_token("The token is for another audience"),
+        Reason::Revoked => invalid_token("The token was revoked"),
 
         Reason::InsufficientScope => Answer {
             status: StatusCode::FORBIDDEN,
@@ -76,7 +77,7 @@ pub(super) fn answer(reason: Reason) -> Answer {
         Reason::Forbidden => forbidden("The token does not allow this"),
         Reason::ClaimsMismatch => forbidden("The token's claims do not fit this service"),
 
-        Reason::KeysUnavailable => Answer {
+        Reason::KeysUnavailable | Reason::RevocationsUnavailable => Answer {
             status: StatusCode::SERVICE_UNAVAILABLE,
             challenge: ChallengeKind::None,
             error: "temporarily_unavailable",

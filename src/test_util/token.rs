@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 
 /// A token for tests: good unless it is told otherwise.
 ///
-/// It speaks for `alice`, was made now and is valid for 15 minutes. Everything can be changed or
+/// It speaks for `alice`, has the `jti` `test-token`, was made now and is valid for 15 minutes. Everything can be changed or
 /// left out, and header and payload can be any text at all.
 #[derive(Clone)]
 pub struct TestToken {
@@ -32,7 +32,8 @@ impl TestToken {
             .header("typ", "at+jwt")
             .claim("iss", issuer)
             .claim("aud", audience)
-            .claim("sub", "alice");
+            .claim("sub", "alice")
+            .claim("jti", "test-token");
         token.starting(NumericDate::from(SystemClock.now()).as_seconds())
     }
 

@@ -31,9 +31,12 @@ pub struct Validation {
     pub(super) audience_rule: AudienceRule,
     pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(crate) leeway: Duration,
+    /// `None` until it is set: then it is the leeway.
+    pub(crate) revocation_leeway: Option<Duration>,
     pub(super) max_age: Option<Duration>,
     pub(crate) required: Vec<String>,
     pub(super) kind: KindRules,
+    pub(super) unrevocable: bool,
     pub(super) preset: Option<Preset>,
     /// `None` until it is set: then the preset or the default decides.
     pub(crate) roles_at: Option<Vec<String>>,
@@ -61,9 +64,11 @@ impl Validation {
             audience_rule: AudienceRule::Aud,
             algorithms: None,
             leeway: DEFAULT_LEEWAY,
+            revocation_leeway: None,
             max_age: None,
             required: Vec::new(),
             kind: KindRules::default(),
+            unrevocable: false,
             preset: None,
             roles_at: None,
             scopes_at: None,
@@ -102,6 +107,18 @@ impl Validation {
     #[must_use]
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
+        self
+    }
+
+    /// Sets by how much the issuer's clock may be ahead when everything of a subject or client is revoked
+    /// up to a moment: tokens pass that were issued that much later. The default is the
+    /// [leeway](Self::with_leeway); at most 5 minutes are possible.
+    ///
+    /// Zero where one clock both issues and revokes, so that users who sign in again at once are let in:
+    /// that of a `TokenIssuer` which [knows the revocations](crate::TokenIssuer::with_revocations).
+    #[must_use]
+    pub fn with_revocation_leeway(mut self, leeway: Duration) -> Self {
+        self.revocation_leeway = Some(leeway);
         self
     }
 

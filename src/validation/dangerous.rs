@@ -46,4 +46,13 @@ impl Dangerous {
         self.0.kind.bound_tokens = true;
         self.0
     }
+
+    /// Accepts tokens that lack a claim by which they could be revoked, `jti` for example, or that are
+    /// valid for longer than revocations are kept; see [`Revocations`](crate::Revocations).
+    ///
+    /// Whoever steals one can use it until it expires.
+    pub fn accept_unrevocable_tokens(mut self) -> Validation {
+        self.0.unrevocable = true;
+        self.0
+    }
 }

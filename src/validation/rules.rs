@@ -25,9 +25,10 @@ impl Validation {
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
             return Err(ConfigError::NoAlgorithms);
         }
-        if self.leeway > MAX_LEEWAY {
+        let largest = self.leeway.max(self.revocation_leeway.unwrap_or_default());
+        if largest > MAX_LEEWAY {
             return Err(ConfigError::LeewayTooLarge {
-                seconds: self.leeway.as_secs(),
+                seconds: largest.as_secs(),
                 most: MAX_LEEWAY.as_secs(),
             });
         }
@@ -73,6 +74,16 @@ impl Rules {
     /// Whose tokens they are for.
     pub(crate) fn issuer(&self) -> &str {
         &self.validation.issuer
+    }
+
+    /// By how much the issuer's clock may be ahead of the moment of a revocation.
+    pub(crate) fn revocation_leeway(&self) -> Duration {
+        self.validation.revocation_leeway.unwrap_or(self.validation.leeway)
+    }
+
+    /// Whether tokens pass that nobody could revoke.
+    pub(crate) fn accepts_unrevocable(&self) -> bool {
+        self.validation.unrevocable
     }
 
     /// Checks what can be known before the signature.
@@ -175,4 +186,4 @@ fn missing(claim: &str) -> AuthError {
     AuthError::with_detail(Reason::MissingClaim, format!("no `{claim}`"))
 }
 
-const MAX_LEEWAY: Duration = Duration::from_secs(300);
+pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(300);

@@ -138,6 +138,11 @@ fn every_mistake_names_its_place() {
         (with("leeway", json!("an hour")), "issuers[0].leeway", "an hour"),
         (with("leeway", json!(-1)), "issuers[0].leeway", "duration"),
         (with("leeway", json!(3600)), "issuers[0].leeway", "300 s is the most"),
+        (
+            with("revocation_leeway", json!("1h")),
+            "issuers[0].revocation_leeway",
+            "300 s is the most",
+        ),
         (with("issuer", json!("")), "issuers[0].issuer", "empty"),
         (with("audiences", json!([])), "issuers[0].audiences", "empty"),
         (with("audiences", json!("a")), "issuers[0].audiences", "expected a sequence"),

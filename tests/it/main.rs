@@ -34,6 +34,7 @@ mod properties;
 mod providers;
 mod remote_keys;
 mod review;
+mod revocations;
 mod rotation;
 mod scripted;
 mod second_opinion;

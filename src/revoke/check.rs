@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use super::{Revocable, RevocationKind, Revocations, Revoked};
+use crate::claims::Registered;
+use crate::error::{AuthError, Reason};
+use crate::validation::Rules;
+
+/// Asks a view about a token whose signature and claims are good.
+pub(crate) fn check(
+    view: &dyn Revocations,
+    claims: &Registered,
+    rules: &Rules,
+) -> Result<(), AuthError> {
+    if !rules.accepts_unrevocable() {
+        check_revocable(view, claims)?;
+    }
+    // Before the look-ups: a view that becomes whole between them and this has not been asked.
+    let whole = view.whole();
+    let issuer = claims.issuer().unwrap_or_default();
+    for name in names(claims) {
+        if let Some(revoked) = view.lookup(issuer, name)
+            && covers(revoked, claims, rules.revocation_leeway())
+        {
+            let detail = match (name.kind(), revoked) {
+                (RevocationKind::Token, _) => "the token was revoked".to_owned(),
+                (kind, Revoked::Entirely) => format!("its {} was revoked", kind.as_str()),
+                (kind, Revoked::IssuedUpTo(moment)) => {
+                    let (kind, moment) = (kind.as_str(), moment.as_seconds());
+                    format!("what its {kind} was issued up to {moment} was revoked")
+                }
+            };
+            return Err(AuthError::with_detail(Reason::Revoked, detail));
+        }
+    }
+    Ok(whole?)
+}
+
+fn names(claims: &Registered) -> impl Iterator<Item = Revocable<'_>> {
+    let token = claims.token_id().map(Revocable::Token);
+    let session = claims.session_id().map(Revocable::Session);
+    let subject = claims.subject().map(Revocable::Subject);
+    [token, session, subject].into_iter().flatten().chain(claims.clients().map(Revocable::Client))
+}
+
+fn covers(revoked: Revoked, claims: &Registered, leeway: Duration) -> bool {
+    match revoked {
+        Revoked::Entirely => true,
+        Revoked::IssuedUpTo(moment) => {
+            let last = moment.saturating_add(leeway).rounded_up();
+            claims.issued_at().is_none_or(|issued_at| issued_at <= last)
+        }
+    }
+}
+
+/// Refuses a token that no revocation could reach.
+fn check_revocable(view: &dyn Revocations, claims: &Registered) -> Result<(), AuthError> {
+    let kinds = view.kinds();
+    let must = |kind| kinds.contains(kind);
+    let longest = view.longest_lifetime();
+    let needs_date =
+        must(RevocationKind::Subject) || must(RevocationKind::Client) || longest.is_some();
+    for (is_needed, is_there, claim) in [
+        (must(RevocationKind::Token), claims.token_id().is_some(), "jti"),
+        (must(RevocationKind::Session), claims.session_id().is_some(), "sid"),
+        (must(RevocationKind::Client), claims.client_id().is_some(), "client_id"),
+        (needs_date, claims.issued_at().is_some(), "iat"),
+    ] {
+        if is_needed && !is_there {
+            let detail = format!("no `{claim}`, so it could not be revoked");
+            return Err(AuthError::with_detail(Reason::MissingClaim, detail));
+        }
+    }
+    let last = longest.zip(claims.issued_at()).map(|(longest, at)| at.saturating_add(longest));
+    match (last, claims.expires_at()) {
+        (Some(last), Some(expires_at)) if expires_at > last => Err(AuthError::with_detail(
+            Reason::InvalidClaim,
+            "`exp` is later than revocations are kept",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,63 @@
+/// What a revocation names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RevocationKind {
+    /// One token, by `jti`.
+    Token,
+    /// All tokens of a session, by `sid`.
+    Session,
+    /// All tokens of a subject that were issued up to a moment, by `sub` and `iat`.
+    Subject,
+    /// All tokens of a client that were issued up to a moment, by `client_id` and `iat`.
+    Client,
+}
+
+impl RevocationKind {
+    /// The kind as a stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Subject => "subject",
+            Self::Client => "client",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// The kinds of revocation that must be possible for every token.
+///
+/// A token that lacks a claim it would be revoked by is refused, unless
+/// [`accept_unrevocable_tokens`](crate::Dangerous::accept_unrevocable_tokens) says otherwise:
+///
+/// | kind | claims |
+/// |---|---|
+/// | [`Token`](RevocationKind::Token) | `jti` |
+/// | [`Session`](RevocationKind::Session) | `sid` |
+/// | [`Subject`](RevocationKind::Subject) | `iat`; a token without `sub` speaks for no subject |
+/// | [`Client`](RevocationKind::Client) | `iat`, and `client_id` or what stands for it |
+///
+/// Collected from the kinds. The default is `Token` and `Subject`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RevocationKinds(u8);
+
+impl RevocationKinds {
+    /// Whether the kind is among them.
+    pub const fn contains(self, kind: RevocationKind) -> bool {
+        self.0 & kind.bit() != 0
+    }
+}
+
+impl Default for RevocationKinds {
+    fn default() -> Self {
+        [RevocationKind::Token, RevocationKind::Subject].into_iter().collect()
+    }
+}
+
+impl FromIterator<RevocationKind> for RevocationKinds {
+    fn from_iter<I: IntoIterator<Item = RevocationKind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |bits, kind| bits | kind.bit()))
+    }
+}

@@ -1,0 +1,376 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::name::NameKey;
+use super::table::{Kept, NEVER, Table};
+use super::{
+    Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore, Revocations, Revoked,
+};
+use crate::claims::NumericDate;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{RevocationsUnavailable, shown};
+use crate::trace;
+use crate::validation::MAX_LEEWAY;
+
+/// Revocations in the memory of this program.
+///
+/// ```
+/// use axum::extract::State;
+/// use tower_bearer::{MemoryRevocations, Principal, Revocation, Unrevocable};
+/// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
+///
+/// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
+/// # let rules = Validation::new("https://id.example.com", "https://api.example.com");
+/// let revocations = MemoryRevocations::new();
+/// let verifier = Verifier::<serde_json::Value>::new(key, rules)?
+///     .with_revocations(revocations.clone());
+///
+/// /// From the next request on, the token that came with this one is refused.
+/// async fn log_out(
+///     State(revocations): State<MemoryRevocations>,
+///     principal: Principal,
+/// ) -> Result<(), String> {
+///     let token = Revocation::of(&principal).map_err(|error: Unrevocable| error.to_string())?;
+///     revocations.revoke(token);
+///     Ok(())
+/// }
+/// # let app: axum::Router = axum::Router::new()
+/// #     .route("/logout", axum::routing::post(log_out)).with_state(revocations);
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// Clones are the same revocations, so several verifiers can share them. They end with the program
+/// unless they are [saved](Self::save) and [opened](Self::open) again.
+///
+/// # What is kept, and for how long
+///
+/// Of each name 128 bits that depend on a random key, so nobody can find two names that are taken for
+/// each other: 21 bytes for a revoked token, and the free room of a hash map. A revoked token is
+/// forgotten when it has expired and the largest possible leeway is over. Sessions, subjects and
+/// clients are kept for ever, unless it is known [how long tokens
+/// live](Self::with_longest_lifetime).
+///
+/// What may be forgotten goes little by little while revocations are added;
+/// [`forget_expired`](Self::forget_expired) does it at once.
+#[derive(Clone)]
+pub struct MemoryRevocations {
+    pub(super) entries: Arc<Entries>,
+    kinds: RevocationKinds,
+    longest: Option<Duration>,
+    clock: Arc<dyn Clock>,
+}
+
+pub(super) struct Entries {
+    pub(super) key: NameKey,
+    pub(super) tokens: Table<Until>,
+    pub(super) sessions: Table<Until>,
+    pub(super) subjects: Table<IssuedUpTo>,
+    pub(super) clients: Table<IssuedUpTo>,
+    epoch: AtomicU64,
+}
+
+impl MemoryRevocations {
+    /// Nothing is revoked yet.
+    pub fn new() -> Self {
+        Self::with_key(NameKey::random())
+    }
+
+    pub(super) fn with_key(key: NameKey) -> Self {
+        let entries = Entries {
+            key,
+            tokens: Table::new(),
+            sessions: Table::new(),
+            subjects: Table::new(),
+            clients: Table::new(),
+            epoch: AtomicU64::new(0),
+        };
+        Self {
+            entries: Arc::new(entries),
+            kinds: RevocationKinds::default(),
+            longest: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Sets which kinds of revocation must be possible for every token; others are refused. The
+    /// default is [`Token`](RevocationKind::Token) and [`Subject`](RevocationKind::Subject), which
+    /// needs `jti` and `iat`.
+    ///
+    /// A kind that is not named counts nevertheless, for tokens that can be revoked by it: without
+    /// [`Session`](RevocationKind::Session) here, a revoked session takes the
+    /// tokens with it that have a `sid` and lets those pass that have none.
+    #[must_use]
+    pub fn with_kinds(mut self, kinds: impl IntoIterator<Item = RevocationKind>) -> Self {
+        self.kinds = kinds.into_iter().collect();
+        self
+    }
+
+    /// Sets for how long tokens are valid at the most, so that revoked sessions, subjects and clients
+    /// can be forgotten. Tokens that are valid for longer are refused. Without it they are kept.
+    #[must_use]
+    pub fn with_longest_lifetime(mut self, longest: Duration) -> Self {
+        self.longest = Some(longest);
+        self
+    }
+
+    /// Asks another clock for the time. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Revokes. From the next look-up on, whatever it names is refused.
+    ///
+    /// Of several moments for one name the latest counts.
+    pub fn revoke(&self, revocation: impl Borrow<Revocation>) {
+        let revocation = revocation.borrow();
+        match self.covering_dated_ahead(revocation) {
+            Some(later) => self.insert(&later),
+            None => self.insert(revocation),
+        }
+    }
+
+    /// The same up to a later moment, if there may be tokens that an issuer has dated ahead of the last
+    /// moment; see [`MAX_DATED_AHEAD`].
+    pub(super) fn covering_dated_ahead(&self, revocation: &Revocation) -> Option<Revocation> {
+        let Revoked::IssuedUpTo(moment) = revocation.revoked() else { return None };
+        let (issuer, name) = (revocation.issuer(), revocation.name());
+        let Some(Revoked::IssuedUpTo(last)) = self.lookup(issuer, name) else { return None };
+        let moment = moment.rounded_up();
+        let ahead = moment..moment.saturating_add(MAX_DATED_AHEAD);
+        let later = last.saturating_add(Duration::from_secs(1));
+        ahead.contains(&last).then(|| Revocation::new(issuer, name, Some(later)))
+    }
+
+    pub(super) fn insert(&self, revocation: &Revocation) {
+        let entries = &*self.entries;
+        let name = entries.key.name(revocation.issuer(), revocation.name());
+        let now = self.clock.now().into();
+        let second = second(now);
+        match (revocation.name(), revocation.revoked()) {
+            (Revocable::Token(_), _) => {
+                let until = revocation.expires_at().map_or(NEVER, kept_after);
+                entries.tokens.insert(name, Until(until), second);
+            }
+            (Revocable::Session(_), _) => {
+                entries.sessions.insert(name, Until(self.outlived(now)), second);
+            }
+            (Revocable::Subject(_), revoked) => {
+                entries.subjects.insert(name, self.issued(revoked), second);
+            }
+            (Revocable::Client(_), revoked) => {
+                entries.clients.insert(name, self.issued(revoked), second);
+            }
+        }
+        self.changed();
+    }
+
+    /// Takes back what was revoked under this name, whatever its moment, and a warning says so.
+    /// `false` if nothing was.
+    pub fn restore(&self, issuer: &str, name: Revocable<'_>) -> bool {
+        let was_here = self.forget(issuer, name);
+        if was_here {
+            trace::restored(name.kind().as_str(), &shown(issuer), &shown(name.as_str()));
+        }
+        was_here
+    }
+
+    /// Forgets at once all that may be forgotten, and gives its memory back.
+    ///
+    /// Not needed where revocations are added now and then: each makes room for others.
+    pub fn forget_expired(&self) {
+        let (entries, now) = (&*self.entries, self.now());
+        entries.tokens.forget_expired(now);
+        entries.sessions.forget_expired(now);
+        entries.subjects.forget_expired(now);
+        entries.clients.forget_expired(now);
+    }
+
+    /// How many revocations are kept.
+    pub fn len(&self) -> usize {
+        let entries = &*self.entries;
+        let whole = entries.tokens.len() + entries.sessions.len();
+        whole + entries.subjects.len() + entries.clients.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How much memory they take, as good as can be told.
+    pub fn memory_bytes(&self) -> usize {
+        let entries = &*self.entries;
+        let whole = entries.tokens.bytes() + entries.sessions.bytes();
+        whole + entries.subjects.bytes() + entries.clients.bytes()
+    }
+
+    pub(super) fn forget(&self, issuer: &str, name: Revocable<'_>) -> bool {
+        let entries = &*self.entries;
+        let hashed = entries.key.name(issuer, name);
+        let was_here = match name.kind() {
+            RevocationKind::Token => entries.tokens.remove(hashed),
+            RevocationKind::Session => entries.sessions.remove(hashed),
+            RevocationKind::Subject => entries.subjects.remove(hashed),
+            RevocationKind::Client => entries.clients.remove(hashed),
+        };
+        if was_here {
+            self.changed();
+        }
+        was_here
+    }
+
+    fn issued(&self, revoked: Revoked) -> IssuedUpTo {
+        match revoked {
+            Revoked::Entirely => IssuedUpTo { moment: NEVER, until: NEVER },
+            Revoked::IssuedUpTo(moment) => {
+                let moment = moment.rounded_up();
+                let until = self.outlived(moment.saturating_add(MAX_LEEWAY));
+                IssuedUpTo { moment: second(moment), until }
+            }
+        }
+    }
+
+    /// When no token is left that was issued up to a moment.
+    fn outlived(&self, issued_up_to: NumericDate) -> u32 {
+        let expired = self.longest.map(|longest| issued_up_to.saturating_add(longest));
+        expired.map_or(NEVER, kept_after)
+    }
+
+    fn now(&self) -> u32 {
+        second(self.clock.now().into())
+    }
+
+    /// Behind the change, so that whoever read the epoch before asks again.
+    fn changed(&self) {
+        self.entries.epoch.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Revocations for MemoryRevocations {
+    fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked> {
+        let entries = &*self.entries;
+        let hashed = || entries.key.name(issuer, name);
+        let is_empty = match name.kind() {
+            RevocationKind::Token => entries.tokens.is_empty(),
+            RevocationKind::Session => entries.sessions.is_empty(),
+            RevocationKind::Subject => entries.subjects.is_empty(),
+            RevocationKind::Client => entries.clients.is_empty(),
+        };
+        if is_empty {
+            return None;
+        }
+        match name.kind() {
+            RevocationKind::Token => entries.tokens.get(hashed()).map(|_| Revoked::Entirely),
+            RevocationKind::Session => entries.sessions.get(hashed()).map(|_| Revoked::Entirely),
+            RevocationKind::Subject => entries.subjects.get(hashed()).map(IssuedUpTo::revoked),
+            RevocationKind::Client => entries.clients.get(hashed()).map(IssuedUpTo::revoked),
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        self.entries.epoch.load(Ordering::Acquire)
+    }
+
+    fn kinds(&self) -> RevocationKinds {
+        self.kinds
+    }
+
+    fn longest_lifetime(&self) -> Option<Duration> {
+        self.longest
+    }
+}
+
+impl RevocationStore for MemoryRevocations {
+    fn add(
+        &self,
+        revocation: Revocation,
+    ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
+        self.revoke(revocation);
+        ready(Ok(()))
+    }
+}
+
+impl Default for MemoryRevocations {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryRevocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryRevocations")
+            .field("len", &self.len())
+            .field("kinds", &self.kinds)
+            .field("longest_lifetime", &self.longest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Revoked whatever its date.
+#[derive(Clone, Copy)]
+pub(super) struct Until(pub(super) u32);
+
+impl Kept for Until {
+    fn until(&self) -> u32 {
+        self.0
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+}
+
+/// Revoked if it was issued up to a moment.
+#[derive(Clone, Copy)]
+pub(super) struct IssuedUpTo {
+    pub(super) moment: u32,
+    pub(super) until: u32,
+}
+
+impl IssuedUpTo {
+    fn revoked(self) -> Revoked {
+        match self.moment {
+            NEVER => Revoked::Entirely,
+            moment => Revoked::IssuedUpTo(NumericDate::from_seconds(moment.into())),
+        }
+    }
+}
+
+impl Kept for IssuedUpTo {
+    fn until(&self) -> u32 {
+        self.until
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self { moment: self.moment.max(other.moment), until: self.until.max(other.until) }
+    }
+}
+
+/// When nothing is left of a token that expires then.
+fn kept_after(expires_at: NumericDate) -> u32 {
+    second(expires_at.rounded_up().saturating_add(MAX_LEEWAY).saturating_add(MARGIN))
+}
+
+fn second(date: NumericDate) -> u32 {
+    match u32::try_from(date.as_seconds()) {
+        Ok(second) => second,
+        Err(_) if date < NumericDate::from_seconds(0) => 0,
+        Err(_) => NEVER,
+    }
+}
+
+/// By how much a token may be dated ahead by an issuer that knows the revocations: later than the last
+/// moment up to which its subject was revoked, but not by more than this later than now.
+///
+/// At any time, no token is thus dated later than a second behind the last moment, or than now if that
+/// is later. So a revocation that comes within the same seconds goes up to that second too.
+pub(crate) const MAX_DATED_AHEAD: Duration = Duration::from_secs(5);
+
+/// A request may be suspended between the check of `exp` and this one, and a clock may be set back.
+const MARGIN: Duration = Duration::from_secs(60);

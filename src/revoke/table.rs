@@ -1,0 +1,160 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::name::{AsItIs, Name};
+
+/// What is kept of a name, in seconds since 1970. The last one that can be said is never.
+pub(super) trait Kept: Copy {
+    /// When it may be forgotten.
+    fn until(&self) -> u32;
+    /// What is revoked by either of two.
+    fn or(self, other: Self) -> Self;
+}
+
+/// Names in many small maps, each behind a lock of its own.
+///
+/// Readers wait for nobody but a writer of the same map, for the time of one insertion or of one
+/// clearing-up. Each writer looks at one more map, in turn, and clears it up if something in it is
+/// due: what has expired thus goes in small steps, without a thread of its own.
+pub(super) struct Table<V> {
+    shards: Box<[Shard<V>]>,
+    len: AtomicUsize,
+    next: AtomicUsize,
+}
+
+struct Shard<V> {
+    map: RwLock<Map<V>>,
+    /// When there is something to clear up here.
+    due: AtomicU32,
+}
+
+type Map<V> = HashMap<Name, V, BuildHasherDefault<AsItIs>>;
+
+impl<V: Kept> Table<V> {
+    pub(super) fn new() -> Self {
+        let shard = || Shard { map: RwLock::default(), due: AtomicU32::new(NEVER) };
+        let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
+        Self { shards, len: AtomicUsize::new(0), next: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    pub(super) fn get(&self, name: Name) -> Option<V> {
+        self.shard(name).read().get(&name).copied()
+    }
+
+    pub(super) fn insert(&self, name: Name, value: V, now: u32) {
+        let shard = self.shard(name);
+        {
+            let mut map = shard.write();
+            match map.entry(name) {
+                Entry::Occupied(mut entry) => *entry.get_mut() = entry.get().or(value),
+                Entry::Vacant(entry) => {
+                    entry.insert(value);
+                    self.len.fetch_add(1, Ordering::Release);
+                }
+            }
+            shard.due.fetch_min(later(value.until()), Ordering::Relaxed);
+        }
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        self.clear_up(&self.shards[next], now);
+    }
+
+    pub(super) fn remove(&self, name: Name) -> bool {
+        let mut map = self.shard(name).write();
+        let was_here = map.remove(&name).is_some();
+        if was_here {
+            self.len.fetch_sub(1, Ordering::Release);
+        }
+        was_here
+    }
+
+    /// Forgets all that is due, one map after the other.
+    pub(super) fn forget_expired(&self, now: u32) {
+        for shard in &self.shards {
+            shard.due.fetch_min(now, Ordering::Relaxed);
+            self.clear_up(shard, now);
+        }
+    }
+
+    /// Hands every entry to a function, one map after the other.
+    pub(super) fn try_for_each<E>(
+        &self,
+        mut each: impl FnMut(Name, V) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for shard in &self.shards {
+            // Copied: whatever is done with them must not keep writers out.
+            let entries: Vec<(Name, V)> =
+                shard.read().iter().map(|(name, value)| (*name, *value)).collect();
+            entries.into_iter().try_for_each(|(name, value)| each(name, value))?;
+        }
+        Ok(())
+    }
+
+    /// How many bytes are in use, as good as can be told.
+    pub(super) fn bytes(&self) -> usize {
+        let maps: usize = self.shards.iter().map(|shard| buckets(&shard.read())).sum();
+        size_of_val(&*self.shards) + maps * (size_of::<(Name, V)>() + 1)
+    }
+
+    fn shard(&self, name: Name) -> &Shard<V> {
+        &self.shards[name.shard_bits() % SHARDS]
+    }
+
+    fn clear_up(&self, shard: &Shard<V>, now: u32) {
+        if shard.due.load(Ordering::Relaxed) > now {
+            return;
+        }
+        let mut map = shard.write();
+        let (before, mut first) = (map.len(), NEVER);
+        map.retain(|_, value| {
+            let stays = value.until() == NEVER || value.until() > now;
+            if stays {
+                first = first.min(value.until());
+            }
+            stays
+        });
+        self.len.fetch_sub(before - map.len(), Ordering::Release);
+        if map.capacity() > 4 * map.len() {
+            let twice = 2 * map.len();
+            map.shrink_to(twice);
+        }
+        shard.due.store(later(first.max(now)), Ordering::Relaxed);
+    }
+}
+
+impl<V> Shard<V> {
+    fn read(&self) -> RwLockReadGuard<'_, Map<V>> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Map<V>> {
+        self.map.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A while later, so that a map in which something expires every second is not cleared up as often.
+fn later(second: u32) -> u32 {
+    second.saturating_add(CLEARED_UP_EVERY)
+}
+
+fn buckets<V>(map: &Map<V>) -> usize {
+    match map.capacity() {
+        0 => 0,
+        capacity => (capacity * 8 / 7).next_power_of_two(),
+    }
+}
+
+pub(super) const NEVER: u32 = u32::MAX;
+const CLEARED_UP_EVERY: u32 = 64;
+/// So many that at ten million entries one has ten thousand, which are cleared up in microseconds.
+const SHARDS: usize = 1024;

@@ -1,0 +1,154 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{RevocationKind, RevocationKinds};
+use crate::claims::NumericDate;
+use crate::error::RevocationsUnavailable;
+
+/// A view of what was revoked, asked about every token that is good otherwise.
+///
+/// [`MemoryRevocations`](super::MemoryRevocations) is one. A view of what is kept elsewhere implements
+/// this over a copy in memory, which it keeps up beside the requests that ask it; it says when the copy
+/// may lack something ([`whole`](Self::whole)).
+///
+/// Views grow: a revocation leaves one when the tokens it names have expired, leeway included (5
+/// minutes at the most), or because somebody took it back, and never because a message was lost.
+///
+/// ```
+/// use std::collections::HashSet;
+/// use tower_bearer::{Revocable, RevocationKind, RevocationKinds, Revocations, Revoked};
+///
+/// /// Tokens that were known to be stolen when the program began.
+/// struct Stolen(HashSet<String>);
+///
+/// impl Revocations for Stolen {
+///     fn lookup(&self, _issuer: &str, name: Revocable<'_>) -> Option<Revoked> {
+///         match name {
+///             Revocable::Token(id) => self.0.contains(id).then_some(Revoked::Entirely),
+///             Revocable::Session(_) | Revocable::Subject(_) | Revocable::Client(_) => None,
+///         }
+///     }
+///
+///     fn epoch(&self) -> u64 {
+///         0
+///     }
+///
+///     fn kinds(&self) -> RevocationKinds {
+///         [RevocationKind::Token].into_iter().collect()
+///     }
+/// }
+/// ```
+pub trait Revocations: Send + Sync + 'static {
+    /// What is known to be revoked under this name of this issuer. Must not wait.
+    ///
+    /// Asked for each name that a token carries, whatever [`kinds`](Self::kinds) says. Issuers are
+    /// compared to the letter: `alice` of one is not `alice` of another.
+    fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked>;
+
+    /// A number that is another one after each change: after `lookup` or [`whole`](Self::whole) may
+    /// answer otherwise, and before whoever made the change is told that it is done.
+    ///
+    /// Whoever remembers an answer remembers with it the epoch that was read before, and need not ask
+    /// again while it is the same.
+    fn epoch(&self) -> u64;
+
+    /// The kinds of revocation that must be possible for every token. See [`RevocationKinds`].
+    fn kinds(&self) -> RevocationKinds {
+        RevocationKinds::default()
+    }
+
+    /// How long tokens are valid at the most, if revocations of more than one token are forgotten.
+    ///
+    /// A token that is valid for longer might outlive its revocation, so it is refused.
+    fn longest_lifetime(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether all revocations are here that should be.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationsUnavailable`] while some may be missing: a token that is not known to be revoked is
+    /// then answered 503, and one that is, 401 as ever.
+    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+        Ok(())
+    }
+}
+
+impl<R: Revocations + ?Sized> Revocations for Arc<R> {
+    fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked> {
+        (**self).lookup(issuer, name)
+    }
+
+    fn epoch(&self) -> u64 {
+        (**self).epoch()
+    }
+
+    fn kinds(&self) -> RevocationKinds {
+        (**self).kinds()
+    }
+
+    fn longest_lifetime(&self) -> Option<Duration> {
+        (**self).longest_lifetime()
+    }
+
+    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+        (**self).whole()
+    }
+}
+
+/// A name in a token under which it may have been revoked.
+// Not `non_exhaustive`: a view that does not know a kind would let its tokens through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Revocable<'t> {
+    /// `jti`.
+    Token(&'t str),
+    /// `sid`.
+    Session(&'t str),
+    /// `sub`.
+    Subject(&'t str),
+    /// `client_id`, or what stands for it (`azp`, `cid`, `appid`).
+    Client(&'t str),
+}
+
+impl<'t> Revocable<'t> {
+    pub(super) const fn new(kind: RevocationKind, name: &'t str) -> Self {
+        match kind {
+            RevocationKind::Token => Self::Token(name),
+            RevocationKind::Session => Self::Session(name),
+            RevocationKind::Subject => Self::Subject(name),
+            RevocationKind::Client => Self::Client(name),
+        }
+    }
+
+    /// Of which kind the name is.
+    pub const fn kind(self) -> RevocationKind {
+        match self {
+            Self::Token(_) => RevocationKind::Token,
+            Self::Session(_) => RevocationKind::Session,
+            Self::Subject(_) => RevocationKind::Subject,
+            Self::Client(_) => RevocationKind::Client,
+        }
+    }
+
+    /// The name itself.
+    pub const fn as_str(self) -> &'t str {
+        match self {
+            Self::Token(name) | Self::Session(name) | Self::Subject(name) | Self::Client(name) => {
+                name
+            }
+        }
+    }
+}
+
+/// How much was revoked under a name.
+// Not `non_exhaustive`: whoever reads one must know what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Revoked {
+    /// Every token that carries the name.
+    Entirely,
+    /// The tokens that were issued up to this moment. The second it lies in counts whole, and the
+    /// leeway of the rules is added, so that neither dates in whole seconds nor an issuer's clock that
+    /// is ahead let a token through. A token without `iat` counts as issued before.
+    IssuedUpTo(NumericDate),
+}
