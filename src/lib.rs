@@ -77,6 +77,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod cache;
 pub mod challenge;
 mod claims;
 mod clock;
@@ -105,6 +106,7 @@ mod verifier;
 
 #[cfg(feature = "axum")]
 pub use crate::axum::{Claims, Require};
+pub use crate::cache::CacheStats;
 pub use crate::claims::{Audience, Grants, NumericDate, Principal, Registered, Speaker, Verified};
 pub use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "config")]
