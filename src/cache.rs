@@ -98,3 +98,155 @@ impl<V> Cache<V> {
 }
 
 const HASHED: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> NumericDate {
+        NumericDate::from_seconds(seconds)
+    }
+
+    /// What is found, and whether it is to be thrown away.
+    fn find<V: Clone>(cache: &Cache<V>, token: &str) -> Option<V> {
+        cache.find(token, |value| Verdict::Good(value.clone()))
+    }
+
+    /// What stands in the table is what is counted.
+    fn is_consistent<V>(cache: &Cache<V>) {
+        let CacheStats { entries, bytes, .. } = cache.stats();
+        let table = cache.table.get().unwrap();
+        assert_eq!(table.count(), (entries, bytes));
+        assert!(entries <= cache.bounds.entries.next_multiple_of(4), "{entries}");
+        assert!(bytes <= cache.bounds.bytes, "{bytes}");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u8, i64),
+        Find(u8),
+        NotNow(u8),
+        Over(u8),
+        Pass(i64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (any::<u8>(), 1..50_i64).prop_map(|(token, lives)| Step::Insert(token, lives)),
+            any::<u8>().prop_map(Step::Find),
+            any::<u8>().prop_map(Step::NotNow),
+            any::<u8>().prop_map(Step::Over),
+            (0..20_i64).prop_map(Step::Pass),
+        ]
+    }
+
+    proptest! {
+        /// It may have forgotten, and has never made anything up.
+        #[test]
+        fn finds_what_a_map_holds_or_nothing(
+            entries in 1..40_usize, bytes in 2_000..20_000_usize,
+            steps in proptest::collection::vec(step(), 1..300),
+        ) {
+            let cache = Cache::new(Bounds { entries, bytes });
+            let mut model = HashMap::new();
+            let (mut now, mut value, mut asked) = (0, 0_u32, 0);
+            for step in steps {
+                match step {
+                    Step::Insert(token, lives) => {
+                        value += 1;
+                        let name = token.to_string();
+                        cache.insert(&name, value, at(now + lives), at(now));
+                        model.insert(name, value);
+                        prop_assert_eq!(find(&cache, &token.to_string()), Some(value));
+                        asked += 1;
+                        is_consistent(&cache);
+                    }
+                    Step::Find(token) => {
+                        let found = find(&cache, &token.to_string());
+                        asked += 1;
+                        prop_assert!(found.is_none() || found == model.get(&token.to_string()).copied());
+                    }
+                    Step::NotNow(token) => {
+                        let before = cache.stats().entries;
+                        let found = cache.find(&token.to_string(), |_| Verdict::<()>::NotNow);
+                        asked += 1;
+                        prop_assert_eq!((found, cache.stats().entries), (None, before));
+                    }
+                    Step::Over(token) => {
+                        let found = cache.find(&token.to_string(), |_| Verdict::<()>::Over);
+                        asked += 2;
+                        prop_assert!(found.is_none() && find(&cache, &token.to_string()).is_none());
+                        model.remove(&token.to_string());
+                    }
+                    Step::Pass(seconds) => now += seconds,
+                }
+            }
+            let CacheStats { hits, misses, .. } = cache.stats();
+            prop_assert_eq!(hits + misses, asked);
+        }
+    }
+
+    #[test]
+    fn almost_all_of_what_fits_is_found() {
+        let cache = Cache::new(Bounds { entries: 4096, bytes: usize::MAX });
+        let tokens: Vec<String> = (0..3400).map(|n| format!("token number {n}")).collect();
+        for token in &tokens {
+            cache.insert(token, (), at(1), at(0));
+        }
+
+        let found = tokens.iter().filter(|token| find(&cache, token).is_some()).count();
+
+        // At five sixths of the slots.
+        assert!(found > 3280, "{found}");
+    }
+
+    #[test]
+    fn what_has_expired_goes_when_others_come() {
+        let cache = Cache::new(Bounds { entries: 64, bytes: usize::MAX });
+        for n in 0..32 {
+            cache.insert(&format!("old {n}"), (), at(10), at(0));
+        }
+        for n in 0..16 {
+            cache.insert(&format!("new {n}"), (), at(99), at(10));
+        }
+
+        assert_eq!(cache.stats().entries, 16);
+        assert_eq!(cache.stats().evictions, 0);
+    }
+
+    #[test]
+    fn many_threads_find_their_own_and_leave_the_counts_right() {
+        let cache = Cache::new(Bounds { entries: 64, bytes: 20_000 });
+        thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let cache = &cache;
+                scope.spawn(move || {
+                    let mut random = thread + 1;
+                    for _ in 0..20_000 {
+                        random ^= random << 13;
+                        random ^= random >> 7;
+                        random ^= random << 17;
+                        let token = (random % 200).to_string();
+                        match cache.find(&token, |value: &String| {
+                            assert_eq!(*value, token);
+                            if random % 31 == 0 { Verdict::Over } else { Verdict::Good(()) }
+                        }) {
+                            Some(()) => {}
+                            None => cache.insert(&token, token.clone(), at(9), at(0)),
+                        }
+                    }
+                });
+            }
+        });
+
+        let table = cache.table.get().unwrap();
+        let CacheStats { entries, bytes, hits, misses, .. } = cache.stats();
+        assert_eq!(table.count(), (entries, bytes));
+        assert_eq!(hits + misses, 80_000);
+    }
+}

@@ -153,9 +153,9 @@ impl<V> Table<V> {
     }
 
     fn place_for(&self, newcomer: &Entry<V>, now: NumericDate) -> (Slot, bool) {
-        let mut free = None;
+        let mut free = [(0, None), (0, None)];
         let mut unused = None;
-        for slot in self.places(newcomer.hash) {
+        for (at, slot) in self.places(newcomer.hash).enumerate() {
             let found = self.slot(slot).load();
             match &*found {
                 // Somebody else was quicker.
@@ -166,9 +166,16 @@ impl<V> Table<V> {
                         unused.get_or_insert(slot);
                     }
                 }
-                Some(_) | None => _ = free.get_or_insert(slot),
+                Some(_) | None => {
+                    let (count, first) = &mut free[at / WAYS];
+                    *count += 1;
+                    first.get_or_insert(slot);
+                }
             }
         }
+        // The emptier group, so that few groups are full before the table is.
+        let [(first, slot), (second, other)] = free;
+        let free = if first >= second { slot } else { other };
         // If all were used, any will do, and the hash is as good as a die.
         let [first, second] = self.groups_of(newcomer.hash);
         let die = tag(newcomer.hash) as usize;
@@ -241,3 +248,13 @@ const WAYS: usize = 4;
 const SWEPT: usize = 4;
 /// The counts of an `Arc`, and what an allocator adds.
 const AROUND: usize = 32;
+
+#[cfg(test)]
+impl<V> Table<V> {
+    /// What stands in the slots: how many, and their bytes.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let slots = self.groups.iter().flat_map(|group| &group.slots);
+        let entries = slots.filter_map(|slot| slot.load_full());
+        entries.fold((0, 0), |(all, bytes), entry| (all + 1, bytes + entry.bytes()))
+    }
+}
