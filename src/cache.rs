@@ -37,6 +37,7 @@ pub(crate) enum Verdict<R> {
 }
 
 impl<V> Cache<V> {
+    /// There must be room for one entry.
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
@@ -74,7 +75,7 @@ impl<V> Cache<V> {
     pub(crate) fn insert(&self, token: &str, value: V, until: NumericDate, now: NumericDate) {
         let entry = Entry::new(self.hash(token), token, value, until);
         // One that would push out many others is not worth them.
-        if self.bounds.entries == 0 || entry.bytes() > self.bounds.bytes / 4 {
+        if entry.bytes() > self.bounds.bytes / 4 {
             return;
         }
         let table = self.table.get_or_init(|| Table::new(self.bounds));

@@ -121,11 +121,12 @@ impl<C> Verifier<C> {
     /// is not kept.
     #[must_use]
     pub fn with_cache(mut self, entries: usize, bytes: usize) -> Self {
-        self.cache = Some(Arc::new(Cache::new(Bounds { entries, bytes })));
+        let bounds = Bounds { entries, bytes };
+        self.cache = (entries > 0).then(|| Arc::new(Cache::new(bounds)));
         self
     }
 
-    /// Verifies every token from scratch each time it comes.
+    /// Verifies every token from scratch each time it comes. The same as no entries at all.
     #[must_use]
     pub fn without_cache(mut self) -> Self {
         self.cache = None;

@@ -99,7 +99,8 @@ impl<V> Table<V> {
             tags: [const { AtomicU32::new(0) }; WAYS],
             slots: std::array::from_fn(|_| ArcSwapOption::empty()),
         };
-        let groups = std::iter::repeat_with(group).take(bounds.entries.div_ceil(WAYS)).collect();
+        let groups =
+            std::iter::repeat_with(group).take(bounds.entries.div_ceil(WAYS).max(1)).collect();
         Self {
             groups,
             most_bytes: bounds.bytes,
