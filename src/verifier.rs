@@ -14,7 +14,7 @@ use crate::issuers::{Chosen, Issuers, Trust, Trusted};
 use crate::key::{KeySource, Lookup};
 use crate::revoke::{self, Revocations};
 use crate::token::Compact;
-use crate::validation::Validation;
+use crate::validation::{Kind, Validation};
 
 /// Verifies tokens and reads their claims into `C`.
 ///
@@ -41,6 +41,7 @@ use crate::validation::Validation;
 /// lacks is answered with 403 and a line in the log, since the token itself is good.
 pub struct Verifier<C> {
     trust: Trust,
+    kind: Kind,
     revocations: Option<Arc<dyn Revocations>>,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
@@ -73,6 +74,7 @@ impl<C> Verifier<C> {
     fn with_trust(trust: Trust) -> Self {
         Self {
             trust,
+            kind: Kind::Access,
             revocations: None,
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
@@ -95,6 +97,13 @@ impl<C> Verifier<C> {
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Verifies another kind of token than access tokens, and no access tokens any more.
+    #[cfg(feature = "routes")]
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
         self
     }
 
@@ -141,7 +150,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             // Again, since the issuer may have gone in the meantime, or come back with other rules and
             // other keys, which have to be waited for as well.
             let now = self.trust.choose(&mut compact)?;
-            now.rules.check_header(compact.header())?;
+            now.rules.check_header(self.kind, compact.header())?;
             let answer = now.keys.lookup(compact.header());
             if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
                 return self.finish(compact, &now, answer);
@@ -154,7 +163,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let mut compact = Compact::parse(token, self.max_token_bytes)?;
         let trusted = self.trust.choose(&mut compact)?;
         // Before the signature: a wrong `alg` must not even reach a key source.
-        trusted.rules.check_header(compact.header())?;
+        trusted.rules.check_header(self.kind, compact.header())?;
         Ok((compact, trusted))
     }
 
@@ -172,7 +181,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         };
         let (header, payload) = compact.verify(candidates.keys())?;
         let statement = payload.statement(rules.plan())?;
-        rules.check(&statement, NumericDate::from(self.clock.now()))?;
+        rules.check(self.kind, &statement, NumericDate::from(self.clock.now()))?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
@@ -192,6 +201,7 @@ impl<C> Clone for Verifier<C> {
     fn clone(&self) -> Self {
         Self {
             trust: self.trust.clone(),
+            kind: self.kind,
             revocations: self.revocations.clone(),
             clock: Arc::clone(&self.clock),
             max_token_bytes: self.max_token_bytes,

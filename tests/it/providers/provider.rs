@@ -261,7 +261,7 @@ fn client_id(algorithm: Algorithm) -> String {
     format!("shop-{algorithm}")
 }
 
-fn form_of(pairs: &[(&str, &str)]) -> String {
+pub fn form_of(pairs: &[(&str, &str)]) -> String {
     let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
     pairs.collect::<Vec<_>>().join("&")
 }
