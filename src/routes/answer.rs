@@ -10,30 +10,32 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::error::{AuthError, Reason, RevocationsUnavailable};
+use crate::error::{AuthError, RevocationsUnavailable};
 use crate::reject::whole_seconds;
 use crate::trace;
 
 /// A request that is answered with an error, and has revoked nothing.
-#[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
     /// A code of RFC 6749 §5.2 or RFC 7009 §2.2.1.
     error: &'static str,
     description: &'static str,
     retry_after: Option<Duration>,
-    /// For access logs, where a token was at fault.
-    reason: Option<Reason>,
+    /// What is wrong with the token, if it is the token.
+    cause: Option<AuthError>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
-        trace::route_refused(error, description);
-        Self { status, error, description, retry_after: None, reason: None }
+        Self { status, error, description, retry_after: None, cause: None }
+    }
+
+    pub(super) fn bad_request(error: &'static str, description: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error, description)
     }
 
     pub(super) fn invalid_request(description: &'static str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+        Self::bad_request("invalid_request", description)
     }
 
     pub(super) fn method_not_allowed() -> Self {
@@ -44,52 +46,48 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description)
     }
 
-    /// For a token that was refused for this, or for a partner that is away.
-    pub(super) fn of(error: &AuthError, code: &'static str, description: &'static str) -> Self {
-        trace::refused(error);
-        let reason = Some(error.reason());
-        match error.retry_after() {
-            None => Self {
-                status: StatusCode::BAD_REQUEST,
-                error: code,
-                description,
-                retry_after: None,
-                reason,
-            },
-            Some(after) => Self { reason, ..Self::unavailable(after) },
-        }
+    pub(super) fn unavailable(retry_after: Duration) -> Self {
+        let (status, error) = (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+        let retry_after = Some(retry_after);
+        Self { retry_after, ..Self::new(status, error, "This cannot be done right now") }
     }
 
-    pub(super) fn unavailable(retry_after: Duration) -> Self {
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            error: "temporarily_unavailable",
-            description: "This cannot be done right now",
-            retry_after: Some(retry_after),
-            reason: None,
+    /// For a token that is no good; unless that cannot be told, since a partner is away.
+    pub(super) fn of(cause: AuthError, error: &'static str, description: &'static str) -> Self {
+        let refusal = match cause.retry_after() {
+            None => Self::bad_request(error, description),
+            Some(after) => Self::unavailable(after),
+        };
+        Self { cause: Some(cause), ..refusal }
+    }
+
+    fn report(&self) {
+        match &self.cause {
+            Some(cause) => trace::refused(cause),
+            None => trace::route_refused(self.error, self.description),
         }
     }
 
     fn into_response(self) -> Response<RouteBody> {
-        let Self { status, error, description, retry_after, reason } = self;
-        let mut response = answer(status);
-        let headers = response.headers_mut();
-        match status {
-            StatusCode::METHOD_NOT_ALLOWED => {
-                headers.insert(ALLOW, HeaderValue::from_static("POST"));
-                // Perhaps to HEAD, so without a body.
-                return response;
-            }
-            StatusCode::UNAUTHORIZED => _ = headers.insert(WWW_AUTHENTICATE, CHALLENGE),
-            _ => {}
+        self.report();
+        let mut response = answer(self.status);
+        if let Some(cause) = &self.cause {
+            response.extensions_mut().insert(cause.reason());
         }
-        if let Some(after) = retry_after {
+        let headers = response.headers_mut();
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            // Perhaps to HEAD, so without a body.
+            return response;
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
+        if let Some(after) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(reason) = reason {
-            response.extensions_mut().insert(reason);
-        }
+        let Self { error, description, .. } = self;
         // Both are ours, without anything to escape.
         let json = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
         *response.body_mut() = RouteBody(Some(json.into()));
@@ -99,7 +97,9 @@ impl Refusal {
 
 impl From<RevocationsUnavailable> for Refusal {
     fn from(error: RevocationsUnavailable) -> Self {
-        Self::of(&error.into(), "temporarily_unavailable", "This cannot be done right now")
+        let cause = AuthError::from(error);
+        let after = cause.retry_after().unwrap_or_default();
+        Self { cause: Some(cause), ..Self::unavailable(after) }
     }
 }
 

@@ -79,7 +79,8 @@ pub enum LogoutEnds {
     /// Everything of the subject, on all devices, that was issued up to the logout token's `iat`; and
     /// the session, if one is named. A logout token without `sub` is refused.
     ///
-    /// For access tokens that carry no `sid`.
+    /// For access tokens that carry no `sid`. Their `sub` must be that of logout tokens, so not one that the
+    /// provider makes up for each client.
     Subject,
 }
 
@@ -136,8 +137,7 @@ impl LogoutService {
         let (_, form) = read_form(request).await?;
         let token = form.get("logout_token");
         let token = token.ok_or_else(|| Refusal::invalid_request("There is no logout token"))?;
-        let refuse =
-            |error| Refusal::of(&error, "invalid_request", "The logout token is not valid");
+        let refuse = |error| Refusal::of(error, "invalid_request", "The logout token is not valid");
         let verified = self.verifier.verify(token).await.map_err(refuse)?;
         for revocation in self.revocations(verified.principal()).map_err(refuse)? {
             self.store.add(revocation).await?;

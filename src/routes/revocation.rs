@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use serde::de::IgnoredAny;
 use tower_service::Service;
@@ -106,19 +106,18 @@ impl RevocationService {
         let client_id = self.authenticate(&parts.headers, &form).await?;
         let token = form.get("token");
         let token = token.ok_or_else(|| Refusal::invalid_request("There is no token"))?;
-        let revocation = match self.verifier.verify(token).await {
-            Ok(verified) => {
-                let principal = verified.principal();
-                // RFC 7009 §2.1: the token was issued to the client that asks.
-                if principal.registered().client_id() != Some(&client_id) {
-                    let description = "The token was not issued to this client";
-                    let status = StatusCode::BAD_REQUEST;
-                    return Err(Refusal::new(status, "invalid_grant", description));
-                }
-                Revocation::of(principal).map_err(|_| unsupported("The token has no name"))?
-            }
-            Err(error) => return nothing_to_do(&error, form.get("token_type_hint")),
+        let verified = match self.verifier.verify(token).await {
+            Ok(verified) => verified,
+            Err(error) => return nothing_to_do(error, form.get("token_type_hint")),
         };
+        let principal = verified.principal();
+        // RFC 7009 §2.1: the token was issued to the client that asks.
+        if principal.registered().client_id() != Some(&client_id) {
+            let description = "The token was not issued to this client";
+            return Err(Refusal::bad_request("invalid_grant", description));
+        }
+        let nameless = |_| Refusal::bad_request(UNSUPPORTED, "The token has no `jti`");
+        let revocation = Revocation::of(principal).map_err(nameless)?;
         Ok(self.store.add(revocation).await?)
     }
 
@@ -139,23 +138,18 @@ impl RevocationService {
 
 // RFC 7009 §2.2: an invalid token is no error, as the client could do nothing about it. But what may be
 // good elsewhere must not look revoked.
-fn nothing_to_do(error: &AuthError, hint: Option<&str>) -> Result<(), Refusal> {
-    const UNSUPPORTED: &str = "unsupported_token_type";
-    match error.reason() {
-        Reason::KeysUnavailable => Err(Refusal::of(error, UNSUPPORTED, "")),
-        Reason::WrongTokenType => {
-            Err(Refusal::of(error, UNSUPPORTED, "The token is not an access token"))
+fn nothing_to_do(cause: AuthError, hint: Option<&str>) -> Result<(), Refusal> {
+    let description = match cause.reason() {
+        Reason::KeysUnavailable | Reason::WrongTokenType => "The token is not an access token",
+        reason if reason != Reason::Expired && hint == Some("refresh_token") => {
+            "Refresh tokens are not known here"
         }
-        Reason::Expired => Ok(()),
-        _ if hint == Some("refresh_token") => {
-            Err(Refusal::of(error, UNSUPPORTED, "Refresh tokens are not known here"))
+        _ => {
+            trace::refused(&cause);
+            return Ok(());
         }
-        _ => Ok(trace::refused(error)),
-    }
-}
-
-fn unsupported(description: &'static str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, "unsupported_token_type", description)
+    };
+    Err(Refusal::of(cause, UNSUPPORTED, description))
 }
 
 fn unavailable(error: &ClientsUnavailable) -> Refusal {
@@ -189,3 +183,5 @@ impl fmt::Debug for RevocationService {
             .finish_non_exhaustive()
     }
 }
+
+const UNSUPPORTED: &str = "unsupported_token_type";

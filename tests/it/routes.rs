@@ -16,6 +16,7 @@ use tower_bearer::{
 use crate::providers::provider::form_of;
 use crate::support::Answer;
 
+mod interop;
 mod logout;
 mod revocation;
 mod wire;

@@ -65,6 +65,7 @@ fn t1() -> Vec<Revocation> {
 #[tokio::test]
 async fn revoked_token_is_refused_at_the_api_from_then_on() {
     // RFC 7009 §2: a client revokes a token that was issued to it
+    // RFC 7009 §3: a token that speaks for itself is refused from then on
     let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
     let verifier =
         verifier_with(key().verifying_key(), validation()).with_revocations(view.clone());
@@ -110,7 +111,7 @@ async fn token_that_is_no_good_is_nothing_to_do() {
 
 #[tokio::test]
 async fn token_that_may_be_good_somewhere_or_some_day_is_revoked() {
-    // RFC 7009 §2: what may still be used is revoked
+    // RFC 7009 §2.2: what may still be used is revoked
     for (what, token) in [
         ("in some verifier's leeway", of_shop().claim("exp", NOW - 299)),
         ("tomorrow", of_shop().claim("nbf", NOW + 90_000).claim("iat", NOW + 90_000)),
@@ -193,7 +194,8 @@ async fn hint_helps_and_never_misleads() {
 
 #[tokio::test]
 async fn client_shows_who_it_is_in_one_of_three_ways() {
-    // RFC 6749 §2.3.1: HTTP Basic, or the form; RFC 7009 §2.1: or public clients
+    // RFC 6749 §2.3.1: a client authenticates by HTTP Basic or in the form
+    // RFC 7009 §2.1: a public client is known by its id
     let good = of_shop().sign(&key());
     let public = of_shop().claim("client_id", "browser").sign(&key());
     for request in [
@@ -288,7 +290,7 @@ async fn broken_request_is_refused() {
 
 #[tokio::test]
 async fn other_methods_are_not_allowed() {
-    // RFC 7009 §2: POST
+    // RFC 7009 §2: by POST only
     let token = of_shop().sign(&key());
     for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS] {
         let store = Store::default();
@@ -325,6 +327,7 @@ async fn store_that_is_away_is_503_and_the_same_request_succeeds_later() {
 
 #[tokio::test]
 async fn keys_that_are_away_are_503_and_not_an_invalid_token() {
+    // RFC 7009 §2.2.1: 503, and the client tries again
     let store = Store::default();
     let route = endpoint(NoKeys, clients(), store.clone());
 

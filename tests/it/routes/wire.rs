@@ -7,9 +7,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get as on_get;
 use bytes::Bytes;
+use futures::executor::block_on;
 use futures::stream;
 use http::Request;
 use http::header::CONTENT_TYPE;
+use proptest::prelude::*;
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{
     BearerLayer, ClientList, MemoryRevocations, RevocationService, RevocationStore,
@@ -79,6 +81,25 @@ async fn body_without_end_is_given_up_and_one_that_breaks_off_revokes_nothing() 
     let refused = send(&app, post_raw(FORM, Body::from_stream(stream::iter(begun)))).await;
     is_refused(&refused, 400, "invalid_request", None);
     assert_eq!(store.written(), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn form_with_a_byte_changed_revokes_the_same_or_nothing(at in any::<prop::sample::Index>(), byte: u8) {
+        let mut form = form().into_bytes();
+        let at = at.index(form.len() - "&x=".len());
+        form[at] = byte;
+        let store = Store::default();
+        let app = Router::new().route_service("/", service(store.clone()));
+
+        let answer = block_on(send(&app, post_raw(FORM, form)));
+
+        prop_assert!(matches!(answer.status.as_u16(), 200 | 400 | 401), "{answer:?}");
+        let ids: Vec<_> = store.written().iter().map(|one| one.name().as_str().to_owned()).collect();
+        prop_assert!(answer.status == 200 && ids == ["test-token"] || ids.is_empty(), "{ids:?}");
+    }
 }
 
 #[tokio::test]
