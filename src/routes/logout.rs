@@ -55,6 +55,8 @@ use crate::verifier::Verifier;
 /// | a form of more than 64 KiB | 413 |
 /// | keys or store cannot be had | 503 with `Retry-After` |
 ///
+/// If the token was at fault, its [`Reason`] is in the response's extensions.
+///
 /// A token may come again, since a provider that has not heard the answer tries again: it names a session
 /// for good, or a subject up to its own `iat`, so it revokes nothing the second time that it has not the
 /// first.

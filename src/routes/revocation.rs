@@ -61,7 +61,8 @@ use crate::verifier::Verifier;
 /// 200 is said when the store has the revocation, and where nothing is left to revoke; after any
 /// other answer nothing was revoked. Whom a token is for does not matter, nor whether it is valid
 /// already. Tokens need the claim `client_id`: see
-/// [`TokenIssuer::with_client_id`](crate::TokenIssuer::with_client_id).
+/// [`TokenIssuer::with_client_id`](crate::TokenIssuer::with_client_id). If a token was at fault, its
+/// [`Reason`] is in the response's extensions.
 #[derive(Clone)]
 pub struct RevocationService {
     verifier: Verifier<IgnoredAny>,
