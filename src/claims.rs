@@ -2,6 +2,7 @@
 
 mod audience;
 mod date;
+mod events;
 mod grants;
 mod issuer;
 mod marks;
@@ -18,6 +19,7 @@ pub use principal::{Principal, Speaker};
 pub use registered::Registered;
 pub use verified::Verified;
 
+pub(crate) use events::Events;
 pub(crate) use issuer::unverified_issuer;
 pub(crate) use marks::{Marks, Named};
 pub(crate) use plan::ReadPlan;

@@ -61,6 +61,13 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A client cannot be added to a list of clients.
+    Client {
+        /// The client as it was configured.
+        client_id: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Keys cannot be fetched from this address.
     Address {
         /// The address as it was configured.
@@ -128,6 +135,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "the key id has {bytes} bytes; 256 are the most")
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
+            Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
             Self::Configuration { path, problem } => write!(f, "{path}: {problem}"),
             Self::At { path, problem } => write!(f, "{path}: {problem}"),

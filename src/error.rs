@@ -12,6 +12,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "routes")]
+pub use unavailable::ClientsUnavailable;
 pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
 
 /// Why a request was refused, in one word.

@@ -42,6 +42,7 @@
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
 //! - Answers: [`Empty`], [`Json`], [`ProblemJson`], or a function ([`Render`]).
+//! - Routes that revoke: `RevocationService` and `LogoutService` (feature `routes`).
 //! - Tokens of your own: `TokenIssuer` (feature `issue`).
 //! - Tests: `test_util` (feature `test-util`).
 //!
@@ -71,6 +72,7 @@
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, and `FileKeys`, which reads them from a file. Needs tokio. |
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
+//! | `routes` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -96,6 +98,8 @@ mod middleware;
 pub mod policy;
 mod reject;
 mod revoke;
+#[cfg(feature = "routes")]
+mod routes;
 mod source;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -112,6 +116,8 @@ pub use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "config")]
 pub use crate::config::Config;
 pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
+#[cfg(feature = "routes")]
+pub use crate::error::ClientsUnavailable;
 pub use crate::error::{AuthError, KeysUnavailable, Reason, RevocationsUnavailable};
 #[cfg(feature = "issue")]
 pub use crate::issue::{
@@ -135,6 +141,11 @@ pub use crate::reject::{Empty, Json, ProblemJson, Rejection, Render};
 pub use crate::revoke::{
     MemoryRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore,
     Revocations, Revoked, Unrevocable,
+};
+#[cfg(feature = "routes")]
+pub use crate::routes::{
+    ClientList, ClientSecret, Clients, LogoutEnds, LogoutService, RevocationService, RouteBody,
+    RouteFuture,
 };
 pub use crate::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
 pub use crate::validation::{Dangerous, Preset, UnknownPreset, Validation};

@@ -11,4 +11,6 @@ pub use render::{Empty, Json, ProblemJson, Render};
 pub(crate) use guard::{Anonymous, check_in, clear, refuse};
 #[cfg(feature = "axum")]
 pub(crate) use guard::{Presence, known, presence, verified_in};
+#[cfg(feature = "routes")]
+pub(crate) use rejection::whole_seconds;
 pub(crate) use render::{answer_refused, finish};

@@ -7,6 +7,8 @@
 #[cfg(feature = "tracing")]
 use crate::config_error::KeyProblem;
 use crate::config_error::SkippedKey;
+#[cfg(feature = "routes")]
+use crate::error::ClientsUnavailable;
 use crate::error::{AuthError, Reason};
 
 /// Reports a refused request.
@@ -32,6 +34,24 @@ pub(crate) fn skipped_key(key: &SkippedKey) {
     }
     #[cfg(not(feature = "tracing"))]
     let _ = key;
+}
+
+/// Reports a request that a route has refused, for something else than a token.
+#[cfg(feature = "routes")]
+pub(crate) fn route_refused(error: &str, problem: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "tower_bearer", error, problem, "request to revoke refused");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, problem);
+}
+
+/// Reports that nobody could say whether a client is who it says.
+#[cfg(feature = "routes")]
+pub(crate) fn clients_unavailable(error: &ClientsUnavailable) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "tower_bearer", error = std::error::Error::source(error), "{error}");
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
 }
 
 /// Reports that a revocation was taken back.

@@ -6,6 +6,7 @@
 mod config;
 mod dangerous;
 mod kind;
+mod logout;
 mod preset;
 mod rules;
 
@@ -13,4 +14,5 @@ pub use config::Validation;
 pub use dangerous::Dangerous;
 pub use preset::{Preset, UnknownPreset};
 
+pub(crate) use kind::Kind;
 pub(crate) use rules::{MAX_LEEWAY, Rules};

@@ -17,7 +17,7 @@ use crate::issuers::{Chosen, Issuers, Trust, Trusted};
 use crate::key::{KeySource, Lookup};
 use crate::revoke::{self, Revocations};
 use crate::token::{Compact, Opened};
-use crate::validation::Validation;
+use crate::validation::{Kind, Validation};
 
 /// Verifies tokens and reads their claims into `C`.
 ///
@@ -44,6 +44,7 @@ use crate::validation::Validation;
 /// lacks is answered with 403 and a line in the log, since the token itself is good.
 pub struct Verifier<C> {
     trust: Trust,
+    kind: Kind,
     revocations: Option<Arc<dyn Revocations>>,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
@@ -76,6 +77,7 @@ impl<C> Verifier<C> {
     fn with_trust(trust: Trust) -> Self {
         Self {
             trust,
+            kind: Kind::Access,
             revocations: None,
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
@@ -99,6 +101,15 @@ impl<C> Verifier<C> {
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self.with_empty_cache()
+    }
+
+    /// Verifies another kind of token than access tokens, and no access tokens any more.
+    #[cfg(feature = "routes")]
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        // These come once, and what is judged again on a hit are the dates of access tokens.
+        self.cache = None;
+        self
     }
 
     /// Sets the length up to which a token is read at all. The default is 16 KiB.
@@ -184,7 +195,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             // Again, since the issuer may have gone in the meantime, or come back with other rules and
             // other keys, which have to be waited for as well.
             let now = self.trust.choose(&mut compact)?;
-            now.rules.check_header(compact.header())?;
+            now.rules.check_header(self.kind, compact.header())?;
             let epochs = self.epochs(&now);
             let answer = now.keys.lookup(compact.header());
             if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
@@ -198,7 +209,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let mut compact = Compact::parse(token, self.max_token_bytes)?;
         let trusted = self.trust.choose(&mut compact)?;
         // Before the signature: a wrong `alg` must not even reach a key source.
-        trusted.rules.check_header(compact.header())?;
+        trusted.rules.check_header(self.kind, compact.header())?;
         Ok((compact, trusted))
     }
 
@@ -220,7 +231,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let rules = &trusted.rules;
         let statement = payload.statement(rules.plan())?;
         let now = NumericDate::from(self.clock.now());
-        rules.check(&statement, now)?;
+        rules.check(self.kind, &statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
@@ -259,6 +270,7 @@ impl<C> Clone for Verifier<C> {
     fn clone(&self) -> Self {
         Self {
             trust: self.trust.clone(),
+            kind: self.kind,
             revocations: self.revocations.clone(),
             clock: Arc::clone(&self.clock),
             max_token_bytes: self.max_token_bytes,

@@ -1,3 +1,5 @@
+use super::Events;
+
 /// Claims that tell kinds of JWT apart (RFC 8725bis §3.12), and the names providers give to clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a claim of its own")]
@@ -9,9 +11,11 @@ pub(crate) struct Marks {
     /// `c_hash`: an ID token's.
     pub(crate) c_hash: bool,
     /// `events`: a security event's, a logout token's for example (RFC 8417 §2.2).
-    pub(crate) events: bool,
+    pub(crate) events: Option<Events>,
     /// `cnf`: bound to a key, so not a bearer token (RFC 7800 §3.1).
     pub(crate) cnf: bool,
+    /// `sid`, but not as a string, so that it names no session.
+    pub(crate) odd_session: bool,
     /// `typ` as a claim: how Keycloak and others name the kind.
     pub(crate) typ: Option<Named>,
     /// `token_use`: how Cognito names the kind.

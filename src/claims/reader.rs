@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::events::Events;
 use super::marks::Named;
 use super::plan::Node;
 use super::{Grants, Marks, ReadPlan, Registered};
@@ -41,7 +42,7 @@ impl Statement {
             "nonce" => self.marks.nonce,
             "at_hash" => self.marks.at_hash,
             "c_hash" => self.marks.c_hash,
-            "events" => self.marks.events,
+            "events" => self.marks.events.is_some(),
             "cnf" => self.marks.cnf,
             "typ" => self.marks.typ.is_some(),
             "token_use" => self.marks.token_use.is_some(),
@@ -122,11 +123,16 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     registered.subject = map.next_value()?;
                     self.claim.set(None);
                 }
-                "sid" => registered.session_id = named(map.next_value()?).into_text(),
+                "sid" => {
+                    registered.session_id = named(map.next_value()?).into_text();
+                    marks.odd_session = registered.session_id.is_none();
+                }
                 "nonce" => mark!(nonce),
                 "at_hash" => mark!(at_hash),
                 "c_hash" => mark!(c_hash),
-                "events" => mark!(events),
+                "events" => {
+                    marks.events = Some(Events::read(map.next_value::<&RawValue>()?.get()));
+                }
                 "cnf" => mark!(cnf),
                 "typ" => marks.typ = Some(named(map.next_value()?)),
                 "token_use" => marks.token_use = Some(named(map.next_value()?)),

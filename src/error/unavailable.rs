@@ -7,6 +7,7 @@ macro_rules! unavailable {
         $(#[$doc])*
         pub struct $name {
             pub(super) retry_after: Duration,
+            #[allow(dead_code, reason = "nobody reports that clients are away, but for the request")]
             pub(super) reported: bool,
             pub(super) source: Option<Box<dyn Error + Send + Sync>>,
         }
@@ -67,6 +68,21 @@ unavailable! {
     ///
     /// A request whose token the view does not know as revoked is answered 503 with `Retry-After`.
     RevocationsUnavailable: "the revocations are not at hand"
+}
+
+#[cfg(feature = "routes")]
+unavailable! {
+    /// Whether a client is who it says cannot be told right now; see [`Clients`](crate::Clients).
+    ///
+    /// Its request is answered 503 with `Retry-After`.
+    ClientsUnavailable: "the clients are not at hand"
+}
+
+#[cfg(feature = "routes")]
+impl ClientsUnavailable {
+    pub(crate) fn retry_after(&self) -> Duration {
+        self.retry_after
+    }
 }
 
 #[cfg(feature = "refresh")]

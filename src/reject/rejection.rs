@@ -132,7 +132,7 @@ pub(crate) fn take_refused(parts: &mut Parts) -> Option<Rejection> {
 }
 
 // Rounded up, and never 0: that would ask for a storm.
-fn whole_seconds(after: Duration) -> u64 {
+pub(crate) fn whole_seconds(after: Duration) -> u64 {
     after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }
 

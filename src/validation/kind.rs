@@ -4,6 +4,21 @@ use crate::claims::{Marks, Named, ReadPlan, Statement};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 
+/// Which kind of token is to be verified. What is asked of one kind, another must not pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "routes"), expect(dead_code, reason = "made by routes"))]
+pub(crate) enum Kind {
+    #[default]
+    Access,
+    /// An access token that is to be revoked: it need not be valid yet.
+    AccessToRevoke,
+    /// A logout token (OpenID Connect Back-Channel Logout §2.4).
+    Logout {
+        /// Whether the header's `typ` may be `JWT` or absent too.
+        untyped: bool,
+    },
+}
+
 /// What tells an access token from other kinds of JWT.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
@@ -85,7 +100,7 @@ impl KindRules {
             (marks.nonce && !self.nonce_is_usual, "`nonce`"),
             (marks.at_hash, "`at_hash`"),
             (marks.c_hash, "`c_hash`"),
-            (marks.events, "`events`"),
+            (marks.events.is_some(), "`events`"),
             (other_typ, "the claim `typ`"),
             (other_use, "`token_use`"),
         ]
@@ -94,12 +109,12 @@ impl KindRules {
     }
 }
 
-fn other_kind(detail: &'static str) -> AuthError {
+pub(super) fn other_kind(detail: &'static str) -> AuthError {
     AuthError::with_detail(Reason::WrongTokenType, detail)
 }
 
 /// A media type without the prefix that RFC 7515 §4.1.9 lets one leave out.
-fn plain(media_type: &str) -> &str {
+pub(super) fn plain(media_type: &str) -> &str {
     match media_type.split_at_checked(PREFIX.len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
         _ => media_type,

@@ -2,6 +2,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::config::{AudienceRule, Validation};
+use super::kind::Kind;
+use super::logout;
 use crate::claims::{NumericDate, ReadPlan, Registered, Statement};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
@@ -87,7 +89,7 @@ impl Rules {
     }
 
     /// Checks what can be known before the signature.
-    pub(crate) fn check_header(&self, header: &Header) -> Result<(), AuthError> {
+    pub(crate) fn check_header(&self, kind: Kind, header: &Header) -> Result<(), AuthError> {
         let allowed = self.validation.algorithms.as_ref().is_none_or(|algorithms| {
             let wanted = header.algorithm().canonical();
             algorithms.iter().any(|algorithm| algorithm.canonical() == wanted)
@@ -95,12 +97,17 @@ impl Rules {
         if !allowed {
             return Err(Reason::AlgorithmNotAllowed.into());
         }
-        self.validation.kind.check_header(header)
+        match kind {
+            Kind::Access | Kind::AccessToRevoke => self.validation.kind.check_header(header),
+            Kind::Logout { untyped } => logout::check_header(header, untyped),
+        }
     }
 
-    /// Whether the dates of a token that was good once still are.
+    /// Whether the dates of an access token that was good once still are.
     pub(crate) fn is_in_time(&self, claims: &Registered, now: NumericDate) -> bool {
-        self.validation.check_dates(claims, now).is_ok()
+        let validation = &self.validation;
+        validation.check_expiry(claims, now).is_ok()
+            && validation.check_beginning(claims, now).is_ok()
     }
 
     /// From when on a token is of no use any more, whatever happens.
@@ -109,12 +116,42 @@ impl Rules {
     }
 
     /// Checks the claims of a token whose signature was good.
-    pub(crate) fn check(&self, statement: &Statement, now: NumericDate) -> Result<(), AuthError> {
+    pub(crate) fn check(
+        &self,
+        kind: Kind,
+        statement: &Statement,
+        now: NumericDate,
+    ) -> Result<(), AuthError> {
+        let validation = &self.validation;
+        let claims = &statement.registered;
         // What kind of token it is comes first: it is the better answer to an ID token than its
         // wrong audience.
-        self.validation.kind.check(statement, &self.plan)?;
-        self.validation.check_parties(&statement.registered)?;
-        self.validation.check_dates(&statement.registered, now)?;
+        match kind {
+            Kind::Access => {
+                validation.kind.check(statement, &self.plan)?;
+                validation.check_parties(claims, validation.audience_rule)?;
+                validation.check_expiry(claims, now)?;
+                validation.check_beginning(claims, now)?;
+                self.check_required(statement)
+            }
+            // What will be valid tomorrow must be revocable today.
+            Kind::AccessToRevoke => {
+                validation.kind.check(statement, &self.plan)?;
+                validation.check_parties(claims, validation.audience_rule)?;
+                validation.check_expiry(claims, now)
+            }
+            // `required` and the like are about access tokens, and a logout token is always for us.
+            Kind::Logout { .. } => {
+                logout::check(&statement.marks)?;
+                validation.check_parties(claims, AudienceRule::Aud)?;
+                validation.check_expiry(claims, now)?;
+                validation.check_beginning(claims, now)?;
+                logout::check_contents(statement)
+            }
+        }
+    }
+
+    fn check_required(&self, statement: &Statement) -> Result<(), AuthError> {
         let lacks = |claim: &&String| !statement.has(claim, &self.plan);
         match self.validation.required.iter().find(lacks) {
             Some(claim) => Err(missing(claim)),
@@ -130,7 +167,7 @@ impl Validation {
         (&self.issuer, self.audiences.first().map_or("", String::as_str))
     }
 
-    fn check_parties(&self, claims: &Registered) -> Result<(), AuthError> {
+    fn check_parties(&self, claims: &Registered, rule: AudienceRule) -> Result<(), AuthError> {
         let issuer = claims.issuer().ok_or_else(|| missing("iss"))?;
         if issuer != self.issuer {
             return Err(AuthError::with_detail(
@@ -139,7 +176,7 @@ impl Validation {
             ));
         }
         let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
-        let (is_for_us, sent) = match (claims.audience(), self.audience_rule) {
+        let (is_for_us, sent) = match (claims.audience(), rule) {
             (_, AudienceRule::Any) => return Ok(()),
             (Some(audience), _) => (audience.iter().any(is_own), {
                 let sent: Vec<&str> = audience.iter().collect();
@@ -158,28 +195,28 @@ impl Validation {
         Err(AuthError::with_detail(Reason::WrongAudience, detail))
     }
 
-    fn check_dates(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
-        let refuse = |reason, claim: &str, date: NumericDate| {
-            let (date, now) = (date.as_seconds(), now.as_seconds());
-            Err(AuthError::with_detail(reason, format!("`{claim}` is {date} and it is {now}")))
-        };
+    fn check_expiry(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
         // RFC 7519 §4.1.4: "on or after" the moment the token must not be accepted.
         let expires_at = claims.expires_at().ok_or_else(|| missing("exp"))?;
         if now >= expires_at.saturating_add(self.leeway) {
-            return refuse(Reason::Expired, "exp", expires_at);
+            return Err(untimely(Reason::Expired, "exp", expires_at, now));
         }
+        Ok(())
+    }
+
+    fn check_beginning(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
         let soon = now.saturating_add(self.leeway);
         if let Some(not_before) = claims.not_before().filter(|date| soon < *date) {
-            return refuse(Reason::NotYetValid, "nbf", not_before);
+            return Err(untimely(Reason::NotYetValid, "nbf", not_before, now));
         }
         // A token that is made tomorrow is a mistake of its issuer, or of our clock.
         if let Some(issued_at) = claims.issued_at().filter(|date| soon < *date) {
-            return refuse(Reason::NotYetValid, "iat", issued_at);
+            return Err(untimely(Reason::NotYetValid, "iat", issued_at, now));
         }
         if let Some(max_age) = self.max_age {
             let issued_at = claims.issued_at().ok_or_else(|| missing("iat"))?;
             if now >= issued_at.saturating_add(max_age).saturating_add(self.leeway) {
-                return refuse(Reason::TooOld, "iat", issued_at);
+                return Err(untimely(Reason::TooOld, "iat", issued_at, now));
             }
         }
         Ok(())
@@ -190,6 +227,11 @@ impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.validation, f)
     }
+}
+
+fn untimely(reason: Reason, claim: &str, date: NumericDate, now: NumericDate) -> AuthError {
+    let (date, now) = (date.as_seconds(), now.as_seconds());
+    AuthError::with_detail(reason, format!("`{claim}` is {date} and it is {now}"))
 }
 
 fn missing(claim: &str) -> AuthError {

@@ -37,6 +37,7 @@ mod remote_keys;
 mod review;
 mod revocations;
 mod rotation;
+mod routes;
 mod scripted;
 mod second_opinion;
 mod secrets;

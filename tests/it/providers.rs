@@ -22,7 +22,7 @@ use crate::examples::Program;
 use crate::examples::resource_server::TempFile;
 use crate::support::{AUDIENCE, PLAIN, WithBearer, get, invalid_token, send};
 
-mod provider;
+pub mod provider;
 
 mod needs_oidc_provider {
     use super::*;

@@ -6,10 +6,12 @@
 // - `PORT`: where to listen; any free port by default
 // - `ISSUER_PATH`: the path of the issuer, to the letter; none by default
 // - `RESOURCE`: the only resource there are JWT for, and their `aud`
+// - `LOGOUT_URI`: where each client hears of logouts (back-channel); nowhere by default
 //
 // Beside the provider, for tests: `POST /admin/rotate?alg=…` makes a key to sign with from now on,
 // `POST /admin/withdraw?kid=…` takes a key out of the set unless it is the last of its type, and
-// `GET /admin/requests` lists the paths that the provider has been asked for.
+// `GET /admin/requests` lists the paths that the provider has been asked for, and `GET /admin/logouts`
+// what became of the logouts it has told clients of.
 
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
@@ -20,6 +22,7 @@ const {
   PORT: port = 0,
   ISSUER_PATH: path = "",
   RESOURCE: resource = "https://api.example.com",
+  LOGOUT_URI: logoutUri,
 } = process.env;
 const SCOPES = "things:read things:write";
 const KEY_TYPES = {
@@ -31,7 +34,7 @@ const KEY_TYPES = {
 // Keys of a provider that runs cannot be changed: another provider takes its place, with this one's
 // sessions, codes and grants.
 function newProvider() {
-  return new Provider(issuer, {
+  const provider = new Provider(issuer, {
     adapter: (kind) => (stores[kind] ??= new Store()),
     clients: Object.keys(KEY_TYPES).map((alg) => ({
       client_id: `shop-${alg}`,
@@ -39,9 +42,14 @@ function newProvider() {
       redirect_uris: ["https://shop.example.com/callback"],
       grant_types: ["authorization_code", "client_credentials"],
       id_token_signed_response_alg: alg,
+      ...(logoutUri && {
+        backchannel_logout_uri: logoutUri,
+        backchannel_logout_session_required: true,
+      }),
     })),
     cookies: { keys: ["kept, so that sessions are"] },
     features: {
+      backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
@@ -65,6 +73,9 @@ function newProvider() {
       Session: 3600,
     },
   });
+  provider.on("backchannel.success", (_, client) => logouts.push(`told ${client.clientId}`));
+  provider.on("backchannel.error", (_, error) => logouts.push(error.message));
+  return provider;
 }
 
 function getResourceServerInfo(_, indicator, client) {
@@ -159,6 +170,8 @@ function administer({ pathname, searchParams }, response) {
   let said;
   if (pathname === "/admin/requests") {
     said = requests;
+  } else if (pathname === "/admin/logouts") {
+    said = logouts;
   } else if (pathname === "/admin/rotate" && alg in KEY_TYPES) {
     said = { kid: addKey(alg) };
     provider = newProvider();
@@ -171,7 +184,7 @@ function administer({ pathname, searchParams }, response) {
   return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(said));
 }
 
-const [stores, keys, requests] = [{}, [], []];
+const [stores, keys, requests, logouts] = [{}, [], [], []];
 let made = 0;
 
 const server = createServer(answer).listen(process.argv[2] ?? port, "127.0.0.1");

@@ -117,17 +117,44 @@ impl Provider {
 
     /// The tokens that a client gets for alice, who signs in with a browser.
     pub async fn authorization_code(&self, algorithm: Algorithm) -> Tokens {
-        self.authorization_code_for(algorithm, &[("resource", AUDIENCE)]).await
+        self.sign_in(&mut Browser::default(), algorithm).await
+    }
+
+    /// The same with a browser that stays signed in.
+    pub async fn sign_in(&self, browser: &mut Browser, algorithm: Algorithm) -> Tokens {
+        self.authorization_code_for(browser, algorithm, &[("resource", AUDIENCE)]).await
+    }
+
+    /// Alice logs out at the provider, and says yes when she is asked.
+    pub async fn sign_out(&self, browser: &mut Browser, tokens: &Tokens) {
+        let metadata = self.metadata().await;
+        let end = text(&metadata, "end_session_endpoint");
+        let page = browser.get(&format!("{end}?id_token_hint={}", tokens.id_token)).await;
+        let attribute = |name: &str| {
+            let (_, rest) = page.body().split_once(&format!(" {name}=\"")).unwrap();
+            rest.split_once('"').unwrap().0
+        };
+        assert!(page.body().contains("name=\"xsrf\""), "{page:?}");
+        let form = form_of(&[("xsrf", attribute("value")), ("logout", "yes")]);
+        let answer = browser.post(attribute("action"), form).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+    }
+
+    /// What became of the logouts that clients were told of.
+    pub async fn logouts(&self) -> Vec<String> {
+        let response = get(&format!("{}/admin/logouts", self.origin)).await;
+        serde_json::from_str(response.body()).unwrap()
     }
 
     /// The tokens that a client gets without naming a resource: the access token is opaque, and
     /// for the provider itself.
     pub async fn authorization_code_without_resource(&self, algorithm: Algorithm) -> Tokens {
-        self.authorization_code_for(algorithm, &[]).await
+        self.authorization_code_for(&mut Browser::default(), algorithm, &[]).await
     }
 
     async fn authorization_code_for(
         &self,
+        browser: &mut Browser,
         algorithm: Algorithm,
         resource: &[(&str, &str)],
     ) -> Tokens {
@@ -143,7 +170,7 @@ impl Provider {
         ];
         let query = form_of(&[&query[..], resource].concat());
         let start = format!("{}?{query}", text(&metadata, "authorization_endpoint"));
-        let callback = Browser::default().follow(start, REDIRECT_URI).await;
+        let callback = browser.follow(start, REDIRECT_URI).await;
         let parameters = callback.split_once('?').unwrap().1.split('&');
         let code = parameters.filter_map(|one| one.strip_prefix("code=")).next();
         let form = [
@@ -201,28 +228,41 @@ impl Drop for Provider {
 
 /// Keeps cookies and follows redirects, as much as a login needs.
 #[derive(Default)]
-struct Browser {
+pub struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
     /// Goes where it is sent, up to the address that begins like this one, which is returned.
-    async fn follow(mut self, start: String, end: &str) -> String {
+    async fn follow(&mut self, start: String, end: &str) -> String {
         let mut url = start;
         for _ in 0..8 {
             if url.starts_with(end) {
                 return url;
             }
-            let cookies: Vec<_> =
-                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let request = Request::get(&url).body(Full::default()).unwrap();
-            let response = fetch(request.field(COOKIE.as_str(), cookies.join("; "))).await;
-            self.keep_cookies(&response);
+            let response = self.get(&url).await;
             let next = response.headers().get(LOCATION);
             let next = next.unwrap_or_else(|| panic!("no redirect: {response:?}"));
             next.to_str().unwrap().clone_into(&mut url);
         }
         panic!("redirected without end, at last to {url}");
+    }
+
+    async fn get(&mut self, url: &str) -> Response<String> {
+        self.send(Request::get(url).body(Full::default()).unwrap()).await
+    }
+
+    async fn post(&mut self, url: &str, form: String) -> Response<String> {
+        let request = Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(form.into()).unwrap()).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Response<String> {
+        let cookies: Vec<_> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let response = fetch(request.field(COOKIE.as_str(), cookies.join("; "))).await;
+        self.keep_cookies(&response);
+        response
     }
 
     fn keep_cookies(&mut self, response: &Response<String>) {
@@ -261,7 +301,7 @@ fn client_id(algorithm: Algorithm) -> String {
     format!("shop-{algorithm}")
 }
 
-fn form_of(pairs: &[(&str, &str)]) -> String {
+pub fn form_of(pairs: &[(&str, &str)]) -> String {
     let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
     pairs.collect::<Vec<_>>().join("&")
 }

@@ -1,0 +1,165 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::error::{AuthError, RevocationsUnavailable};
+use crate::reject::whole_seconds;
+use crate::trace;
+
+/// A request that is answered with an error, and has revoked nothing.
+pub(super) struct Refusal {
+    status: StatusCode,
+    /// A code of RFC 6749 §5.2 or RFC 7009 §2.2.1.
+    error: &'static str,
+    description: &'static str,
+    retry_after: Option<Duration>,
+    /// What is wrong with the token, if it is the token.
+    cause: Option<AuthError>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
+        Self { status, error, description, retry_after: None, cause: None }
+    }
+
+    pub(super) fn bad_request(error: &'static str, description: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error, description)
+    }
+
+    pub(super) fn invalid_request(description: &'static str) -> Self {
+        Self::bad_request("invalid_request", description)
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Only POST is allowed")
+    }
+
+    pub(super) fn invalid_client(description: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description)
+    }
+
+    pub(super) fn unavailable(retry_after: Duration) -> Self {
+        let (status, error) = (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+        let retry_after = Some(retry_after);
+        Self { retry_after, ..Self::new(status, error, "This cannot be done right now") }
+    }
+
+    /// For a token that is no good; unless that cannot be told, since a partner is away.
+    pub(super) fn of(cause: AuthError, error: &'static str, description: &'static str) -> Self {
+        let refusal = match cause.retry_after() {
+            None => Self::bad_request(error, description),
+            Some(after) => Self::unavailable(after),
+        };
+        Self { cause: Some(cause), ..refusal }
+    }
+
+    fn report(&self) {
+        match &self.cause {
+            Some(cause) => trace::refused(cause),
+            None => trace::route_refused(self.error, self.description),
+        }
+    }
+
+    fn into_response(self) -> Response<RouteBody> {
+        self.report();
+        let mut response = answer(self.status);
+        if let Some(cause) = &self.cause {
+            response.extensions_mut().insert(cause.reason());
+        }
+        let headers = response.headers_mut();
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            // Perhaps to HEAD, so without a body.
+            return response;
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let Self { error, description, .. } = self;
+        // Both are ours, without anything to escape.
+        let json = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
+        *response.body_mut() = RouteBody(Some(json.into()));
+        response
+    }
+}
+
+impl From<RevocationsUnavailable> for Refusal {
+    fn from(error: RevocationsUnavailable) -> Self {
+        let cause = AuthError::from(error);
+        let after = cause.retry_after().unwrap_or_default();
+        Self { cause: Some(cause), ..Self::unavailable(after) }
+    }
+}
+
+// RFC 7009 §2.2 and OpenID Connect Back-Channel Logout §2.8: nobody keeps an answer.
+fn answer(status: StatusCode) -> Response<RouteBody> {
+    let mut response = Response::new(RouteBody(None));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The response of a [`RevocationService`](crate::RevocationService) or
+/// [`LogoutService`](crate::LogoutService).
+pub struct RouteFuture(Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>);
+
+impl RouteFuture {
+    pub(super) fn new(future: impl Future<Output = Result<(), Refusal>> + Send + 'static) -> Self {
+        Self(Box::pin(future))
+    }
+}
+
+impl Future for RouteFuture {
+    type Output = Result<Response<RouteBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(|result| {
+            Ok(result.map_or_else(Refusal::into_response, |()| answer(StatusCode::OK)))
+        })
+    }
+}
+
+impl fmt::Debug for RouteFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteFuture").finish_non_exhaustive()
+    }
+}
+
+/// The body of that response: JSON with an error, or nothing.
+#[derive(Debug)]
+pub struct RouteBody(Option<Bytes>);
+
+impl Body for RouteBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|json| Ok(Frame::data(json))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |json| json.len() as u64))
+    }
+}
+
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"clients\", charset=\"UTF-8\"");

@@ -1,0 +1,73 @@
+//! From a request to its form, or to the refusal.
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use bytes::Buf as _;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body::Body;
+use zeroize::Zeroizing;
+
+use super::answer::Refusal;
+use super::form::{Form, Unreadable};
+
+/// Reads the form that a request brings.
+pub(super) async fn read_form<B: Body>(request: Request<B>) -> Result<(Parts, Form), Refusal> {
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST {
+        return Err(Refusal::method_not_allowed());
+    }
+    if !is_form(&parts.headers) {
+        return Err(Refusal::invalid_request("The body is not a form"));
+    }
+    let body = read(body).await?;
+    let form = Form::parse(&body).map_err(|problem| {
+        Refusal::invalid_request(match problem {
+            Unreadable::Encoding => "The form is not encoded as forms are",
+            Unreadable::Repeated => "A parameter comes more than once",
+            Unreadable::TooMany => "There are too many parameters",
+        })
+    })?;
+    Ok((parts, form))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return false };
+    let essence = field.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+async fn read<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let too_large = || {
+        let description = "The form is larger than 64 KiB";
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", description)
+    };
+    let mut body = pin!(body);
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > MAX_BODY_BYTES {
+        return Err(too_large());
+    }
+    let mut read = Zeroizing::new(Vec::with_capacity(announced));
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let Ok(frame) = frame else {
+            return Err(Refusal::invalid_request("The body ended too early"));
+        };
+        let Ok(mut data) = frame.into_data() else { continue };
+        if data.remaining() > MAX_BODY_BYTES - read.len() {
+            return Err(too_large());
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            read.extend_from_slice(chunk);
+            let length = chunk.len();
+            data.advance(length);
+        }
+    }
+    Ok(read)
+}
+
+/// A token of 16 KiB and a secret fit in, however they are encoded.
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;

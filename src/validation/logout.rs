@@ -1,0 +1,65 @@
+//! Logout tokens, and nothing that merely looks like one.
+
+use super::kind::{other_kind, plain};
+use crate::claims::{Events, Marks, Named, Statement};
+use crate::error::{AuthError, Reason};
+use crate::jose::Header;
+
+// OpenID Connect Back-Channel Logout §2.4: explicit typing is recommended, not demanded.
+pub(super) fn check_header(header: &Header, untyped: bool) -> Result<(), AuthError> {
+    if header.content_type().is_some_and(|cty| plain(cty).eq_ignore_ascii_case("jwt")) {
+        return Err(other_kind("`cty` says that another token is inside"));
+    }
+    match header.token_type().map(plain) {
+        Some(typ) if typ.eq_ignore_ascii_case("logout+jwt") => Ok(()),
+        Some(typ) if untyped && typ.eq_ignore_ascii_case("jwt") => Ok(()),
+        None if untyped => Ok(()),
+        _ => Err(other_kind("the header `typ` is not logout+jwt")),
+    }
+}
+
+/// Checks what tells a logout token from all others.
+pub(super) fn check(marks: &Marks) -> Result<(), AuthError> {
+    if marks.events != Some(Events::Logout) {
+        return Err(other_kind("`events` holds no back-channel logout"));
+    }
+    // OpenID Connect Back-Channel Logout §2.4: so that it cannot be taken for an ID token.
+    if marks.nonce {
+        return Err(other_kind("`nonce` marks another kind of token than a logout token"));
+    }
+    let says = |claim: &Option<Named>, kinds: &[&str]| {
+        let text = claim.as_ref().and_then(Named::text);
+        text.is_some_and(|text| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(text)))
+    };
+    if says(&marks.typ, &OTHER_KINDS) || says(&marks.token_use, &["access", "id"]) {
+        return Err(other_kind("the claim `typ` or `token_use` names another kind of token"));
+    }
+    Ok(())
+}
+
+/// Checks that it says what was logged out, and what a logout token must say besides.
+pub(super) fn check_contents(statement: &Statement) -> Result<(), AuthError> {
+    let claims = &statement.registered;
+    let missing = |detail: &'static str| AuthError::with_detail(Reason::MissingClaim, detail);
+    let invalid = |detail: &'static str| AuthError::with_detail(Reason::InvalidClaim, detail);
+    // A session that cannot be read is not the same as none: it must not become all of the subject's.
+    if statement.marks.odd_session {
+        return Err(invalid("`sid` is not a string"));
+    }
+    if claims.session_id() == Some("") || claims.subject() == Some("") {
+        return Err(invalid("`sid` or `sub` is empty"));
+    }
+    if claims.issued_at().is_none() {
+        return Err(missing("no `iat`"));
+    }
+    if claims.token_id().is_none() {
+        return Err(missing("no `jti`"));
+    }
+    if claims.session_id().is_none() && claims.subject().is_none() {
+        return Err(missing("neither `sid` nor `sub`"));
+    }
+    Ok(())
+}
+
+/// Values of the claim `typ` in tokens that are no logout tokens (Keycloak, rauthy).
+const OTHER_KINDS: [&str; 6] = ["Bearer", "DPoP", "ID", "Refresh", "Offline", "Serialized-ID"];
