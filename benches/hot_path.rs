@@ -40,14 +40,19 @@ fn main() {
 
     let mut signatures: Vec<_> = subjects.iter().map(Subject::signature_case).collect();
     let mut verifiers: Vec<_> = subjects.iter().map(Subject::verifier_case).collect();
+    let mut recalls: Vec<_> = subjects.iter().map(Subject::recall_case).collect();
     let mut routes = route_cases(&subjects);
-    let mut all: Vec<&mut Case> =
-        signatures.iter_mut().chain(&mut verifiers).chain(&mut routes).collect();
+    let mut all: Vec<&mut Case> = signatures
+        .iter_mut()
+        .chain(&mut verifiers)
+        .chain(&mut recalls)
+        .chain(&mut routes)
+        .collect();
     measure(&mut all, &plan);
 
     println!("{} rounds, slices of {:?}; nanoseconds, medians", plan.rounds, plan.slice);
     println!("{} bytes of claims", subjects[0].claims().len());
-    print_verifiers(&signatures, &verifiers);
+    print_verifiers(&signatures, &verifiers, &recalls);
     print_routes(&routes);
     if signatures.iter().any(|bare| bare.median() > 1.1 * bare.quantile(0.0)) {
         println!("\nThe machine was too busy: a median is 10 % above its best round. Run again.");
@@ -71,7 +76,12 @@ impl Subject {
         self.key.algorithm().as_str()
     }
 
+    /// Without a cache: each token is a new one.
     fn verifier(&self) -> Verifier<User> {
+        self.remembering().without_cache()
+    }
+
+    fn remembering(&self) -> Verifier<User> {
         Verifier::new(self.key.verifying_key(), Validation::new(ISSUER, AUDIENCE))
             .expect("a sensible validation")
     }
@@ -88,9 +98,18 @@ impl Subject {
     }
 
     fn verifier_case(&self) -> Case {
-        let (verifier, token) = (self.verifier(), self.token.clone());
+        self.case_of(self.name(), self.verifier())
+    }
+
+    /// The token was verified before.
+    fn recall_case(&self) -> Case {
+        self.case_of(self.name(), self.remembering())
+    }
+
+    fn case_of(&self, name: &str, verifier: Verifier<User>) -> Case {
+        let token = self.token.clone();
         Case::new(
-            self.name(),
+            name,
             || (),
             move |()| {
                 let done = verifier.verify(&token).now_or_never();
@@ -162,10 +181,15 @@ fn route_cases(subjects: &[Subject]) -> Vec<Case> {
         route_case("layer that does nothing", route().layer(nothing), token),
         route_case("layer that adds an Arc", route().layer(extension), token),
     ];
-    cases.extend(subjects.iter().map(|subject| {
-        let app = route().layer(BearerLayer::new(subject.verifier()));
-        route_case(&format!("BearerLayer, {}", subject.name()), app, &subject.token)
-    }));
+    for (verifier, state) in
+        [(Subject::verifier as fn(&Subject) -> _, "new"), (Subject::remembering, "again")]
+    {
+        cases.extend(subjects.iter().map(|subject| {
+            let app = route().layer(BearerLayer::new(verifier(subject)));
+            let name = format!("BearerLayer, {} {state}", subject.name());
+            route_case(&name, app, &subject.token)
+        }));
+    }
     cases
 }
 
@@ -182,21 +206,31 @@ fn route_case(name: &str, mut app: Router, token: &str) -> Case {
     })
 }
 
-fn print_verifiers(signatures: &[Case], verifiers: &[Case]) {
+fn print_verifiers(signatures: &[Case], verifiers: &[Case], recalls: &[Case]) {
     println!(
-        "\n{:26}{:>10}{:>18}{:>10}{:>8}{:>8}{:>13}",
-        "", "signature", "min – max", "Verifier", "ratio", "added", "allocations",
+        "\n{:26}{:>10}{:>18}{:>10}{:>8}{:>8}{:>13}{:>8}{:>13}",
+        "",
+        "signature",
+        "min – max",
+        "Verifier",
+        "ratio",
+        "added",
+        "allocations",
+        "again",
+        "allocations",
     );
-    for (bare, full) in signatures.iter().zip(verifiers) {
+    for ((bare, full), again) in signatures.iter().zip(verifiers).zip(recalls) {
         let (low, high) = (bare.quantile(0.0), bare.quantile(1.0));
         let (bare_ns, full_ns) = (bare.median(), full.median());
         println!(
-            "{:26}{bare_ns:>10.0}{:>18}{full_ns:>10.0}{:>8.2}{:>8.0}{:>13}",
+            "{:26}{bare_ns:>10.0}{:>18}{full_ns:>10.0}{:>8.2}{:>8.0}{:>13}{:>8.0}{:>13}",
             bare.name,
             format!("{low:.0} – {high:.0}"),
             full_ns / bare_ns,
             full_ns - bare_ns,
             full.allocations,
+            again.median(),
+            again.allocations,
         );
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use self::issuer::IssuerConfig;
 use self::keys::{BudgetConfig, Keys};
 use self::place::Place;
+use crate::cache::Bounds;
 use crate::config_error::ConfigError;
 use crate::issuers::Issuers;
 use crate::key::FetchBudget;
@@ -63,6 +64,7 @@ use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `sources` | `"authorization"`, which cannot be left out, and `"websocket"` ([`WebSocketProtocol`]) |
 /// | `optional` | [`BearerLayer::optional`] |
 /// | `max_token_bytes` | [`Verifier::with_max_token_bytes`] |
+/// | `cache` | `{ entries, bytes }`, both or one ([`Verifier::with_cache`]); no `entries` is no cache |
 /// | `shared_budget` | `{ fetches, one_more_every }` of all issuers together ([`FetchBudget`]) |
 /// | `issuers` | a list of the following |
 ///
@@ -97,8 +99,25 @@ pub struct Config {
     #[serde(default = "usual_max_token_bytes")]
     max_token_bytes: usize,
     #[serde(default)]
+    cache: CacheConfig,
+    #[serde(default)]
     shared_budget: BudgetConfig,
     issuers: Vec<IssuerConfig>,
+}
+
+/// How many verified tokens are kept.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct CacheConfig {
+    entries: usize,
+    bytes: usize,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        let Bounds { entries, bytes } = Bounds::default();
+        Self { entries, bytes }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -171,7 +190,10 @@ impl Config {
 
     /// A verifier for these issuers, for tokens that come another way than with requests.
     pub fn verifier<C>(&self, issuers: &Issuers) -> Verifier<C> {
-        Verifier::for_issuers(issuers).with_max_token_bytes(self.max_token_bytes)
+        let CacheConfig { entries, bytes } = self.cache;
+        Verifier::for_issuers(issuers)
+            .with_max_token_bytes(self.max_token_bytes)
+            .with_cache(entries, bytes)
     }
 
     /// The layer in front of an API. Policies and the look of refusals are set on it in code.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -113,13 +114,21 @@ impl fmt::Debug for Issuers {
 
 /// One issuer: where its keys are, and what its tokens must say.
 pub(crate) struct Trusted {
+    /// No other has had it, not even one that is gone.
+    number: u64,
     pub(crate) keys: Box<dyn ErasedKeySource>,
     pub(crate) rules: Rules,
 }
 
 impl Trusted {
     pub(crate) fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
-        Ok(Self { keys: Box::new(keys), rules: validation.into_rules()? })
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, keys: Box::new(keys), rules: validation.into_rules()? })
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 }
 
@@ -144,6 +153,24 @@ impl Trust {
                     let detail = "`iss` is none of the configured issuers";
                     AuthError::with_detail(Reason::WrongIssuer, detail)
                 })
+            }
+        }
+    }
+}
+
+impl Trust {
+    /// Looks at the issuer that once judged a token, if it is still believed and still the same.
+    pub(crate) fn with_same<T>(
+        &self,
+        issuer: &str,
+        number: u64,
+        look: impl FnOnce(&Trusted) -> T,
+    ) -> Option<T> {
+        match self {
+            Self::One(trusted) => (trusted.number == number).then(|| look(trusted)),
+            Self::Several(issuers) => {
+                let table = issuers.0.load();
+                table.get(issuer).filter(|trusted| trusted.number == number).map(|it| look(it))
             }
         }
     }

@@ -8,6 +8,7 @@ mod der;
 mod file;
 #[cfg(feature = "jwks")]
 mod http;
+mod identity;
 mod jwk;
 mod set;
 mod source;
@@ -27,6 +28,7 @@ pub use verifying::VerifyingKey;
 
 #[cfg(feature = "config")]
 pub(crate) use cached::FETCH_AT_MOST;
+pub(crate) use identity::KeyIdentity;
 #[cfg(feature = "issue")]
 pub(crate) use jwk::PublicJwk;
 pub(crate) use source::ErasedKeySource;

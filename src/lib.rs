@@ -79,6 +79,7 @@
 mod active;
 #[cfg(feature = "axum")]
 mod axum;
+mod cache;
 pub mod challenge;
 mod claims;
 mod clock;
@@ -109,6 +110,7 @@ mod verifier;
 pub use crate::active::{ActiveCheck, StillActive};
 #[cfg(feature = "axum")]
 pub use crate::axum::{Claims, Require};
+pub use crate::cache::CacheStats;
 pub use crate::claims::{Audience, Grants, NumericDate, Principal, Registered, Speaker, Verified};
 pub use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "config")]

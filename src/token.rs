@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
-use crate::key::VerifyingKey;
+use crate::key::{KeyIdentity, VerifyingKey};
 
 /// A token that nobody has verified.
 pub(crate) struct Compact<'t> {
@@ -76,19 +76,28 @@ impl<'t> Compact<'t> {
     }
 
     /// Verifies the signature with the first of these keys that can, and opens the token.
-    pub(crate) fn verify(self, keys: &[VerifyingKey]) -> Result<(Header, Payload), AuthError> {
+    pub(crate) fn verify(self, keys: &[VerifyingKey]) -> Result<Opened, AuthError> {
         let message = self.signing_input.as_bytes();
         let algorithm = self.header.algorithm();
         let mut keys = keys.iter().take(MAX_CANDIDATES);
-        if !keys.any(|key| key.verify(algorithm, message, &self.signature)) {
-            return Err(Reason::InvalidSignature.into());
-        }
+        let key = keys
+            .find(|key| key.verify(algorithm, message, &self.signature))
+            .ok_or(Reason::InvalidSignature)?
+            .identity();
         let text = match self.payload {
             Encoded::Base64(payload) => decode_payload(payload)?,
             Encoded::Text(text) => text,
         };
-        Ok((self.header, Payload(text)))
+        Ok(Opened { header: self.header, key, payload: Payload(text) })
     }
+}
+
+/// A token whose signature was good.
+pub(crate) struct Opened {
+    pub(crate) header: Header,
+    /// The key that has verified it.
+    pub(crate) key: KeyIdentity,
+    pub(crate) payload: Payload,
 }
 
 fn decode_payload(payload: &str) -> Result<String, AuthError> {
@@ -133,4 +142,4 @@ fn without_values(message: &str) -> String {
 }
 
 /// How many keys are tried on a token that does not name one.
-const MAX_CANDIDATES: usize = 16;
+pub(crate) const MAX_CANDIDATES: usize = 16;

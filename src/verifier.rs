@@ -1,14 +1,17 @@
 //! From a token to verified claims: the order of checks, and nothing else.
 
+mod recall;
+
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use self::recall::{Epochs, Remembered};
 use crate::active::Hook;
 #[cfg(feature = "active")]
 use crate::active::StillActive;
+use crate::cache::{Bounds, Cache, CacheStats};
 use crate::claims::{NumericDate, Verified};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
@@ -16,7 +19,7 @@ use crate::error::{AuthError, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
 use crate::key::{KeySource, Lookup};
 use crate::revoke::{self, Revocations};
-use crate::token::Compact;
+use crate::token::{Compact, Opened};
 use crate::validation::Validation;
 
 /// Verifies tokens and reads their claims into `C`.
@@ -48,7 +51,7 @@ pub struct Verifier<C> {
     active: Hook,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
-    claims: PhantomData<fn() -> C>,
+    cache: Option<Arc<Cache<Remembered<C>>>>,
 }
 
 /// What can be said about a token without waiting.
@@ -84,7 +87,7 @@ impl<C> Verifier<C> {
             active: Hook::default(),
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
-            claims: PhantomData,
+            cache: Some(Arc::new(Cache::new(Bounds::default()))),
         }
     }
 
@@ -96,7 +99,7 @@ impl<C> Verifier<C> {
     #[must_use]
     pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
         self.revocations = Some(Arc::new(revocations));
-        self
+        self.with_empty_cache()
     }
 
     /// Asks whether whom a token speaks for is still active, about every token that is good and not
@@ -112,13 +115,49 @@ impl<C> Verifier<C> {
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
-        self
+        self.with_empty_cache()
     }
 
     /// Sets the length up to which a token is read at all. The default is 16 KiB.
     #[must_use]
     pub fn with_max_token_bytes(mut self, bytes: usize) -> Self {
         self.max_token_bytes = bytes;
+        self.with_empty_cache()
+    }
+
+    /// Sets how many verified tokens are kept for the next time they come, and how many bytes of memory
+    /// they may take. The default is 4,096 tokens in 16 MiB.
+    ///
+    /// A token that is kept costs a look-up instead of a signature. Everything that can change is checked
+    /// each time all the same: its dates, its issuer, its key, and whether it was revoked. Only tokens
+    /// that were good enter. Their text is wiped from memory when they go, which is at the latest when
+    /// others are verified after they have expired.
+    ///
+    /// The entries are rounded up to a multiple of 4. What is counted of each is the length of the token
+    /// twice, once for the claims, and some hundred bytes; a token that would take more than a quarter
+    /// is not kept.
+    #[must_use]
+    pub fn with_cache(mut self, entries: usize, bytes: usize) -> Self {
+        let bounds = Bounds { entries, bytes };
+        self.cache = (entries > 0).then(|| Arc::new(Cache::new(bounds)));
+        self
+    }
+
+    /// Verifies every token from scratch each time it comes. The same as no entries at all.
+    #[must_use]
+    pub fn without_cache(mut self) -> Self {
+        self.cache = None;
+        self
+    }
+
+    /// How often a token was found among those that were verified before. `None` without a cache.
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        Some(self.cache.as_ref()?.stats())
+    }
+
+    /// What was verified by other rules than these is not believed.
+    fn with_empty_cache(mut self) -> Self {
+        self.cache = self.cache.map(|cache| Arc::new(Cache::new(cache.bounds())));
         self
     }
 }
@@ -142,13 +181,17 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token if all that is needed is at hand.
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
+        if let Some(verified) = self.recall(token) {
+            return self.recall_if_active(Ok(verified));
+        }
         let (compact, trusted) = match self.parse(token) {
             Ok(parsed) => parsed,
             Err(error) => return Attempt::Done(Err(error)),
         };
+        let epochs = self.epochs(&trusted);
         match trusted.keys.lookup(compact.header()) {
             Lookup::Refresh => Attempt::NeedsKeys,
-            answer => self.recall_if_active(self.finish(compact, &trusted, answer)),
+            answer => self.recall_if_active(self.finish(token, compact, &trusted, answer, &epochs)),
         }
     }
 
@@ -182,9 +225,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             // other keys, which have to be waited for as well.
             let now = self.trust.choose(&mut compact)?;
             now.rules.check_header(compact.header())?;
+            let epochs = self.epochs(&now);
             let answer = now.keys.lookup(compact.header());
             if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
-                let verified = self.finish(compact, &now, answer)?;
+                let verified = self.finish(token, compact, &now, answer, &epochs)?;
                 drop((now, trusted));
                 return self.ask_if_active(verified).await;
             }
@@ -202,9 +246,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     fn finish(
         &self,
+        token: &str,
         compact: Compact<'_>,
-        Trusted { rules, .. }: &Trusted,
+        trusted: &Trusted,
         answer: Lookup,
+        epochs: &Epochs,
     ) -> Result<Verified<C>, AuthError> {
         let candidates = match answer {
             Lookup::Found(candidates) => candidates,
@@ -212,13 +258,34 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             // A source that still wants to refresh after it has, does not have the key.
             Lookup::Unknown | Lookup::Refresh => return Err(unknown_key(&compact)),
         };
-        let (header, payload) = compact.verify(candidates.keys())?;
+        let Opened { header, key, payload } = compact.verify(candidates.keys())?;
+        let rules = &trusted.rules;
         let statement = payload.statement(rules.plan())?;
-        rules.check(&statement, NumericDate::from(self.clock.now()))?;
+        let now = NumericDate::from(self.clock.now());
+        rules.check(&statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
-        Ok(Verified::new(header, statement, payload.claims()?))
+        let verified: Verified<C> = Verified::new(header, statement, payload.claims()?);
+        if let Some(cache) = &self.cache {
+            let over_at = rules.over_at(verified.principal().registered()).unwrap_or(now);
+            let remembered = Remembered::new(verified.clone(), trusted, key, epochs);
+            cache.insert(token, remembered, over_at, now);
+        }
+        Ok(verified)
+    }
+
+    /// The same as the last time, if nothing has changed since.
+    fn recall(&self, token: &str) -> Option<Verified<C>> {
+        let cache = self.cache.as_ref()?;
+        let revocations = self.revocations.as_deref();
+        cache.find(token, |remembered| {
+            remembered.judge(&self.trust, revocations, NumericDate::from(self.clock.now()))
+        })
+    }
+
+    fn epochs(&self, trusted: &Trusted) -> Epochs {
+        Epochs::read(trusted, self.revocations.as_deref())
     }
 }
 
@@ -238,7 +305,7 @@ impl<C> Clone for Verifier<C> {
             active: self.active.clone(),
             clock: Arc::clone(&self.clock),
             max_token_bytes: self.max_token_bytes,
-            claims: PhantomData,
+            cache: self.cache.clone(),
         }
     }
 }
@@ -250,6 +317,7 @@ impl<C> fmt::Debug for Verifier<C> {
             .field("has_revocations", &self.revocations.is_some())
             .field("has_active_check", &self.active.is_set())
             .field("max_token_bytes", &self.max_token_bytes)
+            .field("cache", &self.cache.as_ref().map(|cache| cache.stats()))
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::Hasher;
 
 use zeroize::Zeroizing;
 
@@ -63,6 +64,27 @@ impl Curve {
 }
 
 impl Material {
+    /// Hands the numbers to a hash, so that no two keys hand over the same.
+    pub(crate) fn hash_into(&self, state: &mut impl Hasher) {
+        let mut part = |part: &[u8]| {
+            state.write(&(part.len() as u64).to_le_bytes());
+            state.write(part);
+        };
+        match self {
+            Self::Secret(secret) => [&b"secret"[..], secret].into_iter().for_each(part),
+            Self::Rsa { modulus, exponent } => {
+                [b"RSA", &**modulus, exponent].into_iter().for_each(part);
+            }
+            Self::Ec { curve, x, y } => {
+                [curve.name().as_bytes(), x, y].into_iter().for_each(part);
+            }
+            Self::Ed25519(key) => {
+                part(b"Ed25519");
+                part(key);
+            }
+        }
+    }
+
     /// A secret. Its length is checked once the algorithm is known.
     pub(crate) fn secret(secret: &[u8]) -> Self {
         Self::Secret(Zeroizing::new(secret.to_vec()))

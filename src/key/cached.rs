@@ -295,6 +295,12 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
         self.store().lookup(header)
     }
 
+    fn epoch(&self) -> Option<u64> {
+        let store = self.store.get()?;
+        // Without a keeper a look-up has to start one.
+        store.epoch().filter(|_| store.is_kept())
+    }
+
     async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
         let store = self.store();
         // To wait takes a runtime, even if the keeper has one.

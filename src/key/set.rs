@@ -274,6 +274,10 @@ impl KeySource for KeySet {
         }
     }
 
+    fn epoch(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn keys_status(&self) -> Option<KeysStatus> {
         Some(KeysStatus::of_fixed(self.keys().len(), self.skipped().to_vec()))
     }

@@ -51,6 +51,16 @@ pub trait KeySource: Send + Sync + 'static {
     /// choose among the keys and nothing else.
     fn lookup(&self, header: &Header) -> Lookup;
 
+    /// A number that is another one whenever [`lookup`](Self::lookup) may answer otherwise than before,
+    /// for example after a refresh, or when a key was dropped.
+    ///
+    /// A token that was verified is remembered together with the epoch that was read before its key was
+    /// looked up; while the epoch is the same, its key is not looked up again. `None`, the default, is
+    /// always right: the key is then looked up for each token that is remembered, which is cheap too.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
+
     /// Tries to get the keys for a token with this header, for which [`lookup`](Self::lookup) has
     /// asked. Runs while a request waits, so it must be bounded in time.
     fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
@@ -120,6 +130,10 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
         (**self).lookup(header)
     }
 
+    fn epoch(&self) -> Option<u64> {
+        (**self).epoch()
+    }
+
     fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
         (**self).refresh(header)
     }
@@ -137,11 +151,16 @@ impl KeySource for VerifyingKey {
             _ => Lookup::WrongAlgorithm,
         }
     }
+
+    fn epoch(&self) -> Option<u64> {
+        Some(0)
+    }
 }
 
 /// A [`KeySource`] whose type is forgotten. Only the cold path pays for a box.
 pub(crate) trait ErasedKeySource: Send + Sync {
     fn lookup(&self, header: &Header) -> Lookup;
+    fn epoch(&self) -> Option<u64>;
     fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a>;
     fn keys_status(&self) -> Option<KeysStatus>;
 }
@@ -151,6 +170,10 @@ type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> +
 impl<K: KeySource> ErasedKeySource for K {
     fn lookup(&self, header: &Header) -> Lookup {
         KeySource::lookup(self, header)
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        KeySource::epoch(self)
     }
 
     fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a> {

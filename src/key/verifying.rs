@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 
+use super::identity::KeyIdentity;
 use super::{decoding, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{self, Material, Verify};
@@ -21,6 +22,7 @@ struct Inner {
     algorithm: Algorithm,
     key_id: Option<Box<str>>,
     verifier: Arc<dyn Verify>,
+    identity: KeyIdentity,
 }
 
 impl VerifyingKey {
@@ -110,6 +112,7 @@ impl VerifyingKey {
             algorithm: self.0.algorithm,
             key_id: Some(key_id.into().into_boxed_str()),
             verifier: Arc::clone(&self.0.verifier),
+            identity: self.0.identity,
         }))
     }
 
@@ -133,13 +136,20 @@ impl VerifyingKey {
         key_id: Option<&str>,
     ) -> Result<Self, KeyProblem> {
         let verifier = crypto::verifier(algorithm, material)?.into();
-        Ok(Self(Arc::new(Inner { algorithm, key_id: key_id.map(Into::into), verifier })))
+        let identity = KeyIdentity::new(algorithm, material);
+        let key_id = key_id.map(Into::into);
+        Ok(Self(Arc::new(Inner { algorithm, key_id, verifier, identity })))
     }
 
     /// Whether `signature` is this key's, for a token that names `algorithm`.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         // RFC 8725 §3.1: enforced at the time of use, whatever a key source has answered.
         self.is_for(algorithm) && self.0.verifier.verify(message, signature)
+    }
+
+    /// What stays the same when the key is read again.
+    pub(crate) fn identity(&self) -> KeyIdentity {
+        self.0.identity
     }
 
     pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {

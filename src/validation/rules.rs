@@ -98,6 +98,16 @@ impl Rules {
         self.validation.kind.check_header(header)
     }
 
+    /// Whether the dates of a token that was good once still are.
+    pub(crate) fn is_in_time(&self, claims: &Registered, now: NumericDate) -> bool {
+        self.validation.check_dates(claims, now).is_ok()
+    }
+
+    /// From when on a token is of no use any more, whatever happens.
+    pub(crate) fn over_at(&self, claims: &Registered) -> Option<NumericDate> {
+        Some(claims.expires_at()?.saturating_add(self.validation.leeway))
+    }
+
     /// Checks the claims of a token whose signature was good.
     pub(crate) fn check(&self, statement: &Statement, now: NumericDate) -> Result<(), AuthError> {
         // What kind of token it is comes first: it is the better answer to an ID token than its

@@ -1,6 +1,6 @@
 //! What refusals look like: every reason, every renderer, and what may happen on the way out.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use tower_bearer::policy::scope;
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
-    Algorithm, BearerLayer, Header, Json, KeySource, KeysUnavailable, Lookup, ProblemJson, Reason,
-    Rejection, Render, require,
+    Algorithm, BearerLayer, Header, Json, KeySource, KeysUnavailable, Lookup, MemoryRevocations,
+    ProblemJson, Reason, Rejection, Render, Revocation, require,
 };
 use tower_http::cors::CorsLayer;
 
 use crate::support::{
-    Answer, PLAIN, User, WithBearer, challenge, get, good, invalid_token, key, send, token,
-    validation, verifier_of, verifier_with,
+    Answer, ISSUER, NOW, PLAIN, User, WithBearer, challenge, get, good, invalid_token, key, send,
+    token, validation, verifier_of, verifier_with,
 };
 
 /// Keys that are never there.
@@ -37,11 +37,15 @@ impl KeySource for Down {
     }
 }
 
-/// A layer that can refuse for every reason: its key has a name, and tokens may be a day old.
+/// A layer that can refuse for every reason: its key has a name, tokens may be a day old, and one of them
+/// was revoked.
 fn layer() -> BearerLayer<User> {
     let named = key().with_key_id("known").verifying_key();
     let validation = validation().with_max_age(Duration::from_secs(24 * 60 * 60));
-    BearerLayer::new(verifier_with(named, validation))
+    let revocations = MemoryRevocations::new();
+    let expires_at = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 900);
+    revocations.revoke(Revocation::token(ISSUER, "stolen", expires_at));
+    BearerLayer::new(verifier_with(named, validation).with_revocations(revocations))
 }
 
 fn app<R: Render<Body>>(layer: BearerLayer<User, R>) -> Router {
@@ -160,6 +164,12 @@ fn refusals() -> Vec<(Reason, Request<Body>, u16, Option<String>)> {
             401,
             invalid("The token is for another audience"),
         ),
+        (
+            Reason::Revoked,
+            signed(token().claim("jti", "stolen")),
+            401,
+            invalid("The token was revoked"),
+        ),
         (Reason::InsufficientScope, get("/scope").bearer(good()), 403, Some(scope)),
         (Reason::Forbidden, get("/role").bearer(good()), 403, Some(PLAIN.into())),
         (Reason::ClaimsMismatch, signed(token().claim("email", 1)), 403, Some(PLAIN.into())),
@@ -172,6 +182,7 @@ async fn every_refusal_has_its_status_and_challenge_and_an_empty_body() {
     // RFC 6750 §3.1: invalid_token is answered with 401
     // RFC 6750 §3.1: no error codes but the registered ones
     // RFC 6750 §3.1: no error code where scopes would not help
+    // RFC 6750 §3.1: a revoked token is invalid_token
     let app = app(layer());
     for (reason, request, status, challenge) in refusals() {
         let answer = send(&app, request).await;

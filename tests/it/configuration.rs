@@ -229,6 +229,8 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
         "realm = \"api\"",
         "sources = [\"authorization\"]",
         "max_token_bytes = 16384",
+        "entries = 4096",
+        "bytes = 16777216",
         "leeway = \"1m\"",
         "\"/realm_access/roles\"",
         "\"/resource_access/https:~1~1api.example.com/roles\"",
@@ -244,6 +246,19 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
     }
     let again = Config::from_toml(&printed).unwrap().in_force().unwrap();
     assert_eq!(again.to_toml(), printed);
+}
+
+#[test]
+fn cache_is_of_the_size_that_is_given_and_off_without_entries() {
+    let stats_of = |cache: serde_json::Value| {
+        let mut whole = config(&json!({}));
+        whole["cache"] = cache;
+        let config = Config::from_json(&whole.to_string()).unwrap();
+        config.verifier::<User>(&config.issuers().unwrap()).cache_stats()
+    };
+
+    assert!(stats_of(json!({ "bytes": 1_000_000 })).is_some());
+    assert!(stats_of(json!({ "entries": 0 })).is_none());
 }
 
 #[test]

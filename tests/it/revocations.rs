@@ -61,6 +61,7 @@ async fn lacks(app: &Router, token: &TestToken) {
 
 #[tokio::test]
 async fn revoked_token_is_refused_and_others_are_not() {
+    // RFC 7009 §3: a revoked token is refused although nothing else is wrong with it
     let view = revocations();
     let app = app(&view);
     is_in(&app, &full()).await;

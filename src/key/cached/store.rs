@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +37,7 @@ pub(super) struct Store {
 
 struct Held {
     keys: KeySet,
+    epoch: u64,
     dropped: HashSet<Box<str>>,
     /// `None` is forever.
     usable_until: Option<Instant>,
@@ -101,6 +102,13 @@ impl Store {
             Lookup::Unknown => Lookup::Refresh,
             answer => answer,
         }
+    }
+
+    /// Another one each time what look-ups read was replaced. `None` when time alone may change what they
+    /// answer: there are no keys, or they are too old.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        let held = self.held.load();
+        held.as_deref().filter(|held| held.is_usable()).map(|held| held.epoch)
     }
 
     pub(super) fn has_keys(&self) -> bool {
@@ -204,9 +212,13 @@ impl Store {
 
     /// Shows look-ups what is there now.
     fn publish(&self, state: &State) {
+        // One count for all sources, so that a source which begins anew does not count from the start.
+        static PUBLISHED: AtomicU64 = AtomicU64::new(0);
+        let epoch = PUBLISHED.fetch_add(1, Ordering::Relaxed);
         self.held.store(state.schedule.keys().map(|span| {
             Arc::new(Held {
                 keys: state.keys.without(&state.dropped),
+                epoch,
                 dropped: state.dropped.clone(),
                 usable_until: self.began.checked_add(span.usable_until),
             })

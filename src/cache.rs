@@ -1,0 +1,253 @@
+//! What was worked out for a token, kept for the next time it comes.
+//!
+//! A reader never waits and never writes what another core reads: a slot is read as [`arc_swap`] reads,
+//! and a mark is set only where it is not set yet. Only whoever brings something new writes. What is kept
+//! for a token must be judged each time by whoever asks; nothing here knows what a token is.
+
+mod counters;
+mod table;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::OnceLock;
+
+pub use counters::CacheStats;
+pub(crate) use table::Bounds;
+
+use self::counters::Counters;
+use self::table::{Entry, Table};
+use crate::claims::NumericDate;
+
+/// Values by token.
+pub(crate) struct Cache<V> {
+    bounds: Bounds,
+    /// Made when the first value comes.
+    table: OnceLock<Table<V>>,
+    counters: Counters,
+    hasher: RandomState,
+}
+
+/// What is to be done with a value that was found.
+pub(crate) enum Verdict<R> {
+    /// It is as good as new.
+    Good(R),
+    /// It cannot be used now, but perhaps later.
+    NotNow,
+    /// It will never be good again.
+    Over,
+}
+
+impl<V> Cache<V> {
+    /// There must be room for one entry.
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            table: OnceLock::new(),
+            counters: Counters::default(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Finds what is kept for a token, if the judge finds it good.
+    pub(crate) fn find<R>(&self, token: &str, judge: impl FnOnce(&V) -> Verdict<R>) -> Option<R> {
+        let found = self.table.get().and_then(|table| {
+            let (slot, entry) = table.find(self.hash(token), token)?;
+            match judge(&entry.value) {
+                Verdict::Good(answer) => {
+                    entry.mark_as_used();
+                    Some(answer)
+                }
+                Verdict::NotNow => None,
+                Verdict::Over => {
+                    table.remove(slot, &entry);
+                    None
+                }
+            }
+        });
+        self.counters.count_look_up(found.is_some());
+        found
+    }
+
+    /// Keeps a value for a token, in place of others if need be, until it is of no use to anybody.
+    pub(crate) fn insert(&self, token: &str, value: V, until: NumericDate, now: NumericDate) {
+        let entry = Entry::new(self.hash(token), token, value, until);
+        // One that would push out many others is not worth them.
+        if entry.bytes() > self.bounds.bytes / 4 {
+            return;
+        }
+        let table = self.table.get_or_init(|| Table::new(self.bounds));
+        self.counters.count_evictions(table.insert(entry, now));
+    }
+
+    /// Counts since the beginning, and what is here now.
+    pub(crate) fn stats(&self) -> CacheStats {
+        let (entries, bytes) = self.table.get().map_or((0, 0), Table::size);
+        self.counters.stats(entries, bytes)
+    }
+
+    /// Of the end of the signature: it is different for every token, and short. Who knows no token
+    /// cannot aim at what is kept for another, because the hash has a random key and only what was
+    /// verified is kept.
+    fn hash(&self, token: &str) -> u64 {
+        let bytes = token.as_bytes();
+        let end = &bytes[bytes.len().saturating_sub(HASHED)..];
+        self.hasher.hash_one(end)
+    }
+}
+
+const HASHED: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> NumericDate {
+        NumericDate::from_seconds(seconds)
+    }
+
+    /// What is found, and whether it is to be thrown away.
+    fn find<V: Clone>(cache: &Cache<V>, token: &str) -> Option<V> {
+        cache.find(token, |value| Verdict::Good(value.clone()))
+    }
+
+    /// What stands in the table is what is counted.
+    fn is_consistent<V>(cache: &Cache<V>) {
+        let CacheStats { entries, bytes, .. } = cache.stats();
+        let table = cache.table.get().unwrap();
+        assert_eq!(table.count(), (entries, bytes));
+        assert!(entries <= cache.bounds.entries.next_multiple_of(4), "{entries}");
+        assert!(bytes <= cache.bounds.bytes, "{bytes}");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u8, i64),
+        Find(u8),
+        NotNow(u8),
+        Over(u8),
+        Pass(i64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (any::<u8>(), 1..50_i64).prop_map(|(token, lives)| Step::Insert(token, lives)),
+            any::<u8>().prop_map(Step::Find),
+            any::<u8>().prop_map(Step::NotNow),
+            any::<u8>().prop_map(Step::Over),
+            (0..20_i64).prop_map(Step::Pass),
+        ]
+    }
+
+    proptest! {
+        /// It may have forgotten, and has never made anything up.
+        #[test]
+        fn finds_what_a_map_holds_or_nothing(
+            entries in 1..40_usize, bytes in 2_000..20_000_usize,
+            steps in proptest::collection::vec(step(), 1..300),
+        ) {
+            let cache = Cache::new(Bounds { entries, bytes });
+            let mut model = HashMap::new();
+            let (mut now, mut value, mut asked) = (0, 0_u32, 0);
+            for step in steps {
+                match step {
+                    Step::Insert(token, lives) => {
+                        value += 1;
+                        let name = token.to_string();
+                        cache.insert(&name, value, at(now + lives), at(now));
+                        model.insert(name, value);
+                        prop_assert_eq!(find(&cache, &token.to_string()), Some(value));
+                        asked += 1;
+                        is_consistent(&cache);
+                    }
+                    Step::Find(token) => {
+                        let found = find(&cache, &token.to_string());
+                        asked += 1;
+                        prop_assert!(found.is_none() || found == model.get(&token.to_string()).copied());
+                    }
+                    Step::NotNow(token) => {
+                        let before = cache.stats().entries;
+                        let found = cache.find(&token.to_string(), |_| Verdict::<()>::NotNow);
+                        asked += 1;
+                        prop_assert_eq!((found, cache.stats().entries), (None, before));
+                    }
+                    Step::Over(token) => {
+                        let found = cache.find(&token.to_string(), |_| Verdict::<()>::Over);
+                        asked += 2;
+                        prop_assert!(found.is_none() && find(&cache, &token.to_string()).is_none());
+                        model.remove(&token.to_string());
+                    }
+                    Step::Pass(seconds) => now += seconds,
+                }
+            }
+            let CacheStats { hits, misses, .. } = cache.stats();
+            prop_assert_eq!(hits + misses, asked);
+        }
+    }
+
+    #[test]
+    fn almost_all_of_what_fits_is_found() {
+        let cache = Cache::new(Bounds { entries: 4096, bytes: usize::MAX });
+        let tokens: Vec<String> = (0..3400).map(|n| format!("token number {n}")).collect();
+        for token in &tokens {
+            cache.insert(token, (), at(1), at(0));
+        }
+
+        let found = tokens.iter().filter(|token| find(&cache, token).is_some()).count();
+
+        // At five sixths of the slots.
+        assert!(found > 3280, "{found}");
+    }
+
+    #[test]
+    fn what_has_expired_goes_when_others_come() {
+        let cache = Cache::new(Bounds { entries: 64, bytes: usize::MAX });
+        for n in 0..32 {
+            cache.insert(&format!("old {n}"), (), at(10), at(0));
+        }
+        for n in 0..16 {
+            cache.insert(&format!("new {n}"), (), at(99), at(10));
+        }
+
+        assert_eq!(cache.stats().entries, 16);
+        assert_eq!(cache.stats().evictions, 0);
+    }
+
+    #[test]
+    fn many_threads_find_their_own_and_leave_the_counts_right() {
+        let cache = Cache::new(Bounds { entries: 64, bytes: 20_000 });
+        thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let cache = &cache;
+                scope.spawn(move || {
+                    let mut random = thread + 1;
+                    for _ in 0..20_000 {
+                        random ^= random << 13;
+                        random ^= random >> 7;
+                        random ^= random << 17;
+                        let token = (random % 200).to_string();
+                        match cache.find(&token, |value: &String| {
+                            assert_eq!(*value, token);
+                            if random % 31 == 0 { Verdict::Over } else { Verdict::Good(()) }
+                        }) {
+                            Some(()) => {}
+                            None => cache.insert(&token, token.clone(), at(9), at(0)),
+                        }
+                    }
+                });
+            }
+        });
+
+        let table = cache.table.get().unwrap();
+        let CacheStats { entries, bytes, hits, misses, .. } = cache.stats();
+        assert_eq!(table.count(), (entries, bytes));
+        assert_eq!(hits + misses, 80_000);
+    }
+}

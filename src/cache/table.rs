@@ -1,0 +1,261 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+use arc_swap::{ArcSwapOption, Guard};
+use zeroize::Zeroizing;
+
+use crate::claims::NumericDate;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { entries: 4096, bytes: 16 * 1024 * 1024 }
+    }
+}
+
+/// A token and what is kept for it.
+pub(super) struct Entry<V> {
+    hash: u64,
+    /// Whoever reads this memory later shall not find a token in it.
+    token: Zeroizing<Box<[u8]>>,
+    pub(super) value: V,
+    until: NumericDate,
+    /// Asked for since a newcomer last looked for a place here.
+    used: AtomicBool,
+}
+
+impl<V> Entry<V> {
+    pub(super) fn new(hash: u64, token: &str, value: V, until: NumericDate) -> Self {
+        let token = Zeroizing::new(token.as_bytes().into());
+        Self { hash, token, value, until, used: AtomicBool::new(false) }
+    }
+
+    /// What is counted for it: the token, as much again for what was read from it, and what surrounds
+    /// both.
+    pub(super) fn bytes(&self) -> usize {
+        2 * self.token.len() + size_of::<Self>() + AROUND
+    }
+
+    pub(super) fn mark_as_used(&self) {
+        // Only if it is not: to write makes other cores fetch the line again.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_of(&self, hash: u64, token: &str) -> bool {
+        self.hash == hash && **self.token == *token.as_bytes()
+    }
+}
+
+/// Slots in groups of four. A token may stand in any slot of two groups, so that the table can be almost
+/// full before one that is still wanted has to go.
+pub(super) struct Table<V> {
+    groups: Box<[Group<V>]>,
+    most_bytes: usize,
+    entries: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Where the next newcomer looks for what has expired.
+    hand: AtomicUsize,
+}
+
+#[repr(align(64))]
+struct Group<V> {
+    /// A part of the hash of what stands in each slot: most others are passed over without being
+    /// looked at. May be out of date, which makes a miss.
+    tags: [AtomicU32; WAYS],
+    slots: [ArcSwapOption<Entry<V>>; WAYS],
+}
+
+/// Where something stands.
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    group: usize,
+    way: usize,
+}
+
+type Found<V> = Guard<Option<Arc<Entry<V>>>>;
+
+/// An entry that stays for as long as it is looked at.
+pub(super) struct Kept<V>(Found<V>);
+
+impl<V> std::ops::Deref for Kept<V> {
+    type Target = Entry<V>;
+
+    fn deref(&self) -> &Entry<V> {
+        self.0.as_ref().expect("was looked at before it was wrapped")
+    }
+}
+
+impl<V> Table<V> {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let group = || Group {
+            tags: [const { AtomicU32::new(0) }; WAYS],
+            slots: std::array::from_fn(|_| ArcSwapOption::empty()),
+        };
+        let groups =
+            std::iter::repeat_with(group).take(bounds.entries.div_ceil(WAYS).max(1)).collect();
+        Self {
+            groups,
+            most_bytes: bounds.bytes,
+            entries: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            hand: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.entries.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn find(&self, hash: u64, token: &str) -> Option<(Slot, Kept<V>)> {
+        self.places(hash).find_map(|slot| {
+            if self.tag(slot).load(Ordering::Relaxed) != tag(hash) {
+                return None;
+            }
+            let found = self.slot(slot).load();
+            let is_it = found.as_ref().is_some_and(|entry| entry.is_of(hash, token));
+            is_it.then(|| (slot, Kept(found)))
+        })
+    }
+
+    /// Removes an entry, unless another has taken its place.
+    pub(super) fn remove(&self, slot: Slot, entry: &Kept<V>) -> bool {
+        let was = self.slot(slot).compare_and_swap(&entry.0, None);
+        let is_gone = std::ptr::eq(Self::address(&was), Self::address(&entry.0));
+        if is_gone {
+            self.count_out(entry);
+        }
+        is_gone
+    }
+
+    /// Puts an entry into the place of the one that is needed least, and returns how many had to go
+    /// although they had not expired.
+    pub(super) fn insert(&self, entry: Entry<V>, now: NumericDate) -> u64 {
+        let (slot, is_replaced) = self.place_for(&entry, now);
+        // Counted before anybody can remove it again.
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
+        let tag = tag(entry.hash);
+        let before = self.slot(slot).swap(Some(Arc::new(entry)));
+        self.tag(slot).store(tag, Ordering::Relaxed);
+        let mut evictions = 0;
+        if let Some(before) = before {
+            evictions += u64::from(!is_replaced && before.until > now);
+            self.count_out(&before);
+        }
+        evictions + self.make_room(now, slot)
+    }
+
+    fn place_for(&self, newcomer: &Entry<V>, now: NumericDate) -> (Slot, bool) {
+        let mut free = [(0, None), (0, None)];
+        let mut unused = None;
+        for (at, slot) in self.places(newcomer.hash).enumerate() {
+            let found = self.slot(slot).load();
+            match &*found {
+                // Somebody else was quicker.
+                Some(entry) if *entry.token == *newcomer.token => return (slot, true),
+                Some(entry) if entry.until > now => {
+                    // Whoever is not asked for until the next newcomer comes makes room for it.
+                    if !entry.used.swap(false, Ordering::Relaxed) {
+                        unused.get_or_insert(slot);
+                    }
+                }
+                Some(_) | None => {
+                    let (count, first) = &mut free[at / WAYS];
+                    *count += 1;
+                    first.get_or_insert(slot);
+                }
+            }
+        }
+        // The emptier group, so that few groups are full before the table is.
+        let [(first, slot), (second, other)] = free;
+        let free = if first >= second { slot } else { other };
+        // If all were used, any will do, and the hash is as good as a die.
+        let [first, second] = self.groups_of(newcomer.hash);
+        let die = tag(newcomer.hash) as usize;
+        let any = Slot { group: if die & WAYS == 0 { first } else { second }, way: die % WAYS };
+        (free.or(unused).unwrap_or(any), false)
+    }
+
+    /// Walks on from slot to slot: some steps in any case, to find what has expired, and more while
+    /// there are too many bytes.
+    fn make_room(&self, now: NumericDate, newcomer: Slot) -> u64 {
+        let slots = self.groups.len() * WAYS;
+        let mut evictions = 0;
+        // Twice around, because the first time may only find that all were used.
+        for step in 0..2 * slots {
+            let is_full = self.bytes.load(Ordering::Relaxed) > self.most_bytes;
+            if step >= SWEPT && !is_full {
+                break;
+            }
+            let at = self.hand.fetch_add(1, Ordering::Relaxed) % slots;
+            let slot = Slot { group: at / WAYS, way: at % WAYS };
+            let found = self.slot(slot).load();
+            let Some(entry) = &*found else { continue };
+            let has_expired = entry.until <= now;
+            let is_newcomer = slot.group == newcomer.group && slot.way == newcomer.way;
+            let must_go = is_full && !is_newcomer && !entry.used.swap(false, Ordering::Relaxed);
+            if (has_expired || must_go) && self.remove(slot, &Kept(found)) {
+                evictions += u64::from(!has_expired);
+            }
+        }
+        evictions
+    }
+
+    fn count_out(&self, entry: &Entry<V>) {
+        self.entries.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
+    }
+
+    fn places(&self, hash: u64) -> impl Iterator<Item = Slot> {
+        let groups = self.groups_of(hash);
+        groups.into_iter().flat_map(|group| (0..WAYS).map(move |way| Slot { group, way }))
+    }
+
+    fn groups_of(&self, hash: u64) -> [usize; 2] {
+        // The high half of a product: evenly spread, for any number of groups.
+        let of = |half: u64| ((half * self.groups.len() as u64) >> 32) as usize;
+        [of(hash & 0xffff_ffff), of(hash >> 32)]
+    }
+
+    fn slot(&self, Slot { group, way }: Slot) -> &ArcSwapOption<Entry<V>> {
+        &self.groups[group].slots[way]
+    }
+
+    fn tag(&self, Slot { group, way }: Slot) -> &AtomicU32 {
+        &self.groups[group].tags[way]
+    }
+
+    fn address(found: &Found<V>) -> *const Entry<V> {
+        found.as_ref().map_or(std::ptr::null(), Arc::as_ptr)
+    }
+}
+
+/// Bits that have the least part in where a token stands.
+#[expect(clippy::cast_possible_truncation, reason = "it is about bits")]
+fn tag(hash: u64) -> u32 {
+    (hash as u32) ^ ((hash >> 32) as u32).rotate_left(16)
+}
+
+const WAYS: usize = 4;
+/// How many slots a newcomer looks into for what has expired.
+const SWEPT: usize = 4;
+/// The counts of an `Arc`, and what an allocator adds.
+const AROUND: usize = 32;
+
+#[cfg(test)]
+impl<V> Table<V> {
+    /// What stands in the slots: how many, and their bytes.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let slots = self.groups.iter().flat_map(|group| &group.slots);
+        let entries = slots.filter_map(|slot| slot.load_full());
+        entries.fold((0, 0), |(all, bytes), entry| (all + 1, bytes + entry.bytes()))
+    }
+}

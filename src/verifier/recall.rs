@@ -1,0 +1,122 @@
+//! Tokens that were verified before: what may have changed since is checked each time, and nothing else.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cache::Verdict;
+use crate::claims::{NumericDate, Verified};
+use crate::issuers::{Trust, Trusted};
+use crate::key::{KeyIdentity, Lookup};
+use crate::revoke::{self, Revocations};
+use crate::token::MAX_CANDIDATES;
+
+/// A verified token, and by what it was found to be good.
+pub(super) struct Remembered<C> {
+    verified: Verified<C>,
+    /// The issuer by whose rules it was judged.
+    issuer: u64,
+    key: KeyIdentity,
+    /// Read before the key was looked up; [`UNKNOWN`] has it looked up again each time.
+    keys_epoch: AtomicU64,
+    /// Read before the revocations were.
+    revocations_epoch: AtomicU64,
+}
+
+/// What has to be read before a token is verified, to know afterwards what it was verified against.
+pub(super) struct Epochs {
+    keys: u64,
+    revocations: u64,
+}
+
+impl Epochs {
+    pub(super) fn read(trusted: &Trusted, revocations: Option<&dyn Revocations>) -> Self {
+        Self {
+            keys: trusted.keys.epoch().unwrap_or(UNKNOWN),
+            revocations: revocations.map_or(0, Revocations::epoch),
+        }
+    }
+}
+
+impl<C> Remembered<C> {
+    pub(super) fn new(
+        verified: Verified<C>,
+        trusted: &Trusted,
+        key: KeyIdentity,
+        epochs: &Epochs,
+    ) -> Self {
+        Self {
+            verified,
+            issuer: trusted.number(),
+            key,
+            keys_epoch: AtomicU64::new(epochs.keys),
+            revocations_epoch: AtomicU64::new(epochs.revocations),
+        }
+    }
+
+    /// Says whether the token would be found good once more, if it came for the first time.
+    pub(super) fn judge(
+        &self,
+        trust: &Trust,
+        revocations: Option<&dyn Revocations>,
+        now: NumericDate,
+    ) -> Verdict<Verified<C>> {
+        let issuer = self.verified.principal().issuer();
+        let verdict = trust.with_same(issuer, self.issuer, |trusted| {
+            let claims = self.verified.principal().registered();
+            if !trusted.rules.is_in_time(claims, now) {
+                return Verdict::Over;
+            }
+            match self.judge_key(trusted) {
+                Verdict::Good(()) => {}
+                Verdict::NotNow => return Verdict::NotNow,
+                Verdict::Over => return Verdict::Over,
+            }
+            match revocations.map(|view| self.judge_revocations(trusted, view)) {
+                None | Some(Verdict::Good(())) => Verdict::Good(self.verified.clone()),
+                Some(Verdict::NotNow) => Verdict::NotNow,
+                Some(Verdict::Over) => Verdict::Over,
+            }
+        });
+        // The issuer is gone, or has come back with other keys or rules.
+        verdict.unwrap_or(Verdict::Over)
+    }
+
+    fn judge_key(&self, trusted: &Trusted) -> Verdict<()> {
+        let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
+        if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
+            return Verdict::Good(());
+        }
+        match trusted.keys.lookup(self.verified.principal().header()) {
+            Lookup::Found(candidates) => {
+                let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
+                if keys.any(|key| key.identity() == self.key) {
+                    self.keys_epoch.store(epoch, Ordering::Release);
+                    Verdict::Good(())
+                } else {
+                    Verdict::Over
+                }
+            }
+            // It may come back when it was waited for.
+            Lookup::Refresh => Verdict::NotNow,
+            Lookup::Unknown | Lookup::WrongAlgorithm => Verdict::Over,
+        }
+    }
+
+    fn judge_revocations(&self, trusted: &Trusted, view: &dyn Revocations) -> Verdict<()> {
+        let epoch = view.epoch();
+        if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.whole().is_ok() {
+            return Verdict::Good(());
+        }
+        let claims = self.verified.principal().registered();
+        match revoke::check(view, claims, &trusted.rules) {
+            Ok(()) => {
+                self.revocations_epoch.store(epoch, Ordering::Release);
+                Verdict::Good(())
+            }
+            // Revocations may be taken back, and a view may become whole.
+            Err(_) => Verdict::NotNow,
+        }
+    }
+}
+
+/// No epoch that was read: sources that cannot tell theirs are asked each time.
+const UNKNOWN: u64 = u64::MAX;
