@@ -15,6 +15,9 @@
 //! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`), which decides where roles
 //!   and scopes are and how ID tokens are told apart
 //! - `LEEWAY`: by how many seconds clocks may differ, 60 by default
+//! - `REVOKED_JTI_FILE`: a file with the `jti` of a revoked token on each line (`#` begins a comment),
+//!   which is looked at every 5 seconds; tokens without `jti` are then refused. A line that is taken out
+//!   counts until the program starts again
 //! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the variables
 //!   above but `ADDR`; see `tower_bearer::Config`
 //! - `RUST_LOG`: what to log; `tower_bearer=debug` shows why each request was refused
@@ -24,7 +27,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,7 +39,8 @@ use tokio::net::TcpListener;
 use tower_bearer::policy::{role, scope};
 use tower_bearer::{
     Algorithm, BearerLayer, CachedKeys, Claims, Config, ConfigError, FileKeys, HttpFetch, Issuers,
-    KeyFile, KeySet, Preset, RemoteKeys, Validation, Verifier, VerifyingKey, require,
+    KeyFile, KeySet, MemoryRevocations, Preset, RemoteKeys, Revocation, RevocationKind, Validation,
+    Verifier, VerifyingKey, require,
 };
 
 /// Whatever the provider puts into its tokens.
@@ -94,7 +99,8 @@ async fn maybe(claims: Option<Claims<AnyClaims>>) -> Json<Value> {
 
 fn configured(file: &str) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
     let wrong_in = |error: ConfigError| wrong("CONFIG", format_args!("{file}: {error}"));
-    let variables = ["ISSUER", "AUDIENCE", "ALGORITHMS", "TOKEN_TYPE", "PRESET", "LEEWAY"];
+    let variables =
+        ["ISSUER", "AUDIENCE", "ALGORITHMS", "TOKEN_TYPE", "PRESET", "LEEWAY", "REVOKED_JTI_FILE"];
     if let Some(other) = variables.into_iter().chain(KEYS).find(|name| set(name).is_some()) {
         return Err(format!("CONFIG and {other} are both set; leave one out").into());
     }
@@ -144,8 +150,57 @@ fn from_variables() -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
         };
         wrong(variable, error)
     })?;
-    let layer = BearerLayer::new(Verifier::for_issuers(&issuers));
-    Ok((issuers, layer))
+    let mut verifier = Verifier::for_issuers(&issuers);
+    if let Some(file) = set("REVOKED_JTI_FILE") {
+        let revocations = MemoryRevocations::new().with_kinds([RevocationKind::Token]);
+        revoke_listed(file, issuer, revocations.clone())
+            .map_err(|error| wrong("REVOKED_JTI_FILE", error))?;
+        verifier = verifier.with_revocations(revocations);
+    }
+    Ok((issuers, BearerLayer::new(verifier)))
+}
+
+/// Revokes what the file lists, now and again when it changes.
+fn revoke_listed(file: String, issuer: String, view: MemoryRevocations) -> Result<(), String> {
+    let read = |file: &str, text: io::Result<String>| {
+        let listed = text.map_err(|error| error.to_string()).and_then(|text| listed(&text));
+        listed.map_err(|problem| format!("{file}: {problem}"))
+    };
+    // When they expire is not listed, so they are kept.
+    let expires_at = UNIX_EPOCH + Duration::from_secs(u32::MAX.into());
+    let revoke = move |id: &String| view.revoke(Revocation::token(&issuer, id, expires_at));
+    let mut last = read(&file, std::fs::read_to_string(&file));
+    last.as_ref().map(|ids| ids.iter().for_each(&revoke)).map_err(String::clone)?;
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let now = read(&file, tokio::fs::read_to_string(&file).await);
+            match &now {
+                _ if now == last => {}
+                // What is listed no more stays revoked: the file may be half written.
+                Ok(ids) => ids.iter().for_each(&revoke),
+                Err(problem) => {
+                    tracing::warn!("REVOKED_JTI_FILE: {problem}; what was listed stays revoked");
+                }
+            }
+            last = now;
+        }
+    });
+    Ok(())
+}
+
+fn listed(text: &str) -> Result<Vec<String>, String> {
+    let mut ids = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.split_once('#').map_or(line, |(line, _)| line).trim();
+        if line.contains(char::is_whitespace) {
+            return Err(format!("line {number}: one `jti` on each line, without blanks"));
+        }
+        if !line.is_empty() {
+            ids.push(line.to_owned());
+        }
+    }
+    Ok(ids)
 }
 
 enum Keys {

@@ -71,6 +71,8 @@ pub enum Reason {
     WrongAudience,
     /// The token, its session, or everything of its subject or client was revoked.
     Revoked,
+    /// Whom the token speaks for is not active any more, says the check that was asked.
+    Inactive,
 
     /// A scope is missing that would let the request through.
     InsufficientScope,
@@ -83,6 +85,8 @@ pub enum Reason {
     KeysUnavailable,
     /// Whether the token was revoked cannot be told right now.
     RevocationsUnavailable,
+    /// Whether whom the token speaks for is still active cannot be told right now.
+    ActiveCheckFailed,
 
     /// A guard or extractor runs where no [`BearerLayer`](crate::BearerLayer) has been.
     LayerMissing,
@@ -117,11 +121,13 @@ impl Reason {
             Self::WrongIssuer => "wrong_issuer",
             Self::WrongAudience => "wrong_audience",
             Self::Revoked => "revoked",
+            Self::Inactive => "inactive",
             Self::InsufficientScope => "insufficient_scope",
             Self::Forbidden => "forbidden",
             Self::ClaimsMismatch => "claims_mismatch",
             Self::KeysUnavailable => "keys_unavailable",
             Self::RevocationsUnavailable => "revocations_unavailable",
+            Self::ActiveCheckFailed => "active_check_failed",
             Self::LayerMissing => "layer_missing",
             Self::ClaimsTypeMissing => "claims_type_missing",
         }
@@ -192,6 +198,13 @@ impl AuthError {
         )
     }
 
+    /// Why the check failed, the log has heard already.
+    #[cfg(feature = "active")]
+    pub(crate) fn active_check_failed(failure: Arc<dyn Error + Send + Sync>) -> Self {
+        let source = Some(Box::new(failure) as _);
+        Self::unavailable(Reason::ActiveCheckFailed, ACTIVE_CHECK_RETRY, true, source)
+    }
+
     fn unavailable(
         reason: Reason,
         retry_after: Duration,
@@ -219,7 +232,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// An error with its reason, and the reason of that, and so on, but not endlessly: what a provider has
 /// sent may be quoted in it.
-#[cfg(feature = "refresh")]
+#[cfg(any(feature = "active", feature = "refresh"))]
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
     let mut text = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
@@ -230,9 +243,11 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-#[cfg(feature = "refresh")]
+#[cfg(any(feature = "active", feature = "refresh"))]
 const MAX_CHAIN: usize = 2000;
 
+#[cfg(feature = "active")]
+const ACTIVE_CHECK_RETRY: Duration = Duration::from_secs(5);
 const MAX_SHOWN: usize = 200;
 
 impl From<Reason> for AuthError {
@@ -284,11 +299,13 @@ impl fmt::Display for AuthError {
             Reason::WrongIssuer => "the token is from another issuer",
             Reason::WrongAudience => "the token is for another audience",
             Reason::Revoked => "the token was revoked",
+            Reason::Inactive => "whom the token speaks for is not active any more",
             Reason::InsufficientScope => "the token lacks a scope",
             Reason::Forbidden => "the token does not allow this",
             Reason::ClaimsMismatch => "the token's claims do not fit the claims type",
             Reason::KeysUnavailable => "the keys to verify the token cannot be had",
             Reason::RevocationsUnavailable => "whether the token was revoked cannot be told",
+            Reason::ActiveCheckFailed => "whether the token is still active cannot be told",
             Reason::LayerMissing => "no BearerLayer has seen this request",
             Reason::ClaimsTypeMissing => "the BearerLayer produces another claims type",
         })

@@ -62,6 +62,28 @@ pub(crate) fn restored(kind: &str, issuer: &str, name: &str) {
     let _ = (kind, issuer, name);
 }
 
+/// Reports that nobody knows whether subjects are still active.
+#[cfg(feature = "active")]
+pub(crate) fn active_check_failed(problem: &str, lets_in: bool) {
+    #[cfg(feature = "tracing")]
+    if lets_in {
+        let message = "active check failed; requests are let in without it";
+        tracing::error!(target: "tower_bearer", problem, "{message}");
+    } else {
+        let message = "active check failed; requests that need it are answered 503";
+        tracing::warn!(target: "tower_bearer", problem, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (problem, lets_in);
+}
+
+/// Reports that the check answers again.
+#[cfg(feature = "active")]
+pub(crate) fn active_check_answers_again() {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "tower_bearer", "active check answers again");
+}
+
 /// Reports that an issuer's metadata has not come, and that what it said before stays in use.
 #[cfg(feature = "jwks")]
 pub(crate) fn metadata_not_fetched(issuer: &str, problem: &str) {
@@ -143,11 +165,13 @@ fn severity(reason: Reason) -> Severity {
         | Reason::WrongIssuer
         | Reason::WrongAudience
         | Reason::Revoked
+        | Reason::Inactive
         | Reason::InsufficientScope
         | Reason::Forbidden => Severity::Stranger,
-        Reason::ClaimsMismatch | Reason::KeysUnavailable | Reason::RevocationsUnavailable => {
-            Severity::Operator
-        }
+        Reason::ClaimsMismatch
+        | Reason::KeysUnavailable
+        | Reason::RevocationsUnavailable
+        | Reason::ActiveCheckFailed => Severity::Operator,
         Reason::LayerMissing | Reason::ClaimsTypeMissing => Severity::Programmer,
     }
 }

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use self::recall::{Epochs, Remembered};
+use crate::active::Hook;
+#[cfg(feature = "active")]
+use crate::active::StillActive;
 use crate::cache::{Bounds, Cache, CacheStats};
 use crate::claims::{NumericDate, Verified};
 use crate::clock::{Clock, SystemClock};
@@ -46,6 +49,7 @@ pub struct Verifier<C> {
     trust: Trust,
     kind: Kind,
     revocations: Option<Arc<dyn Revocations>>,
+    active: Hook,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
     cache: Option<Arc<Cache<Remembered<C>>>>,
@@ -56,6 +60,9 @@ pub(crate) enum Attempt<C> {
     Done(Result<Verified<C>, AuthError>),
     /// The keys must be waited for: call [`Verifier::verify_after_refresh`].
     NeedsKeys,
+    /// All is good, but whether its subject is still active must be waited for: call
+    /// [`Verifier::ask_if_active`].
+    NeedsAnswer(Verified<C>),
 }
 
 impl<C> Verifier<C> {
@@ -79,6 +86,7 @@ impl<C> Verifier<C> {
             trust,
             kind: Kind::Access,
             revocations: None,
+            active: Hook::default(),
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             cache: Some(Arc::new(Cache::new(Bounds::default()))),
@@ -94,6 +102,15 @@ impl<C> Verifier<C> {
     pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
         self.revocations = Some(Arc::new(revocations));
         self.with_empty_cache()
+    }
+
+    /// Asks whether whom a token speaks for is still active, about every token that is good and not
+    /// revoked.
+    #[cfg(feature = "active")]
+    #[must_use]
+    pub fn with_active_check(mut self, check: StillActive) -> Self {
+        self.active = Hook::new(check);
+        self
     }
 
     /// Asks another clock for the time. For tests.
@@ -159,7 +176,8 @@ impl<C> Verifier<C> {
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Verifies a token and reads its claims.
     ///
-    /// Completes at once unless the key source has to get keys first.
+    /// Completes at once unless the key source has to get keys first, or somebody has to be asked
+    /// whether the subject is still active.
     ///
     /// # Errors
     ///
@@ -168,13 +186,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         match self.attempt(token) {
             Attempt::Done(result) => result,
             Attempt::NeedsKeys => self.verify_after_refresh(token).await,
+            Attempt::NeedsAnswer(verified) => self.ask_if_active(verified).await,
         }
     }
 
-    /// Verifies a token if the keys are at hand.
+    /// Verifies a token if all that is needed is at hand.
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
         if let Some(verified) = self.recall(token) {
-            return Attempt::Done(Ok(verified));
+            return self.recall_if_active(Ok(verified));
         }
         let (compact, trusted) = match self.parse(token) {
             Ok(parsed) => parsed,
@@ -183,8 +202,29 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let epochs = self.epochs(&trusted);
         match trusted.keys.lookup(compact.header()) {
             Lookup::Refresh => Attempt::NeedsKeys,
-            answer => Attempt::Done(self.finish(token, compact, &trusted, answer, &epochs)),
+            answer => self.recall_if_active(self.finish(token, compact, &trusted, answer, &epochs)),
         }
+    }
+
+    /// The end of an attempt: the last check, if its answer is at hand.
+    fn recall_if_active(&self, result: Result<Verified<C>, AuthError>) -> Attempt<C> {
+        let verified = match result {
+            Ok(verified) => verified,
+            Err(error) => return Attempt::Done(Err(error)),
+        };
+        match self.active.recall(verified.principal()) {
+            Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
+            None => Attempt::NeedsAnswer(verified),
+        }
+    }
+
+    /// The last check of a token that is good otherwise.
+    pub(crate) async fn ask_if_active(
+        &self,
+        verified: Verified<C>,
+    ) -> Result<Verified<C>, AuthError> {
+        self.active.ask(verified.principal()).await?;
+        Ok(verified)
     }
 
     /// Verifies a token after the key source has had one chance to get keys.
@@ -199,7 +239,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             let epochs = self.epochs(&now);
             let answer = now.keys.lookup(compact.header());
             if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
-                return self.finish(token, compact, &now, answer, &epochs);
+                let verified = self.finish(token, compact, &now, answer, &epochs)?;
+                drop((now, trusted));
+                return self.ask_if_active(verified).await;
             }
             trusted = now;
         }
@@ -272,6 +314,7 @@ impl<C> Clone for Verifier<C> {
             trust: self.trust.clone(),
             kind: self.kind,
             revocations: self.revocations.clone(),
+            active: self.active.clone(),
             clock: Arc::clone(&self.clock),
             max_token_bytes: self.max_token_bytes,
             cache: self.cache.clone(),
@@ -284,6 +327,7 @@ impl<C> fmt::Debug for Verifier<C> {
         f.debug_struct("Verifier")
             .field("trust", &self.trust)
             .field("has_revocations", &self.revocations.is_some())
+            .field("has_active_check", &self.active.is_set())
             .field("max_token_bytes", &self.max_token_bytes)
             .field("cache", &self.cache.as_ref().map(|cache| cache.stats()))
             .finish_non_exhaustive()

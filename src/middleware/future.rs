@@ -8,15 +8,14 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 use tower_service::Service;
-use zeroize::Zeroizing;
 
-use super::gate::{Admitted, Gate, Origin, Pass};
+use super::gate::{Admitted, Gate, Origin, Pass, Waiting};
 use crate::reject::{Rejection, Render, answer_refused, finish};
 
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.
     ///
-    /// Nothing is boxed unless a key has to be waited for.
+    /// Nothing is boxed unless a key, or the answer whether a subject is still active, has to be waited for.
     pub struct ResponseFuture<S, ReqBody, ResBody, C, R>
     where
         S: Service<Request<ReqBody>>,
@@ -38,7 +37,7 @@ pin_project! {
     }
 }
 
-/// A request whose token needs keys that are not here yet.
+/// A request whose token needs what is not here yet: keys, or an answer.
 struct Cold<S, ReqBody, C> {
     stage: Stage<C>,
     request: Option<Request<ReqBody>>,
@@ -46,7 +45,7 @@ struct Cold<S, ReqBody, C> {
 }
 
 enum Stage<C> {
-    /// The keys are on their way.
+    /// The keys or the answer are on their way.
     Waiting(Pin<Box<dyn Future<Output = Result<Admitted<C>, Rejection>> + Send>>),
     /// The token was accepted; the inner service is not ready yet.
     Accepted(Option<Admitted<C>>),
@@ -77,13 +76,13 @@ where
 
     pub(super) fn waiting(
         setup: Setup<C, R>,
-        (token, origin): (Zeroizing<String>, Origin),
+        (waiting, origin): (Waiting<C>, Origin),
         request: Request<ReqBody>,
         service: S,
     ) -> Self {
         let gate = Arc::clone(&setup.gate);
         let stage = Stage::Waiting(Box::pin(async move {
-            let verified = gate.decide_after_refresh(&token).await?;
+            let verified = gate.decide_after(waiting).await?;
             Ok(Admitted { verified, origin })
         }));
         let cold = Box::new(Cold { stage, request: Some(request), service });

@@ -28,8 +28,15 @@ pub(super) enum Decision<C> {
     /// It goes on: with claims, or without where tokens are optional.
     Pass(Option<Admitted<C>>),
     Refuse(Rejection),
-    /// The keys for this token must be waited for.
-    Wait(Zeroizing<String>, Origin),
+    Wait(Waiting<C>, Origin),
+}
+
+/// What must be waited for.
+pub(super) enum Waiting<C> {
+    /// The keys for this token.
+    Keys(Zeroizing<String>),
+    /// Whether whom this token speaks for is still active.
+    Answer(Verified<C>),
 }
 
 /// A token that was accepted, and where it was found.
@@ -85,7 +92,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Ok(None) if self.optional => Decision::Pass(None),
             Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
             Ok(Some((token, origin))) => match self.verifier.attempt(token) {
-                Attempt::NeedsKeys => Decision::Wait(Zeroizing::new(token.to_owned()), origin),
+                Attempt::NeedsKeys => {
+                    Decision::Wait(Waiting::Keys(Zeroizing::new(token.to_owned())), origin)
+                }
+                Attempt::NeedsAnswer(verified) => Decision::Wait(Waiting::Answer(verified), origin),
                 Attempt::Done(result) => match self.admit(result) {
                     Ok(verified) => Decision::Pass(Some(Admitted { verified, origin })),
                     Err(rejection) => Decision::Refuse(rejection),
@@ -94,9 +104,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
         }
     }
 
-    /// Decides about a token once the key source has been waited for.
-    pub(super) async fn decide_after_refresh(&self, token: &str) -> Result<Verified<C>, Rejection> {
-        self.admit(self.verifier.verify_after_refresh(token).await)
+    /// Decides about a token once what it needs has been waited for.
+    pub(super) async fn decide_after(&self, waiting: Waiting<C>) -> Result<Verified<C>, Rejection> {
+        self.admit(match waiting {
+            Waiting::Keys(token) => self.verifier.verify_after_refresh(&token).await,
+            Waiting::Answer(verified) => self.verifier.ask_if_active(verified).await,
+        })
     }
 
     fn admit(&self, result: Result<Verified<C>, AuthError>) -> Result<Verified<C>, Rejection> {

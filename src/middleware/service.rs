@@ -61,10 +61,10 @@ where
             Decision::Refuse(rejection) => ResponseFuture::refused(setup, &rejection),
             // While the request waits it holds a clone that has promised nothing, so the readiness
             // of this one (a concurrency permit, say) stays with this one.
-            Decision::Wait(token, origin) => {
+            Decision::Wait(waiting, origin) => {
                 let request = Request::from_parts(parts, body);
-                let token = (token, origin);
-                ResponseFuture::waiting(setup, token, request, self.inner.clone())
+                let waiting = (waiting, origin);
+                ResponseFuture::waiting(setup, waiting, request, self.inner.clone())
             }
         }
     }

@@ -65,6 +65,7 @@ pub(super) fn answer(reason: Reason) -> Answer {
         Reason::WrongIssuer => invalid_token("The token is from another issuer"),
         Reason::WrongAudience => invalid_token("The token is for another audience"),
         Reason::Revoked => invalid_token("The token was revoked"),
+        Reason::Inactive => invalid_token("The token is not active any more"),
 
         Reason::InsufficientScope => Answer {
             status: StatusCode::FORBIDDEN,
@@ -77,12 +78,14 @@ pub(super) fn answer(reason: Reason) -> Answer {
         Reason::Forbidden => forbidden("The token does not allow this"),
         Reason::ClaimsMismatch => forbidden("The token's claims do not fit this service"),
 
-        Reason::KeysUnavailable | Reason::RevocationsUnavailable => Answer {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            challenge: ChallengeKind::None,
-            error: "temporarily_unavailable",
-            description: "The token cannot be verified right now",
-        },
+        Reason::KeysUnavailable | Reason::RevocationsUnavailable | Reason::ActiveCheckFailed => {
+            Answer {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                challenge: ChallengeKind::None,
+                error: "temporarily_unavailable",
+                description: "The token cannot be verified right now",
+            }
+        }
 
         Reason::LayerMissing | Reason::ClaimsTypeMissing => Answer {
             status: StatusCode::INTERNAL_SERVER_ERROR,

@@ -106,6 +106,7 @@ fn command(name: &str) -> Command {
         "AUDIENCE",
         "ALGORITHMS",
         "LEEWAY",
+        "REVOKED_JTI_FILE",
     ] {
         command.env_remove(variable);
     }
@@ -322,6 +323,39 @@ pub mod resource_server {
     }
 
     #[tokio::test]
+    async fn listed_tokens_are_revoked_and_so_is_what_is_listed_later() {
+        let key = key_for(Algorithm::ES256).with_key_id("k");
+        let keys =
+            TempFile::new("revoked-jwks.json", &json!({ "keys": [key.to_jwk()] }).to_string());
+        let list = TempFile::new("revoked.txt", "# stolen\n\n t1 # on Monday\r\n");
+        let env = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS_FILE", keys.path())];
+        let env = [&env[..], &[("REVOKED_JTI_FILE", list.path())]].concat();
+        let program = Program::start("resource_server", &env);
+        let send = |id: &str| {
+            let request = program.get("/protected").bearer(token().claim("jti", id).sign(&key));
+            program.send(request)
+        };
+        let revoked = send("t1").await;
+        assert_eq!((revoked.status().as_u16(), send("t2").await.status().as_u16()), (401, 200));
+        assert!(revoked.body().contains("The token was revoked"), "{}", revoked.body());
+        assert_eq!(status(&program, "/protected", &token().without("jti"), &key).await, 401);
+
+        std::fs::write(list.path(), "t2\n").unwrap();
+
+        let written = std::time::Instant::now();
+        while send("t2").await.status() != 401 {
+            assert!(written.elapsed().as_secs() < 15, "5 seconds, and a busy machine");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        // Neither a line nor a file that goes takes a revocation back.
+        std::fs::remove_file(list.path()).unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+        for (id, expected) in [("t1", 401), ("t2", 401), ("t3", 200)] {
+            assert_eq!(send(id).await.status().as_u16(), expected, "{id}");
+        }
+    }
+
+    #[tokio::test]
     async fn secret_and_leeway_come_from_the_environment() {
         let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
         let bytes: Vec<u8> = (0..32).collect();
@@ -415,6 +449,13 @@ pub mod resource_server {
             let env = [("JWT_SECRET_KEY", ""), (variable, value)];
             let said = refusal("resource_server", &[&base[..], &env].concat());
             assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
+        }
+        let list = TempFile::new("broken-list.txt", "t1\nt2 t3\n");
+        for (file, more) in [("/nowhere/list.txt", "/nowhere/list.txt"), (list.path(), "line 2")] {
+            let said =
+                refusal("resource_server", &[&base[..], &[("REVOKED_JTI_FILE", file)]].concat());
+            assert!(said.contains("REVOKED_JTI_FILE") && said.contains(more), "{said}");
+            assert_eq!(said.trim().lines().count(), 1, "{said}");
         }
         let missing = [("JWT_SECRET_KEY", ""), ("PUBLIC_KEY_FILE", "/nowhere/key.pem")];
         let said = refusal("resource_server", &[&base[..], &missing].concat());

@@ -44,6 +44,7 @@ mod secrets;
 mod servers;
 mod several_issuers;
 mod signatures;
+mod still_active;
 mod support;
 mod test_provider;
 mod vectors;

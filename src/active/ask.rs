@@ -1,0 +1,38 @@
+use std::error::Error;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// What a check said; or why it said nothing.
+pub(super) type Answer = Result<bool, Failure>;
+
+/// Why there is no answer. Shared by all who have waited for it.
+pub(super) type Failure = Arc<dyn Error + Send + Sync>;
+
+/// Waits for an answer so long and no longer. A panic on the way is a failure and no more.
+pub(super) async fn bounded(at_most: Duration, asking: impl Future<Output = Answer>) -> Answer {
+    if Handle::try_current().is_err() {
+        return Err(failure("a check can be waited for in a tokio runtime only"));
+    }
+    // The making of the timeout in here too: there are runtimes without timers, and no way to ask.
+    let mut asking = pin!(async { timeout(at_most, asking).await });
+    let asked = poll_fn(|cx| {
+        let poll = catch_unwind(AssertUnwindSafe(|| asking.as_mut().poll(cx)));
+        poll.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    });
+    match asked.await {
+        Some(Ok(answer)) => answer,
+        Some(Err(_)) => Err(failure(format!("the check took longer than {at_most:?}"))),
+        None => Err(failure("the check panicked, or the runtime has no timers")),
+    }
+}
+
+pub(super) fn failure(problem: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+    Failure::from(problem.into())
+}

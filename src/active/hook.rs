@@ -1,0 +1,43 @@
+#[cfg(feature = "active")]
+use super::StillActive;
+use crate::claims::Principal;
+use crate::error::AuthError;
+
+/// What a verifier asks last, if anything. The only place here that knows whether the feature is on.
+#[derive(Clone, Default)]
+pub(crate) struct Hook(#[cfg(feature = "active")] Option<StillActive>);
+
+#[cfg_attr(not(feature = "active"), expect(clippy::unused_self, clippy::unused_async))]
+impl Hook {
+    #[cfg(feature = "active")]
+    pub(crate) fn new(check: StillActive) -> Self {
+        Self(Some(check))
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        #[cfg(feature = "active")]
+        return self.0.is_some();
+        #[cfg(not(feature = "active"))]
+        false
+    }
+
+    /// The verdict, if it can be told without waiting.
+    pub(crate) fn recall(&self, principal: &Principal) -> Option<Result<(), AuthError>> {
+        #[cfg(feature = "active")]
+        if let Some(check) = &self.0 {
+            return check.recall(principal);
+        }
+        let _ = principal;
+        Some(Ok(()))
+    }
+
+    /// The verdict, waited for if need be.
+    pub(crate) async fn ask(&self, principal: &Principal) -> Result<(), AuthError> {
+        #[cfg(feature = "active")]
+        if let Some(check) = &self.0 {
+            return check.ask(principal).await;
+        }
+        let _ = principal;
+        Ok(())
+    }
+}

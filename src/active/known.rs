@@ -1,0 +1,184 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::ask::Answer;
+use crate::claims::Principal;
+
+/// The last answer about each of so many subjects, and the calls that are under way.
+pub(super) struct Known(Cache<Subject, Arc<Slot>>);
+
+/// What is known of one subject.
+#[derive(Default)]
+pub(super) struct Slot(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    last: Option<Last>,
+    call: Option<Call>,
+}
+
+/// A call that others can wait for as well.
+#[derive(Clone)]
+struct Call {
+    began: Instant,
+    /// Ends without an answer if the runtime of the one who began it does.
+    answer: watch::Receiver<Option<Answer>>,
+}
+
+/// What was said the last time.
+#[derive(Clone, Copy)]
+pub(super) struct Last {
+    pub(super) is_active: bool,
+    /// When the question was asked: the answer may be as old as that.
+    pub(super) asked_at: Instant,
+}
+
+impl Known {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self(Cache::new(capacity))
+    }
+
+    pub(super) fn last(&self, name: &Name<'_>) -> Option<Last> {
+        self.0.get(name)?.state().last
+    }
+
+    pub(super) fn slot(&self, name: &Name<'_>) -> Arc<Slot> {
+        let name = Subject::from(name);
+        let made = self.0.get_or_insert_with(&name, || Ok::<_, Infallible>(Arc::default()));
+        made.unwrap_or_else(|never| match never {})
+    }
+
+    /// Forgets a subject; a call that is under way will be remembered by nobody.
+    pub(super) fn forget(&self, name: &Name<'_>) {
+        self.0.remove(name);
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("len", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+impl Slot {
+    /// Remembers an answer unless there is one to a later question.
+    pub(super) fn remember(&self, answer: &Answer, asked_at: Instant) {
+        self.state().remember(answer, asked_at);
+    }
+
+    /// Waits for the call that is under way, or for one that this begins.
+    ///
+    /// The call is a task of its own: whoever waits for it may go away. One that is older than a call
+    /// may be is left alone: it belongs to a runtime that stands still.
+    pub(super) async fn share<A>(
+        self: &Arc<Self>,
+        at_most: Duration,
+        mut begin: impl FnMut() -> A,
+    ) -> Answer
+    where
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        loop {
+            let Call { mut answer, .. } = self.call(at_most, &mut begin);
+            let answered = answer.wait_for(Option::is_some).await;
+            if let Some(answer) = answered.ok().and_then(|answer| answer.clone()) {
+                return answer;
+            }
+            // The runtime has ended that it was begun in, which need not be this one.
+            yield_now().await;
+        }
+    }
+
+    fn call<A>(self: &Arc<Self>, at_most: Duration, begin: impl FnOnce() -> A) -> Call
+    where
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let mut state = self.state();
+        if let Some(call) = state.call.as_ref().filter(|call| call.is_under_way(at_most)) {
+            return call.clone();
+        }
+        let (sender, answer) = watch::channel(None);
+        let call = Call { began: Instant::now(), answer };
+        state.call = Some(call.clone());
+        let (slot, asking, own) = (Arc::clone(self), begin(), call.clone());
+        tokio::spawn(async move {
+            let answer = asking.await;
+            slot.end(&own, &answer);
+            // Behind it, so that whoever was told finds it remembered.
+            sender.send_replace(Some(answer));
+        });
+        call
+    }
+
+    fn end(&self, call: &Call, answer: &Answer) {
+        let mut state = self.state();
+        state.remember(answer, call.began);
+        state.call.take_if(|current| current.answer.same_channel(&call.answer));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Call {
+    fn is_under_way(&self, at_most: Duration) -> bool {
+        self.answer.has_changed().is_ok() && self.began.elapsed() < at_most
+    }
+}
+
+impl State {
+    fn remember(&mut self, answer: &Answer, asked_at: Instant) {
+        if let Ok(is_active) = *answer
+            && self.last.is_none_or(|last| last.asked_at <= asked_at)
+        {
+            self.last = Some(Last { is_active, asked_at });
+        }
+    }
+}
+
+/// A subject of an issuer, as it is kept.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Subject {
+    issuer: Box<str>,
+    subject: Box<str>,
+}
+
+/// A subject of an issuer: `alice` of one is not `alice` of another.
+#[derive(Clone, Copy, Hash)]
+pub(super) struct Name<'p> {
+    issuer: &'p str,
+    subject: &'p str,
+}
+
+impl<'p> Name<'p> {
+    pub(super) fn new(issuer: &'p str, subject: &'p str) -> Self {
+        Self { issuer, subject }
+    }
+
+    /// `None` for a token that names nobody: all of these would be taken for one.
+    pub(super) fn of(principal: &'p Principal) -> Option<Self> {
+        let subject = principal.subject().filter(|subject| !subject.is_empty())?;
+        Some(Self::new(principal.issuer(), subject))
+    }
+}
+
+impl Equivalent<Subject> for Name<'_> {
+    fn equivalent(&self, kept: &Subject) -> bool {
+        (self.issuer, self.subject) == (&*kept.issuer, &*kept.subject)
+    }
+}
+
+impl From<&Name<'_>> for Subject {
+    fn from(name: &Name<'_>) -> Self {
+        Self { issuer: name.issuer.into(), subject: name.subject.into() }
+    }
+}
