@@ -8,7 +8,7 @@ use crate::fixture::{Fixture, NAMES};
 use crate::peers::{Note, PEERS, Peer, Running, version};
 
 pub(crate) fn measure(quick: bool) {
-    let (rounds, micros) = if quick { (3, 300) } else { (200, 3_000) };
+    let (rounds, micros) = if quick { (3, 300) } else { (100, 2_000) };
     let fixture = Fixture::write();
     let mut running: Vec<_> = PEERS.iter().map(|peer| Running::start(peer, &fixture)).collect();
     let began = Instant::now();

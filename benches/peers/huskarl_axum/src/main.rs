@@ -15,6 +15,15 @@ use huskarl_axum::resource_server::core::{EndpointUrl, Error};
 use huskarl_axum::resource_server::validator::custom::CustomValidator;
 use huskarl_crypto_native::NativeVerifierPlatform;
 use huskarl_crypto_native::symmetric::SymmetricKey;
+use serde::Deserialize;
+
+/// The claims of the application, but for those that the crate reads itself.
+#[derive(Clone, Deserialize)]
+struct Extra {
+    email: String,
+    name: String,
+    roles: Vec<String>,
+}
 
 fn main() {
     run::<Body, Router>(Guard::Verifies, async |subject, _| {
@@ -35,7 +44,7 @@ fn main() {
                 Box::pin(async move { Ok(verifier) })
             };
         let validator = CustomValidator::builder()
-            .with_claims::<User>()
+            .with_claims::<Extra>()
             .iss(ISSUER)
             .aud(AUDIENCE)
             .jws_verifier_factory(factory)
@@ -44,7 +53,11 @@ fn main() {
             .await
             .expect("a validator");
         let layer = ValidatorLayer::builder().validator(validator).build();
-        let handler = async |token: ValidatedToken<User>| token.claims.look();
+        let handler = async |token: ValidatedToken<Extra>| {
+            let Extra { email, name, roles } = token.claims.clone();
+            let sub = token.sub.clone().expect("a subject");
+            User { sub, email, name, roles }.look();
+        };
         Some(Router::new().route("/", get(handler)).layer(layer.authenticated()))
     });
 }
