@@ -134,6 +134,7 @@ pub(crate) const PEERS: &[Peer] = &[
         version_of: "aliri_tower",
         signatures: "ring",
         notes: &[NO_EDDSA],
+        wire: true,
         ..PLAIN
     },
     Peer {

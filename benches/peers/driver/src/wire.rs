@@ -11,7 +11,7 @@ use crate::peers::{PEERS, Peer};
 use crate::table::{median, thousands};
 
 pub(crate) fn measure(quick: bool) {
-    let (rounds, seconds) = if quick { (1, 1) } else { (7, 3) };
+    let (rounds, seconds) = if quick { (1, 1) } else { (5, 2) };
     let fixture = Fixture::write();
     let peers: Vec<&Peer> = PEERS.iter().filter(|peer| peer.wire).collect();
     let mut table = String::from(
