@@ -1,0 +1,128 @@
+//! Runs one case so that callgrind can count it: `scripts/instructions`.
+//!
+//! ```text
+//! instructions                     names the cases
+//! instructions verify/HS256 100    runs one, 100 times
+//! ```
+//!
+//! The script runs each case twice, less and more often, and takes the difference: what is done once
+//! is no part of it, nor is the signature, during which callgrind does not collect. Keys and tokens
+//! are the same in every run; the tokens expire in 2100, and the private keys were thrown away.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use tower_bearer::{BearerLayer, KeySet, Validation, Verified, Verifier};
+use tower_layer::Layer as _;
+use tower_service::Service;
+
+/// A new kind of case is one line here.
+const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
+    // The cache's: ("hit", |subject| verify(verifier(subject), subject)),
+    ("verify", |subject| verify(uncached(subject), subject)),
+    ("layer", |subject| layer(uncached(subject), subject)),
+];
+
+fn main() {
+    let subjects: Vec<Subject> =
+        serde_json::from_str(include_str!("../tokens.json")).expect("keys and tokens");
+    let mut arguments = std::env::args().skip(1);
+    let wanted = arguments.next();
+    let calls: u32 = arguments.next().map_or(1, |calls| calls.parse().expect("a number"));
+    for (kind, make) in KINDS {
+        for subject in &subjects {
+            let name = format!("{kind}/{}", subject.jwk["alg"].as_str().expect("a name"));
+            match &wanted {
+                None => println!("{name}"),
+                Some(wanted) if *wanted == name => {
+                    let mut case = make(subject);
+                    (0..calls).for_each(|_| case());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+type Case = Box<dyn FnMut()>;
+
+#[derive(Deserialize)]
+struct Subject {
+    jwk: Value,
+    token: String,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what counts is that they are read from the token")]
+struct User {
+    sub: String,
+    email: String,
+    name: String,
+    roles: Vec<String>,
+}
+
+fn verifier(subject: &Subject) -> Verifier<User> {
+    let keys = KeySet::from_jwks(subject.jwk.to_string()).expect("a key");
+    Verifier::new(keys, Validation::new(ISSUER, AUDIENCE)).expect("sensible rules")
+}
+
+/// Takes every token for a new one. The cache's: `.without_cache()`.
+fn uncached(subject: &Subject) -> Verifier<User> {
+    verifier(subject)
+}
+
+fn verify(verifier: Verifier<User>, subject: &Subject) -> Case {
+    let token = subject.token.clone();
+    Box::new(move || {
+        black_box(now(verifier.verify(black_box(&token))).expect("a good token"));
+    })
+}
+
+/// A request with the token, with its making and with a service that does nothing.
+fn layer(verifier: Verifier<User>, subject: &Subject) -> Case {
+    let mut service = BearerLayer::new(verifier).layer(Inner);
+    let field = HeaderValue::try_from(format!("Bearer {}", subject.token)).expect("ASCII");
+    Box::new(move || {
+        let mut request = Request::new(String::new());
+        request.headers_mut().insert(AUTHORIZATION, field.clone());
+        let response = now(service.call(black_box(request))).expect("infallible");
+        assert_eq!(black_box(response).status(), 200);
+    })
+}
+
+#[derive(Clone)]
+struct Inner;
+
+impl Service<Request<String>> for Inner {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        let verified = request.extensions().get::<Verified<User>>();
+        assert!(verified.is_some(), "claims for the handler");
+        ready(Ok(Response::new(String::new())))
+    }
+}
+
+/// The usual path waits for nothing.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("static keys need no waiting"),
+    }
+}
+
+const ISSUER: &str = "https://id.example.com/realms/shop";
+const AUDIENCE: &str = "https://api.example.com";

@@ -1,0 +1,30 @@
+//! Starts the peers, lets them take turns, and writes the tables into `BENCHMARKS.md`.
+//!
+//! ```text
+//! driver table [--quick]    in the process: time and allocations per request
+//! driver wire [--quick]     over loopback, with wrk: requests per second
+//! driver packages           the packages that have to be built, one a line
+//! ```
+//!
+//! `../run` and `../wire` build what is needed first.
+
+mod document;
+mod fixture;
+mod peers;
+mod table;
+mod wire;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    match arguments.first().map(String::as_str) {
+        Some("table") => table::measure(quick),
+        Some("wire") => wire::measure(quick),
+        Some("packages") => {
+            let mut packages: Vec<_> = peers::PEERS.iter().map(peers::Peer::program).collect();
+            packages.dedup();
+            println!("{}", packages.join("\n"));
+        }
+        _ => panic!("driver table|wire|packages"),
+    }
+}

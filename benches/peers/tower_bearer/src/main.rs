@@ -1,0 +1,27 @@
+//! This crate, with and without its cache of verified tokens.
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use harness::{AUDIENCE, Guard, ISSUER, Subject, User, run};
+use tower_bearer::{BearerLayer, Claims, KeySet, Validation, Verifier};
+
+fn main() {
+    run::<Body, Router>(Guard::Verifies, async |subject, variant| {
+        let route = Router::new().route("/", get(async |Claims(user): Claims<User>| user.look()));
+        Some(route.layer(BearerLayer::new(verifier(subject, variant != "uncached"))))
+    });
+}
+
+fn verifier(subject: &Subject, cached: bool) -> Verifier<User> {
+    let rules = Validation::new(ISSUER, AUDIENCE);
+    let verifier = Verifier::new(keys(subject), rules).expect("sensible rules");
+    // There is no cache yet: `verifier.without_cache()` unless `cached`.
+    let _ = cached;
+    verifier
+}
+
+/// A set of one key, as the peers have it.
+fn keys(subject: &Subject) -> KeySet {
+    KeySet::from_jwks(&subject.jwks()).expect("a key set")
+}
