@@ -15,7 +15,6 @@
 
 mod measure;
 
-use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -75,8 +74,8 @@ fn look_ups(size: u64, quick: bool) {
     let writer = writing(&filled, &stop);
     print_threads("one reader beside a writer", &readers(view, size, 1, each));
     stop.store(true, Ordering::Relaxed);
-    let writes = writer.join().expect("the writer does not panic");
-    println!("{:42}{:>10}", "written meanwhile", writes);
+    let written = writer.join().expect("the writer does not panic");
+    println!("{:42}{:>10}", "written meanwhile", written);
 
     save_and_open(view);
     clear_up(&filled);
@@ -95,9 +94,8 @@ impl Filled {
     fn new(size: u64) -> Self {
         let clock = TestClock::at(NOW);
         let view = MemoryRevocations::new().with_clock(clock.clone());
-        let mut writes = Vec::with_capacity(usize::try_from(size).expect("it fits"));
-        // Touched, so that they do not count as the view's.
-        writes.resize(writes.capacity(), 0);
+        // Not of zeros, so that these pages are here already and do not count as the view's.
+        let mut writes = vec![1; usize::try_from(size).expect("it fits")];
         let before = resident_bytes();
         for n in 0..size {
             let revocation = revocation(n, NOW + LIFETIME);
@@ -294,7 +292,9 @@ fn fleet(size: u64) {
                 (next..next + rate).map(|n| revocation(n, NOW + second + tokens_live)).collect();
             next += rate;
             let began = Instant::now();
-            came.iter().for_each(|revocation| view.revoke(revocation));
+            for revocation in &came {
+                view.revoke(revocation);
+            }
             stream += began.elapsed();
             for _ in 0..requests / 500 {
                 let ids: Vec<_> = (0..500).map(|_| name(random.below(u64::MAX))).collect();
@@ -360,7 +360,7 @@ fn write_name(id: &str, hasher: &mut impl std::hash::Hasher) {
     hasher.write(id.as_bytes());
 }
 
-/// SplitMix64: as random as a bench needs it.
+/// `SplitMix64`: as random as a bench needs it.
 struct Random(u64);
 
 impl Random {

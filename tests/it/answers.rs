@@ -15,7 +15,7 @@ use tower_bearer::policy::scope;
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
     Algorithm, BearerLayer, Header, Json, KeySource, KeysUnavailable, Lookup, MemoryRevocations,
-    ProblemJson, Reason, Rejection, Render, Revocation, require,
+    Principal, ProblemJson, Reason, Rejection, Render, Revocation, StillActive, require,
 };
 use tower_http::cors::CorsLayer;
 
@@ -37,15 +37,19 @@ impl KeySource for Down {
     }
 }
 
-/// A layer that can refuse for every reason: its key has a name, tokens may be a day old, and one of them
-/// was revoked.
+/// A layer that can refuse for every reason: its key has a name, tokens may be a day old, one of them
+/// was revoked, and Mallory was locked.
 fn layer() -> BearerLayer<User> {
     let named = key().with_key_id("known").verifying_key();
     let validation = validation().with_max_age(Duration::from_secs(24 * 60 * 60));
     let revocations = MemoryRevocations::new();
     let expires_at = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 900);
     revocations.revoke(Revocation::token(ISSUER, "stolen", expires_at));
-    BearerLayer::new(verifier_with(named, validation).with_revocations(revocations))
+    let check = StillActive::new(|principal: Principal| async move {
+        Ok::<_, std::convert::Infallible>(principal.subject() != Some("mallory"))
+    });
+    let verifier = verifier_with(named, validation).with_revocations(revocations);
+    BearerLayer::new(verifier.with_active_check(check))
 }
 
 fn app<R: Render<Body>>(layer: BearerLayer<User, R>) -> Router {
@@ -169,6 +173,12 @@ fn refusals() -> Vec<(Reason, Request<Body>, u16, Option<String>)> {
             signed(token().claim("jti", "stolen")),
             401,
             invalid("The token was revoked"),
+        ),
+        (
+            Reason::Inactive,
+            signed(token().claim("sub", "mallory")),
+            401,
+            invalid("The token is not active any more"),
         ),
         (Reason::InsufficientScope, get("/scope").bearer(good()), 403, Some(scope)),
         (Reason::Forbidden, get("/role").bearer(good()), 403, Some(PLAIN.into())),
