@@ -60,7 +60,6 @@ use crate::validation::MAX_LEEWAY;
 pub struct MemoryRevocations {
     pub(super) entries: Arc<Entries>,
     kinds: RevocationKinds,
-    longest: Option<Duration>,
     clock: Arc<dyn Clock>,
 }
 
@@ -70,6 +69,8 @@ pub(super) struct Entries {
     pub(super) sessions: Table<Until>,
     pub(super) subjects: Table<IssuedUpTo>,
     pub(super) clients: Table<IssuedUpTo>,
+    /// How long tokens live, in seconds; [`UNKNOWN`] at first.
+    longest: AtomicU64,
     epoch: AtomicU64,
 }
 
@@ -86,12 +87,12 @@ impl MemoryRevocations {
             sessions: Table::new(),
             subjects: Table::new(),
             clients: Table::new(),
+            longest: AtomicU64::new(UNKNOWN),
             epoch: AtomicU64::new(0),
         };
         Self {
             entries: Arc::new(entries),
             kinds: RevocationKinds::default(),
-            longest: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -111,9 +112,13 @@ impl MemoryRevocations {
 
     /// Sets for how long tokens are valid at the most, so that revoked sessions, subjects and clients
     /// can be forgotten. Tokens that are valid for longer are refused. Without it they are kept.
+    ///
+    /// In whole seconds, and for all clones, as what one has forgotten is forgotten by all. Of several
+    /// the shortest counts.
     #[must_use]
-    pub fn with_longest_lifetime(mut self, longest: Duration) -> Self {
-        self.longest = Some(longest);
+    pub fn with_longest_lifetime(self, longest: Duration) -> Self {
+        self.entries.longest.fetch_min(longest.as_secs(), Ordering::AcqRel);
+        self.changed();
         self
     }
 
@@ -150,7 +155,7 @@ impl MemoryRevocations {
     pub(super) fn insert(&self, revocation: &Revocation) {
         let entries = &*self.entries;
         let name = entries.key.name(revocation.issuer(), revocation.name());
-        let now = self.clock.now().into();
+        let now = NumericDate::from(self.clock.now());
         let second = second(now);
         match (revocation.name(), revocation.revoked()) {
             (Revocable::Token(_), _) => {
@@ -158,7 +163,9 @@ impl MemoryRevocations {
                 entries.tokens.insert(name, Until(until), second);
             }
             (Revocable::Session(_), _) => {
-                entries.sessions.insert(name, Until(self.outlived(now)), second);
+                // Its last token may be from a clock that is ahead, as those of subjects.
+                let until = self.outlived(now.saturating_add(MAX_LEEWAY));
+                entries.sessions.insert(name, Until(until), second);
             }
             (Revocable::Subject(_), revoked) => {
                 entries.subjects.insert(name, self.issued(revoked), second);
@@ -238,7 +245,7 @@ impl MemoryRevocations {
 
     /// When no token is left that was issued up to a moment.
     fn outlived(&self, issued_up_to: NumericDate) -> u32 {
-        let expired = self.longest.map(|longest| issued_up_to.saturating_add(longest));
+        let expired = self.longest_lifetime().map(|longest| issued_up_to.saturating_add(longest));
         expired.map_or(NEVER, kept_after)
     }
 
@@ -282,7 +289,8 @@ impl Revocations for MemoryRevocations {
     }
 
     fn longest_lifetime(&self) -> Option<Duration> {
-        self.longest
+        let longest = self.entries.longest.load(Ordering::Acquire);
+        (longest != UNKNOWN).then(|| Duration::from_secs(longest))
     }
 }
 
@@ -307,7 +315,7 @@ impl fmt::Debug for MemoryRevocations {
         f.debug_struct("MemoryRevocations")
             .field("len", &self.len())
             .field("kinds", &self.kinds)
-            .field("longest_lifetime", &self.longest)
+            .field("longest_lifetime", &self.longest_lifetime())
             .finish_non_exhaustive()
     }
 }
@@ -371,6 +379,8 @@ fn second(date: NumericDate) -> u32 {
 /// At any time, no token is thus dated later than a second behind the last moment, or than now if that
 /// is later. So a revocation that comes within the same seconds goes up to that second too.
 pub(crate) const MAX_DATED_AHEAD: Duration = Duration::from_secs(5);
+
+const UNKNOWN: u64 = u64::MAX;
 
 /// A request may be suspended between the check of `exp` and this one, and a clock may be set back.
 const MARGIN: Duration = Duration::from_secs(60);
