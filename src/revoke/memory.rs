@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::name::NameKey;
+use super::name::{Name, NameKey};
+use super::recent::Recent;
 use super::table::{Kept, NEVER, Table};
 use super::{
     Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore, Revocations, Revoked,
@@ -69,6 +70,7 @@ pub(super) struct Entries {
     pub(super) sessions: Table<Until>,
     pub(super) subjects: Table<IssuedUpTo>,
     pub(super) clients: Table<IssuedUpTo>,
+    pub(super) recent: Recent,
     /// How long tokens live, in seconds; [`UNKNOWN`] at first.
     longest: AtomicU64,
     epoch: AtomicU64,
@@ -87,6 +89,7 @@ impl MemoryRevocations {
             sessions: Table::new(),
             subjects: Table::new(),
             clients: Table::new(),
+            recent: Recent::default(),
             longest: AtomicU64::new(UNKNOWN),
             epoch: AtomicU64::new(0),
         };
@@ -145,11 +148,19 @@ impl MemoryRevocations {
     pub(super) fn covering_dated_ahead(&self, revocation: &Revocation) -> Option<Revocation> {
         let Revoked::IssuedUpTo(moment) = revocation.revoked() else { return None };
         let (issuer, name) = (revocation.issuer(), revocation.name());
-        let Some(Revoked::IssuedUpTo(last)) = self.lookup(issuer, name) else { return None };
         let moment = moment.rounded_up();
-        let ahead = moment..moment.saturating_add(MAX_DATED_AHEAD);
-        let later = last.saturating_add(Duration::from_secs(1));
-        ahead.contains(&last).then(|| Revocation::new(issuer, name, Some(later)))
+        let ahead = second(moment)..second(moment.saturating_add(MAX_DATED_AHEAD));
+        let recent = self.entries.recent.lock();
+        let own = match self.lookup(issuer, name) {
+            Some(Revoked::IssuedUpTo(last)) => Some(second(last)).filter(|at| ahead.contains(at)),
+            Some(Revoked::Entirely) | None => None,
+        };
+        let beside = match name.kind() {
+            RevocationKind::Client => recent.last_beside_client(&ahead),
+            _ => recent.last_beside_subject(&ahead),
+        };
+        let later = NumericDate::from_seconds(i64::from(own.max(beside)?) + 1);
+        Some(Revocation::new(issuer, name, Some(later)))
     }
 
     pub(super) fn insert(&self, revocation: &Revocation) {
@@ -167,11 +178,16 @@ impl MemoryRevocations {
                 let until = self.outlived(now.saturating_add(MAX_LEEWAY));
                 entries.sessions.insert(name, Until(until), second);
             }
+            // Noted before an issuer can see it.
             (Revocable::Subject(_), revoked) => {
-                entries.subjects.insert(name, self.issued(revoked), second);
+                let issued = self.issued(revoked);
+                entries.recent.lock().note_subject(issued.moment, second);
+                entries.subjects.insert(name, issued, second);
             }
             (Revocable::Client(_), revoked) => {
-                entries.clients.insert(name, self.issued(revoked), second);
+                let issued = self.issued(revoked);
+                entries.recent.lock().note_client(issued.moment, second);
+                entries.clients.insert(name, issued, second);
             }
         }
         self.changed();
@@ -221,15 +237,26 @@ impl MemoryRevocations {
         let entries = &*self.entries;
         let hashed = entries.key.name(issuer, name);
         let was_here = match name.kind() {
-            RevocationKind::Token => entries.tokens.remove(hashed),
-            RevocationKind::Session => entries.sessions.remove(hashed),
-            RevocationKind::Subject => entries.subjects.remove(hashed),
-            RevocationKind::Client => entries.clients.remove(hashed),
+            RevocationKind::Token => entries.tokens.remove(hashed).is_some(),
+            RevocationKind::Session => entries.sessions.remove(hashed).is_some(),
+            RevocationKind::Subject => self.forget_moment(&entries.subjects, hashed),
+            RevocationKind::Client => self.forget_moment(&entries.clients, hashed),
         };
         if was_here {
             self.changed();
         }
         was_here
+    }
+
+    fn forget_moment(&self, table: &Table<IssuedUpTo>, name: Name) -> bool {
+        let now = self.now();
+        // Under the lock: whoever revokes meanwhile finds the moment in one place or in the other.
+        let mut recent = self.entries.recent.lock();
+        let removed = table.remove(name);
+        if let Some(IssuedUpTo { moment, .. }) = removed {
+            recent.note_taken_back(moment, now);
+        }
+        removed.is_some()
     }
 
     fn issued(&self, revoked: Revoked) -> IssuedUpTo {
@@ -249,7 +276,7 @@ impl MemoryRevocations {
         expired.map_or(NEVER, kept_after)
     }
 
-    fn now(&self) -> u32 {
+    pub(super) fn now(&self) -> u32 {
         second(self.clock.now().into())
     }
 
@@ -374,10 +401,11 @@ fn second(date: NumericDate) -> u32 {
 }
 
 /// By how much a token may be dated ahead by an issuer that knows the revocations: later than the last
-/// moment up to which its subject was revoked, but not by more than this later than now.
+/// moment up to which its subject or a client was revoked, but not by more than this later than now.
 ///
-/// At any time, no token is thus dated later than a second behind the last moment, or than now if that
-/// is later. So a revocation that comes within the same seconds goes up to that second too.
+/// At any time, no token is thus dated later than a second behind the last moment of one of its names, or
+/// than now if that is later. So a revocation that comes within the same seconds goes up to that second too,
+/// whichever of the names it is by.
 pub(crate) const MAX_DATED_AHEAD: Duration = Duration::from_secs(5);
 
 const UNKNOWN: u64 = u64::MAX;

@@ -130,6 +130,7 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
     }
     let revocations = MemoryRevocations::with_key(key);
     let entries = &*revocations.entries;
+    let now = revocations.now();
     while let Some((kind, behind)) = rest.split_first() {
         let (name, behind) = behind.split_first_chunk::<16>().ok_or(CUT)?;
         let name = Name::from_bytes(*name);
@@ -143,6 +144,8 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
                 let (until, behind) = number(behind).ok_or(CUT)?;
                 rest = behind;
                 let table = if *kind == SUBJECT { &entries.subjects } else { &entries.clients };
+                // As a client's, which all heed: it is about seconds.
+                entries.recent.lock().note_client(first, now);
                 table.insert(name, IssuedUpTo { moment: first, until }, 0);
             }
             _ => return Err("it holds a revocation of an unknown kind"),

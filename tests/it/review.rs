@@ -11,6 +11,7 @@ mod issuers;
 mod keeping;
 mod providers;
 mod recalled;
+mod revoked;
 mod settings;
 
 pub fn named(id: &str) -> TestKey {
