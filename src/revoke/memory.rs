@@ -1,6 +1,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::future::{Future, ready};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -91,7 +92,9 @@ impl MemoryRevocations {
             clients: Table::new(),
             recent: Recent::default(),
             longest: AtomicU64::new(UNKNOWN),
-            epoch: AtomicU64::new(0),
+            // Not from the start: a view that holds first these and then others, and hands on their epoch,
+            // must not say the same twice.
+            epoch: AtomicU64::new(RandomState::new().hash_one(0_u64)),
         };
         Self {
             entries: Arc::new(entries),
