@@ -261,7 +261,7 @@ impl<V> Table<V> {
     /// What stands in the slots: how many, and their bytes.
     pub(super) fn count(&self) -> (usize, usize) {
         let slots = self.groups.iter().flat_map(|group| &group.slots);
-        let entries = slots.filter_map(|slot| slot.load_full());
+        let entries = slots.filter_map(ArcSwapOption::load_full);
         entries.fold((0, 0), |(all, bytes), entry| (all + 1, bytes + entry.bytes()))
     }
 }
