@@ -4,6 +4,7 @@
 mod cached;
 mod decoding;
 mod der;
+mod epoch;
 #[cfg(feature = "refresh")]
 mod file;
 #[cfg(feature = "jwks")]

@@ -11,6 +11,7 @@ mod check;
 mod kind;
 mod memory;
 mod name;
+mod recent;
 mod revocation;
 mod snapshot;
 mod table;

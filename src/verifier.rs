@@ -144,9 +144,13 @@ impl<C> Verifier<C> {
     /// that were good enter. Their text is wiped from memory when they go, which is at the latest when
     /// others are verified after they have expired.
     ///
-    /// The entries are rounded up to a multiple of 4. What is counted of each is the length of the token
-    /// twice, once for the claims, and some hundred bytes; a token that would take more than a quarter
-    /// is not kept.
+    /// The claims are read once and shared by all requests of the token: what the `Deserialize` of `C`
+    /// decides must depend on the token alone, and what one request changes inside of them (a `Mutex`, a
+    /// `OnceLock`) others see.
+    ///
+    /// The entries are rounded up to a multiple of 4, and are no more than there are bytes for, nor than
+    /// 2²⁴. What is counted of each is the length of the token twice, once for the claims, and some
+    /// hundred bytes; a token that would take more than a quarter is not kept.
     #[must_use]
     pub fn with_cache(mut self, entries: usize, bytes: usize) -> Self {
         let bounds = Bounds { entries, bytes };

@@ -94,13 +94,17 @@ impl<V> std::ops::Deref for Kept<V> {
 }
 
 impl<V> Table<V> {
+    /// What an entry takes at the least.
+    const SMALLEST: usize = size_of::<Entry<V>>() + AROUND;
+
     pub(super) fn new(bounds: Bounds) -> Self {
         let group = || Group {
             tags: [const { AtomicU32::new(0) }; WAYS],
             slots: std::array::from_fn(|_| ArcSwapOption::empty()),
         };
-        let groups =
-            std::iter::repeat_with(group).take(bounds.entries.div_ceil(WAYS).max(1)).collect();
+        // No more than there are bytes for, or a bound that somebody left open would be all memory.
+        let entries = bounds.entries.min(bounds.bytes / Self::SMALLEST).min(MOST_ENTRIES);
+        let groups = std::iter::repeat_with(group).take(entries.div_ceil(WAYS).max(1)).collect();
         Self {
             groups,
             most_bytes: bounds.bytes,
@@ -245,6 +249,8 @@ fn tag(hash: u64) -> u32 {
 }
 
 const WAYS: usize = 4;
+/// More than anybody needs, and their slots are a quarter of a gibibyte.
+const MOST_ENTRIES: usize = 1 << 24;
 /// How many slots a newcomer looks into for what has expired.
 const SWEPT: usize = 4;
 /// The counts of an `Arc`, and what an allocator adds.

@@ -151,9 +151,8 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                 },
             }
         }
-        registered.provider_client = [&marks.cid, &marks.appid]
-            .into_iter()
-            .find_map(|client| client.as_ref().and_then(Named::text).map(Into::into));
+        registered.provider_clients = [&marks.cid, &marks.appid]
+            .map(|client| client.as_ref().and_then(Named::text).map(Into::into));
         Ok(Statement { registered, grants, marks, watched })
     }
 }

@@ -16,7 +16,8 @@ pub struct Registered {
     pub(crate) session_id: Option<Box<str>>,
     pub(crate) client_id: Option<Box<str>>,
     pub(crate) authorized_party: Option<Box<str>>,
-    pub(crate) provider_client: Option<Box<str>>,
+    /// `cid` and `appid`.
+    pub(crate) provider_clients: [Option<Box<str>>; 2],
 }
 
 impl Registered {
@@ -69,8 +70,9 @@ impl Registered {
 
     /// All names of clients in the token. They may differ.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &str> {
-        [&self.client_id, &self.authorized_party, &self.provider_client]
+        [&self.client_id, &self.authorized_party]
             .into_iter()
+            .chain(&self.provider_clients)
             .filter_map(Option::as_deref)
     }
 }

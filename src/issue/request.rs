@@ -154,6 +154,8 @@ impl TokenRequest<'_> {
             claim("sub").map(Revocable::Subject),
             claim("client_id").map(Revocable::Client),
             claim("azp").map(Revocable::Client),
+            claim("cid").map(Revocable::Client),
+            claim("appid").map(Revocable::Client),
         ];
         let mut issued_at = now;
         for name in names.into_iter().flatten() {

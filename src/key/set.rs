@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::epoch::next_epoch;
 use super::verifying::{bind, utf8};
 use super::{Candidates, KeySource, KeysStatus, Lookup, VerifyingKey, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
@@ -40,6 +41,8 @@ struct Index {
     without_id: ByAlgorithm,
     all: ByAlgorithm,
     skipped: Vec<SkippedKey>,
+    /// 0 where there are no keys.
+    epoch: u64,
 }
 
 /// The candidates of each algorithm, ready to be handed out.
@@ -237,6 +240,7 @@ impl KeySet {
             all: by_algorithm(&keys),
             skipped,
             keys,
+            epoch: next_epoch(),
         }))
     }
 }
@@ -275,7 +279,7 @@ impl KeySource for KeySet {
     }
 
     fn epoch(&self) -> Option<u64> {
-        Some(0)
+        Some(self.0.epoch)
     }
 
     fn keys_status(&self) -> Option<KeysStatus> {

@@ -57,6 +57,7 @@ pub trait KeySource: Send + Sync + 'static {
     /// A token that was verified is remembered together with the epoch that was read before its key was
     /// looked up; while the epoch is the same, its key is not looked up again. `None`, the default, is
     /// always right: the key is then looked up for each token that is remembered, which is cheap too.
+    /// A source that looks up in one `KeySet` after the other may hand on the epoch of the one it has.
     fn epoch(&self) -> Option<u64> {
         None
     }
@@ -153,7 +154,7 @@ impl KeySource for VerifyingKey {
     }
 
     fn epoch(&self) -> Option<u64> {
-        Some(0)
+        Some(self.made())
     }
 }
 

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 
+use super::epoch::next_epoch;
 use super::identity::KeyIdentity;
 use super::{decoding, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem};
@@ -23,6 +24,7 @@ struct Inner {
     key_id: Option<Box<str>>,
     verifier: Arc<dyn Verify>,
     identity: KeyIdentity,
+    epoch: u64,
 }
 
 impl VerifyingKey {
@@ -113,6 +115,7 @@ impl VerifyingKey {
             key_id: Some(key_id.into().into_boxed_str()),
             verifier: Arc::clone(&self.0.verifier),
             identity: self.0.identity,
+            epoch: next_epoch(),
         }))
     }
 
@@ -138,7 +141,8 @@ impl VerifyingKey {
         let verifier = crypto::verifier(algorithm, material)?.into();
         let identity = KeyIdentity::new(algorithm, material);
         let key_id = key_id.map(Into::into);
-        Ok(Self(Arc::new(Inner { algorithm, key_id, verifier, identity })))
+        let epoch = next_epoch();
+        Ok(Self(Arc::new(Inner { algorithm, key_id, verifier, identity, epoch })))
     }
 
     /// Whether `signature` is this key's, for a token that names `algorithm`.
@@ -150,6 +154,11 @@ impl VerifyingKey {
     /// What stays the same when the key is read again.
     pub(crate) fn identity(&self) -> KeyIdentity {
         self.0.identity
+    }
+
+    /// The number of this key and its name.
+    pub(super) fn made(&self) -> u64 {
+        self.0.epoch
     }
 
     pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {

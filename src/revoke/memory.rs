@@ -1,11 +1,13 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::future::{Future, ready};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::name::NameKey;
+use super::name::{Name, NameKey};
+use super::recent::Recent;
 use super::table::{Kept, NEVER, Table};
 use super::{
     Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore, Revocations, Revoked,
@@ -60,7 +62,6 @@ use crate::validation::MAX_LEEWAY;
 pub struct MemoryRevocations {
     pub(super) entries: Arc<Entries>,
     kinds: RevocationKinds,
-    longest: Option<Duration>,
     clock: Arc<dyn Clock>,
 }
 
@@ -70,6 +71,9 @@ pub(super) struct Entries {
     pub(super) sessions: Table<Until>,
     pub(super) subjects: Table<IssuedUpTo>,
     pub(super) clients: Table<IssuedUpTo>,
+    pub(super) recent: Recent,
+    /// How long tokens live, in seconds; [`UNKNOWN`] at first.
+    longest: AtomicU64,
     epoch: AtomicU64,
 }
 
@@ -86,12 +90,15 @@ impl MemoryRevocations {
             sessions: Table::new(),
             subjects: Table::new(),
             clients: Table::new(),
-            epoch: AtomicU64::new(0),
+            recent: Recent::default(),
+            longest: AtomicU64::new(UNKNOWN),
+            // Not from the start: a view that holds first these and then others, and hands on their epoch,
+            // must not say the same twice.
+            epoch: AtomicU64::new(RandomState::new().hash_one(0_u64)),
         };
         Self {
             entries: Arc::new(entries),
             kinds: RevocationKinds::default(),
-            longest: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -111,9 +118,13 @@ impl MemoryRevocations {
 
     /// Sets for how long tokens are valid at the most, so that revoked sessions, subjects and clients
     /// can be forgotten. Tokens that are valid for longer are refused. Without it they are kept.
+    ///
+    /// In whole seconds, and for all clones, as what one has forgotten is forgotten by all. Of several
+    /// the shortest counts.
     #[must_use]
-    pub fn with_longest_lifetime(mut self, longest: Duration) -> Self {
-        self.longest = Some(longest);
+    pub fn with_longest_lifetime(self, longest: Duration) -> Self {
+        self.entries.longest.fetch_min(longest.as_secs(), Ordering::AcqRel);
+        self.changed();
         self
     }
 
@@ -140,17 +151,25 @@ impl MemoryRevocations {
     pub(super) fn covering_dated_ahead(&self, revocation: &Revocation) -> Option<Revocation> {
         let Revoked::IssuedUpTo(moment) = revocation.revoked() else { return None };
         let (issuer, name) = (revocation.issuer(), revocation.name());
-        let Some(Revoked::IssuedUpTo(last)) = self.lookup(issuer, name) else { return None };
         let moment = moment.rounded_up();
-        let ahead = moment..moment.saturating_add(MAX_DATED_AHEAD);
-        let later = last.saturating_add(Duration::from_secs(1));
-        ahead.contains(&last).then(|| Revocation::new(issuer, name, Some(later)))
+        let ahead = second(moment)..second(moment.saturating_add(MAX_DATED_AHEAD));
+        let recent = self.entries.recent.lock();
+        let own = match self.lookup(issuer, name) {
+            Some(Revoked::IssuedUpTo(last)) => Some(second(last)).filter(|at| ahead.contains(at)),
+            Some(Revoked::Entirely) | None => None,
+        };
+        let beside = match name.kind() {
+            RevocationKind::Client => recent.last_beside_client(&ahead),
+            _ => recent.last_beside_subject(&ahead),
+        };
+        let later = NumericDate::from_seconds(i64::from(own.max(beside)?) + 1);
+        Some(Revocation::new(issuer, name, Some(later)))
     }
 
     pub(super) fn insert(&self, revocation: &Revocation) {
         let entries = &*self.entries;
         let name = entries.key.name(revocation.issuer(), revocation.name());
-        let now = self.clock.now().into();
+        let now = NumericDate::from(self.clock.now());
         let second = second(now);
         match (revocation.name(), revocation.revoked()) {
             (Revocable::Token(_), _) => {
@@ -158,13 +177,20 @@ impl MemoryRevocations {
                 entries.tokens.insert(name, Until(until), second);
             }
             (Revocable::Session(_), _) => {
-                entries.sessions.insert(name, Until(self.outlived(now)), second);
+                // Its last token may be from a clock that is ahead, as those of subjects.
+                let until = self.outlived(now.saturating_add(MAX_LEEWAY));
+                entries.sessions.insert(name, Until(until), second);
             }
+            // Noted before an issuer can see it.
             (Revocable::Subject(_), revoked) => {
-                entries.subjects.insert(name, self.issued(revoked), second);
+                let issued = self.issued(revoked);
+                entries.recent.lock().note_subject(issued.moment, second);
+                entries.subjects.insert(name, issued, second);
             }
             (Revocable::Client(_), revoked) => {
-                entries.clients.insert(name, self.issued(revoked), second);
+                let issued = self.issued(revoked);
+                entries.recent.lock().note_client(issued.moment, second);
+                entries.clients.insert(name, issued, second);
             }
         }
         self.changed();
@@ -214,15 +240,26 @@ impl MemoryRevocations {
         let entries = &*self.entries;
         let hashed = entries.key.name(issuer, name);
         let was_here = match name.kind() {
-            RevocationKind::Token => entries.tokens.remove(hashed),
-            RevocationKind::Session => entries.sessions.remove(hashed),
-            RevocationKind::Subject => entries.subjects.remove(hashed),
-            RevocationKind::Client => entries.clients.remove(hashed),
+            RevocationKind::Token => entries.tokens.remove(hashed).is_some(),
+            RevocationKind::Session => entries.sessions.remove(hashed).is_some(),
+            RevocationKind::Subject => self.forget_moment(&entries.subjects, hashed),
+            RevocationKind::Client => self.forget_moment(&entries.clients, hashed),
         };
         if was_here {
             self.changed();
         }
         was_here
+    }
+
+    fn forget_moment(&self, table: &Table<IssuedUpTo>, name: Name) -> bool {
+        let now = self.now();
+        // Under the lock: whoever revokes meanwhile finds the moment in one place or in the other.
+        let mut recent = self.entries.recent.lock();
+        let removed = table.remove(name);
+        if let Some(IssuedUpTo { moment, .. }) = removed {
+            recent.note_taken_back(moment, now);
+        }
+        removed.is_some()
     }
 
     fn issued(&self, revoked: Revoked) -> IssuedUpTo {
@@ -238,11 +275,11 @@ impl MemoryRevocations {
 
     /// When no token is left that was issued up to a moment.
     fn outlived(&self, issued_up_to: NumericDate) -> u32 {
-        let expired = self.longest.map(|longest| issued_up_to.saturating_add(longest));
+        let expired = self.longest_lifetime().map(|longest| issued_up_to.saturating_add(longest));
         expired.map_or(NEVER, kept_after)
     }
 
-    fn now(&self) -> u32 {
+    pub(super) fn now(&self) -> u32 {
         second(self.clock.now().into())
     }
 
@@ -282,7 +319,8 @@ impl Revocations for MemoryRevocations {
     }
 
     fn longest_lifetime(&self) -> Option<Duration> {
-        self.longest
+        let longest = self.entries.longest.load(Ordering::Acquire);
+        (longest != UNKNOWN).then(|| Duration::from_secs(longest))
     }
 }
 
@@ -307,7 +345,7 @@ impl fmt::Debug for MemoryRevocations {
         f.debug_struct("MemoryRevocations")
             .field("len", &self.len())
             .field("kinds", &self.kinds)
-            .field("longest_lifetime", &self.longest)
+            .field("longest_lifetime", &self.longest_lifetime())
             .finish_non_exhaustive()
     }
 }
@@ -366,11 +404,14 @@ fn second(date: NumericDate) -> u32 {
 }
 
 /// By how much a token may be dated ahead by an issuer that knows the revocations: later than the last
-/// moment up to which its subject was revoked, but not by more than this later than now.
+/// moment up to which its subject or a client was revoked, but not by more than this later than now.
 ///
-/// At any time, no token is thus dated later than a second behind the last moment, or than now if that
-/// is later. So a revocation that comes within the same seconds goes up to that second too.
+/// At any time, no token is thus dated later than a second behind the last moment of one of its names, or
+/// than now if that is later. So a revocation that comes within the same seconds goes up to that second too,
+/// whichever of the names it is by.
 pub(crate) const MAX_DATED_AHEAD: Duration = Duration::from_secs(5);
+
+const UNKNOWN: u64 = u64::MAX;
 
 /// A request may be suspended between the check of `exp` and this one, and a clock may be set back.
 const MARGIN: Duration = Duration::from_secs(60);

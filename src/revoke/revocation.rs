@@ -38,7 +38,8 @@ impl Revocation {
         Self::new(issuer, Revocable::Token(token_id), Some(expires_at.into()))
     }
 
-    /// All tokens of a session, by its issuer and `sid`, those among them that it will be given.
+    /// All tokens of a session, by its issuer and `sid`, those among them that it is given as long as the
+    /// revocation is kept (see [`MemoryRevocations`](crate::MemoryRevocations)).
     pub fn session(issuer: &str, session_id: &str) -> Self {
         Self::new(issuer, Revocable::Session(session_id), None)
     }

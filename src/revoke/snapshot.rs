@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::hash::Hasher as _;
 use std::io::{self, BufWriter, Read as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -47,25 +47,16 @@ impl MemoryRevocations {
     ///
     /// Those of the file system. The file is then as it was.
     pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        static SAVED: AtomicU32 = AtomicU32::new(0);
         let path = path.as_ref();
-        let mut beside = path.as_os_str().to_owned();
-        let count = SAVED.fetch_add(1, Ordering::Relaxed);
-        beside.push(format!(".{}-{count}.new", std::process::id()));
-        let beside = Path::new(&beside);
-        let saved = self.write(beside).and_then(|()| fs::rename(beside, path));
+        let (file, beside) = create_beside(path)?;
+        let saved = self.write(file).and_then(|()| fs::rename(&beside, path));
         if saved.is_err() {
             _ = fs::remove_file(beside);
         }
         saved
     }
 
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
+    fn write(&self, file: File) -> io::Result<()> {
         let entries = &*self.entries;
         let mut out = Summed { out: BufWriter::new(file), sum: entries.key.hasher() };
         out.put(MAGIC)?;
@@ -84,6 +75,26 @@ impl MemoryRevocations {
         let sum = out.sum.finish128().as_bytes();
         out.out.write_all(&sum)?;
         out.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    }
+}
+
+/// A new file beside another, whatever a process that was killed meanwhile has left there: in a container
+/// all of them have the same number.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    static SAVED: AtomicU32 = AtomicU32::new(0);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    loop {
+        let count = SAVED.fetch_add(1, Ordering::Relaxed);
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}-{count}.new", std::process::id()));
+        let beside = PathBuf::from(beside);
+        match options.open(&beside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return opened.map(|file| (file, beside)),
+        }
     }
 }
 
@@ -119,6 +130,7 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
     }
     let revocations = MemoryRevocations::with_key(key);
     let entries = &*revocations.entries;
+    let now = revocations.now();
     while let Some((kind, behind)) = rest.split_first() {
         let (name, behind) = behind.split_first_chunk::<16>().ok_or(CUT)?;
         let name = Name::from_bytes(*name);
@@ -132,6 +144,8 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
                 let (until, behind) = number(behind).ok_or(CUT)?;
                 rest = behind;
                 let table = if *kind == SUBJECT { &entries.subjects } else { &entries.clients };
+                // As a client's, which all heed: it is about seconds.
+                entries.recent.lock().note_client(first, now);
                 table.insert(name, IssuedUpTo { moment: first, until }, 0);
             }
             _ => return Err("it holds a revocation of an unknown kind"),

@@ -69,13 +69,13 @@ impl<V: Kept> Table<V> {
         self.clear_up(&self.shards[next], now);
     }
 
-    pub(super) fn remove(&self, name: Name) -> bool {
+    pub(super) fn remove(&self, name: Name) -> Option<V> {
         let mut map = self.shard(name).write();
-        let was_here = map.remove(&name).is_some();
-        if was_here {
+        let removed = map.remove(&name);
+        if removed.is_some() {
             self.len.fetch_sub(1, Ordering::Release);
         }
-        was_here
+        removed
     }
 
     /// Forgets all that is due, one map after the other.

@@ -1,4 +1,4 @@
-//! Keys that are fetched, at the edges.
+//! Keys that are fetched, tokens that come again, and what was revoked, at the edges.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use crate::support::{AUDIENCE, ISSUER, key_for};
 mod issuers;
 mod keeping;
 mod providers;
+mod recalled;
+mod revoked;
 mod settings;
 
 pub fn named(id: &str) -> TestKey {

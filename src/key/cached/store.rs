@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +18,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config_error::ConfigError;
 use crate::error::{KeysUnavailable, chain};
 use crate::jose::Header;
+use crate::key::epoch::next_epoch;
 use crate::key::{FetchFailure, KeySet, KeySource as _, KeysState, KeysStatus, Lookup};
 use crate::trace;
 
@@ -212,9 +213,7 @@ impl Store {
 
     /// Shows look-ups what is there now.
     fn publish(&self, state: &State) {
-        // One count for all sources, so that a source which begins anew does not count from the start.
-        static PUBLISHED: AtomicU64 = AtomicU64::new(0);
-        let epoch = PUBLISHED.fetch_add(1, Ordering::Relaxed);
+        let epoch = next_epoch();
         self.held.store(state.schedule.keys().map(|span| {
             Arc::new(Held {
                 keys: state.keys.without(&state.dropped),
