@@ -61,7 +61,6 @@ pub(crate) const PEERS: &[Peer] = &[
         variant: "cached",
         version_of: "tower-bearer",
         signatures: "aws-lc-rs",
-        notes: &[NO_CACHE_YET],
         wire: true,
         ..PLAIN
     },
@@ -163,8 +162,6 @@ pub(crate) const PEERS: &[Peer] = &[
     },
 ];
 
-const NO_CACHE_YET: Note = "There is no cache yet: both rows are the same program, and what is \
-    between them is noise.";
 const EXTRACTOR: Note =
     "An extractor, not a layer: it is spared the boxing that layers of axum cost.";
 const NO_SECRETS: Note = "Takes no secrets, on purpose.";
