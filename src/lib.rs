@@ -37,7 +37,7 @@
 //!   `jwks`); `FileKeys`, and `CachedKeys` for a `Fetch` of your own (feature `refresh`).
 //! - Issuers: one, or several with [`Issuers`]; all of it as data with `Config` (feature `config`).
 //! - Rules: [`Validation`], with issuer and audience as arguments.
-//! - Revocation: [`MemoryRevocations`], or a view of your own ([`Revocations`]), with
+//! - Revocation: [`MemoryRevocations`], `RedisRevocations` (feature `redis`), or a view of your own ([`Revocations`]), with
 //!   [`Verifier::with_revocations`].
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
@@ -71,6 +71,7 @@
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, and `FileKeys`, which reads them from a file. Needs tokio. |
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
+//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -134,6 +135,8 @@ pub use crate::revoke::{
     MemoryRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore,
     Revocations, Revoked, Unrevocable,
 };
+#[cfg(feature = "redis")]
+pub use crate::revoke::{RedisRevocations, RedisStatus};
 pub use crate::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
 pub use crate::validation::{Dangerous, Preset, UnknownPreset, Validation};
 pub use crate::verifier::Verifier;

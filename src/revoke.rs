@@ -11,6 +11,8 @@ mod check;
 mod kind;
 mod memory;
 mod name;
+#[cfg(feature = "redis")]
+mod redis;
 mod revocation;
 mod snapshot;
 mod table;
@@ -18,6 +20,8 @@ mod view;
 
 pub use kind::{RevocationKind, RevocationKinds};
 pub use memory::MemoryRevocations;
+#[cfg(feature = "redis")]
+pub use redis::{RedisRevocations, RedisStatus};
 pub use revocation::{Revocation, RevocationStore, Unrevocable};
 pub use view::{Revocable, Revocations, Revoked};
 

@@ -148,26 +148,37 @@ impl MemoryRevocations {
     }
 
     pub(super) fn insert(&self, revocation: &Revocation) {
+        self.insert_until(revocation, self.kept_until(revocation));
+    }
+
+    /// Inserts what may be forgotten at this second, whatever the revocation says about it.
+    pub(super) fn insert_until(&self, revocation: &Revocation, until: u32) {
         let entries = &*self.entries;
         let name = entries.key.name(revocation.issuer(), revocation.name());
-        let now = self.clock.now().into();
-        let second = second(now);
+        let now = self.now();
+        let issued = IssuedUpTo::new(revocation.revoked(), until);
+        let changes = |before: Option<IssuedUpTo>| before.is_none_or(|b| b.moment < issued.moment);
+        let is_news = match revocation.name() {
+            Revocable::Token(_) => entries.tokens.insert(name, Until(until), now).is_none(),
+            Revocable::Session(_) => entries.sessions.insert(name, Until(until), now).is_none(),
+            Revocable::Subject(_) => changes(entries.subjects.insert(name, issued, now)),
+            Revocable::Client(_) => changes(entries.clients.insert(name, issued, now)),
+        };
+        if is_news {
+            self.changed();
+        }
+    }
+
+    /// When nothing is left that this revokes.
+    pub(super) fn kept_until(&self, revocation: &Revocation) -> u32 {
         match (revocation.name(), revocation.revoked()) {
-            (Revocable::Token(_), _) => {
-                let until = revocation.expires_at().map_or(NEVER, kept_after);
-                entries.tokens.insert(name, Until(until), second);
-            }
-            (Revocable::Session(_), _) => {
-                entries.sessions.insert(name, Until(self.outlived(now)), second);
-            }
-            (Revocable::Subject(_), revoked) => {
-                entries.subjects.insert(name, self.issued(revoked), second);
-            }
-            (Revocable::Client(_), revoked) => {
-                entries.clients.insert(name, self.issued(revoked), second);
+            (Revocable::Token(_), _) => revocation.expires_at().map_or(NEVER, kept_after),
+            (Revocable::Session(_), _) => self.outlived(self.clock.now().into()),
+            (_, Revoked::Entirely) => NEVER,
+            (_, Revoked::IssuedUpTo(moment)) => {
+                self.outlived(moment.rounded_up().saturating_add(MAX_LEEWAY))
             }
         }
-        self.changed();
     }
 
     /// Takes back what was revoked under this name, whatever its moment, and a warning says so.
@@ -225,24 +236,13 @@ impl MemoryRevocations {
         was_here
     }
 
-    fn issued(&self, revoked: Revoked) -> IssuedUpTo {
-        match revoked {
-            Revoked::Entirely => IssuedUpTo { moment: NEVER, until: NEVER },
-            Revoked::IssuedUpTo(moment) => {
-                let moment = moment.rounded_up();
-                let until = self.outlived(moment.saturating_add(MAX_LEEWAY));
-                IssuedUpTo { moment: second(moment), until }
-            }
-        }
-    }
-
     /// When no token is left that was issued up to a moment.
-    fn outlived(&self, issued_up_to: NumericDate) -> u32 {
+    pub(super) fn outlived(&self, issued_up_to: NumericDate) -> u32 {
         let expired = self.longest.map(|longest| issued_up_to.saturating_add(longest));
         expired.map_or(NEVER, kept_after)
     }
 
-    fn now(&self) -> u32 {
+    pub(super) fn now(&self) -> u32 {
         second(self.clock.now().into())
     }
 
@@ -334,6 +334,14 @@ pub(super) struct IssuedUpTo {
 }
 
 impl IssuedUpTo {
+    fn new(revoked: Revoked, until: u32) -> Self {
+        let moment = match revoked {
+            Revoked::Entirely => NEVER,
+            Revoked::IssuedUpTo(moment) => second(moment.rounded_up()),
+        };
+        Self { moment, until }
+    }
+
     fn revoked(self) -> Revoked {
         match self.moment {
             NEVER => Revoked::Entirely,
@@ -357,7 +365,7 @@ fn kept_after(expires_at: NumericDate) -> u32 {
     second(expires_at.rounded_up().saturating_add(MAX_LEEWAY).saturating_add(MARGIN))
 }
 
-fn second(date: NumericDate) -> u32 {
+pub(super) fn second(date: NumericDate) -> u32 {
     match u32::try_from(date.as_seconds()) {
         Ok(second) => second,
         Err(_) if date < NumericDate::from_seconds(0) => 0,
