@@ -25,6 +25,7 @@ mod write;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -115,6 +116,8 @@ pub struct RedisRevocations {
 struct Node {
     shared: Arc<Shared>,
     keeper: Mutex<Option<AbortHandle>>,
+    /// The runtime that was looked at last has no timers.
+    lacks_timers: AtomicBool,
 }
 
 impl RedisRevocations {
@@ -141,7 +144,8 @@ impl RedisRevocations {
 
     fn with(settings: Settings, view: MemoryRevocations) -> Self {
         let shared = Arc::new(Shared::new(settings, view));
-        Self { node: Arc::new(Node { shared, keeper: Mutex::new(None) }) }
+        let keeper = Mutex::new(None);
+        Self { node: Arc::new(Node { shared, keeper, lacks_timers: AtomicBool::new(false) }) }
     }
 
     // Before it is used and cloned, as everywhere: what has begun ends, and begins anew.
@@ -233,7 +237,7 @@ impl RedisRevocations {
     pub async fn await_whole(&self, at_most: Duration) -> Result<(), RevocationsUnavailable> {
         let shared = &self.node.shared;
         self.node.start();
-        runtime()?;
+        self.node.runtime()?;
         let mut changed = shared.changed.subscribe();
         let whole = async {
             while !shared.is_whole() {
@@ -261,7 +265,7 @@ impl RedisRevocations {
     ) -> Result<bool, RevocationsUnavailable> {
         let shared = &self.node.shared;
         self.node.start();
-        runtime()?;
+        self.node.runtime()?;
         let Some(mut link) = shared.link() else { return Err(self.unavailable()) };
         let restored = write::restore(shared, &mut link, issuer, name).await;
         restored.map_err(|problem| RevocationsUnavailable::new(problem.to_string()))
@@ -292,29 +296,31 @@ impl Node {
     /// Starts to follow Redis if that can be done here. If not, what is here counts all the same.
     fn start(&self) {
         let shared = &self.shared;
-        if shared.is_kept() || shared.has_just_died() || runtime().is_err() {
+        // A runtime without timers is not tried again and again, as each time is a panic.
+        if shared.is_kept() || shared.has_just_died() || self.lacks_timers.load(Ordering::Relaxed) {
             return;
         }
+        let Ok(runtime) = self.runtime() else { return };
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if !shared.is_kept()
-            && let Ok(runtime) = Handle::try_current()
-        {
+        if !shared.is_kept() {
             *keeper = Some(keeper::start(&runtime, Arc::clone(shared)));
         }
     }
-}
 
-/// Whether something can be waited for here.
-fn runtime() -> Result<(), RevocationsUnavailable> {
-    if Handle::try_current().is_err() {
-        let problem = "Redis is asked through tokio, and no runtime is here";
-        return Err(RevocationsUnavailable::new(problem));
+    /// The runtime to wait in.
+    fn runtime(&self) -> Result<Handle, RevocationsUnavailable> {
+        let Ok(runtime) = Handle::try_current() else {
+            let problem = "Redis is asked through tokio, and no runtime is here";
+            return Err(RevocationsUnavailable::new(problem));
+        };
+        let has_timers = keeper::has_timers();
+        self.lacks_timers.store(!has_timers, Ordering::Relaxed);
+        if !has_timers {
+            let problem = "the timers of this tokio runtime are not enabled";
+            return Err(RevocationsUnavailable::new(problem));
+        }
+        Ok(runtime)
     }
-    if !keeper::has_timers() {
-        let problem = "the timers of this tokio runtime are not enabled";
-        return Err(RevocationsUnavailable::new(problem));
-    }
-    Ok(())
 }
 
 impl Revocations for RedisRevocations {
@@ -362,8 +368,9 @@ impl RevocationStore for RedisRevocations {
     ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
         self.node.start();
         let told = self.node.shared.revoke(&revocation);
+        let node = Arc::clone(&self.node);
         async move {
-            runtime()?;
+            node.runtime()?;
             let Some(told) = told else {
                 return Err(RevocationsUnavailable::new("too many wait to be written already"));
             };

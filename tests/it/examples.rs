@@ -106,6 +106,9 @@ fn command(name: &str) -> Command {
         "AUDIENCE",
         "ALGORITHMS",
         "LEEWAY",
+        "REDIS_URL",
+        "REDIS_NAMESPACE",
+        "LONGEST_LIFETIME",
     ] {
         command.env_remove(variable);
     }

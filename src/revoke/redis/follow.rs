@@ -17,11 +17,13 @@ pub(super) async fn follow(shared: &Shared, link: &mut Link) -> Problem {
             Err(problem) => return problem,
         };
         let is_up_to_date = read.len() < AT_ONCE;
-        for read in read {
-            if let Err(problem) = apply(shared, &read) {
+        for read in &read {
+            if let Err(problem) = apply(shared, read) {
                 return problem;
             }
-            position = Position(read);
+        }
+        if let Some(last) = read.into_iter().next_back() {
+            position = Position(last);
             shared.set_position(position.clone());
         }
         if is_up_to_date {

@@ -94,18 +94,17 @@ impl Outbox {
         }
     }
 
-    /// What was taken was not written, as far as can be known. It will be tried again, but nobody waits
-    /// for that.
-    pub(super) fn put_back(&mut self, problem: &str) {
-        for mut letter in self.under_way.drain(..).rev() {
-            letter.tell(Err(problem.to_owned()));
+    /// What was taken was not written, as far as can be known. It will be tried again.
+    pub(super) fn put_back(&mut self) {
+        for letter in self.under_way.drain(..).rev() {
             self.waiting.push_front(letter);
         }
     }
 
-    /// Nothing can be written for now: whoever waits is told so.
+    /// Nothing can be written for now: whoever waits is told so. It will be tried again, but nobody waits
+    /// for that.
     pub(super) fn give_up(&mut self, problem: &str) {
-        self.put_back(problem);
+        self.put_back();
         self.waiting.iter_mut().for_each(|letter| letter.tell(Err(problem.to_owned())));
     }
 
@@ -136,7 +135,9 @@ impl Outbox {
         };
         self.written.retain(|written| stays(&written.letter));
         self.waiting.retain(stays);
-        !self.waiting.iter().chain(&self.under_way).any(is_it)
+        // One that is under way and does not stay will not be written, either.
+        let mut left = self.waiting.iter().chain(&self.under_way);
+        !left.any(|letter| is_it(letter) && stays(letter))
             && !self.written.iter().any(|written| is_it(&written.letter))
     }
 
@@ -199,13 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_written_is_tried_again_in_its_order_and_told_at_once() {
+    fn what_was_not_written_is_tried_again_in_its_order_and_told_when_it_is_given_up() {
         let mut outbox = Outbox::default();
         let mut told = add(&mut outbox, "a");
         let _b = add(&mut outbox, "b");
         outbox.take();
 
-        outbox.put_back("gone");
+        outbox.put_back();
+        assert!(told.try_recv().is_err(), "it may be written yet");
+        outbox.give_up("gone");
 
         assert_eq!(told.try_recv(), Ok(Err("gone".to_owned())));
         assert_eq!(conditions(&mut outbox), [pair("a", "1-0"), pair("b", "1-0")]);
@@ -263,6 +266,18 @@ mod tests {
         outbox.take();
 
         assert!(!outbox.restore("a", id("2-0")));
+    }
+
+    #[test]
+    fn what_is_written_again_while_it_is_taken_back_does_not_stay() {
+        let mut outbox = Outbox::default();
+        let _told = add(&mut outbox, "a");
+        outbox.take();
+        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+        outbox.write_again(NOW);
+        outbox.take();
+
+        assert!(outbox.restore("a", id("3-0")));
     }
 
     #[test]

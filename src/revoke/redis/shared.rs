@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use super::outbox::{Outbox, Outcome};
 use super::position::{Id, Position};
 use super::problem::Problem;
 use super::settings::Settings;
-use super::status::{RedisStatus, moment};
+use super::status::{KEEPS_ALL, RedisStatus, moment};
 use crate::claims::NumericDate;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::RevocationsUnavailable;
@@ -43,12 +43,16 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct State {
     link: Option<Link>,
-    /// Why there is no connection.
+    /// Where the last connection led to.
+    server: String,
+    /// Why there was no connection, until all is well again.
     problem: Option<Arc<str>>,
+    /// The last attempt to connect has failed.
+    is_away: bool,
     position: Option<Position>,
     was_whole: Option<bool>,
     since: Duration,
-    last_reconciliation: Option<Duration>,
+    last_reconciliation: Option<SystemTime>,
     eviction_policy: Option<Arc<str>>,
     died: Option<Duration>,
 }
@@ -84,6 +88,12 @@ impl Shared {
     /// All that Redis had at this moment is here.
     pub(super) fn complete(&self, up_to: Duration) {
         self.complete_up_to.fetch_max(milliseconds(up_to).max(1), Ordering::AcqRel);
+        // Not with the connection: one that leads to nothing again and again is no news.
+        let mut state = self.state();
+        if state.problem.take().is_some() {
+            trace::redis_reached(&self.settings.address.to_string(), &state.server);
+        }
+        drop(state);
         self.report();
     }
 
@@ -204,7 +214,7 @@ impl Shared {
     }
 
     pub(super) fn set_reconciled(&self) {
-        self.state().last_reconciliation = Some(self.now());
+        self.state().last_reconciliation = Some(SystemClock.now());
     }
 
     pub(super) fn set_eviction_policy(&self, policy: Option<Arc<str>>) {
@@ -224,21 +234,23 @@ impl Shared {
     pub(super) fn connected(&self, server: &str, link: Link) {
         let mut state = self.state();
         state.link = Some(link);
-        if state.problem.take().is_some() {
-            trace::redis_reached(&self.settings.address.to_string(), server);
-        }
+        state.is_away = false;
+        server.clone_into(&mut state.server);
     }
 
-    /// There is no connection, so nothing can be written.
+    /// There is no connection any more, or still none. Whoever waits for something to be written goes on
+    /// waiting as long as another connection may come at once.
     pub(super) fn disconnected(&self, problem: &Problem) {
         let text: Arc<str> = problem.to_string().into();
         let mut outbox = self.outbox();
         let mut state = self.state();
-        state.link = None;
+        state.is_away = state.link.take().is_none();
         if state.problem.is_none() {
             trace::redis_not_reached(&self.settings.address.to_string(), &text);
         }
-        outbox.give_up(&text);
+        if state.is_away {
+            outbox.give_up(&text);
+        }
         state.problem = Some(text);
     }
 
@@ -260,7 +272,7 @@ impl Shared {
             revocations: self.view.len(),
             unwritten: waiting,
             position: state.position.as_ref().map(|position| position.id().to_string()),
-            last_reconciliation: state.last_reconciliation.map(|at| moment(clock, now, at)),
+            last_reconciliation: state.last_reconciliation,
             eviction_policy: state.eviction_policy.as_deref().map(str::to_owned),
         }
     }
@@ -289,6 +301,7 @@ impl Shared {
             state.died = Some(self.now());
         }
         state.link = None;
+        state.is_away = true;
         state.problem = Some(GONE.into());
         drop(state);
         self.set_kept(false);
@@ -298,6 +311,3 @@ impl Shared {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-
-/// The one policy with which Redis deletes nothing that has not expired.
-pub(super) const KEEPS_ALL: &str = "noeviction";

@@ -2,8 +2,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-use super::shared::KEEPS_ALL;
-
 /// How [`RedisRevocations`](super::RedisRevocations) are doing, for readiness probes and metrics.
 ///
 /// Serialises as an object; moments are seconds since 1970.
@@ -109,3 +107,6 @@ fn maybe_seconds<S: Serializer>(at: &Option<SystemTime>, ser: S) -> Result<S::Ok
         None => ser.serialize_none(),
     }
 }
+
+/// The one policy with which Redis deletes nothing that has not expired.
+pub(super) const KEEPS_ALL: &str = "noeviction";

@@ -41,14 +41,14 @@ pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), Pr
             }
             // The server is there: no reason to stop following it, but to try again.
             Err(Problem::Refused(problem)) => {
-                shared.outbox().put_back(&problem);
+                shared.outbox().give_up(&problem);
                 if !std::mem::replace(&mut was_refused, true) {
                     trace::revocations_not_written(&shared.settings.address.to_string(), &problem);
                 }
                 sleep(REFUSED_PAUSE).await;
             }
             Err(problem) => {
-                shared.outbox().put_back(&problem.to_string());
+                shared.outbox().put_back();
                 return Err(problem);
             }
         }
