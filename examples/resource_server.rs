@@ -18,11 +18,15 @@
 //! - `REVOKED_JTI_FILE`: a file with the `jti` of a revoked token on each line (`#` begins a comment),
 //!   which is looked at every 5 seconds; tokens without `jti` are then refused. A line that is taken out
 //!   counts until the program starts again
+//! - `REDIS_URL`: where the nodes of this API share what was revoked, `redis://127.0.0.1:6379` for example;
+//!   with `REDIS_NAMESPACE` (`tower-bearer` by default) and `LONGEST_LIFETIME`, for how many seconds tokens
+//!   are valid at the most (86400 by default)
 //! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the variables
-//!   above but `ADDR`; see `tower_bearer::Config`
+//!   above but `ADDR` and those about Redis; see `tower_bearer::Config`
 //! - `RUST_LOG`: what to log; `tower_bearer=debug` shows why each request was refused
 //!
-//! `/healthz` tells how the keys are doing: 200 while tokens of any issuer can be verified, else 503. It may
+//! `/healthz` tells how keys and shared revocations are doing: 200 while tokens of any issuer can be verified
+//! and no revocation may be missing, else 503. It may
 //! name internal addresses, so keep it inside.
 
 use std::error::Error;
@@ -39,8 +43,8 @@ use tokio::net::TcpListener;
 use tower_bearer::policy::{role, scope};
 use tower_bearer::{
     Algorithm, BearerLayer, CachedKeys, Claims, Config, ConfigError, FileKeys, HttpFetch, Issuers,
-    KeyFile, KeySet, MemoryRevocations, Preset, RemoteKeys, Revocation, RevocationKind, Validation,
-    Verifier, VerifyingKey, require,
+    KeyFile, KeySet, MemoryRevocations, Preset, RedisRevocations, RedisStatus, RemoteKeys,
+    Revocation, RevocationKind, Validation, Verifier, VerifyingKey, require,
 };
 
 /// Whatever the provider puts into its tokens.
@@ -51,11 +55,12 @@ async fn main() -> Result<(), Sentence> {
     let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
 
+    let shared = shared_revocations()?;
     let (issuers, layer) = match set("CONFIG") {
-        Some(file) => configured(&file)?,
-        None => from_variables()?,
+        Some(file) => configured(&file, shared.clone())?,
+        None => from_variables(shared.clone())?,
     };
-    let app = app(issuers, layer);
+    let app = app(issuers, layer, shared);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr).await.map_err(|error| wrong("ADDR", error))?;
     println!("Listening on http://{}", listener.local_addr()?);
@@ -63,7 +68,11 @@ async fn main() -> Result<(), Sentence> {
     Ok(())
 }
 
-fn app(issuers: Issuers, layer: BearerLayer<AnyClaims>) -> Router {
+fn app(
+    issuers: Issuers,
+    layer: BearerLayer<AnyClaims>,
+    shared: Option<RedisRevocations>,
+) -> Router {
     let layer = layer.with_rejection(tower_bearer::Json);
 
     let guarded = Router::new()
@@ -72,18 +81,26 @@ fn app(issuers: Issuers, layer: BearerLayer<AnyClaims>) -> Router {
         .route("/scoped", get(claims).layer(require(scope("things:write"))))
         .layer(layer.clone());
     let optional = Router::new().route("/maybe", get(maybe)).layer(layer.optional());
-    let health = Router::new().route("/healthz", get(health)).with_state(issuers);
+    let health = Router::new().route("/healthz", get(health)).with_state((issuers, shared));
     health.merge(guarded).merge(optional)
 }
 
-async fn health(State(issuers): State<Issuers>) -> (StatusCode, Json<Value>) {
+async fn health(
+    State((issuers, shared)): State<(Issuers, Option<RedisRevocations>)>,
+) -> (StatusCode, Json<Value>) {
     let keys = issuers.status();
+    let revocations = shared.map(|shared| shared.status());
     // One provider that is away must not take the tokens of the others out of service.
-    let is_ready = keys.iter().any(|(_, status)| status.is_ready());
+    let is_ready = keys.iter().any(|(_, status)| status.is_ready())
+        && revocations.as_ref().is_none_or(RedisStatus::is_whole);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let keys: Map<String, Value> =
         keys.into_iter().map(|(issuer, status)| (issuer, json!(status))).collect();
-    (status, Json(json!({ "ready": is_ready, "keys": keys })))
+    let mut health = json!({ "ready": is_ready, "keys": keys });
+    if let Some(revocations) = revocations {
+        health["revocations"] = json!(revocations);
+    }
+    (status, Json(health))
 }
 
 async fn claims(Claims(claims): Claims<AnyClaims>) -> Json<AnyClaims> {
@@ -97,7 +114,10 @@ async fn maybe(claims: Option<Claims<AnyClaims>>) -> Json<Value> {
     })
 }
 
-fn configured(file: &str) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
+fn configured(
+    file: &str,
+    shared: Option<RedisRevocations>,
+) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
     let wrong_in = |error: ConfigError| wrong("CONFIG", format_args!("{file}: {error}"));
     let variables =
         ["ISSUER", "AUDIENCE", "ALGORITHMS", "TOKEN_TYPE", "PRESET", "LEEWAY", "REVOKED_JTI_FILE"];
@@ -106,12 +126,34 @@ fn configured(file: &str) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence>
     }
     let config = Config::from_file(file).map_err(wrong_in)?;
     let issuers = config.issuers().map_err(wrong_in)?;
-    let layer = config.layer(&issuers).map_err(wrong_in)?;
+    let verifier = match shared {
+        Some(shared) => config.verifier(&issuers).with_revocations(shared),
+        None => config.verifier(&issuers),
+    };
+    let layer = config.layer_with(verifier).map_err(wrong_in)?;
     tracing::info!("in force:\n{}", config.in_force().map_err(wrong_in)?.to_toml());
     Ok((issuers, layer))
 }
 
-fn from_variables() -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
+fn shared_revocations() -> Result<Option<RedisRevocations>, Sentence> {
+    let Some(address) = set("REDIS_URL") else { return Ok(None) };
+    let longest = set("LONGEST_LIFETIME").unwrap_or_else(|| "86400".to_owned());
+    let longest =
+        longest.parse().map_err(|_| wrong("LONGEST_LIFETIME", "not a number of seconds"))?;
+    let shared = RedisRevocations::new(&address, Duration::from_secs(longest))
+        .map_err(|error| wrong("REDIS_URL", error))?;
+    match set("REDIS_NAMESPACE") {
+        None => Ok(Some(shared)),
+        Some(namespace) => {
+            let shared = shared.with_namespace(&namespace);
+            shared.map(Some).map_err(|error| wrong("REDIS_NAMESPACE", error))
+        }
+    }
+}
+
+fn from_variables(
+    shared: Option<RedisRevocations>,
+) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
     let algorithms = algorithms()?;
     let issuer = needed("ISSUER")?;
     let mut validation = Validation::new(&issuer, needed("AUDIENCE")?);
@@ -150,14 +192,21 @@ fn from_variables() -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
         };
         wrong(variable, error)
     })?;
-    let mut verifier = Verifier::for_issuers(&issuers);
-    if let Some(file) = set("REVOKED_JTI_FILE") {
-        let revocations = MemoryRevocations::new().with_kinds([RevocationKind::Token]);
-        revoke_listed(file, issuer, revocations.clone())
-            .map_err(|error| wrong("REVOKED_JTI_FILE", error))?;
-        verifier = verifier.with_revocations(revocations);
-    }
+    let verifier = Verifier::for_issuers(&issuers);
+    let verifier = match (shared, listed_revocations(issuer)?) {
+        (Some(shared), Some(listed)) => verifier.with_revocations((shared, listed)),
+        (Some(shared), None) => verifier.with_revocations(shared),
+        (None, Some(listed)) => verifier.with_revocations(listed),
+        (None, None) => verifier,
+    };
     Ok((issuers, BearerLayer::new(verifier)))
+}
+
+fn listed_revocations(issuer: String) -> Result<Option<MemoryRevocations>, Sentence> {
+    let Some(file) = set("REVOKED_JTI_FILE") else { return Ok(None) };
+    let view = MemoryRevocations::new().with_kinds([RevocationKind::Token]);
+    revoke_listed(file, issuer, view.clone()).map_err(|error| wrong("REVOKED_JTI_FILE", error))?;
+    Ok(Some(view))
 }
 
 /// Revokes what the file lists, now and again when it changes.

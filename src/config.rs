@@ -205,8 +205,21 @@ impl Config {
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
+        self.layer_with(self.verifier(issuers))
+    }
+
+    /// The layer around a verifier that was given more than a configuration can say: the one of
+    /// [`verifier`](Self::verifier) with revocations, for example.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`layer`](Self::layer).
+    pub fn layer_with<C>(&self, verifier: Verifier<C>) -> Result<BearerLayer<C>, ConfigError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
         let place = Place::default();
-        let mut layer = BearerLayer::new(self.verifier(issuers));
+        let mut layer = BearerLayer::new(verifier);
         if let Some(realm) = &self.realm {
             layer = place.member("realm").check(layer.with_realm(realm))?;
         }

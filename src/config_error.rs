@@ -68,12 +68,17 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// Keys cannot be fetched from this address.
+    /// Nothing can be had from this address.
     Address {
         /// The address as it was configured.
         address: String,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// The namespace cannot be part of keys in Redis.
+    Namespace {
+        /// The namespace as it was configured.
+        namespace: String,
     },
     /// A configuration that was read holds a mistake.
     Configuration {
@@ -137,6 +142,11 @@ impl fmt::Display for ConfigError {
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
+            Self::Namespace { namespace } => write!(
+                f,
+                "the namespace {namespace:?} may hold ASCII letters, digits and `-_.:/` only, and \
+                 not be empty"
+            ),
             Self::Configuration { path, problem } => write!(f, "{path}: {problem}"),
             Self::At { path, problem } => write!(f, "{path}: {problem}"),
             Self::Realm { realm } => write!(

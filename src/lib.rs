@@ -37,8 +37,9 @@
 //!   `jwks`); `FileKeys`, and `CachedKeys` for a `Fetch` of your own (feature `refresh`).
 //! - Issuers: one, or several with [`Issuers`]; all of it as data with `Config` (feature `config`).
 //! - Rules: [`Validation`], with issuer and audience as arguments.
-//! - Revocation: [`MemoryRevocations`], or a view of your own ([`Revocations`]), with
-//!   [`Verifier::with_revocations`]; a database asked for each subject, `StillActive` (feature `active`).
+//! - Revocation: [`MemoryRevocations`], `RedisRevocations` (feature `redis`), or a view of your own
+//!   ([`Revocations`]), with [`Verifier::with_revocations`]; a database asked for each subject, `StillActive`
+//!   (feature `active`).
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
 //! - Answers: [`Empty`], [`Json`], [`ProblemJson`], or a function ([`Render`]).
@@ -73,6 +74,7 @@
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, and `FileKeys`, which reads them from a file. Needs tokio. |
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
+//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
 //! | `routes` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 
@@ -146,6 +148,8 @@ pub use crate::revoke::{
     MemoryRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore,
     Revocations, Revoked, Unrevocable,
 };
+#[cfg(feature = "redis")]
+pub use crate::revoke::{RedisRevocations, RedisStatus};
 #[cfg(feature = "routes")]
 pub use crate::routes::{
     ClientList, ClientSecret, Clients, LogoutEnds, LogoutService, RevocationService, RouteBody,

@@ -12,6 +12,8 @@ mod kind;
 mod memory;
 mod name;
 mod recent;
+#[cfg(feature = "redis")]
+mod redis;
 mod revocation;
 mod snapshot;
 mod table;
@@ -19,6 +21,8 @@ mod view;
 
 pub use kind::{RevocationKind, RevocationKinds};
 pub use memory::MemoryRevocations;
+#[cfg(feature = "redis")]
+pub use redis::{RedisRevocations, RedisStatus};
 pub use revocation::{Revocation, RevocationStore, Unrevocable};
 pub use view::{Revocable, Revocations, Revoked};
 

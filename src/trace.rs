@@ -134,6 +134,70 @@ pub(crate) fn unverified() {
     eprintln!("tower_bearer: {REPORT}");
 }
 
+/// Reports that no revocation is missing any more.
+#[cfg(feature = "redis")]
+pub(crate) fn revocations_whole(source: &str, revocations: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "tower_bearer", source, revocations, "revocations are whole");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, revocations);
+}
+
+/// Reports that revocations may be missing, and what happens to requests meanwhile.
+#[cfg(feature = "redis")]
+pub(crate) fn revocations_not_whole(source: &str, problem: &str, carries_on: bool) {
+    #[cfg(feature = "tracing")]
+    if carries_on {
+        let message = "revocations may be missing; tokens are let in all the same";
+        tracing::error!(target: "tower_bearer", source, problem, "{message}");
+    } else {
+        let message = "revocations may be missing; requests are answered 503";
+        tracing::error!(target: "tower_bearer", source, problem, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem, carries_on);
+}
+
+/// Reports that the connection to Redis is lost, or has not come about.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_not_reached(source: &str, problem: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "tower_bearer", source, problem, "Redis cannot be reached");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem);
+}
+
+/// Reports that Redis is back.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_reached(source: &str, server: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "tower_bearer", source, server, "Redis is reached again");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, server);
+}
+
+/// Reports that Redis takes no revocation, although it can be reached.
+#[cfg(feature = "redis")]
+pub(crate) fn revocations_not_written(source: &str, problem: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(target: "tower_bearer", source, problem, "Redis refuses to write revocations");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem);
+}
+
+/// Reports a Redis that may delete revocations.
+#[cfg(feature = "redis")]
+pub(crate) fn evicts(source: &str, policy: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "Redis deletes revocations when its memory is full; set `maxmemory-policy` \
+                       to `noeviction`";
+        tracing::error!(target: "tower_bearer", source, policy, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, policy);
+}
+
 enum Severity {
     Stranger,
     Operator,

@@ -95,7 +95,8 @@ impl<C> Verifier<C> {
 
     /// Refuses what this view knows to be revoked, from the next token on.
     ///
-    /// Asked about every token whose signature and claims are good. Several verifiers can share one.
+    /// Asked about every token whose signature and claims are good. Several verifiers can share one, and
+    /// two views are one as a pair. In place of what was set before.
     /// Tokens that lack a claim by which they could be revoked are refused too: see
     /// [`RevocationKinds`](crate::RevocationKinds).
     #[must_use]

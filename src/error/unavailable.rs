@@ -85,6 +85,15 @@ impl ClientsUnavailable {
     }
 }
 
+#[cfg(feature = "redis")]
+impl RevocationsUnavailable {
+    /// What the log has heard already, and need not hear again for each request.
+    pub(crate) fn reported(mut self) -> Self {
+        self.reported = true;
+        self
+    }
+}
+
 #[cfg(feature = "refresh")]
 impl KeysUnavailable {
     /// What the log has heard already, and need not hear again for each request.

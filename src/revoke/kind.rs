@@ -48,6 +48,10 @@ impl RevocationKinds {
     pub const fn contains(self, kind: RevocationKind) -> bool {
         self.0 & kind.bit() != 0
     }
+
+    pub(super) const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
 }
 
 impl Default for RevocationKinds {

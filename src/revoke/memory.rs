@@ -166,34 +166,61 @@ impl MemoryRevocations {
         Some(Revocation::new(issuer, name, Some(later)))
     }
 
-    pub(super) fn insert(&self, revocation: &Revocation) {
+    fn insert(&self, revocation: &Revocation) {
+        self.insert_now(revocation, self.kept_until(revocation));
+    }
+
+    /// Inserts for somebody who waits for it: what may be forgotten at this second, whatever the
+    /// revocation says about it.
+    pub(super) fn insert_now(&self, revocation: &Revocation, until: u32) {
+        self.insert_quietly(revocation, until);
+        // Even if it is here already: whoever brought it may not have come so far yet.
+        self.changed();
+    }
+
+    /// Inserts what has come from elsewhere. It may have come before, and is then no change.
+    #[cfg(feature = "redis")]
+    pub(super) fn insert_until(&self, revocation: &Revocation, until: u32) {
+        if self.insert_quietly(revocation, until) {
+            self.changed();
+        }
+    }
+
+    /// Whether more is revoked than before.
+    fn insert_quietly(&self, revocation: &Revocation, until: u32) -> bool {
         let entries = &*self.entries;
         let name = entries.key.name(revocation.issuer(), revocation.name());
-        let now = NumericDate::from(self.clock.now());
-        let second = second(now);
-        match (revocation.name(), revocation.revoked()) {
-            (Revocable::Token(_), _) => {
-                let until = revocation.expires_at().map_or(NEVER, kept_after);
-                entries.tokens.insert(name, Until(until), second);
-            }
-            (Revocable::Session(_), _) => {
-                // Its last token may be from a clock that is ahead, as those of subjects.
-                let until = self.outlived(now.saturating_add(MAX_LEEWAY));
-                entries.sessions.insert(name, Until(until), second);
-            }
+        let now = self.now();
+        let issued = IssuedUpTo::new(revocation.revoked(), until);
+        let changes = |before: Option<IssuedUpTo>| before.is_none_or(|b| b.moment < issued.moment);
+        match revocation.name() {
+            Revocable::Token(_) => entries.tokens.insert(name, Until(until), now).is_none(),
+            Revocable::Session(_) => entries.sessions.insert(name, Until(until), now).is_none(),
             // Noted before an issuer can see it.
-            (Revocable::Subject(_), revoked) => {
-                let issued = self.issued(revoked);
-                entries.recent.lock().note_subject(issued.moment, second);
-                entries.subjects.insert(name, issued, second);
+            Revocable::Subject(_) => {
+                entries.recent.lock().note_subject(issued.moment, now);
+                changes(entries.subjects.insert(name, issued, now))
             }
-            (Revocable::Client(_), revoked) => {
-                let issued = self.issued(revoked);
-                entries.recent.lock().note_client(issued.moment, second);
-                entries.clients.insert(name, issued, second);
+            Revocable::Client(_) => {
+                entries.recent.lock().note_client(issued.moment, now);
+                changes(entries.clients.insert(name, issued, now))
             }
         }
-        self.changed();
+    }
+
+    /// When nothing is left that this revokes.
+    pub(super) fn kept_until(&self, revocation: &Revocation) -> u32 {
+        match (revocation.name(), revocation.revoked()) {
+            (Revocable::Token(_), _) => revocation.expires_at().map_or(NEVER, kept_after),
+            // Its last token may be from a clock that is ahead, as those of subjects.
+            (Revocable::Session(_), _) => {
+                self.outlived(NumericDate::from(self.clock.now()).saturating_add(MAX_LEEWAY))
+            }
+            (_, Revoked::Entirely) => NEVER,
+            (_, Revoked::IssuedUpTo(moment)) => {
+                self.outlived(moment.rounded_up().saturating_add(MAX_LEEWAY))
+            }
+        }
     }
 
     /// Takes back what was revoked under this name, whatever its moment, and a warning says so.
@@ -262,19 +289,8 @@ impl MemoryRevocations {
         removed.is_some()
     }
 
-    fn issued(&self, revoked: Revoked) -> IssuedUpTo {
-        match revoked {
-            Revoked::Entirely => IssuedUpTo { moment: NEVER, until: NEVER },
-            Revoked::IssuedUpTo(moment) => {
-                let moment = moment.rounded_up();
-                let until = self.outlived(moment.saturating_add(MAX_LEEWAY));
-                IssuedUpTo { moment: second(moment), until }
-            }
-        }
-    }
-
     /// When no token is left that was issued up to a moment.
-    fn outlived(&self, issued_up_to: NumericDate) -> u32 {
+    pub(super) fn outlived(&self, issued_up_to: NumericDate) -> u32 {
         let expired = self.longest_lifetime().map(|longest| issued_up_to.saturating_add(longest));
         expired.map_or(NEVER, kept_after)
     }
@@ -372,6 +388,14 @@ pub(super) struct IssuedUpTo {
 }
 
 impl IssuedUpTo {
+    fn new(revoked: Revoked, until: u32) -> Self {
+        let moment = match revoked {
+            Revoked::Entirely => NEVER,
+            Revoked::IssuedUpTo(moment) => second(moment.rounded_up()),
+        };
+        Self { moment, until }
+    }
+
     fn revoked(self) -> Revoked {
         match self.moment {
             NEVER => Revoked::Entirely,
@@ -395,7 +419,7 @@ fn kept_after(expires_at: NumericDate) -> u32 {
     second(expires_at.rounded_up().saturating_add(MAX_LEEWAY).saturating_add(MARGIN))
 }
 
-fn second(date: NumericDate) -> u32 {
+pub(super) fn second(date: NumericDate) -> u32 {
     match u32::try_from(date.as_seconds()) {
         Ok(second) => second,
         Err(_) if date < NumericDate::from_seconds(0) => 0,

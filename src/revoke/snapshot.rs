@@ -138,8 +138,8 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
         rest = behind;
         // Nothing is cleared up meanwhile: it is the year 1970.
         match *kind {
-            TOKEN => entries.tokens.insert(name, Until(first), 0),
-            SESSION => entries.sessions.insert(name, Until(first), 0),
+            TOKEN => _ = entries.tokens.insert(name, Until(first), 0),
+            SESSION => _ = entries.sessions.insert(name, Until(first), 0),
             SUBJECT | CLIENT => {
                 let (until, behind) = number(behind).ok_or(CUT)?;
                 rest = behind;

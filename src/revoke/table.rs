@@ -52,21 +52,27 @@ impl<V: Kept> Table<V> {
         self.shard(name).read().get(&name).copied()
     }
 
-    pub(super) fn insert(&self, name: Name, value: V, now: u32) {
+    /// Returns what was here before.
+    pub(super) fn insert(&self, name: Name, value: V, now: u32) -> Option<V> {
         let shard = self.shard(name);
-        {
+        let before = {
             let mut map = shard.write();
+            shard.due.fetch_min(later(value.until()), Ordering::Relaxed);
             match map.entry(name) {
-                Entry::Occupied(mut entry) => *entry.get_mut() = entry.get().or(value),
+                Entry::Occupied(mut entry) => {
+                    let both = entry.get().or(value);
+                    Some(entry.insert(both))
+                }
                 Entry::Vacant(entry) => {
                     entry.insert(value);
                     self.len.fetch_add(1, Ordering::Release);
+                    None
                 }
             }
-            shard.due.fetch_min(later(value.until()), Ordering::Relaxed);
-        }
+        };
         let next = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
         self.clear_up(&self.shards[next], now);
+        before
     }
 
     pub(super) fn remove(&self, name: Name) -> Option<V> {

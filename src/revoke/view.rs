@@ -97,6 +97,39 @@ impl<R: Revocations + ?Sized> Revocations for Arc<R> {
     }
 }
 
+/// Two views as one: what either knows is revoked, and both must be whole.
+impl<A: Revocations, B: Revocations> Revocations for (A, B) {
+    fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked> {
+        match (self.0.lookup(issuer, name), self.1.lookup(issuer, name)) {
+            (Some(Revoked::IssuedUpTo(one)), Some(Revoked::IssuedUpTo(other))) => {
+                Some(Revoked::IssuedUpTo(one.max(other)))
+            }
+            (Some(Revoked::Entirely), _) | (_, Some(Revoked::Entirely)) => Some(Revoked::Entirely),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        // Multiplied by an odd number, so that one up and the other down is another number too.
+        self.0.epoch().wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(self.1.epoch())
+    }
+
+    fn kinds(&self) -> RevocationKinds {
+        self.0.kinds().and(self.1.kinds())
+    }
+
+    fn longest_lifetime(&self) -> Option<Duration> {
+        match (self.0.longest_lifetime(), self.1.longest_lifetime()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+        self.0.whole().and_then(|()| self.1.whole())
+    }
+}
+
 /// A name in a token under which it may have been revoked.
 // Not `non_exhaustive`: a view that does not know a kind would let its tokens through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

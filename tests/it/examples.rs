@@ -107,6 +107,9 @@ fn command(name: &str) -> Command {
         "ALGORITHMS",
         "LEEWAY",
         "REVOKED_JTI_FILE",
+        "REDIS_URL",
+        "REDIS_NAMESPACE",
+        "LONGEST_LIFETIME",
     ] {
         command.env_remove(variable);
     }

@@ -32,6 +32,7 @@ mod odd_keys;
 mod presets;
 mod properties;
 mod providers;
+mod redis;
 mod remembered;
 mod remote_keys;
 mod review;

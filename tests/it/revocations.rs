@@ -250,6 +250,28 @@ async fn view_that_is_not_whole_is_503_but_for_what_it_knows() {
 }
 
 #[tokio::test]
+async fn two_views_are_one_as_a_pair() {
+    let (one, other) = (revocations(), revocations().with_kinds([RevocationKind::Session]));
+    let app = app_with((one.clone(), other.clone()), validation());
+    is_in(&app, &full()).await;
+    lacks(&app, &full().without("jti")).await;
+    lacks(&app, &full().without("sid")).await;
+
+    other.revoke(Revocation::token(ISSUER, "t1", at(NOW + 900)));
+    one.revoke(Revocation::token(ISSUER, "t2", at(NOW + 900)));
+    one.revoke(Revocation::subject(ISSUER, "bob", at(NOW - 500)));
+    other.revoke(Revocation::subject(ISSUER, "bob", at(NOW - 100)));
+
+    is_out(&app, &full()).await;
+    is_out(&app, &full().claim("jti", "t2")).await;
+    is_out(&app, &full().claim("jti", "t3").claim("sub", "bob").claim("iat", NOW - 200)).await;
+    is_in(&app, &full().claim("jti", "t3")).await;
+    let torn = app_with((one, Torn), validation());
+    let answer = send(&torn, get("/").bearer(full().claim("jti", "t3").sign(&key()))).await;
+    answer.is_refused(503, None, Reason::RevocationsUnavailable);
+}
+
+#[tokio::test]
 async fn bad_token_is_refused_for_what_is_wrong_with_it_before_its_revocation() {
     let view = revocations();
     view.revoke(Revocation::token(ISSUER, "t1", at(NOW + 900)));

@@ -1,0 +1,202 @@
+use std::fmt;
+
+use crate::config_error::ConfigError;
+
+/// Where Redis is, as an operator writes it.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) hosts: Vec<Host>,
+    pub(super) uses_tls: bool,
+    /// The hosts are sentinels, which know the server by this name.
+    pub(super) service: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) database: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) port: u16,
+}
+
+impl Address {
+    pub(super) fn read(url: &str) -> Result<Self, ConfigError> {
+        parse(url).map_err(|problem| ConfigError::Address { address: without_user(url), problem })
+    }
+}
+
+fn parse(url: &str) -> Result<Address, &'static str> {
+    const DATABASE: &str = "has a database that is no number";
+    let (scheme, rest) = url.split_once("://").ok_or(SCHEMES)?;
+    let (uses_tls, has_sentinels) = match scheme {
+        "redis" => (false, false),
+        "rediss" => (true, false),
+        "redis+sentinel" => (false, true),
+        "rediss+sentinel" => (true, true),
+        _ => return Err(SCHEMES),
+    };
+    if rest.contains(['?', '#']) {
+        return Err("has parts behind `?` or `#`, which mean nothing here; percent-encode them");
+    }
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (Some(user), hosts),
+        None => (None, authority),
+    };
+    let (user, password) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+        None => (None, None),
+        Some((user, password)) => (decoded(user)?, decoded(password)?),
+    };
+    if user.is_some() && password.is_none() {
+        return Err("has a user without a password; write `user:password@`, or `:password@`");
+    }
+    let default = if has_sentinels { SENTINEL_PORT } else { PORT };
+    let hosts = hosts.split(',').map(|host| self::host(host, default)).collect::<Result<_, _>>()?;
+    let (service, database) = match (has_sentinels, path.split_once('/')) {
+        (false, _) => (None, path),
+        (true, None) => (decoded(path)?, ""),
+        (true, Some((service, database))) => (decoded(service)?, database),
+    };
+    if has_sentinels && service.is_none() {
+        return Err("names no service; write it behind the sentinels, as `/mymaster`");
+    }
+    let database = match database {
+        "" => 0,
+        database => database.parse().map_err(|_| DATABASE)?,
+    };
+    Ok(Address { hosts, uses_tls, service, user, password, database })
+}
+
+fn host(text: &str, default: u16) -> Result<Host, &'static str> {
+    let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((name, "")) => (name, None),
+        Some((name, port)) => (name, Some(port.strip_prefix(':').ok_or(PORTS)?)),
+        None => match text.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (text, None),
+        },
+    };
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return Err("names no host, or an empty one between commas");
+    }
+    let port = port.map_or(Ok(default), |port| port.parse().map_err(|_| PORTS))?;
+    Ok(Host { name: name.to_owned(), port })
+}
+
+/// RFC 3986 §2.1; empty is absent.
+fn decoded(text: &str) -> Result<Option<String>, &'static str> {
+    const BROKEN: &str = "has a `%` without two hexadecimal digits, or bytes that are no UTF-8";
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = behind;
+        if first != b'%' {
+            bytes.push(first);
+            continue;
+        }
+        let (digits, behind) = behind.split_first_chunk::<2>().ok_or(BROKEN)?;
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        let byte = digit(digits[0]).zip(digit(digits[1])).ok_or(BROKEN)?;
+        bytes.push(u8::try_from(byte.0 * 16 + byte.1).map_err(|_| BROKEN)?);
+        rest = behind;
+    }
+    let text = String::from_utf8(bytes).map_err(|_| BROKEN)?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// An address to show: without what stands before the last `@`, where a password may be.
+fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (_, None) => url.to_owned(),
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        (None, Some((_, rest))) => format!("…@{rest}"),
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.contains(':') {
+            write!(f, "[{}]:{}", self.name, self.port)
+        } else {
+            write!(f, "{}:{}", self.name, self.port)
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    /// Without user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.uses_tls { "rediss" } else { "redis" })?;
+        f.write_str(if self.service.is_some() { "+sentinel://" } else { "://" })?;
+        for (index, host) in self.hosts.iter().enumerate() {
+            write!(f, "{}{host}", if index == 0 { "" } else { "," })?;
+        }
+        if let Some(service) = &self.service {
+            write!(f, "/{service}")?;
+        }
+        if self.database != 0 {
+            write!(f, "/{}", self.database)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
+
+const SCHEMES: &str =
+    "must begin with `redis://`, `rediss://` (TLS), `redis+sentinel://` or `rediss+sentinel://`";
+const PORTS: &str = "has a port that is no number from 0 to 65535";
+const PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26379;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        for (url, shown) in [
+            ("redis://localhost", "redis://localhost:6379"),
+            ("rediss://r.example.com:7000/3", "rediss://r.example.com:7000/3"),
+            ("redis://a:1,b:2,[::1]:3,[::2]", "redis://a:1,b:2,[::1]:3,[::2]:6379"),
+            ("redis://user:p%40ss@host/", "redis://host:6379"),
+            ("redis+sentinel://a,b:1/mymaster", "redis+sentinel://a:26379,b:1/mymaster"),
+            ("rediss+sentinel://a/m/2", "rediss+sentinel://a:26379/m/2"),
+        ] {
+            assert_eq!(Address::read(url).unwrap().to_string(), shown, "{url}");
+        }
+        let address = Address::read("redis://us%3Aer:p%40s:s@host").unwrap();
+        assert_eq!(address.user.as_deref(), Some("us:er"));
+        assert_eq!(address.password.as_deref(), Some("p@s:s"));
+        assert_eq!(Address::read("redis://:secret@h").unwrap().user, None);
+    }
+
+    #[test]
+    fn bad_addresses_are_refused_without_showing_the_password() {
+        for url in [
+            "",
+            "host:1",
+            "http://:secret@host",
+            "redis://",
+            "redis://:secret@host:x",
+            "redis://:secret@a,,b",
+            "redis://:sec%ret@host",
+            "redis://user@host",
+            "redis://:secret@host/x",
+            "redis://:secret?@host",
+            "redis+sentinel://:secret@host",
+            "redis://:secret@host:65536",
+            ":secret@host",
+        ] {
+            let error = Address::read(url).unwrap_err();
+
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("sec"), "{url}: {shown}");
+        }
+    }
+}

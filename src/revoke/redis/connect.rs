@@ -1,0 +1,164 @@
+//! Finds the one server that keeps the keys, and connects to it.
+//!
+//! All keys have one hash tag, so even in a cluster it is one server. That makes following a redirect
+//! the whole of what a cluster asks for, and leaves TLS, time-outs and the blocking read to us.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{RedisConnectionInfo, Value, cmd};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::address::{Address, Host};
+use super::link::{Link, list, text, texts};
+use super::problem::Problem;
+use super::settings::Settings;
+use super::tls;
+
+/// The server that keeps the keys.
+pub(super) struct Server {
+    pub(super) host: Host,
+    /// For reads that wait until there is something to read.
+    pub(super) follow: Link,
+    /// For everything else.
+    pub(super) work: Link,
+}
+
+pub(super) async fn connect(settings: &Settings) -> Result<Server, Problem> {
+    let address = &settings.address;
+    let tls = address.uses_tls.then(|| tls::connector(settings.roots.as_ref()));
+    let tls = tls.transpose().map_err(Problem::broken)?;
+    let way = Way { address, tls, patience: settings.patience() };
+    let mut problem = None;
+    for host in &address.hosts {
+        let found = match &address.service {
+            Some(service) => match way.ask_sentinel(host, service).await {
+                Ok(host) => way.find(host, settings).await,
+                Err(problem) => Err(problem),
+            },
+            None => way.find(host.clone(), settings).await,
+        };
+        match found {
+            Ok(server) => return Ok(server),
+            Err(error) => problem = Some(Problem::Broken(format!("{host}: {error}"))),
+        }
+    }
+    Err(problem.unwrap_or(Problem::Broken("no host is named".to_owned())))
+}
+
+struct Way<'s> {
+    address: &'s Address,
+    tls: Option<TlsConnector>,
+    patience: Duration,
+}
+
+impl Way<'_> {
+    /// Goes where the keys are, if this server knows.
+    async fn find(&self, mut host: Host, settings: &Settings) -> Result<Server, Problem> {
+        for _ in 0..=REDIRECTS {
+            let mut work = self.open(&host, self.info(), self.patience).await?;
+            match is_kept_here(&mut work, &settings.keys.stream()).await {
+                Ok(()) => {
+                    // A blocked read is answered late, and that is no sign of anything.
+                    let patience = self.patience + settings.block();
+                    let follow = self.open(&host, self.info(), patience).await?;
+                    return Ok(Server { host, follow, work });
+                }
+                // An empty name stands for the server that said so.
+                Err(Problem::Elsewhere { host: name, port }) if name.is_empty() => host.port = port,
+                Err(Problem::Elsewhere { host: name, port }) => {
+                    let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
+                    host = Host { name, port };
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+        Err(Problem::Broken("the servers of the cluster send us round in circles".to_owned()))
+    }
+
+    async fn ask_sentinel(&self, host: &Host, service: &str) -> Result<Host, Problem> {
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let mut link = self.open(host, info, self.patience).await?;
+        let mut command = cmd("SENTINEL");
+        command.arg("get-master-addr-by-name").arg(service);
+        let answer = link.ask(&command).await?;
+        match texts(&answer).as_deref() {
+            Some([name, port]) => match port.parse() {
+                Ok(port) => Ok(Host { name: (*name).to_owned(), port }),
+                Err(_) => Err(Problem::unreadable("the sentinel's answer")),
+            },
+            _ => Err(Problem::Broken(format!("the sentinel knows no master of {service:?}"))),
+        }
+    }
+
+    async fn open(
+        &self,
+        host: &Host,
+        info: RedisConnectionInfo,
+        patience: Duration,
+    ) -> Result<Link, Problem> {
+        let late = |_| Problem::Broken(format!("{host} cannot be reached in time"));
+        let connecting = TcpStream::connect((host.name.as_str(), host.port));
+        let stream =
+            timeout(self.patience, connecting).await.map_err(late)?.map_err(Problem::broken)?;
+        stream.set_nodelay(true).map_err(Problem::broken)?;
+        match &self.tls {
+            None => Link::new(stream, &info, patience).await,
+            Some(tls) => {
+                let name = ServerName::try_from(host.name.clone()).map_err(Problem::broken)?;
+                let shaking = tls.connect(name, stream);
+                let stream = timeout(self.patience, shaking)
+                    .await
+                    .map_err(late)?
+                    .map_err(Problem::broken)?;
+                Link::new(stream, &info, patience).await
+            }
+        }
+    }
+
+    fn info(&self) -> RedisConnectionInfo {
+        let mut info = RedisConnectionInfo::default()
+            .set_db(self.address.database.into())
+            .set_skip_set_lib_name();
+        if let Some(user) = &self.address.user {
+            info = info.set_username(user);
+        }
+        if let Some(password) = &self.address.password {
+            info = info.set_password(password);
+        }
+        info
+    }
+}
+
+/// Whether this server is the master that keeps the keys.
+async fn is_kept_here(link: &mut Link, key: &str) -> Result<(), Problem> {
+    link.ask(cmd("EXISTS").arg(key)).await?;
+    match link.ask(&cmd("ROLE")).await {
+        Ok(role) => match list(&role).and_then(|role| role.first()).and_then(text) {
+            Some("slave") => {
+                Err(Problem::Broken("it is a replica, which cannot be written to".to_owned()))
+            }
+            _ => Ok(()),
+        },
+        // Where nobody may ask, writing will show.
+        Err(Problem::Refused(_)) => Ok(()),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What the server does when its memory is full, if we may know.
+pub(super) async fn eviction_policy(link: &mut Link) -> Result<Option<Arc<str>>, Problem> {
+    match link.ask(cmd("CONFIG").arg("GET").arg("maxmemory-policy")).await {
+        Ok(answer) => Ok(match answer {
+            Value::Map(pairs) => pairs.first().and_then(|(_, policy)| text(policy).map(Arc::from)),
+            answer => texts(&answer).and_then(|pair| pair.get(1).map(|policy| Arc::from(*policy))),
+        }),
+        Err(Problem::Refused(_)) => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+const REDIRECTS: usize = 4;

@@ -1,0 +1,84 @@
+use redis::pipe;
+
+use super::entry::Event;
+use super::link::{Link, entries, news};
+use super::position::{Position, Read};
+use super::problem::Problem;
+use super::shared::Shared;
+
+/// Follows the stream from where this node has stopped, for as long as it can be done.
+pub(super) async fn follow(shared: &Shared, link: &mut Link) -> Problem {
+    let Some(mut position) = shared.position() else { return Problem::Gap };
+    loop {
+        // Counted from when we asked: the answer may have lain about while this program stood still.
+        let asked = shared.now();
+        let read = match read(shared, link, &position).await {
+            Ok(read) => read,
+            Err(problem) => return problem,
+        };
+        let is_up_to_date = read.len() < AT_ONCE;
+        for read in &read {
+            if let Err(problem) = apply(shared, read) {
+                return problem;
+            }
+        }
+        if let Some(last) = read.into_iter().next_back() {
+            position = Position(last);
+            shared.set_position(position.clone());
+        }
+        if is_up_to_date {
+            shared.complete(asked);
+        }
+        // Behind a backlog of a million, other tasks want to go on too.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn apply(shared: &Shared, read: &Read) -> Result<(), Problem> {
+    let event = Event::read(&read.word, &read.text);
+    let event = event.ok_or_else(|| Problem::unreadable("an entry of the stream"))?;
+    shared.follow(&event, read.id)
+}
+
+/// Waits for news, and sees whether it has all of them.
+async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<Read>, Problem> {
+    let (stream, id) = (shared.settings.keys.stream(), from.id().to_string());
+    let block = u64::try_from(shared.settings.block().as_millis()).unwrap_or(u64::MAX);
+    let mut commands = pipe();
+    commands.cmd("XREAD").arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(block);
+    commands.arg("STREAMS").arg(&stream).arg(&id);
+    // Behind the read: if our entry still stands there then, nothing behind it was trimmed before.
+    commands.cmd("XRANGE").arg(&stream).arg(&id).arg(&id);
+    let answers = link.ask_all(&commands).await?;
+    let [read, own] = answers.as_slice() else { return Err(Problem::unreadable("an answer")) };
+    let entry = || Problem::unreadable("an entry of the stream");
+    let (read, own) = (news(read).ok_or_else(entry)?, entries(own).ok_or_else(entry)?);
+    if !from.is_held_by(own.first()) {
+        return Err(Problem::Gap);
+    }
+    Ok(read)
+}
+
+/// Whether the stream still holds all that came behind this position.
+pub(super) async fn holds(
+    shared: &Shared,
+    link: &mut Link,
+    position: &Position,
+) -> Result<bool, Problem> {
+    let (stream, id) = (shared.settings.keys.stream(), position.id().to_string());
+    let found = link.ask(redis::cmd("XRANGE").arg(&stream).arg(&id).arg(&id)).await?;
+    let found = entries(&found).ok_or_else(|| Problem::unreadable("an entry of the stream"))?;
+    Ok(position.is_held_by(found.first()))
+}
+
+/// The last entry of the stream.
+pub(super) async fn last(shared: &Shared, link: &mut Link) -> Result<Option<Position>, Problem> {
+    let mut command = redis::cmd("XREVRANGE");
+    command.arg(shared.settings.keys.stream()).arg("+").arg("-").arg("COUNT").arg(1);
+    let found = link.ask(&command).await?;
+    let found = entries(&found).ok_or_else(|| Problem::unreadable("an entry of the stream"))?;
+    Ok(found.into_iter().next().map(Position))
+}
+
+/// So many that a hundred thousand come in a hundred answers, and none keeps Redis for long.
+const AT_ONCE: usize = 1000;

@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use crate::config_error::ConfigError;
+
+/// The names of the keys in Redis.
+///
+/// All carry the same hash tag, so that in a cluster they lie on one server, where one script can
+/// touch them.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(namespace: &str) -> Result<Self, ConfigError> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+        if namespace.is_empty() || !namespace.chars().all(is_plain) {
+            return Err(ConfigError::Namespace { namespace: namespace.to_owned() });
+        }
+        // The number is that of the format, so that another one can stand beside it.
+        Ok(Self { prefix: format!("{{{namespace}}}:1:") })
+    }
+
+    /// What changed, in the order in which it did.
+    pub(super) fn stream(&self) -> String {
+        format!("{}stream", self.prefix)
+    }
+
+    /// Which buckets there are, by when they end.
+    pub(super) fn index(&self) -> String {
+        format!("{}buckets", self.prefix)
+    }
+
+    /// What was taken back, with the place of that in the stream.
+    pub(super) fn restored(&self) -> String {
+        format!("{}restored", self.prefix)
+    }
+
+    /// What is kept until that second.
+    pub(super) fn bucket(&self, end: u64) -> String {
+        format!("{}until:{end}", self.prefix)
+    }
+}
+
+/// Into how large pieces of time revocations are sorted, so that a piece can expire as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window(u64);
+
+impl Window {
+    /// Some hundred pieces for the time that revocations live: a reconciliation asks for each, and
+    /// Redis deletes each at once.
+    pub(super) fn of(longest_lifetime: Duration) -> Self {
+        Self((longest_lifetime.as_secs() / 512).clamp(60, 3600))
+    }
+
+    /// The end of the piece in which this second lies.
+    pub(super) fn end(self, until: u32) -> u64 {
+        u64::from(until).div_ceil(self.0) * self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_share_one_hash_tag() {
+        let keys = Keys::new("shop").unwrap();
+
+        for key in [keys.stream(), keys.index(), keys.restored(), keys.bucket(60)] {
+            assert!(key.starts_with("{shop}:1:"), "{key}");
+        }
+    }
+
+    #[test]
+    fn namespace_without_a_hash_tag_is_refused() {
+        for namespace in ["", "a}b", "{", "a b", "ä"] {
+            assert!(Keys::new(namespace).is_err(), "{namespace}");
+        }
+        assert!(Keys::new("tower-bearer").is_ok());
+    }
+
+    #[test]
+    fn window_ends_no_earlier_than_what_is_in_it() {
+        for longest in [0, 1, 3600, 86_400, 365 * 86_400] {
+            let window = Window::of(Duration::from_secs(longest));
+            for until in [0, 1, 59, 60, 61, 3601, u32::MAX - 1, u32::MAX] {
+                let end = window.end(until);
+                assert!((u64::from(until)..u64::from(until) + 3600).contains(&end));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::position::{Id, Read};
+use super::problem::Problem;
+
+/// A connection. Clones share it, and it ends with the last.
+#[derive(Clone)]
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    patience: Duration,
+    _driver: Arc<Driver>,
+}
+
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Link {
+    /// Greets the server. No answer will be waited for longer than `patience`.
+    pub(super) async fn new<S>(
+        stream: S,
+        info: &RedisConnectionInfo,
+        patience: Duration,
+    ) -> Result<Self, Problem>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(patience));
+        let greeting = MultiplexedConnection::new_with_config(info, stream, config);
+        let greeted = timeout(patience, greeting).await.map_err(|_| no_answer(patience))?;
+        let (connection, driver) = greeted?;
+        let driver = tokio::spawn(driver).abort_handle();
+        Ok(Self { connection, patience, _driver: Arc::new(Driver(driver)) })
+    }
+
+    pub(super) async fn ask(&mut self, command: &Cmd) -> Result<Value, Problem> {
+        // The client's own time-out begins when the command is under way, which it is not while a
+        // server that stands still does not read.
+        let answer = timeout(self.patience, self.connection.req_packed_command(command)).await;
+        Ok(answer.map_err(|_| no_answer(self.patience))?.and_then(Value::extract_error)?)
+    }
+
+    pub(super) async fn ask_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Problem> {
+        let count = commands.len();
+        let answer = self.connection.req_packed_commands(commands, 0, count);
+        let answers = timeout(self.patience, answer).await;
+        let answers = answers.map_err(|_| no_answer(self.patience))??;
+        Ok(answers.into_iter().map(Value::extract_error).collect::<Result<_, _>>()?)
+    }
+}
+
+fn no_answer(patience: Duration) -> Problem {
+    Problem::Broken(format!("Redis has not answered within {} ms", patience.as_millis()))
+}
+
+/// An answer as text.
+pub(super) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// An answer as a list; nothing is an empty one.
+pub(super) fn list(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Array(values) => Some(values),
+        Value::Nil => Some(&[]),
+        _ => None,
+    }
+}
+
+/// An answer as a list of texts.
+pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
+    list(value)?.iter().map(text).collect()
+}
+
+/// Entries of the stream, as they come from `XRANGE`.
+pub(super) fn entries(value: &Value) -> Option<Vec<Read>> {
+    list(value)?.iter().map(entry).collect()
+}
+
+fn entry(value: &Value) -> Option<Read> {
+    let [id, pairs] = list(value)? else { return None };
+    let [word, said] = *texts(pairs)? else { return None };
+    Some(Read { id: Id::read(text(id)?)?, word: word.to_owned(), text: said.to_owned() })
+}
+
+/// Entries of the stream, as they come from `XREAD` of one stream.
+pub(super) fn news(value: &Value) -> Option<Vec<Read>> {
+    match list(value)? {
+        [] => Some(Vec::new()),
+        [stream] => match list(stream)? {
+            [_key, found] => entries(found),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,151 @@
+//! Reads all that Redis has: at the start, when the stream does not reach back to where this node
+//! stopped, and from time to time.
+
+use std::collections::{HashMap, HashSet};
+
+use redis::{Value, cmd, pipe};
+
+use super::entry::Entry;
+use super::follow::last;
+use super::link::{Link, list, text, texts};
+use super::position::{Id, Position, Read};
+use super::problem::Problem;
+use super::scripts;
+use super::shared::Shared;
+
+/// Reads all while nobody follows the stream, and returns the place from which to follow it.
+pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Position, Problem> {
+    let began = shared.now();
+    let position = mark(shared, link).await?;
+    // What was taken back further on than we have read. What is not there any more was, too.
+    let read_up_to = shared.position();
+    let mut taken_back = restored(shared, link).await?;
+    taken_back.retain(|_, place| read_up_to.as_ref().is_some_and(|read| *place > read.id()));
+    scan(shared, link, |entry| _ = taken_back.remove(&entry.name)).await?;
+    // Not before: what was taken back and revoked again must not be forgotten even for a moment.
+    for (name, place) in taken_back {
+        shared.restore(&name, place);
+    }
+    shared.set_position(position.clone());
+    shared.complete(began);
+    shared.set_reconciled();
+    Ok(position)
+}
+
+/// Reads all beside following the stream, which says what was taken back, and has Redis tidy up.
+pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), Problem> {
+    mark(shared, link).await?;
+    scan(shared, link, |_| {}).await?;
+    shared.set_reconciled();
+    Ok(())
+}
+
+/// Marks where the stream ends now, and has Redis tidy up.
+async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, Problem> {
+    let settings = &shared.settings;
+    // Nobody else writes the same, so that the entry is known again.
+    let text = format!(
+        "{:016x}{:016x}",
+        getrandom::u64().map_err(Problem::broken)?,
+        getrandom::u64().map_err(Problem::broken)?
+    );
+    let mut command = cmd("EVAL");
+    command.arg(scripts::MARK).arg(2).arg(settings.keys.stream()).arg(settings.keys.index());
+    command.arg(settings.stream_length).arg(settings.stream_idle());
+    command.arg(&text).arg(settings.stream_kept());
+    match link.ask(&command).await {
+        Ok(id) => {
+            let id = self::text(&id).and_then(Id::read);
+            let id = id.ok_or_else(|| Problem::unreadable("the number of an entry"))?;
+            Ok(Position(Read { id, word: "mark".to_owned(), text }))
+        }
+        // A Redis that is full can still be read.
+        Err(Problem::Refused(problem)) => {
+            last(shared, link).await?.ok_or(Problem::Refused(problem))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What was taken back, and where in the stream.
+async fn restored(shared: &Shared, link: &mut Link) -> Result<HashMap<String, Id>, Problem> {
+    let answer = link.ask(cmd("HGETALL").arg(shared.settings.keys.restored())).await?;
+    pairs(&answer)
+        .and_then(|pairs| {
+            pairs.into_iter().map(|(name, id)| Some((name.to_owned(), Id::read(id)?))).collect()
+        })
+        .ok_or_else(|| Problem::unreadable("what was taken back"))
+}
+
+/// When the buckets end that there are.
+pub(super) async fn buckets(shared: &Shared, link: &mut Link) -> Result<Vec<u64>, Problem> {
+    let answer = link.ask(cmd("ZRANGE").arg(shared.settings.keys.index()).arg(0).arg(-1)).await?;
+    texts(&answer)
+        .and_then(|ends| ends.into_iter().map(|end| end.parse().ok()).collect())
+        .ok_or_else(|| Problem::unreadable("the list of buckets"))
+}
+
+/// Inserts all entries of all buckets.
+async fn scan(
+    shared: &Shared,
+    link: &mut Link,
+    mut each: impl FnMut(&Entry),
+) -> Result<(), Problem> {
+    let mut waiting = buckets(shared, link).await?;
+    let mut open: Vec<(u64, String)> = Vec::new();
+    let mut unreadable = HashSet::new();
+    loop {
+        while open.len() < BUCKETS_AT_ONCE
+            && let Some(end) = waiting.pop()
+        {
+            open.push((end, "0".to_owned()));
+        }
+        if open.is_empty() {
+            break;
+        }
+        let mut commands = pipe();
+        for (end, cursor) in &open {
+            commands.cmd("HSCAN").arg(shared.settings.keys.bucket(*end)).arg(cursor);
+            commands.arg("COUNT").arg(FIELDS_AT_ONCE);
+        }
+        let restorations = shared.restorations();
+        let answers = link.ask_all(&commands).await?;
+        // What was taken back since Redis answered must not come in again.
+        if restorations != shared.restorations() {
+            continue;
+        }
+        for ((end, cursor), answer) in open.iter_mut().zip(&answers) {
+            let page = page(answer).ok_or_else(|| Problem::unreadable("a bucket"))?;
+            page.0.clone_into(cursor);
+            for (name, moment) in page.1 {
+                match Entry::read(*end, moment, name) {
+                    Some(entry) => {
+                        each(&entry);
+                        shared.insert(&entry)?;
+                    }
+                    None => _ = unreadable.insert(*end),
+                }
+            }
+        }
+        open.retain(|(_, cursor)| cursor != "0");
+        tokio::task::yield_now().await;
+    }
+    match unreadable.iter().next() {
+        // Behind all others, which are here now.
+        Some(end) => Err(Problem::unreadable(&format!("a revocation in the bucket {end}"))),
+        None => Ok(()),
+    }
+}
+
+fn page(answer: &Value) -> Option<(&str, Vec<(&str, &str)>)> {
+    let [cursor, fields] = list(answer)? else { return None };
+    Some((text(cursor)?, pairs(fields)?))
+}
+
+fn pairs(answer: &Value) -> Option<Vec<(&str, &str)>> {
+    let texts = texts(answer)?;
+    Some(texts.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
+}
+
+const BUCKETS_AT_ONCE: usize = 16;
+const FIELDS_AT_ONCE: usize = 256;

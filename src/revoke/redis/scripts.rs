@@ -1,0 +1,85 @@
+//! What Redis does in one step. All writes are scripts: a revocation is in its bucket and in the stream,
+//! or in neither.
+//!
+//! Times of Redis are those of its own clock; those of keys come from the revocations.
+
+/// Writes revocations.
+///
+/// Keys: stream, index, what was taken back, a bucket for each revocation. Arguments: the most entries
+/// of the stream, for how many seconds it is kept, and for each revocation its end, moment, name, and a
+/// condition: `*`, or the place in the stream behind which it must not have been taken back. Answers for
+/// each its place in the stream, or `=` and the end of the stream if it was there already, or `restored`
+/// if it was taken back.
+pub(super) const WRITE: &str = r"
+local now = tonumber(redis.call('TIME')[1])
+local function outlast(key, at)
+  if redis.call('TTL', key) < at - now then redis.call('EXPIREAT', key, string.format('%.0f', at)) end
+end
+local function later(one, other)
+  local first, second = string.match(one, '(%d+)-(%d+)')
+  local third, fourth = string.match(other, '(%d+)-(%d+)')
+  first, third = tonumber(first), tonumber(third)
+  return first > third or (first == third and tonumber(second) > tonumber(fourth))
+end
+local answers = {}
+for i = 4, #KEYS do
+  local at = 3 + (i - 4) * 4
+  local ending, moment, name, known = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local restored = known ~= '*' and redis.call('HGET', KEYS[3], name)
+  if restored and later(restored, known) then
+    answers[#answers + 1] = 'restored'
+  else
+    local is_news = false
+    if tonumber(ending) > now then
+      local old = redis.call('HGET', KEYS[i], name)
+      is_news = not old or (moment ~= '' and tonumber(moment) > (tonumber(old) or -1))
+      if is_news then
+        redis.call('HSET', KEYS[i], name, moment)
+        redis.call('EXPIREAT', KEYS[i], ending)
+        redis.call('ZADD', KEYS[2], ending, ending)
+        outlast(KEYS[2], tonumber(ending))
+      end
+    end
+    if is_news or known == '*' then
+      local shown = moment == '' and '-' or moment
+      answers[#answers + 1] = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*',
+        'revoke', ending .. ' ' .. shown .. ' ' .. name)
+    else
+      local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+      answers[#answers + 1] = '=' .. (last and last[1] or '')
+    end
+  end
+end
+if #answers > 0 then outlast(KEYS[1], now + tonumber(ARGV[2])) end
+return answers
+";
+
+/// Takes a name back, out of every bucket.
+///
+/// Keys: as above, with all buckets. Arguments: as above, the name, and for how many seconds nodes may
+/// come back that do not know. Answers the place in the stream and how many there were, or nothing if
+/// these are not all buckets any more.
+pub(super) const RESTORE: &str = r"
+if redis.call('ZCARD', KEYS[2]) ~= #KEYS - 3 then return {} end
+local count = 0
+for i = 4, #KEYS do count = count + redis.call('HDEL', KEYS[i], ARGV[3]) end
+local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'restore', ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[3], id)
+redis.call('EXPIRE', KEYS[3], ARGV[4])
+if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return {id, tostring(count)}
+";
+
+/// Marks a place in the stream to continue from, and tidies up.
+///
+/// Keys: stream, index. Arguments: as above, the mark, and for how many seconds entries of the stream
+/// are kept. Answers the place.
+pub(super) const MARK: &str = r"
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))
+local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'mark', ARGV[3])
+local oldest = string.format('%.0f', (now - tonumber(ARGV[4])) * 1000)
+redis.pcall('XTRIM', KEYS[1], 'MINID', '~', oldest)
+if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return id
+";
