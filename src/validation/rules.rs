@@ -176,23 +176,30 @@ impl Validation {
             ));
         }
         let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
-        let (is_for_us, sent) = match (claims.audience(), rule) {
-            (_, AudienceRule::Any) => return Ok(()),
-            (Some(audience), _) => (audience.iter().any(is_own), {
-                let sent: Vec<&str> = audience.iter().collect();
-                format!("`aud` is [{}]", shown(&sent.join(", ")))
-            }),
+        let is_for_us = match (claims.audience(), rule) {
+            (_, AudienceRule::Any) => true,
+            (Some(audience), _) => audience.iter().any(is_own),
             (None, AudienceRule::Aud) => return Err(missing("aud")),
             (None, AudienceRule::AudOrClientId) => {
-                let client = claims.client_id.as_deref().ok_or_else(|| missing("client_id"))?;
-                (is_own(client), format!("`client_id` is \"{}\"", shown(client)))
+                is_own(claims.client_id.as_deref().ok_or_else(|| missing("client_id"))?)
             }
         };
-        if is_for_us {
-            return Ok(());
-        }
+        if is_for_us { Ok(()) } else { Err(self.wrong_audience(claims)) }
+    }
+
+    #[cold]
+    fn wrong_audience(&self, claims: &Registered) -> AuthError {
+        let sent = match (claims.audience(), &claims.client_id) {
+            (Some(audience), _) => {
+                let sent: Vec<&str> = audience.iter().collect();
+                format!("`aud` is [{}]", shown(&sent.join(", ")))
+            }
+            (None, client) => {
+                format!("`client_id` is \"{}\"", shown(client.as_deref().unwrap_or_default()))
+            }
+        };
         let detail = format!("{sent} and holds none of {:?}", self.audiences);
-        Err(AuthError::with_detail(Reason::WrongAudience, detail))
+        AuthError::with_detail(Reason::WrongAudience, detail)
     }
 
     fn check_expiry(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
