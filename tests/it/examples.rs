@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -116,10 +117,25 @@ fn command(name: &str) -> Command {
     command
 }
 
-/// What a program says that ends at once.
+/// What a program says that ends at once. One that serves instead is an old one, or does not see its
+/// mistake.
 fn refusal(name: &str, env: &[(&str, &str)]) -> String {
-    let output =
-        command(name).envs(env.iter().copied()).env("ADDR", "127.0.0.1:0").output().unwrap();
+    let mut child = command(name)
+        .envs(env.iter().copied())
+        .env("ADDR", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begin.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("{name} goes on with {env:?}; is it up to date? `cargo build --examples`");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && !error.contains("panicked"), "{error}");
     error
