@@ -26,10 +26,9 @@ pub(crate) struct Cache<V> {
     hasher: RandomState,
 }
 
-/// What is to be done with a value that was found.
-pub(crate) enum Verdict<R> {
-    /// It is as good as new.
-    Good(R),
+/// Why a value that was found is of no use.
+#[derive(Debug)]
+pub(crate) enum Miss {
     /// It cannot be used now, but perhaps later.
     NotNow,
     /// It will never be good again.
@@ -52,16 +51,20 @@ impl<V> Cache<V> {
     }
 
     /// Finds what is kept for a token, if the judge finds it good.
-    pub(crate) fn find<R>(&self, token: &str, judge: impl FnOnce(&V) -> Verdict<R>) -> Option<R> {
+    pub(crate) fn find<R>(
+        &self,
+        token: &str,
+        judge: impl FnOnce(&V) -> Result<R, Miss>,
+    ) -> Option<R> {
         let found = self.table.get().and_then(|table| {
             let (slot, entry) = table.find(self.hash(token), token)?;
             match judge(&entry.value) {
-                Verdict::Good(answer) => {
+                Ok(answer) => {
                     entry.mark_as_used();
                     Some(answer)
                 }
-                Verdict::NotNow => None,
-                Verdict::Over => {
+                Err(Miss::NotNow) => None,
+                Err(Miss::Over) => {
                     table.remove(slot, &entry);
                     None
                 }
@@ -115,7 +118,7 @@ mod tests {
 
     /// What is found, and whether it is to be thrown away.
     fn find<V: Clone>(cache: &Cache<V>, token: &str) -> Option<V> {
-        cache.find(token, |value| Verdict::Good(value.clone()))
+        cache.find(token, |value| Ok(value.clone()))
     }
 
     /// What stands in the table is what is counted.
@@ -174,12 +177,12 @@ mod tests {
                     }
                     Step::NotNow(token) => {
                         let before = cache.stats().entries;
-                        let found = cache.find(&token.to_string(), |_| Verdict::<()>::NotNow);
+                        let found = cache.find(&token.to_string(), |_| Err::<(), _>(Miss::NotNow));
                         asked += 1;
                         prop_assert_eq!((found, cache.stats().entries), (None, before));
                     }
                     Step::Over(token) => {
-                        let found = cache.find(&token.to_string(), |_| Verdict::<()>::Over);
+                        let found = cache.find(&token.to_string(), |_| Err::<(), _>(Miss::Over));
                         asked += 2;
                         prop_assert!(found.is_none() && find(&cache, &token.to_string()).is_none());
                         model.remove(&token.to_string());
@@ -235,7 +238,7 @@ mod tests {
                         let token = (random % 200).to_string();
                         match cache.find(&token, |value: &String| {
                             assert_eq!(*value, token);
-                            if random % 31 == 0 { Verdict::Over } else { Verdict::Good(()) }
+                            if random % 31 == 0 { Err(Miss::Over) } else { Ok(()) }
                         }) {
                             Some(()) => {}
                             None => cache.insert(&token, token.clone(), at(9), at(0)),

@@ -5,5 +5,5 @@ mod jwks;
 mod request;
 
 pub use issuer::TokenIssuer;
-pub use jwks::{JwksBody, JwksService, PublicKeys};
+pub use jwks::{JwksService, PublicKeys};
 pub use request::{IssueError, IssuedToken, TokenRequest};

@@ -83,6 +83,8 @@
 mod active;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(any(feature = "issue", feature = "routes"))]
+mod body;
 mod cache;
 pub mod challenge;
 mod claims;
@@ -116,6 +118,8 @@ mod verifier;
 pub use crate::active::{ActiveCheck, StillActive};
 #[cfg(feature = "axum")]
 pub use crate::axum::{Claims, Require};
+#[cfg(any(feature = "issue", feature = "routes"))]
+pub use crate::body::ServiceBody;
 pub use crate::cache::CacheStats;
 pub use crate::claims::{Audience, Grants, NumericDate, Principal, Registered, Speaker, Verified};
 pub use crate::clock::{Clock, SystemClock};
@@ -127,7 +131,7 @@ pub use crate::error::ClientsUnavailable;
 pub use crate::error::{AuthError, KeysUnavailable, Reason, RevocationsUnavailable};
 #[cfg(feature = "issue")]
 pub use crate::issue::{
-    IssueError, IssuedToken, JwksBody, JwksService, PublicKeys, TokenIssuer, TokenRequest,
+    IssueError, IssuedToken, JwksService, PublicKeys, TokenIssuer, TokenRequest,
 };
 pub use crate::issuers::Issuers;
 pub use crate::jose::{Algorithm, Header, UnknownAlgorithm};
@@ -152,8 +156,7 @@ pub use crate::revoke::{
 pub use crate::revoke::{RedisRevocations, RedisStatus};
 #[cfg(feature = "routes")]
 pub use crate::routes::{
-    ClientList, ClientSecret, Clients, LogoutEnds, LogoutService, RevocationService, RouteBody,
-    RouteFuture,
+    ClientList, ClientSecret, Clients, LogoutEnds, LogoutService, RevocationService, RouteFuture,
 };
 pub use crate::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
 pub use crate::validation::{Dangerous, Preset, UnknownPreset, Validation};

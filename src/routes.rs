@@ -15,7 +15,7 @@ mod request;
 mod revocation;
 mod store;
 
-pub use answer::{RouteBody, RouteFuture};
+pub use answer::RouteFuture;
 pub use client_list::ClientList;
 pub use clients::{ClientSecret, Clients};
 pub use logout::{LogoutEnds, LogoutService};

@@ -1,6 +1,5 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use base64::Engine as _;
@@ -8,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 use tower_service::Service;
 
+use crate::body::ServiceBody;
 use crate::crypto;
 use crate::key::PublicJwk;
 
@@ -65,14 +64,14 @@ impl JwksService {
         Self { json: json.into(), etag }
     }
 
-    fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<JwksBody> {
+    fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<ServiceBody> {
         if method != Method::GET && method != Method::HEAD {
-            let mut response = Response::new(JwksBody(None));
+            let mut response = Response::new(ServiceBody::EMPTY);
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let mut response = Response::new(JwksBody(None));
+        let mut response = Response::new(ServiceBody::EMPTY);
         let out = response.headers_mut();
         out.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=600"));
         if let Some(etag) = &self.etag {
@@ -82,7 +81,7 @@ impl JwksService {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
             out.insert(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
-            *response.body_mut() = JwksBody(Some(self.json.clone()));
+            *response.body_mut() = ServiceBody::new(self.json.clone());
         }
         response
     }
@@ -100,7 +99,7 @@ impl JwksService {
 }
 
 impl<B> Service<Request<B>> for JwksService {
-    type Response = Response<JwksBody>;
+    type Response = Response<ServiceBody>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
 
@@ -110,29 +109,5 @@ impl<B> Service<Request<B>> for JwksService {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         ready(Ok(self.answer(request.method(), request.headers())))
-    }
-}
-
-/// The body of a [`JwksService`]'s response.
-#[derive(Debug)]
-pub struct JwksBody(Option<Bytes>);
-
-impl Body for JwksBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|json| Ok(Frame::data(json))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |json| json.len() as u64))
     }
 }

@@ -5,11 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
 
+use crate::body::ServiceBody;
 use crate::error::{AuthError, RevocationsUnavailable};
 use crate::reject::whole_seconds;
 use crate::trace;
@@ -68,7 +67,7 @@ impl Refusal {
         }
     }
 
-    fn into_response(self) -> Response<RouteBody> {
+    fn into_response(self) -> Response<ServiceBody> {
         self.report();
         let mut response = answer(self.status);
         if let Some(cause) = &self.cause {
@@ -90,7 +89,7 @@ impl Refusal {
         let Self { error, description, .. } = self;
         // Both are ours, without anything to escape.
         let json = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
-        *response.body_mut() = RouteBody(Some(json.into()));
+        *response.body_mut() = ServiceBody::new(json);
         response
     }
 }
@@ -104,8 +103,8 @@ impl From<RevocationsUnavailable> for Refusal {
 }
 
 // RFC 7009 §2.2 and OpenID Connect Back-Channel Logout §2.8: nobody keeps an answer.
-fn answer(status: StatusCode) -> Response<RouteBody> {
-    let mut response = Response::new(RouteBody(None));
+fn answer(status: StatusCode) -> Response<ServiceBody> {
+    let mut response = Response::new(ServiceBody::EMPTY);
     *response.status_mut() = status;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -122,7 +121,7 @@ impl RouteFuture {
 }
 
 impl Future for RouteFuture {
-    type Output = Result<Response<RouteBody>, Infallible>;
+    type Output = Result<Response<ServiceBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx).map(|result| {
@@ -134,30 +133,6 @@ impl Future for RouteFuture {
 impl fmt::Debug for RouteFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouteFuture").finish_non_exhaustive()
-    }
-}
-
-/// The body of that response: JSON with an error, or nothing.
-#[derive(Debug)]
-pub struct RouteBody(Option<Bytes>);
-
-impl Body for RouteBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|json| Ok(Frame::data(json))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |json| json.len() as u64))
     }
 }
 

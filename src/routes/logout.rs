@@ -8,9 +8,10 @@ use http_body::Body;
 use serde::de::IgnoredAny;
 use tower_service::Service;
 
-use super::answer::{Refusal, RouteBody, RouteFuture};
+use super::answer::{Refusal, RouteFuture};
 use super::request::read_form;
 use super::store::ErasedStore;
+use crate::body::ServiceBody;
 use crate::claims::Principal;
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
@@ -172,7 +173,7 @@ where
     B::Data: Send,
     B::Error: Send,
 {
-    type Response = Response<RouteBody>;
+    type Response = Response<ServiceBody>;
     type Error = Infallible;
     type Future = RouteFuture;
 

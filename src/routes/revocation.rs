@@ -8,12 +8,13 @@ use http_body::Body;
 use serde::de::IgnoredAny;
 use tower_service::Service;
 
-use super::answer::{Refusal, RouteBody, RouteFuture};
+use super::answer::{Refusal, RouteFuture};
 use super::clients::{Clients, ErasedClients};
 use super::credentials::Credentials;
 use super::form::Form;
 use super::request::{MAX_BODY_BYTES, read_form};
 use super::store::ErasedStore;
+use crate::body::ServiceBody;
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, ClientsUnavailable, Reason};
@@ -164,7 +165,7 @@ where
     B::Data: Send,
     B::Error: Send,
 {
-    type Response = Response<RouteBody>;
+    type Response = Response<ServiceBody>;
     type Error = Infallible;
     type Future = RouteFuture;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::cache::Verdict;
+use crate::cache::Miss;
 use crate::claims::{NumericDate, Verified};
 use crate::issuers::{Trust, Trusted};
 use crate::key::{KeyIdentity, Lookup};
@@ -58,62 +58,57 @@ impl<C> Remembered<C> {
         trust: &Trust,
         revocations: Option<&dyn Revocations>,
         now: NumericDate,
-    ) -> Verdict<Verified<C>> {
+    ) -> Result<Verified<C>, Miss> {
         let issuer = self.verified.principal().issuer();
-        let verdict = trust.with_same(issuer, self.issuer, |trusted| {
+        let good = trust.with_same(issuer, self.issuer, |trusted| {
             let claims = self.verified.principal().registered();
             if !trusted.rules.is_in_time(claims, now) {
-                return Verdict::Over;
+                return Err(Miss::Over);
             }
-            match self.judge_key(trusted) {
-                Verdict::Good(()) => {}
-                Verdict::NotNow => return Verdict::NotNow,
-                Verdict::Over => return Verdict::Over,
+            self.judge_key(trusted)?;
+            if let Some(view) = revocations {
+                self.judge_revocations(trusted, view)?;
             }
-            match revocations.map(|view| self.judge_revocations(trusted, view)) {
-                None | Some(Verdict::Good(())) => Verdict::Good(self.verified.clone()),
-                Some(Verdict::NotNow) => Verdict::NotNow,
-                Some(Verdict::Over) => Verdict::Over,
-            }
+            Ok(self.verified.clone())
         });
         // The issuer is gone, or has come back with other keys or rules.
-        verdict.unwrap_or(Verdict::Over)
+        good.unwrap_or(Err(Miss::Over))
     }
 
-    fn judge_key(&self, trusted: &Trusted) -> Verdict<()> {
+    fn judge_key(&self, trusted: &Trusted) -> Result<(), Miss> {
         let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
         if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
-            return Verdict::Good(());
+            return Ok(());
         }
         match trusted.keys.lookup(self.verified.principal().header()) {
             Lookup::Found(candidates) => {
                 let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
                 if keys.any(|key| key.identity() == self.key) {
                     self.keys_epoch.store(epoch, Ordering::Release);
-                    Verdict::Good(())
+                    Ok(())
                 } else {
-                    Verdict::Over
+                    Err(Miss::Over)
                 }
             }
             // It may come back when it was waited for.
-            Lookup::Refresh => Verdict::NotNow,
-            Lookup::Unknown | Lookup::WrongAlgorithm => Verdict::Over,
+            Lookup::Refresh => Err(Miss::NotNow),
+            Lookup::Unknown | Lookup::WrongAlgorithm => Err(Miss::Over),
         }
     }
 
-    fn judge_revocations(&self, trusted: &Trusted, view: &dyn Revocations) -> Verdict<()> {
+    fn judge_revocations(&self, trusted: &Trusted, view: &dyn Revocations) -> Result<(), Miss> {
         let epoch = view.epoch();
         if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.whole().is_ok() {
-            return Verdict::Good(());
+            return Ok(());
         }
         let claims = self.verified.principal().registered();
         match revoke::check(view, claims, &trusted.rules) {
             Ok(()) => {
                 self.revocations_epoch.store(epoch, Ordering::Release);
-                Verdict::Good(())
+                Ok(())
             }
             // Revocations may be taken back, and a view may become whole.
-            Err(_) => Verdict::NotNow,
+            Err(_) => Err(Miss::NotNow),
         }
     }
 }
