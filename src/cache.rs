@@ -7,8 +7,10 @@
 mod counters;
 mod table;
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::OnceLock;
+
+use foldhash::quality::RandomState;
 
 pub use counters::CacheStats;
 pub(crate) use table::Bounds;
@@ -42,7 +44,7 @@ impl<V> Cache<V> {
             bounds,
             table: OnceLock::new(),
             counters: Counters::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 
@@ -53,7 +55,7 @@ impl<V> Cache<V> {
     /// Finds what is kept for a token, if the judge finds it good.
     pub(crate) fn find<R>(
         &self,
-        token: &str,
+        token: &[u8],
         judge: impl FnOnce(&V) -> Result<R, Miss>,
     ) -> Option<R> {
         let found = self.table.get().and_then(|table| {
@@ -75,7 +77,7 @@ impl<V> Cache<V> {
     }
 
     /// Keeps a value for a token, in place of others if need be, until it is of no use to anybody.
-    pub(crate) fn insert(&self, token: &str, value: V, until: NumericDate, now: NumericDate) {
+    pub(crate) fn insert(&self, token: &[u8], value: V, until: NumericDate, now: NumericDate) {
         let entry = Entry::new(self.hash(token), token, value, until);
         // One that would push out many others is not worth them.
         if entry.bytes() > self.bounds.bytes / 4 {
@@ -94,9 +96,8 @@ impl<V> Cache<V> {
     /// Of the end of the signature: it is different for every token, and short. Who knows no token
     /// cannot aim at what is kept for another, because the hash has a random key and only what was
     /// verified is kept.
-    fn hash(&self, token: &str) -> u64 {
-        let bytes = token.as_bytes();
-        let end = &bytes[bytes.len().saturating_sub(HASHED)..];
+    fn hash(&self, token: &[u8]) -> u64 {
+        let end = &token[token.len().saturating_sub(HASHED)..];
         self.hasher.hash_one(end)
     }
 }
@@ -118,7 +119,7 @@ mod tests {
 
     /// What is found, and whether it is to be thrown away.
     fn find<V: Clone>(cache: &Cache<V>, token: &str) -> Option<V> {
-        cache.find(token, |value| Ok(value.clone()))
+        cache.find(token.as_bytes(), |value| Ok(value.clone()))
     }
 
     /// What stands in the table is what is counted.
@@ -164,7 +165,7 @@ mod tests {
                     Step::Insert(token, lives) => {
                         value += 1;
                         let name = token.to_string();
-                        cache.insert(&name, value, at(now + lives), at(now));
+                        cache.insert(name.as_bytes(), value, at(now + lives), at(now));
                         model.insert(name, value);
                         prop_assert_eq!(find(&cache, &token.to_string()), Some(value));
                         asked += 1;
@@ -177,12 +178,12 @@ mod tests {
                     }
                     Step::NotNow(token) => {
                         let before = cache.stats().entries;
-                        let found = cache.find(&token.to_string(), |_| Err::<(), _>(Miss::NotNow));
+                        let found = cache.find(token.to_string().as_bytes(), |_| Err::<(), _>(Miss::NotNow));
                         asked += 1;
                         prop_assert_eq!((found, cache.stats().entries), (None, before));
                     }
                     Step::Over(token) => {
-                        let found = cache.find(&token.to_string(), |_| Err::<(), _>(Miss::Over));
+                        let found = cache.find(token.to_string().as_bytes(), |_| Err::<(), _>(Miss::Over));
                         asked += 2;
                         prop_assert!(found.is_none() && find(&cache, &token.to_string()).is_none());
                         model.remove(&token.to_string());
@@ -200,7 +201,7 @@ mod tests {
         let cache = Cache::new(Bounds { entries: 4096, bytes: usize::MAX });
         let tokens: Vec<String> = (0..3400).map(|n| format!("token number {n}")).collect();
         for token in &tokens {
-            cache.insert(token, (), at(1), at(0));
+            cache.insert(token.as_bytes(), (), at(1), at(0));
         }
 
         let found = tokens.iter().filter(|token| find(&cache, token).is_some()).count();
@@ -213,10 +214,10 @@ mod tests {
     fn what_has_expired_goes_when_others_come() {
         let cache = Cache::new(Bounds { entries: 64, bytes: usize::MAX });
         for n in 0..32 {
-            cache.insert(&format!("old {n}"), (), at(10), at(0));
+            cache.insert(format!("old {n}").as_bytes(), (), at(10), at(0));
         }
         for n in 0..16 {
-            cache.insert(&format!("new {n}"), (), at(99), at(10));
+            cache.insert(format!("new {n}").as_bytes(), (), at(99), at(10));
         }
 
         assert_eq!(cache.stats().entries, 16);
@@ -236,12 +237,12 @@ mod tests {
                         random ^= random >> 7;
                         random ^= random << 17;
                         let token = (random % 200).to_string();
-                        match cache.find(&token, |value: &String| {
+                        match cache.find(token.as_bytes(), |value: &String| {
                             assert_eq!(*value, token);
                             if random % 31 == 0 { Err(Miss::Over) } else { Ok(()) }
                         }) {
                             Some(()) => {}
-                            None => cache.insert(&token, token.clone(), at(9), at(0)),
+                            None => cache.insert(token.as_bytes(), token.clone(), at(9), at(0)),
                         }
                     }
                 });

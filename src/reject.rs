@@ -8,9 +8,9 @@ mod render;
 pub use rejection::Rejection;
 pub use render::{Empty, Json, ProblemJson, Render};
 
-pub(crate) use guard::{Anonymous, check_in, clear, refuse};
 #[cfg(feature = "axum")]
 pub(crate) use guard::{Presence, known, presence, verified_in};
+pub(crate) use guard::{admit, admit_nobody, check_in, refuse};
 #[cfg(feature = "routes")]
 pub(crate) use rejection::whole_seconds;
 pub(crate) use render::{answer_refused, finish};

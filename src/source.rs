@@ -18,13 +18,25 @@ pub use subprotocol::WebSocketProtocol;
 
 /// A place where a token travels.
 pub trait TokenSource: Send + Sync + 'static {
-    /// Finds the token.
+    /// Finds the token, as it came.
     ///
     /// # Errors
     ///
-    /// A [`Reason`] when something was sent here that is not one well-formed token. The request is
-    /// refused even where tokens are optional.
-    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<&'r str>, Reason>;
+    /// A [`Reason`] when something was sent here that cannot be one token. The request is refused even
+    /// where tokens are optional.
+    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<&'r [u8]>, Reason>;
+
+    /// Reads what was found here, if it is written as this place asks for.
+    ///
+    /// Not asked about what is, byte by byte, a token that was verified before: that is well-formed
+    /// anywhere. The default asks for UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// A [`Reason`], as of [`find`](Self::find).
+    fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {
+        str::from_utf8(token).map_err(|_| Reason::Malformed)
+    }
 
     /// Takes the token out of the request after it was found here, before inner services see it.
     ///

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use self::recall::{Epochs, Remembered};
 use crate::active::Hook;
@@ -58,8 +59,8 @@ pub struct Verifier<C> {
 /// What can be said about a token without waiting.
 pub(crate) enum Attempt<C> {
     Done(Result<Verified<C>, AuthError>),
-    /// The keys must be waited for: call [`Verifier::verify_after_refresh`].
-    NeedsKeys,
+    /// The keys for this token must be waited for: call [`Verifier::verify_after_refresh`].
+    NeedsKeys(Zeroizing<String>),
     /// All is good, but whether its subject is still active must be waited for: call
     /// [`Verifier::ask_if_active`].
     NeedsAnswer(Verified<C>),
@@ -188,25 +189,28 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// [`AuthError`] with the [`Reason`]; never one of those that are about requests or policies.
     pub async fn verify(&self, token: &str) -> Result<Verified<C>, AuthError> {
-        match self.attempt(token) {
+        match self.recall(token.as_bytes()).unwrap_or_else(|| self.attempt(token)) {
             Attempt::Done(result) => result,
-            Attempt::NeedsKeys => self.verify_after_refresh(token).await,
+            Attempt::NeedsKeys(token) => self.verify_after_refresh(&token).await,
             Attempt::NeedsAnswer(verified) => self.ask_if_active(verified).await,
         }
     }
 
+    /// Finds a token among those that were verified before, if it is good still.
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<Attempt<C>> {
+        let verified = self.remembered(token)?;
+        Some(self.recall_if_active(Ok(verified)))
+    }
+
     /// Verifies a token if all that is needed is at hand.
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
-        if let Some(verified) = self.recall(token) {
-            return self.recall_if_active(Ok(verified));
-        }
         let (compact, trusted) = match self.parse(token) {
             Ok(parsed) => parsed,
             Err(error) => return Attempt::Done(Err(error)),
         };
         let epochs = self.epochs(&trusted);
         match trusted.keys.lookup(compact.header()) {
-            Lookup::Refresh => Attempt::NeedsKeys,
+            Lookup::Refresh => Attempt::NeedsKeys(Zeroizing::new(token.to_owned())),
             answer => self.recall_if_active(self.finish(token, compact, &trusted, answer, &epochs)),
         }
     }
@@ -286,13 +290,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(cache) = &self.cache {
             let over_at = rules.over_at(verified.principal().registered()).unwrap_or(now);
             let remembered = Remembered::new(verified.clone(), trusted, key, epochs);
-            cache.insert(token, remembered, over_at, now);
+            cache.insert(token.as_bytes(), remembered, over_at, now);
         }
         Ok(verified)
     }
 
     /// The same as the last time, if nothing has changed since.
-    fn recall(&self, token: &str) -> Option<Verified<C>> {
+    fn remembered(&self, token: &[u8]) -> Option<Verified<C>> {
         let cache = self.cache.as_ref()?;
         let revocations = self.revocations.as_deref();
         cache.find(token, |remembered| {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub struct CacheStats {
     /// Tokens that were found and still good.
     pub hits: u64,
-    /// Tokens that had to be verified.
+    /// Tokens that were not found, or were found and not good any more.
     pub misses: u64,
     /// Tokens that had to make room for others before they had expired.
     pub evictions: u64,

@@ -31,8 +31,8 @@ pub(super) struct Entry<V> {
 }
 
 impl<V> Entry<V> {
-    pub(super) fn new(hash: u64, token: &str, value: V, until: NumericDate) -> Self {
-        let token = Zeroizing::new(token.as_bytes().into());
+    pub(super) fn new(hash: u64, token: &[u8], value: V, until: NumericDate) -> Self {
+        let token = Zeroizing::new(token.into());
         Self { hash, token, value, until, used: AtomicBool::new(false) }
     }
 
@@ -49,8 +49,8 @@ impl<V> Entry<V> {
         }
     }
 
-    fn is_of(&self, hash: u64, token: &str) -> bool {
-        self.hash == hash && **self.token == *token.as_bytes()
+    fn is_of(&self, hash: u64, token: &[u8]) -> bool {
+        self.hash == hash && **self.token == *token
     }
 }
 
@@ -118,15 +118,21 @@ impl<V> Table<V> {
         (self.entries.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
     }
 
-    pub(super) fn find(&self, hash: u64, token: &str) -> Option<(Slot, Kept<V>)> {
-        self.places(hash).find_map(|slot| {
-            if self.tag(slot).load(Ordering::Relaxed) != tag(hash) {
-                return None;
+    pub(super) fn find(&self, hash: u64, token: &[u8]) -> Option<(Slot, Kept<V>)> {
+        let tag = tag(hash);
+        for group in self.groups_of(hash) {
+            let Group { tags, slots } = &self.groups[group];
+            for (way, (at, slot)) in tags.iter().zip(slots).enumerate() {
+                if at.load(Ordering::Relaxed) != tag {
+                    continue;
+                }
+                let found = slot.load();
+                if found.as_ref().is_some_and(|entry| entry.is_of(hash, token)) {
+                    return Some((Slot { group, way }, Kept(found)));
+                }
             }
-            let found = self.slot(slot).load();
-            let is_it = found.as_ref().is_some_and(|entry| entry.is_of(hash, token));
-            is_it.then(|| (slot, Kept(found)))
-        })
+        }
+        None
     }
 
     /// Removes an entry, unless another has taken its place.

@@ -12,22 +12,24 @@ use crate::jose::Header;
 
 /// Who sent a request, whatever the application's claims type is.
 ///
-/// The layer puts one into the extensions of every request whose token it accepted, and into those
-/// of the response, where access logs find it. Cloning is cheap.
+/// The layer puts one into the extensions of every request whose token it accepted, and
+/// [on demand](crate::BearerLayer::with_principal_in_responses) into those of the response, where access
+/// logs find it. Cloning is cheap.
 #[derive(Clone)]
 pub struct Principal {
-    facts: Arc<Facts>,
+    facts: Arc<Facts<dyn Any + Send + Sync>>,
     /// Set by the layer on the copy that travels with the request, and by nothing else: guards
     /// believe no principal without it.
     layer: Option<Arc<ChallengeConfig>>,
 }
 
-struct Facts {
+struct Facts<T: ?Sized> {
     header: Header,
     registered: Registered,
     grants: Grants,
     speaker: Speaker,
-    claims: Arc<dyn Any + Send + Sync>,
+    /// The application's claims in an [`Arc`], so that a copy of all this is one count and not two.
+    claims: T,
 }
 
 /// Whether a person or a program speaks through a token.
@@ -54,10 +56,10 @@ impl Speaker {
 }
 
 impl Principal {
-    pub(super) fn new(
+    pub(super) fn new<C: Send + Sync + 'static>(
         header: Header,
         statement: Statement,
-        claims: Arc<dyn Any + Send + Sync>,
+        claims: Arc<C>,
     ) -> Self {
         let speaker = Speaker::of(&statement);
         let Statement { registered, grants, .. } = statement;
@@ -151,12 +153,16 @@ impl Principal {
 
     /// The application's claims, when `C` is the type the layer was built for.
     pub fn claims<C: 'static>(&self) -> Option<&C> {
+        self.shared_claims().map(|claims| &**claims)
+    }
+
+    pub(super) fn shared_claims<C: 'static>(&self) -> Option<&Arc<C>> {
         self.facts.claims.downcast_ref()
     }
 
     /// A copy that guards believe.
-    pub(crate) fn behind(&self, layer: &Arc<ChallengeConfig>) -> Self {
-        Self { facts: Arc::clone(&self.facts), layer: Some(Arc::clone(layer)) }
+    pub(crate) fn behind(self, layer: &Arc<ChallengeConfig>) -> Self {
+        Self { layer: Some(Arc::clone(layer)), ..self }
     }
 
     pub(crate) fn layer(&self) -> Option<&Arc<ChallengeConfig>> {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -13,27 +14,29 @@ use crate::jose::Header;
 /// (`request.extensions().get::<Verified<C>>()`), or use the extractor of the same name with axum.
 /// Cloning is cheap. Dereferences to the claims.
 pub struct Verified<C> {
-    claims: Arc<C>,
     principal: Principal,
+    claims: PhantomData<Arc<C>>,
 }
 
 impl<C> Verified<C> {
-    /// The application's claims.
-    pub fn claims(&self) -> &Arc<C> {
-        &self.claims
-    }
-
     /// Who the token speaks for.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 }
 
+impl<C: 'static> Verified<C> {
+    /// The application's claims.
+    #[expect(clippy::missing_panics_doc, reason = "the principal was made with them")]
+    pub fn claims(&self) -> &Arc<C> {
+        self.principal.shared_claims().expect("the principal was made with them")
+    }
+}
+
 impl<C: Send + Sync + 'static> Verified<C> {
     pub(crate) fn new(header: Header, statement: Statement, claims: C) -> Self {
-        let claims = Arc::new(claims);
-        let principal = Principal::new(header, statement, Arc::clone(&claims) as _);
-        Self { claims, principal }
+        let principal = Principal::new(header, statement, Arc::new(claims));
+        Self { principal, claims: PhantomData }
     }
 
     /// A copy that guards believe.
@@ -44,15 +47,15 @@ impl<C: Send + Sync + 'static> Verified<C> {
 
 impl<C> Clone for Verified<C> {
     fn clone(&self) -> Self {
-        Self { claims: Arc::clone(&self.claims), principal: self.principal.clone() }
+        Self { principal: self.principal.clone(), claims: PhantomData }
     }
 }
 
-impl<C> Deref for Verified<C> {
+impl<C: 'static> Deref for Verified<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
-        &self.claims
+        self.claims()
     }
 }
 

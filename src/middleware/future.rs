@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::gate::{Admitted, Gate, Origin, Pass, Waiting};
+use super::gate::{Admitted, Gate, Origin, Pass, Setup, Waiting};
 use crate::reject::{Rejection, Render, answer_refused, finish};
 
 pin_project! {
@@ -22,8 +22,7 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
-        gate: Arc<Gate<C>>,
-        renderer: Arc<R>,
+        setup: Arc<Setup<C, R>>,
         is_head: bool,
     }
 }
@@ -44,18 +43,17 @@ struct Cold<S, ReqBody, C> {
     service: S,
 }
 
+/// How a request is to be answered, whatever becomes of it.
+pub(super) struct Asked<C, R> {
+    pub(super) setup: Arc<Setup<C, R>>,
+    pub(super) is_head: bool,
+}
+
 enum Stage<C> {
     /// The keys or the answer are on their way.
     Waiting(Pin<Box<dyn Future<Output = Result<Admitted<C>, Rejection>> + Send>>),
     /// The token was accepted; the inner service is not ready yet.
     Accepted(Option<Admitted<C>>),
-}
-
-/// What the future needs whatever becomes of the request.
-pub(super) struct Setup<C, R> {
-    pub(super) gate: Arc<Gate<C>>,
-    pub(super) renderer: Arc<R>,
-    pub(super) is_head: bool,
 }
 
 impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
@@ -65,33 +63,35 @@ where
     R: Render<ResBody>,
     ResBody: Default,
 {
-    pub(super) fn refused(setup: Setup<C, R>, rejection: &Rejection) -> Self {
-        let response = answer_refused(rejection, &*setup.renderer, setup.is_head);
-        Self::new(State::Refused { response: Some(response) }, setup)
+    pub(super) fn refused(asked: Asked<C, R>, rejection: &Rejection) -> Self {
+        let response = answer_refused(rejection, &*asked.setup.renderer, asked.is_head);
+        Self::new(State::Refused { response: Some(response) }, asked)
     }
 
-    pub(super) fn running(setup: Setup<C, R>, future: S::Future, pass: Pass) -> Self {
-        Self::new(State::Running { future, pass }, setup)
+    pub(super) fn running(asked: Asked<C, R>, future: S::Future, pass: Pass) -> Self {
+        Self::new(State::Running { future, pass }, asked)
     }
 
     pub(super) fn waiting(
-        setup: Setup<C, R>,
+        asked: Asked<C, R>,
         (waiting, origin): (Waiting<C>, Origin),
         request: Request<ReqBody>,
         service: S,
     ) -> Self {
-        let gate = Arc::clone(&setup.gate);
+        let gate = Arc::clone(&asked.setup.gate);
         let stage = Stage::Waiting(Box::pin(async move {
             let verified = gate.decide_after(waiting).await?;
             Ok(Admitted { verified, origin })
         }));
         let cold = Box::new(Cold { stage, request: Some(request), service });
-        Self::new(State::Cold { cold }, setup)
+        Self::new(State::Cold { cold }, asked)
     }
 
-    fn new(state: State<S::Future, ResBody, Cold<S, ReqBody, C>>, setup: Setup<C, R>) -> Self {
-        let Setup { gate, renderer, is_head } = setup;
-        Self { state, gate, renderer, is_head }
+    fn new(
+        state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
+        Asked { setup, is_head }: Asked<C, R>,
+    ) -> Self {
+        Self { state, setup, is_head }
     }
 }
 
@@ -113,19 +113,16 @@ where
                 }
                 StateProj::Running { future, pass } => {
                     let response = ready!(future.poll(cx))?;
-                    let mut response = finish(response, &**this.renderer, *this.is_head);
-                    if let Some((principal, origin)) = pass.0.take() {
-                        this.gate.complete(origin, &mut response);
-                        response.extensions_mut().insert(principal);
-                    }
+                    let mut response = finish(response, &*this.setup.renderer, *this.is_head);
+                    this.setup.gate.leave(std::mem::take(pass), &mut response);
                     return Poll::Ready(Ok(response));
                 }
                 StateProj::Cold { cold } => {
-                    let next = match ready!(cold.poll(this.gate, cx))? {
+                    let next = match ready!(cold.poll(&this.setup.gate, cx))? {
                         Ok((future, pass)) => State::Running { future, pass },
                         Err(rejection) => {
                             let response =
-                                answer_refused(&rejection, &**this.renderer, *this.is_head);
+                                answer_refused(&rejection, &*this.setup.renderer, *this.is_head);
                             State::Refused { response: Some(response) }
                         }
                     };

@@ -10,7 +10,7 @@ use crate::challenge::ChallengeConfig;
 use crate::claims::{Principal, Verified};
 use crate::error::{AuthError, Reason};
 use crate::policy::{self, Policy};
-use crate::reject::{self, Anonymous, Rejection};
+use crate::reject::{self, Rejection};
 use crate::source::{AuthorizationHeader, TokenSource};
 use crate::verifier::{Attempt, Verifier};
 
@@ -20,7 +20,15 @@ pub(super) struct Gate<C> {
     pub(super) sources: Vec<Arc<dyn TokenSource>>,
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
+    /// Whether responses carry the principal.
+    pub(super) tells: bool,
     pub(super) config: Arc<ChallengeConfig>,
+}
+
+/// What all services of a layer share.
+pub(super) struct Setup<C, R> {
+    pub(super) gate: Arc<Gate<C>>,
+    pub(super) renderer: Arc<R>,
 }
 
 /// What becomes of a request.
@@ -56,11 +64,12 @@ impl<C> Gate<C> {
             sources: vec![Arc::new(AuthorizationHeader)],
             optional: false,
             policy: None,
+            tells: false,
             config: Arc::default(),
         }
     }
 
-    fn find<'r>(&self, request: &'r Parts) -> Result<Option<(&'r str, Origin)>, Reason> {
+    fn find<'r>(&self, request: &'r Parts) -> Result<Option<(&'r [u8], Origin)>, Reason> {
         let mut found = None;
         for (index, source) in self.sources.iter().enumerate() {
             if let Some(token) = source.find(request)?
@@ -73,10 +82,14 @@ impl<C> Gate<C> {
         Ok(found)
     }
 
-    /// Lets the source of a token complete the response to its request.
-    pub(super) fn complete<B>(&self, origin: Origin, response: &mut Response<B>) {
+    /// Completes the response to a request whose token was accepted.
+    pub(super) fn leave<B>(&self, pass: Pass, response: &mut Response<B>) {
+        let Pass(Some((origin, principal))) = pass else { return };
         let status = response.status();
         self.sources[origin.0].complete(status, response.headers_mut());
+        if let Some(principal) = principal {
+            response.extensions_mut().insert(principal);
+        }
     }
 
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
@@ -91,15 +104,24 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) if self.optional => Decision::Pass(None),
             Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
-            Ok(Some((token, origin))) => match self.verifier.attempt(token) {
-                Attempt::NeedsKeys => {
-                    Decision::Wait(Waiting::Keys(Zeroizing::new(token.to_owned())), origin)
-                }
-                Attempt::NeedsAnswer(verified) => Decision::Wait(Waiting::Answer(verified), origin),
-                Attempt::Done(result) => match self.admit(result) {
-                    Ok(verified) => Decision::Pass(Some(Admitted { verified, origin })),
-                    Err(rejection) => Decision::Refuse(rejection),
+            Ok(Some((token, origin))) => match self.verifier.recall(token) {
+                Some(attempt) => self.conclude(attempt, origin),
+                // Only what is new has to be looked at.
+                None => match self.sources[origin.0].read(token) {
+                    Ok(text) => self.conclude(self.verifier.attempt(text), origin),
+                    Err(reason) => Decision::Refuse(self.refuse(reason)),
                 },
+            },
+        }
+    }
+
+    fn conclude(&self, attempt: Attempt<C>, origin: Origin) -> Decision<C> {
+        match attempt {
+            Attempt::NeedsKeys(token) => Decision::Wait(Waiting::Keys(token), origin),
+            Attempt::NeedsAnswer(verified) => Decision::Wait(Waiting::Answer(verified), origin),
+            Attempt::Done(result) => match self.admit(result) {
+                Ok(verified) => Decision::Pass(Some(Admitted { verified, origin })),
+                Err(rejection) => Decision::Refuse(rejection),
             },
         }
     }
@@ -125,19 +147,19 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     /// Leaves in a request what inner services find there.
     pub(super) fn enter(&self, admitted: Option<Admitted<C>>, request: &mut Parts) -> Pass {
         let Some(Admitted { verified, origin }) = admitted else {
-            request.extensions.insert(Anonymous(Arc::clone(&self.config)));
+            reject::admit_nobody::<C>(&mut request.extensions, Arc::clone(&self.config));
             return Pass(None);
         };
         self.sources[origin.0].strip(request);
-        let principal = verified.principal().clone();
-        request.extensions.insert(principal.clone());
-        request.extensions.insert(verified);
-        Pass(Some((principal, origin)))
+        let told = self.tells.then(|| verified.principal().clone());
+        reject::admit(&mut request.extensions, verified);
+        Pass(Some((origin, told)))
     }
 }
 
 /// What is remembered of a request while the inner service works on it.
-pub(super) struct Pass(pub(super) Option<(Principal, Origin)>);
+#[derive(Default)]
+pub(super) struct Pass(Option<(Origin, Option<Principal>)>);
 
 impl<C> Clone for Gate<C> {
     fn clone(&self) -> Self {
@@ -146,8 +168,15 @@ impl<C> Clone for Gate<C> {
             sources: self.sources.clone(),
             optional: self.optional,
             policy: self.policy.clone(),
+            tells: self.tells,
             config: Arc::clone(&self.config),
         }
+    }
+}
+
+impl<C, R> Clone for Setup<C, R> {
+    fn clone(&self) -> Self {
+        Self { gate: Arc::clone(&self.gate), renderer: Arc::clone(&self.renderer) }
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::gate::Gate;
+use super::gate::{Gate, Setup};
 use super::service::Bearer;
 use crate::challenge::{ChallengeConfig, Realm};
 use crate::config_error::ConfigError;
@@ -16,8 +16,8 @@ use crate::verifier::Verifier;
 ///
 /// Behind it every request carries [`Verified<C>`](crate::Verified) and
 /// [`Principal`](crate::Principal) in its extensions. A response carries the
-/// [`Principal`](crate::Principal) if the token was accepted, and the [`Reason`](crate::Reason) if the
-/// request was refused, by the layer or by a guard inside.
+/// [`Reason`](crate::Reason) if the request was refused, by the layer or by a guard inside, and
+/// [on demand](Self::with_principal_in_responses) the [`Principal`](crate::Principal) if it was not.
 ///
 /// ```
 /// # use axum::{Router, routing::get};
@@ -38,14 +38,14 @@ use crate::verifier::Verifier;
 /// Put layers that must see refused requests too, CORS and access logs above all, outside of this
 /// one: they are added later.
 pub struct BearerLayer<C, R = Empty> {
-    gate: Arc<Gate<C>>,
-    renderer: Arc<R>,
+    setup: Arc<Setup<C, R>>,
 }
 
 impl<C> BearerLayer<C> {
     /// Asks for a token in the `Authorization` field and verifies it.
     pub fn new(verifier: Verifier<C>) -> Self {
-        Self { gate: Arc::new(Gate::new(verifier)), renderer: Arc::new(Empty) }
+        let gate = Arc::new(Gate::new(verifier));
+        Self { setup: Arc::new(Setup { gate, renderer: Arc::new(Empty) }) }
     }
 }
 
@@ -88,11 +88,35 @@ impl<C, R> BearerLayer<C, R> {
     /// [`Render`](crate::Render)), whose two parameters need their types written out.
     #[must_use]
     pub fn with_rejection<R2>(self, renderer: R2) -> BearerLayer<C, R2> {
-        BearerLayer { gate: self.gate, renderer: Arc::new(renderer) }
+        let gate = Arc::clone(&self.setup.gate);
+        BearerLayer { setup: Arc::new(Setup { gate, renderer: Arc::new(renderer) }) }
+    }
+
+    /// Leaves the [`Principal`](crate::Principal) of an accepted token in the extensions of the response
+    /// too, for access logs and metrics outside of this layer. The default leaves it out, because to
+    /// carry it there costs more than to find a token that was seen before.
+    ///
+    /// ```
+    /// # use tower_bearer::{BearerLayer, Principal};
+    /// # fn add(layer: BearerLayer<()>, app: axum::Router) -> axum::Router {
+    /// use axum::middleware::map_response;
+    /// use axum::response::Response;
+    ///
+    /// app.layer(layer.with_principal_in_responses()).layer(map_response(async |response: Response| {
+    ///     if let Some(principal) = response.extensions().get::<Principal>() {
+    ///         tracing::info!(user = principal.subject(), status = %response.status());
+    ///     }
+    ///     response
+    /// }))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_principal_in_responses(self) -> Self {
+        self.change(|gate| gate.tells = true)
     }
 
     fn change(mut self, change: impl FnOnce(&mut Gate<C>)) -> Self {
-        change(Arc::make_mut(&mut self.gate));
+        change(Arc::make_mut(&mut Arc::make_mut(&mut self.setup).gate));
         self
     }
 }
@@ -101,18 +125,18 @@ impl<S, C, R> Layer<S> for BearerLayer<C, R> {
     type Service = Bearer<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Bearer::new(inner, Arc::clone(&self.gate), Arc::clone(&self.renderer))
+        Bearer::new(inner, Arc::clone(&self.setup))
     }
 }
 
 impl<C, R> Clone for BearerLayer<C, R> {
     fn clone(&self) -> Self {
-        Self { gate: Arc::clone(&self.gate), renderer: Arc::clone(&self.renderer) }
+        Self { setup: Arc::clone(&self.setup) }
     }
 }
 
 impl<C, R> fmt::Debug for BearerLayer<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BearerLayer").field("gate", &self.gate).finish_non_exhaustive()
+        f.debug_struct("BearerLayer").field("gate", &self.setup.gate).finish_non_exhaustive()
     }
 }

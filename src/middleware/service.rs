@@ -6,20 +6,19 @@ use http::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::future::{ResponseFuture, Setup};
-use super::gate::{Decision, Gate};
-use crate::reject::{self, Empty, Render};
+use super::future::{Asked, ResponseFuture};
+use super::gate::{Decision, Setup};
+use crate::reject::{Empty, Render};
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
 pub struct Bearer<S, C, R = Empty> {
     inner: S,
-    gate: Arc<Gate<C>>,
-    renderer: Arc<R>,
+    setup: Arc<Setup<C, R>>,
 }
 
 impl<S, C, R> Bearer<S, C, R> {
-    pub(super) fn new(inner: S, gate: Arc<Gate<C>>, renderer: Arc<R>) -> Self {
-        Self { inner, gate, renderer }
+    pub(super) fn new(inner: S, setup: Arc<Setup<C, R>>) -> Self {
+        Self { inner, setup }
     }
 
     /// The service inside.
@@ -45,26 +44,22 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        reject::clear::<C>(&mut parts.extensions);
-        let setup = Setup {
-            gate: Arc::clone(&self.gate),
-            renderer: Arc::clone(&self.renderer),
-            is_head: parts.method == Method::HEAD,
-        };
-        match setup.gate.decide(&parts) {
+        let is_head = parts.method == Method::HEAD;
+        let asked = Asked { setup: Arc::clone(&self.setup), is_head };
+        match self.setup.gate.decide(&parts) {
             Decision::Pass(admitted) => {
-                let pass = setup.gate.enter(admitted, &mut parts);
+                let pass = self.setup.gate.enter(admitted, &mut parts);
                 // The very service that was made ready takes the call.
                 let future = self.inner.call(Request::from_parts(parts, body));
-                ResponseFuture::running(setup, future, pass)
+                ResponseFuture::running(asked, future, pass)
             }
-            Decision::Refuse(rejection) => ResponseFuture::refused(setup, &rejection),
+            Decision::Refuse(rejection) => ResponseFuture::refused(asked, &rejection),
             // While the request waits it holds a clone that has promised nothing, so the readiness
             // of this one (a concurrency permit, say) stays with this one.
             Decision::Wait(waiting, origin) => {
                 let request = Request::from_parts(parts, body);
                 let waiting = (waiting, origin);
-                ResponseFuture::waiting(setup, waiting, request, self.inner.clone())
+                ResponseFuture::waiting(asked, waiting, request, self.inner.clone())
             }
         }
     }
@@ -72,7 +67,7 @@ where
 
 impl<S: Clone, C, R> Clone for Bearer<S, C, R> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.gate), Arc::clone(&self.renderer))
+        Self::new(self.inner.clone(), Arc::clone(&self.setup))
     }
 }
 
@@ -80,7 +75,7 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Bearer<S, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bearer")
             .field("inner", &self.inner)
-            .field("gate", &self.gate)
+            .field("gate", &self.setup.gate)
             .finish_non_exhaustive()
     }
 }

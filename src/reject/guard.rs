@@ -25,14 +25,21 @@ pub(crate) enum Presence<'r> {
     NoLayer,
 }
 
-/// Removes what an earlier layer or a stranger may have left.
-pub(crate) fn clear<C: Send + Sync + 'static>(extensions: &mut Extensions) {
-    // Three look-ups that find nothing, unless something is there at all.
-    if !extensions.is_empty() {
-        extensions.remove::<Verified<C>>();
-        extensions.remove::<Principal>();
-        extensions.remove::<Anonymous>();
-    }
+/// Leaves in a request what its token says, in place of what an earlier layer or a stranger left.
+pub(crate) fn admit<C: Send + Sync + 'static>(extensions: &mut Extensions, verified: Verified<C>) {
+    extensions.remove::<Anonymous>();
+    extensions.insert(verified.principal().clone());
+    extensions.insert(verified);
+}
+
+/// Leaves in a request that it has no token, in place of what an earlier layer or a stranger left.
+pub(crate) fn admit_nobody<C: Send + Sync + 'static>(
+    extensions: &mut Extensions,
+    config: Arc<ChallengeConfig>,
+) {
+    extensions.remove::<Verified<C>>();
+    extensions.remove::<Principal>();
+    extensions.insert(Anonymous(config));
 }
 
 /// Finds out what a layer has made of a request. A principal that no layer has put here is nobody.

@@ -14,7 +14,7 @@ use crate::error::Reason;
 pub struct AuthorizationHeader;
 
 impl TokenSource for AuthorizationHeader {
-    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r str>, Reason> {
+    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r [u8]>, Reason> {
         let mut fields = request.headers.get_all(AUTHORIZATION).iter();
         let Some(field) = fields.next() else { return Ok(None) };
         // RFC 9110 §11.6.2: the field is no list. Which one a proxy has looked at is anybody's
@@ -23,16 +23,33 @@ impl TokenSource for AuthorizationHeader {
             return Err(Reason::RepeatedAuthorization);
         }
         let credentials = field.as_bytes();
+        // As everybody writes it.
+        if let Some((b"Bearer ", token)) = credentials.split_at_checked(7)
+            && token.first().is_some_and(|&first| first != b' ')
+        {
+            return Ok(Some(token));
+        }
         let end = credentials.iter().position(|&byte| !is_token_char(byte));
         let (scheme, rest) = credentials.split_at(end.unwrap_or(credentials.len()));
         if scheme.eq_ignore_ascii_case(b"bearer") {
-            bearer_token(rest).map(Some)
+            // RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token
+            let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
+            let token = &rest[spaces..];
+            if spaces == 0 || token.is_empty() {
+                return Err(Reason::MalformedAuthorization);
+            }
+            Ok(Some(token))
         } else if !scheme.is_empty() && (rest.is_empty() || rest[0] == b' ') {
             // Another scheme's credentials are nobody's business, but for bytes no field may hold.
             field.to_str().map(|_| None).map_err(|_| Reason::MalformedAuthorization)
         } else {
             Err(Reason::MalformedAuthorization)
         }
+    }
+
+    fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {
+        let text = is_b64token(token).then(|| str::from_utf8(token).ok()).flatten();
+        text.ok_or(Reason::MalformedAuthorization)
     }
 
     // Stays for inner layers and for handlers that ask somebody else on the user's behalf, but marked
@@ -42,16 +59,6 @@ impl TokenSource for AuthorizationHeader {
             field.set_sensitive(true);
         }
     }
-}
-
-// RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token
-fn bearer_token(rest: &[u8]) -> Result<&str, Reason> {
-    let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
-    let token = &rest[spaces..];
-    if spaces == 0 || !is_b64token(token) {
-        return Err(Reason::MalformedAuthorization);
-    }
-    str::from_utf8(token).map_err(|_| Reason::MalformedAuthorization)
 }
 
 // b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
@@ -90,7 +97,8 @@ mod tests {
             request.headers_mut().append(AUTHORIZATION, HeaderValue::from_bytes(field).unwrap());
         }
         let (parts, ()) = request.into_parts();
-        Ok(AuthorizationHeader.find(&parts)?.map(str::to_owned))
+        let found = AuthorizationHeader.find(&parts)?;
+        found.map(|token| AuthorizationHeader.read(token).map(str::to_owned)).transpose()
     }
 
     #[test]

@@ -35,7 +35,7 @@ use crate::error::Reason;
 pub struct WebSocketProtocol;
 
 impl TokenSource for WebSocketProtocol {
-    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<&'r str>, Reason> {
+    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<&'r [u8]>, Reason> {
         if !opens_web_socket(request) {
             return Ok(None);
         }
@@ -51,7 +51,7 @@ impl TokenSource for WebSocketProtocol {
                 return Err(Reason::MalformedSubprotocol);
             }
         }
-        Ok(found)
+        Ok(found.map(str::as_bytes))
     }
 
     fn strip(&self, request: &mut request::Parts) {
@@ -137,7 +137,9 @@ mod tests {
     }
 
     fn find(protocols: &[&str]) -> Result<Option<String>, Reason> {
-        WebSocketProtocol.find(&request(protocols)).map(|token| token.map(str::to_owned))
+        let request = request(protocols);
+        let found = WebSocketProtocol.find(&request)?;
+        found.map(|token| WebSocketProtocol.read(token).map(str::to_owned)).transpose()
     }
 
     #[test]
@@ -191,7 +193,7 @@ mod tests {
         for request in [&plain, &post, &tunnel] {
             assert_eq!(WebSocketProtocol.find(request), Ok(None));
         }
-        assert_eq!(WebSocketProtocol.find(&extended), Ok(Some("a.b.c")));
+        assert_eq!(WebSocketProtocol.find(&extended), Ok(Some(&b"a.b.c"[..])));
     }
 
     #[test]

@@ -22,10 +22,7 @@ async fn request_without_a_token_gets_a_challenge_without_error() {
 #[tokio::test]
 async fn request_with_a_token_reaches_the_handler() {
     // RFC 6750 §2.1: the Authorization field is supported
-    let answer = send(&app(), get("/").bearer(good())).await;
-
-    answer.is_ok("alice");
-    assert_eq!(answer.subject.as_deref(), Some("alice"));
+    send(&app(), get("/").bearer(good())).await.is_ok("alice");
 }
 
 #[tokio::test]

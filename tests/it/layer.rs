@@ -143,11 +143,14 @@ async fn plain_tower_stack_finds_the_claims_in_the_extensions() {
 }
 
 #[tokio::test]
-async fn principal_is_in_the_response_for_access_logs() {
-    let app = Router::new().route("/", on_get(|| async {})).layer(layer());
+async fn principal_is_in_the_response_if_access_logs_ask_for_it() {
+    let route = || Router::new().route("/", on_get(|| async {}));
+    let app = route().layer(layer().with_principal_in_responses());
+    let silent = route().layer(layer());
 
     assert_eq!(send(&app, get("/").bearer(good())).await.subject.as_deref(), Some("alice"));
     assert_eq!(send(&app, get("/")).await.subject, None);
+    assert_eq!(send(&silent, get("/").bearer(good())).await.subject, None);
 }
 
 /// Counts which instance was made ready and which was called.
@@ -209,18 +212,19 @@ async fn several_sources_are_asked_and_two_tokens_are_a_bad_request() {
     // RFC 6750 §2: one method for each request
     struct Custom;
     impl tower_bearer::TokenSource for Custom {
-        fn find<'r>(&self, request: &'r http::request::Parts) -> Result<Option<&'r str>, Reason> {
-            request
-                .headers
-                .get("x-token")
-                .map(|value| value.to_str().map_err(|_| Reason::Malformed))
-                .transpose()
+        fn find<'r>(&self, request: &'r http::request::Parts) -> Result<Option<&'r [u8]>, Reason> {
+            Ok(request.headers.get("x-token").map(|value| value.as_bytes()))
         }
     }
     let app = Router::new().route("/", on_get(subject)).layer(layer().with_source(Custom));
 
     send(&app, get("/").field("x-token", good())).await.is_ok("alice");
     send(&app, get("/").bearer(good())).await.is_ok("alice");
+    send(&app, get("/").field("x-token", b"\xff")).await.is_refused(
+        401,
+        Some(&invalid_token("The token is malformed")),
+        Reason::Malformed,
+    );
     let answer = send(&app, get("/").bearer(good()).field("x-token", good())).await;
     answer.is_refused(
         400,

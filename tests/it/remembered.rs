@@ -16,8 +16,8 @@ use tower_bearer::{
 
 use crate::scripted::{self, Scripted};
 use crate::support::{
-    Answer, ISSUER, NOW, User, WithBearer, get, good, invalid_token, key, key_for, send, token,
-    validation, verifier, verifier_of,
+    Answer, ISSUER, NOW, User, WithBearer, challenge, get, good, invalid_token, key, key_for, send,
+    token, validation, verifier, verifier_of,
 };
 
 fn app(verifier: &Verifier<User>) -> Router {
@@ -50,6 +50,30 @@ async fn token_is_verified_once_and_found_afterwards() {
 
     counted(&verifier, 2, 1);
     assert_eq!(stats(&verifier).entries, 1);
+}
+
+#[tokio::test]
+async fn field_that_only_begins_with_a_remembered_token_is_refused_as_ever() {
+    // RFC 6750 §2.1: the grammar of credentials, which is read only in what is new
+    let app = app(&verifier());
+    answer_to(&app, &good()).await.is_ok("alice");
+    let malformed = challenge("invalid_request", "The Authorization field is malformed");
+
+    for behind in [" ", ",", "\t", " x", "\u{e9}", "==x"] {
+        let field = format!("Bearer {}{behind}", good());
+        let answer = send(&app, get("/").field("authorization", field)).await;
+        answer.is_refused(400, Some(&malformed), Reason::MalformedAuthorization);
+    }
+    for before in ["Bearer\t", "Bearer\t "] {
+        let field = before.to_owned() + &good();
+        let answer = send(&app, get("/").field("authorization", field)).await;
+        answer.is_refused(400, Some(&malformed), Reason::MalformedAuthorization);
+    }
+    for before in ["Bearer   ", "bEARER "] {
+        send(&app, get("/").field("authorization", before.to_owned() + &good()))
+            .await
+            .is_ok("alice");
+    }
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, Method, Request, Response};
+use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::claims::{Principal, Verified};
+use crate::claims::Verified;
 use crate::reject::{self, Empty, Render};
 
 /// The service of a [`DangerouslyTrustEveryone`](super::DangerouslyTrustEveryone).
@@ -40,24 +40,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        enter(request.extensions_mut(), &self.verified);
+        reject::admit(request.extensions_mut(), self.verified.clone());
         DangerouslyTrustingFuture {
             is_head: request.method() == Method::HEAD,
             future: self.inner.call(request),
-            principal: self.verified.principal().clone(),
             renderer: Arc::clone(&self.renderer),
         }
     }
-}
-
-/// Leaves in a request what a `BearerLayer` leaves there.
-pub(super) fn enter<C>(extensions: &mut Extensions, verified: &Verified<C>)
-where
-    C: Send + Sync + 'static,
-{
-    reject::clear::<C>(extensions);
-    extensions.insert(verified.principal().clone());
-    extensions.insert(verified.clone());
 }
 
 pin_project! {
@@ -65,7 +54,6 @@ pin_project! {
     pub struct DangerouslyTrustingFuture<F, R> {
         #[pin]
         future: F,
-        principal: Principal,
         renderer: Arc<R>,
         is_head: bool,
     }
@@ -82,9 +70,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.future.poll(cx))?;
-        let mut response = reject::finish(response, &**this.renderer, *this.is_head);
-        response.extensions_mut().insert(this.principal.clone());
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(reject::finish(response, &**this.renderer, *this.is_head)))
     }
 }
 
