@@ -271,3 +271,54 @@ impl<V> Table<V> {
         entries.fold((0, 0), |(all, bytes), entry| (all + 1, bytes + entry.bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: u64 = 0x0123_4567_89ab_cdef;
+
+    fn insert(table: &Table<u32>, hash: u64, number: u32) {
+        let token = number.to_string();
+        let entry = Entry::new(hash, token.as_bytes(), number, NumericDate::from_seconds(9));
+        table.insert(entry, NumericDate::from_seconds(0));
+    }
+
+    fn find(table: &Table<u32>, hash: u64, number: u32) -> Option<u32> {
+        table.find(hash, number.to_string().as_bytes()).map(|(_, entry)| entry.value)
+    }
+
+    #[test]
+    fn tokens_of_one_hash_push_each_other_out_and_nobody_else() {
+        let table = Table::new(Bounds { entries: 4096, bytes: usize::MAX });
+        let others = 0..1000_u32;
+        let hash = |number: u32| u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for number in others.clone() {
+            insert(&table, hash(number), number);
+        }
+        let before = others.clone().filter(|&number| find(&table, hash(number), number).is_some());
+        let before: Vec<u32> = before.collect();
+
+        for number in 10_000..20_000 {
+            insert(&table, HASH, number);
+            assert_eq!(find(&table, HASH, number), Some(number), "the last one is found");
+        }
+
+        // However many there are, a look-up has at most these to look at.
+        let flood = (10_000..20_000).filter(|&number| find(&table, HASH, number).is_some());
+        assert!(flood.count() <= 2 * WAYS);
+        let lost = before.iter().filter(|&&number| find(&table, hash(number), number).is_none());
+        assert!(lost.count() <= 2 * WAYS, "only who stood in the same two groups");
+        assert!(before.len() > 990);
+        assert_eq!(table.size(), table.count());
+    }
+
+    #[test]
+    fn one_hash_is_not_one_token() {
+        let table = Table::new(Bounds { entries: 64, bytes: usize::MAX });
+        insert(&table, HASH, 1);
+
+        assert_eq!(find(&table, HASH, 1), Some(1));
+        assert_eq!(find(&table, HASH, 2), None);
+    }
+}
