@@ -3,10 +3,9 @@
 //! [`Compact`] is what a stranger sent: nothing but its header can be looked at. [`Payload`] exists
 //! only after a signature was good, and is the only way to the claims.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
+use crate::base64url;
 use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
@@ -45,15 +44,13 @@ impl<'t> Compact<'t> {
         if payload.is_empty() || signature.is_empty() {
             return Err(malformed("a segment is empty"));
         }
-        // The engine refuses padding, foreign characters and bits behind the last byte, so that a
+        // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
         // token has one spelling.
-        let header = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_| malformed("the header is not base64url without padding"))?;
+        let header = decoded(header)
+            .ok_or_else(|| malformed("the header is not base64url without padding"))?;
         let header = Header::parse(&header)?;
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| malformed("the signature is not base64url without padding"))?;
+        let signature = decoded(signature)
+            .ok_or_else(|| malformed("the signature is not base64url without padding"))?;
         Ok(Self { header, signing_input, payload: Encoded::Base64(payload), signature })
     }
 
@@ -100,11 +97,17 @@ pub(crate) struct Opened {
     pub(crate) payload: Payload,
 }
 
+fn decoded(segment: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; base64url::room(segment.len())];
+    let length = base64url::decode(segment, &mut bytes)?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
 fn decode_payload(payload: &str) -> Result<String, AuthError> {
     let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-    let bytes = URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|_| malformed("the payload is not base64url without padding"))?;
+    let bytes = decoded(payload)
+        .ok_or_else(|| malformed("the payload is not base64url without padding"))?;
     // RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
     String::from_utf8(bytes).map_err(|_| malformed("the payload is not UTF-8"))
 }
