@@ -8,12 +8,14 @@ use serde::de::DeserializeOwned;
 use crate::base64url;
 use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason, shown};
-use crate::jose::Header;
+use crate::jose::{Header, KnownHeaders};
 use crate::key::{KeyIdentity, VerifyingKey};
 
 /// A token that nobody has verified.
 pub(crate) struct Compact<'t> {
     header: Header,
+    /// The header as it was written, if it was not known.
+    new_header: Option<&'t str>,
     signing_input: &'t str,
     payload: Encoded<'t>,
     signature: Vec<u8>,
@@ -27,7 +29,11 @@ enum Encoded<'t> {
 
 impl<'t> Compact<'t> {
     /// Takes a token apart, at most `max_bytes` long.
-    pub(crate) fn parse(token: &'t str, max_bytes: usize) -> Result<Self, AuthError> {
+    pub(crate) fn parse(
+        token: &'t str,
+        max_bytes: usize,
+        known: &KnownHeaders,
+    ) -> Result<Self, AuthError> {
         if token.len() > max_bytes {
             return Err(Reason::TokenTooLarge.into());
         }
@@ -46,12 +52,17 @@ impl<'t> Compact<'t> {
         }
         // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
         // token has one spelling.
-        let header = decoded(header)
-            .ok_or_else(|| malformed("the header is not base64url without padding"))?;
-        let header = Header::parse(&header)?;
+        let (header, new_header) = match known.find(header) {
+            Some(known) => (known, None),
+            None => {
+                let bytes = decoded(header)
+                    .ok_or_else(|| malformed("the header is not base64url without padding"))?;
+                (Header::parse(&bytes)?, Some(header))
+            }
+        };
         let signature = decoded(signature)
             .ok_or_else(|| malformed("the signature is not base64url without padding"))?;
-        Ok(Self { header, signing_input, payload: Encoded::Base64(payload), signature })
+        Ok(Self { header, new_header, signing_input, payload: Encoded::Base64(payload), signature })
     }
 
     /// What the token says of itself, to choose a key by.
@@ -73,7 +84,7 @@ impl<'t> Compact<'t> {
     }
 
     /// Verifies the signature with the first of these keys that can, and opens the token.
-    pub(crate) fn verify(self, keys: &[VerifyingKey]) -> Result<Opened, AuthError> {
+    pub(crate) fn verify(self, keys: &[VerifyingKey]) -> Result<Opened<'t>, AuthError> {
         let message = self.signing_input.as_bytes();
         let algorithm = self.header.algorithm();
         let mut keys = keys.iter().take(MAX_CANDIDATES);
@@ -85,13 +96,16 @@ impl<'t> Compact<'t> {
             Encoded::Base64(payload) => decode_payload(payload)?,
             Encoded::Text(text) => text,
         };
-        Ok(Opened { header: self.header, key, payload: Payload(text) })
+        let Self { header, new_header, .. } = self;
+        Ok(Opened { header, new_header, key, payload: Payload(text) })
     }
 }
 
 /// A token whose signature was good.
-pub(crate) struct Opened {
+pub(crate) struct Opened<'t> {
     pub(crate) header: Header,
+    /// The header as it was written, if it was not known.
+    pub(crate) new_header: Option<&'t str>,
     /// The key that has verified it.
     pub(crate) key: KeyIdentity,
     pub(crate) payload: Payload,
