@@ -7,6 +7,15 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 pub struct Audience(Vec<Box<str>>);
 
 impl Audience {
+    pub(super) fn one(audience: &str) -> Self {
+        Self(vec![audience.into()])
+    }
+
+    /// `None` when there are none.
+    pub(super) fn several(audiences: Vec<Box<str>>) -> Option<Self> {
+        (!audiences.is_empty()).then_some(Self(audiences))
+    }
+
     /// Whether `audience` is among them, to the letter.
     pub fn contains(&self, audience: &str) -> bool {
         self.iter().any(|one| one == audience)
@@ -34,7 +43,7 @@ impl<'de> Visitor<'de> for AudienceVisitor {
     }
 
     fn visit_str<E: Error>(self, one: &str) -> Result<Audience, E> {
-        Ok(Audience(vec![one.into()]))
+        Ok(Audience::one(one))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
@@ -42,10 +51,7 @@ impl<'de> Visitor<'de> for AudienceVisitor {
         while let Some(one) = seq.next_element()? {
             audiences.push(one);
         }
-        if audiences.is_empty() {
-            return Err(A::Error::invalid_length(0, &self));
-        }
-        Ok(Audience(audiences))
+        Audience::several(audiences).ok_or_else(|| A::Error::invalid_length(0, &self))
     }
 }
 
