@@ -3,17 +3,24 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// Whom a token is for (RFC 7519 §4.1.3): one string or several, never none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audience(Vec<Box<str>>);
+#[derive(Clone)]
+pub struct Audience(Several);
+
+#[derive(Clone)]
+enum Several {
+    /// Nearly always, and an allocation less.
+    One(Box<str>),
+    Many(Vec<Box<str>>),
+}
 
 impl Audience {
     pub(super) fn one(audience: &str) -> Self {
-        Self(vec![audience.into()])
+        Self(Several::One(audience.into()))
     }
 
     /// `None` when there are none.
     pub(super) fn several(audiences: Vec<Box<str>>) -> Option<Self> {
-        (!audiences.is_empty()).then_some(Self(audiences))
+        (!audiences.is_empty()).then(|| Self(Several::Many(audiences)))
     }
 
     /// Whether `audience` is among them, to the letter.
@@ -23,7 +30,25 @@ impl Audience {
 
     /// The audiences in the order of the token.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|one| &**one)
+        let all = match &self.0 {
+            Several::One(one) => std::slice::from_ref(one),
+            Several::Many(many) => many,
+        };
+        all.iter().map(|one| &**one)
+    }
+}
+
+impl PartialEq for Audience {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Audience {}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Audience").field(&self.iter().collect::<Vec<_>>()).finish()
     }
 }
 
