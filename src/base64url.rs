@@ -20,11 +20,11 @@ pub(crate) fn decode(text: &str, out: &mut [u8]) -> Option<usize> {
     let mut at = 0;
     for block in blocks {
         // One look at the bounds for four groups.
-        let out = out.get_mut(at..at + 9 + WORD)?;
+        let out = out.get_mut(at..)?.first_chunk_mut::<{ 9 + WORD }>()?;
         for (i, group) in block.as_chunks::<4>().0.iter().enumerate() {
             let word = look_up(*group);
             seen |= word;
-            out[3 * i..][..WORD].copy_from_slice(&word.to_le_bytes());
+            out[3 * i..3 * i + WORD].copy_from_slice(&word.to_le_bytes());
         }
         at += 12;
     }

@@ -418,6 +418,18 @@ mod tests {
     }
 
     #[test]
+    fn what_breaks_off_anywhere_is_left_to_serde() {
+        let payload =
+            r#"{"iss":"a\"é\u00e9","exp":1.5,"x":[true,null,{"a":"\\"}],"sub":"12345678é"}"#;
+        assert!(is_fast(payload));
+
+        for end in (0..payload.len()).filter(|end| payload.is_char_boundary(*end)) {
+            assert!(!is_fast(&payload[..end]), "{end}");
+        }
+        assert!(!is_fast("{\"iss\":\"\\é") && !is_fast("{\"x\":\"\\"));
+    }
+
+    #[test]
     fn real_payloads_are_read_fast() {
         for provider in [
             include_str!("../../tests/fixtures/providers/keycloak.json"),

@@ -64,7 +64,13 @@ impl Grants {
 
     /// Adds the entries of a list that is written as one string.
     pub(super) fn add_list(&mut self, kinds: Kinds, list: &str) {
-        list.split(' ').filter(|entry| !entry.is_empty()).for_each(|entry| self.add(kinds, entry));
+        let mut start = 0;
+        for end in memchr::memchr_iter(b' ', list.as_bytes()).chain([list.len()]) {
+            if start < end {
+                self.add(kinds, &list[start..end]);
+            }
+            start = end + 1;
+        }
     }
 }
 

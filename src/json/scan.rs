@@ -138,7 +138,7 @@ impl<'t> Scanner<'t> {
         while let Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') = self.byte() {
             self.at += 1;
         }
-        &self.text[start..self.at]
+        self.text.get(start..self.at).unwrap_or_default()
     }
 
     /// A number as it is written, which may be anything that looks like one.
@@ -197,7 +197,8 @@ impl<'t> Scanner<'t> {
     /// Takes `true`, `false` or `null`.
     pub(crate) fn word(&mut self, word: &str) -> Option<()> {
         self.peek()?;
-        self.text[self.at..].starts_with(word).then(|| self.at += word.len())
+        let rest = self.text.as_bytes().get(self.at..)?;
+        rest.starts_with(word.as_bytes()).then(|| self.at += word.len())
     }
 
     fn byte(&self) -> Option<u8> {
@@ -208,9 +209,9 @@ impl<'t> Scanner<'t> {
     fn to_special(&mut self) {
         const ONES: u64 = u64::MAX / 0xff;
         const TOPS: u64 = ONES << 7;
-        let bytes = self.text.as_bytes();
-        while let Some(eight) = bytes.get(self.at..self.at + 8) {
-            let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
+        let Some(mut rest) = self.text.as_bytes().get(self.at..) else { return };
+        while let Some((eight, after)) = rest.split_first_chunk::<8>() {
+            let eight = u64::from_le_bytes(*eight);
             // The top bit of a byte is set where it is zero; above the first such byte this may err.
             let is_zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
             let quote = is_zero(eight ^ (ONES * u64::from(b'"')));
@@ -218,14 +219,14 @@ impl<'t> Scanner<'t> {
             let control = eight.wrapping_sub(ONES * u64::from(b' ')) & !eight;
             let special = (quote | backslash | control) & TOPS;
             if special != 0 {
-                self.at += special.trailing_zeros() as usize / 8;
+                self.at = self.text.len() - rest.len() + special.trailing_zeros() as usize / 8;
                 return;
             }
-            self.at += 8;
+            rest = after;
         }
         let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-        let rest = &bytes[self.at..];
-        self.at += rest.iter().position(is_special).unwrap_or(rest.len());
+        let plain = rest.iter().position(is_special).unwrap_or(rest.len());
+        self.at = self.text.len() - rest.len() + plain;
     }
 }
 
