@@ -57,12 +57,13 @@ fn look_up([a, b, c, d]: [u8; 4]) -> u32 {
 /// What a character means in each of the four places of a group.
 static TABLES: [[u32; 256]; 4] = {
     let mut tables = [[FOREIGN; 256]; 4];
-    let mut value = 0;
+    let mut value = 0_u32;
     while value < 64 {
+        let character = ALPHABET[value as usize];
         let mut place = 0;
         while place < 4 {
-            let bits = (value as u32) << (18 - 6 * place);
-            tables[place][ALPHABET[value] as usize] = bits.swap_bytes() >> 8;
+            let bits = value << (18 - 6 * place);
+            tables[place][character as usize] = bits.swap_bytes() >> 8;
             place += 1;
         }
         value += 1;

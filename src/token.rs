@@ -52,13 +52,12 @@ impl<'t> Compact<'t> {
         }
         // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
         // token has one spelling.
-        let (header, new_header) = match known.find(header) {
-            Some(known) => (known, None),
-            None => {
-                let bytes = decoded(header)
-                    .ok_or_else(|| malformed("the header is not base64url without padding"))?;
-                (Header::parse(&bytes)?, Some(header))
-            }
+        let (header, new_header) = if let Some(known) = known.find(header) {
+            (known, None)
+        } else {
+            let bytes = decoded(header)
+                .ok_or_else(|| malformed("the header is not base64url without padding"))?;
+            (Header::parse(&bytes)?, Some(header))
         };
         let start = base64url::room(payload.len());
         let mut bytes = vec![0; start + base64url::room(signature.len())];

@@ -20,7 +20,7 @@ impl Audience {
 
     /// `None` when there are none.
     pub(super) fn several(audiences: Vec<Box<str>>) -> Option<Self> {
-        (!audiences.is_empty()).then(|| Self(Several::Many(audiences)))
+        (!audiences.is_empty()).then_some(Self(Several::Many(audiences)))
     }
 
     /// Whether `audience` is among them, to the letter.

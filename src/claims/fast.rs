@@ -15,29 +15,26 @@ pub(super) fn read(text: &str, plan: &ReadPlan) -> Option<Statement> {
     let mut statement = Statement::default();
     let (mut known, mut others) = (0_u32, Names::default());
     let mut is_first = true;
-    while let Some(name) = scanner.name(&mut is_first)? {
-        match Claim::from_name(name) {
-            Some(claim) => {
-                let bit = 1 << claim as u32;
-                if known & bit != 0 {
-                    return None;
-                }
-                known |= bit;
-                read_claim(claim, &mut scanner, &mut statement)?;
+    while scanner.goes_on(b'}', &mut is_first)? {
+        let name = scanner.name()?;
+        if let Some(claim) = Claim::from_name(name) {
+            let bit = 1 << claim as u32;
+            if known & bit != 0 {
+                return None;
             }
-            None => {
-                others.insert(name)?;
-                match plan.root().child(name) {
-                    Some(node) => {
-                        let place = Place { node, entry: false, deeper: BELOW };
-                        let is_there = place.read(&mut scanner, &mut statement.grants)?;
-                        if let (true, Some(bit)) = (is_there, node.watched) {
-                            statement.watched |= 1 << bit;
-                        }
-                    }
-                    None => _ = scanner.skip(BELOW)?,
-                }
-            }
+            known |= bit;
+            read_claim(claim, &mut scanner, &mut statement)?;
+            continue;
+        }
+        others.insert(name)?;
+        let Some(node) = plan.root().child(name) else {
+            scanner.skip(BELOW)?;
+            continue;
+        };
+        let place = Place { node, entry: false, deeper: BELOW };
+        let is_there = place.read(&mut scanner, &mut statement.grants)?;
+        if let (true, Some(bit)) = (is_there, node.watched) {
+            statement.watched |= 1 << bit;
         }
     }
     if !scanner.is_at_end() {
@@ -143,7 +140,8 @@ impl Place<'_> {
             b'{' if !entry && node.has_children() => {
                 scanner.take(b'{')?;
                 let mut seen = Names::default();
-                while let Some(name) = scanner.name(&mut is_first)? {
+                while scanner.goes_on(b'}', &mut is_first)? {
+                    let name = scanner.name()?;
                     seen.insert(name)?;
                     match node.child(name) {
                         Some(node) => _ = below(node, false)?.read(scanner, grants)?,

@@ -43,19 +43,14 @@ impl<'t> Scanner<'t> {
         self.peek().is_none() && self.at == self.text.len()
     }
 
-    /// The name of the next member and the colon behind it; `Some(None)` at the end of the object.
-    ///
-    /// Before the first call, the opening brace must have been taken.
-    pub(crate) fn name(&mut self, is_first: &mut bool) -> Option<Option<&'t str>> {
-        if !self.goes_on(b'}', is_first)? {
-            return Some(None);
-        }
+    /// The name of a member and the colon behind it.
+    pub(crate) fn name(&mut self) -> Option<&'t str> {
         let name = self.string()?;
         self.take(b':')?;
-        Some(Some(name))
+        Some(name)
     }
 
-    /// Whether there is one more in a list or an object that ends so.
+    /// Whether there is one more in a list or an object that ends so. Its beginning must have been taken.
     pub(crate) fn goes_on(&mut self, end: u8, is_first: &mut bool) -> Option<bool> {
         if std::mem::replace(is_first, false) {
             if self.peek()? != end {
@@ -79,7 +74,7 @@ impl<'t> Scanner<'t> {
     pub(crate) fn string(&mut self) -> Option<&'t str> {
         self.take(b'"')?;
         let start = self.at;
-        self.to_special();
+        self.find_special();
         let string = self.text.get(start..self.at);
         if self.byte()? != b'"' {
             return None;
@@ -121,7 +116,7 @@ impl<'t> Scanner<'t> {
         let start = self.at;
         self.take(b'"')?;
         loop {
-            self.to_special();
+            self.find_special();
             match self.byte()? {
                 b'\\' => self.at += 2,
                 b'"' => break,
@@ -168,7 +163,8 @@ impl<'t> Scanner<'t> {
                 let deeper = deeper.checked_sub(1)?;
                 self.at += 1;
                 let mut is_first = true;
-                while self.name(&mut is_first)?.is_some() {
+                while self.goes_on(b'}', &mut is_first)? {
+                    self.name()?;
                     self.pass(deeper)?;
                 }
             }
@@ -206,7 +202,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Goes on to the next quotation mark, backslash or control character.
-    fn to_special(&mut self) {
+    fn find_special(&mut self) {
         const ONES: u64 = u64::MAX / 0xff;
         const TOPS: u64 = ONES << 7;
         let Some(mut rest) = self.text.as_bytes().get(self.at..) else { return };
