@@ -5,9 +5,11 @@
 
 mod algorithm;
 mod header;
+mod known;
 
 pub(crate) use algorithm::Family;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use header::Header;
 #[cfg(feature = "issue")]
 pub(crate) use header::MAX_KEY_ID;
+pub(crate) use known::KnownHeaders;

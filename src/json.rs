@@ -1,10 +1,14 @@
 //! JSON read more strictly than serde does by itself: unique members and a bound on depth.
 
+mod scan;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
+
+pub(crate) use scan::Scanner;
 
 /// How deep a document may nest. Real tokens need four or five levels.
 pub(crate) const MAX_DEPTH: usize = 32;

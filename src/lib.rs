@@ -84,6 +84,7 @@
 mod active;
 #[cfg(feature = "axum")]
 mod axum;
+mod base64url;
 #[cfg(any(feature = "issue", feature = "routes"))]
 mod body;
 mod cache;

@@ -3,32 +3,37 @@
 //! [`Compact`] is what a stranger sent: nothing but its header can be looked at. [`Payload`] exists
 //! only after a signature was good, and is the only way to the claims.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::ops::Range;
+
 use serde::de::DeserializeOwned;
 
+use crate::base64url;
 use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason, shown};
-use crate::jose::Header;
+use crate::jose::{Header, KnownHeaders};
 use crate::key::{KeyIdentity, VerifyingKey};
 
 /// A token that nobody has verified.
 pub(crate) struct Compact<'t> {
     header: Header,
+    /// The header as it was written, if it was not known.
+    new_header: Option<&'t str>,
     signing_input: &'t str,
-    payload: Encoded<'t>,
-    signature: Vec<u8>,
-}
-
-/// The second segment, decoded at most once.
-enum Encoded<'t> {
-    Base64(&'t str),
-    Text(String),
+    payload: &'t str,
+    /// The payload, once it was decoded, and from `signature.start` on the signature: one allocation
+    /// for both.
+    bytes: Vec<u8>,
+    decoded: Option<usize>,
+    signature: Range<usize>,
 }
 
 impl<'t> Compact<'t> {
     /// Takes a token apart, at most `max_bytes` long.
-    pub(crate) fn parse(token: &'t str, max_bytes: usize) -> Result<Self, AuthError> {
+    pub(crate) fn parse(
+        token: &'t str,
+        max_bytes: usize,
+        known: &KnownHeaders,
+    ) -> Result<Self, AuthError> {
         if token.len() > max_bytes {
             return Err(Reason::TokenTooLarge.into());
         }
@@ -45,16 +50,21 @@ impl<'t> Compact<'t> {
         if payload.is_empty() || signature.is_empty() {
             return Err(malformed("a segment is empty"));
         }
-        // The engine refuses padding, foreign characters and bits behind the last byte, so that a
+        // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
         // token has one spelling.
-        let header = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_| malformed("the header is not base64url without padding"))?;
-        let header = Header::parse(&header)?;
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| malformed("the signature is not base64url without padding"))?;
-        Ok(Self { header, signing_input, payload: Encoded::Base64(payload), signature })
+        let (header, new_header) = if let Some(known) = known.find(header) {
+            (known, None)
+        } else {
+            let bytes = decoded(header)
+                .ok_or_else(|| malformed("the header is not base64url without padding"))?;
+            (Header::parse(&bytes)?, Some(header))
+        };
+        let start = base64url::room(payload.len());
+        let mut bytes = vec![0; start + base64url::room(signature.len())];
+        let length = base64url::decode(signature, &mut bytes[start..])
+            .ok_or_else(|| malformed("the signature is not base64url without padding"))?;
+        let signature = start..start + length;
+        Ok(Self { header, new_header, signing_input, payload, bytes, decoded: None, signature })
     }
 
     /// What the token says of itself, to choose a key by.
@@ -64,49 +74,59 @@ impl<'t> Compact<'t> {
 
     /// Whose token it says it is, to choose among issuers that are trusted already.
     pub(crate) fn unverified_issuer(&mut self) -> Result<String, AuthError> {
-        match &self.payload {
-            Encoded::Text(text) => claims::unverified_issuer(text),
-            Encoded::Base64(payload) => {
-                let text = decode_payload(payload)?;
-                let issuer = claims::unverified_issuer(&text);
-                self.payload = Encoded::Text(text);
-                issuer
-            }
+        let length = self.decode_payload()?;
+        claims::unverified_issuer(str::from_utf8(&self.bytes[..length]).map_err(not_utf8)?)
+    }
+
+    fn decode_payload(&mut self) -> Result<usize, AuthError> {
+        if let Some(length) = self.decoded {
+            return Ok(length);
         }
+        self.decoded = base64url::decode(self.payload, &mut self.bytes[..self.signature.start]);
+        self.decoded.ok_or_else(|| {
+            let detail = "the payload is not base64url without padding";
+            AuthError::with_detail(Reason::Malformed, detail)
+        })
     }
 
     /// Verifies the signature with the first of these keys that can, and opens the token.
-    pub(crate) fn verify(self, keys: &[VerifyingKey]) -> Result<Opened, AuthError> {
+    pub(crate) fn verify(mut self, keys: &[VerifyingKey]) -> Result<Opened<'t>, AuthError> {
         let message = self.signing_input.as_bytes();
+        let signature = &self.bytes[self.signature.clone()];
         let algorithm = self.header.algorithm();
         let mut keys = keys.iter().take(MAX_CANDIDATES);
         let key = keys
-            .find(|key| key.verify(algorithm, message, &self.signature))
+            .find(|key| key.verify(algorithm, message, signature))
             .ok_or(Reason::InvalidSignature)?
             .identity();
-        let text = match self.payload {
-            Encoded::Base64(payload) => decode_payload(payload)?,
-            Encoded::Text(text) => text,
-        };
-        Ok(Opened { header: self.header, key, payload: Payload(text) })
+        let length = self.decode_payload()?;
+        let Self { header, new_header, mut bytes, .. } = self;
+        bytes.truncate(length);
+        let text = String::from_utf8(bytes).map_err(not_utf8)?;
+        Ok(Opened { header, new_header, key, payload: Payload(text) })
     }
 }
 
 /// A token whose signature was good.
-pub(crate) struct Opened {
+pub(crate) struct Opened<'t> {
     pub(crate) header: Header,
+    /// The header as it was written, if it was not known.
+    pub(crate) new_header: Option<&'t str>,
     /// The key that has verified it.
     pub(crate) key: KeyIdentity,
     pub(crate) payload: Payload,
 }
 
-fn decode_payload(payload: &str) -> Result<String, AuthError> {
-    let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-    let bytes = URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|_| malformed("the payload is not base64url without padding"))?;
-    // RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
-    String::from_utf8(bytes).map_err(|_| malformed("the payload is not UTF-8"))
+fn decoded(segment: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; base64url::room(segment.len())];
+    let length = base64url::decode(segment, &mut bytes)?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+// RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
+fn not_utf8<E>(_: E) -> AuthError {
+    AuthError::with_detail(Reason::Malformed, "the payload is not UTF-8")
 }
 
 /// The payload of a token whose signature was good.

@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
+use crate::jose::KnownHeaders;
 use crate::key::{KeySource, Lookup};
 use crate::revoke::{self, Revocations};
 use crate::token::{Compact, Opened};
@@ -53,6 +54,7 @@ pub struct Verifier<C> {
     active: Hook,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
+    headers: Arc<KnownHeaders>,
     cache: Option<Arc<Cache<Remembered<C>>>>,
 }
 
@@ -90,6 +92,7 @@ impl<C> Verifier<C> {
             active: Hook::default(),
             clock: Arc::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
+            headers: Arc::default(),
             cache: Some(Arc::new(Cache::new(Bounds::default()))),
         }
     }
@@ -257,7 +260,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     fn parse<'t>(&self, token: &'t str) -> Result<(Compact<'t>, Chosen<'_>), AuthError> {
-        let mut compact = Compact::parse(token, self.max_token_bytes)?;
+        let mut compact = Compact::parse(token, self.max_token_bytes, &self.headers)?;
         let trusted = self.trust.choose(&mut compact)?;
         // Before the signature: a wrong `alg` must not even reach a key source.
         trusted.rules.check_header(self.kind, compact.header())?;
@@ -278,7 +281,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             // A source that still wants to refresh after it has, does not have the key.
             Lookup::Unknown | Lookup::Refresh => return Err(unknown_key(&compact)),
         };
-        let Opened { header, key, payload } = compact.verify(candidates.keys())?;
+        let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
         let statement = payload.statement(rules.plan())?;
         let now = NumericDate::from(self.clock.now());
@@ -287,6 +290,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             revoke::check(&**view, &statement.registered, rules)?;
         }
         let verified: Verified<C> = Verified::new(header, statement, payload.claims()?);
+        if let Some(segment) = new_header {
+            self.headers.learn(segment, verified.principal().header());
+        }
         if let Some(cache) = &self.cache {
             let over_at = rules.over_at(verified.principal().registered()).unwrap_or(now);
             let remembered = Remembered::new(verified.clone(), trusted, key, epochs);
@@ -326,6 +332,7 @@ impl<C> Clone for Verifier<C> {
             active: self.active.clone(),
             clock: Arc::clone(&self.clock),
             max_token_bytes: self.max_token_bytes,
+            headers: Arc::clone(&self.headers),
             cache: self.cache.clone(),
         }
     }

@@ -3,10 +3,26 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// Whom a token is for (RFC 7519 §4.1.3): one string or several, never none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audience(Vec<Box<str>>);
+#[derive(Clone)]
+pub struct Audience(Several);
+
+#[derive(Clone)]
+enum Several {
+    /// Nearly always, and an allocation less.
+    One(Box<str>),
+    Many(Vec<Box<str>>),
+}
 
 impl Audience {
+    pub(super) fn one(audience: &str) -> Self {
+        Self(Several::One(audience.into()))
+    }
+
+    /// `None` when there are none.
+    pub(super) fn several(audiences: Vec<Box<str>>) -> Option<Self> {
+        (!audiences.is_empty()).then_some(Self(Several::Many(audiences)))
+    }
+
     /// Whether `audience` is among them, to the letter.
     pub fn contains(&self, audience: &str) -> bool {
         self.iter().any(|one| one == audience)
@@ -14,7 +30,25 @@ impl Audience {
 
     /// The audiences in the order of the token.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|one| &**one)
+        let all = match &self.0 {
+            Several::One(one) => std::slice::from_ref(one),
+            Several::Many(many) => many,
+        };
+        all.iter().map(|one| &**one)
+    }
+}
+
+impl PartialEq for Audience {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Audience {}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Audience").field(&self.iter().collect::<Vec<_>>()).finish()
     }
 }
 
@@ -34,7 +68,7 @@ impl<'de> Visitor<'de> for AudienceVisitor {
     }
 
     fn visit_str<E: Error>(self, one: &str) -> Result<Audience, E> {
-        Ok(Audience(vec![one.into()]))
+        Ok(Audience::one(one))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
@@ -42,10 +76,7 @@ impl<'de> Visitor<'de> for AudienceVisitor {
         while let Some(one) = seq.next_element()? {
             audiences.push(one);
         }
-        if audiences.is_empty() {
-            return Err(A::Error::invalid_length(0, &self));
-        }
-        Ok(Audience(audiences))
+        Audience::several(audiences).ok_or_else(|| A::Error::invalid_length(0, &self))
     }
 }
 

@@ -1,49 +1,93 @@
+use std::fmt;
+
 /// The roles and scopes a token grants.
 ///
 /// Where they are found is configured with
 /// [`Validation::with_roles_at`](crate::Validation::with_roles_at) and
 /// [`Validation::with_scopes_at`](crate::Validation::with_scopes_at). Both are compared to the
 /// letter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Grants {
-    roles: Vec<Box<str>>,
-    scopes: Vec<Box<str>>,
+    // In two allocations, however many there are: a token grants a dozen.
+    text: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Where it ends in the text; it begins where the one before it ends.
+    end: usize,
+    kinds: Kinds,
 }
 
 impl Grants {
     /// Whether the role is granted.
     pub fn has_role(&self, role: &str) -> bool {
-        self.roles.iter().any(|one| **one == *role)
+        self.roles().any(|one| one == role)
     }
 
     /// Whether the scope is granted.
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|one| **one == *scope)
+        self.scopes().any(|one| one == scope)
     }
 
     /// The roles in the order of the token.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter().map(|one| &**one)
+        self.of(|kinds| kinds.roles)
     }
 
     /// The scopes in the order of the token.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().map(|one| &**one)
+        self.of(|kinds| kinds.scopes)
+    }
+
+    fn of(&self, is_wanted: impl Fn(Kinds) -> bool) -> impl Iterator<Item = &str> {
+        let mut start = 0;
+        self.entries.iter().filter_map(move |entry| {
+            let text = std::mem::replace(&mut start, entry.end)..entry.end;
+            is_wanted(entry.kinds).then(|| &self.text[text])
+        })
     }
 
     /// Adds one entry, whole.
     pub(super) fn add(&mut self, kinds: Kinds, entry: &str) {
-        if kinds.roles {
-            self.roles.push(entry.into());
+        if !kinds.any() {
+            return;
         }
-        if kinds.scopes {
-            self.scopes.push(entry.into());
+        if self.entries.is_empty() {
+            self.entries.reserve(8);
+            self.text.reserve(entry.len().max(64));
         }
+        self.text.push_str(entry);
+        self.entries.push(Entry { end: self.text.len(), kinds });
     }
 
     /// Adds the entries of a list that is written as one string.
     pub(super) fn add_list(&mut self, kinds: Kinds, list: &str) {
-        list.split(' ').filter(|entry| !entry.is_empty()).for_each(|entry| self.add(kinds, entry));
+        let mut start = 0;
+        for end in memchr::memchr_iter(b' ', list.as_bytes()).chain([list.len()]) {
+            if start < end {
+                self.add(kinds, &list[start..end]);
+            }
+            start = end + 1;
+        }
+    }
+}
+
+impl PartialEq for Grants {
+    fn eq(&self, other: &Self) -> bool {
+        self.roles().eq(other.roles()) && self.scopes().eq(other.scopes())
+    }
+}
+
+impl Eq for Grants {}
+
+impl fmt::Debug for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grants")
+            .field("roles", &self.roles().collect::<Vec<_>>())
+            .field("scopes", &self.scopes().collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -57,5 +101,50 @@ pub(super) struct Kinds {
 impl Kinds {
     pub(super) fn any(self) -> bool {
         self.roles || self.scopes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_is_found_as_what_it_is_and_no_other() {
+        let (roles, scopes) =
+            (Kinds { roles: true, scopes: false }, Kinds { roles: false, scopes: true });
+        let mut grants = Grants::default();
+        grants.add(roles, "a b");
+        grants.add_list(scopes, " c  d ");
+        grants.add(Kinds { roles: true, scopes: true }, "é");
+        grants.add(Kinds::default(), "nothing");
+        grants.add(roles, "");
+
+        assert_eq!(grants.roles().collect::<Vec<_>>(), ["a b", "é", ""]);
+        assert_eq!(grants.scopes().collect::<Vec<_>>(), ["c", "d", "é"]);
+        assert!(grants.has_role("a b") && grants.has_scope("d") && grants.has_role(""));
+        // Nor what lies across two of them.
+        for other in ["a", "b", "c", "cd", "a bc", "nothing"] {
+            assert!(!grants.has_role(other), "{other}");
+        }
+        assert!(!grants.has_scope("a b") && !grants.has_scope(""));
+        assert_eq!(
+            format!("{grants:?}"),
+            r#"Grants { roles: ["a b", "é", ""], scopes: ["c", "d", "é"] }"#
+        );
+    }
+
+    #[test]
+    fn grants_are_the_same_whatever_stands_between_them() {
+        let (roles, scopes) =
+            (Kinds { roles: true, scopes: false }, Kinds { roles: false, scopes: true });
+        let (mut one, mut other) = (Grants::default(), Grants::default());
+        one.add(roles, "a");
+        one.add(scopes, "b");
+        other.add(scopes, "b");
+        other.add(roles, "a");
+
+        assert_eq!(one, other);
+        other.add(roles, "b");
+        assert_ne!(one, other);
     }
 }

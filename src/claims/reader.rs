@@ -14,7 +14,7 @@ use crate::error::{AuthError, Reason};
 use crate::json::{self, MemberName, SeenNames};
 
 /// Everything that the crate itself reads in a payload.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Statement {
     pub(crate) registered: Registered,
     pub(crate) grants: Grants,
@@ -24,6 +24,12 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// Takes the names that providers give to clients for what they are.
+    pub(super) fn name_provider_clients(&mut self) {
+        self.registered.provider_clients = [&self.marks.cid, &self.marks.appid]
+            .map(|client| client.as_ref().and_then(Named::text).map(Into::into));
+    }
+
     /// Whether a claim is there and not `null`: one that the reader knows by itself, or that the
     /// plan watches.
     pub(crate) fn has(&self, claim: &str, plan: &ReadPlan) -> bool {
@@ -54,8 +60,8 @@ impl Statement {
     }
 }
 
-/// Reads the decoded payload of a token whose signature was good.
-pub(crate) fn read(text: &str, plan: &ReadPlan) -> Result<Statement, AuthError> {
+/// Reads the decoded payload of a token whose signature was good, or says what is wrong with it.
+pub(super) fn read(text: &str, plan: &ReadPlan) -> Result<Statement, AuthError> {
     if !json::is_shallow(text) {
         return Err(AuthError::with_detail(Reason::Malformed, "the payload nests too deeply"));
     }
@@ -151,9 +157,9 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                 },
             }
         }
-        registered.provider_clients = [&marks.cid, &marks.appid]
-            .map(|client| client.as_ref().and_then(Named::text).map(Into::into));
-        Ok(Statement { registered, grants, marks, watched })
+        let mut statement = Statement { registered, grants, marks, watched };
+        statement.name_provider_clients();
+        Ok(statement)
     }
 }
 

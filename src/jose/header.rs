@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
@@ -10,8 +11,12 @@ use crate::json::{self, MemberName, SeenNames};
 ///
 /// Until the signature has been verified these are claims of a stranger. They choose among keys
 /// that are trusted already and do nothing else: `jku`, `jwk`, `x5u` and `x5c` are not even read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+/// Cloning is cheap.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header(Arc<Members>);
+
+#[derive(PartialEq, Eq)]
+struct Members {
     algorithm: Algorithm,
     key_id: Option<Box<str>>,
     token_type: Option<Box<str>>,
@@ -21,22 +26,22 @@ pub struct Header {
 impl Header {
     /// `alg`.
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.0.algorithm
     }
 
     /// `kid`, at most 256 bytes.
     pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+        self.0.key_id.as_deref()
     }
 
     /// `typ`, as it was written.
     pub fn token_type(&self) -> Option<&str> {
-        self.token_type.as_deref()
+        self.0.token_type.as_deref()
     }
 
     /// `cty`, as it was written.
     pub fn content_type(&self) -> Option<&str> {
-        self.content_type.as_deref()
+        self.0.content_type.as_deref()
     }
 
     /// Reads the decoded first segment of a token.
@@ -53,6 +58,18 @@ impl Header {
             .and_then(|fields| deserializer.end().map(|()| fields))
             .map_err(|_| malformed("the header is not an object as RFC 7515 describes it"))?;
         fields.into_header()
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Members { algorithm, key_id, token_type, content_type } = &*self.0;
+        f.debug_struct("Header")
+            .field("algorithm", algorithm)
+            .field("key_id", key_id)
+            .field("token_type", token_type)
+            .field("content_type", content_type)
+            .finish()
     }
 }
 
@@ -86,12 +103,12 @@ impl Fields {
         if self.key_id.as_ref().is_some_and(|kid| kid.len() > MAX_KEY_ID) {
             return Err(AuthError::with_detail(Reason::Malformed, "`kid` is too long"));
         }
-        Ok(Header {
+        Ok(Header(Arc::new(Members {
             algorithm,
             key_id: self.key_id,
             token_type: self.token_type,
             content_type: self.content_type,
-        })
+        })))
     }
 }
 

@@ -1,0 +1,107 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::Header;
+
+/// Headers of tokens that were good, so that the next token with the same one is not read again.
+///
+/// What is kept for a segment is what would be read from it, so nothing here can go out of date. Only
+/// what was verified enters: a stranger can neither fill it nor push out what is there.
+#[derive(Default)]
+pub(crate) struct KnownHeaders {
+    known: ArcSwap<Vec<Known>>,
+    learnt: AtomicUsize,
+}
+
+#[derive(Clone)]
+struct Known {
+    segment: Arc<str>,
+    header: Header,
+}
+
+impl KnownHeaders {
+    /// The header that is written so, to the letter.
+    pub(crate) fn find(&self, segment: &str) -> Option<Header> {
+        let known = self.known.load();
+        known.iter().find(|one| *one.segment == *segment).map(|one| one.header.clone())
+    }
+
+    /// Keeps the header of a token that was good and had one that was not known.
+    pub(crate) fn learn(&self, segment: &str, header: &Header) {
+        if segment.len() > MAX_SEGMENT {
+            return;
+        }
+        let count = self.learnt.fetch_add(1, Ordering::Relaxed);
+        // Where each token has a header of its own, keeping them all would be work for nothing.
+        if count >= MOST && !count.is_multiple_of(RARELY) {
+            return;
+        }
+        let before = self.known.load();
+        let mut known = Vec::clone(&before);
+        let learnt = Known { segment: segment.into(), header: header.clone() };
+        if known.len() < MOST {
+            known.push(learnt);
+        } else {
+            known[count / RARELY % MOST] = learnt;
+        }
+        // Whoever was quicker has made something newer; this one is learnt another time.
+        self.known.compare_and_swap(&*before, Arc::new(known));
+    }
+}
+
+impl fmt::Debug for KnownHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.known.load().iter().map(|one| &one.header)).finish()
+    }
+}
+
+/// As many as there are keys in use at once. All of them are compared with a header that is new.
+const MOST: usize = 8;
+/// In bytes of base64url.
+const MAX_SEGMENT: usize = 512;
+/// One in so many unknown headers takes the place of another.
+const RARELY: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(kid: usize) -> Header {
+        Header::parse(format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn header_is_found_by_its_very_letters() {
+        let known = KnownHeaders::default();
+        known.learn("abc", &header(1));
+
+        assert_eq!(known.find("abc"), Some(header(1)));
+        for other in ["", "ab", "abcd", "abC"] {
+            assert_eq!(known.find(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn number_and_length_are_bounded_and_what_is_used_now_gets_in_before_long() {
+        let known = KnownHeaders::default();
+        let segments: Vec<String> = (0..MOST).map(|n| format!("header {n}")).collect();
+        for (n, segment) in segments.iter().enumerate() {
+            known.learn(segment, &header(n));
+        }
+        assert!(segments.iter().all(|segment| known.find(segment).is_some()));
+
+        known.learn(&"a".repeat(MAX_SEGMENT + 1), &header(0));
+        let mut tries = 0;
+        while known.find("new").is_none() {
+            known.learn("new", &header(9));
+            tries += 1;
+        }
+
+        assert!((2..=RARELY).contains(&tries), "{tries}");
+        assert_eq!(known.known.load().len(), MOST);
+        assert!(known.known.load().iter().all(|one| one.segment.len() <= MAX_SEGMENT));
+    }
+}
