@@ -20,7 +20,8 @@ mod operation;
     allow(dead_code, unused_imports, reason = "the other one is in use")
 )]
 mod rust_crypto;
-#[cfg(all(test, feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
+#[cfg(test)]
+#[cfg(all(feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
 mod tests;
 
 // One back end for every key. If both are compiled in, it is aws-lc-rs, except that `.ci/run` turns

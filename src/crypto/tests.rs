@@ -12,8 +12,8 @@ use crate::jose::Algorithm;
 /// What a back end offers.
 struct BackEnd {
     name: &'static str,
-    verifier: fn(Algorithm, &Material) -> Result<Box<dyn Verify>, KeyProblem>,
-    signer: fn(Algorithm, &[u8]) -> Result<(Box<dyn Sign>, Material), KeyProblem>,
+    verifier: fn(Algorithm, &Material) -> Result<Verifier, KeyProblem>,
+    signer: fn(Algorithm, &[u8]) -> Signing,
     sha256: fn(&[u8]) -> Option<[u8; 32]>,
     generate: fn(Algorithm) -> Option<Vec<u8>>,
 }
@@ -35,8 +35,12 @@ const BACK_ENDS: [BackEnd; 2] = [
     },
 ];
 
+type Verifier = Box<dyn Verify>;
+type Signer = Box<dyn Sign>;
+type Signing = Result<(Signer, Material), KeyProblem>;
+
 /// A public key or secret, parsed by both.
-struct Key([Box<dyn Verify>; 2]);
+struct Key([Verifier; 2]);
 
 impl Key {
     /// Parses a key, unless both refuse it.

@@ -7,8 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::Sign;
-use super::{BACK_ENDS, Key, Material, hex};
+use super::{BACK_ENDS, Key, Material, Signer, hex};
 use crate::config_error::KeyProblem;
 use crate::jose::{Algorithm, Family};
 
@@ -17,7 +16,7 @@ struct Pair {
     algorithm: Algorithm,
     material: Material,
     key: Key,
-    signers: [Box<dyn Sign>; 2],
+    signers: [Signer; 2],
 }
 
 impl Pair {
@@ -51,7 +50,9 @@ impl Pair {
             numbers.push(near);
         }
         if self.algorithm.family() == Family::Ed25519 {
-            numbers.iter_mut().for_each(|number| number.reverse());
+            for number in &mut numbers {
+                number.reverse();
+            }
         }
         numbers
     }
@@ -136,7 +137,9 @@ proptest! {
                 prop_assert!(pair.key.verify(&message, &signature), "{}", pair.algorithm);
 
                 let mut altered = signature.clone();
-                changes.iter().for_each(|change| change.apply(&mut altered));
+                for change in &changes {
+                    change.apply(&mut altered);
+                }
                 let verdict = pair.key.verify(&message, &altered);
                 prop_assert_eq!(verdict, altered == signature, "{}", pair.algorithm);
 

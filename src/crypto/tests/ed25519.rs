@@ -1,5 +1,5 @@
-//! Edge cases of Ed25519, on which implementations are known to differ: those of "Taming the many
-//! EdDSAs" (github.com/novifinancial/ed25519-speccheck), and two of each kind of C2SP's CCTV.
+//! Edge cases of Ed25519, on which implementations are known to differ: those of the paper "Taming the
+//! many `EdDSA`s" (github.com/novifinancial/ed25519-speccheck), and two of each kind of C2SP's CCTV.
 
 use serde::Deserialize;
 
