@@ -223,7 +223,8 @@ pub enum KeyProblem {
     },
     /// The key's encoding cannot be read.
     Unreadable(String),
-    /// The crate was built without a back end for signatures; switch the feature `aws-lc-rs` on.
+    /// The crate was built without a back end for signatures; switch the feature `aws-lc-rs` on, or
+    /// `rust-crypto`, which needs no C compiler.
     NoBackEnd,
 }
 
@@ -268,7 +269,7 @@ impl fmt::Display for KeyProblem {
             Self::Unreadable(problem) => write!(f, "it cannot be read: {problem}"),
             Self::NoBackEnd => f.write_str(
                 "the crate was built without a back end for signatures; switch the feature \
-                 `aws-lc-rs` on",
+                 `aws-lc-rs` or `rust-crypto` on",
             ),
         }
     }

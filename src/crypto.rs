@@ -1,14 +1,43 @@
 //! Signature arithmetic, behind two private traits; one back end per file.
 
 #[cfg(feature = "aws-lc-rs")]
-#[path = "crypto/aws_lc.rs"]
-mod back_end;
-#[cfg(not(feature = "aws-lc-rs"))]
-#[path = "crypto/none.rs"]
-mod back_end;
-#[cfg_attr(not(feature = "aws-lc-rs"), allow(dead_code, reason = "read by back ends"))]
+#[cfg_attr(
+    all(feature = "rust-crypto", tower_bearer_rust_crypto_first),
+    allow(dead_code, unused_imports, reason = "the other one is in use")
+)]
+mod aws_lc;
+#[cfg_attr(
+    not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
+    allow(dead_code, reason = "read by back ends")
+)]
 mod material;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+mod none;
 mod operation;
+#[cfg(feature = "rust-crypto")]
+#[cfg_attr(
+    all(feature = "aws-lc-rs", not(tower_bearer_rust_crypto_first)),
+    allow(dead_code, unused_imports, reason = "the other one is in use")
+)]
+mod rust_crypto;
+#[cfg(test)]
+#[cfg(all(feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
+mod tests;
+
+// One back end for every key. If both are compiled in, it is aws-lc-rs, except that `.ci/run` turns
+// that round to run all tests with the other.
+#[cfg(all(
+    feature = "aws-lc-rs",
+    not(all(feature = "rust-crypto", tower_bearer_rust_crypto_first))
+))]
+use aws_lc as back_end;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use none as back_end;
+#[cfg(all(
+    feature = "rust-crypto",
+    any(not(feature = "aws-lc-rs"), tower_bearer_rust_crypto_first)
+))]
+use rust_crypto as back_end;
 
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;

@@ -69,6 +69,7 @@
 //! |---|---|---|
 //! | `axum` | yes | Adds the axum extractors `Claims`, `Require`, `Verified` and `Principal`. Depends on axum-core only. |
 //! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
+//! | `rust-crypto` | | Verifies (and, with `issue`, makes) signatures in pure Rust, for builds without a C compiler. `aws-lc-rs` wins. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
 //! | `active` | | Adds `StillActive`, which asks whether a subject is still active: a database, say. Needs tokio. |

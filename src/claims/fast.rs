@@ -464,7 +464,9 @@ mod tests {
                 members.values().for_each(|member| find_payloads(member, payloads));
             }
             serde_json::Value::Array(all) => {
-                all.iter().for_each(|one| find_payloads(one, payloads))
+                for one in all {
+                    find_payloads(one, payloads);
+                }
             }
             _ => {}
         }

@@ -127,7 +127,13 @@ impl Material {
         // Without the sign of the other coordinate, which makes no difference here.
         let mut y = x;
         y[31] &= 0x7f;
-        if SMALL_ORDER.contains(&y) { Err(KeyProblem::Curve) } else { Ok(Self::Ed25519(x)) }
+        // RFC 8032 §5.1.3: p and what is beyond is no coordinate. Back ends differ on it.
+        let beyond = y[0] >= 0xed && y[1..31] == [0xff; 30] && y[31] == 0x7f;
+        if beyond || SMALL_ORDER.contains(&y) {
+            Err(KeyProblem::Curve)
+        } else {
+            Ok(Self::Ed25519(x))
+        }
     }
 
     /// The key of a curve in the uncompressed form of SEC 1 §2.3.3.
@@ -207,16 +213,13 @@ fn bits(number: &[u8]) -> usize {
 
 const UNCOMPRESSED: u8 = 4;
 
-// The points of Ed25519 whose order divides 8, by their y in every spelling. Back ends take them
-// for keys, and anybody can sign for such a key: a constant signature is good for one message in
-// eight, or for all.
-const SMALL_ORDER: [[u8; 32]; 7] = [
+// The points of Ed25519 whose order divides 8, by their y. Back ends take them for keys, and anybody
+// can sign for such a key: a constant signature is good for one message in eight, or for all.
+const SMALL_ORDER: [[u8; 32]; 5] = [
     [0; 32],
     little_endian(1, 0, 0),
-    // p - 1, and then p and p + 1, which are 0 and 1 again.
+    // p - 1.
     little_endian(0xec, 0xff, 0x7f),
-    little_endian(0xed, 0xff, 0x7f),
-    little_endian(0xee, 0xff, 0x7f),
     [
         0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
         0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
@@ -299,6 +302,19 @@ mod tests {
         assert!(Material::ec(Curve::P256, &[1; 32], &[1; 32]).is_ok());
         assert!(Material::ec(Curve::P256, &[1; 31], &[1; 32]).is_err());
         assert!(Material::ec(Curve::P521, &[1; 65], &[1; 66]).is_err());
+    }
+
+    #[test]
+    fn ed25519_coordinate_below_the_prime_is_accepted_and_the_prime_and_all_beyond_refused() {
+        // RFC 8032 §5.1.3: a coordinate is less than p
+        for sign in [0x7f, 0xff] {
+            let key = |first| Material::ed25519(&little_endian(first, 0xff, sign));
+            // p - 1 is of small order.
+            assert!(key(0xeb).is_ok());
+            for first in 0xec..=0xff {
+                assert_eq!(key(first).unwrap_err(), KeyProblem::Curve, "{first:x}");
+            }
+        }
     }
 
     #[test]
