@@ -193,7 +193,9 @@ fn route_cases(subjects: &[Subject]) -> Vec<Case> {
     cases
 }
 
-fn route_case(name: &str, mut app: Router, token: &str) -> Case {
+fn route_case(name: &str, app: Router, token: &str) -> Case {
+    // As `axum::serve` does, or the layers would be applied anew for each request.
+    let mut app: Router = app.with_state(());
     let field = http::HeaderValue::try_from(format!("Bearer {token}")).expect("ASCII");
     let request = move || {
         let request = Request::get("/").header(AUTHORIZATION, field.clone());

@@ -33,6 +33,7 @@ struct Stripe {
 }
 
 impl Counters {
+    #[inline]
     pub(super) fn count_look_up(&self, found: bool) {
         let stripe = self.own();
         let counter = if found { &stripe.hits } else { &stripe.misses };
@@ -58,6 +59,7 @@ impl Counters {
         }
     }
 
+    #[inline]
     fn own(&self) -> &Stripe {
         &self.0[OWN.get() % STRIPES]
     }

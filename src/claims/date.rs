@@ -60,6 +60,7 @@ impl NumericDate {
 }
 
 impl From<SystemTime> for NumericDate {
+    #[inline]
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {
             Ok(since) => Self::from_seconds(0).saturating_add(since),

@@ -104,6 +104,7 @@ impl Rules {
     }
 
     /// Whether the dates of an access token that was good once still are.
+    #[inline]
     pub(crate) fn is_in_time(&self, claims: &Registered, now: NumericDate) -> bool {
         let validation = &self.validation;
         validation.check_expiry(claims, now).is_ok()

@@ -69,6 +69,6 @@ fn main() {
             User { sub: sub.take(), email, name, roles }.look();
         };
         let route = Router::new().route("/", get(handler));
-        Some(route.layer(authorizer.jwt_layer(Authority::new(keys, rules))))
+        Some(route.layer(authorizer.jwt_layer(Authority::new(keys, rules))).with_state(()))
     });
 }

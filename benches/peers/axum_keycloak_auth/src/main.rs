@@ -42,7 +42,7 @@ fn main() {
             let Extra { email, name, roles } = token.extra;
             User { sub: token.subject, email, name, roles }.look();
         };
-        Some(Router::new().route("/", get(handler)).layer(layer))
+        Some(Router::new().route("/", get(handler)).layer(layer).with_state(()))
     });
 }
 

@@ -28,7 +28,7 @@ fn main() {
         let keys = Keys { key: DecodingKey::from_jwk(&jwk).expect("a key"), validation };
         let route =
             Router::new().route("/", get(async |Extension(user): Extension<User>| user.look()));
-        Some(route.layer(from_fn_with_state(Arc::new(keys), authenticate)))
+        Some(route.layer(from_fn_with_state(Arc::new(keys), authenticate)).with_state(()))
     });
 }
 

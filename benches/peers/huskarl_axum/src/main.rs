@@ -58,6 +58,6 @@ fn main() {
             let sub = token.sub.clone().expect("a subject");
             User { sub, email, name, roles }.look();
         };
-        Some(Router::new().route("/", get(handler)).layer(layer.authenticated()))
+        Some(Router::new().route("/", get(handler)).layer(layer.authenticated()).with_state(()))
     });
 }

@@ -16,6 +16,6 @@ fn main() {
             .expect("a key set");
         let route = Router::new()
             .route("/", get(|JwtClaims(user): JwtClaims<User>| async move { user.look() }));
-        Some(route.layer(authorizer.into_layer()))
+        Some(route.layer(authorizer.into_layer()).with_state(()))
     });
 }

@@ -33,6 +33,6 @@ fn main() {
         let handler = async |token: AuthorizedToken| {
             token.claims_as::<User>().expect("claims that fit").look();
         };
-        Some(Router::new().route("/", get(handler)).layer(layer))
+        Some(Router::new().route("/", get(handler)).layer(layer).with_state(()))
     });
 }

@@ -12,7 +12,7 @@ use tower::util::MapRequestLayer;
 fn main() {
     run::<Body, Router>(Guard::Nothing, async |_, variant| {
         let route = Router::new().route("/", get(async || {}));
-        Some(match variant {
+        let app = match variant {
             "nothing" => route.layer(MapRequestLayer::new(|request: Request| request)),
             "extension" => {
                 let shared: Arc<str> = Arc::from("as cheap as an extension can be");
@@ -22,6 +22,7 @@ fn main() {
                 }))
             }
             _ => route,
-        })
+        };
+        Some(app.with_state(()))
     });
 }

@@ -7,6 +7,6 @@ use harness::{Guard, run};
 
 fn main() {
     run::<Body, Router>(Guard::Nothing, async |_, _| {
-        Some(Router::new().route("/", get(async || {})))
+        Some(Router::new().route("/", get(async || {})).with_state(()))
     });
 }

@@ -9,7 +9,7 @@ use tower_bearer::{BearerLayer, Claims, KeySet, Validation, Verifier};
 fn main() {
     run::<Body, Router>(Guard::Verifies, async |subject, variant| {
         let route = Router::new().route("/", get(async |Claims(user): Claims<User>| user.look()));
-        Some(route.layer(BearerLayer::new(verifier(subject, variant != "uncached"))))
+        Some(route.layer(BearerLayer::new(verifier(subject, variant != "uncached"))).with_state(()))
     });
 }
 

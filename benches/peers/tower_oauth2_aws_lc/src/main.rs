@@ -20,6 +20,6 @@ fn main() {
         let server = OAuth2ResourceServer::<User>::builder().add_tenant(tenant).build().await;
         let route =
             Router::new().route("/", get(async |Extension(user): Extension<User>| user.look()));
-        Some(route.layer(server.expect("a server").into_layer()))
+        Some(route.layer(server.expect("a server").into_layer()).with_state(()))
     });
 }
