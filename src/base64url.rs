@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_pair_of_characters_in_every_place_is_read_as_the_crate_reads_it() {
-        // RFC 7515 §2: base64url without padding, line breaks, whitespace or other characters
+        // RFC 7515 §2: a segment has one spelling
         let ascii = || (0..128_u8).map(char::from);
         for length in 0..=36 {
             let text: Vec<char> = "aB3-_z".chars().cycle().take(length).collect();

@@ -54,7 +54,7 @@ async fn token_is_verified_once_and_found_afterwards() {
 
 #[tokio::test]
 async fn field_that_only_begins_with_a_remembered_token_is_refused_as_ever() {
-    // RFC 6750 §2.1: the grammar of credentials, which is read only in what is new
+    // RFC 6750 §2.1: the grammar of credentials
     let app = app(&verifier());
     answer_to(&app, &good()).await.is_ok("alice");
     let malformed = challenge("invalid_request", "The Authorization field is malformed");
