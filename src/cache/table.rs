@@ -170,7 +170,7 @@ impl<V> Table<V> {
             let found = self.slot(slot).load();
             match &*found {
                 // Somebody else was quicker.
-                Some(entry) if *entry.token == *newcomer.token => return (slot, true),
+                Some(entry) if entry.is_of(newcomer.hash, &newcomer.token) => return (slot, true),
                 Some(entry) if entry.until > now => {
                     // Whoever is not asked for until the next newcomer comes makes room for it.
                     if !entry.used.swap(false, Ordering::Relaxed) {

@@ -15,6 +15,9 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use serde::Deserialize;
@@ -28,6 +31,7 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("hit", |subject| verify(verifier(subject), subject)),
     ("hit_layer", |subject| layer(verifier(subject), subject)),
     ("verify", |subject| verify(uncached(subject), subject)),
+    ("flood", |subject| flood(subject)),
     ("layer", |subject| layer(uncached(subject), subject)),
 ];
 
@@ -38,7 +42,9 @@ fn main() {
     let wanted = arguments.next();
     let calls: u32 = arguments.next().map_or(1, |calls| calls.parse().expect("a number"));
     for (kind, make) in KINDS {
-        for subject in &subjects {
+        // What a flood costs beside the signature does not depend on the signature.
+        let signable = |subject: &&Subject| *kind != "flood" || subject.jwk["kty"] == "oct";
+        for subject in subjects.iter().filter(signable) {
             let name = format!("{kind}/{}", subject.jwk["alg"].as_str().expect("a name"));
             match &wanted {
                 None => println!("{name}"),
@@ -84,6 +90,34 @@ fn verify(verifier: Verifier<User>, subject: &Subject) -> Case {
     Box::new(move || {
         black_box(now(verifier.verify(black_box(&token))).expect("a good token"));
     })
+}
+
+/// Tokens that nobody has seen before, one after the other, each of which drives another out of a cache
+/// that is small.
+fn flood(subject: &Subject) -> Case {
+    let verifier = verifier(subject).with_cache(64, 1 << 20);
+    // The same number, however many of them are verified: to sign them is no part of the difference.
+    let tokens: Vec<String> = (0..400).map(|number| subject.sign(number)).collect();
+    let mut tokens = tokens.into_iter();
+    Box::new(move || {
+        let token = tokens.next().expect("no more calls than that");
+        black_box(now(verifier.verify(black_box(&token))).expect("a good token"));
+    })
+}
+
+impl Subject {
+    /// The token once more, with another `jti`.
+    fn sign(&self, number: u32) -> String {
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
+        let mut parts = self.token.split('.');
+        let (header, claims) = (parts.next().expect("a header"), parts.next().expect("claims"));
+        let mut claims: Value = serde_json::from_slice(&decode(claims)).expect("JSON");
+        claims["jti"] = format!("{number:032}").into();
+        let message = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let secret = decode(self.jwk["k"].as_str().expect("a secret"));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), message.as_bytes());
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+    }
 }
 
 /// A request with the token, with its making and with a service that does nothing.
