@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_bearer::policy::role;
 use tower_bearer::{
-    Algorithm, BearerLayer, ProblemJson, TokenIssuer, Validation, Verified, Verifier, require,
+    Algorithm, BearerLayer, Principal, ProblemJson, TokenIssuer, Validation, Verifier, require,
 };
 
 #[derive(Deserialize)]
@@ -31,7 +31,8 @@ struct User {
 }
 
 async fn greet(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let greeting = match request.extensions().get::<Verified<User>>() {
+    let principal = request.extensions().get::<Principal>();
+    let greeting = match principal.and_then(Principal::claims::<User>) {
         Some(user) => format!("Hello, {}!\n", user.name),
         None => unreachable!("the layer lets nobody pass without claims"),
     };

@@ -4,7 +4,7 @@
 //! [`Verifier`], and puts typed claims into the request's extensions; what does not pass is answered
 //! as RFC 6750 says. Inside, axum handlers take [`Claims<C>`], [`Option<Claims<C>>`](Claims) or
 //! [`Require<R>`](Require); any other tower service takes
-//! `request.extensions().get::<Verified<C>>()`.
+//! the [`Principal`] from the request's extensions, and the claims from it ([`Principal::claims`]).
 //!
 //! ```
 //! use axum::{Router, routing::{get, post}};

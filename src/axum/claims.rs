@@ -60,7 +60,7 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for Verified<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        reject::verified_in(&parts.extensions).cloned()
+        reject::verified_in(&parts.extensions)
     }
 }
 

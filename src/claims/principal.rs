@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use super::marks::Named;
@@ -20,7 +20,16 @@ pub struct Principal {
     facts: Arc<Facts<dyn Any + Send + Sync>>,
     /// Set by the layer on the copy that travels with the request, and by nothing else: guards
     /// believe no principal without it.
-    layer: Option<Arc<ChallengeConfig>>,
+    layer: Stamp,
+}
+
+/// Which layer has let a request in.
+#[derive(Clone)]
+enum Stamp {
+    None,
+    /// [`Facts::first`]: to name it once more costs no count of an [`Arc`].
+    First,
+    Other(Arc<ChallengeConfig>),
 }
 
 struct Facts<T: ?Sized> {
@@ -28,6 +37,8 @@ struct Facts<T: ?Sized> {
     registered: Registered,
     grants: Grants,
     speaker: Speaker,
+    /// The first layer that let the token in, and nearly always the only one.
+    first: OnceLock<Arc<ChallengeConfig>>,
     /// The application's claims in an [`Arc`], so that a copy of all this is one count and not two.
     claims: T,
 }
@@ -63,8 +74,8 @@ impl Principal {
     ) -> Self {
         let speaker = Speaker::of(&statement);
         let Statement { registered, grants, .. } = statement;
-        let facts = Facts { header, registered, grants, speaker, claims };
-        Self { facts: Arc::new(facts), layer: None }
+        let facts = Facts { header, registered, grants, speaker, first: OnceLock::new(), claims };
+        Self { facts: Arc::new(facts), layer: Stamp::None }
     }
 
     /// `sub`, if the token has one.
@@ -162,17 +173,18 @@ impl Principal {
 
     /// A copy that guards believe.
     pub(crate) fn behind(self, layer: &Arc<ChallengeConfig>) -> Self {
-        Self { layer: Some(Arc::clone(layer)), ..self }
+        let first = self.facts.first.get_or_init(|| Arc::clone(layer));
+        let is_first = Arc::ptr_eq(first, layer);
+        let layer = if is_first { Stamp::First } else { Stamp::Other(Arc::clone(layer)) };
+        Self { layer, ..self }
     }
 
     pub(crate) fn layer(&self) -> Option<&Arc<ChallengeConfig>> {
-        self.layer.as_ref()
-    }
-
-    /// Whether both come from the verification of one token.
-    #[cfg(feature = "axum")]
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.facts, &other.facts)
+        match &self.layer {
+            Stamp::None => None,
+            Stamp::First => self.facts.first.get(),
+            Stamp::Other(layer) => Some(layer),
+        }
     }
 }
 

@@ -4,15 +4,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{Principal, Statement};
+#[cfg(feature = "test-util")]
 use crate::challenge::ChallengeConfig;
 use crate::jose::Header;
 
 /// A token that passed every check: the application's claims and the [`Principal`].
 ///
 /// Only a [`Verifier`](crate::Verifier) makes these, and in tests what is named dangerous in
-/// `test_util`. Behind a layer, take it from the request's extensions
-/// (`request.extensions().get::<Verified<C>>()`), or use the extractor of the same name with axum.
-/// Cloning is cheap. Dereferences to the claims.
+/// `test_util`. Behind a layer it is an extractor with axum; elsewhere the request's extensions have the
+/// principal, and the claims in it ([`Principal::claims`]). Cloning is cheap. Dereferences to the claims.
 pub struct Verified<C> {
     principal: Principal,
     claims: PhantomData<Arc<C>>,
@@ -23,9 +23,26 @@ impl<C> Verified<C> {
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
+
+    pub(crate) fn into_principal(self) -> Principal {
+        self.principal
+    }
+
+    /// A copy that guards believe.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn behind(self, layer: &Arc<ChallengeConfig>) -> Self {
+        Self { principal: self.principal.behind(layer), ..self }
+    }
 }
 
 impl<C: 'static> Verified<C> {
+    /// A principal whose claims are of this type.
+    #[cfg(feature = "axum")]
+    pub(crate) fn of(principal: &Principal) -> Option<Self> {
+        principal.shared_claims::<C>()?;
+        Some(Self { principal: principal.clone(), claims: PhantomData })
+    }
+
     /// The application's claims.
     #[expect(clippy::missing_panics_doc, reason = "the principal was made with them")]
     pub fn claims(&self) -> &Arc<C> {
@@ -37,11 +54,6 @@ impl<C: Send + Sync + 'static> Verified<C> {
     pub(crate) fn new(header: Header, statement: Statement, claims: C) -> Self {
         let principal = Principal::new(header, statement, Arc::new(claims));
         Self { principal, claims: PhantomData }
-    }
-
-    /// A copy that guards believe.
-    pub(crate) fn behind(self, layer: &Arc<ChallengeConfig>) -> Self {
-        Self { principal: self.principal.behind(layer), ..self }
     }
 }
 

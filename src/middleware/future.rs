@@ -21,7 +21,7 @@ pin_project! {
         S: Service<Request<ReqBody>>,
     {
         #[pin]
-        state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
+        state: State<S::Future, ResBody, Cold<S, ReqBody>>,
         setup: Arc<Setup<C, R>>,
         is_head: bool,
     }
@@ -37,8 +37,8 @@ pin_project! {
 }
 
 /// A request whose token needs what is not here yet: keys, or an answer.
-struct Cold<S, ReqBody, C> {
-    stage: Stage<C>,
+struct Cold<S, ReqBody> {
+    stage: Stage,
     request: Option<Request<ReqBody>>,
     service: S,
 }
@@ -49,11 +49,11 @@ pub(super) struct Asked<C, R> {
     pub(super) is_head: bool,
 }
 
-enum Stage<C> {
+enum Stage {
     /// The keys or the answer are on their way.
-    Waiting(Pin<Box<dyn Future<Output = Result<Admitted<C>, Rejection>> + Send>>),
+    Waiting(Pin<Box<dyn Future<Output = Result<Admitted, Rejection>> + Send>>),
     /// The token was accepted; the inner service is not ready yet.
-    Accepted(Option<Admitted<C>>),
+    Accepted(Option<Admitted>),
 }
 
 impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
@@ -80,15 +80,15 @@ where
     ) -> Self {
         let gate = Arc::clone(&asked.setup.gate);
         let stage = Stage::Waiting(Box::pin(async move {
-            let verified = gate.decide_after(waiting).await?;
-            Ok(Admitted { verified, origin })
+            let principal = gate.decide_after(waiting).await?;
+            Ok(Admitted { principal, origin })
         }));
         let cold = Box::new(Cold { stage, request: Some(request), service });
         Self::new(State::Cold { cold }, asked)
     }
 
     fn new(
-        state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
+        state: State<S::Future, ResBody, Cold<S, ReqBody>>,
         Asked { setup, is_head }: Asked<C, R>,
     ) -> Self {
         Self { state, setup, is_head }
@@ -136,12 +136,11 @@ where
 /// The inner call once it has begun; or the refusal.
 type Begun<F> = Result<(F, Pass), Rejection>;
 
-impl<S, ReqBody, C> Cold<S, ReqBody, C>
+impl<S, ReqBody> Cold<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
-    C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn poll(
+    fn poll<C: DeserializeOwned + Send + Sync + 'static>(
         &mut self,
         gate: &Gate<C>,
         cx: &mut Context<'_>,

@@ -34,7 +34,7 @@ pub(super) struct Setup<C, R> {
 /// What becomes of a request.
 pub(super) enum Decision<C> {
     /// It goes on: with claims, or without where tokens are optional.
-    Pass(Option<Admitted<C>>),
+    Pass(Option<Admitted>),
     Refuse(Rejection),
     Wait(Waiting<C>, Origin),
 }
@@ -48,8 +48,8 @@ pub(super) enum Waiting<C> {
 }
 
 /// A token that was accepted, and where it was found.
-pub(super) struct Admitted<C> {
-    pub(super) verified: Verified<C>,
+pub(super) struct Admitted {
+    pub(super) principal: Principal,
     pub(super) origin: Origin,
 }
 
@@ -120,39 +120,40 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Attempt::NeedsKeys(token) => Decision::Wait(Waiting::Keys(token), origin),
             Attempt::NeedsAnswer(verified) => Decision::Wait(Waiting::Answer(verified), origin),
             Attempt::Done(result) => match self.admit(result) {
-                Ok(verified) => Decision::Pass(Some(Admitted { verified, origin })),
+                Ok(principal) => Decision::Pass(Some(Admitted { principal, origin })),
                 Err(rejection) => Decision::Refuse(rejection),
             },
         }
     }
 
     /// Decides about a token once what it needs has been waited for.
-    pub(super) async fn decide_after(&self, waiting: Waiting<C>) -> Result<Verified<C>, Rejection> {
+    pub(super) async fn decide_after(&self, waiting: Waiting<C>) -> Result<Principal, Rejection> {
         self.admit(match waiting {
             Waiting::Keys(token) => self.verifier.verify_after_refresh(&token).await,
             Waiting::Answer(verified) => self.verifier.ask_if_active(verified).await,
         })
     }
 
-    fn admit(&self, result: Result<Verified<C>, AuthError>) -> Result<Verified<C>, Rejection> {
-        let verified = result
-            .and_then(|verified| match &self.policy {
-                Some(policy) => policy::check(&**policy, verified.principal()).map(|()| verified),
-                None => Ok(verified),
+    fn admit(&self, result: Result<Verified<C>, AuthError>) -> Result<Principal, Rejection> {
+        let principal = result
+            .map(Verified::into_principal)
+            .and_then(|principal| match &self.policy {
+                Some(policy) => policy::check(&**policy, &principal).map(|()| principal),
+                None => Ok(principal),
             })
             .map_err(|error| self.refuse(error))?;
-        Ok(verified.behind(&self.config))
+        Ok(principal.behind(&self.config))
     }
 
     /// Leaves in a request what inner services find there.
-    pub(super) fn enter(&self, admitted: Option<Admitted<C>>, request: &mut Parts) -> Pass {
-        let Some(Admitted { verified, origin }) = admitted else {
-            reject::admit_nobody::<C>(&mut request.extensions, Arc::clone(&self.config));
+    pub(super) fn enter(&self, admitted: Option<Admitted>, request: &mut Parts) -> Pass {
+        let Some(Admitted { principal, origin }) = admitted else {
+            reject::admit_nobody(&mut request.extensions, Arc::clone(&self.config));
             return Pass(None);
         };
         self.sources[origin.0].strip(request);
-        let told = self.tells.then(|| verified.principal().clone());
-        reject::admit(&mut request.extensions, verified);
+        let told = self.tells.then(|| principal.clone());
+        reject::admit(&mut request.extensions, principal);
         Pass(Some((origin, told)))
     }
 }

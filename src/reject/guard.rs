@@ -6,7 +6,9 @@ use http::Extensions;
 
 use super::Rejection;
 use crate::challenge::ChallengeConfig;
-use crate::claims::{Principal, Verified};
+use crate::claims::Principal;
+#[cfg(feature = "axum")]
+use crate::claims::Verified;
 use crate::error::{AuthError, Reason};
 use crate::policy::{self, Policy};
 use crate::trace;
@@ -26,18 +28,13 @@ pub(crate) enum Presence<'r> {
 }
 
 /// Leaves in a request what its token says, in place of what an earlier layer or a stranger left.
-pub(crate) fn admit<C: Send + Sync + 'static>(extensions: &mut Extensions, verified: Verified<C>) {
+pub(crate) fn admit(extensions: &mut Extensions, principal: Principal) {
     extensions.remove::<Anonymous>();
-    extensions.insert(verified.principal().clone());
-    extensions.insert(verified);
+    extensions.insert(principal);
 }
 
 /// Leaves in a request that it has no token, in place of what an earlier layer or a stranger left.
-pub(crate) fn admit_nobody<C: Send + Sync + 'static>(
-    extensions: &mut Extensions,
-    config: Arc<ChallengeConfig>,
-) {
-    extensions.remove::<Verified<C>>();
+pub(crate) fn admit_nobody(extensions: &mut Extensions, config: Arc<ChallengeConfig>) {
     extensions.remove::<Principal>();
     extensions.insert(Anonymous(config));
 }
@@ -76,15 +73,11 @@ pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
     }
 }
 
-/// The verified token of this claims type. One that another layer has left, or that belongs to
-/// another token than the principal, does not count.
+/// The verified token, if its claims are of this type.
 #[cfg(feature = "axum")]
-pub(crate) fn verified_in<C: Send + Sync + 'static>(
-    extensions: &Extensions,
-) -> Result<&Verified<C>, Rejection> {
+pub(crate) fn verified_in<C: 'static>(extensions: &Extensions) -> Result<Verified<C>, Rejection> {
     let principal = known(extensions)?;
-    let verified = extensions.get::<Verified<C>>();
-    verified.filter(|verified| verified.principal().is_same(principal)).ok_or_else(|| {
+    Verified::of(principal).ok_or_else(|| {
         let wanted = std::any::type_name::<C>();
         let detail = format!("the handler asks for {wanted}; build the layer's `Verifier` for it");
         let config = principal.layer().cloned().unwrap_or_default();

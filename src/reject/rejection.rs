@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::answer::{Answer, ChallengeKind, answer};
@@ -126,9 +125,9 @@ impl Error for Rejection {
 struct Refused(Rejection);
 
 /// Takes out what a guard left for the layer, unless a handler has made another answer of it.
-pub(crate) fn take_refused(parts: &mut Parts) -> Option<Rejection> {
-    let Refused(rejection) = parts.extensions.remove()?;
-    (parts.status == rejection.status()).then_some(rejection)
+pub(crate) fn take_refused<B>(response: &mut Response<B>) -> Option<Rejection> {
+    let Refused(rejection) = response.extensions_mut().remove()?;
+    (response.status() == rejection.status()).then_some(rejection)
 }
 
 // Rounded up, and never 0: that would ask for a storm.

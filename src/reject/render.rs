@@ -52,19 +52,18 @@ pub(crate) fn answer_refused<B: Default>(
 
 /// Gives a guard's refusal its body. Other responses stay as they are.
 pub(crate) fn finish<B: Default>(
-    response: Response<B>,
+    mut response: Response<B>,
     renderer: &impl Render<B>,
     is_head: bool,
 ) -> Response<B> {
-    let (mut parts, mut body) = response.into_parts();
-    if let Some(rejection) = take_refused(&mut parts) {
-        // What inner services have said of the empty body is not true of this one. A router, for
-        // example, has said that its length is 0.
-        for header in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG] {
-            parts.headers.remove(header);
-        }
-        body = body_of(&rejection, renderer, &mut parts, is_head);
+    let Some(rejection) = take_refused(&mut response) else { return response };
+    let (mut parts, _) = response.into_parts();
+    // What inner services have said of the empty body is not true of this one. A router, for example,
+    // has said that its length is 0.
+    for header in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG] {
+        parts.headers.remove(header);
     }
+    let body = body_of(&rejection, renderer, &mut parts, is_head);
     Response::from_parts(parts, body)
 }
 

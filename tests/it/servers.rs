@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_bearer::policy::role;
-use tower_bearer::{Claims, ProblemJson, Verified, require};
+use tower_bearer::{Claims, Principal, ProblemJson, require};
 
 use crate::support::{PLAIN, User, WithBearer, good, key, layer, token};
 
@@ -33,7 +33,8 @@ async fn serve_hyper() -> SocketAddr {
         .layer(layer().with_rejection(ProblemJson))
         .layer(require(role("user")))
         .service_fn(|request: Request<Incoming>| async move {
-            let name = request.extensions().get::<Verified<User>>().unwrap().sub.clone().unwrap();
+            let principal = request.extensions().get::<Principal>().unwrap();
+            let name = principal.claims::<User>().unwrap().sub.clone().unwrap();
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(name)))
         });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

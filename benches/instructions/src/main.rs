@@ -22,7 +22,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
-use tower_bearer::{BearerLayer, KeySet, Validation, Verified, Verifier};
+use tower_bearer::{BearerLayer, KeySet, Principal, Validation, Verifier};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
@@ -145,8 +145,9 @@ impl Service<Request<String>> for Inner {
     }
 
     fn call(&mut self, request: Request<String>) -> Self::Future {
-        let verified = request.extensions().get::<Verified<User>>();
-        assert!(verified.is_some(), "claims for the handler");
+        let principal = request.extensions().get::<Principal>();
+        let claims = principal.and_then(Principal::claims::<User>);
+        assert!(claims.is_some(), "claims for the handler");
         ready(Ok(Response::new(String::new())))
     }
 }

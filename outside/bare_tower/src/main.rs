@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::policy::scope;
 use tower_bearer::{
-    Algorithm, BearerLayer, Clock, Principal, Validation, Verified, Verifier, VerifyingKey, require,
+    Algorithm, BearerLayer, Clock, Principal, Validation, Verifier, VerifyingKey, require,
 };
 
 #[derive(Deserialize)]
@@ -55,9 +55,9 @@ fn verifier() -> Verifier<User> {
 }
 
 async fn greet(request: Request<()>) -> Result<Response<String>, Infallible> {
-    let user = request.extensions().get::<Verified<User>>().unwrap();
     let principal = request.extensions().get::<Principal>().unwrap();
-    let names = format!("{} {}", user.claims().sub, principal.subject().unwrap());
+    let user = principal.claims::<User>().unwrap();
+    let names = format!("{} {}", user.sub, principal.subject().unwrap());
     Ok(Response::new(names))
 }
 

@@ -40,7 +40,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        reject::admit(request.extensions_mut(), self.verified.clone());
+        reject::admit(request.extensions_mut(), self.verified.principal().clone());
         DangerouslyTrustingFuture {
             is_head: request.method() == Method::HEAD,
             future: self.inner.call(request),
