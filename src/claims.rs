@@ -15,6 +15,7 @@ mod verified;
 
 pub use audience::Audience;
 pub use date::NumericDate;
+pub(crate) use date::Span;
 pub use grants::Grants;
 pub use principal::{Principal, Speaker};
 pub use registered::Registered;

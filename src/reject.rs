@@ -9,7 +9,7 @@ pub use rejection::Rejection;
 pub use render::{Empty, Json, ProblemJson, Render};
 
 #[cfg(feature = "axum")]
-pub(crate) use guard::{Presence, known, presence, verified_in};
+pub(crate) use guard::{Presence, claims_in, known, presence, verified_in};
 pub(crate) use guard::{admit, admit_nobody, check_in, refuse};
 #[cfg(feature = "routes")]
 pub(crate) use rejection::whole_seconds;

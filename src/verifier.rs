@@ -14,7 +14,7 @@ use crate::active::Hook;
 use crate::active::StillActive;
 use crate::cache::{Bounds, Cache, CacheStats};
 use crate::claims::{NumericDate, Verified};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
@@ -52,7 +52,7 @@ pub struct Verifier<C> {
     kind: Kind,
     revocations: Option<Arc<dyn Revocations>>,
     active: Hook,
-    clock: Arc<dyn Clock>,
+    time: Time,
     max_token_bytes: usize,
     headers: Arc<KnownHeaders>,
     cache: Option<Arc<Cache<Remembered<C>>>>,
@@ -90,7 +90,7 @@ impl<C> Verifier<C> {
             kind: Kind::Access,
             revocations: None,
             active: Hook::default(),
-            clock: Arc::new(SystemClock),
+            time: Time::OfSystem,
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             headers: Arc::default(),
             cache: Some(Arc::new(Cache::new(Bounds::default()))),
@@ -121,7 +121,7 @@ impl<C> Verifier<C> {
     /// Asks another clock for the time. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.time = Time::OfClock(Arc::new(clock));
         self.with_empty_cache()
     }
 
@@ -284,7 +284,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
         let statement = payload.statement(rules.plan())?;
-        let now = NumericDate::from(self.clock.now());
+        let now = NumericDate::from(self.time.now());
         rules.check(self.kind, &statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
@@ -294,9 +294,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             self.headers.learn(segment, verified.principal().header());
         }
         if let Some(cache) = &self.cache {
-            let over_at = rules.over_at(verified.principal().registered()).unwrap_or(now);
-            let remembered = Remembered::new(verified.clone(), trusted, key, epochs);
-            cache.insert(token.as_bytes(), remembered, over_at, now);
+            let span = rules.span(verified.principal().registered());
+            let remembered = Remembered::new(verified.clone(), trusted, key, span, epochs);
+            cache.insert(token.as_bytes(), remembered, span.end(), now);
         }
         Ok(verified)
     }
@@ -305,9 +305,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn remembered(&self, token: &[u8]) -> Option<Verified<C>> {
         let cache = self.cache.as_ref()?;
         let revocations = self.revocations.as_deref();
-        cache.find(token, |remembered| {
-            remembered.judge(&self.trust, revocations, NumericDate::from(self.clock.now()))
-        })
+        cache.find(token, |remembered| remembered.judge(&self.trust, revocations, &self.time))
     }
 
     fn epochs(&self, trusted: &Trusted) -> Epochs {
@@ -330,7 +328,7 @@ impl<C> Clone for Verifier<C> {
             kind: self.kind,
             revocations: self.revocations.clone(),
             active: self.active.clone(),
-            clock: Arc::clone(&self.clock),
+            time: self.time.clone(),
             max_token_bytes: self.max_token_bytes,
             headers: Arc::clone(&self.headers),
             cache: self.cache.clone(),

@@ -14,6 +14,9 @@ pub struct NumericDate {
 }
 
 impl NumericDate {
+    pub(crate) const MIN: Self = Self::from_seconds(i64::MIN);
+    const MAX: Self = Self { seconds: i64::MAX, nanos: NANOS - 1 };
+
     /// A moment in whole seconds.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self { seconds, nanos: 0 }
@@ -37,11 +40,18 @@ impl NumericDate {
     pub(crate) fn saturating_add(self, duration: Duration) -> Self {
         let nanos = self.nanos + duration.subsec_nanos();
         let carry = i64::from(nanos >= NANOS);
-        let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        Self {
-            seconds: self.seconds.saturating_add(seconds).saturating_add(carry),
-            nanos: nanos % NANOS,
-        }
+        let whole = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let seconds = self.seconds.saturating_add(whole).checked_add(carry);
+        seconds.map_or(Self::MAX, |seconds| Self { seconds, nanos: nanos % NANOS })
+    }
+
+    pub(crate) fn saturating_sub(self, duration: Duration) -> Self {
+        let part = duration.subsec_nanos();
+        let borrowed = u32::from(self.nanos < part);
+        let whole = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let seconds = self.seconds.saturating_sub(whole).checked_sub(borrowed.into());
+        let nanos = self.nanos + NANOS * borrowed - part;
+        seconds.map_or(Self::MIN, |seconds| Self { seconds, nanos })
     }
 
     /// The end of the second it lies in, unless it is a whole one.
@@ -96,6 +106,33 @@ impl Visitor<'_> for DateVisitor {
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<NumericDate, E> {
         Ok(NumericDate::from_f64(value))
+    }
+}
+
+/// From one moment on until another comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    start: NumericDate,
+    end: NumericDate,
+}
+
+impl Span {
+    pub(crate) fn new(start: NumericDate, end: NumericDate) -> Self {
+        Self { start, end }
+    }
+
+    pub(crate) fn end(self) -> NumericDate {
+        self.end
+    }
+
+    pub(crate) fn contains(self, now: NumericDate) -> bool {
+        self.start <= now && now < self.end
+    }
+
+    /// Whether it is inside, when it is this second or any moment in the next few.
+    #[inline]
+    pub(crate) fn surely_contains(self, second: i64, late: i64) -> bool {
+        self.start.rounded_up().seconds <= second && second.saturating_add(late) < self.end.seconds
     }
 }
 

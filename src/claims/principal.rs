@@ -167,7 +167,7 @@ impl Principal {
         self.shared_claims().map(|claims| &**claims)
     }
 
-    pub(super) fn shared_claims<C: 'static>(&self) -> Option<&Arc<C>> {
+    pub(crate) fn shared_claims<C: 'static>(&self) -> Option<&Arc<C>> {
         self.facts.claims.downcast_ref()
     }
 

@@ -17,6 +17,7 @@ use crate::verifier::{Attempt, Verifier};
 /// The decision about a request, without any of the machinery around it.
 pub(super) struct Gate<C> {
     pub(super) verifier: Verifier<C>,
+    /// Beside the `Authorization` header.
     pub(super) sources: Vec<Arc<dyn TokenSource>>,
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
@@ -53,15 +54,19 @@ pub(super) struct Admitted {
     pub(super) origin: Origin,
 }
 
-/// The place in the list of sources where a token was found.
+/// Where a token was found.
 #[derive(Clone, Copy)]
-pub(super) struct Origin(usize);
+pub(super) enum Origin {
+    Header,
+    /// The place in the list of sources.
+    Source(usize),
+}
 
 impl<C> Gate<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
         Self {
             verifier,
-            sources: vec![Arc::new(AuthorizationHeader)],
+            sources: Vec::new(),
             optional: false,
             policy: None,
             tells: false,
@@ -69,11 +74,18 @@ impl<C> Gate<C> {
         }
     }
 
-    fn find<'r>(&self, request: &'r Parts) -> Result<Option<(&'r [u8], Origin)>, Reason> {
-        let mut found = None;
+    fn find<'r>(&self, request: &'r mut Parts) -> Result<Option<(&'r [u8], Origin)>, Reason> {
+        if self.sources.is_empty() {
+            let found = AuthorizationHeader::find_and_mark(&mut request.headers)?;
+            return Ok(found.map(|token| (token, Origin::Header)));
+        }
+        AuthorizationHeader.strip(request);
+        let request = &*request;
+        let in_header = AuthorizationHeader.find(request)?;
+        let mut found = in_header.map(|token| (token, Origin::Header));
         for (index, source) in self.sources.iter().enumerate() {
             if let Some(token) = source.find(request)?
-                && found.replace((token, Origin(index))).is_some()
+                && found.replace((token, Origin::Source(index))).is_some()
             {
                 // RFC 6750 §2: a client uses one method for each request.
                 return Err(Reason::SeveralTokens);
@@ -85,10 +97,19 @@ impl<C> Gate<C> {
     /// Completes the response to a request whose token was accepted.
     pub(super) fn leave<B>(&self, pass: Pass, response: &mut Response<B>) {
         let Pass(Some((origin, principal))) = pass else { return };
-        let status = response.status();
-        self.sources[origin.0].complete(status, response.headers_mut());
+        if let Origin::Source(index) = origin {
+            let status = response.status();
+            self.sources[index].complete(status, response.headers_mut());
+        }
         if let Some(principal) = principal {
             response.extensions_mut().insert(principal);
+        }
+    }
+
+    fn read<'t>(&self, token: &'t [u8], origin: Origin) -> Result<&'t str, Reason> {
+        match origin {
+            Origin::Header => AuthorizationHeader.read(token),
+            Origin::Source(index) => self.sources[index].read(token),
         }
     }
 
@@ -99,7 +120,7 @@ impl<C> Gate<C> {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     /// Decides what can be decided without waiting.
-    pub(super) fn decide(&self, request: &Parts) -> Decision<C> {
+    pub(super) fn decide(&self, request: &mut Parts) -> Decision<C> {
         match self.find(request) {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) if self.optional => Decision::Pass(None),
@@ -107,7 +128,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Ok(Some((token, origin))) => match self.verifier.recall(token) {
                 Some(attempt) => self.conclude(attempt, origin),
                 // Only what is new has to be looked at.
-                None => match self.sources[origin.0].read(token) {
+                None => match self.read(token, origin) {
                     Ok(text) => self.conclude(self.verifier.attempt(text), origin),
                     Err(reason) => Decision::Refuse(self.refuse(reason)),
                 },
@@ -151,7 +172,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             reject::admit_nobody(&mut request.extensions, Arc::clone(&self.config));
             return Pass(None);
         };
-        self.sources[origin.0].strip(request);
+        if let Origin::Source(index) = origin {
+            self.sources[index].strip(request);
+        }
         let told = self.tells.then(|| principal.clone());
         reject::admit(&mut request.extensions, principal);
         Pass(Some((origin, told)))

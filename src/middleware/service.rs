@@ -46,7 +46,7 @@ where
         let (mut parts, body) = request.into_parts();
         let is_head = parts.method == Method::HEAD;
         let asked = Asked { setup: Arc::clone(&self.setup), is_head };
-        match self.setup.gate.decide(&parts) {
+        match self.setup.gate.decide(&mut parts) {
             Decision::Pass(admitted) => {
                 let pass = self.setup.gate.enter(admitted, &mut parts);
                 // The very service that was made ready takes the call.

@@ -29,7 +29,7 @@ pub(crate) enum Presence<'r> {
 
 /// Leaves in a request what its token says, in place of what an earlier layer or a stranger left.
 pub(crate) fn admit(extensions: &mut Extensions, principal: Principal) {
-    extensions.remove::<Anonymous>();
+    // Nobody looks for `Anonymous` where there is a principal.
     extensions.insert(principal);
 }
 
@@ -41,10 +41,14 @@ pub(crate) fn admit_nobody(extensions: &mut Extensions, config: Arc<ChallengeCon
 
 /// Finds out what a layer has made of a request. A principal that no layer has put here is nobody.
 pub(crate) fn presence(extensions: &Extensions) -> Presence<'_> {
-    match (extensions.get::<Principal>(), extensions.get::<Anonymous>()) {
-        (Some(principal), _) if principal.layer().is_some() => Presence::Known(principal),
-        (_, Some(Anonymous(config))) => Presence::Anonymous(config),
-        _ => Presence::NoLayer,
+    if let Some(principal) = extensions.get::<Principal>()
+        && principal.layer().is_some()
+    {
+        return Presence::Known(principal);
+    }
+    match extensions.get::<Anonymous>() {
+        Some(Anonymous(config)) => Presence::Anonymous(config),
+        None => Presence::NoLayer,
     }
 }
 
@@ -73,16 +77,27 @@ pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
     }
 }
 
+/// The claims of the verified token, if they are of this type.
+#[cfg(feature = "axum")]
+pub(crate) fn claims_in<C: 'static>(extensions: &Extensions) -> Result<&Arc<C>, Rejection> {
+    let principal = known(extensions)?;
+    principal.shared_claims().ok_or_else(|| wrong_type::<C>(principal))
+}
+
 /// The verified token, if its claims are of this type.
 #[cfg(feature = "axum")]
 pub(crate) fn verified_in<C: 'static>(extensions: &Extensions) -> Result<Verified<C>, Rejection> {
     let principal = known(extensions)?;
-    Verified::of(principal).ok_or_else(|| {
-        let wanted = std::any::type_name::<C>();
-        let detail = format!("the handler asks for {wanted}; build the layer's `Verifier` for it");
-        let config = principal.layer().cloned().unwrap_or_default();
-        refuse(AuthError::with_detail(Reason::ClaimsTypeMissing, detail), config)
-    })
+    Verified::of(principal).ok_or_else(|| wrong_type::<C>(principal))
+}
+
+#[cfg(feature = "axum")]
+#[cold]
+fn wrong_type<C>(principal: &Principal) -> Rejection {
+    let wanted = std::any::type_name::<C>();
+    let detail = format!("the handler asks for {wanted}; build the layer's `Verifier` for it");
+    let config = principal.layer().cloned().unwrap_or_default();
+    refuse(AuthError::with_detail(Reason::ClaimsTypeMissing, detail), config)
 }
 
 /// The one place where a refusal begins, and is reported.

@@ -1,5 +1,6 @@
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use super::TokenSource;
 use crate::error::Reason;
@@ -15,36 +16,8 @@ pub struct AuthorizationHeader;
 
 impl TokenSource for AuthorizationHeader {
     fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r [u8]>, Reason> {
-        let mut fields = request.headers.get_all(AUTHORIZATION).iter();
-        let Some(field) = fields.next() else { return Ok(None) };
-        // RFC 9110 §11.6.2: the field is no list. Which one a proxy has looked at is anybody's
-        // guess, so neither is believed.
-        if fields.next().is_some() {
-            return Err(Reason::RepeatedAuthorization);
-        }
-        let credentials = field.as_bytes();
-        // As everybody writes it.
-        if let Some((b"Bearer ", token)) = credentials.split_at_checked(7)
-            && token.first().is_some_and(|&first| first != b' ')
-        {
-            return Ok(Some(token));
-        }
-        let end = credentials.iter().position(|&byte| !is_token_char(byte));
-        let (scheme, rest) = credentials.split_at(end.unwrap_or(credentials.len()));
-        if scheme.eq_ignore_ascii_case(b"bearer") {
-            // RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token
-            let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
-            let token = &rest[spaces..];
-            if spaces == 0 || token.is_empty() {
-                return Err(Reason::MalformedAuthorization);
-            }
-            Ok(Some(token))
-        } else if !scheme.is_empty() && (rest.is_empty() || rest[0] == b' ') {
-            // Another scheme's credentials are nobody's business, but for bytes no field may hold.
-            field.to_str().map(|_| None).map_err(|_| Reason::MalformedAuthorization)
-        } else {
-            Err(Reason::MalformedAuthorization)
-        }
+        refuse_several(&request.headers)?;
+        request.headers.get(AUTHORIZATION).map_or(Ok(None), token_in)
     }
 
     fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {
@@ -52,12 +25,60 @@ impl TokenSource for AuthorizationHeader {
         text.ok_or(Reason::MalformedAuthorization)
     }
 
-    // Stays for inner layers and for handlers that ask somebody else on the user's behalf, but marked
-    // so that what logs headers inside does not log it.
     fn strip(&self, request: &mut Parts) {
         if let Some(field) = request.headers.get_mut(AUTHORIZATION) {
             field.set_sensitive(true);
         }
+    }
+}
+
+impl AuthorizationHeader {
+    /// Both of `find` and `strip`, for one look-up.
+    ///
+    /// The field stays for inner layers and for handlers that ask somebody else on the user's behalf, but
+    /// marked so that what logs headers inside does not log it.
+    pub(crate) fn find_and_mark(headers: &mut HeaderMap) -> Result<Option<&[u8]>, Reason> {
+        refuse_several(headers)?;
+        let Some(field) = headers.get_mut(AUTHORIZATION) else { return Ok(None) };
+        field.set_sensitive(true);
+        token_in(field)
+    }
+}
+
+// RFC 9110 §11.6.2: the field is no list. Which one a proxy has looked at is anybody's guess, so neither
+// is believed.
+fn refuse_several(headers: &HeaderMap) -> Result<(), Reason> {
+    // As long as no field of any name is repeated, this one is not.
+    let has_lists = headers.len() > headers.keys_len();
+    if has_lists && headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+        return Err(Reason::RepeatedAuthorization);
+    }
+    Ok(())
+}
+
+fn token_in(field: &HeaderValue) -> Result<Option<&[u8]>, Reason> {
+    let credentials = field.as_bytes();
+    // As everybody writes it.
+    if let Some((b"Bearer ", token)) = credentials.split_at_checked(7)
+        && token.first().is_some_and(|&first| first != b' ')
+    {
+        return Ok(Some(token));
+    }
+    let end = credentials.iter().position(|&byte| !is_token_char(byte));
+    let (scheme, rest) = credentials.split_at(end.unwrap_or(credentials.len()));
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        // RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token
+        let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
+        let token = &rest[spaces..];
+        if spaces == 0 || token.is_empty() {
+            return Err(Reason::MalformedAuthorization);
+        }
+        Ok(Some(token))
+    } else if !scheme.is_empty() && (rest.is_empty() || rest[0] == b' ') {
+        // Another scheme's credentials are nobody's business, but for bytes no field may hold.
+        field.to_str().map(|_| None).map_err(|_| Reason::MalformedAuthorization)
+    } else {
+        Err(Reason::MalformedAuthorization)
     }
 }
 
@@ -89,16 +110,32 @@ fn is_token_char(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, Request};
+    use http::Request;
+    use http::header::ACCEPT;
 
     fn find(fields: &[&[u8]]) -> Result<Option<String>, Reason> {
         let mut request = Request::new(());
         for field in fields {
             request.headers_mut().append(AUTHORIZATION, HeaderValue::from_bytes(field).unwrap());
         }
-        let (parts, ()) = request.into_parts();
-        let found = AuthorizationHeader.find(&parts)?;
-        found.map(|token| AuthorizationHeader.read(token).map(str::to_owned)).transpose()
+        let (mut parts, ()) = request.into_parts();
+        let found = find_in(&mut parts);
+        // Whatever other fields are repeated.
+        parts.headers.append(ACCEPT, HeaderValue::from_static("text/html"));
+        parts.headers.append(ACCEPT, HeaderValue::from_static("text/plain"));
+        assert_eq!(find_in(&mut parts), found);
+        found
+    }
+
+    fn find_in(parts: &mut Parts) -> Result<Option<String>, Reason> {
+        let both = [
+            AuthorizationHeader.find(&parts.clone()).map(|found| found.map(<[u8]>::to_vec)),
+            AuthorizationHeader::find_and_mark(&mut parts.headers)
+                .map(|found| found.map(<[u8]>::to_vec)),
+        ];
+        assert_eq!(both[0], both[1]);
+        let [found, _] = both;
+        found?.map(|token| AuthorizationHeader.read(&token).map(str::to_owned)).transpose()
     }
 
     #[test]

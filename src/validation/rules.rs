@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::config::{AudienceRule, Validation};
 use super::kind::Kind;
 use super::logout;
-use crate::claims::{NumericDate, ReadPlan, Registered, Statement};
+use crate::claims::{NumericDate, ReadPlan, Registered, Span, Statement};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
@@ -103,17 +103,15 @@ impl Rules {
         }
     }
 
-    /// Whether the dates of an access token that was good once still are.
-    #[inline]
-    pub(crate) fn is_in_time(&self, claims: &Registered, now: NumericDate) -> bool {
-        let validation = &self.validation;
-        validation.check_expiry(claims, now).is_ok()
-            && validation.check_beginning(claims, now).is_ok()
-    }
-
-    /// From when on a token is of no use any more, whatever happens.
-    pub(crate) fn over_at(&self, claims: &Registered) -> Option<NumericDate> {
-        Some(claims.expires_at()?.saturating_add(self.validation.leeway))
+    /// When the dates of an access token are good: never, if one that they need is missing.
+    pub(crate) fn span(&self, claims: &Registered) -> Span {
+        let Validation { leeway, max_age, .. } = self.validation;
+        let begins = claims.not_before().max(claims.issued_at());
+        let expires = claims.expires_at();
+        let ages = |age| claims.issued_at().map(|issued| issued.saturating_add(age));
+        let ends = max_age.map_or(expires, |age| expires.zip(ages(age)).map(|(a, b)| a.min(b)));
+        let end = ends.map_or(NumericDate::MIN, |date| date.saturating_add(leeway));
+        Span::new(begins.map_or(NumericDate::MIN, |date| date.saturating_sub(leeway)), end)
     }
 
     /// Checks the claims of a token whose signature was good.
@@ -247,3 +245,51 @@ fn missing(claim: &str) -> AuthError {
 }
 
 pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::claims;
+
+    fn date() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (-30..30_i64).prop_map(|seconds| seconds.to_string()),
+            (-300..300_i64).prop_map(|tenths| format!("{tenths}e-1")),
+            Just("-1e300".to_owned()),
+            Just("1e300".to_owned()),
+        ]
+    }
+
+    proptest! {
+        /// A token that is remembered is good for as long as one that is new.
+        #[test]
+        fn span_is_when_the_dates_are_good(
+            dates in [proptest::option::of(date()), proptest::option::of(date()), proptest::option::of(date())],
+            leeway in 0..20_u64, max_age in proptest::option::of(0..20_u64), now in date(),
+        ) {
+            let validation = Validation::new("https://a", "b").with_leeway(Duration::from_millis(leeway * 300));
+            let rules = match max_age {
+                None => validation,
+                Some(age) => validation.with_max_age(Duration::from_millis(age * 700)),
+            };
+            let rules = rules.into_rules().unwrap();
+            let written = ["exp", "nbf", "iat"].iter().zip(&dates);
+            let written = written.filter_map(|(name, date)| Some(format!("{name:?}:{}", date.as_ref()?)));
+            let text = format!("{{{}}}", written.collect::<Vec<_>>().join(","));
+            let claims = claims::read(&text, rules.plan()).unwrap().registered;
+            let now: NumericDate = serde_json::from_str(&now).unwrap();
+
+            let span = rules.span(&claims);
+
+            let is_good = rules.validation.check_expiry(&claims, now).is_ok()
+                && rules.validation.check_beginning(&claims, now).is_ok();
+            prop_assert_eq!(span.contains(now), is_good);
+            for late in 0..5 {
+                let is_sure = span.surely_contains(now.as_seconds().saturating_sub(late), 5);
+                prop_assert!(is_good || !is_sure);
+            }
+        }
+    }
+}

@@ -9,9 +9,9 @@ use axum::routing::get as on_get;
 use futures::executor::block_on;
 use tower_bearer::test_util::{TestClock, TestKey};
 use tower_bearer::{
-    Algorithm, BearerLayer, CacheStats, Claims, Header, Issuers, KeySet, KeySource, Lookup,
-    MemoryRevocations, Reason, Revocable, Revocation, Revocations, RevocationsUnavailable, Revoked,
-    Verifier,
+    Algorithm, BearerLayer, CacheStats, Claims, Clock as _, Header, Issuers, KeySet, KeySource,
+    Lookup, MemoryRevocations, Reason, Revocable, Revocation, Revocations, RevocationsUnavailable,
+    Revoked, SystemClock, Verifier,
 };
 
 use crate::scripted::{self, Scripted};
@@ -124,6 +124,43 @@ async fn token_that_expires_is_refused_at_that_very_moment_and_its_memory_given_
     refused.is_refused(401, Some(&invalid_token("The token has expired")), Reason::Expired);
     counted(&verifier, 1, 2);
     assert_eq!((stats(&verifier).entries, stats(&verifier).bytes), (0, 0));
+}
+
+/// A hit reads a clock that is quicker and less exact, but not when the exact time matters.
+#[tokio::test]
+async fn token_expires_at_that_very_moment_by_the_clock_of_the_system_too() {
+    let rules = validation().with_leeway(Duration::ZERO);
+    let verifier = Verifier::<User>::new(key().verifying_key(), rules).unwrap();
+    let expires = since_1970() + Duration::from_millis(2500);
+    let claim = |since: Duration| serde_json::json!(since.as_secs_f64());
+    let token = token().at(1).claim("exp", claim(expires)).sign(&key());
+    let (mut accepted, mut refused) = (0, 0);
+
+    while refused < 100 {
+        let before = since_1970();
+        let result = verifier.verify(&token).await;
+        let after = since_1970();
+        match result {
+            Ok(_) => accepted += 1,
+            Err(error) => {
+                assert_eq!(error.reason(), Reason::Expired);
+                refused += 1;
+            }
+        }
+        // What is written is a fraction, and so not the moment to the nanosecond.
+        let microsecond = Duration::from_micros(1);
+        if after + microsecond < expires {
+            assert_eq!(refused, 0, "{:?} too early", expires - after);
+        } else if before > expires + microsecond {
+            assert!(refused > 0, "{:?} too late", before - expires);
+        }
+    }
+    assert!(accepted > 100, "{accepted}");
+    assert_eq!(stats(&verifier).hits, accepted - 1);
+}
+
+fn since_1970() -> Duration {
+    SystemClock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
 }
 
 #[tokio::test]
