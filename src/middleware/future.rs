@@ -69,7 +69,8 @@ where
     }
 
     pub(super) fn running(asked: Asked<C, R>, future: S::Future, pass: Pass) -> Self {
-        Self::new(State::Running { future, pass }, asked)
+        let Asked { setup, is_head } = asked;
+        Self { state: State::Running { future, pass }, setup, is_head }
     }
 
     pub(super) fn waiting(
@@ -112,8 +113,8 @@ where
                     return Poll::Ready(Ok(response.take().expect(AFTER_COMPLETION)));
                 }
                 StateProj::Running { future, pass } => {
-                    let response = ready!(future.poll(cx))?;
-                    let mut response = finish(response, &*this.setup.renderer, *this.is_head);
+                    let mut response = ready!(future.poll(cx))?;
+                    finish(&mut response, &*this.setup.renderer, *this.is_head);
                     this.setup.gate.leave(std::mem::take(pass), &mut response);
                     return Poll::Ready(Ok(response));
                 }
@@ -153,11 +154,9 @@ where
                 },
                 Stage::Accepted(admitted) => {
                     ready!(self.service.poll_ready(cx))?;
-                    let request = self.request.take().expect(AFTER_COMPLETION);
-                    let (mut parts, body) = request.into_parts();
-                    let pass = gate.enter(admitted.take(), &mut parts);
-                    let future = self.service.call(Request::from_parts(parts, body));
-                    return Poll::Ready(Ok(Ok((future, pass))));
+                    let mut request = self.request.take().expect(AFTER_COMPLETION);
+                    let pass = gate.enter(admitted.take(), &mut request);
+                    return Poll::Ready(Ok(Ok((self.service.call(request), pass))));
                 }
             }
         }

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::Response;
 use http::request::Parts;
+use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -62,6 +62,8 @@ pub(super) enum Origin {
     Source(usize),
 }
 
+type Found<'r> = Result<Option<(&'r [u8], Origin)>, Reason>;
+
 impl<C> Gate<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
         Self {
@@ -74,13 +76,7 @@ impl<C> Gate<C> {
         }
     }
 
-    fn find<'r>(&self, request: &'r mut Parts) -> Result<Option<(&'r [u8], Origin)>, Reason> {
-        if self.sources.is_empty() {
-            let found = AuthorizationHeader::find_and_mark(&mut request.headers)?;
-            return Ok(found.map(|token| (token, Origin::Header)));
-        }
-        AuthorizationHeader.strip(request);
-        let request = &*request;
+    fn find<'r>(&self, request: &'r Parts) -> Found<'r> {
         let in_header = AuthorizationHeader.find(request)?;
         let mut found = in_header.map(|token| (token, Origin::Header));
         for (index, source) in self.sources.iter().enumerate() {
@@ -120,8 +116,19 @@ impl<C> Gate<C> {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     /// Decides what can be decided without waiting.
-    pub(super) fn decide(&self, request: &mut Parts) -> Decision<C> {
-        match self.find(request) {
+    pub(super) fn decide<B>(&self, request: &mut Request<B>) -> Decision<C> {
+        if self.sources.is_empty() {
+            let found = AuthorizationHeader::find_and_mark(request.headers_mut());
+            return self.judge(found.map(|found| found.map(|token| (token, Origin::Header))));
+        }
+        with_parts(request, |parts| {
+            AuthorizationHeader.strip(parts);
+            self.judge(self.find(parts))
+        })
+    }
+
+    fn judge(&self, found: Found<'_>) -> Decision<C> {
+        match found {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) if self.optional => Decision::Pass(None),
             Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
@@ -167,18 +174,35 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     }
 
     /// Leaves in a request what inner services find there.
-    pub(super) fn enter(&self, admitted: Option<Admitted>, request: &mut Parts) -> Pass {
+    pub(super) fn enter<B>(&self, admitted: Option<Admitted>, request: &mut Request<B>) -> Pass {
         let Some(Admitted { principal, origin }) = admitted else {
-            reject::admit_nobody(&mut request.extensions, Arc::clone(&self.config));
+            reject::admit_nobody(request.extensions_mut(), Arc::clone(&self.config));
             return Pass(None);
         };
         if let Origin::Source(index) = origin {
-            self.sources[index].strip(request);
+            with_parts(request, |parts| self.sources[index].strip(parts));
         }
         let told = self.tells.then(|| principal.clone());
-        reject::admit(&mut request.extensions, principal);
+        reject::admit(request.extensions_mut(), principal);
         Pass(Some((origin, told)))
     }
+}
+
+/// Shows a request without its body, which stays where it is.
+fn with_parts<B, T>(request: &mut Request<B>, look: impl FnOnce(&mut Parts) -> T) -> T {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    swap(request, &mut parts);
+    let seen = look(&mut parts);
+    swap(request, &mut parts);
+    seen
+}
+
+fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
+    std::mem::swap(request.method_mut(), &mut parts.method);
+    std::mem::swap(request.uri_mut(), &mut parts.uri);
+    std::mem::swap(request.version_mut(), &mut parts.version);
+    std::mem::swap(request.headers_mut(), &mut parts.headers);
+    std::mem::swap(request.extensions_mut(), &mut parts.extensions);
 }
 
 /// What is remembered of a request while the inner service works on it.

@@ -42,22 +42,19 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        let is_head = parts.method == Method::HEAD;
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let is_head = *request.method() == Method::HEAD;
         let asked = Asked { setup: Arc::clone(&self.setup), is_head };
-        match self.setup.gate.decide(&mut parts) {
+        match self.setup.gate.decide(&mut request) {
             Decision::Pass(admitted) => {
-                let pass = self.setup.gate.enter(admitted, &mut parts);
+                let pass = self.setup.gate.enter(admitted, &mut request);
                 // The very service that was made ready takes the call.
-                let future = self.inner.call(Request::from_parts(parts, body));
-                ResponseFuture::running(asked, future, pass)
+                ResponseFuture::running(asked, self.inner.call(request), pass)
             }
             Decision::Refuse(rejection) => ResponseFuture::refused(asked, &rejection),
             // While the request waits it holds a clone that has promised nothing, so the readiness
             // of this one (a concurrency permit, say) stays with this one.
             Decision::Wait(waiting, origin) => {
-                let request = Request::from_parts(parts, body);
                 let waiting = (waiting, origin);
                 ResponseFuture::waiting(asked, waiting, request, self.inner.clone())
             }

@@ -52,19 +52,19 @@ pub(crate) fn answer_refused<B: Default>(
 
 /// Gives a guard's refusal its body. Other responses stay as they are.
 pub(crate) fn finish<B: Default>(
-    mut response: Response<B>,
+    response: &mut Response<B>,
     renderer: &impl Render<B>,
     is_head: bool,
-) -> Response<B> {
-    let Some(rejection) = take_refused(&mut response) else { return response };
-    let (mut parts, _) = response.into_parts();
+) {
+    let Some(rejection) = take_refused(response) else { return };
+    let (mut parts, _) = std::mem::take(response).into_parts();
     // What inner services have said of the empty body is not true of this one. A router, for example,
     // has said that its length is 0.
     for header in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG] {
         parts.headers.remove(header);
     }
     let body = body_of(&rejection, renderer, &mut parts, is_head);
-    Response::from_parts(parts, body)
+    *response = Response::from_parts(parts, body);
 }
 
 // RFC 9110 §9.3.2: HEAD is answered with the headers of GET and no body. Not every server takes it

@@ -69,8 +69,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.future.poll(cx))?;
-        Poll::Ready(Ok(reject::finish(response, &**this.renderer, *this.is_head)))
+        let mut response = ready!(this.future.poll(cx))?;
+        reject::finish(&mut response, &**this.renderer, *this.is_head);
+        Poll::Ready(Ok(response))
     }
 }
 
