@@ -53,6 +53,7 @@ impl<V> Cache<V> {
     }
 
     /// Finds what is kept for a token, if the judge finds it good.
+    #[inline]
     pub(crate) fn find<R>(
         &self,
         token: &[u8],
@@ -93,7 +94,7 @@ impl<V> Cache<V> {
         self.counters.stats(entries, bytes)
     }
 
-    /// Of the end of the signature: it is different for every token, and short. Who knows no token
+    /// Of the end of the signature: 16 characters are 96 bits that are different for every token. Who knows no token
     /// cannot aim at what is kept for another, because the hash has a random key and only what was
     /// verified is kept.
     fn hash(&self, token: &[u8]) -> u64 {
@@ -102,7 +103,7 @@ impl<V> Cache<V> {
     }
 }
 
-const HASHED: usize = 32;
+const HASHED: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -133,7 +133,7 @@ impl Challenge {
 }
 
 /// What every challenge of one layer has in common. Travels with the request to the guards.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChallengeConfig {
     pub(crate) realm: Realm,
 }

@@ -17,6 +17,7 @@ pub use audience::Audience;
 pub use date::NumericDate;
 pub(crate) use date::Span;
 pub use grants::Grants;
+pub(crate) use principal::Layer;
 pub use principal::{Principal, Speaker};
 pub use registered::Registered;
 pub use verified::Verified;

@@ -13,7 +13,8 @@ use crate::active::Hook;
 #[cfg(feature = "active")]
 use crate::active::StillActive;
 use crate::cache::{Bounds, Cache, CacheStats};
-use crate::claims::{NumericDate, Verified};
+use crate::challenge::ChallengeConfig;
+use crate::claims::{Layer, NumericDate, Verified};
 use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
@@ -56,6 +57,8 @@ pub struct Verifier<C> {
     max_token_bytes: usize,
     headers: Arc<KnownHeaders>,
     cache: Option<Arc<Cache<Remembered<C>>>>,
+    /// The layer it works for.
+    layer: Layer,
 }
 
 /// What can be said about a token without waiting.
@@ -94,6 +97,7 @@ impl<C> Verifier<C> {
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             headers: Arc::default(),
             cache: Some(Arc::new(Cache::new(Bounds::default()))),
+            layer: None,
         }
     }
 
@@ -123,6 +127,12 @@ impl<C> Verifier<C> {
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::OfClock(Arc::new(clock));
         self.with_empty_cache()
+    }
+
+    /// The same for a layer: guards believe what it has verified.
+    pub(crate) fn behind(mut self, layer: Arc<ChallengeConfig>) -> Self {
+        self.layer = Some(layer);
+        self
     }
 
     /// Verifies another kind of token than access tokens, and no access tokens any more.
@@ -192,17 +202,26 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// [`AuthError`] with the [`Reason`]; never one of those that are about requests or policies.
     pub async fn verify(&self, token: &str) -> Result<Verified<C>, AuthError> {
-        match self.recall(token.as_bytes()).unwrap_or_else(|| self.attempt(token)) {
+        let attempt = match self.recall(token.as_bytes()) {
+            Some(verified) => self.if_active(verified),
+            None => self.attempt(token),
+        };
+        match attempt {
             Attempt::Done(result) => result,
             Attempt::NeedsKeys(token) => self.verify_after_refresh(&token).await,
             Attempt::NeedsAnswer(verified) => self.ask_if_active(verified).await,
         }
     }
 
-    /// Finds a token among those that were verified before, if it is good still.
-    pub(crate) fn recall(&self, token: &[u8]) -> Option<Attempt<C>> {
-        let verified = self.remembered(token)?;
-        Some(self.recall_if_active(Ok(verified)))
+    /// Finds a token among those that were verified before, if all that may have changed is good still.
+    /// Whether its subject is active is not asked here.
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<Verified<C>> {
+        let cache = self.cache.as_ref()?;
+        let revocations = self.revocations.as_deref();
+        let verified = cache.find(token, |remembered| {
+            remembered.judge(&self.trust, revocations, &self.time).map(|()| remembered.verified())
+        })?;
+        Some(verified.behind(&self.layer))
     }
 
     /// Verifies a token if all that is needed is at hand.
@@ -214,16 +233,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let epochs = self.epochs(&trusted);
         match trusted.keys.lookup(compact.header()) {
             Lookup::Refresh => Attempt::NeedsKeys(Zeroizing::new(token.to_owned())),
-            answer => self.recall_if_active(self.finish(token, compact, &trusted, answer, &epochs)),
+            answer => match self.finish(token, compact, &trusted, answer, &epochs) {
+                Ok(verified) => self.if_active(verified),
+                Err(error) => Attempt::Done(Err(error)),
+            },
         }
     }
 
     /// The end of an attempt: the last check, if its answer is at hand.
-    fn recall_if_active(&self, result: Result<Verified<C>, AuthError>) -> Attempt<C> {
-        let verified = match result {
-            Ok(verified) => verified,
-            Err(error) => return Attempt::Done(Err(error)),
-        };
+    #[inline]
+    pub(crate) fn if_active(&self, verified: Verified<C>) -> Attempt<C> {
         match self.active.recall(verified.principal()) {
             Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
             None => Attempt::NeedsAnswer(verified),
@@ -289,7 +308,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
-        let verified: Verified<C> = Verified::new(header, statement, payload.claims()?);
+        let verified: Verified<C> =
+            Verified::new(header, statement, payload.claims()?, self.layer.clone());
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }
@@ -299,13 +319,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             cache.insert(token.as_bytes(), remembered, span.end(), now);
         }
         Ok(verified)
-    }
-
-    /// The same as the last time, if nothing has changed since.
-    fn remembered(&self, token: &[u8]) -> Option<Verified<C>> {
-        let cache = self.cache.as_ref()?;
-        let revocations = self.revocations.as_deref();
-        cache.find(token, |remembered| remembered.judge(&self.trust, revocations, &self.time))
     }
 
     fn epochs(&self, trusted: &Trusted) -> Epochs {
@@ -331,6 +344,7 @@ impl<C> Clone for Verifier<C> {
             time: self.time.clone(),
             max_token_bytes: self.max_token_bytes,
             headers: Arc::clone(&self.headers),
+            layer: self.layer.clone(),
             cache: self.cache.clone(),
         }
     }

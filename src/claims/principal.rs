@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::marks::Named;
@@ -17,19 +17,8 @@ use crate::jose::Header;
 /// logs find it. Cloning is cheap.
 #[derive(Clone)]
 pub struct Principal {
+    // One pointer and nothing beside it: on its way from the cache to the request it stays in registers.
     facts: Arc<Facts<dyn Any + Send + Sync>>,
-    /// Set by the layer on the copy that travels with the request, and by nothing else: guards
-    /// believe no principal without it.
-    layer: Stamp,
-}
-
-/// Which layer has let a request in.
-#[derive(Clone)]
-enum Stamp {
-    None,
-    /// [`Facts::first`]: to name it once more costs no count of an [`Arc`].
-    First,
-    Other(Arc<ChallengeConfig>),
 }
 
 struct Facts<T: ?Sized> {
@@ -37,11 +26,14 @@ struct Facts<T: ?Sized> {
     registered: Registered,
     grants: Grants,
     speaker: Speaker,
-    /// The first layer that let the token in, and nearly always the only one.
-    first: OnceLock<Arc<ChallengeConfig>>,
+    /// The layer that let the request in. Guards believe no principal without it.
+    layer: Layer,
     /// The application's claims in an [`Arc`], so that a copy of all this is one count and not two.
     claims: T,
 }
+
+/// What challenges of the layer say, if there is one.
+pub(crate) type Layer = Option<Arc<ChallengeConfig>>;
 
 /// Whether a person or a program speaks through a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,11 +63,12 @@ impl Principal {
         header: Header,
         statement: Statement,
         claims: Arc<C>,
+        layer: Layer,
     ) -> Self {
         let speaker = Speaker::of(&statement);
         let Statement { registered, grants, .. } = statement;
-        let facts = Facts { header, registered, grants, speaker, first: OnceLock::new(), claims };
-        Self { facts: Arc::new(facts), layer: Stamp::None }
+        let facts = Facts { header, registered, grants, speaker, layer, claims };
+        Self { facts: Arc::new(facts) }
     }
 
     /// `sub`, if the token has one.
@@ -171,20 +164,35 @@ impl Principal {
         self.facts.claims.downcast_ref()
     }
 
-    /// A copy that guards believe.
-    pub(crate) fn behind(self, layer: &Arc<ChallengeConfig>) -> Self {
-        let first = self.facts.first.get_or_init(|| Arc::clone(layer));
-        let is_first = Arc::ptr_eq(first, layer);
-        let layer = if is_first { Stamp::First } else { Stamp::Other(Arc::clone(layer)) };
-        Self { layer, ..self }
+    /// The same behind this layer, or behind none. The claims must be of this type.
+    #[inline]
+    pub(super) fn behind<C: Send + Sync + 'static>(self, layer: &Layer) -> Self {
+        let is_same = match (&self.facts.layer, layer) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+            (None, None) => true,
+            _ => false,
+        };
+        if is_same { self } else { self.moved::<C>(layer.clone()) }
+    }
+
+    /// For verifiers that are used with and without a layer, or behind layers of several realms.
+    #[cold]
+    fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
+        let Some(claims) = self.shared_claims::<C>() else { return self };
+        let Facts { header, registered, grants, speaker, .. } = &*self.facts;
+        let facts = Facts {
+            header: header.clone(),
+            registered: registered.clone(),
+            grants: grants.clone(),
+            speaker: *speaker,
+            layer,
+            claims: Arc::clone(claims),
+        };
+        Self { facts: Arc::new(facts) }
     }
 
     pub(crate) fn layer(&self) -> Option<&Arc<ChallengeConfig>> {
-        match &self.layer {
-            Stamp::None => None,
-            Stamp::First => self.facts.first.get(),
-            Stamp::Other(layer) => Some(layer),
-        }
+        self.facts.layer.as_ref()
     }
 }
 

@@ -3,9 +3,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Principal, Statement};
-#[cfg(feature = "test-util")]
-use crate::challenge::ChallengeConfig;
+use super::{Layer, Principal, Statement};
 use crate::jose::Header;
 
 /// A token that passed every check: the application's claims and the [`Principal`].
@@ -27,12 +25,6 @@ impl<C> Verified<C> {
     pub(crate) fn into_principal(self) -> Principal {
         self.principal
     }
-
-    /// A copy that guards believe.
-    #[cfg(feature = "test-util")]
-    pub(crate) fn behind(self, layer: &Arc<ChallengeConfig>) -> Self {
-        Self { principal: self.principal.behind(layer), ..self }
-    }
 }
 
 impl<C: 'static> Verified<C> {
@@ -51,9 +43,15 @@ impl<C: 'static> Verified<C> {
 }
 
 impl<C: Send + Sync + 'static> Verified<C> {
-    pub(crate) fn new(header: Header, statement: Statement, claims: C) -> Self {
-        let principal = Principal::new(header, statement, Arc::new(claims));
+    pub(crate) fn new(header: Header, statement: Statement, claims: C, layer: Layer) -> Self {
+        let principal = Principal::new(header, statement, Arc::new(claims), layer);
         Self { principal, claims: PhantomData }
+    }
+
+    /// The same behind this layer, or behind none.
+    #[inline]
+    pub(crate) fn behind(self, layer: &Layer) -> Self {
+        Self { principal: self.principal.behind::<C>(layer), ..self }
     }
 }
 

@@ -113,10 +113,13 @@ where
                     return Poll::Ready(Ok(response.take().expect(AFTER_COMPLETION)));
                 }
                 StateProj::Running { future, pass } => {
-                    let mut response = ready!(future.poll(cx))?;
-                    finish(&mut response, &*this.setup.renderer, *this.is_head);
-                    this.setup.gate.leave(std::mem::take(pass), &mut response);
-                    return Poll::Ready(Ok(response));
+                    // Stays where it is: to move a response is not for nothing.
+                    let mut polled = future.poll(cx);
+                    if let Poll::Ready(Ok(response)) = &mut polled {
+                        finish(response, &*this.setup.renderer, *this.is_head);
+                        this.setup.gate.leave(pass, response);
+                    }
+                    return polled;
                 }
                 StateProj::Cold { cold } => {
                     let next = match ready!(cold.poll(&this.setup.gate, cx))? {

@@ -66,14 +66,20 @@ type Found<'r> = Result<Option<(&'r [u8], Origin)>, Reason>;
 
 impl<C> Gate<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
+        let config = Arc::<ChallengeConfig>::default();
         Self {
-            verifier,
+            verifier: verifier.behind(Arc::clone(&config)),
             sources: Vec::new(),
             optional: false,
             policy: None,
             tells: false,
-            config: Arc::default(),
+            config,
         }
+    }
+
+    pub(super) fn set_config(&mut self, config: ChallengeConfig) {
+        self.config = Arc::new(config);
+        self.verifier = self.verifier.clone().behind(Arc::clone(&self.config));
     }
 
     fn find<'r>(&self, request: &'r Parts) -> Found<'r> {
@@ -91,13 +97,12 @@ impl<C> Gate<C> {
     }
 
     /// Completes the response to a request whose token was accepted.
-    pub(super) fn leave<B>(&self, pass: Pass, response: &mut Response<B>) {
-        let Pass(Some((origin, principal))) = pass else { return };
-        if let Origin::Source(index) = origin {
+    pub(super) fn leave<B>(&self, pass: &mut Pass, response: &mut Response<B>) {
+        if let Some(Origin::Source(index)) = pass.origin {
             let status = response.status();
             self.sources[index].complete(status, response.headers_mut());
         }
-        if let Some(principal) = principal {
+        if let Some(principal) = pass.told.take() {
             response.extensions_mut().insert(principal);
         }
     }
@@ -133,16 +138,21 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Ok(None) if self.optional => Decision::Pass(None),
             Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
             Ok(Some((token, origin))) => match self.verifier.recall(token) {
-                Some(attempt) => self.conclude(attempt, origin),
-                // Only what is new has to be looked at.
-                None => match self.read(token, origin) {
-                    Ok(text) => self.conclude(self.verifier.attempt(text), origin),
-                    Err(reason) => Decision::Refuse(self.refuse(reason)),
-                },
+                Some(verified) => self.conclude(self.verifier.if_active(verified), origin),
+                None => self.attempt(token, origin),
             },
         }
     }
 
+    /// Only what is new has to be looked at.
+    fn attempt(&self, token: &[u8], origin: Origin) -> Decision<C> {
+        match self.read(token, origin) {
+            Ok(text) => self.conclude(self.verifier.attempt(text), origin),
+            Err(reason) => Decision::Refuse(self.refuse(reason)),
+        }
+    }
+
+    #[inline]
     fn conclude(&self, attempt: Attempt<C>, origin: Origin) -> Decision<C> {
         match attempt {
             Attempt::NeedsKeys(token) => Decision::Wait(Waiting::Keys(token), origin),
@@ -162,29 +172,32 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
         })
     }
 
+    #[inline]
     fn admit(&self, result: Result<Verified<C>, AuthError>) -> Result<Principal, Rejection> {
-        let principal = result
-            .map(Verified::into_principal)
-            .and_then(|principal| match &self.policy {
-                Some(policy) => policy::check(&**policy, &principal).map(|()| principal),
-                None => Ok(principal),
-            })
-            .map_err(|error| self.refuse(error))?;
-        Ok(principal.behind(&self.config))
+        let principal = match result {
+            Ok(verified) => verified.into_principal(),
+            Err(error) => return Err(self.refuse(error)),
+        };
+        if let Some(policy) = &self.policy
+            && let Err(error) = policy::check(&**policy, &principal)
+        {
+            return Err(self.refuse(error));
+        }
+        Ok(principal)
     }
 
     /// Leaves in a request what inner services find there.
     pub(super) fn enter<B>(&self, admitted: Option<Admitted>, request: &mut Request<B>) -> Pass {
         let Some(Admitted { principal, origin }) = admitted else {
             reject::admit_nobody(request.extensions_mut(), Arc::clone(&self.config));
-            return Pass(None);
+            return Pass::default();
         };
         if let Origin::Source(index) = origin {
             with_parts(request, |parts| self.sources[index].strip(parts));
         }
         let told = self.tells.then(|| principal.clone());
         reject::admit(request.extensions_mut(), principal);
-        Pass(Some((origin, told)))
+        Pass { origin: Some(origin), told }
     }
 }
 
@@ -207,7 +220,10 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
 
 /// What is remembered of a request while the inner service works on it.
 #[derive(Default)]
-pub(super) struct Pass(Option<(Origin, Option<Principal>)>);
+pub(super) struct Pass {
+    origin: Option<Origin>,
+    told: Option<Principal>,
+}
 
 impl<C> Clone for Gate<C> {
     fn clone(&self) -> Self {

@@ -76,7 +76,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> DangerouslyTrustEveryone<C> {
         };
         let validation = Validation::new("https://id.example.com", "https://api.example.com");
         let config = Arc::default();
-        let verified = make_up::<C>(claims.clone(), validation).behind(&config);
+        let verified = make_up::<C>(claims.clone(), validation, &config);
         Self { claims, verified, config, renderer: Arc::new(Empty) }
     }
 }
@@ -91,7 +91,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
     #[must_use]
     #[track_caller]
     pub fn with_validation(self, validation: Validation) -> Self {
-        let verified = make_up::<C>(self.claims.clone(), validation).behind(&self.config);
+        let verified = make_up::<C>(self.claims.clone(), validation, &self.config);
         Self { verified, ..self }
     }
 
@@ -105,7 +105,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
     pub fn with_realm(self, realm: &str) -> Self {
         let realm = Realm::new(realm).unwrap_or_else(|error| panic!("{error}"));
         let config = Arc::new(ChallengeConfig { realm });
-        Self { verified: self.verified.behind(&config), config, ..self }
+        Self { verified: self.verified.behind(&Some(Arc::clone(&config))), config, ..self }
     }
 
     /// Sets how refusals of guards and extractors look, as
@@ -178,7 +178,11 @@ where
 
 /// Reads claims as if they had been verified.
 #[track_caller]
-fn make_up<C>(mut claims: Map<String, Value>, validation: Validation) -> Verified<C>
+fn make_up<C>(
+    mut claims: Map<String, Value>,
+    validation: Validation,
+    config: &Arc<ChallengeConfig>,
+) -> Verified<C>
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
@@ -197,7 +201,7 @@ where
         panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())
     });
     let header = Header::parse(HEADER).unwrap_or_else(|error| refused(error));
-    Verified::new(header, statement, claims)
+    Verified::new(header, statement, claims, Some(Arc::clone(config)))
 }
 
 /// Of the token that there is not.

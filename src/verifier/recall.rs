@@ -57,13 +57,17 @@ impl<C> Remembered<C> {
         }
     }
 
+    pub(super) fn verified(&self) -> Verified<C> {
+        self.verified.clone()
+    }
+
     /// Says whether the token would be found good once more, if it came for the first time.
     pub(super) fn judge(
         &self,
         trust: &Trust,
         revocations: Option<&dyn Revocations>,
         time: &Time,
-    ) -> Result<Verified<C>, Miss> {
+    ) -> Result<(), Miss> {
         let issuer = self.verified.principal().issuer();
         let good = trust.with_same(issuer, self.issuer, |trusted| {
             self.judge_time(time)?;
@@ -71,7 +75,7 @@ impl<C> Remembered<C> {
             if let Some(view) = revocations {
                 self.judge_revocations(trusted, view)?;
             }
-            Ok(self.verified.clone())
+            Ok(())
         });
         // The issuer is gone, or has come back with other keys or rules.
         good.unwrap_or(Err(Miss::Over))

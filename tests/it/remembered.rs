@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::routing::get as on_get;
 use futures::executor::block_on;
+use tower_bearer::policy::role;
 use tower_bearer::test_util::{TestClock, TestKey};
 use tower_bearer::{
     Algorithm, BearerLayer, CacheStats, Claims, Clock as _, Header, Issuers, KeySet, KeySource,
-    Lookup, MemoryRevocations, Reason, Revocable, Revocation, Revocations, RevocationsUnavailable,
-    Revoked, SystemClock, Verifier,
+    Lookup, MemoryRevocations, Principal, Reason, Revocable, Revocation, Revocations,
+    RevocationsUnavailable, Revoked, SystemClock, Verifier, require,
 };
 
 use crate::scripted::{self, Scripted};
@@ -367,6 +368,35 @@ async fn clones_share_what_was_verified_and_other_rules_share_nothing() {
     }
     let shorter = verifier.clone().with_max_token_bytes(10);
     assert_eq!(shorter.verify(&good()).await.unwrap_err().reason(), Reason::TokenTooLarge);
+}
+
+#[tokio::test]
+async fn guards_know_behind_which_layer_a_remembered_token_came_and_whether_behind_any() {
+    let verifier = verifier();
+    let guarded = || {
+        let whose = |principal: Principal| async move { principal.subject().unwrap().to_owned() };
+        let admin = on_get(|| async { "in" }).layer(require(role("admin")));
+        Router::new().route("/", on_get(whose)).route("/admin", admin)
+    };
+    let behind = |realm: &str| {
+        guarded().layer(BearerLayer::new(verifier.clone()).with_realm(realm).unwrap())
+    };
+    let (staff, shop) = (behind("staff"), behind("shop"));
+
+    for _ in 0..3 {
+        for (app, realm) in [(&staff, "staff"), (&shop, "shop")] {
+            answer_to(app, &good()).await.is_ok("alice");
+            let refused = send(app, get("/admin").bearer(good())).await;
+            let challenge = format!("Bearer realm=\"{realm}\"");
+            refused.is_refused(403, Some(&challenge), Reason::Forbidden);
+        }
+        // The same verifier, and no layer.
+        let verified = verifier.verify(&good()).await.unwrap();
+        let mut request = get("/");
+        request.extensions_mut().insert(verified.principal().clone());
+        send(&guarded(), request).await.is_refused(500, None, Reason::LayerMissing);
+    }
+    counted(&verifier, 14, 1);
 }
 
 #[tokio::test]
