@@ -29,10 +29,17 @@ pub(crate) use plan::ReadPlan;
 pub(crate) use reader::Statement;
 
 use crate::error::AuthError;
+use crate::json::Members;
 
 /// Reads the decoded payload of a token whose signature was good.
-pub(crate) fn read(text: &str, plan: &ReadPlan) -> Result<Statement, AuthError> {
-    match fast::read(text, plan) {
+///
+/// What its members are is left in `members`, if it was easy to tell.
+pub(crate) fn read<'t>(
+    text: &'t str,
+    plan: &ReadPlan,
+    members: &mut Members<'t>,
+) -> Result<Statement, AuthError> {
+    match fast::read(text, plan, members) {
         Some(statement) => Ok(statement),
         None => reader::read(text, plan),
     }

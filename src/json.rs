@@ -1,5 +1,6 @@
 //! JSON read more strictly than serde does by itself: unique members and a bound on depth.
 
+mod members;
 mod scan;
 
 use std::borrow::Cow;
@@ -8,6 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
+pub(crate) use members::Members;
 pub(crate) use scan::Scanner;
 
 /// How deep a document may nest. Real tokens need four or five levels.

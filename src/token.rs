@@ -11,6 +11,7 @@ use crate::base64url;
 use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::{Header, KnownHeaders};
+use crate::json::Members;
 use crate::key::{KeyIdentity, VerifyingKey};
 
 /// A token that nobody has verified.
@@ -134,12 +135,22 @@ pub(crate) struct Payload(String);
 
 impl Payload {
     /// Reads what every token may say.
-    pub(crate) fn statement(&self, plan: &ReadPlan) -> Result<Statement, AuthError> {
-        claims::read(&self.0, plan)
+    pub(crate) fn statement<'p>(
+        &'p self,
+        plan: &ReadPlan,
+        members: &mut Members<'p>,
+    ) -> Result<Statement, AuthError> {
+        claims::read(&self.0, plan, members)
     }
 
     /// Reads what the application wants to know.
-    pub(crate) fn claims<C: DeserializeOwned>(&self) -> Result<C, AuthError> {
+    pub(crate) fn claims<C: DeserializeOwned>(
+        &self,
+        members: &Members<'_>,
+    ) -> Result<C, AuthError> {
+        if let Some(claims) = members.read() {
+            return Ok(claims);
+        }
         serde_json::from_str(&self.0).map_err(|error| {
             let problem = without_values(&error.to_string());
             let wanted = std::any::type_name::<C>();

@@ -20,6 +20,7 @@ use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
 use crate::jose::KnownHeaders;
+use crate::json::Members;
 use crate::key::{KeySource, Lookup};
 use crate::revoke::{self, Revocations};
 use crate::token::{Compact, Opened};
@@ -302,14 +303,15 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         };
         let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
-        let statement = payload.statement(rules.plan())?;
+        let mut members = Members::new();
+        let statement = payload.statement(rules.plan(), &mut members)?;
         let now = NumericDate::from(self.time.now());
         rules.check(self.kind, &statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
         let verified: Verified<C> =
-            Verified::new(header, statement, payload.claims()?, self.layer.clone());
+            Verified::new(header, statement, payload.claims(&members)?, self.layer.clone());
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }

@@ -9,17 +9,23 @@ use super::marks::Named;
 use super::plan::Node;
 use super::reader::Statement;
 use super::{Audience, NumericDate, ReadPlan};
-use crate::json::{MAX_DEPTH, Scanner};
+use crate::json::{MAX_DEPTH, Members, Scanner};
 
 /// What [`super::reader`] would read, or `None`: then it must be asked, also why a payload is refused.
-pub(super) fn read(text: &str, plan: &ReadPlan) -> Option<Statement> {
+pub(super) fn read<'t>(
+    text: &'t str,
+    plan: &ReadPlan,
+    members: &mut Members<'t>,
+) -> Option<Statement> {
     let mut scanner = Scanner::new(text);
     scanner.take(b'{')?;
     let mut statement = Statement::default();
-    let (mut known, mut others) = (0_u32, Names::default());
+    let mut known = 0_u32;
     let mut is_first = true;
     while scanner.goes_on(b'}', &mut is_first)? {
         let name = scanner.name()?;
+        scanner.peek()?;
+        let value = scanner.clone();
         if let Some(claim) = Claim::from_name(name) {
             let bit = 1 << claim as u32;
             if known & bit != 0 {
@@ -27,22 +33,23 @@ pub(super) fn read(text: &str, plan: &ReadPlan) -> Option<Statement> {
             }
             known |= bit;
             read_claim(claim, &mut scanner, &mut statement)?;
-            continue;
-        }
-        others.insert(name)?;
-        let Some(node) = plan.root().child(name) else {
+        } else if members.has(name) {
+            return None;
+        } else if let Some(node) = plan.root().child(name) {
+            let place = Place { node, entry: false, deeper: BELOW };
+            let is_there = place.read(&mut scanner, &mut statement.grants)?;
+            if let (true, Some(bit)) = (is_there, node.watched) {
+                statement.watched |= 1 << bit;
+            }
+        } else {
             scanner.skip(BELOW)?;
-            continue;
-        };
-        let place = Place { node, entry: false, deeper: BELOW };
-        let is_there = place.read(&mut scanner, &mut statement.grants)?;
-        if let (true, Some(bit)) = (is_there, node.watched) {
-            statement.watched |= 1 << bit;
         }
+        members.push(name, value.up_to(&scanner)?)?;
     }
     if !scanner.is_at_end() {
         return None;
     }
+    members.complete();
     statement.name_provider_clients();
     Some(statement)
 }

@@ -43,6 +43,11 @@ impl<'t> Scanner<'t> {
         self.peek().is_none() && self.at == self.text.len()
     }
 
+    /// What lies between here and where another stands.
+    pub(crate) fn up_to(&self, other: &Self) -> Option<&'t str> {
+        self.text.get(self.at..other.at)
+    }
+
     /// The name of a member and the colon behind it.
     pub(crate) fn name(&mut self) -> Option<&'t str> {
         let name = self.string()?;

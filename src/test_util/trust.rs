@@ -16,6 +16,7 @@ use crate::challenge::{ChallengeConfig, Realm};
 use crate::claims::{self, Verified};
 use crate::error::AuthError;
 use crate::jose::Header;
+use crate::json::Members;
 use crate::reject::{self, Empty};
 use crate::trace;
 use crate::validation::Validation;
@@ -196,7 +197,8 @@ where
     let refused = |error: AuthError| -> ! {
         panic!("claims that no token could have: {}", error.detail().unwrap_or_default())
     };
-    let statement = claims::read(&text, rules.plan()).unwrap_or_else(|error| refused(error));
+    let statement = claims::read(&text, rules.plan(), &mut Members::new())
+        .unwrap_or_else(|error| refused(error));
     let claims = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())
     });

@@ -252,6 +252,7 @@ mod tests {
 
     use super::*;
     use crate::claims;
+    use crate::json::Members;
 
     fn date() -> impl Strategy<Value = String> {
         prop_oneof![
@@ -278,7 +279,7 @@ mod tests {
             let written = ["exp", "nbf", "iat"].iter().zip(&dates);
             let written = written.filter_map(|(name, date)| Some(format!("{name:?}:{}", date.as_ref()?)));
             let text = format!("{{{}}}", written.collect::<Vec<_>>().join(","));
-            let claims = claims::read(&text, rules.plan()).unwrap().registered;
+            let claims = claims::read(&text, rules.plan(), &mut Members::new()).unwrap().registered;
             let now: NumericDate = serde_json::from_str(&now).unwrap();
 
             let span = rules.span(&claims);

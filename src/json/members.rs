@@ -1,0 +1,173 @@
+//! An object whose members were found once, read again as the type somebody wants.
+
+mod part;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Error;
+
+use self::part::{ANOTHER_WAY, Name, PRIVATE, Value, refuse};
+
+/// The members of one object, in order: each with its name and its value as it is written.
+///
+/// Whoever puts them in has found them valid, without escapes in a name, and each name once.
+pub(crate) struct Members<'t> {
+    list: [(&'t str, &'t str); MOST],
+    count: usize,
+    is_whole: bool,
+}
+
+/// More than the tokens of providers have.
+const MOST: usize = 32;
+
+impl<'t> Members<'t> {
+    pub(crate) fn new() -> Self {
+        Self { list: [("", ""); MOST], count: 0, is_whole: false }
+    }
+
+    fn all(&self) -> &[(&'t str, &'t str)] {
+        &self.list[..self.count]
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all().iter().any(|(one, _)| *one == name)
+    }
+
+    /// `None` when there are too many.
+    pub(crate) fn push(&mut self, name: &'t str, value: &'t str) -> Option<()> {
+        *self.list.get_mut(self.count)? = (name, value);
+        self.count += 1;
+        Some(())
+    }
+
+    /// Says that no member is missing; until then nothing is read.
+    pub(crate) fn complete(&mut self) {
+        self.is_whole = true;
+    }
+
+    /// What serde_json would make of the object, or `None`: then it must be asked, also why it does not
+    /// fit.
+    ///
+    /// Values are handed to serde_json one by one; what is not are those that nobody wants, and strings
+    /// without escapes.
+    pub(crate) fn read<T: Deserialize<'t>>(&self) -> Option<T> {
+        if !self.is_whole {
+            return None;
+        }
+        T::deserialize(Object(self.all())).ok()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Object<'m, 't>(&'m [(&'t str, &'t str)]);
+
+impl<'t> Deserializer<'t> for Object<'_, 't> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
+        let mut walk = Walk { rest: self.0, value: None };
+        let read = visitor.visit_map(&mut walk)?;
+        // serde_json takes no object of which somebody has left something.
+        match walk {
+            Walk { rest: [], value: None } => Ok(read),
+            _ => Err(Error::custom(ANOTHER_WAY)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'t>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name.starts_with(PRIVATE) {
+            return Err(Error::custom(ANOTHER_WAY));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_enum<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        Err(Error::custom(ANOTHER_WAY))
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        _: V,
+    ) -> Result<V::Value, Error> {
+        Err(Error::custom(ANOTHER_WAY))
+    }
+
+    fn deserialize_tuple<V: Visitor<'t>>(self, _: usize, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom(ANOTHER_WAY))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        _: usize,
+        _: V,
+    ) -> Result<V::Value, Error> {
+        Err(Error::custom(ANOTHER_WAY))
+    }
+
+    refuse! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit deserialize_seq
+        deserialize_identifier
+    }
+}
+
+struct Walk<'m, 't> {
+    rest: &'m [(&'t str, &'t str)],
+    /// Whose name was read already.
+    value: Option<&'t str>,
+}
+
+impl<'t> MapAccess<'t> for Walk<'_, 't> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'t>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        if self.value.is_some() {
+            return Err(Error::custom(ANOTHER_WAY));
+        }
+        let Some((&(name, value), rest)) = self.rest.split_first() else { return Ok(None) };
+        (self.rest, self.value) = (rest, Some(value));
+        seed.deserialize(Name(name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'t>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        let value = self.value.take().ok_or_else(|| Error::custom(ANOTHER_WAY))?;
+        seed.deserialize(Value(value))
+    }
+}
