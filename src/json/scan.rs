@@ -102,17 +102,23 @@ impl<'t> Scanner<'t> {
     /// An integer of at most 18 digits.
     pub(crate) fn integer(&mut self) -> Option<i64> {
         self.peek()?;
-        let start = self.at;
+        let rest = self.text.as_bytes().get(self.at..)?;
         let mut value = 0;
-        while let Some(digit @ b'0'..=b'9') = self.byte() {
-            if self.at - start >= 18 {
+        let mut digits = 0;
+        for byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            digits += 1;
+            if digits > 18 {
                 return None;
             }
-            value = value * 10 + i64::from(digit - b'0');
-            self.at += 1;
+            value = value * 10 + i64::from(digit);
         }
-        let is_whole = !matches!(self.byte(), None | Some(b'.' | b'e' | b'E'));
-        let is_spelt_once = !matches!(self.text.as_bytes()[start..self.at], [] | [b'0', _, ..]);
+        self.at += digits;
+        let is_whole = !matches!(rest.get(digits), None | Some(b'.' | b'e' | b'E'));
+        let is_spelt_once = !matches!(rest[..digits], [] | [b'0', _, ..]);
         (is_whole && is_spelt_once).then_some(value)
     }
 
@@ -213,12 +219,12 @@ impl<'t> Scanner<'t> {
         let Some(mut rest) = self.text.as_bytes().get(self.at..) else { return };
         while let Some((eight, after)) = rest.split_first_chunk::<8>() {
             let eight = u64::from_le_bytes(*eight);
-            // The top bit of a byte is set where it is zero; above the first such byte this may err.
-            let is_zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
-            let quote = is_zero(eight ^ (ONES * u64::from(b'"')));
-            let backslash = is_zero(eight ^ (ONES * u64::from(b'\\')));
-            let control = eight.wrapping_sub(ONES * u64::from(b' ')) & !eight;
-            let special = (quote | backslash | control) & TOPS;
+            // Seven-bit bytes that are less than this: the top bit is set. Above the first it may err.
+            let below = |bytes: u64, bound: u8| bytes.wrapping_sub(ONES * u64::from(bound));
+            // With its second bit turned over, a quotation mark comes next to the control characters.
+            let control_or_quote = below(eight ^ (ONES * 0b10), b' ' + 1);
+            let backslash = below(eight ^ (ONES * u64::from(b'\\')), 1);
+            let special = (control_or_quote | backslash) & !eight & TOPS;
             if special != 0 {
                 self.at = self.text.len() - rest.len() + special.trailing_zeros() as usize / 8;
                 return;
@@ -233,4 +239,28 @@ impl<'t> Scanner<'t> {
 
 fn is_json(value: &str) -> Option<()> {
     serde_json::from_str(value).ok().map(|IgnoredAny| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn string_ends_at_the_first_byte_that_is_special_wherever_it_is() {
+        let others = ["\u{80}", "é", "€", "😀", "\u{10ffff}"].map(str::to_owned);
+        let all = (0..0x80_u8).map(|byte| char::from(byte).to_string()).chain(others);
+        for one in all {
+            for filler in [" ", "!", "#", "[", "]", "a", "\u{7f}", "é", "\u{10ffff}"] {
+                for before in 0..20 {
+                    let text = format!("{}{one}{filler}\"\\\u{0}", filler.repeat(before));
+                    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+                    let mut scanner = Scanner::new(&text);
+
+                    scanner.find_special();
+
+                    assert_eq!(Some(scanner.at), text.bytes().position(|byte| is_special(&byte)));
+                }
+            }
+        }
+    }
 }
