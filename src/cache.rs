@@ -63,7 +63,7 @@ impl<V> Cache<V> {
             let (slot, entry) = table.find(self.hash(token), token)?;
             match judge(&entry.value) {
                 Ok(answer) => {
-                    entry.mark_as_used();
+                    table.mark_as_used(slot);
                     Some(answer)
                 }
                 Err(Miss::NotNow) => None,

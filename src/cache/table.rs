@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 use zeroize::Zeroizing;
@@ -26,27 +26,18 @@ pub(super) struct Entry<V> {
     token: Zeroizing<Box<[u8]>>,
     pub(super) value: V,
     until: NumericDate,
-    /// Asked for since a newcomer last looked for a place here.
-    used: AtomicBool,
 }
 
 impl<V> Entry<V> {
     pub(super) fn new(hash: u64, token: &[u8], value: V, until: NumericDate) -> Self {
         let token = Zeroizing::new(token.into());
-        Self { hash, token, value, until, used: AtomicBool::new(false) }
+        Self { hash, token, value, until }
     }
 
     /// What is counted for it: the token, as much again for what was read from it, and what surrounds
     /// both.
     pub(super) fn bytes(&self) -> usize {
         2 * self.token.len() + size_of::<Self>() + AROUND
-    }
-
-    pub(super) fn mark_as_used(&self) {
-        // Only if it is not: to write makes other cores fetch the line again.
-        if !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
-        }
     }
 
     fn is_of(&self, hash: u64, token: &[u8]) -> bool {
@@ -67,9 +58,12 @@ pub(super) struct Table<V> {
 
 #[repr(align(64))]
 struct Group<V> {
-    /// A part of the hash of what stands in each slot: most others are passed over without being
-    /// looked at. May be out of date, which makes a miss.
+    /// A part of the hash of what stands in each slot, and [`USED`]: most others are passed over without
+    /// being looked at. May be out of date, which makes a miss.
     tags: [AtomicU32; WAYS],
+    /// The second in which what stands in each slot has expired; [`EMPTY`] where nothing does. May be out
+    /// of date, so nobody is removed by this alone.
+    ends: [AtomicU32; WAYS],
     slots: [ArcSwapOption<Entry<V>>; WAYS],
 }
 
@@ -100,6 +94,7 @@ impl<V> Table<V> {
     pub(super) fn new(bounds: Bounds) -> Self {
         let group = || Group {
             tags: [const { AtomicU32::new(0) }; WAYS],
+            ends: [const { AtomicU32::new(EMPTY) }; WAYS],
             slots: std::array::from_fn(|_| ArcSwapOption::empty()),
         };
         // No more than there are bytes for, or a bound that somebody left open would be all memory.
@@ -121,9 +116,9 @@ impl<V> Table<V> {
     pub(super) fn find(&self, hash: u64, token: &[u8]) -> Option<(Slot, Kept<V>)> {
         let tag = tag(hash);
         for group in self.groups_of(hash) {
-            let Group { tags, slots } = &self.groups[group];
+            let Group { tags, slots, .. } = &self.groups[group];
             for (way, (at, slot)) in tags.iter().zip(slots).enumerate() {
-                if at.load(Ordering::Relaxed) != tag {
+                if at.load(Ordering::Relaxed) & !USED != tag {
                     continue;
                 }
                 let found = slot.load();
@@ -140,6 +135,7 @@ impl<V> Table<V> {
         let was = self.slot(slot).compare_and_swap(&entry.0, None);
         let is_gone = std::ptr::eq(Self::address(&was), Self::address(&entry.0));
         if is_gone {
+            self.end(slot).store(EMPTY, Ordering::Relaxed);
             self.count_out(entry);
         }
         is_gone
@@ -152,9 +148,10 @@ impl<V> Table<V> {
         // Counted before anybody can remove it again.
         self.entries.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
-        let tag = tag(entry.hash);
+        let (tag, end) = (tag(entry.hash), end(entry.until));
         let before = self.slot(slot).swap(Some(Arc::new(entry)));
         self.tag(slot).store(tag, Ordering::Relaxed);
+        self.end(slot).store(end, Ordering::Relaxed);
         let mut evictions = 0;
         if let Some(before) = before {
             evictions += u64::from(!is_replaced && before.until > now);
@@ -164,24 +161,24 @@ impl<V> Table<V> {
     }
 
     fn place_for(&self, newcomer: &Entry<V>, now: NumericDate) -> (Slot, bool) {
+        let (tag, now) = (tag(newcomer.hash), now.as_seconds());
         let mut free = [(0, None), (0, None)];
         let mut unused = None;
         for (at, slot) in self.places(newcomer.hash).enumerate() {
-            let found = self.slot(slot).load();
-            match &*found {
-                // Somebody else was quicker.
-                Some(entry) if entry.is_of(newcomer.hash, &newcomer.token) => return (slot, true),
-                Some(entry) if entry.until > now => {
-                    // Whoever is not asked for until the next newcomer comes makes room for it.
-                    if !entry.used.swap(false, Ordering::Relaxed) {
-                        unused.get_or_insert(slot);
-                    }
-                }
-                Some(_) | None => {
-                    let (count, first) = &mut free[at / WAYS];
-                    *count += 1;
-                    first.get_or_insert(slot);
-                }
+            let other = self.tag(slot).load(Ordering::Relaxed);
+            if other & !USED == tag && self.is_at(slot, newcomer) {
+                // It has expired, or somebody else was quicker.
+                return (slot, true);
+            }
+            if has_ended(self.end(slot), now) {
+                let (count, first) = &mut free[at / WAYS];
+                *count += 1;
+                first.get_or_insert(slot);
+            } else if other & USED == 0 {
+                unused.get_or_insert(slot);
+            } else {
+                // Whoever is not asked for until the next newcomer comes makes room for it.
+                self.tag(slot).fetch_and(!USED, Ordering::Relaxed);
             }
         }
         // The emptier group, so that few groups are full before the table is.
@@ -189,34 +186,61 @@ impl<V> Table<V> {
         let free = if first >= second { slot } else { other };
         // If all were used, any will do, and the hash is as good as a die.
         let [first, second] = self.groups_of(newcomer.hash);
-        let die = tag(newcomer.hash) as usize;
+        let die = (newcomer.hash >> 7) as usize;
         let any = Slot { group: if die & WAYS == 0 { first } else { second }, way: die % WAYS };
         (free.or(unused).unwrap_or(any), false)
+    }
+
+    fn is_at(&self, slot: Slot, entry: &Entry<V>) -> bool {
+        let found = self.slot(slot).load();
+        found.as_ref().is_some_and(|other| other.is_of(entry.hash, &entry.token))
     }
 
     /// Walks on from slot to slot: some steps in any case, to find what has expired, and more while
     /// there are too many bytes.
     fn make_room(&self, now: NumericDate, newcomer: Slot) -> u64 {
         let slots = self.groups.len() * WAYS;
+        let mut hand = self.hand.fetch_add(SWEPT, Ordering::Relaxed);
         let mut evictions = 0;
         // Twice around, because the first time may only find that all were used.
         for step in 0..2 * slots {
             let is_full = self.bytes.load(Ordering::Relaxed) > self.most_bytes;
-            if step >= SWEPT && !is_full {
-                break;
+            if step >= SWEPT {
+                if !is_full {
+                    break;
+                }
+                hand = self.hand.fetch_add(1, Ordering::Relaxed);
             }
-            let at = self.hand.fetch_add(1, Ordering::Relaxed) % slots;
+            let at = hand % slots;
+            hand = hand.wrapping_add(1);
             let slot = Slot { group: at / WAYS, way: at % WAYS };
+            let is_newcomer = slot.group == newcomer.group && slot.way == newcomer.way;
+            let must_go = is_full && !is_newcomer && !self.clear_used(slot);
+            // One in any case, because what stands beside the others may be out of date.
+            if step > 0 && !must_go && !has_ended(self.end(slot), now.as_seconds()) {
+                continue;
+            }
             let found = self.slot(slot).load();
             let Some(entry) = &*found else { continue };
             let has_expired = entry.until <= now;
-            let is_newcomer = slot.group == newcomer.group && slot.way == newcomer.way;
-            let must_go = is_full && !is_newcomer && !entry.used.swap(false, Ordering::Relaxed);
             if (has_expired || must_go) && self.remove(slot, &Kept(found)) {
                 evictions += u64::from(!has_expired);
             }
         }
         evictions
+    }
+
+    pub(super) fn mark_as_used(&self, slot: Slot) {
+        // Only if it is not: to write makes other cores fetch the line again.
+        let tag = self.tag(slot);
+        if tag.load(Ordering::Relaxed) & USED == 0 {
+            tag.fetch_or(USED, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it was used.
+    fn clear_used(&self, slot: Slot) -> bool {
+        self.tag(slot).fetch_and(!USED, Ordering::Relaxed) & USED != 0
     }
 
     fn count_out(&self, entry: &Entry<V>) {
@@ -243,6 +267,10 @@ impl<V> Table<V> {
         &self.groups[group].tags[way]
     }
 
+    fn end(&self, Slot { group, way }: Slot) -> &AtomicU32 {
+        &self.groups[group].ends[way]
+    }
+
     fn address(found: &Found<V>) -> *const Entry<V> {
         found.as_ref().map_or(std::ptr::null(), Arc::as_ptr)
     }
@@ -251,8 +279,22 @@ impl<V> Table<V> {
 /// Bits that have the least part in where a token stands.
 #[expect(clippy::cast_possible_truncation, reason = "it is about bits")]
 fn tag(hash: u64) -> u32 {
-    (hash as u32) ^ ((hash >> 32) as u32).rotate_left(16)
+    ((hash as u32) ^ ((hash >> 32) as u32).rotate_left(16)) & !USED
 }
+
+/// The second, from 1 to the year 2106: what lies outside is as good as the nearest.
+fn end(until: NumericDate) -> u32 {
+    u32::try_from(until.rounded_up().as_seconds().max(1)).unwrap_or(u32::MAX)
+}
+
+fn has_ended(end: &AtomicU32, now: i64) -> bool {
+    i64::from(end.load(Ordering::Relaxed)) <= now
+}
+
+/// In a tag: asked for since a newcomer last looked for a place here.
+const USED: u32 = 1;
+/// In place of an end: has ended at any time.
+const EMPTY: u32 = 0;
 
 const WAYS: usize = 4;
 /// More than anybody needs, and their slots are a quarter of a gibibyte.
