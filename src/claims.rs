@@ -7,6 +7,7 @@ mod fast;
 mod grants;
 mod issuer;
 mod marks;
+mod piece;
 mod plan;
 mod principal;
 mod reader;

@@ -141,7 +141,7 @@ pub(crate) enum Trust {
 
 impl Trust {
     /// The issuer by whose rules this token is judged.
-    pub(crate) fn choose(&self, token: &mut Compact<'_>) -> Result<Chosen<'_>, AuthError> {
+    pub(crate) fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Chosen<'_>, AuthError> {
         match self {
             // What `iss` says is checked with the other claims.
             Self::One(trusted) => Ok(Chosen::One(trusted)),
@@ -160,9 +160,9 @@ impl Trust {
 
 impl Trust {
     /// Looks at the issuer that once judged a token, if it is still believed and still the same.
-    pub(crate) fn with_same<T>(
+    pub(crate) fn with_same<'s, T>(
         &self,
-        issuer: &str,
+        issuer: impl FnOnce() -> &'s str,
         number: u64,
         look: impl FnOnce(&Trusted) -> T,
     ) -> Option<T> {
@@ -170,7 +170,7 @@ impl Trust {
             Self::One(trusted) => (trusted.number == number).then(|| look(trusted)),
             Self::Several(issuers) => {
                 let table = issuers.0.load();
-                table.get(issuer).filter(|trusted| trusted.number == number).map(|it| look(it))
+                table.get(issuer()).filter(|trusted| trusted.number == number).map(|it| look(it))
             }
         }
     }

@@ -15,25 +15,46 @@ use crate::json::Members;
 use crate::key::{KeyIdentity, VerifyingKey};
 
 /// A token that nobody has verified.
-pub(crate) struct Compact<'t> {
+pub(crate) struct Compact<'t, 'b> {
     header: Header,
     /// The header as it was written, if it was not known.
     new_header: Option<&'t str>,
     signing_input: &'t str,
     payload: &'t str,
-    /// The payload, once it was decoded, and from `signature.start` on the signature: one allocation
-    /// for both.
-    bytes: Vec<u8>,
+    /// The payload, once it was decoded, and from `signature.start` on the signature.
+    bytes: &'b mut [u8],
     decoded: Option<usize>,
     signature: Range<usize>,
 }
 
-impl<'t> Compact<'t> {
+/// Room for what is decoded of one token.
+pub(crate) struct Buffer<const N: usize> {
+    /// For tokens as most are, without an allocation.
+    small: [u8; N],
+    large: Vec<u8>,
+}
+
+impl<const N: usize> Buffer<N> {
+    pub(crate) fn new() -> Self {
+        Self { small: [0; N], large: Vec::new() }
+    }
+
+    fn of(&mut self, length: usize) -> &mut [u8] {
+        if length <= N {
+            return &mut self.small[..length];
+        }
+        self.large.resize(length, 0);
+        &mut self.large
+    }
+}
+
+impl<'t, 'b> Compact<'t, 'b> {
     /// Takes a token apart, at most `max_bytes` long.
-    pub(crate) fn parse(
+    pub(crate) fn parse<const N: usize>(
         token: &'t str,
         max_bytes: usize,
         known: &KnownHeaders,
+        buffer: &'b mut Buffer<N>,
     ) -> Result<Self, AuthError> {
         if token.len() > max_bytes {
             return Err(Reason::TokenTooLarge.into());
@@ -61,7 +82,7 @@ impl<'t> Compact<'t> {
             (Header::parse(&bytes)?, Some(header))
         };
         let start = base64url::room(payload.len());
-        let mut bytes = vec![0; start + base64url::room(signature.len())];
+        let bytes = buffer.of(start + base64url::room(signature.len()));
         let length = base64url::decode(signature, &mut bytes[start..])
             .ok_or_else(|| malformed("the signature is not base64url without padding"))?;
         let signature = start..start + length;
@@ -91,7 +112,7 @@ impl<'t> Compact<'t> {
     }
 
     /// Verifies the signature with the first of these keys that can, and opens the token.
-    pub(crate) fn verify(mut self, keys: &[VerifyingKey]) -> Result<Opened<'t>, AuthError> {
+    pub(crate) fn verify(mut self, keys: &[VerifyingKey]) -> Result<Opened<'t, 'b>, AuthError> {
         let message = self.signing_input.as_bytes();
         let signature = &self.bytes[self.signature.clone()];
         let algorithm = self.header.algorithm();
@@ -101,21 +122,20 @@ impl<'t> Compact<'t> {
             .ok_or(Reason::InvalidSignature)?
             .identity();
         let length = self.decode_payload()?;
-        let Self { header, new_header, mut bytes, .. } = self;
-        bytes.truncate(length);
-        let text = String::from_utf8(bytes).map_err(not_utf8)?;
+        let Self { header, new_header, bytes, .. } = self;
+        let text = str::from_utf8(&bytes[..length]).map_err(not_utf8)?;
         Ok(Opened { header, new_header, key, payload: Payload(text) })
     }
 }
 
 /// A token whose signature was good.
-pub(crate) struct Opened<'t> {
+pub(crate) struct Opened<'t, 'b> {
     pub(crate) header: Header,
     /// The header as it was written, if it was not known.
     pub(crate) new_header: Option<&'t str>,
     /// The key that has verified it.
     pub(crate) key: KeyIdentity,
-    pub(crate) payload: Payload,
+    pub(crate) payload: Payload<'b>,
 }
 
 fn decoded(segment: &str) -> Option<Vec<u8>> {
@@ -131,16 +151,16 @@ fn not_utf8<E>(_: E) -> AuthError {
 }
 
 /// The payload of a token whose signature was good.
-pub(crate) struct Payload(String);
+pub(crate) struct Payload<'b>(&'b str);
 
-impl Payload {
+impl<'b> Payload<'b> {
     /// Reads what every token may say.
-    pub(crate) fn statement<'p>(
-        &'p self,
+    pub(crate) fn statement(
+        &self,
         plan: &ReadPlan,
-        members: &mut Members<'p>,
+        members: &mut Members<'b>,
     ) -> Result<Statement, AuthError> {
-        claims::read(&self.0, plan, members)
+        claims::read(self.0, plan, members)
     }
 
     /// Reads what the application wants to know.
@@ -151,7 +171,7 @@ impl Payload {
         if let Some(claims) = members.read() {
             return Ok(claims);
         }
-        serde_json::from_str(&self.0).map_err(|error| {
+        serde_json::from_str(self.0).map_err(|error| {
             let problem = without_values(&error.to_string());
             let wanted = std::any::type_name::<C>();
             let detail = format!("the claims do not fit {wanted}: {problem}");

@@ -23,7 +23,7 @@ use crate::jose::KnownHeaders;
 use crate::json::Members;
 use crate::key::{KeySource, Lookup};
 use crate::revoke::{self, Revocations};
-use crate::token::{Compact, Opened};
+use crate::token::{Buffer, Compact, Opened};
 use crate::validation::{Kind, Validation};
 
 /// Verifies tokens and reads their claims into `C`.
@@ -227,7 +227,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token if all that is needed is at hand.
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
-        let (compact, trusted) = match self.parse(token) {
+        let mut buffer = Buffer::<USUAL>::new();
+        let (compact, trusted) = match self.parse(token, &mut buffer) {
             Ok(parsed) => parsed,
             Err(error) => return Attempt::Done(Err(error)),
         };
@@ -261,7 +262,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token after the key source has had one chance to get keys.
     pub(crate) async fn verify_after_refresh(&self, token: &str) -> Result<Verified<C>, AuthError> {
-        let (mut compact, mut trusted) = self.parse(token)?;
+        // On the heap: the future that waits would carry about whatever is in here.
+        let mut buffer = Buffer::<0>::new();
+        let (mut compact, mut trusted) = self.parse(token, &mut buffer)?;
         loop {
             trusted.keys.refresh(compact.header()).await?;
             // Again, since the issuer may have gone in the meantime, or come back with other rules and
@@ -279,8 +282,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    fn parse<'t>(&self, token: &'t str) -> Result<(Compact<'t>, Chosen<'_>), AuthError> {
-        let mut compact = Compact::parse(token, self.max_token_bytes, &self.headers)?;
+    fn parse<'t, 'b, const N: usize>(
+        &self,
+        token: &'t str,
+        buffer: &'b mut Buffer<N>,
+    ) -> Result<(Compact<'t, 'b>, Chosen<'_>), AuthError> {
+        let mut compact = Compact::parse(token, self.max_token_bytes, &self.headers, buffer)?;
         let trusted = self.trust.choose(&mut compact)?;
         // Before the signature: a wrong `alg` must not even reach a key source.
         trusted.rules.check_header(self.kind, compact.header())?;
@@ -290,7 +297,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn finish(
         &self,
         token: &str,
-        compact: Compact<'_>,
+        compact: Compact<'_, '_>,
         trusted: &Trusted,
         answer: Lookup,
         epochs: &Epochs,
@@ -328,7 +335,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 }
 
-fn unknown_key(compact: &Compact<'_>) -> AuthError {
+fn unknown_key(compact: &Compact<'_, '_>) -> AuthError {
     let detail = match compact.header().key_id() {
         None => "the token names no key".to_owned(),
         Some(kid) => format!("`kid` is \"{}\"", shown(kid)),
@@ -364,4 +371,6 @@ impl<C> fmt::Debug for Verifier<C> {
     }
 }
 
+/// Bytes that are decoded of most tokens.
+const USUAL: usize = 1280;
 pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -2,57 +2,49 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-/// Whom a token is for (RFC 7519 §4.1.3): one string or several, never none.
-#[derive(Clone)]
-pub struct Audience(Several);
+use super::piece::Piece;
 
-#[derive(Clone)]
-enum Several {
-    /// Nearly always, and an allocation less.
-    One(Box<str>),
-    Many(Vec<Box<str>>),
+/// Whom a token is for (RFC 7519 §4.1.3): one string or several, never none.
+#[derive(Clone, Copy)]
+pub struct Audience<'a> {
+    text: &'a str,
+    pieces: &'a [Piece],
 }
 
-impl Audience {
-    pub(super) fn one(audience: &str) -> Self {
-        Self(Several::One(audience.into()))
-    }
-
-    /// `None` when there are none.
-    pub(super) fn several(audiences: Vec<Box<str>>) -> Option<Self> {
-        (!audiences.is_empty()).then_some(Self(Several::Many(audiences)))
+impl<'a> Audience<'a> {
+    pub(super) fn new(text: &'a str, pieces: &'a [Piece]) -> Self {
+        Self { text, pieces }
     }
 
     /// Whether `audience` is among them, to the letter.
-    pub fn contains(&self, audience: &str) -> bool {
+    pub fn contains(self, audience: &str) -> bool {
         self.iter().any(|one| one == audience)
     }
 
     /// The audiences in the order of the token.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let all = match &self.0 {
-            Several::One(one) => std::slice::from_ref(one),
-            Several::Many(many) => many,
-        };
-        all.iter().map(|one| &**one)
+    pub fn iter(self) -> impl Iterator<Item = &'a str> {
+        self.pieces.iter().map(move |piece| piece.of(self.text))
     }
 }
 
-impl PartialEq for Audience {
+impl PartialEq for Audience<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
 }
 
-impl Eq for Audience {}
+impl Eq for Audience<'_> {}
 
-impl fmt::Debug for Audience {
+impl fmt::Debug for Audience<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Audience").field(&self.iter().collect::<Vec<_>>()).finish()
     }
 }
 
-impl<'de> Deserialize<'de> for Audience {
+/// What `aud` says, one or several and never none, as serde reads it.
+pub(super) struct Audiences(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Audiences {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AudienceVisitor)
     }
@@ -61,22 +53,25 @@ impl<'de> Deserialize<'de> for Audience {
 struct AudienceVisitor;
 
 impl<'de> Visitor<'de> for AudienceVisitor {
-    type Value = Audience;
+    type Value = Audiences;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string or a list of strings that is not empty")
     }
 
-    fn visit_str<E: Error>(self, one: &str) -> Result<Audience, E> {
-        Ok(Audience::one(one))
+    fn visit_str<E: Error>(self, one: &str) -> Result<Audiences, E> {
+        Ok(Audiences(vec![one.to_owned()]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audiences, A::Error> {
         let mut audiences = Vec::with_capacity(2);
         while let Some(one) = seq.next_element()? {
             audiences.push(one);
         }
-        Audience::several(audiences).ok_or_else(|| A::Error::invalid_length(0, &self))
+        if audiences.is_empty() {
+            return Err(A::Error::invalid_length(0, &self));
+        }
+        Ok(Audiences(audiences))
     }
 }
 
@@ -87,9 +82,11 @@ mod tests {
     #[test]
     fn one_string_and_a_list_of_strings_are_audiences() {
         // RFC 7519 §4.1.3: array of strings or single string
-        for json in [r#""a""#, r#"["a"]"#, r#"["b","a"]"#] {
-            let audience: Audience = serde_json::from_str(json).unwrap();
-            assert!(audience.contains("a") && !audience.contains("A"), "{json}");
+        for (json, expected) in
+            [(r#""a""#, &["a"][..]), (r#"["a"]"#, &["a"]), (r#"["b","a"]"#, &["b", "a"])]
+        {
+            let audiences: Audiences = serde_json::from_str(json).unwrap();
+            assert_eq!(audiences.0, expected, "{json}");
         }
     }
 
@@ -97,7 +94,19 @@ mod tests {
     fn anything_else_is_refused() {
         // RFC 7519 §4.1.3: no empty list, no other type in it
         for json in ["[]", "null", "1", r#"["a",1]"#, r#"["a",null]"#, r#"{"a":1}"#, r#"[["a"]]"#] {
-            assert!(serde_json::from_str::<Audience>(json).is_err(), "{json}");
+            assert!(serde_json::from_str::<Audiences>(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn audience_is_compared_to_the_letter_and_as_a_whole() {
+        let pieces = [Piece::new(0, 1), Piece::new(1, 3)];
+        let audience = Audience::new("abcd", &pieces);
+
+        assert!(audience.contains("a") && audience.contains("bc"));
+        assert!(["A", "b", "ab", "c", "d", ""].iter().all(|other| !audience.contains(other)));
+        assert_eq!(format!("{audience:?}"), r#"Audience(["a", "bc"])"#);
+        assert_eq!(audience, Audience::new("_abc", &[Piece::new(1, 2), Piece::new(2, 4)]));
+        assert_ne!(audience, Audience::new("abcd", &pieces[..1]));
     }
 }

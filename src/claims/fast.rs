@@ -6,9 +6,10 @@ mod tests;
 use super::events::Events;
 use super::grants::Grants;
 use super::marks::Named;
+use super::piece::{Piece, Pieces};
 use super::plan::Node;
 use super::reader::Statement;
-use super::{Audience, NumericDate, ReadPlan};
+use super::{NumericDate, ReadPlan, Registered};
 use crate::json::{MAX_DEPTH, Members, Scanner};
 
 /// What [`super::reader`] would read, or `None`: then it must be asked, also why a payload is refused.
@@ -57,18 +58,19 @@ pub(super) fn read<'t>(
 fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement) -> Option<()> {
     let Statement { registered, marks, .. } = statement;
     match claim {
-        Claim::Iss => registered.issuer = Some(text(scanner)?),
-        Claim::Jti => registered.token_id = Some(text(scanner)?),
-        Claim::ClientId => registered.client_id = Some(text(scanner)?),
-        Claim::Azp => registered.authorized_party = Some(text(scanner)?),
+        Claim::Iss => registered.issuer = Some(kept(scanner, registered)?),
+        Claim::Jti => registered.token_id = Some(kept(scanner, registered)?),
+        Claim::ClientId => registered.client_id = Some(kept(scanner, registered)?),
+        Claim::Azp => registered.authorized_party = Some(kept(scanner, registered)?),
         Claim::Sub if scanner.peek()? == b'n' => scanner.word("null")?,
-        Claim::Sub => registered.subject = Some(text(scanner)?),
-        Claim::Aud => registered.audience = Some(audience(scanner)?),
+        Claim::Sub => registered.subject = Some(kept(scanner, registered)?),
+        Claim::Aud => registered.audience = Some(audience(scanner, registered)?),
         Claim::Exp => registered.expires_at = Some(date(scanner)?),
         Claim::Nbf => registered.not_before = Some(date(scanner)?),
         Claim::Iat => registered.issued_at = Some(date(scanner)?),
         Claim::Sid => {
-            registered.session_id = named(scanner)?.into_text();
+            let session = named(scanner)?;
+            registered.session_id = session.text().map(|session| registered.keep(session));
             marks.odd_session = registered.session_id.is_none();
         }
         Claim::Nonce => marks.nonce = skip(scanner)?,
@@ -85,8 +87,8 @@ fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement
     Some(())
 }
 
-fn text(scanner: &mut Scanner<'_>) -> Option<Box<str>> {
-    Some(scanner.text()?.into())
+fn kept(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Piece> {
+    Some(registered.keep(&scanner.text()?))
 }
 
 /// `true`: something is there.
@@ -94,17 +96,17 @@ fn skip(scanner: &mut Scanner<'_>) -> Option<bool> {
     scanner.skip(BELOW).map(|_| true)
 }
 
-fn audience(scanner: &mut Scanner<'_>) -> Option<Audience> {
+fn audience(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Pieces> {
     if scanner.peek()? == b'"' {
-        return Some(Audience::one(&scanner.text()?));
+        return kept(scanner, registered).map(Pieces::One);
     }
     scanner.take(b'[')?;
     let mut audiences = Vec::new();
     let mut is_first = true;
     while scanner.goes_on(b']', &mut is_first)? {
-        audiences.push(text(scanner)?);
+        audiences.push(kept(scanner, registered)?);
     }
-    Audience::several(audiences)
+    (!audiences.is_empty()).then_some(Pieces::Many(audiences))
 }
 
 fn date(scanner: &mut Scanner<'_>) -> Option<NumericDate> {
@@ -118,7 +120,7 @@ fn date(scanner: &mut Scanner<'_>) -> Option<NumericDate> {
 
 fn named(scanner: &mut Scanner<'_>) -> Option<Named> {
     if scanner.peek()? == b'"' {
-        return Some(Named::Text(text(scanner)?));
+        return Some(Named::Text(scanner.text()?.into()));
     }
     scanner.skip(BELOW).map(|_| Named::Other)
 }

@@ -8,15 +8,19 @@ use std::fmt;
 /// letter.
 #[derive(Clone, Default)]
 pub struct Grants {
-    // In two allocations, however many there are: a token grants a dozen.
+    // One allocation for the dozen that a token may grant, and one more where it grants more.
     text: String,
-    entries: Vec<Entry>,
+    few: [Entry; FEW],
+    count: usize,
+    more: Vec<Entry>,
 }
 
-#[derive(Clone, Copy)]
+const FEW: usize = 12;
+
+#[derive(Clone, Copy, Default)]
 struct Entry {
     /// Where it ends in the text; it begins where the one before it ends.
-    end: usize,
+    end: u32,
     kinds: Kinds,
 }
 
@@ -43,23 +47,32 @@ impl Grants {
 
     fn of(&self, is_wanted: impl Fn(Kinds) -> bool) -> impl Iterator<Item = &str> {
         let mut start = 0;
-        self.entries.iter().filter_map(move |entry| {
-            let text = std::mem::replace(&mut start, entry.end)..entry.end;
+        self.few[..self.count].iter().chain(&self.more).filter_map(move |entry| {
+            let end = entry.end as usize;
+            let text = std::mem::replace(&mut start, end)..end;
             is_wanted(entry.kinds).then(|| &self.text[text])
         })
     }
 
     /// Adds one entry, whole.
     pub(super) fn add(&mut self, kinds: Kinds, entry: &str) {
+        // No token has that many, and to grant less is always safe.
+        let Ok(end) = u32::try_from(self.text.len() + entry.len()) else { return };
         if !kinds.any() {
             return;
         }
-        if self.entries.is_empty() {
-            self.entries.reserve(8);
+        if self.count == 0 {
             self.text.reserve(entry.len().max(64));
         }
         self.text.push_str(entry);
-        self.entries.push(Entry { end: self.text.len(), kinds });
+        let entry = Entry { end, kinds };
+        match self.few.get_mut(self.count) {
+            Some(place) => {
+                *place = entry;
+                self.count += 1;
+            }
+            None => self.more.push(entry),
+        }
     }
 
     /// Adds the entries of a list that is written as one string.
@@ -134,6 +147,18 @@ mod tests {
             format!("{grants:?}"),
             r#"Grants { roles: ["a b", "é", ""], scopes: ["c", "d", "é"] }"#
         );
+    }
+
+    #[test]
+    fn there_may_be_more_than_a_few() {
+        let names: Vec<String> = (0..3 * FEW).map(|number| format!("role {number}")).collect();
+        let mut grants = Grants::default();
+        for name in &names {
+            grants.add(Kinds { roles: true, scopes: false }, name);
+        }
+
+        assert_eq!(grants.roles().collect::<Vec<_>>(), names);
+        assert!(names.iter().all(|name| grants.has_role(name)) && !grants.has_role("role"));
     }
 
     #[test]

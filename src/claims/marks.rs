@@ -37,13 +37,6 @@ pub(crate) enum Named {
 }
 
 impl Named {
-    pub(super) fn into_text(self) -> Option<Box<str>> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Other => None,
-        }
-    }
-
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

@@ -6,8 +6,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::audience::Audiences;
 use super::events::Events;
 use super::marks::Named;
+use super::piece::Pieces;
 use super::plan::Node;
 use super::{Grants, Marks, ReadPlan, Registered};
 use crate::error::{AuthError, Reason};
@@ -26,8 +28,10 @@ pub(crate) struct Statement {
 impl Statement {
     /// Takes the names that providers give to clients for what they are.
     pub(super) fn name_provider_clients(&mut self) {
-        self.registered.provider_clients = [&self.marks.cid, &self.marks.appid]
-            .map(|client| client.as_ref().and_then(Named::text).map(Into::into));
+        let Self { registered, marks: Marks { cid, appid, .. }, .. } = self;
+        registered.provider_clients = [cid, appid].map(|client| {
+            client.as_ref().and_then(Named::text).map(|client| registered.keep(client))
+        });
     }
 
     /// Whether a claim is there and not `null`: one that the reader knows by itself, or that the
@@ -107,6 +111,14 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     self.claim.set(None);
                 }};
             }
+            macro_rules! string {
+                ($name:literal => $field:ident) => {{
+                    self.claim.set(Some($name));
+                    let string: String = map.next_value()?;
+                    registered.$field = Some(registered.keep(&string));
+                    self.claim.set(None);
+                }};
+            }
             // Whatever its value is, even `null`: the member is there.
             macro_rules! mark {
                 ($field:ident) => {{
@@ -115,22 +127,30 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                 }};
             }
             match seen.insert(name).map_err(A::Error::custom)? {
-                "iss" => claim!("iss" => issuer),
-                "aud" => claim!("aud" => audience),
+                "iss" => string!("iss" => issuer),
+                "aud" => {
+                    self.claim.set(Some("aud"));
+                    let Audiences(all) = map.next_value()?;
+                    let all = all.iter().map(|one| registered.keep(one)).collect();
+                    registered.audience = Some(Pieces::Many(all));
+                    self.claim.set(None);
+                }
                 "exp" => claim!("exp" => expires_at),
                 "nbf" => claim!("nbf" => not_before),
                 "iat" => claim!("iat" => issued_at),
-                "jti" => claim!("jti" => token_id),
-                "client_id" => claim!("client_id" => client_id),
-                "azp" => claim!("azp" => authorized_party),
+                "jti" => string!("jti" => token_id),
+                "client_id" => string!("client_id" => client_id),
+                "azp" => string!("azp" => authorized_party),
                 "sub" => {
                     self.claim.set(Some("sub"));
                     // `null` in tokens for client credentials (rauthy).
-                    registered.subject = map.next_value()?;
+                    let subject: Option<String> = map.next_value()?;
+                    registered.subject = subject.map(|subject| registered.keep(&subject));
                     self.claim.set(None);
                 }
                 "sid" => {
-                    registered.session_id = named(map.next_value()?).into_text();
+                    let session = named(map.next_value()?);
+                    registered.session_id = session.text().map(|session| registered.keep(session));
                     marks.odd_session = registered.session_id.is_none();
                 }
                 "nonce" => mark!(nonce),

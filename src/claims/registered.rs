@@ -1,39 +1,45 @@
+use std::fmt;
+
+use super::piece::{Piece, Pieces};
 use super::{Audience, NumericDate};
 
 /// The claims that RFC 7519 §4.1 registers, and who asked for the token.
 ///
 /// Each is of the JSON type its RFC asks for, or absent. Which of them must be there is up to
 /// [`Validation`](crate::Validation).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Registered {
-    pub(crate) issuer: Option<Box<str>>,
-    pub(crate) subject: Option<Box<str>>,
-    pub(crate) audience: Option<Audience>,
-    pub(crate) expires_at: Option<NumericDate>,
-    pub(crate) not_before: Option<NumericDate>,
-    pub(crate) issued_at: Option<NumericDate>,
-    pub(crate) token_id: Option<Box<str>>,
-    pub(crate) session_id: Option<Box<str>>,
-    pub(crate) client_id: Option<Box<str>>,
-    pub(crate) authorized_party: Option<Box<str>>,
+    /// What all strings are cut from: one allocation, however many there are.
+    text: String,
+    pub(super) issuer: Option<Piece>,
+    pub(super) subject: Option<Piece>,
+    pub(super) audience: Option<Pieces>,
+    pub(super) expires_at: Option<NumericDate>,
+    pub(super) not_before: Option<NumericDate>,
+    pub(super) issued_at: Option<NumericDate>,
+    pub(super) token_id: Option<Piece>,
+    pub(super) session_id: Option<Piece>,
+    pub(super) client_id: Option<Piece>,
+    pub(super) authorized_party: Option<Piece>,
     /// `cid` and `appid`.
-    pub(crate) provider_clients: [Option<Box<str>>; 2],
+    pub(super) provider_clients: [Option<Piece>; 2],
 }
 
 impl Registered {
     /// `iss`: who made the token.
     pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
+        self.get(self.issuer)
     }
 
     /// `sub`: whom the token speaks of. `null` counts as absent, as some providers send it.
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+        self.get(self.subject)
     }
 
     /// `aud`: whom the token is for.
-    pub fn audience(&self) -> Option<&Audience> {
-        self.audience.as_ref()
+    pub fn audience(&self) -> Option<Audience<'_>> {
+        let pieces = self.audience.as_ref()?;
+        Some(Audience::new(&self.text, pieces.as_slice()))
     }
 
     /// `exp`: the moment from which the token is not valid any more.
@@ -53,13 +59,13 @@ impl Registered {
 
     /// `jti`: the name of this one token.
     pub fn token_id(&self) -> Option<&str> {
-        self.token_id.as_deref()
+        self.get(self.token_id)
     }
 
     /// `sid`: the session at the provider that the token belongs to (OpenID Connect Front-Channel
     /// Logout §3). Anything but a string counts as absent.
     pub fn session_id(&self) -> Option<&str> {
-        self.session_id.as_deref()
+        self.get(self.session_id)
     }
 
     /// Who asked for the token: `client_id` (RFC 9068 §2.2), or where a provider sends that instead,
@@ -68,11 +74,65 @@ impl Registered {
         self.clients().next()
     }
 
+    /// `client_id` and nothing that a provider sends instead.
+    pub(crate) fn client_id_itself(&self) -> Option<&str> {
+        self.get(self.client_id)
+    }
+
     /// All names of clients in the token. They may differ.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &str> {
-        [&self.client_id, &self.authorized_party]
+        [self.client_id, self.authorized_party]
             .into_iter()
-            .chain(&self.provider_clients)
-            .filter_map(Option::as_deref)
+            .chain(self.provider_clients)
+            .filter_map(|client| self.get(client))
+    }
+
+    fn get(&self, piece: Option<Piece>) -> Option<&str> {
+        piece.map(|piece| piece.of(&self.text))
+    }
+
+    /// Keeps a string, to be named by one of the fields.
+    pub(super) fn keep(&mut self, string: &str) -> Piece {
+        if self.text.is_empty() {
+            // Those of most tokens.
+            self.text.reserve(string.len().max(192));
+        }
+        let start = self.text.len();
+        self.text.push_str(string);
+        Piece::new(start, self.text.len())
+    }
+}
+
+impl PartialEq for Registered {
+    fn eq(&self, other: &Self) -> bool {
+        let dates = |it: &Self| (it.expires_at, it.not_before, it.issued_at);
+        self.issuer() == other.issuer()
+            && self.subject() == other.subject()
+            && self.audience() == other.audience()
+            && dates(self) == dates(other)
+            && self.token_id() == other.token_id()
+            && self.session_id() == other.session_id()
+            && self.client_id_itself() == other.client_id_itself()
+            && self.get(self.authorized_party) == other.get(other.authorized_party)
+            && self.provider_clients.map(|client| self.get(client))
+                == other.provider_clients.map(|client| other.get(client))
+    }
+}
+
+impl Eq for Registered {}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .field("audience", &self.audience())
+            .field("expires_at", &self.expires_at)
+            .field("not_before", &self.not_before)
+            .field("issued_at", &self.issued_at)
+            .field("token_id", &self.token_id())
+            .field("session_id", &self.session_id())
+            .field("clients", &self.clients().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

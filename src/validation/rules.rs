@@ -180,7 +180,7 @@ impl Validation {
             (Some(audience), _) => audience.iter().any(is_own),
             (None, AudienceRule::Aud) => return Err(missing("aud")),
             (None, AudienceRule::AudOrClientId) => {
-                is_own(claims.client_id.as_deref().ok_or_else(|| missing("client_id"))?)
+                is_own(claims.client_id_itself().ok_or_else(|| missing("client_id"))?)
             }
         };
         if is_for_us { Ok(()) } else { Err(self.wrong_audience(claims)) }
@@ -188,13 +188,13 @@ impl Validation {
 
     #[cold]
     fn wrong_audience(&self, claims: &Registered) -> AuthError {
-        let sent = match (claims.audience(), &claims.client_id) {
+        let sent = match (claims.audience(), claims.client_id_itself()) {
             (Some(audience), _) => {
                 let sent: Vec<&str> = audience.iter().collect();
                 format!("`aud` is [{}]", shown(&sent.join(", ")))
             }
             (None, client) => {
-                format!("`client_id` is \"{}\"", shown(client.as_deref().unwrap_or_default()))
+                format!("`client_id` is \"{}\"", shown(client.unwrap_or_default()))
             }
         };
         let detail = format!("{sent} and holds none of {:?}", self.audiences);

@@ -68,7 +68,7 @@ impl<C> Remembered<C> {
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        let issuer = self.verified.principal().issuer();
+        let issuer = || self.verified.principal().issuer();
         let good = trust.with_same(issuer, self.issuer, |trusted| {
             self.judge_time(time)?;
             self.judge_key(trusted)?;
