@@ -13,16 +13,22 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use aws_lc_rs::hmac;
+use axum::body::Body;
+use axum::extract::Request as AxumRequest;
+use axum::routing::get;
+use axum::{Extension, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
-use tower_bearer::{BearerLayer, KeySet, Principal, Validation, Verifier};
+use tower::util::MapRequestLayer;
+use tower_bearer::{BearerLayer, Claims, KeySet, Principal, Validation, Verifier};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
@@ -33,6 +39,10 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("verify", |subject| verify(uncached(subject), subject)),
     ("flood", |subject| flood(subject)),
     ("layer", |subject| layer(uncached(subject), subject)),
+    ("route_bare", |subject| route(routes(), subject)),
+    ("route_nothing", |subject| route(routes().layer(MapRequestLayer::new(same)), subject)),
+    ("route_arc", |subject| route(with_arc(), subject)),
+    ("route_hit", |subject| route(with_claims(subject), subject)),
 ];
 
 fn main() {
@@ -42,9 +52,10 @@ fn main() {
     let wanted = arguments.next();
     let calls: u32 = arguments.next().map_or(1, |calls| calls.parse().expect("a number"));
     for (kind, make) in KINDS {
-        // What a flood costs beside the signature does not depend on the signature.
-        let signable = |subject: &&Subject| *kind != "flood" || subject.jwk["kty"] == "oct";
-        for subject in subjects.iter().filter(signable) {
+        // What a flood costs beside the signature does not depend on the signature, nor does a route.
+        let one_is_enough = *kind == "flood" || kind.starts_with("route");
+        let counts = |subject: &&Subject| !one_is_enough || subject.jwk["kty"] == "oct";
+        for subject in subjects.iter().filter(counts) {
             let name = format!("{kind}/{}", subject.jwk["alg"].as_str().expect("a name"));
             match &wanted {
                 None => println!("{name}"),
@@ -66,7 +77,7 @@ struct Subject {
     token: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[expect(dead_code, reason = "what counts is that they are read from the token")]
 struct User {
     sub: String,
@@ -149,6 +160,48 @@ impl Service<Request<String>> for Inner {
         let claims = principal.and_then(Principal::claims::<User>);
         assert!(claims.is_some(), "claims for the handler");
         ready(Ok(Response::new(String::new())))
+    }
+}
+
+/// A request to a whole axum router, as `axum::serve` makes it.
+fn route(router: Router, subject: &Subject) -> Case {
+    let mut router: Router = router.with_state(());
+    let field = HeaderValue::try_from(format!("Bearer {}", subject.token)).expect("ASCII");
+    Box::new(move || {
+        let mut request = Request::new(Body::empty());
+        request.headers_mut().insert(AUTHORIZATION, field.clone());
+        let response = now(router.call(black_box(request))).expect("infallible");
+        assert_eq!(black_box(response).status(), 200);
+    })
+}
+
+fn routes() -> Router {
+    Router::new().route("/", get(async || "hello"))
+}
+
+fn same(request: AxumRequest) -> AxumRequest {
+    request
+}
+
+/// What every layer costs that leaves something for the handler.
+fn with_arc() -> Router {
+    let value = Arc::new(User::default());
+    let insert = move |mut request: AxumRequest| {
+        request.extensions_mut().insert(Arc::clone(&value));
+        request
+    };
+    let route = get(async |Extension(user): Extension<Arc<User>>| black_box(user).hello());
+    Router::new().route("/", route).layer(MapRequestLayer::new(insert))
+}
+
+fn with_claims(subject: &Subject) -> Router {
+    let route = get(async |Claims(user): Claims<User>| black_box(user).hello());
+    Router::new().route("/", route).layer(BearerLayer::new(verifier(subject)))
+}
+
+impl User {
+    fn hello(&self) -> &'static str {
+        "hello"
     }
 }
 
