@@ -32,16 +32,17 @@ pub(crate) use reader::Statement;
 use crate::error::AuthError;
 use crate::json::Members;
 
-/// Reads the decoded payload of a token whose signature was good.
+/// Reads the decoded payload of a token whose signature was good into an empty statement.
 ///
 /// What its members are is left in `members`, if it was easy to tell.
 pub(crate) fn read<'t>(
     text: &'t str,
     plan: &ReadPlan,
+    statement: &mut Statement,
     members: &mut Members<'t>,
-) -> Result<Statement, AuthError> {
-    match fast::read(text, plan, members) {
-        Some(statement) => Ok(statement),
-        None => reader::read(text, plan),
+) -> Result<(), AuthError> {
+    if fast::read(text, plan, statement, members).is_none() {
+        *statement = reader::read(text, plan)?;
     }
+    Ok(())
 }

@@ -60,20 +60,21 @@ impl<'t, 'b> Compact<'t, 'b> {
             return Err(Reason::TokenTooLarge.into());
         }
         let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-        // RFC 7516 §9: a JWE has five segments.
         let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
-        let (first, second) = match (dots.next(), dots.next(), dots.count()) {
-            (Some(first), Some(second), 0) => (first, second),
-            (Some(_), Some(_), 2) => return Err(Reason::Encrypted.into()),
-            _ => return Err(malformed("there are not three segments")),
+        let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
+            return Err(malformed("there are not three segments"));
         };
         let (signing_input, signature) = (&token[..second], &token[second + 1..]);
         let (header, payload) = (&signing_input[..first], &signing_input[first + 1..]);
+        // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
+        // token has one spelling. One dot more is foreign too.
+        let start = base64url::room(payload.len());
+        let bytes = buffer.of(start + base64url::room(signature.len()));
+        let length = base64url::decode(signature, &mut bytes[start..])
+            .ok_or_else(|| no_signature(signature))?;
         if payload.is_empty() || signature.is_empty() {
             return Err(malformed("a segment is empty"));
         }
-        // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
-        // token has one spelling.
         let (header, new_header) = if let Some(known) = known.find(header) {
             (known, None)
         } else {
@@ -81,10 +82,6 @@ impl<'t, 'b> Compact<'t, 'b> {
                 .ok_or_else(|| malformed("the header is not base64url without padding"))?;
             (Header::parse(&bytes)?, Some(header))
         };
-        let start = base64url::room(payload.len());
-        let bytes = buffer.of(start + base64url::room(signature.len()));
-        let length = base64url::decode(signature, &mut bytes[start..])
-            .ok_or_else(|| malformed("the signature is not base64url without padding"))?;
         let signature = start..start + length;
         Ok(Self { header, new_header, signing_input, payload, bytes, decoded: None, signature })
     }
@@ -138,6 +135,17 @@ pub(crate) struct Opened<'t, 'b> {
     pub(crate) payload: Payload<'b>,
 }
 
+#[cold]
+fn no_signature(text: &str) -> AuthError {
+    let detail = match memchr::memchr_iter(b'.', text.as_bytes()).count() {
+        0 => "the signature is not base64url without padding",
+        // RFC 7516 §9: a JWE has five segments.
+        2 => return Reason::Encrypted.into(),
+        _ => "there are not three segments",
+    };
+    AuthError::with_detail(Reason::Malformed, detail)
+}
+
 fn decoded(segment: &str) -> Option<Vec<u8>> {
     let mut bytes = vec![0; base64url::room(segment.len())];
     let length = base64url::decode(segment, &mut bytes)?;
@@ -155,12 +163,13 @@ pub(crate) struct Payload<'b>(&'b str);
 
 impl<'b> Payload<'b> {
     /// Reads what every token may say.
-    pub(crate) fn statement(
+    pub(crate) fn read(
         &self,
         plan: &ReadPlan,
+        statement: &mut Statement,
         members: &mut Members<'b>,
-    ) -> Result<Statement, AuthError> {
-        claims::read(self.0, plan, members)
+    ) -> Result<(), AuthError> {
+        claims::read(self.0, plan, statement, members)
     }
 
     /// Reads what the application wants to know.

@@ -14,8 +14,8 @@ use crate::active::Hook;
 use crate::active::StillActive;
 use crate::cache::{Bounds, Cache, CacheStats};
 use crate::challenge::ChallengeConfig;
-use crate::claims::{Layer, NumericDate, Verified};
-use crate::clock::{Clock, Time};
+use crate::claims::{Layer, NumericDate, Span, Statement, Verified};
+use crate::clock::{Clock, LATEST, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
@@ -145,10 +145,11 @@ impl<C> Verifier<C> {
         self
     }
 
-    /// Sets the length up to which a token is read at all. The default is 16 KiB.
+    /// Sets the length up to which a token is read at all. The default is 16 KiB; more than 1 GiB counts
+    /// as 1 GiB.
     #[must_use]
     pub fn with_max_token_bytes(mut self, bytes: usize) -> Self {
-        self.max_token_bytes = bytes;
+        self.max_token_bytes = bytes.min(MOST_BYTES);
         self.with_empty_cache()
     }
 
@@ -209,8 +210,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         };
         match attempt {
             Attempt::Done(result) => result,
-            Attempt::NeedsKeys(token) => self.verify_after_refresh(&token).await,
-            Attempt::NeedsAnswer(verified) => self.ask_if_active(verified).await,
+            // On the heap: otherwise they would be moved about with every future that asks for nothing.
+            Attempt::NeedsKeys(token) => Box::pin(self.verify_after_refresh(&token)).await,
+            Attempt::NeedsAnswer(verified) => Box::pin(self.ask_if_active(verified)).await,
         }
     }
 
@@ -311,8 +313,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
         let mut members = Members::new();
-        let statement = payload.statement(rules.plan(), &mut members)?;
-        let now = NumericDate::from(self.time.now());
+        let mut statement = Statement::default();
+        payload.read(rules.plan(), &mut statement, &mut members)?;
+        let span = rules.span(&statement.registered);
+        let now = self.now_within(span);
         rules.check(self.kind, &statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
@@ -323,11 +327,18 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             self.headers.learn(segment, verified.principal().header());
         }
         if let Some(cache) = &self.cache {
-            let span = rules.span(verified.principal().registered());
             let remembered = Remembered::new(verified.clone(), trusted, key, span, epochs);
             cache.insert(token.as_bytes(), remembered, span.end(), now);
         }
         Ok(verified)
+    }
+
+    /// What time it is: exactly when it matters, and about when dates are good before and after that.
+    fn now_within(&self, span: Span) -> NumericDate {
+        match self.time.about_now() {
+            Some(about) if span.surely_contains(about, LATEST) => NumericDate::from_seconds(about),
+            _ => self.time.now().into(),
+        }
     }
 
     fn epochs(&self, trusted: &Trusted) -> Epochs {
@@ -373,4 +384,6 @@ impl<C> fmt::Debug for Verifier<C> {
 
 /// Bytes that are decoded of most tokens.
 const USUAL: usize = 1280;
+/// Where in a token something lies takes 32 bits.
+const MOST_BYTES: usize = 1 << 30;
 pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;

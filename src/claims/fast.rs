@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use arrayvec::ArrayVec;
+
 use super::events::Events;
 use super::grants::Grants;
 use super::marks::Named;
@@ -12,20 +14,20 @@ use super::reader::Statement;
 use super::{NumericDate, ReadPlan, Registered};
 use crate::json::{MAX_DEPTH, Members, Scanner};
 
-/// What [`super::reader`] would read, or `None`: then it must be asked, also why a payload is refused.
+/// Reads into an empty statement what [`super::reader`] would read, or says `None`: then that must be
+/// asked, also why a payload is refused.
 pub(super) fn read<'t>(
     text: &'t str,
     plan: &ReadPlan,
+    statement: &mut Statement,
     members: &mut Members<'t>,
-) -> Option<Statement> {
+) -> Option<()> {
     let mut scanner = Scanner::new(text);
     scanner.take(b'{')?;
-    let mut statement = Statement::default();
     let mut known = 0_u32;
     let mut is_first = true;
     while scanner.goes_on(b'}', &mut is_first)? {
         let name = scanner.name()?;
-        scanner.peek()?;
         let value = scanner.clone();
         if let Some(claim) = Claim::from_name(name) {
             let bit = 1 << claim as u32;
@@ -33,7 +35,7 @@ pub(super) fn read<'t>(
                 return None;
             }
             known |= bit;
-            read_claim(claim, &mut scanner, &mut statement)?;
+            read_claim(claim, &mut scanner, statement)?;
         } else if members.has(name) {
             return None;
         } else if let Some(node) = plan.root().child(name) {
@@ -52,7 +54,7 @@ pub(super) fn read<'t>(
     }
     members.complete();
     statement.name_provider_clients();
-    Some(statement)
+    Some(())
 }
 
 fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement) -> Option<()> {
@@ -69,8 +71,7 @@ fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement
         Claim::Nbf => registered.not_before = Some(date(scanner)?),
         Claim::Iat => registered.issued_at = Some(date(scanner)?),
         Claim::Sid => {
-            let session = named(scanner)?;
-            registered.session_id = session.text().map(|session| registered.keep(session));
+            registered.session_id = named(scanner, registered)?.piece();
             marks.odd_session = registered.session_id.is_none();
         }
         Claim::Nonce => marks.nonce = skip(scanner)?,
@@ -78,11 +79,11 @@ fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement
         Claim::CHash => marks.c_hash = skip(scanner)?,
         Claim::Cnf => marks.cnf = skip(scanner)?,
         Claim::Events => marks.events = Some(Events::read(scanner.skip(BELOW)?)),
-        Claim::Typ => marks.typ = Some(named(scanner)?),
-        Claim::TokenUse => marks.token_use = Some(named(scanner)?),
-        Claim::Cid => marks.cid = Some(named(scanner)?),
-        Claim::Appid => marks.appid = Some(named(scanner)?),
-        Claim::Idtyp => marks.idtyp = Some(named(scanner)?),
+        Claim::Typ => marks.typ = Some(named(scanner, registered)?),
+        Claim::TokenUse => marks.token_use = Some(named(scanner, registered)?),
+        Claim::Cid => marks.cid = Some(named(scanner, registered)?),
+        Claim::Appid => marks.appid = Some(named(scanner, registered)?),
+        Claim::Idtyp => marks.idtyp = Some(named(scanner, registered)?),
     }
     Some(())
 }
@@ -110,17 +111,15 @@ fn audience(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Pi
 }
 
 fn date(scanner: &mut Scanner<'_>) -> Option<NumericDate> {
-    let mut whole = scanner.clone();
-    if let Some(seconds) = whole.integer() {
-        *scanner = whole;
-        return Some(NumericDate::from_seconds(seconds));
+    match scanner.integer() {
+        Some(seconds) => Some(NumericDate::from_seconds(seconds)),
+        None => serde_json::from_str(scanner.number()).ok(),
     }
-    serde_json::from_str(scanner.number()?).ok()
 }
 
-fn named(scanner: &mut Scanner<'_>) -> Option<Named> {
+fn named(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Named> {
     if scanner.peek()? == b'"' {
-        return Some(Named::Text(scanner.text()?.into()));
+        return kept(scanner, registered).map(Named::Text);
     }
     scanner.skip(BELOW).map(|_| Named::Other)
 }
@@ -175,20 +174,12 @@ impl Place<'_> {
 
 /// The names of the members of one object, each of which may come once.
 #[derive(Default)]
-struct Names<'t> {
-    names: [&'t str; 24],
-    count: usize,
-}
+struct Names<'t>(ArrayVec<&'t str, 24>);
 
 impl<'t> Names<'t> {
     /// `None` when it was there before, or when there are too many.
     fn insert(&mut self, name: &'t str) -> Option<()> {
-        if self.names[..self.count].contains(&name) {
-            return None;
-        }
-        *self.names.get_mut(self.count)? = name;
-        self.count += 1;
-        Some(())
+        if self.0.contains(&name) { None } else { self.0.try_push(name).ok() }
     }
 }
 

@@ -1,4 +1,5 @@
 use super::Events;
+use super::piece::Piece;
 
 /// Claims that tell kinds of JWT apart (RFC 8725bis §3.12), and the names providers give to clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,17 +30,18 @@ pub(crate) struct Marks {
 }
 
 /// The value of a claim that names a kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    Text(Box<str>),
+    /// Kept with the [registered claims](super::Registered).
+    Text(Piece),
     /// Something that is no string, and so names nothing.
     Other,
 }
 
 impl Named {
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub(super) fn piece(self) -> Option<Piece> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(piece) => Some(piece),
             Self::Other => None,
         }
     }

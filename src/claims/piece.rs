@@ -1,8 +1,11 @@
+use std::num::NonZeroU32;
+
 /// Where a string lies in a longer text.
-#[derive(Clone, Copy)]
-pub(super) struct Piece {
-    start: usize,
-    end: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    start: u32,
+    /// One more than where it ends: so a piece that is not there takes no more room than one that is.
+    behind: NonZeroU32,
 }
 
 /// One or several strings.
@@ -14,12 +17,16 @@ pub(super) enum Pieces {
 }
 
 impl Piece {
+    /// What lies beyond the 4 GiB that no token may have is an empty piece.
     pub(super) fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
+        match (u32::try_from(start), u32::try_from(end)) {
+            (Ok(start), Ok(end)) => Self { start, behind: NonZeroU32::MIN.saturating_add(end) },
+            _ => Self { start: 0, behind: NonZeroU32::MIN },
+        }
     }
 
     pub(super) fn of(self, text: &str) -> &str {
-        &text[self.start..self.end]
+        &text[self.start as usize..self.behind.get() as usize - 1]
     }
 }
 
@@ -29,5 +36,22 @@ impl Pieces {
             Self::One(one) => std::slice::from_ref(one),
             Self::Many(many) => many,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn piece_is_what_lies_between_its_ends() {
+        assert_eq!(Piece::new(0, 0).of("abc"), "");
+        assert_eq!(Piece::new(1, 3).of("abc"), "bc");
+        assert_eq!(size_of::<Option<Piece>>(), size_of::<Piece>());
+    }
+
+    #[test]
+    fn piece_that_lies_too_far_is_empty() {
+        assert_eq!(Piece::new(0, u32::MAX as usize + 1).of("abc"), "");
     }
 }

@@ -3,7 +3,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::marks::Named;
 use super::reader::Statement;
 use super::{Grants, Registered};
 use crate::challenge::ChallengeConfig;
@@ -45,7 +44,8 @@ pub enum Speaker {
 }
 
 impl Speaker {
-    fn of(Statement { registered, marks, .. }: &Statement) -> Self {
+    fn of(statement: &Statement) -> Self {
+        let Statement { registered, marks, .. } = statement;
         let is_client = match (registered.subject(), registered.client_id()) {
             (None, _) => true,
             (Some(subject), Some(client)) => {
@@ -53,12 +53,13 @@ impl Speaker {
             }
             (Some(_), None) => false,
         };
-        let is_app = marks.idtyp.as_ref().and_then(Named::text) == Some("app");
+        let is_app = statement.text_of(marks.idtyp) == Some("app");
         if is_client || is_app { Self::Client } else { Self::User }
     }
 }
 
 impl Principal {
+    #[inline]
     pub(super) fn new<C: Send + Sync + 'static>(
         header: Header,
         statement: Statement,

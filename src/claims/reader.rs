@@ -28,10 +28,13 @@ pub(crate) struct Statement {
 impl Statement {
     /// Takes the names that providers give to clients for what they are.
     pub(super) fn name_provider_clients(&mut self) {
-        let Self { registered, marks: Marks { cid, appid, .. }, .. } = self;
-        registered.provider_clients = [cid, appid].map(|client| {
-            client.as_ref().and_then(Named::text).map(|client| registered.keep(client))
-        });
+        let Marks { cid, appid, .. } = self.marks;
+        self.registered.provider_clients = [cid, appid].map(|client| client.and_then(Named::piece));
+    }
+
+    /// What one of the marks says, if it is a string.
+    pub(crate) fn text_of(&self, mark: Option<Named>) -> Option<&str> {
+        self.registered.get(mark.and_then(Named::piece))
     }
 
     /// Whether a claim is there and not `null`: one that the reader knows by itself, or that the
@@ -149,8 +152,7 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     self.claim.set(None);
                 }
                 "sid" => {
-                    let session = named(map.next_value()?);
-                    registered.session_id = session.text().map(|session| registered.keep(session));
+                    registered.session_id = named(map.next_value()?, &mut registered).piece();
                     marks.odd_session = registered.session_id.is_none();
                 }
                 "nonce" => mark!(nonce),
@@ -160,11 +162,11 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     marks.events = Some(Events::read(map.next_value::<&RawValue>()?.get()));
                 }
                 "cnf" => mark!(cnf),
-                "typ" => marks.typ = Some(named(map.next_value()?)),
-                "token_use" => marks.token_use = Some(named(map.next_value()?)),
-                "cid" => marks.cid = Some(named(map.next_value()?)),
-                "appid" => marks.appid = Some(named(map.next_value()?)),
-                "idtyp" => marks.idtyp = Some(named(map.next_value()?)),
+                "typ" => marks.typ = Some(named(map.next_value()?, &mut registered)),
+                "token_use" => marks.token_use = Some(named(map.next_value()?, &mut registered)),
+                "cid" => marks.cid = Some(named(map.next_value()?, &mut registered)),
+                "appid" => marks.appid = Some(named(map.next_value()?, &mut registered)),
+                "idtyp" => marks.idtyp = Some(named(map.next_value()?, &mut registered)),
                 name => match self.plan.child(name) {
                     Some(node) => {
                         let place = Place { node, grants: &mut grants, entry: false };
@@ -266,8 +268,9 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 }
 
-fn named(value: &RawValue) -> Named {
-    serde_json::from_str(value.get()).map_or(Named::Other, Named::Text)
+fn named(value: &RawValue, registered: &mut Registered) -> Named {
+    let text: Result<String, _> = serde_json::from_str(value.get());
+    text.map_or(Named::Other, |text| Named::Text(registered.keep(&text)))
 }
 
 /// Of one object. An issuer has signed what is read here.

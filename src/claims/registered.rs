@@ -87,7 +87,7 @@ impl Registered {
             .filter_map(|client| self.get(client))
     }
 
-    fn get(&self, piece: Option<Piece>) -> Option<&str> {
+    pub(super) fn get(&self, piece: Option<Piece>) -> Option<&str> {
         piece.map(|piece| piece.of(&self.text))
     }
 

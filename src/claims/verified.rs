@@ -43,6 +43,7 @@ impl<C: 'static> Verified<C> {
 }
 
 impl<C: Send + Sync + 'static> Verified<C> {
+    #[inline]
     pub(crate) fn new(header: Header, statement: Statement, claims: C, layer: Layer) -> Self {
         let principal = Principal::new(header, statement, Arc::new(claims), layer);
         Self { principal, claims: PhantomData }

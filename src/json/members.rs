@@ -2,6 +2,7 @@
 
 mod part;
 
+use arrayvec::ArrayVec;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;
@@ -12,8 +13,7 @@ use self::part::{ANOTHER_WAY, Name, PRIVATE, Value, refuse};
 ///
 /// Whoever puts them in has found them valid, without escapes in a name, and each name once.
 pub(crate) struct Members<'t> {
-    list: [(&'t str, &'t str); MOST],
-    count: usize,
+    list: ArrayVec<(&'t str, &'t str), MOST>,
     is_whole: bool,
 }
 
@@ -22,22 +22,16 @@ const MOST: usize = 32;
 
 impl<'t> Members<'t> {
     pub(crate) fn new() -> Self {
-        Self { list: [("", ""); MOST], count: 0, is_whole: false }
-    }
-
-    fn all(&self) -> &[(&'t str, &'t str)] {
-        &self.list[..self.count]
+        Self { list: ArrayVec::new(), is_whole: false }
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.all().iter().any(|(one, _)| *one == name)
+        self.list.iter().any(|(one, _)| *one == name)
     }
 
     /// `None` when there are too many.
     pub(crate) fn push(&mut self, name: &'t str, value: &'t str) -> Option<()> {
-        *self.list.get_mut(self.count)? = (name, value);
-        self.count += 1;
-        Some(())
+        self.list.try_push((name, value)).ok()
     }
 
     /// Says that no member is missing; until then nothing is read.
@@ -54,7 +48,7 @@ impl<'t> Members<'t> {
         if !self.is_whole {
             return None;
         }
-        T::deserialize(Object(self.all())).ok()
+        T::deserialize(Object(&self.list)).ok()
     }
 }
 

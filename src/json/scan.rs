@@ -8,6 +8,9 @@ use serde::de::IgnoredAny;
 ///
 /// `None` says "ask serde_json" and never "wrong": what is good for the scanner is good for serde_json
 /// and means the same, and what is wrong, and why, serde_json finds out.
+///
+/// It always stands where a token begins, or at the end: whoever takes a token takes the whitespace behind
+/// it too, so that it is looked for once.
 #[derive(Clone, Debug)]
 pub(crate) struct Scanner<'t> {
     text: &'t str,
@@ -16,36 +19,37 @@ pub(crate) struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
+        let mut scanner = Self { text, at: 0 };
+        scanner.go_to(0);
+        scanner
     }
 
     /// The byte with which the next token begins.
-    pub(crate) fn peek(&mut self) -> Option<u8> {
-        loop {
-            let byte = self.byte()?;
-            if byte > b' ' {
-                return Some(byte);
-            }
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return None;
-            }
-            self.at += 1;
-        }
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
     }
 
     /// Takes this byte, which must be the next token.
     pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
+        (self.peek()? == byte).then(|| self.go_to(self.at + 1))
     }
 
-    /// Whether nothing but whitespace is left.
-    pub(crate) fn is_at_end(&mut self) -> bool {
-        self.peek().is_none() && self.at == self.text.len()
+    /// Whether nothing is left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
     }
 
-    /// What lies between here and where another stands.
+    /// What lies between here and where another stands, without the whitespace at its end.
     pub(crate) fn up_to(&self, other: &Self) -> Option<&'t str> {
-        self.text.get(self.at..other.at)
+        self.text.get(self.at..other.at).map(str::trim_ascii_end)
+    }
+
+    /// Goes to where a token has ended, and on to the next.
+    fn go_to(&mut self, end: usize) {
+        self.at = end;
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
     }
 
     /// The name of a member and the colon behind it.
@@ -64,44 +68,38 @@ impl<'t> Scanner<'t> {
         } else {
             match self.peek()? {
                 b',' => {
-                    self.at += 1;
+                    self.go_to(self.at + 1);
                     return Some(true);
                 }
                 byte if byte != end => return None,
                 _ => {}
             }
         }
-        self.at += 1;
+        self.go_to(self.at + 1);
         Some(false)
     }
 
     /// A string without escapes.
     pub(crate) fn string(&mut self) -> Option<&'t str> {
-        self.take(b'"')?;
-        let start = self.at;
-        self.find_special();
-        let string = self.text.get(start..self.at);
-        if self.byte()? != b'"' {
+        let start = self.after(b'"')?;
+        let end = self.special(start)?;
+        if self.text.as_bytes()[end] != b'"' {
             return None;
         }
-        self.at += 1;
-        string
+        self.go_to(end + 1);
+        self.text.get(start..end)
     }
 
     /// A string, with or without escapes.
     pub(crate) fn text(&mut self) -> Option<Cow<'t, str>> {
-        self.peek()?;
-        let start = self.at;
         if let Some(string) = self.string() {
             return Some(Cow::Borrowed(string));
         }
-        self.at = start;
         serde_json::from_str(self.escaped()?).ok().map(Cow::Owned)
     }
 
     /// An integer of at most 18 digits.
     pub(crate) fn integer(&mut self) -> Option<i64> {
-        self.peek()?;
         let rest = self.text.as_bytes().get(self.at..)?;
         let mut value = 0;
         let mut digits = 0;
@@ -116,63 +114,56 @@ impl<'t> Scanner<'t> {
             }
             value = value * 10 + i64::from(digit);
         }
-        self.at += digits;
         let is_whole = !matches!(rest.get(digits), None | Some(b'.' | b'e' | b'E'));
         let is_spelt_once = !matches!(rest[..digits], [] | [b'0', _, ..]);
-        (is_whole && is_spelt_once).then_some(value)
+        (is_whole && is_spelt_once).then(|| {
+            self.go_to(self.at + digits);
+            value
+        })
     }
 
     /// A string with escapes, with its quotation marks.
     fn escaped(&mut self) -> Option<&'t str> {
-        let start = self.at;
-        self.take(b'"')?;
+        let mut at = self.after(b'"')?;
         loop {
-            self.find_special();
-            match self.byte()? {
-                b'\\' => self.at += 2,
+            at = self.special(at)?;
+            match self.text.as_bytes()[at] {
+                b'\\' => at += 2,
                 b'"' => break,
                 _ => return None,
             }
         }
-        self.at += 1;
-        self.text.get(start..self.at)
-    }
-
-    /// What a number may be written with.
-    fn digits(&mut self) -> &'t str {
-        let start = self.at;
-        while let Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') = self.byte() {
-            self.at += 1;
-        }
-        self.text.get(start..self.at).unwrap_or_default()
+        let string = self.text.get(self.at..=at);
+        self.go_to(at + 1);
+        string
     }
 
     /// A number as it is written, which may be anything that looks like one.
-    pub(crate) fn number(&mut self) -> Option<&'t str> {
-        self.peek()?;
-        Some(self.digits())
+    pub(crate) fn number(&mut self) -> &'t str {
+        let rest = &self.text[self.at..];
+        let is_other = |c| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E');
+        let number = &rest[..rest.find(is_other).unwrap_or(rest.len())];
+        self.go_to(self.at + number.len());
+        number
     }
 
     /// Passes over a value of any kind that lies at most so much deeper, and gives it as it is written.
     pub(crate) fn skip(&mut self, deeper: usize) -> Option<&'t str> {
-        self.peek()?;
-        let start = self.at;
+        let start = self.clone();
         self.pass(deeper)?;
-        self.text.get(start..self.at)
+        start.up_to(self)
     }
 
     fn pass(&mut self, deeper: usize) -> Option<()> {
         match self.peek()? {
             b'"' => {
-                let start = self.at;
                 if self.string().is_none() {
-                    self.at = start;
                     is_json(self.escaped()?)?;
                 }
             }
             b'{' => {
                 let deeper = deeper.checked_sub(1)?;
-                self.at += 1;
+                self.go_to(self.at + 1);
                 let mut is_first = true;
                 while self.goes_on(b'}', &mut is_first)? {
                     self.name()?;
@@ -181,7 +172,7 @@ impl<'t> Scanner<'t> {
             }
             b'[' => {
                 let deeper = deeper.checked_sub(1)?;
-                self.at += 1;
+                self.go_to(self.at + 1);
                 let mut is_first = true;
                 while self.goes_on(b']', &mut is_first)? {
                     self.pass(deeper)?;
@@ -191,10 +182,8 @@ impl<'t> Scanner<'t> {
             b'f' => self.word("false")?,
             b'n' => self.word("null")?,
             _ => {
-                let start = self.at;
                 if self.integer().is_none() {
-                    self.at = start;
-                    is_json(self.digits())?;
+                    is_json(self.number())?;
                 }
             }
         }
@@ -203,20 +192,20 @@ impl<'t> Scanner<'t> {
 
     /// Takes `true`, `false` or `null`.
     pub(crate) fn word(&mut self, word: &str) -> Option<()> {
-        self.peek()?;
         let rest = self.text.as_bytes().get(self.at..)?;
-        rest.starts_with(word.as_bytes()).then(|| self.at += word.len())
+        rest.starts_with(word.as_bytes()).then(|| self.go_to(self.at + word.len()))
     }
 
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    /// Where it goes on behind this byte, if that comes next; inside of a string, as it were.
+    fn after(&self, byte: u8) -> Option<usize> {
+        (self.peek()? == byte).then_some(self.at + 1)
     }
 
-    /// Goes on to the next quotation mark, backslash or control character.
-    fn find_special(&mut self) {
+    /// Where the next quotation mark, backslash or control character is.
+    fn special(&self, start: usize) -> Option<usize> {
         const ONES: u64 = u64::MAX / 0xff;
         const TOPS: u64 = ONES << 7;
-        let Some(mut rest) = self.text.as_bytes().get(self.at..) else { return };
+        let mut rest = self.text.as_bytes().get(start..)?;
         while let Some((eight, after)) = rest.split_first_chunk::<8>() {
             let eight = u64::from_le_bytes(*eight);
             // Seven-bit bytes that are less than this: the top bit is set. Above the first it may err.
@@ -226,14 +215,13 @@ impl<'t> Scanner<'t> {
             let backslash = below(eight ^ (ONES * u64::from(b'\\')), 1);
             let special = (control_or_quote | backslash) & !eight & TOPS;
             if special != 0 {
-                self.at = self.text.len() - rest.len() + special.trailing_zeros() as usize / 8;
-                return;
+                let ahead = special.trailing_zeros() as usize / 8;
+                return Some(self.text.len() - rest.len() + ahead);
             }
             rest = after;
         }
         let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-        let plain = rest.iter().position(is_special).unwrap_or(rest.len());
-        self.at = self.text.len() - rest.len() + plain;
+        rest.iter().position(is_special).map(|ahead| self.text.len() - rest.len() + ahead)
     }
 }
 
@@ -254,11 +242,10 @@ mod tests {
                 for before in 0..20 {
                     let text = format!("{}{one}{filler}\"\\\u{0}", filler.repeat(before));
                     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-                    let mut scanner = Scanner::new(&text);
 
-                    scanner.find_special();
+                    let found = Scanner::new(&text).special(0);
 
-                    assert_eq!(Some(scanner.at), text.bytes().position(|byte| is_special(&byte)));
+                    assert_eq!(found, text.bytes().position(|byte| is_special(&byte)));
                 }
             }
         }

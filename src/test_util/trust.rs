@@ -13,7 +13,7 @@ use tower_layer::Layer;
 pub use service::{DangerouslyTrusting, DangerouslyTrustingFuture};
 
 use crate::challenge::{ChallengeConfig, Realm};
-use crate::claims::{self, Verified};
+use crate::claims::{self, Statement, Verified};
 use crate::error::AuthError;
 use crate::jose::Header;
 use crate::json::Members;
@@ -197,7 +197,8 @@ where
     let refused = |error: AuthError| -> ! {
         panic!("claims that no token could have: {}", error.detail().unwrap_or_default())
     };
-    let statement = claims::read(&text, rules.plan(), &mut Members::new())
+    let mut statement = Statement::default();
+    claims::read(&text, rules.plan(), &mut statement, &mut Members::new())
         .unwrap_or_else(|error| refused(error));
     let claims = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())

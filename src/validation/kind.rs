@@ -1,6 +1,6 @@
 //! Access tokens, and nothing that merely looks like one.
 
-use crate::claims::{Marks, Named, ReadPlan, Statement};
+use crate::claims::{ReadPlan, Statement};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 
@@ -70,13 +70,13 @@ impl KindRules {
         if self.any_kind {
             return Ok(());
         }
-        if let Some(mark) = self.mark_of_another_kind(marks) {
+        if let Some(mark) = self.mark_of_another_kind(statement) {
             return Err(AuthError::with_detail(
                 Reason::WrongTokenType,
                 format!("{mark} marks another kind of token than an access token"),
             ));
         }
-        let typ = marks.typ.as_ref().and_then(Named::text);
+        let typ = statement.text_of(marks.typ);
         let is_access = typ == Some("Bearer") || typ == Some("DPoP") && marks.cnf;
         if self.bearer_typ_needed && !is_access {
             return Err(other_kind("the claim `typ` is not Bearer"));
@@ -90,12 +90,13 @@ impl KindRules {
         Ok(())
     }
 
-    fn mark_of_another_kind(self, marks: &Marks) -> Option<&'static str> {
-        let typ = marks.typ.as_ref().and_then(Named::text);
+    fn mark_of_another_kind(self, statement: &Statement) -> Option<&'static str> {
+        let marks = &statement.marks;
+        let typ = statement.text_of(marks.typ);
         let other_typ =
             typ.is_some_and(|typ| OTHER_KINDS.iter().any(|other| other.eq_ignore_ascii_case(typ)));
         let other_use =
-            marks.token_use.as_ref().is_some_and(|token_use| token_use.text() != Some("access"));
+            marks.token_use.is_some() && statement.text_of(marks.token_use) != Some("access");
         [
             (marks.nonce && !self.nonce_is_usual, "`nonce`"),
             (marks.at_hash, "`at_hash`"),

@@ -1,7 +1,7 @@
 //! Logout tokens, and nothing that merely looks like one.
 
 use super::kind::{other_kind, plain};
-use crate::claims::{Events, Marks, Named, Statement};
+use crate::claims::{Events, Named, Statement};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 
@@ -19,7 +19,8 @@ pub(super) fn check_header(header: &Header, untyped: bool) -> Result<(), AuthErr
 }
 
 /// Checks what tells a logout token from all others.
-pub(super) fn check(marks: &Marks) -> Result<(), AuthError> {
+pub(super) fn check(statement: &Statement) -> Result<(), AuthError> {
+    let marks = &statement.marks;
     if marks.events != Some(Events::Logout) {
         return Err(other_kind("`events` holds no back-channel logout"));
     }
@@ -27,11 +28,11 @@ pub(super) fn check(marks: &Marks) -> Result<(), AuthError> {
     if marks.nonce {
         return Err(other_kind("`nonce` marks another kind of token than a logout token"));
     }
-    let says = |claim: &Option<Named>, kinds: &[&str]| {
-        let text = claim.as_ref().and_then(Named::text);
+    let says = |claim: Option<Named>, kinds: &[&str]| {
+        let text = statement.text_of(claim);
         text.is_some_and(|text| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(text)))
     };
-    if says(&marks.typ, &OTHER_KINDS) || says(&marks.token_use, &["access", "id"]) {
+    if says(marks.typ, &OTHER_KINDS) || says(marks.token_use, &["access", "id"]) {
         return Err(other_kind("the claim `typ` or `token_use` names another kind of token"));
     }
     Ok(())

@@ -141,7 +141,7 @@ impl Rules {
             }
             // `required` and the like are about access tokens, and a logout token is always for us.
             Kind::Logout { .. } => {
-                logout::check(&statement.marks)?;
+                logout::check(statement)?;
                 validation.check_parties(claims, AudienceRule::Aud)?;
                 validation.check_expiry(claims, now)?;
                 validation.check_beginning(claims, now)?;
@@ -279,7 +279,9 @@ mod tests {
             let written = ["exp", "nbf", "iat"].iter().zip(&dates);
             let written = written.filter_map(|(name, date)| Some(format!("{name:?}:{}", date.as_ref()?)));
             let text = format!("{{{}}}", written.collect::<Vec<_>>().join(","));
-            let claims = claims::read(&text, rules.plan(), &mut Members::new()).unwrap().registered;
+            let mut statement = Statement::default();
+            claims::read(&text, rules.plan(), &mut statement, &mut Members::new()).unwrap();
+            let claims = statement.registered;
             let now: NumericDate = serde_json::from_str(&now).unwrap();
 
             let span = rules.span(&claims);
