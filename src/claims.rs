@@ -12,13 +12,14 @@ mod plan;
 mod principal;
 mod reader;
 mod registered;
+mod statement;
 mod verified;
 
 pub use audience::Audience;
 pub use date::NumericDate;
 pub(crate) use date::Span;
 pub use grants::Grants;
-pub(crate) use principal::Layer;
+pub(crate) use principal::{Draft, Layer};
 pub use principal::{Principal, Speaker};
 pub use registered::Registered;
 pub use verified::Verified;
@@ -27,7 +28,7 @@ pub(crate) use events::Events;
 pub(crate) use issuer::unverified_issuer;
 pub(crate) use marks::{Marks, Named};
 pub(crate) use plan::ReadPlan;
-pub(crate) use reader::Statement;
+pub(crate) use statement::Statement;
 
 use crate::error::AuthError;
 use crate::json::Members;

@@ -14,7 +14,7 @@ use crate::active::Hook;
 use crate::active::StillActive;
 use crate::cache::{Bounds, Cache, CacheStats};
 use crate::challenge::ChallengeConfig;
-use crate::claims::{Layer, NumericDate, Span, Statement, Verified};
+use crate::claims::{Draft, Layer, NumericDate, Span, Verified};
 use crate::clock::{Clock, LATEST, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
@@ -313,16 +313,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
         let mut members = Members::new();
-        let mut statement = Statement::default();
-        payload.read(rules.plan(), &mut statement, &mut members)?;
+        let mut draft = Draft::<C>::new(header, self.layer.clone());
+        let statement = draft.statement();
+        payload.read(rules.plan(), statement, &mut members)?;
         let span = rules.span(&statement.registered);
         let now = self.now_within(span);
-        rules.check(self.kind, &statement, now)?;
+        rules.check(self.kind, statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
-        let verified: Verified<C> =
-            Verified::new(header, statement, payload.claims(&members)?, self.layer.clone());
+        let verified = Verified::new(draft, payload.claims(&members)?);
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }

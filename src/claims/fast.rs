@@ -6,11 +6,10 @@ mod tests;
 use arrayvec::ArrayVec;
 
 use super::events::Events;
-use super::grants::Grants;
 use super::marks::Named;
 use super::piece::{Piece, Pieces};
 use super::plan::Node;
-use super::reader::Statement;
+use super::statement::Statement;
 use super::{NumericDate, ReadPlan, Registered};
 use crate::json::{MAX_DEPTH, Members, Scanner};
 
@@ -40,7 +39,7 @@ pub(super) fn read<'t>(
             return None;
         } else if let Some(node) = plan.root().child(name) {
             let place = Place { node, entry: false, deeper: BELOW };
-            let is_there = place.read(&mut scanner, &mut statement.grants)?;
+            let is_there = place.read(&mut scanner, statement)?;
             if let (true, Some(bit)) = (is_there, node.watched) {
                 statement.watched |= 1 << bit;
             }
@@ -134,18 +133,18 @@ struct Place<'p> {
 
 impl Place<'_> {
     /// Whether there is something: anything but `null`.
-    fn read(&self, scanner: &mut Scanner<'_>, grants: &mut Grants) -> Option<bool> {
+    fn read(&self, scanner: &mut Scanner<'_>, statement: &mut Statement) -> Option<bool> {
         let Self { node, entry, deeper } = *self;
         let below = |node, entry| Some(Place { node, entry, deeper: deeper.checked_sub(1)? });
         let mut is_first = true;
         match scanner.peek()? {
-            b'"' if entry => grants.add(node.kinds, &scanner.text()?),
-            b'"' => grants.add_list(node.kinds, &scanner.text()?),
+            b'"' if entry => statement.grant(node.kinds, &scanner.text()?),
+            b'"' => statement.grant_list(node.kinds, &scanner.text()?),
             b'[' if !entry && node.kinds.any() => {
                 let place = below(node, true)?;
                 scanner.take(b'[')?;
                 while scanner.goes_on(b']', &mut is_first)? {
-                    place.read(scanner, grants)?;
+                    place.read(scanner, statement)?;
                 }
             }
             b'{' if !entry && node.has_children() => {
@@ -155,7 +154,7 @@ impl Place<'_> {
                     let name = scanner.name()?;
                     seen.insert(name)?;
                     match node.child(name) {
-                        Some(node) => _ = below(node, false)?.read(scanner, grants)?,
+                        Some(node) => _ = below(node, false)?.read(scanner, statement)?,
                         None => _ = scanner.skip(deeper.checked_sub(1)?)?,
                     }
                 }

@@ -1,4 +1,9 @@
 use std::fmt;
+use std::ops::Range;
+
+use arrayvec::ArrayVec;
+
+use super::piece::Piece;
 
 /// The roles and scopes a token grants.
 ///
@@ -6,99 +11,80 @@ use std::fmt;
 /// [`Validation::with_roles_at`](crate::Validation::with_roles_at) and
 /// [`Validation::with_scopes_at`](crate::Validation::with_scopes_at). Both are compared to the
 /// letter.
-#[derive(Clone, Default)]
-pub struct Grants {
-    // One allocation for the dozen that a token may grant, and one more where it grants more.
-    text: String,
-    few: [Entry; FEW],
-    count: usize,
-    more: Vec<Entry>,
+#[derive(Clone, Copy)]
+pub struct Grants<'a> {
+    text: &'a str,
+    list: &'a GrantList,
 }
 
-const FEW: usize = 12;
+impl<'a> Grants<'a> {
+    pub(super) fn new(text: &'a str, list: &'a GrantList) -> Self {
+        Self { text, list }
+    }
 
-#[derive(Clone, Copy, Default)]
-struct Entry {
-    /// Where it ends in the text; it begins where the one before it ends.
-    end: u32,
-    kinds: Kinds,
-}
-
-impl Grants {
     /// Whether the role is granted.
-    pub fn has_role(&self, role: &str) -> bool {
+    pub fn has_role(self, role: &str) -> bool {
         self.roles().any(|one| one == role)
     }
 
     /// Whether the scope is granted.
-    pub fn has_scope(&self, scope: &str) -> bool {
+    pub fn has_scope(self, scope: &str) -> bool {
         self.scopes().any(|one| one == scope)
     }
 
     /// The roles in the order of the token.
-    pub fn roles(&self) -> impl Iterator<Item = &str> {
+    pub fn roles(self) -> impl Iterator<Item = &'a str> {
         self.of(|kinds| kinds.roles)
     }
 
     /// The scopes in the order of the token.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+    pub fn scopes(self) -> impl Iterator<Item = &'a str> {
         self.of(|kinds| kinds.scopes)
     }
 
-    fn of(&self, is_wanted: impl Fn(Kinds) -> bool) -> impl Iterator<Item = &str> {
-        let mut start = 0;
-        self.few[..self.count].iter().chain(&self.more).filter_map(move |entry| {
-            let end = entry.end as usize;
-            let text = std::mem::replace(&mut start, end)..end;
-            is_wanted(entry.kinds).then(|| &self.text[text])
-        })
+    fn of(self, is_wanted: impl Fn(Kinds) -> bool) -> impl Iterator<Item = &'a str> {
+        let Self { text, list } = self;
+        let all = list.few.iter().chain(&list.more);
+        all.filter(move |(kinds, _)| is_wanted(*kinds)).map(|(_, piece)| piece.of(text))
     }
+}
 
-    /// Adds one entry, whole.
-    pub(super) fn add(&mut self, kinds: Kinds, entry: &str) {
-        // No token has that many, and to grant less is always safe.
-        let Ok(end) = u32::try_from(self.text.len() + entry.len()) else { return };
-        if !kinds.any() {
-            return;
-        }
-        if self.count == 0 {
-            self.text.reserve(entry.len().max(64));
-        }
-        self.text.push_str(entry);
-        let entry = Entry { end, kinds };
-        match self.few.get_mut(self.count) {
-            Some(place) => {
-                *place = entry;
-                self.count += 1;
-            }
-            None => self.more.push(entry),
-        }
-    }
+/// Where the grants of a token lie in its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct GrantList {
+    // In place for the dozen that a token may grant, and an allocation where it grants more.
+    few: ArrayVec<(Kinds, Piece), FEW>,
+    more: Vec<(Kinds, Piece)>,
+}
 
-    /// Adds the entries of a list that is written as one string.
-    pub(super) fn add_list(&mut self, kinds: Kinds, list: &str) {
-        let mut rest = list;
-        while !rest.is_empty() {
-            // A loop over a dozen bytes; a search that is quick in long texts takes longer to begin.
-            let end = rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len());
-            let (entry, after) = rest.split_at(end);
-            if !entry.is_empty() {
-                self.add(kinds, entry);
-            }
-            rest = after.get(1..).unwrap_or_default();
+const FEW: usize = 12;
+
+impl GrantList {
+    pub(super) fn push(&mut self, kinds: Kinds, entry: Piece) {
+        if let Err(one_more) = self.few.try_push((kinds, entry)) {
+            self.more.push(one_more.element());
         }
     }
 }
 
-impl PartialEq for Grants {
+/// Where the entries lie in a list that is written as one string, with spaces between them.
+pub(super) fn entries(list: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    memchr::memchr_iter(b' ', list.as_bytes()).chain([list.len()]).filter_map(move |end| {
+        let entry = std::mem::replace(&mut start, end + 1)..end;
+        (!entry.is_empty()).then_some(entry)
+    })
+}
+
+impl PartialEq for Grants<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.roles().eq(other.roles()) && self.scopes().eq(other.scopes())
     }
 }
 
-impl Eq for Grants {}
+impl Eq for Grants<'_> {}
 
-impl fmt::Debug for Grants {
+impl fmt::Debug for Grants<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grants")
             .field("roles", &self.roles().collect::<Vec<_>>())
@@ -123,23 +109,27 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Statement;
+
+    const ROLES: Kinds = Kinds { roles: true, scopes: false };
+    const SCOPES: Kinds = Kinds { roles: false, scopes: true };
 
     #[test]
     fn every_entry_is_found_as_what_it_is_and_no_other() {
-        let (roles, scopes) =
-            (Kinds { roles: true, scopes: false }, Kinds { roles: false, scopes: true });
-        let mut grants = Grants::default();
-        grants.add(roles, "a b");
-        grants.add_list(scopes, " c  d ");
-        grants.add(Kinds { roles: true, scopes: true }, "é");
-        grants.add(Kinds::default(), "nothing");
-        grants.add(roles, "");
+        let mut statement = Statement::default();
+        statement.grant(ROLES, "a b");
+        statement.grant_list(SCOPES, " c  d ");
+        statement.grant(Kinds { roles: true, scopes: true }, "é");
+        statement.grant(Kinds::default(), "nothing");
+        statement.grant_list(Kinds::default(), "nothing at all");
+        statement.grant(ROLES, "");
+        let grants = statement.grants();
 
         assert_eq!(grants.roles().collect::<Vec<_>>(), ["a b", "é", ""]);
         assert_eq!(grants.scopes().collect::<Vec<_>>(), ["c", "d", "é"]);
         assert!(grants.has_role("a b") && grants.has_scope("d") && grants.has_role(""));
         // Nor what lies across two of them.
-        for other in ["a", "b", "c", "cd", "a bc", "nothing"] {
+        for other in ["a", "b", "c", "cd", "c  d", "a bc", "nothing"] {
             assert!(!grants.has_role(other), "{other}");
         }
         assert!(!grants.has_scope("a b") && !grants.has_scope(""));
@@ -151,28 +141,31 @@ mod tests {
 
     #[test]
     fn there_may_be_more_than_a_few() {
-        let names: Vec<String> = (0..3 * FEW).map(|number| format!("role {number}")).collect();
-        let mut grants = Grants::default();
+        let names: Vec<String> = (0..3 * FEW).map(|number| format!("role{number}")).collect();
+        let mut one_by_one = Statement::default();
         for name in &names {
-            grants.add(Kinds { roles: true, scopes: false }, name);
+            one_by_one.grant(ROLES, name);
         }
+        let mut at_once = Statement::default();
+        at_once.grant_list(ROLES, &names.join(" "));
 
-        assert_eq!(grants.roles().collect::<Vec<_>>(), names);
-        assert!(names.iter().all(|name| grants.has_role(name)) && !grants.has_role("role"));
+        for statement in [one_by_one, at_once] {
+            let grants = statement.grants();
+            assert_eq!(grants.roles().collect::<Vec<_>>(), names);
+            assert!(names.iter().all(|name| grants.has_role(name)) && !grants.has_role("role"));
+        }
     }
 
     #[test]
     fn grants_are_the_same_whatever_stands_between_them() {
-        let (roles, scopes) =
-            (Kinds { roles: true, scopes: false }, Kinds { roles: false, scopes: true });
-        let (mut one, mut other) = (Grants::default(), Grants::default());
-        one.add(roles, "a");
-        one.add(scopes, "b");
-        other.add(scopes, "b");
-        other.add(roles, "a");
+        let (mut one, mut other) = (Statement::default(), Statement::default());
+        one.grant(ROLES, "a");
+        one.grant(SCOPES, "b");
+        other.grant(SCOPES, "b");
+        other.grant(ROLES, "a");
 
-        assert_eq!(one, other);
-        other.add(roles, "b");
-        assert_ne!(one, other);
+        assert_eq!(one.grants(), other.grants());
+        other.grant(ROLES, "b");
+        assert_ne!(one.grants(), other.grants());
     }
 }

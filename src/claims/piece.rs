@@ -25,6 +25,10 @@ impl Piece {
         }
     }
 
+    pub(super) fn start(self) -> usize {
+        self.start as usize
+    }
+
     pub(super) fn of(self, text: &str) -> &str {
         &text[self.start as usize..self.behind.get() as usize - 1]
     }

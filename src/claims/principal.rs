@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::reader::Statement;
+use super::statement::Statement;
 use super::{Grants, Registered};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
@@ -22,13 +22,34 @@ pub struct Principal {
 
 struct Facts<T: ?Sized> {
     header: Header,
-    registered: Registered,
-    grants: Grants,
-    speaker: Speaker,
+    statement: Statement,
     /// The layer that let the request in. Guards believe no principal without it.
     layer: Layer,
-    /// The application's claims in an [`Arc`], so that a copy of all this is one count and not two.
+    /// The application's claims in an [`Arc`], so that a copy of all this is one count and not two; an
+    /// [`Option`] of it, as they are read last.
     claims: T,
+}
+
+/// What becomes a principal when the claims have been read. It is large, so it is filled where it is.
+pub(crate) struct Draft<C>(Facts<Option<Arc<C>>>);
+
+impl<C: Send + Sync + 'static> Draft<C> {
+    /// Of a token with this header, accepted by this layer.
+    #[inline]
+    pub(crate) fn new(header: Header, layer: Layer) -> Self {
+        Self(Facts { header, statement: Statement::default(), layer, claims: None })
+    }
+
+    /// What the token says; nothing at first.
+    pub(crate) fn statement(&mut self) -> &mut Statement {
+        &mut self.0.statement
+    }
+
+    #[inline]
+    pub(super) fn with_claims(mut self, claims: C) -> Principal {
+        self.0.claims = Some(Arc::new(claims));
+        Principal { facts: Arc::new(self.0) }
+    }
 }
 
 /// What challenges of the layer say, if there is one.
@@ -59,19 +80,6 @@ impl Speaker {
 }
 
 impl Principal {
-    #[inline]
-    pub(super) fn new<C: Send + Sync + 'static>(
-        header: Header,
-        statement: Statement,
-        claims: Arc<C>,
-        layer: Layer,
-    ) -> Self {
-        let speaker = Speaker::of(&statement);
-        let Statement { registered, grants, .. } = statement;
-        let facts = Facts { header, registered, grants, speaker, layer, claims };
-        Self { facts: Arc::new(facts) }
-    }
-
     /// `sub`, if the token has one.
     pub fn subject(&self) -> Option<&str> {
         self.registered().subject()
@@ -84,12 +92,12 @@ impl Principal {
 
     /// The registered claims.
     pub fn registered(&self) -> &Registered {
-        &self.facts.registered
+        &self.facts.statement.registered
     }
 
     /// The roles and scopes.
-    pub fn grants(&self) -> &Grants {
-        &self.facts.grants
+    pub fn grants(&self) -> Grants<'_> {
+        self.facts.statement.grants()
     }
 
     /// Whether the role is granted.
@@ -153,7 +161,7 @@ impl Principal {
     /// `idtyp` says `app` (Entra). Keycloak gives a client's service account a subject of its own:
     /// such a token looks like a user's here; tell it apart by a claim of the realm's.
     pub fn speaker(&self) -> Speaker {
-        self.facts.speaker
+        Speaker::of(&self.facts.statement)
     }
 
     /// The application's claims, when `C` is the type the layer was built for.
@@ -162,7 +170,7 @@ impl Principal {
     }
 
     pub(crate) fn shared_claims<C: 'static>(&self) -> Option<&Arc<C>> {
-        self.facts.claims.downcast_ref()
+        self.facts.claims.downcast_ref::<Option<Arc<C>>>()?.as_ref()
     }
 
     /// The same behind this layer, or behind none. The claims must be of this type.
@@ -180,15 +188,9 @@ impl Principal {
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
-        let Facts { header, registered, grants, speaker, .. } = &*self.facts;
-        let facts = Facts {
-            header: header.clone(),
-            registered: registered.clone(),
-            grants: grants.clone(),
-            speaker: *speaker,
-            layer,
-            claims: Arc::clone(claims),
-        };
+        let Facts { header, statement, .. } = &*self.facts;
+        let (header, statement) = (header.clone(), statement.clone());
+        let facts = Facts { header, statement, layer, claims: Some(Arc::clone(claims)) };
         Self { facts: Arc::new(facts) }
     }
 
@@ -204,7 +206,7 @@ impl fmt::Debug for Principal {
             .field("issuer", &self.issuer())
             .field("subject", &self.subject())
             .field("speaker", &self.speaker())
-            .field("grants", self.grants())
+            .field("grants", &self.grants())
             .finish_non_exhaustive()
     }
 }

@@ -11,61 +11,10 @@ use super::events::Events;
 use super::marks::Named;
 use super::piece::Pieces;
 use super::plan::Node;
-use super::{Grants, Marks, ReadPlan, Registered};
+use super::statement::Statement;
+use super::{ReadPlan, Registered};
 use crate::error::{AuthError, Reason};
 use crate::json::{self, MemberName, SeenNames};
-
-/// Everything that the crate itself reads in a payload.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Statement {
-    pub(crate) registered: Registered,
-    pub(crate) grants: Grants,
-    pub(crate) marks: Marks,
-    /// A bit for each watched claim that is there and not `null`.
-    pub(super) watched: u64,
-}
-
-impl Statement {
-    /// Takes the names that providers give to clients for what they are.
-    pub(super) fn name_provider_clients(&mut self) {
-        let Marks { cid, appid, .. } = self.marks;
-        self.registered.provider_clients = [cid, appid].map(|client| client.and_then(Named::piece));
-    }
-
-    /// What one of the marks says, if it is a string.
-    pub(crate) fn text_of(&self, mark: Option<Named>) -> Option<&str> {
-        self.registered.get(mark.and_then(Named::piece))
-    }
-
-    /// Whether a claim is there and not `null`: one that the reader knows by itself, or that the
-    /// plan watches.
-    pub(crate) fn has(&self, claim: &str, plan: &ReadPlan) -> bool {
-        let registered = &self.registered;
-        match claim {
-            "iss" => registered.issuer.is_some(),
-            "sub" => registered.subject.is_some(),
-            "aud" => registered.audience.is_some(),
-            "exp" => registered.expires_at.is_some(),
-            "nbf" => registered.not_before.is_some(),
-            "iat" => registered.issued_at.is_some(),
-            "jti" => registered.token_id.is_some(),
-            "sid" => registered.session_id.is_some(),
-            "client_id" => registered.client_id.is_some(),
-            "azp" => registered.authorized_party.is_some(),
-            "nonce" => self.marks.nonce,
-            "at_hash" => self.marks.at_hash,
-            "c_hash" => self.marks.c_hash,
-            "events" => self.marks.events.is_some(),
-            "cnf" => self.marks.cnf,
-            "typ" => self.marks.typ.is_some(),
-            "token_use" => self.marks.token_use.is_some(),
-            "cid" => self.marks.cid.is_some(),
-            "appid" => self.marks.appid.is_some(),
-            "idtyp" => self.marks.idtyp.is_some(),
-            other => plan.watched_bit(other).is_some_and(|bit| self.watched & (1 << bit) != 0),
-        }
-    }
-}
 
 /// Reads the decoded payload of a token whose signature was good, or says what is wrong with it.
 pub(super) fn read(text: &str, plan: &ReadPlan) -> Result<Statement, AuthError> {
@@ -104,13 +53,13 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Statement { mut registered, mut grants, mut marks, mut watched } = Statement::default();
+        let mut statement = Statement::default();
         let mut seen = SeenNames::at_most(MAX_MEMBERS);
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
             macro_rules! claim {
                 ($name:literal => $field:ident) => {{
                     self.claim.set(Some($name));
-                    registered.$field = Some(map.next_value()?);
+                    statement.registered.$field = Some(map.next_value()?);
                     self.claim.set(None);
                 }};
             }
@@ -118,15 +67,21 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                 ($name:literal => $field:ident) => {{
                     self.claim.set(Some($name));
                     let string: String = map.next_value()?;
-                    registered.$field = Some(registered.keep(&string));
+                    statement.registered.$field = Some(statement.registered.keep(&string));
                     self.claim.set(None);
                 }};
+            }
+            macro_rules! mark_named {
+                ($field:ident) => {
+                    statement.marks.$field =
+                        Some(named(map.next_value()?, &mut statement.registered))
+                };
             }
             // Whatever its value is, even `null`: the member is there.
             macro_rules! mark {
                 ($field:ident) => {{
                     map.next_value::<IgnoredAny>()?;
-                    marks.$field = true;
+                    statement.marks.$field = true;
                 }};
             }
             match seen.insert(name).map_err(A::Error::custom)? {
@@ -134,8 +89,8 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                 "aud" => {
                     self.claim.set(Some("aud"));
                     let Audiences(all) = map.next_value()?;
-                    let all = all.iter().map(|one| registered.keep(one)).collect();
-                    registered.audience = Some(Pieces::Many(all));
+                    let all = all.iter().map(|one| statement.registered.keep(one)).collect();
+                    statement.registered.audience = Some(Pieces::Many(all));
                     self.claim.set(None);
                 }
                 "exp" => claim!("exp" => expires_at),
@@ -148,38 +103,40 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     self.claim.set(Some("sub"));
                     // `null` in tokens for client credentials (rauthy).
                     let subject: Option<String> = map.next_value()?;
-                    registered.subject = subject.map(|subject| registered.keep(&subject));
+                    let subject = subject.map(|subject| statement.registered.keep(&subject));
+                    statement.registered.subject = subject;
                     self.claim.set(None);
                 }
                 "sid" => {
-                    registered.session_id = named(map.next_value()?, &mut registered).piece();
-                    marks.odd_session = registered.session_id.is_none();
+                    let session = named(map.next_value()?, &mut statement.registered).piece();
+                    statement.registered.session_id = session;
+                    statement.marks.odd_session = session.is_none();
                 }
                 "nonce" => mark!(nonce),
                 "at_hash" => mark!(at_hash),
                 "c_hash" => mark!(c_hash),
                 "events" => {
-                    marks.events = Some(Events::read(map.next_value::<&RawValue>()?.get()));
+                    statement.marks.events =
+                        Some(Events::read(map.next_value::<&RawValue>()?.get()));
                 }
                 "cnf" => mark!(cnf),
-                "typ" => marks.typ = Some(named(map.next_value()?, &mut registered)),
-                "token_use" => marks.token_use = Some(named(map.next_value()?, &mut registered)),
-                "cid" => marks.cid = Some(named(map.next_value()?, &mut registered)),
-                "appid" => marks.appid = Some(named(map.next_value()?, &mut registered)),
-                "idtyp" => marks.idtyp = Some(named(map.next_value()?, &mut registered)),
+                "typ" => mark_named!(typ),
+                "token_use" => mark_named!(token_use),
+                "cid" => mark_named!(cid),
+                "appid" => mark_named!(appid),
+                "idtyp" => mark_named!(idtyp),
                 name => match self.plan.child(name) {
                     Some(node) => {
-                        let place = Place { node, grants: &mut grants, entry: false };
+                        let place = Place { node, statement: &mut statement, entry: false };
                         let is_there = map.next_value_seed(place)?;
                         if let (true, Some(bit)) = (is_there, node.watched) {
-                            watched |= 1 << bit;
+                            statement.watched |= 1 << bit;
                         }
                     }
                     None => _ = map.next_value::<IgnoredAny>()?,
                 },
             }
         }
-        let mut statement = Statement { registered, grants, marks, watched };
         statement.name_provider_clients();
         Ok(statement)
     }
@@ -188,7 +145,7 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
 /// A value at which, or below which, there may be grants.
 struct Place<'p> {
     node: &'p Node,
-    grants: &'p mut Grants,
+    statement: &'p mut Statement,
     /// Whether it is an entry of a list: then it is taken whole, and only as a string.
     entry: bool,
 }
@@ -212,9 +169,9 @@ impl<'de> Visitor<'de> for Place<'_> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
         if self.entry {
-            self.grants.add(self.node.kinds, text);
+            self.statement.grant(self.node.kinds, text);
         } else {
-            self.grants.add_list(self.node.kinds, text);
+            self.statement.grant_list(self.node.kinds, text);
         }
         Ok(true)
     }
@@ -224,8 +181,11 @@ impl<'de> Visitor<'de> for Place<'_> {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(true);
         }
-        let Self { node, grants, .. } = self;
-        while seq.next_element_seed(Place { node, grants: &mut *grants, entry: true })?.is_some() {}
+        let Self { node, statement, .. } = self;
+        while seq
+            .next_element_seed(Place { node, statement: &mut *statement, entry: true })?
+            .is_some()
+        {}
         Ok(true)
     }
 
@@ -238,8 +198,8 @@ impl<'de> Visitor<'de> for Place<'_> {
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
             match self.node.child(seen.insert(name).map_err(A::Error::custom)?) {
                 Some(node) => {
-                    let grants = &mut *self.grants;
-                    map.next_value_seed(Place { node, grants, entry: false })?;
+                    let statement = &mut *self.statement;
+                    map.next_value_seed(Place { node, statement, entry: false })?;
                 }
                 None => _ = map.next_value::<IgnoredAny>()?,
             }
@@ -287,7 +247,7 @@ mod tests {
 
     fn roles(payload: &str) -> Vec<String> {
         let statement = read(payload, &paths()).unwrap();
-        statement.grants.roles().map(str::to_owned).collect()
+        statement.grants().roles().map(str::to_owned).collect()
     }
 
     fn reason(payload: &str) -> Reason {

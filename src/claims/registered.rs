@@ -9,7 +9,7 @@ use super::{Audience, NumericDate};
 /// [`Validation`](crate::Validation).
 #[derive(Clone, Default)]
 pub struct Registered {
-    /// What all strings are cut from: one allocation, however many there are.
+    /// What all strings are cut from, those of the grants too: one allocation, however many there are.
     text: String,
     pub(super) issuer: Option<Piece>,
     pub(super) subject: Option<Piece>,
@@ -87,6 +87,10 @@ impl Registered {
             .filter_map(|client| self.get(client))
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn get(&self, piece: Option<Piece>) -> Option<&str> {
         piece.map(|piece| piece.of(&self.text))
     }
@@ -95,7 +99,7 @@ impl Registered {
     pub(super) fn keep(&mut self, string: &str) -> Piece {
         if self.text.is_empty() {
             // Those of most tokens.
-            self.text.reserve(string.len().max(192));
+            self.text.reserve(string.len().max(256));
         }
         let start = self.text.len();
         self.text.push_str(string);

@@ -3,8 +3,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Layer, Principal, Statement};
-use crate::jose::Header;
+use super::principal::Draft;
+use super::{Layer, Principal};
 
 /// A token that passed every check: the application's claims and the [`Principal`].
 ///
@@ -44,9 +44,8 @@ impl<C: 'static> Verified<C> {
 
 impl<C: Send + Sync + 'static> Verified<C> {
     #[inline]
-    pub(crate) fn new(header: Header, statement: Statement, claims: C, layer: Layer) -> Self {
-        let principal = Principal::new(header, statement, Arc::new(claims), layer);
-        Self { principal, claims: PhantomData }
+    pub(crate) fn new(draft: Draft<C>, claims: C) -> Self {
+        Self { principal: draft.with_claims(claims), claims: PhantomData }
     }
 
     /// The same behind this layer, or behind none.

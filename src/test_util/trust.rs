@@ -13,7 +13,7 @@ use tower_layer::Layer;
 pub use service::{DangerouslyTrusting, DangerouslyTrustingFuture};
 
 use crate::challenge::{ChallengeConfig, Realm};
-use crate::claims::{self, Statement, Verified};
+use crate::claims::{self, Draft, Verified};
 use crate::error::AuthError;
 use crate::jose::Header;
 use crate::json::Members;
@@ -197,14 +197,14 @@ where
     let refused = |error: AuthError| -> ! {
         panic!("claims that no token could have: {}", error.detail().unwrap_or_default())
     };
-    let mut statement = Statement::default();
-    claims::read(&text, rules.plan(), &mut statement, &mut Members::new())
+    let header = Header::parse(HEADER).unwrap_or_else(|error| refused(error));
+    let mut draft = Draft::new(header, Some(Arc::clone(config)));
+    claims::read(&text, rules.plan(), draft.statement(), &mut Members::new())
         .unwrap_or_else(|error| refused(error));
     let claims = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())
     });
-    let header = Header::parse(HEADER).unwrap_or_else(|error| refused(error));
-    Verified::new(header, statement, claims, Some(Arc::clone(config)))
+    Verified::new(draft, claims)
 }
 
 /// Of the token that there is not.
