@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::gate::{Admitted, Gate, Origin, Pass, Setup, Waiting};
+use super::gate::{Admitted, Gate, Origin, Pass, Waiting};
 use crate::reject::{Rejection, Render, answer_refused, finish};
 
 pin_project! {
@@ -21,9 +21,8 @@ pin_project! {
         S: Service<Request<ReqBody>>,
     {
         #[pin]
-        state: State<S::Future, ResBody, Cold<S, ReqBody>>,
-        setup: Arc<Setup<C, R>>,
-        is_head: bool,
+        state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
+        asked: Asked<R>,
     }
 }
 
@@ -37,16 +36,26 @@ pin_project! {
 }
 
 /// A request whose token needs what is not here yet: keys, or an answer.
-struct Cold<S, ReqBody> {
+struct Cold<S, ReqBody, C> {
+    gate: Arc<Gate<C>>,
     stage: Stage,
     request: Option<Request<ReqBody>>,
     service: S,
 }
 
 /// How a request is to be answered, whatever becomes of it.
-pub(super) struct Asked<C, R> {
-    pub(super) setup: Arc<Setup<C, R>>,
+pub(super) struct Asked<R> {
+    pub(super) renderer: R,
     pub(super) is_head: bool,
+}
+
+impl<R> Asked<R> {
+    fn refuse<ResBody: Default>(&self, rejection: &Rejection) -> Response<ResBody>
+    where
+        R: Render<ResBody>,
+    {
+        answer_refused(rejection, &self.renderer, self.is_head)
+    }
 }
 
 enum Stage {
@@ -63,36 +72,28 @@ where
     R: Render<ResBody>,
     ResBody: Default,
 {
-    pub(super) fn refused(asked: Asked<C, R>, rejection: &Rejection) -> Self {
-        let response = answer_refused(rejection, &*asked.setup.renderer, asked.is_head);
-        Self::new(State::Refused { response: Some(response) }, asked)
+    pub(super) fn refused(asked: Asked<R>, rejection: &Rejection) -> Self {
+        Self { state: State::Refused { response: Some(asked.refuse(rejection)) }, asked }
     }
 
-    pub(super) fn running(asked: Asked<C, R>, future: S::Future, pass: Pass) -> Self {
-        let Asked { setup, is_head } = asked;
-        Self { state: State::Running { future, pass }, setup, is_head }
+    pub(super) fn running(asked: Asked<R>, future: S::Future, pass: Pass) -> Self {
+        Self { state: State::Running { future, pass }, asked }
     }
 
     pub(super) fn waiting(
-        asked: Asked<C, R>,
+        asked: Asked<R>,
+        gate: Arc<Gate<C>>,
         (waiting, origin): (Waiting<C>, Origin),
         request: Request<ReqBody>,
         service: S,
     ) -> Self {
-        let gate = Arc::clone(&asked.setup.gate);
+        let decider = Arc::clone(&gate);
         let stage = Stage::Waiting(Box::pin(async move {
-            let principal = gate.decide_after(waiting).await?;
+            let principal = decider.decide_after(waiting).await?;
             Ok(Admitted { principal, origin })
         }));
-        let cold = Box::new(Cold { stage, request: Some(request), service });
-        Self::new(State::Cold { cold }, asked)
-    }
-
-    fn new(
-        state: State<S::Future, ResBody, Cold<S, ReqBody>>,
-        Asked { setup, is_head }: Asked<C, R>,
-    ) -> Self {
-        Self { state, setup, is_head }
+        let cold = Box::new(Cold { gate, stage, request: Some(request), service });
+        Self { state: State::Cold { cold }, asked }
     }
 }
 
@@ -116,18 +117,16 @@ where
                     // Stays where it is: to move a response is not for nothing.
                     let mut polled = future.poll(cx);
                     if let Poll::Ready(Ok(response)) = &mut polled {
-                        finish(response, &*this.setup.renderer, *this.is_head);
-                        this.setup.gate.leave(pass, response);
+                        finish(response, &this.asked.renderer, this.asked.is_head);
+                        pass.leave(response);
                     }
                     return polled;
                 }
                 StateProj::Cold { cold } => {
-                    let next = match ready!(cold.poll(&this.setup.gate, cx))? {
+                    let next = match ready!(cold.poll(cx))? {
                         Ok((future, pass)) => State::Running { future, pass },
                         Err(rejection) => {
-                            let response =
-                                answer_refused(&rejection, &*this.setup.renderer, *this.is_head);
-                            State::Refused { response: Some(response) }
+                            State::Refused { response: Some(this.asked.refuse(&rejection)) }
                         }
                     };
                     this.state.set(next);
@@ -140,15 +139,12 @@ where
 /// The inner call once it has begun; or the refusal.
 type Begun<F> = Result<(F, Pass), Rejection>;
 
-impl<S, ReqBody> Cold<S, ReqBody>
+impl<S, ReqBody, C> Cold<S, ReqBody, C>
 where
     S: Service<Request<ReqBody>>,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn poll<C: DeserializeOwned + Send + Sync + 'static>(
-        &mut self,
-        gate: &Gate<C>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Begun<S::Future>, S::Error>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
         loop {
             match &mut self.stage {
                 Stage::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {
@@ -158,7 +154,7 @@ where
                 Stage::Accepted(admitted) => {
                     ready!(self.service.poll_ready(cx))?;
                     let mut request = self.request.take().expect(AFTER_COMPLETION);
-                    let pass = gate.enter(admitted.take(), &mut request);
+                    let pass = self.gate.enter(admitted.take(), &mut request);
                     return Poll::Ready(Ok(Ok((self.service.call(request), pass))));
                 }
             }

@@ -26,12 +26,6 @@ pub(super) struct Gate<C> {
     pub(super) config: Arc<ChallengeConfig>,
 }
 
-/// What all services of a layer share.
-pub(super) struct Setup<C, R> {
-    pub(super) gate: Arc<Gate<C>>,
-    pub(super) renderer: Arc<R>,
-}
-
 /// What becomes of a request.
 pub(super) enum Decision<C> {
     /// It goes on: with claims, or without where tokens are optional.
@@ -94,17 +88,6 @@ impl<C> Gate<C> {
             }
         }
         Ok(found)
-    }
-
-    /// Completes the response to a request whose token was accepted.
-    pub(super) fn leave<B>(&self, pass: &mut Pass, response: &mut Response<B>) {
-        if let Some(Origin::Source(index)) = pass.origin {
-            let status = response.status();
-            self.sources[index].complete(status, response.headers_mut());
-        }
-        if let Some(principal) = pass.told.take() {
-            response.extensions_mut().insert(principal);
-        }
     }
 
     fn read<'t>(&self, token: &'t [u8], origin: Origin) -> Result<&'t str, Reason> {
@@ -192,12 +175,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             reject::admit_nobody(request.extensions_mut(), Arc::clone(&self.config));
             return Pass::default();
         };
-        if let Origin::Source(index) = origin {
-            with_parts(request, |parts| self.sources[index].strip(parts));
+        let source = match origin {
+            Origin::Header => None,
+            Origin::Source(index) => Some(Arc::clone(&self.sources[index])),
+        };
+        if let Some(source) = &source {
+            with_parts(request, |parts| source.strip(parts));
         }
         let told = self.tells.then(|| principal.clone());
         reject::admit(request.extensions_mut(), principal);
-        Pass { origin: Some(origin), told }
+        Pass { source, told }
     }
 }
 
@@ -221,8 +208,23 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
 /// What is remembered of a request while the inner service works on it.
 #[derive(Default)]
 pub(super) struct Pass {
-    origin: Option<Origin>,
+    /// Where the token was found, if not in the `Authorization` header.
+    source: Option<Arc<dyn TokenSource>>,
+    /// What the response shall carry.
     told: Option<Principal>,
+}
+
+impl Pass {
+    /// Completes the response to the request.
+    pub(super) fn leave<B>(&mut self, response: &mut Response<B>) {
+        if let Some(source) = &self.source {
+            let status = response.status();
+            source.complete(status, response.headers_mut());
+        }
+        if let Some(principal) = self.told.take() {
+            response.extensions_mut().insert(principal);
+        }
+    }
 }
 
 impl<C> Clone for Gate<C> {
@@ -235,12 +237,6 @@ impl<C> Clone for Gate<C> {
             tells: self.tells,
             config: Arc::clone(&self.config),
         }
-    }
-}
-
-impl<C, R> Clone for Setup<C, R> {
-    fn clone(&self) -> Self {
-        Self { gate: Arc::clone(&self.gate), renderer: Arc::clone(&self.renderer) }
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::gate::{Gate, Setup};
+use super::gate::Gate;
 use super::service::Bearer;
 use crate::challenge::{ChallengeConfig, Realm};
 use crate::config_error::ConfigError;
@@ -38,14 +38,14 @@ use crate::verifier::Verifier;
 /// Put layers that must see refused requests too, CORS and access logs above all, outside of this
 /// one: they are added later.
 pub struct BearerLayer<C, R = Empty> {
-    setup: Arc<Setup<C, R>>,
+    gate: Arc<Gate<C>>,
+    renderer: R,
 }
 
 impl<C> BearerLayer<C> {
     /// Asks for a token in the `Authorization` field and verifies it.
     pub fn new(verifier: Verifier<C>) -> Self {
-        let gate = Arc::new(Gate::new(verifier));
-        Self { setup: Arc::new(Setup { gate, renderer: Arc::new(Empty) }) }
+        Self { gate: Arc::new(Gate::new(verifier)), renderer: Empty }
     }
 }
 
@@ -85,11 +85,11 @@ impl<C, R> BearerLayer<C, R> {
 
     /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
     /// default, [`Json`](crate::Json), [`ProblemJson`](crate::ProblemJson), or a closure (see
-    /// [`Render`](crate::Render)), whose two parameters need their types written out.
+    /// [`Render`](crate::Render)), whose two parameters need their types written out. It is cloned for
+    /// each request: what is large in it belongs into an [`Arc`].
     #[must_use]
-    pub fn with_rejection<R2>(self, renderer: R2) -> BearerLayer<C, R2> {
-        let gate = Arc::clone(&self.setup.gate);
-        BearerLayer { setup: Arc::new(Setup { gate, renderer: Arc::new(renderer) }) }
+    pub fn with_rejection<R2: Clone>(self, renderer: R2) -> BearerLayer<C, R2> {
+        BearerLayer { gate: self.gate, renderer }
     }
 
     /// Leaves the [`Principal`](crate::Principal) of an accepted token in the extensions of the response
@@ -116,27 +116,27 @@ impl<C, R> BearerLayer<C, R> {
     }
 
     fn change(mut self, change: impl FnOnce(&mut Gate<C>)) -> Self {
-        change(Arc::make_mut(&mut Arc::make_mut(&mut self.setup).gate));
+        change(Arc::make_mut(&mut self.gate));
         self
     }
 }
 
-impl<S, C, R> Layer<S> for BearerLayer<C, R> {
+impl<S, C, R: Clone> Layer<S> for BearerLayer<C, R> {
     type Service = Bearer<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Bearer::new(inner, Arc::clone(&self.setup))
+        Bearer::new(inner, Arc::clone(&self.gate), self.renderer.clone())
     }
 }
 
-impl<C, R> Clone for BearerLayer<C, R> {
+impl<C, R: Clone> Clone for BearerLayer<C, R> {
     fn clone(&self) -> Self {
-        Self { setup: Arc::clone(&self.setup) }
+        Self { gate: Arc::clone(&self.gate), renderer: self.renderer.clone() }
     }
 }
 
 impl<C, R> fmt::Debug for BearerLayer<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BearerLayer").field("gate", &self.setup.gate).finish_non_exhaustive()
+        f.debug_struct("BearerLayer").field("gate", &self.gate).finish_non_exhaustive()
     }
 }

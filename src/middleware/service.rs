@@ -7,18 +7,19 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::future::{Asked, ResponseFuture};
-use super::gate::{Decision, Setup};
+use super::gate::{Decision, Gate};
 use crate::reject::{Empty, Render};
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
 pub struct Bearer<S, C, R = Empty> {
     inner: S,
-    setup: Arc<Setup<C, R>>,
+    gate: Arc<Gate<C>>,
+    renderer: R,
 }
 
 impl<S, C, R> Bearer<S, C, R> {
-    pub(super) fn new(inner: S, setup: Arc<Setup<C, R>>) -> Self {
-        Self { inner, setup }
+    pub(super) fn new(inner: S, gate: Arc<Gate<C>>, renderer: R) -> Self {
+        Self { inner, gate, renderer }
     }
 
     /// The service inside.
@@ -31,7 +32,7 @@ impl<S, C, R, ReqBody, ResBody> Service<Request<ReqBody>> for Bearer<S, C, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     C: DeserializeOwned + Send + Sync + 'static,
-    R: Render<ResBody>,
+    R: Render<ResBody> + Clone,
     ResBody: Default,
 {
     type Response = Response<ResBody>;
@@ -44,10 +45,10 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let is_head = *request.method() == Method::HEAD;
-        let asked = Asked { setup: Arc::clone(&self.setup), is_head };
-        match self.setup.gate.decide(&mut request) {
+        let asked = Asked { renderer: self.renderer.clone(), is_head };
+        match self.gate.decide(&mut request) {
             Decision::Pass(admitted) => {
-                let pass = self.setup.gate.enter(admitted, &mut request);
+                let pass = self.gate.enter(admitted, &mut request);
                 // The very service that was made ready takes the call.
                 ResponseFuture::running(asked, self.inner.call(request), pass)
             }
@@ -55,16 +56,17 @@ where
             // While the request waits it holds a clone that has promised nothing, so the readiness
             // of this one (a concurrency permit, say) stays with this one.
             Decision::Wait(waiting, origin) => {
+                let gate = Arc::clone(&self.gate);
                 let waiting = (waiting, origin);
-                ResponseFuture::waiting(asked, waiting, request, self.inner.clone())
+                ResponseFuture::waiting(asked, gate, waiting, request, self.inner.clone())
             }
         }
     }
 }
 
-impl<S: Clone, C, R> Clone for Bearer<S, C, R> {
+impl<S: Clone, C, R: Clone> Clone for Bearer<S, C, R> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.setup))
+        Self::new(self.inner.clone(), Arc::clone(&self.gate), self.renderer.clone())
     }
 }
 
@@ -72,7 +74,7 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Bearer<S, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bearer")
             .field("inner", &self.inner)
-            .field("gate", &self.setup.gate)
+            .field("gate", &self.gate)
             .finish_non_exhaustive()
     }
 }

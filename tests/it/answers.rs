@@ -52,7 +52,7 @@ fn layer() -> BearerLayer<User> {
     BearerLayer::new(verifier.with_active_check(check))
 }
 
-fn app<R: Render<Body>>(layer: BearerLayer<User, R>) -> Router {
+fn app<R: Render<Body> + Clone>(layer: BearerLayer<User, R>) -> Router {
     Router::new()
         .route("/", on_get(|| async { "in" }))
         .route("/scope", on_get(|| async { "in" }).layer(require(scope("a b"))))
