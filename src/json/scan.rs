@@ -101,9 +101,11 @@ impl<'t> Scanner<'t> {
     /// An integer of at most 18 digits.
     pub(crate) fn integer(&mut self) -> Option<i64> {
         let rest = self.text.as_bytes().get(self.at..)?;
-        let mut value = 0;
-        let mut digits = 0;
-        for byte in rest {
+        // Today's dates have ten digits.
+        let first = rest.first_chunk().and_then(|eight| eight_digits(*eight));
+        let mut digits = if first.is_some() { 8 } else { 0 };
+        let mut value = first.unwrap_or(0);
+        for byte in &rest[digits..] {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
                 break;
@@ -225,6 +227,22 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// The number that eight digits are, if they are digits.
+fn eight_digits(bytes: [u8; 8]) -> Option<i64> {
+    const ONES: u64 = u64::MAX / 0xff;
+    let bytes = u64::from_le_bytes(bytes);
+    // A digit is in the same row of ASCII as `0`, and so is what comes six after it.
+    let is_other = |bytes: u64| (bytes & (ONES * 0xf0)) ^ (ONES * 0x30);
+    if is_other(bytes) | is_other(bytes.wrapping_add(ONES * 6)) != 0 {
+        return None;
+    }
+    // Each time two neighbours become one number of twice the width; the first of them, which lies lower,
+    // counts more. What flows over is what lies above the numbers.
+    let pairs = ((bytes & (ONES * 0x0f)).wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000 << 32 | 1) >> 32).cast_signed())
+}
+
 fn is_json(value: &str) -> Option<()> {
     serde_json::from_str(value).ok().map(|IgnoredAny| ())
 }
@@ -246,6 +264,22 @@ mod tests {
                     let found = Scanner::new(&text).special(0);
 
                     assert_eq!(found, text.bytes().position(|byte| is_special(&byte)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn eight_digits_are_the_number_that_they_spell() {
+        for number in [0, 1, 9, 10, 12_345_678, 87_654_321, 90_909_090, 99_999_999] {
+            let digits: [u8; 8] = format!("{number:08}").into_bytes().try_into().unwrap();
+            assert_eq!(eight_digits(digits), Some(number));
+            for at in 0..8 {
+                for byte in 0..=u8::MAX {
+                    let mut other = digits;
+                    other[at] = byte;
+                    let expected = str::from_utf8(&other).ok().filter(|_| byte.is_ascii_digit());
+                    assert_eq!(eight_digits(other), expected.map(|text| text.parse().unwrap()));
                 }
             }
         }
