@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
@@ -12,7 +12,9 @@ use super::Header;
 /// what was verified enters: a stranger can neither fill it nor push out what is there.
 #[derive(Default)]
 pub(crate) struct KnownHeaders {
-    known: ArcSwap<Vec<Known>>,
+    /// Those that came first stay. For most verifiers these are all, and to read them nothing is written.
+    first: [OnceLock<Known>; FIRST],
+    later: ArcSwap<Vec<Known>>,
     learnt: AtomicUsize,
 }
 
@@ -25,7 +27,17 @@ struct Known {
 impl KnownHeaders {
     /// The header that is written so, to the letter.
     pub(crate) fn find(&self, segment: &str) -> Option<Header> {
-        let known = self.known.load();
+        let mut first = self.first.iter().map_while(OnceLock::get);
+        if let Some(known) = first.find(|one| *one.segment == *segment) {
+            return Some(known.header.clone());
+        }
+        self.find_later(segment)
+    }
+
+    fn find_later(&self, segment: &str) -> Option<Header> {
+        // There are none as long as there is room among the first.
+        self.first.last()?.get()?;
+        let known = self.later.load();
         known.iter().find(|one| *one.segment == *segment).map(|one| one.header.clone())
     }
 
@@ -34,31 +46,37 @@ impl KnownHeaders {
         if segment.len() > MAX_SEGMENT {
             return;
         }
+        let learnt = || Known { segment: segment.into(), header: header.clone() };
+        if self.first.iter().any(|place| place.get().is_none() && place.set(learnt()).is_ok()) {
+            return;
+        }
         let count = self.learnt.fetch_add(1, Ordering::Relaxed);
         // Where each token has a header of its own, keeping them all would be work for nothing.
         if count >= MOST && !count.is_multiple_of(RARELY) {
             return;
         }
-        let before = self.known.load();
+        let before = self.later.load();
         let mut known = Vec::clone(&before);
-        let learnt = Known { segment: segment.into(), header: header.clone() };
         if known.len() < MOST {
-            known.push(learnt);
+            known.push(learnt());
         } else {
-            known[count / RARELY % MOST] = learnt;
+            known[count / RARELY % MOST] = learnt();
         }
         // Whoever was quicker has made something newer; this one is learnt another time.
-        self.known.compare_and_swap(&*before, Arc::new(known));
+        self.later.compare_and_swap(&*before, Arc::new(known));
     }
 }
 
 impl fmt::Debug for KnownHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.known.load().iter().map(|one| &one.header)).finish()
+        let (first, later) = (self.first.iter().map_while(OnceLock::get), self.later.load());
+        f.debug_list().entries(first.chain(later.iter()).map(|one| &one.header)).finish()
     }
 }
 
-/// As many as there are keys in use at once. All of them are compared with a header that is new.
+/// As many as an issuer has keys in use at once.
+const FIRST: usize = 4;
+/// All of them, and the first, are compared with a header that is new.
 const MOST: usize = 8;
 /// In bytes of base64url.
 const MAX_SEGMENT: usize = 512;
@@ -87,7 +105,7 @@ mod tests {
     #[test]
     fn number_and_length_are_bounded_and_what_is_used_now_gets_in_before_long() {
         let known = KnownHeaders::default();
-        let segments: Vec<String> = (0..MOST).map(|n| format!("header {n}")).collect();
+        let segments: Vec<String> = (0..FIRST + MOST).map(|n| format!("header {n}")).collect();
         for (n, segment) in segments.iter().enumerate() {
             known.learn(segment, &header(n));
         }
@@ -96,12 +114,14 @@ mod tests {
         known.learn(&"a".repeat(MAX_SEGMENT + 1), &header(0));
         let mut tries = 0;
         while known.find("new").is_none() {
-            known.learn("new", &header(9));
+            known.learn("new", &header(99));
             tries += 1;
         }
 
         assert!((2..=RARELY).contains(&tries), "{tries}");
-        assert_eq!(known.known.load().len(), MOST);
-        assert!(known.known.load().iter().all(|one| one.segment.len() <= MAX_SEGMENT));
+        assert_eq!(known.later.load().len(), MOST);
+        let first = known.first.iter().map_while(OnceLock::get);
+        let later = known.later.load();
+        assert!(first.chain(later.iter()).all(|one| one.segment.len() <= MAX_SEGMENT));
     }
 }
