@@ -155,7 +155,7 @@ mod tests {
         /// It may have forgotten, and has never made anything up.
         #[test]
         fn finds_what_a_map_holds_or_nothing(
-            entries in 1..40_usize, bytes in 2_000..20_000_usize,
+            entries in 1..40_usize, bytes in 4_000..40_000_usize,
             steps in proptest::collection::vec(step(), 1..300),
         ) {
             let cache = Cache::new(Bounds { entries, bytes });

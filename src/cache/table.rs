@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use arc_swap::{ArcSwapOption, Guard};
 use zeroize::Zeroizing;
 
-use crate::claims::NumericDate;
+use crate::claims::{NumericDate, Principal};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -301,8 +301,8 @@ const WAYS: usize = 4;
 const MOST_ENTRIES: usize = 1 << 24;
 /// How many slots a newcomer looks into for what has expired.
 const SWEPT: usize = 4;
-/// The counts of an `Arc`, and what an allocator adds.
-const AROUND: usize = 32;
+/// The counts of an `Arc`, what an allocator adds, and the principal, to which an entry has a pointer.
+const AROUND: usize = 32 + Principal::BYTES;
 
 #[cfg(test)]
 impl<V> Table<V> {

@@ -14,8 +14,8 @@ use crate::verifier::Verifier;
 
 /// Lets requests with a good token through, and answers the others.
 ///
-/// Behind it every request carries [`Verified<C>`](crate::Verified) and
-/// [`Principal`](crate::Principal) in its extensions. A response carries the
+/// Behind it every request carries a [`Principal`](crate::Principal) in its extensions, with the
+/// [claims](crate::Principal::claims) in it. A response carries the
 /// [`Reason`](crate::Reason) if the request was refused, by the layer or by a guard inside, and
 /// [on demand](Self::with_principal_in_responses) the [`Principal`](crate::Principal) if it was not.
 ///
