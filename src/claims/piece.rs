@@ -19,8 +19,9 @@ pub(super) enum Pieces {
 impl Piece {
     /// What lies beyond the 4 GiB that no token may have is an empty piece.
     pub(super) fn new(start: usize, end: usize) -> Self {
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) => Self { start, behind: NonZeroU32::MIN.saturating_add(end) },
+        let behind = u32::try_from(end).ok().and_then(|end| NonZeroU32::MIN.checked_add(end));
+        match (u32::try_from(start), behind) {
+            (Ok(start), Some(behind)) => Self { start, behind },
             _ => Self { start: 0, behind: NonZeroU32::MIN },
         }
     }
@@ -56,6 +57,7 @@ mod tests {
 
     #[test]
     fn piece_that_lies_too_far_is_empty() {
-        assert_eq!(Piece::new(0, u32::MAX as usize + 1).of("abc"), "");
+        assert_eq!(Piece::new(0, u32::MAX as usize).of("abc"), "");
+        assert_eq!(Piece::new(0, usize::MAX).of("abc"), "");
     }
 }
