@@ -14,8 +14,8 @@ use crate::active::Hook;
 use crate::active::StillActive;
 use crate::cache::{Bounds, Cache, CacheStats};
 use crate::challenge::ChallengeConfig;
-use crate::claims::{Draft, Layer, NumericDate, Span, Verified};
-use crate::clock::{Clock, LATEST, Time};
+use crate::claims::{Draft, Layer, Verified};
+use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
@@ -317,7 +317,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let statement = draft.statement();
         payload.read(rules.plan(), statement, &mut members)?;
         let span = rules.span(&statement.registered);
-        let now = self.now_within(span);
+        let now = span.now(&self.time);
         rules.check(self.kind, statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
@@ -331,14 +331,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             cache.insert(token.as_bytes(), remembered, span.end(), now);
         }
         Ok(verified)
-    }
-
-    /// What time it is: exactly when it matters, and about when dates are good before and after that.
-    fn now_within(&self, span: Span) -> NumericDate {
-        match self.time.about_now() {
-            Some(about) if span.surely_contains(about, LATEST) => NumericDate::from_seconds(about),
-            _ => self.time.now().into(),
-        }
     }
 
     fn epochs(&self, trusted: &Trusted) -> Epochs {

@@ -3,6 +3,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::clock::{LATEST, Time};
+
 /// A moment as RFC 7519 §2 writes it: seconds since 1970 UTC, possibly fractional.
 ///
 /// Any JSON number is one. What lies outside the range of 64-bit seconds becomes the nearest end of
@@ -129,6 +131,28 @@ impl Span {
         self.start <= now && now < self.end
     }
 
+    /// Whether it is now that it contains.
+    #[inline]
+    pub(crate) fn contains_now(self, time: &Time) -> bool {
+        self.about_now(time).is_some() || self.contains(time.now().into())
+    }
+
+    /// What time it is, as exactly as it matters for whether that is inside.
+    #[inline]
+    pub(crate) fn now(self, time: &Time) -> NumericDate {
+        match self.about_now(time) {
+            Some(about) => NumericDate::from_seconds(about),
+            None => time.now().into(),
+        }
+    }
+
+    /// About what second it is, if that is enough to know that it is inside. Close to either end it is worth
+    /// asking for the exact time.
+    #[inline]
+    fn about_now(self, time: &Time) -> Option<i64> {
+        time.about_now().filter(|about| self.surely_contains(*about, LATEST))
+    }
+
     /// Whether it is inside, when it is this second or any moment in the next few.
     #[inline]
     pub(crate) fn surely_contains(self, second: i64, late: i64) -> bool {
@@ -177,6 +201,30 @@ mod tests {
         for json in ["\"1\"", "null", "true", "[1]", "{}"] {
             assert!(serde_json::from_str::<NumericDate>(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn time_is_exact_wherever_it_decides() {
+        let now = || NumericDate::from(Time::OfSystem.now());
+        let soon = |seconds| now().saturating_add(Duration::from_secs(seconds));
+        for (start, end) in [
+            (NumericDate::MIN, soon(2)),
+            (now(), NumericDate::MAX),
+            (soon(2), NumericDate::MAX),
+            (NumericDate::MIN, now()),
+        ] {
+            let before = now();
+            let said = Span::new(start, end).now(&Time::OfSystem);
+            assert!(before <= said && said <= now(), "{before:?} {said:?}");
+            assert_eq!(
+                Span::new(start, end).contains_now(&Time::OfSystem),
+                start <= said && said < end
+            );
+        }
+
+        let far = Span::new(NumericDate::MIN, NumericDate::MAX);
+        let late = soon(0).seconds - far.now(&Time::OfSystem).seconds;
+        assert!((0..=LATEST).contains(&late), "{late}");
     }
 
     #[test]

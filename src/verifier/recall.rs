@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::Miss;
 use crate::claims::{Span, Verified};
-use crate::clock::{LATEST, Time};
+use crate::clock::Time;
 use crate::issuers::{Trust, Trusted};
 use crate::key::{KeyIdentity, Lookup};
 use crate::revoke::{self, Revocations};
@@ -82,13 +82,7 @@ impl<C> Remembered<C> {
     }
 
     fn judge_time(&self, time: &Time) -> Result<(), Miss> {
-        if let Some(about) = time.about_now()
-            && self.span.surely_contains(about, LATEST)
-        {
-            return Ok(());
-        }
-        // Close to either end it is worth asking for the exact time.
-        if self.span.contains(time.now().into()) { Ok(()) } else { Err(Miss::Over) }
+        if self.span.contains_now(time) { Ok(()) } else { Err(Miss::Over) }
     }
 
     fn judge_key(&self, trusted: &Trusted) -> Result<(), Miss> {
