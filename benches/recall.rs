@@ -1,5 +1,5 @@
-//! What a token costs that comes again, as things grow: threads, tokens, keys, issuers, bytes; and how
-//! many come again when some are asked for more often than others.
+//! What a token costs that comes again, as things grow: threads, tokens, keys, issuers, bytes; how many
+//! come again when some are asked for more often than others; and what the cache costs if none does.
 //!
 //! ```text
 //! cargo bench --bench recall                about a minute
@@ -17,6 +17,7 @@ mod measure;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,11 @@ fn main() {
     let key = TestKey::generate(Algorithm::HS256).with_key_id("key-0");
     in_threads(&key, if quick { Duration::from_millis(1) } else { Duration::from_millis(400) });
     as_it_grows(&key, &plan);
+    if quick {
+        in_a_flood(&plan, 64);
+    } else {
+        in_a_flood(&Plan { rounds: 100, ..plan }, 4096);
+    }
     of_a_stream(&key, if quick { 2_000 } else { 400_000 });
 }
 
@@ -180,6 +186,58 @@ fn case(name: &str, verifier: Verifier<Value>, key: &TestKey, issuer: &str) -> C
 
 fn case_of(name: &str, verifier: Verifier<Value>, token: String) -> Case {
     Case::new(name, || (), move |()| verify(&verifier, &token))
+}
+
+/// Tokens that nobody has seen before, where the cache is full of others that were asked for again, and
+/// where there is none; in a program of few threads, and in one with many that have used the cache.
+fn in_a_flood(plan: &Plan, entries: usize) {
+    println!("\nns per token that is new\n");
+    println!("{:28}{:>10}{:>10}{:>10}", "", "no cache", "full", "ratio");
+    for threads in [0, 64] {
+        let others = others(threads);
+        let keys = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA]
+            .map(|algorithm| Arc::new(TestKey::generate(algorithm).with_key_id("key-0")));
+        let mut cases = Vec::new();
+        for key in keys {
+            let full = verifier(&key).with_cache(entries, usize::MAX);
+            for token in (0..entries).map(|n| token(&key, ISSUER, n)) {
+                (0..2).for_each(|_| verify(&full, &token));
+            }
+            for verifier in [full.clone().without_cache(), full] {
+                let name = format!("{:?}, {threads} other threads", key.algorithm());
+                let (key, mut n) = (Arc::clone(&key), entries);
+                let next = move || {
+                    n += 1;
+                    token(&key, ISSUER, n)
+                };
+                cases.push(Case::new(&name, next, move |token| verify(&verifier, &token)));
+            }
+        }
+        measure(&mut cases.iter_mut().collect::<Vec<_>>(), plan);
+        for pair in cases.chunks(2) {
+            let (none, full) = (pair[0].median(), pair[1].median());
+            println!("{:28}{none:>10.0}{full:>10.0}{:>10.3}", pair[0].name, full / none);
+        }
+        drop(others);
+    }
+}
+
+/// Threads that have found a token in a cache, and live until this is dropped.
+fn others(threads: usize) -> Vec<Sender<()>> {
+    let key = TestKey::generate(Algorithm::HS256);
+    let (verifier, token) = (verifier(&key), token(&key, ISSUER, 0));
+    let other = |_| {
+        let (verifier, token) = (verifier.clone(), token.clone());
+        let ((ready, is_ready), (end, is_end)) = (channel(), channel::<()>());
+        thread::spawn(move || {
+            (0..2).for_each(|_| verify(&verifier, &token));
+            ready.send(()).expect("somebody waits");
+            let _ = is_end.recv();
+        });
+        is_ready.recv().expect("no panic");
+        end
+    };
+    (0..threads).map(other).collect()
 }
 
 /// Which part of a stream is found, where the nth token comes 1/n times as often as the first (Zipf).
