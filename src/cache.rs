@@ -5,6 +5,8 @@
 //! for a token must be judged each time by whoever asks; nothing here knows what a token is.
 
 mod counters;
+mod door;
+mod entry;
 mod table;
 
 use std::hash::BuildHasher as _;
@@ -16,7 +18,8 @@ pub use counters::CacheStats;
 pub(crate) use table::Bounds;
 
 use self::counters::Counters;
-use self::table::{Entry, Table};
+use self::entry::{Entry, Key};
+use self::table::Table;
 use crate::claims::NumericDate;
 
 /// Values by token.
@@ -60,7 +63,7 @@ impl<V> Cache<V> {
         judge: impl FnOnce(&V) -> Result<R, Miss>,
     ) -> Option<R> {
         let found = self.table.get().and_then(|table| {
-            let (slot, entry) = table.find(self.hash(token), token)?;
+            let (slot, entry) = table.find(self.key(token))?;
             match judge(&entry.value) {
                 Ok(answer) => {
                     table.mark_as_used(slot);
@@ -77,15 +80,21 @@ impl<V> Cache<V> {
         found
     }
 
-    /// Keeps a value for a token, in place of others if need be, until it is of no use to anybody.
-    pub(crate) fn insert(&self, token: &[u8], value: V, until: NumericDate, now: NumericDate) {
-        let entry = Entry::new(self.hash(token), token, value, until);
+    /// Keeps a value for a token until it is of no use to anybody; in place of others if need be, unless
+    /// they are worth no less.
+    pub(crate) fn insert(
+        &self,
+        token: &[u8],
+        until: NumericDate,
+        now: NumericDate,
+        value: impl FnOnce() -> V,
+    ) {
         // One that would push out many others is not worth them.
-        if entry.bytes() > self.bounds.bytes / 4 {
+        if Entry::<V>::bytes_of(token.len()) > self.bounds.bytes / 4 {
             return;
         }
         let table = self.table.get_or_init(|| Table::new(self.bounds));
-        self.counters.count_evictions(table.insert(entry, now));
+        self.counters.count_newcomer(&table.insert(self.key(token), value, until, now));
     }
 
     /// Counts since the beginning, and what is here now.
@@ -94,12 +103,12 @@ impl<V> Cache<V> {
         self.counters.stats(entries, bytes)
     }
 
-    /// Of the end of the signature: 16 characters are 96 bits that are different for every token. Who knows no token
-    /// cannot aim at what is kept for another, because the hash has a random key and only what was
-    /// verified is kept.
-    fn hash(&self, token: &[u8]) -> u64 {
+    /// The hash is of the end of the signature: 16 characters are 96 bits that are different for every
+    /// token. Who knows no token cannot aim at what is kept for another, because the hash has a random key
+    /// and only what was verified is kept.
+    fn key<'t>(&self, token: &'t [u8]) -> Key<'t> {
         let end = &token[token.len().saturating_sub(HASHED)..];
-        self.hasher.hash_one(end)
+        Key { hash: self.hasher.hash_one(end), token }
     }
 }
 
@@ -166,10 +175,14 @@ mod tests {
                     Step::Insert(token, lives) => {
                         value += 1;
                         let name = token.to_string();
-                        cache.insert(name.as_bytes(), value, at(now + lives), at(now));
-                        model.insert(name, value);
-                        prop_assert_eq!(find(&cache, &token.to_string()), Some(value));
+                        let before = cache.stats().turned_away;
+                        cache.insert(name.as_bytes(), at(now + lives), at(now), || value);
+                        let is_kept = cache.stats().turned_away == before;
+                        prop_assert_eq!(find(&cache, &name), is_kept.then_some(value));
                         asked += 1;
+                        if is_kept {
+                            model.insert(name, value);
+                        }
                         is_consistent(&cache);
                     }
                     Step::Find(token) => {
@@ -202,7 +215,7 @@ mod tests {
         let cache = Cache::new(Bounds { entries: 4096, bytes: usize::MAX });
         let tokens: Vec<String> = (0..3400).map(|n| format!("token number {n}")).collect();
         for token in &tokens {
-            cache.insert(token.as_bytes(), (), at(1), at(0));
+            cache.insert(token.as_bytes(), at(1), at(0), || ());
         }
 
         let found = tokens.iter().filter(|token| find(&cache, token).is_some()).count();
@@ -215,10 +228,10 @@ mod tests {
     fn what_has_expired_goes_when_others_come() {
         let cache = Cache::new(Bounds { entries: 64, bytes: usize::MAX });
         for n in 0..32 {
-            cache.insert(format!("old {n}").as_bytes(), (), at(10), at(0));
+            cache.insert(format!("old {n}").as_bytes(), at(10), at(0), || ());
         }
         for n in 0..16 {
-            cache.insert(format!("new {n}").as_bytes(), (), at(99), at(10));
+            cache.insert(format!("new {n}").as_bytes(), at(99), at(10), || ());
         }
 
         assert_eq!(cache.stats().entries, 16);
@@ -243,7 +256,9 @@ mod tests {
                             if random % 31 == 0 { Err(Miss::Over) } else { Ok(()) }
                         }) {
                             Some(()) => {}
-                            None => cache.insert(token.as_bytes(), token.clone(), at(9), at(0)),
+                            None => {
+                                cache.insert(token.as_bytes(), at(9), at(0), || token.clone());
+                            }
                         }
                     }
                 });

@@ -1,6 +1,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::table::Inserted;
+
 /// What the cache of verified tokens has done since its verifier was made, and what is in it.
 ///
 /// See [`Verifier::cache_stats`](crate::Verifier::cache_stats).
@@ -13,6 +15,9 @@ pub struct CacheStats {
     pub misses: u64,
     /// Tokens that had to make room for others before they had expired.
     pub evictions: u64,
+    /// Tokens that were good and are not kept, because there was no room for them: see
+    /// [`Verifier::with_cache`](crate::Verifier::with_cache).
+    pub turned_away: u64,
     /// Tokens that are kept.
     pub entries: usize,
     /// How much memory is counted for them.
@@ -35,6 +40,7 @@ struct Stripe {
     hits: AtomicU64,
     misses: AtomicU64,
     evictions: AtomicU64,
+    turned_away: AtomicU64,
 }
 
 impl Counters {
@@ -43,8 +49,10 @@ impl Counters {
         self.add(1, |stripe| if found { &stripe.hits } else { &stripe.misses });
     }
 
-    pub(super) fn count_evictions(&self, evictions: u64) {
-        if evictions > 0 {
+    pub(super) fn count_newcomer(&self, &Inserted { is_kept, evictions }: &Inserted) {
+        if !is_kept {
+            self.add(1, |stripe| &stripe.turned_away);
+        } else if evictions > 0 {
             self.add(evictions, |stripe| &stripe.evictions);
         }
     }
@@ -58,6 +66,7 @@ impl Counters {
             hits: sum(|stripe| &stripe.hits),
             misses: sum(|stripe| &stripe.misses),
             evictions: sum(|stripe| &stripe.evictions),
+            turned_away: sum(|stripe| &stripe.turned_away),
             entries,
             bytes,
         }
@@ -102,13 +111,15 @@ mod tests {
                 scope.spawn(|| {
                     start.wait();
                     (0..1000).for_each(|count| counters.count_look_up(count % 4 == 0));
-                    counters.count_evictions(7);
+                    counters.count_newcomer(&Inserted { is_kept: true, evictions: 7 });
+                    counters.count_newcomer(&Inserted { is_kept: false, evictions: 0 });
                 });
             }
         });
 
         let all = u64::try_from(THREADS).unwrap();
-        let CacheStats { hits, misses, evictions, .. } = counters.stats(0, 0);
+        let CacheStats { hits, misses, evictions, turned_away, .. } = counters.stats(0, 0);
         assert_eq!((hits, misses, evictions), (250 * all, 750 * all, 7 * all));
+        assert_eq!(turned_away, all);
     }
 }

@@ -1,10 +1,11 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
-use zeroize::Zeroizing;
 
-use crate::claims::{NumericDate, Principal};
+use super::door::Door;
+use super::entry::{Entry, Key};
+use crate::claims::NumericDate;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -19,36 +20,14 @@ impl Default for Bounds {
     }
 }
 
-/// A token and what is kept for it.
-pub(super) struct Entry<V> {
-    hash: u64,
-    /// Whoever reads this memory later shall not find a token in it.
-    token: Zeroizing<Box<[u8]>>,
-    pub(super) value: V,
-    until: NumericDate,
-}
-
-impl<V> Entry<V> {
-    pub(super) fn new(hash: u64, token: &[u8], value: V, until: NumericDate) -> Self {
-        let token = Zeroizing::new(token.into());
-        Self { hash, token, value, until }
-    }
-
-    /// What is counted for it: the token, as much again for what was read from it, and what surrounds
-    /// both.
-    pub(super) fn bytes(&self) -> usize {
-        2 * self.token.len() + size_of::<Self>() + AROUND
-    }
-
-    fn is_of(&self, hash: u64, token: &[u8]) -> bool {
-        self.hash == hash && **self.token == *token
-    }
-}
-
 /// Slots in groups of four. A token may stand in any slot of two groups, so that the table can be almost
 /// full before one that is still wanted has to go.
 pub(super) struct Table<V> {
     groups: Box<[Group<V>]>,
+    /// For whoever would push out a stranger.
+    door: Door,
+    /// Whether the last one that had to go for its bytes was a stranger.
+    was_for_a_stranger: AtomicBool,
     most_bytes: usize,
     entries: AtomicUsize,
     bytes: AtomicUsize,
@@ -58,8 +37,8 @@ pub(super) struct Table<V> {
 
 #[repr(align(64))]
 struct Group<V> {
-    /// A part of the hash of what stands in each slot, and [`USED`]: most others are passed over without
-    /// being looked at. May be out of date, which makes a miss.
+    /// A part of the hash of what stands in each slot, [`KNOWN`] and [`USED`]: most others are passed over
+    /// without being looked at. May be out of date, which makes a miss.
     tags: [AtomicU32; WAYS],
     /// The second in which what stands in each slot has expired; [`EMPTY`] where nothing does. May be out
     /// of date, so nobody is removed by this alone.
@@ -67,14 +46,29 @@ struct Group<V> {
     slots: [ArcSwapOption<Entry<V>>; WAYS],
 }
 
+impl<V> Group<V> {
+    /// Of each slot its tag and its end.
+    fn states(&self) -> [(u32, u32); WAYS] {
+        let load = |of: &AtomicU32| of.load(Ordering::Relaxed);
+        std::array::from_fn(|way| (load(&self.tags[way]), load(&self.ends[way])))
+    }
+}
+
 /// Where something stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Slot {
     group: usize,
     way: usize,
 }
 
 type Found<V> = Guard<Option<Arc<Entry<V>>>>;
+
+/// What has become of a newcomer.
+pub(super) struct Inserted {
+    pub(super) is_kept: bool,
+    /// How many had to go for it although they had not expired.
+    pub(super) evictions: u64,
+}
 
 /// An entry that stays for as long as it is looked at.
 pub(super) struct Kept<V>(Found<V>);
@@ -88,9 +82,6 @@ impl<V> std::ops::Deref for Kept<V> {
 }
 
 impl<V> Table<V> {
-    /// What an entry takes at the least.
-    const SMALLEST: usize = size_of::<Entry<V>>() + AROUND;
-
     pub(super) fn new(bounds: Bounds) -> Self {
         let group = || Group {
             tags: [const { AtomicU32::new(0) }; WAYS],
@@ -98,10 +89,12 @@ impl<V> Table<V> {
             slots: std::array::from_fn(|_| ArcSwapOption::empty()),
         };
         // No more than there are bytes for, or a bound that somebody left open would be all memory.
-        let entries = bounds.entries.min(bounds.bytes / Self::SMALLEST).min(MOST_ENTRIES);
-        let groups = std::iter::repeat_with(group).take(entries.div_ceil(WAYS).max(1)).collect();
+        let entries = bounds.entries.min(bounds.bytes / Entry::<V>::SMALLEST).min(MOST_ENTRIES);
+        let groups = entries.div_ceil(WAYS).max(1);
         Self {
-            groups,
+            groups: std::iter::repeat_with(group).take(groups).collect(),
+            door: Door::new(groups * WAYS),
+            was_for_a_stranger: AtomicBool::new(false),
             most_bytes: bounds.bytes,
             entries: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
@@ -113,16 +106,16 @@ impl<V> Table<V> {
         (self.entries.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
     }
 
-    pub(super) fn find(&self, hash: u64, token: &[u8]) -> Option<(Slot, Kept<V>)> {
-        let tag = tag(hash);
-        for group in self.groups_of(hash) {
+    pub(super) fn find(&self, key: Key<'_>) -> Option<(Slot, Kept<V>)> {
+        let tag = tag(key.hash);
+        for group in self.groups_of(key.hash) {
             let Group { tags, slots, .. } = &self.groups[group];
             for (way, (at, slot)) in tags.iter().zip(slots).enumerate() {
-                if at.load(Ordering::Relaxed) & !USED != tag {
+                if at.load(Ordering::Relaxed) & TAG != tag {
                     continue;
                 }
                 let found = slot.load();
-                if found.as_ref().is_some_and(|entry| entry.is_of(hash, token)) {
+                if found.as_ref().is_some_and(|entry| entry.is_of(key)) {
                     return Some((Slot { group, way }, Kept(found)));
                 }
             }
@@ -141,116 +134,161 @@ impl<V> Table<V> {
         is_gone
     }
 
-    /// Puts an entry into the place of the one that is needed least, and returns how many had to go
-    /// although they had not expired.
-    pub(super) fn insert(&self, entry: Entry<V>, now: NumericDate) -> u64 {
-        let (slot, is_replaced) = self.place_for(&entry, now);
+    /// Keeps a value in the place of the one that is needed least, if it is worth that.
+    pub(super) fn insert(
+        &self,
+        key: Key<'_>,
+        value: impl FnOnce() -> V,
+        until: NumericDate,
+        now: NumericDate,
+    ) -> Inserted {
+        let bytes = Entry::<V>::bytes_of(key.token.len());
+        let Some((slot, is_replaced)) = self.place_for(key, bytes, now) else {
+            return Inserted { is_kept: false, evictions: 0 };
+        };
+        let entry = Arc::new(Entry::new(key, value(), until));
         // Counted before anybody can remove it again.
         self.entries.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
-        let (tag, end) = (tag(entry.hash), end(entry.until));
-        let before = self.slot(slot).swap(Some(Arc::new(entry)));
-        self.tag(slot).store(tag, Ordering::Relaxed);
-        self.end(slot).store(end, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.slot(slot).swap(Some(entry));
+        self.tag(slot).store(tag(key.hash), Ordering::Relaxed);
+        self.end(slot).store(end(until), Ordering::Relaxed);
         let mut evictions = 0;
         if let Some(before) = before {
-            evictions += u64::from(!is_replaced && before.until > now);
+            evictions += u64::from(!is_replaced && !before.has_expired(now));
             self.count_out(&before);
         }
-        evictions + self.make_room(now, slot)
+        self.sweep(now);
+        Inserted { is_kept: true, evictions: evictions + self.make_room(slot, now) }
     }
 
-    fn place_for(&self, newcomer: &Entry<V>, now: NumericDate) -> (Slot, bool) {
-        let (tag, now) = (tag(newcomer.hash), now.as_seconds());
-        let mut free = [(0, None), (0, None)];
-        let mut unused = None;
-        for (at, slot) in self.places(newcomer.hash).enumerate() {
-            let other = self.tag(slot).load(Ordering::Relaxed);
-            if other & !USED == tag && self.is_at(slot, newcomer) {
-                // It has expired, or somebody else was quicker.
-                return (slot, true);
-            }
-            if has_ended(self.end(slot), now) {
-                let (count, first) = &mut free[at / WAYS];
-                *count += 1;
-                first.get_or_insert(slot);
-            } else if other & USED == 0 {
-                unused.get_or_insert(slot);
-            } else {
-                // Whoever is not asked for until the next newcomer comes makes room for it.
-                self.tag(slot).fetch_and(!USED, Ordering::Relaxed);
+    /// A place for a newcomer, and whether it is its own. `None` if it would push out a stranger, who was
+    /// never asked for again, and is one itself: of those who come once and never again, however many
+    /// they are, few are kept.
+    fn place_for(&self, key: Key<'_>, bytes: usize, now: NumericDate) -> Option<(Slot, bool)> {
+        let (tag, until) = (tag(key.hash), seconds(now));
+        let groups = self.groups_of(key.hash);
+        // A bit for each of the places.
+        let (mut own, mut free, mut known, mut used) = (0_u32, 0_u32, 0_u32, 0_u32);
+        for (nth, group) in groups.into_iter().enumerate() {
+            for (way, (at, end)) in self.groups[group].states().into_iter().enumerate() {
+                let place = nth * WAYS + way;
+                own |= u32::from(at & TAG == tag) << place;
+                free |= u32::from(end <= until) << place;
+                known |= u32::from(at & KNOWN != 0) << place;
+                used |= u32::from(at & USED != 0) << place;
             }
         }
+        let slot = |place: usize| Slot { group: groups[place / WAYS], way: place % WAYS };
+        let first = |places: u32| (places != 0).then(|| slot(places.trailing_zeros() as usize));
+        // It has expired, or somebody else was quicker.
+        while let Some(slot) = first(own) {
+            if self.is_at(slot, key) {
+                return Some((slot, true));
+            }
+            own &= own - 1;
+        }
         // The emptier group, so that few groups are full before the table is.
-        let [(first, slot), (second, other)] = free;
-        let free = if first >= second { slot } else { other };
-        // If all were used, any will do, and the hash is as good as a die.
-        let [first, second] = self.groups_of(newcomer.hash);
-        let die = (newcomer.hash >> 7) as usize;
-        let any = Slot { group: if die & WAYS == 0 { first } else { second }, way: die % WAYS };
-        (free.or(unused).unwrap_or(any), false)
+        let [one, other] = [free & IN_FIRST, free & !IN_FIRST];
+        let free = first(if one.count_ones() >= other.count_ones() { one } else { other });
+        let stranger = first(!known & ALL);
+        if free.is_some() && self.is_full_with(bytes) {
+            // Of what has to go, some may have expired.
+            self.sweep(now);
+        }
+        let is_for_a_stranger = match free {
+            Some(_) => self.is_full_with(bytes) && self.was_for_a_stranger.load(Ordering::Relaxed),
+            None => stranger.is_some(),
+        };
+        if is_for_a_stranger && !self.door.knows(key.hash) {
+            return None;
+        }
+        let slot = free.or(stranger).unwrap_or_else(|| {
+            // Whoever is not asked for until the next newcomer comes makes room for it.
+            (0..2 * WAYS).for_each(|place| _ = self.clear_used(slot(place)));
+            // If all were used, any will do, and the hash is as good as a die.
+            first(!used & ALL).unwrap_or_else(|| slot((key.hash >> 7) as usize % (2 * WAYS)))
+        });
+        Some((slot, false))
     }
 
-    fn is_at(&self, slot: Slot, entry: &Entry<V>) -> bool {
-        let found = self.slot(slot).load();
-        found.as_ref().is_some_and(|other| other.is_of(entry.hash, &entry.token))
+    fn is_at(&self, slot: Slot, key: Key<'_>) -> bool {
+        self.slot(slot).load().as_ref().is_some_and(|entry| entry.is_of(key))
     }
 
-    /// Walks on from slot to slot: some steps in any case, to find what has expired, and more while
-    /// there are too many bytes.
-    fn make_room(&self, now: NumericDate, newcomer: Slot) -> u64 {
-        let slots = self.groups.len() * WAYS;
-        let mut hand = self.hand.fetch_add(SWEPT, Ordering::Relaxed);
+    /// Goes on to the next group, and removes what has expired.
+    fn sweep(&self, now: NumericDate) {
+        let hand = self.hand.fetch_add(1, Ordering::Relaxed);
+        let (round, group) = (hand / self.groups.len(), hand % self.groups.len());
+        let until = seconds(now);
+        let mut due = self.groups[group].states().map(|(_, end)| end != EMPTY && end <= until);
+        // One in any case, because what stands beside the others may be out of date.
+        due[round % WAYS] = true;
+        for way in (0..WAYS).filter(|way| due[*way]) {
+            let slot = Slot { group, way };
+            let found = self.slot(slot).load();
+            if found.as_ref().is_some_and(|entry| entry.has_expired(now)) {
+                self.remove(slot, &Kept(found));
+            }
+        }
+    }
+
+    /// Goes on from group to group while there are too many bytes. Returns how many had to go although they
+    /// had not expired.
+    fn make_room(&self, newcomer: Slot, now: NumericDate) -> u64 {
         let mut evictions = 0;
         // Twice around, because the first time may only find that all were used.
-        for step in 0..2 * slots {
-            let is_full = self.bytes.load(Ordering::Relaxed) > self.most_bytes;
-            if step >= SWEPT {
-                if !is_full {
-                    break;
-                }
-                hand = self.hand.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..2 * self.groups.len() {
+            if !self.is_full_with(0) {
+                break;
             }
-            let at = hand % slots;
-            hand = hand.wrapping_add(1);
-            let slot = Slot { group: at / WAYS, way: at % WAYS };
-            let is_newcomer = slot.group == newcomer.group && slot.way == newcomer.way;
-            let must_go = is_full && !is_newcomer && !self.clear_used(slot);
-            // One in any case, because what stands beside the others may be out of date.
-            if step > 0 && !must_go && !has_ended(self.end(slot), now.as_seconds()) {
-                continue;
-            }
-            let found = self.slot(slot).load();
-            let Some(entry) = &*found else { continue };
-            let has_expired = entry.until <= now;
-            if (has_expired || must_go) && self.remove(slot, &Kept(found)) {
-                evictions += u64::from(!has_expired);
+            let group = self.hand.fetch_add(1, Ordering::Relaxed) % self.groups.len();
+            for slot in (0..WAYS).map(|way| Slot { group, way }) {
+                let must_go = self.is_full_with(0) && slot != newcomer && !self.clear_used(slot);
+                evictions += u64::from(must_go && self.evict(slot, now));
             }
         }
         evictions
+    }
+
+    /// Whether there was one that had not expired.
+    fn evict(&self, slot: Slot, now: NumericDate) -> bool {
+        let is_stranger = self.tag(slot).load(Ordering::Relaxed) & KNOWN == 0;
+        let found = self.slot(slot).load();
+        let Some(entry) = &*found else { return false };
+        let was_good = !entry.has_expired(now);
+        let is_evicted = self.remove(slot, &Kept(found)) && was_good;
+        if is_evicted {
+            self.was_for_a_stranger.store(is_stranger, Ordering::Relaxed);
+        }
+        is_evicted
+    }
+
+    fn is_full_with(&self, more: usize) -> bool {
+        self.bytes.load(Ordering::Relaxed).saturating_add(more) > self.most_bytes
     }
 
     pub(super) fn mark_as_used(&self, slot: Slot) {
         // Only if it is not: to write makes other cores fetch the line again.
         let tag = self.tag(slot);
         if tag.load(Ordering::Relaxed) & USED == 0 {
-            tag.fetch_or(USED, Ordering::Relaxed);
+            tag.fetch_or(KNOWN | USED, Ordering::Relaxed);
         }
     }
 
     /// Whether it was used.
     fn clear_used(&self, slot: Slot) -> bool {
-        self.tag(slot).fetch_and(!USED, Ordering::Relaxed) & USED != 0
+        let tag = self.tag(slot);
+        let was_used = tag.load(Ordering::Relaxed) & USED != 0;
+        if was_used {
+            tag.fetch_and(!USED, Ordering::Relaxed);
+        }
+        was_used
     }
 
     fn count_out(&self, entry: &Entry<V>) {
         self.entries.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
-    }
-
-    fn places(&self, hash: u64) -> impl Iterator<Item = Slot> {
-        let groups = self.groups_of(hash);
-        groups.into_iter().flat_map(|group| (0..WAYS).map(move |way| Slot { group, way }))
     }
 
     fn groups_of(&self, hash: u64) -> [usize; 2] {
@@ -279,7 +317,7 @@ impl<V> Table<V> {
 /// Bits that have the least part in where a token stands.
 #[expect(clippy::cast_possible_truncation, reason = "it is about bits")]
 fn tag(hash: u64) -> u32 {
-    ((hash as u32) ^ ((hash >> 32) as u32).rotate_left(16)) & !USED
+    ((hash as u32) ^ ((hash >> 32) as u32).rotate_left(16)) & TAG
 }
 
 /// The second, from 1 to the year 2106: what lies outside is as good as the nearest.
@@ -287,23 +325,26 @@ fn end(until: NumericDate) -> u32 {
     u32::try_from(until.rounded_up().as_seconds().max(1)).unwrap_or(u32::MAX)
 }
 
-fn has_ended(end: &AtomicU32, now: i64) -> bool {
-    i64::from(end.load(Ordering::Relaxed)) <= now
+/// The same for what time it is.
+fn seconds(now: NumericDate) -> u32 {
+    u32::try_from(now.as_seconds().max(0)).unwrap_or(u32::MAX)
 }
 
-/// In a tag: asked for since a newcomer last looked for a place here.
+/// In a tag: asked for again since it came. Whoever was not is a stranger.
+const KNOWN: u32 = 2;
+/// In a tag: asked for again since a newcomer last took a place here.
 const USED: u32 = 1;
+/// The rest of a tag.
+const TAG: u32 = !(KNOWN | USED);
 /// In place of an end: has ended at any time.
 const EMPTY: u32 = 0;
 
 const WAYS: usize = 4;
 /// More than anybody needs, and their slots are a quarter of a gibibyte.
 const MOST_ENTRIES: usize = 1 << 24;
-/// How many slots a newcomer looks into for what has expired.
-const SWEPT: usize = 4;
-/// The counts of an `Arc`, what an allocator adds, and the principal, to which an entry has a pointer.
-const AROUND: usize = 32 + Principal::BYTES;
-
+/// The places of a token, a bit each, and those in its first group.
+const ALL: u32 = (1 << (2 * WAYS)) - 1;
+const IN_FIRST: u32 = (1 << WAYS) - 1;
 #[cfg(test)]
 impl<V> Table<V> {
     /// What stands in the slots: how many, and their bytes.
@@ -322,12 +363,13 @@ mod tests {
 
     fn insert(table: &Table<u32>, hash: u64, number: u32) {
         let token = number.to_string();
-        let entry = Entry::new(hash, token.as_bytes(), number, NumericDate::from_seconds(9));
-        table.insert(entry, NumericDate::from_seconds(0));
+        let key = Key { hash, token: token.as_bytes() };
+        table.insert(key, || number, NumericDate::from_seconds(9), NumericDate::from_seconds(0));
     }
 
     fn find(table: &Table<u32>, hash: u64, number: u32) -> Option<u32> {
-        table.find(hash, number.to_string().as_bytes()).map(|(_, entry)| entry.value)
+        let token = number.to_string();
+        table.find(Key { hash, token: token.as_bytes() }).map(|(_, entry)| entry.value)
     }
 
     #[test]
@@ -342,6 +384,8 @@ mod tests {
         let before: Vec<u32> = before.collect();
 
         for number in 10_000..20_000 {
+            // Whoever would push out a stranger has to come twice.
+            insert(&table, HASH, number);
             insert(&table, HASH, number);
             assert_eq!(find(&table, HASH, number), Some(number), "the last one is found");
         }

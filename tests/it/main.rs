@@ -13,6 +13,7 @@ mod events;
 mod examples;
 mod faults;
 mod freshness;
+mod full_cache;
 mod guards;
 mod handler_tests;
 mod header;

@@ -1,0 +1,47 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Who came and was turned away, so that whoever comes again is let in: a part of the hash of the last one
+/// at each place. May be forgotten for another, and taken for another, neither of which does harm.
+pub(super) struct Door {
+    last: Box<[AtomicU32]>,
+}
+
+impl Door {
+    pub(super) fn new(places: usize) -> Self {
+        Self { last: std::iter::repeat_with(AtomicU32::default).take(places).collect() }
+    }
+
+    /// Whether it came before. If not, it will have.
+    pub(super) fn knows(&self, hash: u64) -> bool {
+        let [mark, at] = halves(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let at = ((u64::from(at) * self.last.len() as u64) >> 32) as usize;
+        let last = &self.last[at];
+        let knows = last.load(Ordering::Relaxed) == mark;
+        if !knows {
+            last.store(mark, Ordering::Relaxed);
+        }
+        knows
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is about bits")]
+fn halves(bits: u64) -> [u32; 2] {
+    [bits as u32, (bits >> 32) as u32]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_came_is_known_until_others_have_come() {
+        let door = Door::new(64);
+        let hash = |n: u64| n.wrapping_mul(0xd134_2543_de82_ef95);
+
+        assert!(!door.knows(hash(1)));
+        assert!(door.knows(hash(1)));
+        let known = (2..10_000).filter(|&n| door.knows(hash(n))).count();
+        assert_eq!(known, 0, "none has come before");
+        assert!(!door.knows(hash(1)));
+    }
+}
