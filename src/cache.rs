@@ -7,6 +7,7 @@
 mod counters;
 mod door;
 mod entry;
+mod state;
 mod table;
 
 use std::hash::BuildHasher as _;
@@ -107,12 +108,13 @@ impl<V> Cache<V> {
     /// token. Who knows no token cannot aim at what is kept for another, because the hash has a random key
     /// and only what was verified is kept.
     fn key<'t>(&self, token: &'t [u8]) -> Key<'t> {
-        let end = &token[token.len().saturating_sub(HASHED)..];
-        Key { hash: self.hasher.hash_one(end), token }
+        let hash = match token.last_chunk::<16>() {
+            Some(end) => self.hasher.hash_one(u128::from_ne_bytes(*end)),
+            None => self.hasher.hash_one(token),
+        };
+        Key { hash, token }
     }
 }
-
-const HASHED: usize = 16;
 
 #[cfg(test)]
 mod tests {

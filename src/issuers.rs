@@ -91,6 +91,11 @@ impl Issuers {
         self.0.load().keys().map(ToString::to_string).collect()
     }
 
+    /// Looks at one of them, if it is believed.
+    pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&Trusted>) -> T) -> T {
+        look(self.0.load().get(issuer).map(|trusted| &**trusted))
+    }
+
     /// How the key source of each issuer is doing, sorted by issuer.
     ///
     /// Sources that cannot tell are left out.
@@ -153,24 +158,6 @@ impl Trust {
                     let detail = "`iss` is none of the configured issuers";
                     AuthError::with_detail(Reason::WrongIssuer, detail)
                 })
-            }
-        }
-    }
-}
-
-impl Trust {
-    /// Looks at the issuer that once judged a token, if it is still believed and still the same.
-    pub(crate) fn with_same<'s, T>(
-        &self,
-        issuer: impl FnOnce() -> &'s str,
-        number: u64,
-        look: impl FnOnce(&Trusted) -> T,
-    ) -> Option<T> {
-        match self {
-            Self::One(trusted) => (trusted.number == number).then(|| look(trusted)),
-            Self::Several(issuers) => {
-                let table = issuers.0.load();
-                table.get(issuer()).filter(|trusted| trusted.number == number).map(|it| look(it))
             }
         }
     }

@@ -8,9 +8,9 @@ mod render;
 pub use rejection::Rejection;
 pub use render::{Empty, Json, ProblemJson, Render};
 
-#[cfg(feature = "axum")]
-pub(crate) use guard::{Presence, claims_in, known, presence, verified_in};
 pub(crate) use guard::{admit, admit_nobody, check_in, refuse};
+#[cfg(feature = "axum")]
+pub(crate) use guard::{claims_in, is_anonymous, known, verified_in};
 #[cfg(feature = "routes")]
 pub(crate) use rejection::whole_seconds;
 pub(crate) use render::{answer_refused, finish};

@@ -249,10 +249,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// The end of an attempt: the last check, if its answer is at hand.
+    /// The last check, if its answer is at hand.
     #[inline]
-    pub(crate) fn if_active(&self, verified: Verified<C>) -> Attempt<C> {
-        match self.active.recall(verified.principal()) {
+    pub(crate) fn is_active(&self, verified: &Verified<C>) -> Option<Result<(), AuthError>> {
+        self.active.recall(verified.principal())
+    }
+
+    /// The end of an attempt.
+    #[inline]
+    fn if_active(&self, verified: Verified<C>) -> Attempt<C> {
+        match self.is_active(&verified) {
             Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
             None => Attempt::NeedsAnswer(verified),
         }

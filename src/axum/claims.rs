@@ -6,7 +6,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
 use crate::claims::{Principal, Verified};
-use crate::reject::{self, Presence, Rejection};
+use crate::reject::{self, Rejection};
 
 /// Extracts the application's claims.
 ///
@@ -94,5 +94,5 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
 }
 
 pub(super) fn is_anonymous(parts: &Parts) -> bool {
-    matches!(reject::presence(&parts.extensions), Presence::Anonymous(_))
+    reject::is_anonymous(&parts.extensions)
 }

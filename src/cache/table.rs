@@ -5,6 +5,7 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use super::door::Door;
 use super::entry::{Entry, Key};
+use super::state::{EMPTY, KNOWN, Places, TAG, USED, WAYS, end, seconds, tag};
 use crate::claims::NumericDate;
 
 /// How much is kept.
@@ -73,6 +74,15 @@ pub(super) struct Inserted {
 /// An entry that stays for as long as it is looked at.
 pub(super) struct Kept<V>(Found<V>);
 
+impl<V> Kept<V> {
+    // Once and not for each of the places, which are many and rarely looked at.
+    #[inline(never)]
+    fn of(slot: &ArcSwapOption<Entry<V>>, key: Key<'_>) -> Option<Self> {
+        let found = slot.load();
+        found.as_ref().is_some_and(|entry| entry.is_of(key)).then(|| Self(found))
+    }
+}
+
 impl<V> std::ops::Deref for Kept<V> {
     type Target = Entry<V>;
 
@@ -111,12 +121,10 @@ impl<V> Table<V> {
         for group in self.groups_of(key.hash) {
             let Group { tags, slots, .. } = &self.groups[group];
             for (way, (at, slot)) in tags.iter().zip(slots).enumerate() {
-                if at.load(Ordering::Relaxed) & TAG != tag {
-                    continue;
-                }
-                let found = slot.load();
-                if found.as_ref().is_some_and(|entry| entry.is_of(key)) {
-                    return Some((Slot { group, way }, Kept(found)));
+                if at.load(Ordering::Relaxed) & TAG == tag
+                    && let Some(kept) = Kept::of(slot, key)
+                {
+                    return Some((Slot { group, way }, kept));
                 }
             }
         }
@@ -124,6 +132,7 @@ impl<V> Table<V> {
     }
 
     /// Removes an entry, unless another has taken its place.
+    #[cold]
     pub(super) fn remove(&self, slot: Slot, entry: &Kept<V>) -> bool {
         let was = self.slot(slot).compare_and_swap(&entry.0, None);
         let is_gone = std::ptr::eq(Self::address(&was), Self::address(&entry.0));
@@ -168,30 +177,18 @@ impl<V> Table<V> {
     fn place_for(&self, key: Key<'_>, bytes: usize, now: NumericDate) -> Option<(Slot, bool)> {
         let (tag, until) = (tag(key.hash), seconds(now));
         let groups = self.groups_of(key.hash);
-        // A bit for each of the places.
-        let (mut own, mut free, mut known, mut used) = (0_u32, 0_u32, 0_u32, 0_u32);
+        let mut places = Places::default();
         for (nth, group) in groups.into_iter().enumerate() {
-            for (way, (at, end)) in self.groups[group].states().into_iter().enumerate() {
-                let place = nth * WAYS + way;
-                own |= u32::from(at & TAG == tag) << place;
-                free |= u32::from(end <= until) << place;
-                known |= u32::from(at & KNOWN != 0) << place;
-                used |= u32::from(at & USED != 0) << place;
+            for (way, state) in self.groups[group].states().into_iter().enumerate() {
+                places.add(nth * WAYS + way, state, tag, until);
             }
         }
         let slot = |place: usize| Slot { group: groups[place / WAYS], way: place % WAYS };
-        let first = |places: u32| (places != 0).then(|| slot(places.trailing_zeros() as usize));
         // It has expired, or somebody else was quicker.
-        while let Some(slot) = first(own) {
-            if self.is_at(slot, key) {
-                return Some((slot, true));
-            }
-            own &= own - 1;
+        if let Some(own) = places.own().map(slot).find(|own| self.is_at(*own, key)) {
+            return Some((own, true));
         }
-        // The emptier group, so that few groups are full before the table is.
-        let [one, other] = [free & IN_FIRST, free & !IN_FIRST];
-        let free = first(if one.count_ones() >= other.count_ones() { one } else { other });
-        let stranger = first(!known & ALL);
+        let (free, stranger) = (places.free(), places.stranger());
         if free.is_some() && self.is_full_with(bytes) {
             // Of what has to go, some may have expired.
             self.sweep(now);
@@ -203,13 +200,13 @@ impl<V> Table<V> {
         if is_for_a_stranger && !self.door.knows(key.hash) {
             return None;
         }
-        let slot = free.or(stranger).unwrap_or_else(|| {
+        let place = free.or(stranger).unwrap_or_else(|| {
             // Whoever is not asked for until the next newcomer comes makes room for it.
-            (0..2 * WAYS).for_each(|place| _ = self.clear_used(slot(place)));
+            (0..Places::COUNT).for_each(|place| _ = self.clear_used(slot(place)));
             // If all were used, any will do, and the hash is as good as a die.
-            first(!used & ALL).unwrap_or_else(|| slot((key.hash >> 7) as usize % (2 * WAYS)))
+            places.idle().unwrap_or((key.hash >> 7) as usize % Places::COUNT)
         });
-        Some((slot, false))
+        Some((slot(place), false))
     }
 
     fn is_at(&self, slot: Slot, key: Key<'_>) -> bool {
@@ -314,37 +311,9 @@ impl<V> Table<V> {
     }
 }
 
-/// Bits that have the least part in where a token stands.
-#[expect(clippy::cast_possible_truncation, reason = "it is about bits")]
-fn tag(hash: u64) -> u32 {
-    ((hash as u32) ^ ((hash >> 32) as u32).rotate_left(16)) & TAG
-}
-
-/// The second, from 1 to the year 2106: what lies outside is as good as the nearest.
-fn end(until: NumericDate) -> u32 {
-    u32::try_from(until.rounded_up().as_seconds().max(1)).unwrap_or(u32::MAX)
-}
-
-/// The same for what time it is.
-fn seconds(now: NumericDate) -> u32 {
-    u32::try_from(now.as_seconds().max(0)).unwrap_or(u32::MAX)
-}
-
-/// In a tag: asked for again since it came. Whoever was not is a stranger.
-const KNOWN: u32 = 2;
-/// In a tag: asked for again since a newcomer last took a place here.
-const USED: u32 = 1;
-/// The rest of a tag.
-const TAG: u32 = !(KNOWN | USED);
-/// In place of an end: has ended at any time.
-const EMPTY: u32 = 0;
-
-const WAYS: usize = 4;
 /// More than anybody needs, and their slots are a quarter of a gibibyte.
 const MOST_ENTRIES: usize = 1 << 24;
-/// The places of a token, a bit each, and those in its first group.
-const ALL: u32 = (1 << (2 * WAYS)) - 1;
-const IN_FIRST: u32 = (1 << WAYS) - 1;
+
 #[cfg(test)]
 impl<V> Table<V> {
     /// What stands in the slots: how many, and their bytes.

@@ -134,7 +134,12 @@ impl Span {
     /// Whether it is now that it contains.
     #[inline]
     pub(crate) fn contains_now(self, time: &Time) -> bool {
-        self.about_now(time).is_some() || self.contains(time.now().into())
+        self.about_now(time).is_some() || self.contains_exactly_now(time)
+    }
+
+    #[inline(never)]
+    fn contains_exactly_now(self, time: &Time) -> bool {
+        self.contains(time.now().into())
     }
 
     /// What time it is, as exactly as it matters for whether that is inside.

@@ -29,18 +29,35 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F, ResBody, K> {
-        Refused { response: Option<Response<ResBody>> },
+        Refused { response: Option<Box<Response<ResBody>>> },
         Running { #[pin] future: F, pass: Pass },
         Cold { cold: Box<K> },
     }
 }
 
+impl<F, S, ReqBody, ResBody, C> State<F, ResBody, Cold<S, ReqBody, C>> {
+    fn of(halt: Halt<S, ReqBody, ResBody, C>) -> Self {
+        match halt {
+            Halt::Refused(response) => Self::Refused { response: Some(response) },
+            Halt::Waits(cold) => Self::Cold { cold },
+        }
+    }
+}
+
 /// A request whose token needs what is not here yet: keys, or an answer.
-struct Cold<S, ReqBody, C> {
+pub(super) struct Cold<S, ReqBody, C> {
     gate: Arc<Gate<C>>,
     stage: Stage,
     request: Option<Request<ReqBody>>,
     service: S,
+}
+
+/// What a request comes to that does not go on at once.
+///
+/// Small, and not yet the future itself: that would be made in two places, and moved from both.
+pub(super) enum Halt<S, ReqBody, ResBody, C> {
+    Refused(Box<Response<ResBody>>),
+    Waits(Box<Cold<S, ReqBody, C>>),
 }
 
 /// How a request is to be answered, whatever becomes of it.
@@ -50,11 +67,51 @@ pub(super) struct Asked<R> {
 }
 
 impl<R> Asked<R> {
-    fn refuse<ResBody: Default>(&self, rejection: &Rejection) -> Response<ResBody>
+    #[cold]
+    pub(super) fn halt<S, ReqBody, ResBody: Default, C>(
+        &self,
+        rejection: &Rejection,
+    ) -> Halt<S, ReqBody, ResBody, C>
     where
         R: Render<ResBody>,
     {
-        answer_refused(rejection, &self.renderer, self.is_head)
+        Halt::Refused(Box::new(answer_refused(rejection, &self.renderer, self.is_head)))
+    }
+
+    /// Goes on with a request that was let in.
+    #[inline]
+    fn run<ResBody: Default, E>(
+        &self,
+        future: Pin<&mut impl Future<Output = Result<Response<ResBody>, E>>>,
+        pass: &mut Pass,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResBody>, E>>
+    where
+        R: Render<ResBody>,
+    {
+        let mut polled = future.poll(cx);
+        if let Poll::Ready(Ok(response)) = &polled
+            && pass.wants(response)
+        {
+            polled = polled.map_ok(|response| self.complete(pass, response));
+        }
+        polled
+    }
+
+    /// The end of it, where the response is not merely handed on. In a place of its own, so that otherwise
+    /// the response stays where it is: to move one is not for nothing.
+    #[cold]
+    fn complete<ResBody: Default>(
+        &self,
+        pass: &mut Pass,
+        mut response: Response<ResBody>,
+    ) -> Response<ResBody>
+    where
+        R: Render<ResBody>,
+    {
+        finish(&mut response, &self.renderer, self.is_head);
+        pass.leave(&mut response);
+        response
     }
 }
 
@@ -72,28 +129,12 @@ where
     R: Render<ResBody>,
     ResBody: Default,
 {
-    pub(super) fn refused(asked: Asked<R>, rejection: &Rejection) -> Self {
-        Self { state: State::Refused { response: Some(asked.refuse(rejection)) }, asked }
-    }
-
     pub(super) fn running(asked: Asked<R>, future: S::Future, pass: Pass) -> Self {
         Self { state: State::Running { future, pass }, asked }
     }
 
-    pub(super) fn waiting(
-        asked: Asked<R>,
-        gate: Arc<Gate<C>>,
-        (waiting, origin): (Waiting<C>, Origin),
-        request: Request<ReqBody>,
-        service: S,
-    ) -> Self {
-        let decider = Arc::clone(&gate);
-        let stage = Stage::Waiting(Box::pin(async move {
-            let principal = decider.decide_after(waiting).await?;
-            Ok(Admitted { principal, origin })
-        }));
-        let cold = Box::new(Cold { gate, stage, request: Some(request), service });
-        Self { state: State::Cold { cold }, asked }
+    pub(super) fn halted(asked: Asked<R>, halt: Halt<S, ReqBody, ResBody, C>) -> Self {
+        Self { state: State::of(halt), asked }
     }
 }
 
@@ -110,24 +151,14 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
+                StateProj::Running { future, pass } => return this.asked.run(future, pass, cx),
                 StateProj::Refused { response } => {
-                    return Poll::Ready(Ok(response.take().expect(AFTER_COMPLETION)));
-                }
-                StateProj::Running { future, pass } => {
-                    // Stays where it is: to move a response is not for nothing.
-                    let mut polled = future.poll(cx);
-                    if let Poll::Ready(Ok(response)) = &mut polled {
-                        finish(response, &this.asked.renderer, this.asked.is_head);
-                        pass.leave(response);
-                    }
-                    return polled;
+                    return Poll::Ready(Ok(*response.take().expect(AFTER_COMPLETION)));
                 }
                 StateProj::Cold { cold } => {
                     let next = match ready!(cold.poll(cx))? {
                         Ok((future, pass)) => State::Running { future, pass },
-                        Err(rejection) => {
-                            State::Refused { response: Some(this.asked.refuse(&rejection)) }
-                        }
+                        Err(rejection) => State::of(this.asked.halt(&rejection)),
                     };
                     this.state.set(next);
                 }
@@ -144,6 +175,21 @@ where
     S: Service<Request<ReqBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
 {
+    pub(super) fn new(
+        gate: Arc<Gate<C>>,
+        (waiting, origin): (Waiting<C>, Origin),
+        request: Request<ReqBody>,
+        service: S,
+    ) -> Self {
+        let decider = Arc::clone(&gate);
+        let stage = Stage::Waiting(Box::pin(async move {
+            let principal = decider.decide_after(waiting).await?;
+            Ok(Admitted { principal, origin })
+        }));
+        Self { gate, stage, request: Some(request), service }
+    }
+
+    #[inline(never)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
         loop {
             match &mut self.stage {

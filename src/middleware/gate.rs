@@ -97,6 +97,7 @@ impl<C> Gate<C> {
         }
     }
 
+    #[cold]
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
         reject::refuse(error.into(), Arc::clone(&self.config))
     }
@@ -109,6 +110,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             let found = AuthorizationHeader::find_and_mark(request.headers_mut());
             return self.judge(found.map(|found| found.map(|token| (token, Origin::Header))));
         }
+        self.decide_by_sources(request)
+    }
+
+    // Not within the rest: what requests pass that need none of it is short, and stays in the caches.
+    #[inline(never)]
+    fn decide_by_sources<B>(&self, request: &mut Request<B>) -> Decision<C> {
         with_parts(request, |parts| {
             AuthorizationHeader.strip(parts);
             self.judge(self.find(parts))
@@ -121,52 +128,59 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Ok(None) if self.optional => Decision::Pass(None),
             Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
             Ok(Some((token, origin))) => match self.verifier.recall(token) {
-                Some(verified) => self.conclude(self.verifier.if_active(verified), origin),
+                Some(verified) => match self.verifier.is_active(&verified) {
+                    Some(Ok(())) => self.pass(verified, origin),
+                    Some(Err(error)) => Decision::Refuse(self.refuse(error)),
+                    None => Decision::Wait(Waiting::Answer(verified), origin),
+                },
                 None => self.attempt(token, origin),
             },
         }
     }
 
     /// Only what is new has to be looked at.
+    #[inline(never)]
     fn attempt(&self, token: &[u8], origin: Origin) -> Decision<C> {
-        match self.read(token, origin) {
-            Ok(text) => self.conclude(self.verifier.attempt(text), origin),
-            Err(reason) => Decision::Refuse(self.refuse(reason)),
+        let text = match self.read(token, origin) {
+            Ok(text) => text,
+            Err(reason) => return Decision::Refuse(self.refuse(reason)),
+        };
+        match self.verifier.attempt(text) {
+            Attempt::NeedsKeys(token) => Decision::Wait(Waiting::Keys(token), origin),
+            Attempt::NeedsAnswer(verified) => Decision::Wait(Waiting::Answer(verified), origin),
+            Attempt::Done(Err(error)) => Decision::Refuse(self.refuse(error)),
+            Attempt::Done(Ok(verified)) => self.pass(verified, origin),
         }
     }
 
     #[inline]
-    fn conclude(&self, attempt: Attempt<C>, origin: Origin) -> Decision<C> {
-        match attempt {
-            Attempt::NeedsKeys(token) => Decision::Wait(Waiting::Keys(token), origin),
-            Attempt::NeedsAnswer(verified) => Decision::Wait(Waiting::Answer(verified), origin),
-            Attempt::Done(result) => match self.admit(result) {
-                Ok(principal) => Decision::Pass(Some(Admitted { principal, origin })),
-                Err(rejection) => Decision::Refuse(rejection),
-            },
+    fn pass(&self, verified: Verified<C>, origin: Origin) -> Decision<C> {
+        match self.permit(verified) {
+            Ok(principal) => Decision::Pass(Some(Admitted { principal, origin })),
+            Err(rejection) => Decision::Refuse(rejection),
         }
     }
 
     /// Decides about a token once what it needs has been waited for.
     pub(super) async fn decide_after(&self, waiting: Waiting<C>) -> Result<Principal, Rejection> {
-        self.admit(match waiting {
+        let verified = match waiting {
             Waiting::Keys(token) => self.verifier.verify_after_refresh(&token).await,
             Waiting::Answer(verified) => self.verifier.ask_if_active(verified).await,
-        })
+        };
+        self.permit(verified.map_err(|error| self.refuse(error))?)
     }
 
+    /// What the policy says, if there is one.
     #[inline]
-    fn admit(&self, result: Result<Verified<C>, AuthError>) -> Result<Principal, Rejection> {
-        let principal = match result {
-            Ok(verified) => verified.into_principal(),
-            Err(error) => return Err(self.refuse(error)),
-        };
-        if let Some(policy) = &self.policy
-            && let Err(error) = policy::check(&**policy, &principal)
-        {
-            return Err(self.refuse(error));
+    fn permit(&self, verified: Verified<C>) -> Result<Principal, Rejection> {
+        let principal = verified.into_principal();
+        match &self.policy {
+            None => Ok(principal),
+            Some(policy) => match policy::check(&**policy, &principal) {
+                Ok(()) => Ok(principal),
+                Err(error) => Err(self.refuse(error)),
+            },
         }
-        Ok(principal)
     }
 
     /// Leaves in a request what inner services find there.
@@ -177,14 +191,19 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
         };
         let source = match origin {
             Origin::Header => None,
-            Origin::Source(index) => Some(Arc::clone(&self.sources[index])),
+            Origin::Source(index) => Some(self.strip(index, request)),
         };
-        if let Some(source) = &source {
-            with_parts(request, |parts| source.strip(parts));
-        }
         let told = self.tells.then(|| principal.clone());
         reject::admit(request.extensions_mut(), principal);
         Pass { source, told }
+    }
+
+    /// Takes the token out of where it was found.
+    #[inline(never)]
+    fn strip<B>(&self, index: usize, request: &mut Request<B>) -> Arc<dyn TokenSource> {
+        let source = Arc::clone(&self.sources[index]);
+        with_parts(request, |parts| source.strip(parts));
+        source
     }
 }
 
@@ -215,6 +234,12 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    /// Whether the response may have to be changed.
+    #[inline]
+    pub(super) fn wants<B>(&self, response: &Response<B>) -> bool {
+        self.source.is_some() || self.told.is_some() || !response.extensions().is_empty()
+    }
+
     /// Completes the response to the request.
     pub(super) fn leave<B>(&mut self, response: &mut Response<B>) {
         if let Some(source) = &self.source {

@@ -6,8 +6,8 @@ use http::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::future::{Asked, ResponseFuture};
-use super::gate::{Decision, Gate};
+use super::future::{Asked, Cold, Halt, ResponseFuture};
+use super::gate::{Decision, Gate, Origin, Waiting};
 use crate::reject::{Empty, Render};
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
@@ -52,15 +52,32 @@ where
                 // The very service that was made ready takes the call.
                 ResponseFuture::running(asked, self.inner.call(request), pass)
             }
-            Decision::Refuse(rejection) => ResponseFuture::refused(asked, &rejection),
-            // While the request waits it holds a clone that has promised nothing, so the readiness
-            // of this one (a concurrency permit, say) stays with this one.
+            Decision::Refuse(rejection) => {
+                let halt = asked.halt(&rejection);
+                ResponseFuture::halted(asked, halt)
+            }
             Decision::Wait(waiting, origin) => {
-                let gate = Arc::clone(&self.gate);
-                let waiting = (waiting, origin);
-                ResponseFuture::waiting(asked, gate, waiting, request, self.inner.clone())
+                ResponseFuture::halted(asked, self.wait((waiting, origin), request))
             }
         }
+    }
+}
+
+impl<S: Clone, C, R> Bearer<S, C, R> {
+    /// While a request waits it holds a clone that has promised nothing, so the readiness of this one (a
+    /// concurrency permit, say) stays with this one.
+    #[cold]
+    fn wait<ReqBody, ResBody>(
+        &self,
+        waiting: (Waiting<C>, Origin),
+        request: Request<ReqBody>,
+    ) -> Halt<S, ReqBody, ResBody, C>
+    where
+        S: Service<Request<ReqBody>>,
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
+        let (gate, inner) = (Arc::clone(&self.gate), self.inner.clone());
+        Halt::Waits(Box::new(Cold::new(gate, waiting, request, inner)))
     }
 }
 

@@ -17,39 +17,30 @@ use crate::trace;
 #[derive(Clone)]
 pub(crate) struct Anonymous(pub(crate) Arc<ChallengeConfig>);
 
-/// What a layer has made of a request.
-pub(crate) enum Presence<'r> {
-    /// It accepted the token.
-    Known(&'r Principal),
-    /// It let the request pass without one.
-    Anonymous(&'r Arc<ChallengeConfig>),
-    /// None has seen the request.
-    NoLayer,
-}
-
 /// Leaves in a request what its token says, in place of what an earlier layer or a stranger left.
+#[inline]
 pub(crate) fn admit(extensions: &mut Extensions, principal: Principal) {
     // Nobody looks for `Anonymous` where there is a principal.
     extensions.insert(principal);
 }
 
 /// Leaves in a request that it has no token, in place of what an earlier layer or a stranger left.
+#[inline(never)]
 pub(crate) fn admit_nobody(extensions: &mut Extensions, config: Arc<ChallengeConfig>) {
     extensions.remove::<Principal>();
     extensions.insert(Anonymous(config));
 }
 
-/// Finds out what a layer has made of a request. A principal that no layer has put here is nobody.
-pub(crate) fn presence(extensions: &Extensions) -> Presence<'_> {
-    if let Some(principal) = extensions.get::<Principal>()
-        && principal.layer().is_some()
-    {
-        return Presence::Known(principal);
-    }
-    match extensions.get::<Anonymous>() {
-        Some(Anonymous(config)) => Presence::Anonymous(config),
-        None => Presence::NoLayer,
-    }
+/// Whether a layer has let the request pass without a token.
+#[cfg(feature = "axum")]
+pub(crate) fn is_anonymous(extensions: &Extensions) -> bool {
+    admitted(extensions).is_none() && extensions.get::<Anonymous>().is_some()
+}
+
+/// A principal that no layer has put here is nobody.
+#[inline]
+fn admitted(extensions: &Extensions) -> Option<&Principal> {
+    extensions.get::<Principal>().filter(|principal| principal.layer().is_some())
 }
 
 /// Decides about a request by what a layer has left in its extensions.
@@ -63,18 +54,20 @@ pub(crate) fn check_in<'r>(
 
 /// The principal, or the refusal of a request that has none.
 pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
-    match presence(extensions) {
-        Presence::Known(principal) => Ok(principal),
-        Presence::Anonymous(config) => Err(refuse(Reason::MissingToken.into(), Arc::clone(config))),
-        Presence::NoLayer => Err(refuse(
-            AuthError::with_detail(
-                Reason::LayerMissing,
-                "add `.layer(BearerLayer::new(verifier))` to the router, after the route and after \
-                 its guards; what is added behind it is not covered by it",
-            ),
-            Arc::default(),
-        )),
+    admitted(extensions).ok_or_else(|| unknown(extensions))
+}
+
+#[cold]
+fn unknown(extensions: &Extensions) -> Rejection {
+    if let Some(Anonymous(config)) = extensions.get() {
+        return refuse(Reason::MissingToken.into(), Arc::clone(config));
     }
+    let error = AuthError::with_detail(
+        Reason::LayerMissing,
+        "add `.layer(BearerLayer::new(verifier))` to the router, after the route and after its guards; \
+         what is added behind it is not covered by it",
+    );
+    refuse(error, Arc::default())
 }
 
 /// The claims of the verified token, if they are of this type.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::cache::Miss;
 use crate::claims::{Span, Verified};
 use crate::clock::Time;
-use crate::issuers::{Trust, Trusted};
+use crate::issuers::{Issuers, Trust, Trusted};
 use crate::key::{KeyIdentity, Lookup};
 use crate::revoke::{self, Revocations};
 use crate::token::MAX_CANDIDATES;
@@ -68,28 +68,57 @@ impl<C> Remembered<C> {
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        let issuer = || self.verified.principal().issuer();
-        let good = trust.with_same(issuer, self.issuer, |trusted| {
-            self.judge_time(time)?;
-            self.judge_key(trusted)?;
-            if let Some(view) = revocations {
-                self.judge_revocations(trusted, view)?;
-            }
-            Ok(())
-        });
-        // The issuer is gone, or has come back with other keys or rules.
-        good.unwrap_or(Err(Miss::Over))
+        match trust {
+            Trust::One(trusted) => self.judge_by(trusted, revocations, time),
+            Trust::Several(issuers) => self.judge_by_one_of(issuers, revocations, time),
+        }
     }
 
+    #[inline(never)]
+    fn judge_by_one_of(
+        &self,
+        issuers: &Issuers,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        issuers.look(self.verified.principal().issuer(), |trusted| match trusted {
+            Some(trusted) => self.judge_by(trusted, revocations, time),
+            None => Err(Miss::Over),
+        })
+    }
+
+    #[inline]
+    fn judge_by(
+        &self,
+        trusted: &Trusted,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        if trusted.number() != self.issuer {
+            // It has come back with other keys or rules.
+            return Err(Miss::Over);
+        }
+        self.judge_time(time)?;
+        self.judge_key(trusted)?;
+        revocations.map_or(Ok(()), |view| self.judge_revocations(trusted, view))
+    }
+
+    #[inline]
     fn judge_time(&self, time: &Time) -> Result<(), Miss> {
         if self.span.contains_now(time) { Ok(()) } else { Err(Miss::Over) }
     }
 
+    #[inline]
     fn judge_key(&self, trusted: &Trusted) -> Result<(), Miss> {
         let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
         if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
             return Ok(());
         }
+        self.judge_key_anew(trusted, epoch)
+    }
+
+    #[inline(never)]
+    fn judge_key_anew(&self, trusted: &Trusted, epoch: u64) -> Result<(), Miss> {
         match trusted.keys.lookup(self.verified.principal().header()) {
             Lookup::Found(candidates) => {
                 let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
@@ -106,6 +135,7 @@ impl<C> Remembered<C> {
         }
     }
 
+    #[inline(never)]
     fn judge_revocations(&self, trusted: &Trusted, view: &dyn Revocations) -> Result<(), Miss> {
         let epoch = view.epoch();
         if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.whole().is_ok() {
