@@ -54,7 +54,27 @@ pub(crate) const PEERS: &[Peer] = &[
         wire: true,
         ..PLAIN
     },
-    Peer { name: "layer that adds an `Arc`", variant: "extension", version_of: "", ..PLAIN },
+    Peer {
+        name: "layer that adds an `Arc`",
+        variant: "extension",
+        version_of: "",
+        wire: true,
+        ..PLAIN
+    },
+    Peer {
+        name: "layer that adds an `Arc`, and a handler that takes it",
+        variant: "taken",
+        version_of: "",
+        wire: true,
+        ..PLAIN
+    },
+    Peer {
+        name: "tower-bearer, and a handler that takes nothing",
+        package: "tower_bearer",
+        variant: "unread",
+        wire: true,
+        ..PLAIN
+    },
     Peer {
         name: "tower-bearer",
         package: "tower_bearer",

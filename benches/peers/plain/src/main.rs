@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
+use axum::{Extension, Router};
 use harness::{Guard, run};
 use tower::util::MapRequestLayer;
 
 fn main() {
     run::<Body, Router>(Guard::Nothing, async |_, variant| {
-        let route = Router::new().route("/", get(async || {}));
+        let handler = match variant {
+            "taken" => get(async |Extension(shared): Extension<Arc<str>>| assert_eq!(&*shared, SHARED)),
+            _ => get(async || {}),
+        };
+        let route = Router::new().route("/", handler);
         let app = match variant {
             "nothing" => route.layer(MapRequestLayer::new(|request: Request| request)),
-            "extension" => {
-                let shared: Arc<str> = Arc::from("as cheap as an extension can be");
+            "extension" | "taken" => {
+                let shared: Arc<str> = Arc::from(SHARED);
                 route.layer(MapRequestLayer::new(move |mut request: Request| {
                     request.extensions_mut().insert(Arc::clone(&shared));
                     request
@@ -26,3 +30,5 @@ fn main() {
         Some(app.with_state(()))
     });
 }
+
+const SHARED: &str = "as cheap as an extension can be";

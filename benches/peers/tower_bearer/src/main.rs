@@ -8,7 +8,11 @@ use tower_bearer::{BearerLayer, Claims, KeySet, Validation, Verifier};
 
 fn main() {
     run::<Body, Router>(Guard::Verifies, async |subject, variant| {
-        let route = Router::new().route("/", get(async |Claims(user): Claims<User>| user.look()));
+        let handler = match variant {
+            "unread" => get(async || {}),
+            _ => get(async |Claims(user): Claims<User>| user.look()),
+        };
+        let route = Router::new().route("/", handler);
         Some(route.layer(BearerLayer::new(verifier(subject, variant != "uncached"))).with_state(()))
     });
 }
