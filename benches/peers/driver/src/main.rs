@@ -3,8 +3,8 @@
 //! ```text
 //! driver table [--quick]    in the process: time and allocations per request
 //! driver wire [--quick]     over loopback, with wrk: requests per second
-//! driver packages [wire]    the packages that have to be built, one a line
-//! driver layouts [--quick]  in how many layouts they are linked for the wire: 1, 2, …
+//! driver packages           the packages that have to be built, one a line
+//! driver layouts [--quick]  the layouts that each is linked in: 1, 2, …
 //! ```
 //!
 //! `../run` and `../wire` build what is needed first.
@@ -22,13 +22,11 @@ fn main() {
         Some("table") => table::measure(quick),
         Some("wire") => wire::measure(quick),
         Some("packages") => {
-            let wire = arguments.get(1).is_some_and(|what| what == "wire");
-            let peers = peers::PEERS.iter().filter(|peer| peer.wire || !wire);
-            let mut packages: Vec<_> = peers.map(peers::Peer::program).collect();
+            let mut packages: Vec<_> = peers::PEERS.iter().map(peers::Peer::program).collect();
             packages.dedup();
             println!("{}", packages.join("\n"));
         }
-        Some("layouts") => (1..=wire::layouts(quick)).for_each(|layout| println!("{layout}")),
+        Some("layouts") => (1..=peers::layouts(quick)).for_each(|layout| println!("{layout}")),
         _ => panic!("driver table|wire|packages|layouts"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::fixture::{Fixture, programs};
@@ -29,6 +30,16 @@ impl Peer {
     pub(crate) fn program(&self) -> String {
         format!("peer_{}", self.package)
     }
+
+    /// Where it lies, linked in one of the layouts.
+    pub(crate) fn path(&self, layout: u32) -> PathBuf {
+        programs().join("layouts").join(layout.to_string()).join(self.program())
+    }
+}
+
+/// In how many layouts each program is linked.
+pub(crate) fn layouts(quick: bool) -> u32 {
+    if quick { 1 } else { 8 }
 }
 
 const BARE: &str = "bare route";
@@ -72,6 +83,8 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "tower-bearer, and a handler that takes nothing",
         package: "tower_bearer",
         variant: "unread",
+        version_of: "tower-bearer",
+        signatures: "aws-lc-rs",
         wire: true,
         ..PLAIN
     },
@@ -204,8 +217,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn start(peer: &Peer, fixture: &Fixture) -> Self {
-        let mut command = Command::new(programs().join(peer.program()));
+    pub(crate) fn start(peer: &Peer, layout: u32, fixture: &Fixture) -> Self {
+        let mut command = Command::new(peer.path(layout));
         command.arg(&fixture.file).arg(peer.variant);
         let mut child = command
             .stdin(Stdio::piped())

@@ -5,16 +5,21 @@ use std::time::Instant;
 
 use crate::document;
 use crate::fixture::{Fixture, NAMES};
-use crate::peers::{Note, PEERS, Peer, Running, version};
+use crate::peers::{Note, PEERS, Peer, Running, layouts, version};
 
 pub(crate) fn measure(quick: bool) {
-    let (rounds, micros) = if quick { (3, 300) } else { (100, 2_000) };
+    let (rounds, micros) = if quick { (3, 300) } else { (104, 2_000) };
     let fixture = Fixture::write();
-    let mut running: Vec<_> = PEERS.iter().map(|peer| Running::start(peer, &fixture)).collect();
+    let start = |layout| -> Vec<_> {
+        PEERS.iter().map(|peer| Running::start(peer, layout, &fixture)).collect()
+    };
+    let mut running: Vec<_> = (1..=layouts(quick)).map(start).collect();
     let began = Instant::now();
     let mut all: Vec<[Vec<f64>; 4]> = PEERS.iter().map(|_| Default::default()).collect();
     // One after the other, again and again: a busy machine is equally unkind to all.
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        let layout = round % running.len();
+        let running = &mut running[layout];
         for (column, algorithm) in NAMES.iter().enumerate() {
             for (peer, samples) in running.iter_mut().zip(&mut all) {
                 samples[column].extend(peer.measure(algorithm, micros));
@@ -22,12 +27,13 @@ pub(crate) fn measure(quick: bool) {
         }
     }
     let seconds = began.elapsed().as_secs();
-    let results = Results { running, all };
+    let results = Results { running: running.swap_remove(0), all };
     let text = format!(
-        "{}.\n{} bytes of claims; {rounds} rounds, slices of {} ms, {seconds} s in all.\n\
+        "{}.\n{} bytes of claims; {rounds} rounds in {} layouts, slices of {} ms, {seconds} s in all.\n\
          The median of the bare route was {:.0} % above its best round.\n\n{}{}\n{}",
         document::circumstances(),
         fixture.bytes_of_claims,
+        layouts(quick),
         micros as f64 / 1e3,
         results.wander(),
         results.times(),

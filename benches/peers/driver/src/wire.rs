@@ -6,8 +6,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::document;
-use crate::fixture::{Fixture, programs};
-use crate::peers::{PEERS, Peer};
+use crate::fixture::Fixture;
+use crate::peers::{PEERS, Peer, layouts};
 use crate::table::{median, thousands};
 
 pub(crate) fn measure(quick: bool) {
@@ -47,11 +47,6 @@ pub(crate) fn measure(quick: bool) {
     document::put("wire", &text, quick);
 }
 
-/// In how many layouts each program is linked.
-pub(crate) fn layouts(quick: bool) -> u32 {
-    if quick { 1 } else { 8 }
-}
-
 struct Server {
     child: Child,
     address: String,
@@ -59,10 +54,9 @@ struct Server {
 
 impl Server {
     fn start(peer: &Peer, layout: u32, fixture: &Fixture, algorithm: &str) -> Self {
-        let folder = programs().join("layouts").join(layout.to_string());
         let mut child = Command::new("taskset")
             .args(["-c", "0"])
-            .arg(folder.join(peer.program()))
+            .arg(peer.path(layout))
             .arg(&fixture.file)
             .args([peer.variant, "--serve", algorithm])
             .stdout(Stdio::piped())
