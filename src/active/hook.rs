@@ -7,7 +7,10 @@ use crate::error::AuthError;
 #[derive(Clone, Default)]
 pub(crate) struct Hook(#[cfg(feature = "active")] Option<StillActive>);
 
-#[cfg_attr(not(feature = "active"), expect(clippy::unused_self, clippy::unused_async))]
+#[cfg_attr(
+    not(feature = "active"),
+    expect(clippy::unused_self, clippy::unused_async, clippy::unnecessary_wraps)
+)]
 impl Hook {
     #[cfg(feature = "active")]
     pub(crate) fn new(check: StillActive) -> Self {

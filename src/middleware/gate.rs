@@ -187,19 +187,27 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     pub(super) fn enter<B>(&self, admitted: Option<Admitted>, request: &mut Request<B>) -> Pass {
         let Some(Admitted { principal, origin }) = admitted else {
             reject::admit_nobody(request.extensions_mut(), Arc::clone(&self.config));
-            return Pass::default();
+            return Pass(None);
         };
+        let pass = match origin {
+            Origin::Header if !self.tells => Pass(None),
+            _ => self.remember(&principal, origin, request),
+        };
+        reject::admit(request.extensions_mut(), principal);
+        pass
+    }
+
+    #[inline(never)]
+    fn remember<B>(&self, principal: &Principal, origin: Origin, request: &mut Request<B>) -> Pass {
         let source = match origin {
             Origin::Header => None,
             Origin::Source(index) => Some(self.strip(index, request)),
         };
         let told = self.tells.then(|| principal.clone());
-        reject::admit(request.extensions_mut(), principal);
-        Pass { source, told }
+        Pass(Some(Box::new(Remembered { source, told })))
     }
 
     /// Takes the token out of where it was found.
-    #[inline(never)]
     fn strip<B>(&self, index: usize, request: &mut Request<B>) -> Arc<dyn TokenSource> {
         let source = Arc::clone(&self.sources[index]);
         with_parts(request, |parts| source.strip(parts));
@@ -224,9 +232,11 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
     std::mem::swap(request.extensions_mut(), &mut parts.extensions);
 }
 
-/// What is remembered of a request while the inner service works on it.
-#[derive(Default)]
-pub(super) struct Pass {
+/// What is remembered of a request while the inner service works on it, if anything is. On the heap, since
+/// it rarely is: what passes moves about with the future.
+pub(super) struct Pass(Option<Box<Remembered>>);
+
+struct Remembered {
     /// Where the token was found, if not in the `Authorization` header.
     source: Option<Arc<dyn TokenSource>>,
     /// What the response shall carry.
@@ -237,16 +247,19 @@ impl Pass {
     /// Whether the response may have to be changed.
     #[inline]
     pub(super) fn wants<B>(&self, response: &Response<B>) -> bool {
-        self.source.is_some() || self.told.is_some() || !response.extensions().is_empty()
+        self.0.is_some() || !response.extensions().is_empty()
     }
 
     /// Completes the response to the request.
     pub(super) fn leave<B>(&mut self, response: &mut Response<B>) {
-        if let Some(source) = &self.source {
+        let Some(Remembered { source, told }) = self.0.take().map(|remembered| *remembered) else {
+            return;
+        };
+        if let Some(source) = source {
             let status = response.status();
             source.complete(status, response.headers_mut());
         }
-        if let Some(principal) = self.told.take() {
+        if let Some(principal) = told {
             response.extensions_mut().insert(principal);
         }
     }
