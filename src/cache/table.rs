@@ -311,7 +311,7 @@ impl<V> Table<V> {
     }
 }
 
-/// More than anybody needs, and their slots are a quarter of a gibibyte.
+/// More than anybody needs, and their slots are a third of a gibibyte.
 const MOST_ENTRIES: usize = 1 << 24;
 
 #[cfg(test)]

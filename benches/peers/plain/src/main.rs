@@ -12,7 +12,9 @@ use tower::util::MapRequestLayer;
 fn main() {
     run::<Body, Router>(Guard::Nothing, async |_, variant| {
         let handler = match variant {
-            "taken" => get(async |Extension(shared): Extension<Arc<str>>| assert_eq!(&*shared, SHARED)),
+            "taken" => {
+                get(async |Extension(shared): Extension<Arc<str>>| assert_eq!(&*shared, SHARED))
+            }
             _ => get(async || {}),
         };
         let route = Router::new().route("/", handler);
