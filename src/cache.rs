@@ -81,6 +81,12 @@ impl<V> Cache<V> {
         found
     }
 
+    /// Looks at what is kept for a token, good or not. Not counted.
+    pub(crate) fn peek<R>(&self, token: &[u8], look: impl FnOnce(&V) -> R) -> Option<R> {
+        let (_, entry) = self.table.get()?.find(self.key(token))?;
+        Some(look(&entry.value))
+    }
+
     /// Keeps a value for a token until it is of no use to anybody; in place of others if need be, unless
     /// they are worth no less.
     pub(crate) fn insert(

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use self::recall::{Epochs, Remembered};
+pub(crate) use self::recall::Remembered;
+
+use self::recall::{Epochs, Grounds};
 use crate::active::Hook;
 #[cfg(feature = "active")]
 use crate::active::StillActive;
@@ -17,7 +19,7 @@ use crate::challenge::ChallengeConfig;
 use crate::claims::{Draft, Layer, Verified};
 use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
-use crate::error::{AuthError, Reason, shown};
+use crate::error::{AuthError, KeysUnavailable, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
 use crate::jose::KnownHeaders;
 use crate::json::Members;
@@ -65,11 +67,27 @@ pub struct Verifier<C> {
 /// What can be said about a token without waiting.
 pub(crate) enum Attempt<C> {
     Done(Result<Verified<C>, AuthError>),
-    /// The keys for this token must be waited for: call [`Verifier::verify_after_refresh`].
-    NeedsKeys(Zeroizing<String>),
-    /// All is good, but whether its subject is still active must be waited for: call
-    /// [`Verifier::ask_if_active`].
-    NeedsAnswer(Verified<C>),
+    /// Something has to be waited for: call [`Verifier::verify_after`].
+    Waits(Waiting<C>),
+}
+
+/// A token with what it waits for.
+pub(crate) struct Waiting<C> {
+    token: Zeroizing<String>,
+    need: Need<C>,
+}
+
+enum Need<C> {
+    /// The keys for this token.
+    Keys,
+    /// All is good, but whether its subject is still active is not known.
+    Answer(Remembered<C>),
+}
+
+impl<C> Waiting<C> {
+    fn of(token: &str, need: Need<C>) -> Self {
+        Self { token: Zeroizing::new(token.to_owned()), need }
+    }
 }
 
 impl<C> Verifier<C> {
@@ -210,14 +228,18 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// [`AuthError`] with the [`Reason`]; never one of those that are about requests or policies.
     pub async fn verify(&self, token: &str) -> Result<Verified<C>, AuthError> {
         let attempt = match self.recall(token.as_bytes()) {
-            Some(verified) => self.if_active(verified),
+            Some(verified) => match self.is_active(&verified) {
+                Some(verdict) => return verdict.map(|()| verified),
+                None => self.attempt_once_more(token),
+            },
             None => self.attempt(token),
         };
         match attempt {
             Attempt::Done(result) => result,
-            // On the heap: otherwise they would be moved about with every future that asks for nothing.
-            Attempt::NeedsKeys(token) => Box::pin(self.verify_after_refresh(&token)).await,
-            Attempt::NeedsAnswer(verified) => Box::pin(self.ask_if_active(verified)).await,
+            // On the heap: otherwise it would be moved about with every future that waits for nothing.
+            Attempt::Waits(waiting) => {
+                Ok(Box::pin(self.verify_after(waiting)).await?.1.into_verified())
+            }
         }
     }
 
@@ -232,20 +254,40 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         Some(verified.behind(&self.layer))
     }
 
+    /// Verifies a token that was recalled, and whose subject must be asked about.
+    #[cold]
+    pub(crate) fn attempt_once_more(&self, token: &str) -> Attempt<C> {
+        let recalled =
+            self.cache.as_ref().and_then(|cache| cache.peek(token.as_bytes(), Clone::clone));
+        match recalled {
+            Some(remembered) => {
+                let need = Need::Answer(Remembered::behind(remembered, &self.layer));
+                Attempt::Waits(Waiting::of(token, need))
+            }
+            None => self.attempt(token),
+        }
+    }
+
     /// Verifies a token if all that is needed is at hand.
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
+        match self.attempt_signature(token) {
+            Ok(Some(remembered)) => match self.active.recall(remembered.principal()) {
+                Some(verdict) => Attempt::Done(verdict.map(|()| remembered.into_verified())),
+                None => Attempt::Waits(Waiting::of(token, Need::Answer(remembered))),
+            },
+            Ok(None) => Attempt::Waits(Waiting::of(token, Need::Keys)),
+            Err(error) => Attempt::Done(Err(error)),
+        }
+    }
+
+    /// Verifies a token but for whether its subject is active. `None` if keys must be waited for.
+    fn attempt_signature(&self, token: &str) -> Result<Option<Remembered<C>>, AuthError> {
         let mut buffer = Buffer::<USUAL>::new();
-        let (compact, trusted) = match self.parse(token, &mut buffer) {
-            Ok(parsed) => parsed,
-            Err(error) => return Attempt::Done(Err(error)),
-        };
+        let (compact, trusted) = self.parse(token, &mut buffer)?;
         let epochs = self.epochs(&trusted);
         match trusted.keys.lookup(compact.header()) {
-            Lookup::Refresh => Attempt::NeedsKeys(Zeroizing::new(token.to_owned())),
-            answer => match self.finish(token, compact, &trusted, answer, &epochs) {
-                Ok(verified) => self.if_active(verified),
-                Err(error) => Attempt::Done(Err(error)),
-            },
+            Lookup::Refresh => Ok(None),
+            answer => self.finish(token, compact, &trusted, answer, &epochs).map(Some),
         }
     }
 
@@ -255,26 +297,40 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         self.active.recall(verified.principal())
     }
 
-    /// The end of an attempt.
-    #[inline]
-    fn if_active(&self, verified: Verified<C>) -> Attempt<C> {
-        match self.is_active(&verified) {
-            Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
-            None => Attempt::NeedsAnswer(verified),
-        }
+    /// Verifies a token once what it needs has been waited for. The token is handed back for
+    /// [`judge_again`](Self::judge_again).
+    pub(crate) async fn verify_after(
+        &self,
+        Waiting { token, need }: Waiting<C>,
+    ) -> Result<(Zeroizing<String>, Remembered<C>), AuthError> {
+        let remembered = match need {
+            Need::Keys => self.verify_after_refresh(&token).await?,
+            Need::Answer(remembered) => remembered,
+        };
+        self.active.ask(remembered.principal()).await?;
+        let remembered = self.judge_again(&token, remembered)?;
+        Ok((token, remembered))
     }
 
-    /// The last check of a token that is good otherwise.
-    pub(crate) async fn ask_if_active(
+    /// Judges a token by what may have changed since it was verified: its dates, issuer, key and
+    /// revocations. For a token that has been waited for.
+    pub(crate) fn judge_again(
         &self,
-        verified: Verified<C>,
-    ) -> Result<Verified<C>, AuthError> {
-        self.active.ask(verified.principal()).await?;
-        Ok(verified)
+        token: &str,
+        remembered: Remembered<C>,
+    ) -> Result<Remembered<C>, AuthError> {
+        if remembered.judge(&self.trust, self.revocations.as_deref(), &self.time).is_ok() {
+            return Ok(remembered);
+        }
+        // From the beginning, because its issuer may have come back with other rules, and to know why not.
+        self.attempt_signature(token)?.ok_or_else(|| {
+            // Waiting again could go on for ever.
+            KeysUnavailable::new("the keys became unusable while the request waited").into()
+        })
     }
 
     /// Verifies a token after the key source has had one chance to get keys.
-    pub(crate) async fn verify_after_refresh(&self, token: &str) -> Result<Verified<C>, AuthError> {
+    async fn verify_after_refresh(&self, token: &str) -> Result<Remembered<C>, AuthError> {
         // On the heap: the future that waits would carry about whatever is in here.
         let mut buffer = Buffer::<0>::new();
         let (mut compact, mut trusted) = self.parse(token, &mut buffer)?;
@@ -287,9 +343,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             let epochs = self.epochs(&now);
             let answer = now.keys.lookup(compact.header());
             if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
-                let verified = self.finish(token, compact, &now, answer, &epochs)?;
-                drop((now, trusted));
-                return self.ask_if_active(verified).await;
+                return self.finish(token, compact, &now, answer, &epochs);
             }
             trusted = now;
         }
@@ -314,7 +368,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         trusted: &Trusted,
         answer: Lookup,
         epochs: &Epochs,
-    ) -> Result<Verified<C>, AuthError> {
+    ) -> Result<Remembered<C>, AuthError> {
         let candidates = match answer {
             Lookup::Found(candidates) => candidates,
             Lookup::WrongAlgorithm => return Err(Reason::AlgorithmNotAllowed.into()),
@@ -337,12 +391,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }
+        let remembered = Remembered::new(verified, Grounds::new(trusted, key, span, epochs));
         if let Some(cache) = &self.cache {
-            cache.insert(token.as_bytes(), span.end(), now, || {
-                Remembered::new(verified.clone(), trusted, key, span, epochs)
-            });
+            cache.insert(token.as_bytes(), span.end(), now, || remembered.clone());
         }
-        Ok(verified)
+        Ok(remembered)
     }
 
     fn epochs(&self, trusted: &Trusted) -> Epochs {

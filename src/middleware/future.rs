@@ -9,8 +9,9 @@ use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::gate::{Admitted, Gate, Origin, Pass, Waiting};
+use super::gate::{Gate, Origin, Pass, Vetted};
 use crate::reject::{Rejection, Render, answer_refused, finish};
+use crate::verifier::Waiting;
 
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.
@@ -47,7 +48,7 @@ impl<F, S, ReqBody, ResBody, C> State<F, ResBody, Cold<S, ReqBody, C>> {
 /// A request whose token needs what is not here yet: keys, or an answer.
 pub(super) struct Cold<S, ReqBody, C> {
     gate: Arc<Gate<C>>,
-    stage: Stage,
+    stage: Stage<C>,
     request: Option<Request<ReqBody>>,
     service: S,
 }
@@ -115,11 +116,11 @@ impl<R> Asked<R> {
     }
 }
 
-enum Stage {
+enum Stage<C> {
     /// The keys or the answer are on their way.
-    Waiting(Pin<Box<dyn Future<Output = Result<Admitted, Rejection>> + Send>>),
+    Waiting(Pin<Box<dyn Future<Output = Result<Vetted<C>, Rejection>> + Send>>),
     /// The token was accepted; the inner service is not ready yet.
-    Accepted(Option<Admitted>),
+    Accepted(Option<Vetted<C>>),
 }
 
 impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
@@ -182,10 +183,8 @@ where
         service: S,
     ) -> Self {
         let decider = Arc::clone(&gate);
-        let stage = Stage::Waiting(Box::pin(async move {
-            let principal = decider.decide_after(waiting).await?;
-            Ok(Admitted { principal, origin })
-        }));
+        let decision = async move { decider.decide_after(waiting, origin).await };
+        let stage = Stage::Waiting(Box::pin(decision));
         Self { gate, stage, request: Some(request), service }
     }
 
@@ -194,14 +193,18 @@ where
         loop {
             match &mut self.stage {
                 Stage::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {
-                    Ok(admitted) => self.stage = Stage::Accepted(Some(admitted)),
+                    Ok(vetted) => self.stage = Stage::Accepted(Some(vetted)),
                     Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
                 },
-                Stage::Accepted(admitted) => {
+                Stage::Accepted(vetted) => {
                     ready!(self.service.poll_ready(cx))?;
-                    let mut request = self.request.take().expect(AFTER_COMPLETION);
-                    let pass = self.gate.enter(admitted.take(), &mut request);
-                    return Poll::Ready(Ok(Ok((self.service.call(request), pass))));
+                    let vetted = vetted.take().expect(AFTER_COMPLETION);
+                    let begun = self.gate.decide_again(vetted).map(|admitted| {
+                        let mut request = self.request.take().expect(AFTER_COMPLETION);
+                        let pass = self.gate.enter(Some(admitted), &mut request);
+                        (self.service.call(request), pass)
+                    });
+                    return Poll::Ready(Ok(begun));
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::error::{AuthError, Reason};
 use crate::policy::{self, Policy};
 use crate::reject::{self, Rejection};
 use crate::source::{AuthorizationHeader, TokenSource};
-use crate::verifier::{Attempt, Verifier};
+use crate::verifier::{Attempt, Remembered, Verifier, Waiting};
 
 /// The decision about a request, without any of the machinery around it.
 pub(super) struct Gate<C> {
@@ -34,18 +34,18 @@ pub(super) enum Decision<C> {
     Wait(Waiting<C>, Origin),
 }
 
-/// What must be waited for.
-pub(super) enum Waiting<C> {
-    /// The keys for this token.
-    Keys(Zeroizing<String>),
-    /// Whether whom this token speaks for is still active.
-    Answer(Verified<C>),
-}
-
 /// A token that was accepted, and where it was found.
 pub(super) struct Admitted {
     pub(super) principal: Principal,
     pub(super) origin: Origin,
+}
+
+/// A token that was accepted once what it needed had been waited for. It is judged again before the inner
+/// service is called.
+pub(super) struct Vetted<C> {
+    token: Zeroizing<String>,
+    remembered: Remembered<C>,
+    origin: Origin,
 }
 
 /// Where a token was found.
@@ -131,23 +131,27 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
                 Some(verified) => match self.verifier.is_active(&verified) {
                     Some(Ok(())) => self.pass(verified, origin),
                     Some(Err(error)) => Decision::Refuse(self.refuse(error)),
-                    None => Decision::Wait(Waiting::Answer(verified), origin),
+                    None => self.attempt(token, origin, Verifier::attempt_once_more),
                 },
-                None => self.attempt(token, origin),
+                None => self.attempt(token, origin, Verifier::attempt),
             },
         }
     }
 
     /// Only what is new has to be looked at.
     #[inline(never)]
-    fn attempt(&self, token: &[u8], origin: Origin) -> Decision<C> {
+    fn attempt(
+        &self,
+        token: &[u8],
+        origin: Origin,
+        attempt: fn(&Verifier<C>, &str) -> Attempt<C>,
+    ) -> Decision<C> {
         let text = match self.read(token, origin) {
             Ok(text) => text,
             Err(reason) => return Decision::Refuse(self.refuse(reason)),
         };
-        match self.verifier.attempt(text) {
-            Attempt::NeedsKeys(token) => Decision::Wait(Waiting::Keys(token), origin),
-            Attempt::NeedsAnswer(verified) => Decision::Wait(Waiting::Answer(verified), origin),
+        match attempt(&self.verifier, text) {
+            Attempt::Waits(waiting) => Decision::Wait(waiting, origin),
             Attempt::Done(Err(error)) => Decision::Refuse(self.refuse(error)),
             Attempt::Done(Ok(verified)) => self.pass(verified, origin),
         }
@@ -162,12 +166,27 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     }
 
     /// Decides about a token once what it needs has been waited for.
-    pub(super) async fn decide_after(&self, waiting: Waiting<C>) -> Result<Principal, Rejection> {
-        let verified = match waiting {
-            Waiting::Keys(token) => self.verifier.verify_after_refresh(&token).await,
-            Waiting::Answer(verified) => self.verifier.ask_if_active(verified).await,
-        };
-        self.permit(verified.map_err(|error| self.refuse(error))?)
+    pub(super) async fn decide_after(
+        &self,
+        waiting: Waiting<C>,
+        origin: Origin,
+    ) -> Result<Vetted<C>, Rejection> {
+        let verified = self.verifier.verify_after(waiting).await;
+        let (token, remembered) = verified.map_err(|error| self.refuse(error))?;
+        // A request that is refused anyway does not wait for the inner service.
+        self.permit(remembered.verified())?;
+        Ok(Vetted { token, remembered, origin })
+    }
+
+    /// Decides about a request that has waited, for its keys, an answer or the inner service. What it
+    /// was accepted on may have gone meanwhile.
+    pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
+        let Vetted { token, remembered, origin } = vetted;
+        let remembered = self.verifier.judge_again(&token, remembered);
+        let remembered = remembered.map_err(|error| self.refuse(error))?;
+        // The roles may be others, if the rules are.
+        let principal = self.permit(remembered.into_verified())?;
+        Ok(Admitted { principal, origin })
     }
 
     /// What the policy says, if there is one.
@@ -204,7 +223,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
             Origin::Source(index) => Some(self.strip(index, request)),
         };
         let told = self.tells.then(|| principal.clone());
-        Pass(Some(Box::new(Remembered { source, told })))
+        Pass(Some(Box::new(ResponseChanges { source, told })))
     }
 
     /// Takes the token out of where it was found.
@@ -234,9 +253,9 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
 
 /// What is remembered of a request while the inner service works on it, if anything is. On the heap, since
 /// it rarely is: what passes moves about with the future.
-pub(super) struct Pass(Option<Box<Remembered>>);
+pub(super) struct Pass(Option<Box<ResponseChanges>>);
 
-struct Remembered {
+struct ResponseChanges {
     /// Where the token was found, if not in the `Authorization` header.
     source: Option<Arc<dyn TokenSource>>,
     /// What the response shall carry.
@@ -252,7 +271,7 @@ impl Pass {
 
     /// Completes the response to the request.
     pub(super) fn leave<B>(&mut self, response: &mut Response<B>) {
-        let Some(Remembered { source, told }) = self.0.take().map(|remembered| *remembered) else {
+        let Some(ResponseChanges { source, told }) = self.0.take().map(|changes| *changes) else {
             return;
         };
         if let Some(source) = source {

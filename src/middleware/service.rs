@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::future::{Asked, Cold, Halt, ResponseFuture};
-use super::gate::{Decision, Gate, Origin, Waiting};
+use super::gate::{Decision, Gate, Origin};
 use crate::reject::{Empty, Render};
+use crate::verifier::Waiting;
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
 pub struct Bearer<S, C, R = Empty> {
@@ -64,12 +65,11 @@ where
 }
 
 impl<S: Clone, C, R> Bearer<S, C, R> {
-    /// While a request waits it holds a clone that has promised nothing, so the readiness of this one (a
-    /// concurrency permit, say) stays with this one.
+    /// While a request waits it holds a clone that has promised nothing.
     #[cold]
     fn wait<ReqBody, ResBody>(
         &self,
-        waiting: (Waiting<C>, Origin),
+        (waiting, origin): (Waiting<C>, Origin),
         request: Request<ReqBody>,
     ) -> Halt<S, ReqBody, ResBody, C>
     where
@@ -77,7 +77,7 @@ impl<S: Clone, C, R> Bearer<S, C, R> {
         C: DeserializeOwned + Send + Sync + 'static,
     {
         let (gate, inner) = (Arc::clone(&self.gate), self.inner.clone());
-        Halt::Waits(Box::new(Cold::new(gate, waiting, request, inner)))
+        Halt::Waits(Box::new(Cold::new(gate, (waiting, origin), request, inner)))
     }
 }
 

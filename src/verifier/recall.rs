@@ -1,19 +1,26 @@
 //! Tokens that were verified before: what may have changed since is checked each time, and nothing else.
+//!
+//! A token comes again with a later request, or with the same request once that has waited.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::Miss;
-use crate::claims::{Span, Verified};
+use crate::claims::{Layer, Principal, Span, Verified};
 use crate::clock::Time;
 use crate::issuers::{Issuers, Trust, Trusted};
 use crate::key::{KeyIdentity, Lookup};
 use crate::revoke::{self, Revocations};
 use crate::token::MAX_CANDIDATES;
 
-/// A verified token, and by what it was found to be good.
-pub(super) struct Remembered<C> {
+/// A verified token, and the grounds on which it was found to be good.
+pub(crate) struct Remembered<C> {
     verified: Verified<C>,
-    /// The issuer by whose rules it was judged.
+    grounds: Grounds,
+}
+
+/// What a verdict rests on. As long as all of it holds, the verdict does.
+pub(super) struct Grounds {
+    /// The issuer by whose rules the token was judged.
     issuer: u64,
     key: KeyIdentity,
     /// When the dates are good, by the rules of the issuer.
@@ -40,15 +47,51 @@ impl Epochs {
 }
 
 impl<C> Remembered<C> {
-    pub(super) fn new(
-        verified: Verified<C>,
-        trusted: &Trusted,
-        key: KeyIdentity,
-        span: Span,
-        epochs: &Epochs,
-    ) -> Self {
+    pub(super) fn new(verified: Verified<C>, grounds: Grounds) -> Self {
+        Self { verified, grounds }
+    }
+
+    pub(crate) fn verified(&self) -> Verified<C> {
+        self.verified.clone()
+    }
+
+    pub(crate) fn into_verified(self) -> Verified<C> {
+        self.verified
+    }
+
+    pub(crate) fn principal(&self) -> &Principal {
+        self.verified.principal()
+    }
+
+    /// The same behind this layer, or behind none.
+    pub(super) fn behind(self, layer: &Layer) -> Self
+    where
+        C: Send + Sync + 'static,
+    {
+        Self { verified: self.verified.behind(layer), ..self }
+    }
+
+    /// Says whether the token would be found good once more, if it came for the first time.
+    #[inline]
+    pub(super) fn judge(
+        &self,
+        trust: &Trust,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        self.grounds.judge(self.verified.principal(), trust, revocations, time)
+    }
+}
+
+impl<C> Clone for Remembered<C> {
+    fn clone(&self) -> Self {
+        Self { verified: self.verified.clone(), grounds: self.grounds.clone() }
+    }
+}
+
+impl Grounds {
+    pub(super) fn new(trusted: &Trusted, key: KeyIdentity, span: Span, epochs: &Epochs) -> Self {
         Self {
-            verified,
             issuer: trusted.number(),
             key,
             span,
@@ -57,32 +100,30 @@ impl<C> Remembered<C> {
         }
     }
 
-    pub(super) fn verified(&self) -> Verified<C> {
-        self.verified.clone()
-    }
-
-    /// Says whether the token would be found good once more, if it came for the first time.
-    pub(super) fn judge(
+    #[inline]
+    fn judge(
         &self,
+        principal: &Principal,
         trust: &Trust,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
         match trust {
-            Trust::One(trusted) => self.judge_by(trusted, revocations, time),
-            Trust::Several(issuers) => self.judge_by_one_of(issuers, revocations, time),
+            Trust::One(trusted) => self.judge_by(principal, trusted, revocations, time),
+            Trust::Several(issuers) => self.judge_by_one_of(principal, issuers, revocations, time),
         }
     }
 
     #[inline(never)]
     fn judge_by_one_of(
         &self,
+        principal: &Principal,
         issuers: &Issuers,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        issuers.look(self.verified.principal().issuer(), |trusted| match trusted {
-            Some(trusted) => self.judge_by(trusted, revocations, time),
+        issuers.look(principal.issuer(), |trusted| match trusted {
+            Some(trusted) => self.judge_by(principal, trusted, revocations, time),
             None => Err(Miss::Over),
         })
     }
@@ -90,6 +131,7 @@ impl<C> Remembered<C> {
     #[inline]
     fn judge_by(
         &self,
+        principal: &Principal,
         trusted: &Trusted,
         revocations: Option<&dyn Revocations>,
         time: &Time,
@@ -99,8 +141,8 @@ impl<C> Remembered<C> {
             return Err(Miss::Over);
         }
         self.judge_time(time)?;
-        self.judge_key(trusted)?;
-        revocations.map_or(Ok(()), |view| self.judge_revocations(trusted, view))
+        self.judge_key(principal, trusted)?;
+        revocations.map_or(Ok(()), |view| self.judge_revocations(principal, trusted, view))
     }
 
     #[inline]
@@ -109,17 +151,22 @@ impl<C> Remembered<C> {
     }
 
     #[inline]
-    fn judge_key(&self, trusted: &Trusted) -> Result<(), Miss> {
+    fn judge_key(&self, principal: &Principal, trusted: &Trusted) -> Result<(), Miss> {
         let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
         if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.judge_key_anew(trusted, epoch)
+        self.judge_key_anew(principal, trusted, epoch)
     }
 
     #[inline(never)]
-    fn judge_key_anew(&self, trusted: &Trusted, epoch: u64) -> Result<(), Miss> {
-        match trusted.keys.lookup(self.verified.principal().header()) {
+    fn judge_key_anew(
+        &self,
+        principal: &Principal,
+        trusted: &Trusted,
+        epoch: u64,
+    ) -> Result<(), Miss> {
+        match trusted.keys.lookup(principal.header()) {
             Lookup::Found(candidates) => {
                 let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
                 if keys.any(|key| key.identity() == self.key) {
@@ -136,19 +183,36 @@ impl<C> Remembered<C> {
     }
 
     #[inline(never)]
-    fn judge_revocations(&self, trusted: &Trusted, view: &dyn Revocations) -> Result<(), Miss> {
+    fn judge_revocations(
+        &self,
+        principal: &Principal,
+        trusted: &Trusted,
+        view: &dyn Revocations,
+    ) -> Result<(), Miss> {
         let epoch = view.epoch();
         if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.whole().is_ok() {
             return Ok(());
         }
-        let claims = self.verified.principal().registered();
-        match revoke::check(view, claims, &trusted.rules) {
+        match revoke::check(view, principal.registered(), &trusted.rules) {
             Ok(()) => {
                 self.revocations_epoch.store(epoch, Ordering::Release);
                 Ok(())
             }
             // Revocations may be taken back, and a view may become whole.
             Err(_) => Err(Miss::NotNow),
+        }
+    }
+}
+
+impl Clone for Grounds {
+    fn clone(&self) -> Self {
+        let copy = |epoch: &AtomicU64| AtomicU64::new(epoch.load(Ordering::Acquire));
+        Self {
+            issuer: self.issuer,
+            key: self.key,
+            span: self.span,
+            keys_epoch: copy(&self.keys_epoch),
+            revocations_epoch: copy(&self.revocations_epoch),
         }
     }
 }

@@ -51,4 +51,5 @@ mod support;
 mod test_provider;
 mod vectors;
 mod verification;
+mod waiting;
 mod web_socket;
