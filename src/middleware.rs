@@ -3,6 +3,7 @@
 mod future;
 mod gate;
 mod layer;
+mod readiness;
 mod require;
 mod service;
 

@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::readiness::release;
 use crate::policy::Policy;
 use crate::reject;
 
@@ -53,7 +54,7 @@ impl<S> Layer<S> for RequireLayer {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireService<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     ResBody: Default,
 {
     type Response = Response<ResBody>;
@@ -67,7 +68,10 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let state = match reject::check_in(request.extensions(), &*self.policy) {
             Ok(_) => State::Allowed { future: self.inner.call(request) },
-            Err(rejection) => State::Refused { response: Some(rejection.into_response()) },
+            Err(rejection) => {
+                release(&mut self.inner);
+                State::Refused { response: Some(rejection.into_response()) }
+            }
         };
         RequireFuture { state }
     }

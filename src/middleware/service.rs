@@ -8,6 +8,7 @@ use tower_service::Service;
 
 use super::future::{Asked, Cold, Halt, ResponseFuture};
 use super::gate::{Decision, Gate, Origin};
+use super::readiness::release;
 use crate::reject::{Empty, Render};
 use crate::verifier::Waiting;
 
@@ -54,6 +55,7 @@ where
                 ResponseFuture::running(asked, self.inner.call(request), pass)
             }
             Decision::Refuse(rejection) => {
+                release(&mut self.inner);
                 let halt = asked.halt(&rejection);
                 ResponseFuture::halted(asked, halt)
             }
@@ -65,10 +67,10 @@ where
 }
 
 impl<S: Clone, C, R> Bearer<S, C, R> {
-    /// While a request waits it holds a clone that has promised nothing.
+    /// A request that waits reserves nothing meanwhile: it asks a service of its own, once it is let in.
     #[cold]
     fn wait<ReqBody, ResBody>(
-        &self,
+        &mut self,
         (waiting, origin): (Waiting<C>, Origin),
         request: Request<ReqBody>,
     ) -> Halt<S, ReqBody, ResBody, C>
@@ -76,6 +78,7 @@ impl<S: Clone, C, R> Bearer<S, C, R> {
         S: Service<Request<ReqBody>>,
         C: DeserializeOwned + Send + Sync + 'static,
     {
+        release(&mut self.inner);
         let (gate, inner) = (Arc::clone(&self.gate), self.inner.clone());
         Halt::Waits(Box::new(Cold::new(gate, (waiting, origin), request, inner)))
     }

@@ -33,6 +33,7 @@ mod odd_keys;
 mod presets;
 mod properties;
 mod providers;
+mod readiness;
 mod redis;
 mod remembered;
 mod remote_keys;
