@@ -2,15 +2,27 @@
 
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get as on_get;
 use serde_json::{Value, json};
 use tower_bearer::test_util::TestToken;
-use tower_bearer::{Reason, Validation};
+use tower_bearer::{BearerLayer, Preset, Reason, Validation};
 
-use crate::support::{AUDIENCE, NOW, key, reason, token, validation, verifier_with, verify};
+use crate::support::{
+    AUDIENCE, Answer, NOW, WithBearer, get, invalid_token, key, reason, send, token, validation,
+    verifier_with, verify,
+};
 
 async fn reason_with(validation: Validation, token: TestToken) -> Option<Reason> {
     let verifier = verifier_with(key().verifying_key(), validation);
     verifier.verify(&token.sign(&key())).await.err().map(|error| error.reason())
+}
+
+/// What a client is answered.
+async fn answer_with(validation: Validation, token: TestToken) -> Answer {
+    let layer = BearerLayer::new(verifier_with(key().verifying_key(), validation));
+    let app = Router::new().route("/", on_get(|| async { "in" })).layer(layer);
+    send(&app, get("/").bearer(token.sign(&key()))).await
 }
 
 /// A token as RFC 9068 wants it.
@@ -90,6 +102,42 @@ async fn token_bound_to_a_key_is_no_bearer_token() {
         let accepting = validation().dangerous().accept_bound_tokens();
         assert_eq!(reason_with(accepting, bound).await, None);
     }
+}
+
+#[tokio::test]
+async fn token_bound_to_a_key_is_refused_where_other_kinds_pass_too() {
+    let any_kind = || validation().dangerous().accept_any_kind();
+    let bound = || token().claim("nonce", "n").claim("cnf", json!({ "jkt": "x" }));
+
+    let refused = answer_with(any_kind(), bound()).await;
+    let challenge = invalid_token("The token is bound to a key, which bearer tokens are not");
+    refused.is_refused(401, Some(&challenge), Reason::BoundToken);
+    let bound_tokens = validation().dangerous().accept_bound_tokens();
+    let refused = answer_with(bound_tokens, bound()).await;
+    let challenge = invalid_token("The token is not an access token");
+    refused.is_refused(401, Some(&challenge), Reason::WrongTokenType);
+
+    let both = any_kind().dangerous().accept_bound_tokens();
+    answer_with(both, bound()).await.is_ok("in");
+}
+
+#[tokio::test]
+async fn token_that_says_dpop_is_an_access_token_only_if_it_is_bound_to_a_key() {
+    let keycloak = || validation().with_preset(Preset::Keycloak);
+    let accepting = || keycloak().dangerous().accept_bound_tokens();
+    let dpop = || token().claim("typ", "DPoP");
+    let bound = || dpop().claim("cnf", json!({ "jkt": "x" }));
+
+    for validation in [keycloak(), accepting()] {
+        let refused = answer_with(validation.clone(), dpop()).await;
+        let challenge = invalid_token("The token is not an access token");
+        refused.is_refused(401, Some(&challenge), Reason::WrongTokenType);
+        answer_with(validation, token().claim("typ", "Bearer")).await.is_ok("in");
+    }
+    let refused = answer_with(keycloak(), bound()).await;
+    let challenge = invalid_token("The token is bound to a key, which bearer tokens are not");
+    refused.is_refused(401, Some(&challenge), Reason::BoundToken);
+    answer_with(accepting(), bound()).await.is_ok("in");
 }
 
 #[tokio::test]

@@ -277,6 +277,27 @@ async fn token_of_an_issuer_that_went_is_refused_and_one_that_came_back_judges_a
     counted(&verifier, 1, 4);
 }
 
+#[tokio::test]
+async fn issuer_that_comes_back_with_the_same_keys_and_other_rules_judges_by_these() {
+    let (issuers, key) = (Issuers::new(), key().verifying_key());
+    issuers.add(key.clone(), validation()).unwrap();
+    let verifier = Verifier::for_issuers(&issuers).with_clock(TestClock::at(NOW));
+    let app = app(&verifier);
+    answer_to(&app, &good()).await.is_ok("alice");
+    answer_to(&app, &good()).await.is_ok("alice");
+
+    issuers.remove(ISSUER);
+    issuers.add(key.clone(), validation().with_required_claims(["tenant"])).unwrap();
+    let refused = answer_to(&app, &good()).await;
+    let challenge = invalid_token("The token lacks a claim");
+    refused.is_refused(401, Some(&challenge), Reason::MissingClaim);
+
+    issuers.remove(ISSUER);
+    issuers.add(key, validation()).unwrap();
+    answer_to(&app, &good()).await.is_ok("alice");
+    counted(&verifier, 1, 3);
+}
+
 /// Keys that are replaced behind the verifier's back, by a source that knows no epochs.
 struct Replaced(RwLock<KeySet>);
 
@@ -396,6 +417,27 @@ async fn guards_know_behind_which_layer_a_remembered_token_came_and_whether_behi
         send(&guarded(), request).await.is_refused(500, None, Reason::LayerMissing);
     }
     counted(&verifier, 14, 1);
+}
+
+#[tokio::test]
+async fn guards_believe_what_a_layer_finds_that_was_first_verified_without_one() {
+    let verifier = verifier();
+    let admin = on_get(|| async { "in" }).layer(require(role("admin")));
+    let app = Router::new()
+        .route("/", on_get(|user: Claims<User>| async move { user.sub.clone().unwrap() }))
+        .route("/admin", admin)
+        .layer(BearerLayer::new(verifier.clone()).with_realm("shop").unwrap());
+    let other = token().claim("roles", ["admin"]).sign(&key());
+    for token in [&good(), &other] {
+        verifier.verify(token).await.unwrap();
+    }
+
+    answer_to(&app, &good()).await.is_ok("alice");
+    send(&app, get("/admin").bearer(&other)).await.is_ok("in");
+    let refused = send(&app, get("/admin").bearer(good())).await;
+
+    refused.is_refused(403, Some("Bearer realm=\"shop\""), Reason::Forbidden);
+    counted(&verifier, 3, 2);
 }
 
 #[tokio::test]

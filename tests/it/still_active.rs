@@ -474,6 +474,30 @@ async fn last_answer_counts_for_a_while_when_the_check_fails() {
     assert_eq!(database.calls(), 6);
 }
 
+#[tokio::test(start_paused = true)]
+async fn answer_to_an_older_question_does_not_replace_one_to_a_newer_question() {
+    for is_active_now in [false, true] {
+        let database = Database::new(Mood::SaysAfter(900 * MILLISECOND, !is_active_now));
+        let app = app(&asks(&database).with_last_answer_for(60 * SECOND));
+        let older = tokio::spawn({
+            let app = app.clone();
+            async move { ask(&app).await }
+        });
+        while database.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+        sleep(100 * MILLISECOND).await;
+        database.mood(Mood::Says(is_active_now));
+        assert_eq!(ask(&app).await.status == 200, is_active_now);
+
+        assert_eq!(older.await.unwrap().status == 200, !is_active_now);
+        database.mood(Mood::Fails);
+
+        let answer = ask(&app).await;
+        if is_active_now { _ = answer.is_ok("in") } else { is_unknown(&answer) }
+    }
+}
+
 #[tokio::test]
 async fn subject_that_is_forgotten_is_asked_about_again() {
     let database = Database::new(Mood::Says(true));
