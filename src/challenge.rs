@@ -3,11 +3,13 @@
 //! RFC 6750 §3 leaves no way to escape anything in `error_description` or `scope`, so what is not
 //! allowed there is left out here; the realm is checked when it is configured.
 
+use std::fmt;
 use std::fmt::Write as _;
 
 use http::HeaderValue;
 
 use crate::config_error::ConfigError;
+use crate::trace::Pace;
 
 /// The protection space a challenge names (RFC 9110 §11.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,9 +135,30 @@ impl Challenge {
 }
 
 /// What every challenge of one layer has in common. Travels with the request to the guards.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct ChallengeConfig {
     pub(crate) realm: Realm,
+    /// What the log has heard of the layer's refusals.
+    pub(crate) pace: Pace,
+}
+
+/// Two are the same if their challenges are, whatever the log has heard.
+impl PartialEq for ChallengeConfig {
+    fn eq(&self, other: &Self) -> bool {
+        self.realm == other.realm
+    }
+}
+
+impl From<Realm> for ChallengeConfig {
+    fn from(realm: Realm) -> Self {
+        Self { realm, pace: Pace::default() }
+    }
+}
+
+impl fmt::Debug for ChallengeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChallengeConfig").field("realm", &self.realm).finish_non_exhaustive()
+    }
 }
 
 // RFC 6750 §3: %x20-21 / %x23-5B / %x5D-7E.

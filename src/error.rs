@@ -155,6 +155,8 @@ struct Extra {
     retry_after: Option<Duration>,
     /// The operator has been told already, by whoever found it out.
     reported: bool,
+    /// As it is configured, and not as a token says it.
+    issuer: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -180,6 +182,19 @@ impl AuthError {
     /// How long to wait before trying again, when a partner cannot be reached.
     pub fn retry_after(&self) -> Option<Duration> {
         self.extra.as_ref()?.retry_after
+    }
+
+    /// The configured issuer that this is about, where it is known.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.extra.as_ref()?.issuer.as_deref()
+    }
+
+    /// Says which of the configured issuers this is about.
+    pub(crate) fn about_issuer(mut self, issuer: &str) -> Self {
+        if let Some(extra) = Arc::get_mut(self.extra.get_or_insert_default()) {
+            extra.issuer = Some(issuer.into());
+        }
+        self
     }
 
     /// Whether the operator has been told already.

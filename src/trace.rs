@@ -2,7 +2,12 @@
 //!
 //! One event for each refused request, never one for an accepted one. What strangers can cause is
 //! logged at `DEBUG`, so that an attack does not fill a disk; what an operator must mend is logged
-//! at `WARN` or `ERROR`. No event holds a token.
+//! at `WARN` or `ERROR`, and what requests can cause at any rate once a minute ([`Pace`]). No event
+//! holds a token.
+
+mod pace;
+
+pub(crate) use pace::Pace;
 
 #[cfg(feature = "tracing")]
 use crate::config_error::KeyProblem;
@@ -11,14 +16,18 @@ use crate::config_error::SkippedKey;
 use crate::error::ClientsUnavailable;
 use crate::error::{AuthError, Reason};
 
-/// Reports a refused request.
-pub(crate) fn refused(error: &AuthError) {
-    match severity(error.reason()) {
-        Severity::Stranger => stranger(error),
-        // Requests at any rate can meet keys that are away, and strangers send them.
-        Severity::Operator if error.was_reported() => stranger(error),
-        Severity::Operator => operator(error),
-        Severity::Programmer => programmer(error),
+/// Reports a refused request. Of those that an operator or a programmer must hear of, the first is loud,
+/// and then one a minute for each reason and issuer: strangers can send requests at any rate.
+pub(crate) fn refused(error: &AuthError, pace: &Pace) {
+    let severity = severity(error.reason());
+    if matches!(severity, Severity::Stranger) || error.was_reported() {
+        return quiet(error);
+    }
+    let about = error.issuer().unwrap_or_default();
+    match (pace.ask(error.reason().as_str(), about), severity) {
+        (None, _) => quiet(error),
+        (Some(suppressed), Severity::Programmer) => programmer(error, suppressed),
+        (Some(suppressed), _) => operator(error, suppressed),
     }
 }
 
@@ -47,11 +56,18 @@ pub(crate) fn route_refused(error: &str, problem: &str) {
 
 /// Reports that nobody could say whether a client is who it says.
 #[cfg(feature = "routes")]
-pub(crate) fn clients_unavailable(error: &ClientsUnavailable) {
+pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "tower_bearer", error = std::error::Error::source(error), "{error}");
+    {
+        let cause = std::error::Error::source(error);
+        if let Some(suppressed) = pace.ask("clients_unavailable", "") {
+            tracing::warn!(target: "tower_bearer", error = cause, suppressed, "{error}");
+        } else {
+            tracing::debug!(target: "tower_bearer", error = cause, "{error}");
+        }
+    }
     #[cfg(not(feature = "tracing"))]
-    let _ = error;
+    let _ = (error, pace);
 }
 
 /// Reports that a revocation was taken back.
@@ -64,17 +80,17 @@ pub(crate) fn restored(kind: &str, issuer: &str, name: &str) {
 
 /// Reports that nobody knows whether subjects are still active.
 #[cfg(feature = "active")]
-pub(crate) fn active_check_failed(problem: &str, lets_in: bool) {
+pub(crate) fn active_check_failed(problem: &str, lets_in: bool, suppressed: u64) {
     #[cfg(feature = "tracing")]
     if lets_in {
         let message = "active check failed; requests are let in without it";
-        tracing::error!(target: "tower_bearer", problem, "{message}");
+        tracing::error!(target: "tower_bearer", problem, suppressed, "{message}");
     } else {
         let message = "active check failed; requests that need it are answered 503";
-        tracing::warn!(target: "tower_bearer", problem, "{message}");
+        tracing::warn!(target: "tower_bearer", problem, suppressed, "{message}");
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = (problem, lets_in);
+    let _ = (problem, lets_in, suppressed);
 }
 
 /// Reports that the check answers again.
@@ -242,12 +258,14 @@ fn severity(reason: Reason) -> Severity {
 
 #[cfg(feature = "tracing")]
 macro_rules! event {
-    ($level:ident, $error:expr) => {
+    ($level:ident, $error:expr $(, $field:ident)*) => {
         tracing::$level!(
             target: "tower_bearer",
             reason = $error.reason().as_str(),
+            issuer = $error.issuer(),
             detail = $error.detail(),
             error = std::error::Error::source($error),
+            $($field,)*
             "{}", $error
         )
     };
@@ -255,19 +273,19 @@ macro_rules! event {
 
 #[cfg(not(feature = "tracing"))]
 macro_rules! event {
-    ($level:ident, $error:expr) => {{
-        let _ = $error;
+    ($level:ident, $error:expr $(, $field:ident)*) => {{
+        let _ = ($error $(, $field)*);
     }};
 }
 
-fn stranger(error: &AuthError) {
+fn quiet(error: &AuthError) {
     event!(debug, error);
 }
 
-fn operator(error: &AuthError) {
-    event!(warn, error);
+fn operator(error: &AuthError, suppressed: u64) {
+    event!(warn, error, suppressed);
 }
 
-fn programmer(error: &AuthError) {
-    event!(error, error);
+fn programmer(error: &AuthError, suppressed: u64) {
+    event!(error, error, suppressed);
 }

@@ -335,7 +335,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let mut buffer = Buffer::<0>::new();
         let (mut compact, mut trusted) = self.parse(token, &mut buffer)?;
         loop {
-            trusted.keys.refresh(compact.header()).await?;
+            let refreshed = trusted.keys.refresh(compact.header()).await;
+            refreshed.map_err(|error| about(&trusted, error))?;
             // Again, since the issuer may have gone in the meantime, or come back with other rules and
             // other keys, which have to be waited for as well.
             let now = self.trust.choose(&mut compact)?;
@@ -387,7 +388,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
-        let verified = Verified::new(draft, payload.claims(&members)?);
+        let claims = payload.claims(&members).map_err(|error| about(trusted, error))?;
+        let verified = Verified::new(draft, claims);
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }
@@ -401,6 +403,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn epochs(&self, trusted: &Trusted) -> Epochs {
         Epochs::read(trusted, self.revocations.as_deref())
     }
+}
+
+/// Says whose tokens the operator has to look after.
+#[cold]
+fn about(trusted: &Trusted, error: impl Into<AuthError>) -> AuthError {
+    error.into().about_issuer(trusted.rules.issuer())
 }
 
 fn unknown_key(compact: &Compact<'_, '_>) -> AuthError {

@@ -7,10 +7,10 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use tokio::sync::watch;
 use tokio::task::yield_now;
-use tokio::time::Instant;
 
 use super::ask::Answer;
 use crate::claims::Principal;
+use crate::clock::Moment;
 
 /// The last answer about each of so many subjects, and the calls that are under way.
 pub(super) struct Known(Cache<Subject, Arc<Slot>>);
@@ -28,7 +28,7 @@ struct State {
 /// A call that others can wait for as well.
 #[derive(Clone)]
 struct Call {
-    began: Instant,
+    began: Moment,
     /// Ends without an answer if the runtime of the one who began it does.
     answer: watch::Receiver<Option<Answer>>,
 }
@@ -38,7 +38,7 @@ struct Call {
 pub(super) struct Last {
     pub(super) is_active: bool,
     /// When the question was asked: the answer may be as old as that.
-    pub(super) asked_at: Instant,
+    pub(super) asked_at: Moment,
 }
 
 impl Known {
@@ -70,7 +70,7 @@ impl fmt::Debug for Known {
 
 impl Slot {
     /// Remembers an answer unless there is one to a later question.
-    pub(super) fn remember(&self, answer: &Answer, asked_at: Instant) {
+    pub(super) fn remember(&self, answer: &Answer, asked_at: Moment) {
         self.state().remember(answer, asked_at);
     }
 
@@ -106,7 +106,7 @@ impl Slot {
             return call.clone();
         }
         let (sender, answer) = watch::channel(None);
-        let call = Call { began: Instant::now(), answer };
+        let call = Call { began: Moment::now(), answer };
         state.call = Some(call.clone());
         let (slot, asking, own) = (Arc::clone(self), begin(), call.clone());
         tokio::spawn(async move {
@@ -136,9 +136,9 @@ impl Call {
 }
 
 impl State {
-    fn remember(&mut self, answer: &Answer, asked_at: Instant) {
+    fn remember(&mut self, answer: &Answer, asked_at: Moment) {
         if let Ok(is_active) = *answer
-            && self.last.is_none_or(|last| last.asked_at <= asked_at)
+            && self.last.is_none_or(|last| last.asked_at.since(asked_at).is_zero())
         {
             self.last = Some(Last { is_active, asked_at });
         }

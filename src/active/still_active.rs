@@ -2,14 +2,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::ActiveCheck;
 use super::ask::{Answer, Failure, bounded};
 use super::check::ErasedCheck;
 use super::known::{Known, Last, Name};
 use super::outage::Outage;
 use crate::claims::Principal;
+use crate::clock::Moment;
 use crate::error::{AuthError, Reason};
 
 /// Asks whether whom a token speaks for is still active, before a request is let in.
@@ -176,7 +175,7 @@ impl StillActive {
                 slot.share(at_most, call).await
             }
             Some(slot) => {
-                let asked_at = Instant::now();
+                let asked_at = Moment::now();
                 let answer = call(&*self.check, principal).await;
                 slot.remember(&answer, asked_at);
                 answer
@@ -187,7 +186,7 @@ impl StillActive {
 
     fn without_answer(&self, principal: &Principal, failure: Failure) -> Result<(), AuthError> {
         let last = Name::of(principal).and_then(|name| self.known.last(&name));
-        let is_recent = |asked_at: Instant| asked_at.elapsed() < self.settings.last_answer_for;
+        let is_recent = |asked_at: Moment| asked_at.elapsed() < self.settings.last_answer_for;
         match last {
             Some(Last { is_active: true, asked_at }) if is_recent(asked_at) => Ok(()),
             // Too old to say "no", and no reason to let in.

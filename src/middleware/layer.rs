@@ -80,7 +80,7 @@ impl<C, R> BearerLayer<C, R> {
     /// [`ConfigError::Realm`] when it holds a character that cannot stand in a challenge.
     pub fn with_realm(self, realm: impl Into<String>) -> Result<Self, ConfigError> {
         let realm = Realm::new(realm)?;
-        Ok(self.change(|gate| gate.set_config(ChallengeConfig { realm })))
+        Ok(self.change(|gate| gate.set_config(ChallengeConfig::from(realm))))
     }
 
     /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by

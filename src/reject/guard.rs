@@ -1,6 +1,6 @@
 //! What guards share: has the layer been here, whom did it let in, may they?
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::Extensions;
 
@@ -59,6 +59,8 @@ pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
 
 #[cold]
 fn unknown(extensions: &Extensions) -> Rejection {
+    // One for all requests, since there is no layer whose it could be.
+    static NO_LAYER: LazyLock<Arc<ChallengeConfig>> = LazyLock::new(Arc::default);
     if let Some(Anonymous(config)) = extensions.get() {
         return refuse(Reason::MissingToken.into(), Arc::clone(config));
     }
@@ -67,7 +69,7 @@ fn unknown(extensions: &Extensions) -> Rejection {
         "add `.layer(BearerLayer::new(verifier))` to the router, after the route and after its guards; \
          what is added behind it is not covered by it",
     );
-    refuse(error, Arc::default())
+    refuse(error, Arc::clone(&NO_LAYER))
 }
 
 /// The claims of the verified token, if they are of this type.
@@ -95,7 +97,7 @@ fn wrong_type<C>(principal: &Principal) -> Rejection {
 
 /// The one place where a refusal begins, and is reported.
 pub(crate) fn refuse(error: AuthError, config: Arc<ChallengeConfig>) -> Rejection {
-    trace::refused(&error);
+    trace::refused(&error, &config.pace);
     Rejection::new(error, config)
 }
 
@@ -122,5 +124,41 @@ impl Principal {
             // Without a layer (a verifier used by itself) the challenge has the default realm.
             refuse(error, self.layer().cloned().unwrap_or_default())
         })
+    }
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use std::sync::Mutex;
+
+    use tracing::{Event, Level, Subscriber};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Levels {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+    }
+
+    // Here, where no other test of the program has told it before.
+    #[test]
+    fn missing_layer_is_one_error_however_many_requests_meet_it() {
+        let levels = Levels::default();
+        let log = tracing_subscriber::registry().with(levels.clone());
+
+        tracing::subscriber::with_default(log, || {
+            for _ in 0..1000 {
+                assert_eq!(known(&Extensions::new()).unwrap_err().reason(), Reason::LayerMissing);
+            }
+        });
+
+        let levels = levels.0.lock().unwrap();
+        assert_eq!((levels.len(), levels[0]), (1000, Level::ERROR));
+        assert!(levels[1..].iter().all(|level| *level == Level::DEBUG));
     }
 }

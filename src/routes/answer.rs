@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::body::ServiceBody;
 use crate::error::{AuthError, RevocationsUnavailable};
 use crate::reject::whole_seconds;
-use crate::trace;
+use crate::trace::{self, Pace};
 
 /// A request that is answered with an error, and has revoked nothing.
 pub(super) struct Refusal {
@@ -60,15 +61,15 @@ impl Refusal {
         Self { cause: Some(cause), ..refusal }
     }
 
-    fn report(&self) {
+    fn report(&self, pace: &Pace) {
         match &self.cause {
-            Some(cause) => trace::refused(cause),
+            Some(cause) => trace::refused(cause, pace),
             None => trace::route_refused(self.error, self.description),
         }
     }
 
-    fn into_response(self) -> Response<ServiceBody> {
-        self.report();
+    fn into_response(self, pace: &Pace) -> Response<ServiceBody> {
+        self.report(pace);
         let mut response = answer(self.status);
         if let Some(cause) = &self.cause {
             response.extensions_mut().insert(cause.reason());
@@ -112,11 +113,18 @@ fn answer(status: StatusCode) -> Response<ServiceBody> {
 
 /// The response of a [`RevocationService`](crate::RevocationService) or
 /// [`LogoutService`](crate::LogoutService).
-pub struct RouteFuture(Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>);
+pub struct RouteFuture {
+    answer: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
+    /// What the log has heard of the route.
+    pace: Arc<Pace>,
+}
 
 impl RouteFuture {
-    pub(super) fn new(future: impl Future<Output = Result<(), Refusal>> + Send + 'static) -> Self {
-        Self(Box::pin(future))
+    pub(super) fn new(
+        answer: impl Future<Output = Result<(), Refusal>> + Send + 'static,
+        pace: Arc<Pace>,
+    ) -> Self {
+        Self { answer: Box::pin(answer), pace }
     }
 }
 
@@ -124,8 +132,10 @@ impl Future for RouteFuture {
     type Output = Result<Response<ServiceBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map(|result| {
-            Ok(result.map_or_else(Refusal::into_response, |()| answer(StatusCode::OK)))
+        let answered = self.answer.as_mut().poll(cx);
+        answered.map(|result| match result {
+            Ok(()) => Ok(answer(StatusCode::OK)),
+            Err(refusal) => Ok(refusal.into_response(&self.pace)),
         })
     }
 }

@@ -19,6 +19,7 @@ use crate::error::{AuthError, Reason};
 use crate::issuers::Issuers;
 use crate::key::KeySource;
 use crate::revoke::{Revocation, RevocationStore};
+use crate::trace::Pace;
 use crate::validation::{Kind, Validation};
 use crate::verifier::Verifier;
 
@@ -66,6 +67,8 @@ pub struct LogoutService {
     verifier: Verifier<IgnoredAny>,
     ends: LogoutEnds,
     store: Arc<dyn ErasedStore>,
+    /// What the log has heard.
+    pace: Arc<Pace>,
 }
 
 /// By what a logout finds the access tokens that it ends.
@@ -117,7 +120,7 @@ impl LogoutService {
         store: impl RevocationStore,
     ) -> Self {
         let verifier = verifier.of_kind(Kind::Logout { untyped: false });
-        Self { verifier, ends, store: Arc::new(store) }
+        Self { verifier, ends, store: Arc::new(store), pace: Arc::default() }
     }
 
     /// Accepts logout tokens whose header says `JWT` in `typ`, or nothing. Keycloak's are such.
@@ -182,7 +185,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> RouteFuture {
-        RouteFuture::new(self.clone().answer(request))
+        RouteFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
     }
 }
 

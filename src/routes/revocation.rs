@@ -17,10 +17,10 @@ use super::store::ErasedStore;
 use crate::body::ServiceBody;
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
-use crate::error::{AuthError, ClientsUnavailable, Reason};
+use crate::error::{AuthError, Reason};
 use crate::key::KeySource;
 use crate::revoke::{Revocation, RevocationStore};
-use crate::trace;
+use crate::trace::{self, Pace};
 use crate::validation::{Kind, MAX_LEEWAY, Validation};
 use crate::verifier::Verifier;
 
@@ -68,6 +68,8 @@ use crate::verifier::Verifier;
 pub struct RevocationService {
     verifier: Verifier<IgnoredAny>,
     clients: Arc<dyn ErasedClients>,
+    /// What the log has heard.
+    pace: Arc<Pace>,
     store: Arc<dyn ErasedStore>,
 }
 
@@ -93,7 +95,8 @@ impl RevocationService {
         let verifier = Verifier::new(keys, rules)?
             .of_kind(Kind::AccessToRevoke)
             .with_max_token_bytes(MAX_BODY_BYTES);
-        Ok(Self { verifier, clients: Arc::new(clients), store: Arc::new(store) })
+        let (clients, store) = (Arc::new(clients), Arc::new(store));
+        Ok(Self { verifier, clients, store, pace: Arc::default() })
     }
 
     /// Asks another clock for the time. For tests.
@@ -110,7 +113,9 @@ impl RevocationService {
         let token = token.ok_or_else(|| Refusal::invalid_request("There is no token"))?;
         let verified = match self.verifier.verify(token).await {
             Ok(verified) => verified,
-            Err(error) => return nothing_to_do(error, form.get("token_type_hint")),
+            Err(error) => {
+                return nothing_to_do(error, form.get("token_type_hint"), &self.pace);
+            }
         };
         let principal = verified.principal();
         // RFC 7009 §2.1: the token was issued to the client that asks.
@@ -133,30 +138,28 @@ impl RevocationService {
         match is_known {
             Ok(true) => Ok(client_id),
             Ok(false) => Err(Refusal::invalid_client("The client is not who it says it is")),
-            Err(error) => Err(unavailable(&error)),
+            Err(error) => {
+                trace::clients_unavailable(&error, &self.pace);
+                Err(Refusal::unavailable(error.retry_after()))
+            }
         }
     }
 }
 
 // RFC 7009 §2.2: an invalid token is no error, as the client could do nothing about it. But what may be
 // good elsewhere must not look revoked.
-fn nothing_to_do(cause: AuthError, hint: Option<&str>) -> Result<(), Refusal> {
+fn nothing_to_do(cause: AuthError, hint: Option<&str>, pace: &Pace) -> Result<(), Refusal> {
     let description = match cause.reason() {
         Reason::KeysUnavailable | Reason::WrongTokenType => "The token is not an access token",
         reason if reason != Reason::Expired && hint == Some("refresh_token") => {
             "Refresh tokens are not known here"
         }
         _ => {
-            trace::refused(&cause);
+            trace::refused(&cause, pace);
             return Ok(());
         }
     };
     Err(Refusal::of(cause, UNSUPPORTED, description))
-}
-
-fn unavailable(error: &ClientsUnavailable) -> Refusal {
-    trace::clients_unavailable(error);
-    Refusal::unavailable(error.retry_after())
 }
 
 impl<B> Service<Request<B>> for RevocationService
@@ -174,7 +177,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> RouteFuture {
-        RouteFuture::new(self.clone().answer(request))
+        RouteFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
     }
 }
 

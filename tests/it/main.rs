@@ -28,6 +28,7 @@ mod leap;
 mod libraries;
 mod lifecycle;
 mod log;
+mod loud_events;
 mod mutants;
 mod odd_keys;
 mod presets;

@@ -1,0 +1,121 @@
+//! Keeps events rare that requests can cause at any rate.
+
+#[cfg(feature = "tracing")]
+use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "tracing")]
+use std::time::Duration;
+
+#[cfg(feature = "tracing")]
+use crate::clock::Moment;
+
+/// Decides which of many like events an operator hears: the first, and then one each minute.
+///
+/// What can be told so often belongs to something that lasts: a layer, a source, a verifier. Without the
+/// feature `tracing` it is nothing at all.
+#[derive(Default)]
+pub(crate) struct Pace(#[cfg(feature = "tracing")] Mutex<Vec<Told>>);
+
+/// What was told about something.
+#[cfg(feature = "tracing")]
+struct Told {
+    topic: &'static str,
+    about: Box<str>,
+    at: Moment,
+    /// How many events there have been since.
+    suppressed: u64,
+}
+
+impl Pace {
+    /// Counts an event, and says whether it is to be loud: `Some` with how many there were since the last
+    /// loud one, or `None`.
+    ///
+    /// Events are alike if both `topic` and `about` are. These are kept, so they must not come from a
+    /// token or another stranger: `about` is the name of an issuer or of a source, as the operator has
+    /// written it, or nothing. Of so many different ones those are forgotten that were told first.
+    pub(crate) fn ask(&self, topic: &'static str, about: &str) -> Option<u64> {
+        #[cfg(feature = "tracing")]
+        {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            ask(&mut all, Moment::now(), topic, about)
+        }
+        #[cfg(not(feature = "tracing"))]
+        {
+            let _ = (topic, about);
+            None
+        }
+    }
+}
+
+#[cfg(feature = "tracing")]
+fn ask(all: &mut Vec<Told>, now: Moment, topic: &'static str, about: &str) -> Option<u64> {
+    let known = all.iter_mut().find(|told| told.topic == topic && *told.about == *about);
+    if let Some(told) = known {
+        if now.since(told.at) < EVERY {
+            told.suppressed = told.suppressed.saturating_add(1);
+            return None;
+        }
+        told.at = now;
+        return Some(std::mem::take(&mut told.suppressed));
+    }
+    if all.len() >= MOST {
+        let oldest = (0..all.len()).max_by_key(|place| now.since(all[*place].at));
+        oldest.into_iter().for_each(|place| _ = all.swap_remove(place));
+    }
+    all.push(Told { topic, about: about.into(), at: now, suppressed: 0 });
+    Some(0)
+}
+
+#[cfg(feature = "tracing")]
+const EVERY: Duration = Duration::from_secs(60);
+/// More than a layer has issuers.
+#[cfg(feature = "tracing")]
+const MOST: usize = 1024;
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use super::*;
+    use crate::clock::pretend_to_be_suspended as pass;
+
+    #[test]
+    fn first_event_is_loud_and_so_is_one_each_minute_which_counts_those_in_between() {
+        let pace = Pace::default();
+
+        assert_eq!(pace.ask("away", "a"), Some(0));
+        for _ in 0..1000 {
+            assert_eq!(pace.ask("away", "a"), None);
+        }
+        pass(Duration::from_secs(59));
+        assert_eq!(pace.ask("away", "a"), None);
+        pass(Duration::from_secs(1));
+        assert_eq!(pace.ask("away", "a"), Some(1001));
+        assert_eq!(pace.ask("away", "a"), None);
+        pass(Duration::from_secs(3600));
+        assert_eq!(pace.ask("away", "a"), Some(1));
+    }
+
+    #[test]
+    fn other_topics_and_what_they_are_about_are_told_by_themselves() {
+        let pace = Pace::default();
+        for topic in ["away", "back"] {
+            for about in ["a", "b", ""] {
+                assert_eq!(pace.ask(topic, about), Some(0));
+                assert_eq!(pace.ask(topic, about), None);
+            }
+        }
+        assert_eq!(Pace::default().ask("away", "a"), Some(0));
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_has_a_place() {
+        let pace = Pace::default();
+        for number in 0..=MOST {
+            pass(Duration::from_millis(1));
+            assert_eq!(pace.ask("away", &number.to_string()), Some(0));
+        }
+
+        assert_eq!(pace.0.lock().unwrap().len(), MOST);
+        assert_eq!(pace.ask("away", &MOST.to_string()), None);
+        assert_eq!(pace.ask("away", "1"), None);
+        assert_eq!(pace.ask("away", "0"), Some(0));
+    }
+}
