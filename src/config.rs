@@ -75,7 +75,7 @@ use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
 /// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
 /// | `leeway`, `revocation_leeway`, `max_age` | durations |
-/// | `required_claims`, `roles_at`, `scopes_at` | lists of claims or JSON Pointers |
+/// | `required_claims`, `roles_at`, `scopes_at`, `separated_at` | lists of claims or JSON Pointers |
 /// | `client_id_as_audience` | for tokens without `aud` |
 /// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)) |
 ///

@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use super::piece::Piece;
 
-/// Whom a token is for (RFC 7519 §4.1.3): one string or several, never none.
+/// The audiences of a token (RFC 7519 §4.1.3): one string, or a list of strings that may be empty.
 #[derive(Clone, Copy)]
 pub struct Audience<'a> {
     text: &'a str,
@@ -19,6 +19,11 @@ impl<'a> Audience<'a> {
     /// Whether `audience` is among them, to the letter.
     pub fn contains(self, audience: &str) -> bool {
         self.iter().any(|one| one == audience)
+    }
+
+    /// Whether the token names no audience: its list is empty.
+    pub fn is_empty(self) -> bool {
+        self.pieces.is_empty()
     }
 
     /// The audiences in the order of the token.
@@ -41,7 +46,7 @@ impl fmt::Debug for Audience<'_> {
     }
 }
 
-/// What `aud` says, one or several and never none, as serde reads it.
+/// What `aud` says, one string or a list of them, as serde reads it.
 pub(super) struct Audiences(pub(super) Vec<String>);
 
 impl<'de> Deserialize<'de> for Audiences {
@@ -56,7 +61,7 @@ impl<'de> Visitor<'de> for AudienceVisitor {
     type Value = Audiences;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or a list of strings that is not empty")
+        f.write_str("a string or a list of strings")
     }
 
     fn visit_str<E: Error>(self, one: &str) -> Result<Audiences, E> {
@@ -67,9 +72,6 @@ impl<'de> Visitor<'de> for AudienceVisitor {
         let mut audiences = Vec::with_capacity(2);
         while let Some(one) = seq.next_element()? {
             audiences.push(one);
-        }
-        if audiences.is_empty() {
-            return Err(A::Error::invalid_length(0, &self));
         }
         Ok(Audiences(audiences))
     }
@@ -82,9 +84,12 @@ mod tests {
     #[test]
     fn one_string_and_a_list_of_strings_are_audiences() {
         // RFC 7519 §4.1.3: array of strings or single string
-        for (json, expected) in
-            [(r#""a""#, &["a"][..]), (r#"["a"]"#, &["a"]), (r#"["b","a"]"#, &["b", "a"])]
-        {
+        for (json, expected) in [
+            (r#""a""#, &["a"][..]),
+            (r#"["a"]"#, &["a"]),
+            (r#"["b","a"]"#, &["b", "a"]),
+            ("[]", &[]),
+        ] {
             let audiences: Audiences = serde_json::from_str(json).unwrap();
             assert_eq!(audiences.0, expected, "{json}");
         }
@@ -92,8 +97,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        // RFC 7519 §4.1.3: no empty list, no other type in it
-        for json in ["[]", "null", "1", r#"["a",1]"#, r#"["a",null]"#, r#"{"a":1}"#, r#"[["a"]]"#] {
+        // RFC 7519 §4.1.3: nothing but strings
+        for json in ["null", "1", r#"["a",1]"#, r#"["a",null]"#, r#"{"a":1}"#, r#"[["a"]]"#] {
             assert!(serde_json::from_str::<Audiences>(json).is_err(), "{json}");
         }
     }

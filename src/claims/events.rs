@@ -13,12 +13,15 @@ pub(crate) enum Events {
     Logout,
     /// Anything else, things that are no events among it.
     Other,
+    /// `null`.
+    Null,
 }
 
 impl Events {
     pub(super) fn read(json: &str) -> Self {
         match serde_json::from_str(json) {
             Ok(Members { logout: true }) => Self::Logout,
+            _ if json == "null" => Self::Null,
             _ => Self::Other,
         }
     }
@@ -97,8 +100,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_logout() {
+        assert_eq!(Events::read("null"), Events::Null);
         for events in [
-            "null",
             "true",
             "1",
             "E",

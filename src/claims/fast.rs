@@ -6,7 +6,7 @@ mod tests;
 use arrayvec::ArrayVec;
 
 use super::events::Events;
-use super::marks::Named;
+use super::marks::{Mark, Named};
 use super::piece::{Piece, Pieces};
 use super::plan::Node;
 use super::statement::Statement;
@@ -60,12 +60,11 @@ fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement
     let Statement { registered, marks, .. } = statement;
     match claim {
         Claim::Iss => registered.issuer = Some(kept(scanner, registered)?),
-        Claim::Jti => registered.token_id = Some(kept(scanner, registered)?),
-        Claim::ClientId => registered.client_id = Some(kept(scanner, registered)?),
-        Claim::Azp => registered.authorized_party = Some(kept(scanner, registered)?),
-        Claim::Sub if scanner.peek()? == b'n' => scanner.word("null")?,
-        Claim::Sub => registered.subject = Some(kept(scanner, registered)?),
-        Claim::Aud => registered.audience = Some(audience(scanner, registered)?),
+        Claim::Jti => registered.token_id = kept_or_null(scanner, registered)?,
+        Claim::ClientId => registered.client_id = kept_or_null(scanner, registered)?,
+        Claim::Azp => registered.authorized_party = kept_or_null(scanner, registered)?,
+        Claim::Sub => registered.subject = kept_or_null(scanner, registered)?,
+        Claim::Aud => registered.audience = audience(scanner, registered)?,
         Claim::Exp => registered.expires_at = Some(date(scanner)?),
         Claim::Nbf => registered.not_before = Some(date(scanner)?),
         Claim::Iat => registered.issued_at = Some(date(scanner)?),
@@ -91,22 +90,31 @@ fn kept(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Piece>
     Some(registered.keep(&scanner.text()?))
 }
 
-/// `true`: something is there.
-fn skip(scanner: &mut Scanner<'_>) -> Option<bool> {
-    scanner.skip(BELOW).map(|_| true)
+/// The string, or nothing of `null`.
+fn kept_or_null(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Option<Piece>> {
+    if scanner.peek()? == b'"' {
+        return kept(scanner, registered).map(Some);
+    }
+    scanner.word("null").map(|()| None)
 }
 
-fn audience(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Pieces> {
-    if scanner.peek()? == b'"' {
-        return kept(scanner, registered).map(Pieces::One);
+fn skip(scanner: &mut Scanner<'_>) -> Option<Mark> {
+    let mark = if scanner.peek()? == b'n' { Mark::Null } else { Mark::Value };
+    scanner.skip(BELOW).map(|_| mark)
+}
+
+fn audience(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Option<Pieces>> {
+    match scanner.peek()? {
+        b'"' => return kept(scanner, registered).map(|one| Some(Pieces::One(one))),
+        b'n' => return scanner.word("null").map(|()| None),
+        _ => scanner.take(b'[')?,
     }
-    scanner.take(b'[')?;
     let mut audiences = Vec::new();
     let mut is_first = true;
     while scanner.goes_on(b']', &mut is_first)? {
         audiences.push(kept(scanner, registered)?);
     }
-    (!audiences.is_empty()).then_some(Pieces::Many(audiences))
+    Some(Some(Pieces::Many(audiences)))
 }
 
 fn date(scanner: &mut Scanner<'_>) -> Option<NumericDate> {
@@ -117,10 +125,12 @@ fn date(scanner: &mut Scanner<'_>) -> Option<NumericDate> {
 }
 
 fn named(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Named> {
-    if scanner.peek()? == b'"' {
-        return kept(scanner, registered).map(Named::Text);
-    }
-    scanner.skip(BELOW).map(|_| Named::Other)
+    let other = match scanner.peek()? {
+        b'"' => return kept(scanner, registered).map(Named::Text),
+        b'n' => Named::Null,
+        _ => Named::Other,
+    };
+    scanner.skip(BELOW).map(|_| other)
 }
 
 /// A value at which, or below which, there may be grants.
@@ -138,8 +148,10 @@ impl Place<'_> {
         let below = |node, entry| Some(Place { node, entry, deeper: deeper.checked_sub(1)? });
         let mut is_first = true;
         match scanner.peek()? {
-            b'"' if entry => statement.grant(node.kinds, &scanner.text()?),
-            b'"' => statement.grant_list(node.kinds, &scanner.text()?),
+            b'"' if node.is_separated && !entry => {
+                statement.grant_list(node.kinds, &scanner.text()?);
+            }
+            b'"' => statement.grant(node.kinds, &scanner.text()?),
             b'[' if !entry && node.kinds.any() => {
                 let place = below(node, true)?;
                 scanner.take(b'[')?;

@@ -10,7 +10,7 @@ use super::piece::Piece;
 /// Where they are found is configured with
 /// [`Validation::with_roles_at`](crate::Validation::with_roles_at) and
 /// [`Validation::with_scopes_at`](crate::Validation::with_scopes_at). Both are compared to the
-/// letter.
+/// letter. An empty string is neither.
 #[derive(Clone, Copy)]
 pub struct Grants<'a> {
     text: &'a str,
@@ -125,9 +125,9 @@ mod tests {
         statement.grant(ROLES, "");
         let grants = statement.grants();
 
-        assert_eq!(grants.roles().collect::<Vec<_>>(), ["a b", "é", ""]);
+        assert_eq!(grants.roles().collect::<Vec<_>>(), ["a b", "é"]);
         assert_eq!(grants.scopes().collect::<Vec<_>>(), ["c", "d", "é"]);
-        assert!(grants.has_role("a b") && grants.has_scope("d") && grants.has_role(""));
+        assert!(grants.has_role("a b") && grants.has_scope("d") && !grants.has_role(""));
         // Nor what lies across two of them.
         for other in ["a", "b", "c", "cd", "c  d", "a bc", "nothing"] {
             assert!(!grants.has_role(other), "{other}");
@@ -135,7 +135,7 @@ mod tests {
         assert!(!grants.has_scope("a b") && !grants.has_scope(""));
         assert_eq!(
             format!("{grants:?}"),
-            r#"Grants { roles: ["a b", "é", ""], scopes: ["c", "d", "é"] }"#
+            r#"Grants { roles: ["a b", "é"], scopes: ["c", "d", "é"] }"#
         );
     }
 

@@ -14,15 +14,20 @@ pub(crate) struct ReadPlan {
 pub(super) struct Node {
     children: Vec<(Box<str>, Node)>,
     pub(super) kinds: Kinds,
+    /// Whether a string here is a list whose entries are separated by spaces.
+    pub(super) is_separated: bool,
     /// The bit to set when there is something here.
     pub(super) watched: Option<u32>,
 }
 
 impl ReadPlan {
     /// Prepares paths: a claim name, or a JSON Pointer (RFC 6901) when it starts with `/`.
+    ///
+    /// Strings at the last paths are lists separated by spaces.
     pub(crate) fn new<'a>(
         roles: impl IntoIterator<Item = &'a str>,
         scopes: impl IntoIterator<Item = &'a str>,
+        separated: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, ConfigError> {
         let mut paths = Self::default();
         for path in roles {
@@ -30,6 +35,17 @@ impl ReadPlan {
         }
         for path in scopes {
             paths.leaf(path)?.kinds.scopes = true;
+        }
+        for (name, node) in &mut paths.root.children {
+            node.is_separated = SEPARATED.contains(&&**name);
+        }
+        for path in separated {
+            let leaf = paths.leaf(path)?;
+            if !leaf.kinds.any() {
+                let problem = "holds neither roles nor scopes, so nothing there can be separated";
+                return Err(ConfigError::ClaimPath { path: path.to_owned(), problem });
+            }
+            leaf.is_separated = true;
         }
         Ok(paths)
     }
@@ -117,6 +133,9 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
     Ok(out)
 }
 
+/// RFC 8693 §4.2, and what Entra and Okta call it: scopes hold no spaces.
+const SEPARATED: [&str; 2] = ["scope", "scp"];
+
 /// The claims that the reader knows by itself.
 const KNOWN: [&str; 20] = [
     "iss",
@@ -156,8 +175,17 @@ mod tests {
     fn impossible_paths_are_config_errors() {
         let deep = "/a".repeat(200_000);
         for path in ["", "/a~2b", "/a~", "aud", "/client_id/x", &deep, &"/a".repeat(32)] {
-            let error = ReadPlan::new([path], []).unwrap_err();
+            let error = ReadPlan::new([path], [], []).unwrap_err();
             assert!(matches!(error, ConfigError::ClaimPath { .. }), "{path}");
         }
+    }
+
+    #[test]
+    fn only_a_place_of_roles_or_scopes_can_be_separated() {
+        for path in ["role", "/a", "/a/b/c"] {
+            let error = ReadPlan::new(["/a/b"], ["may"], [path]).unwrap_err();
+            assert!(matches!(error, ConfigError::ClaimPath { .. }), "{path}");
+        }
+        assert!(ReadPlan::new(["/a/b"], ["may"], ["/a/b", "/may"]).is_ok());
     }
 }

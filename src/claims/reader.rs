@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::audience::Audiences;
 use super::events::Events;
-use super::marks::Named;
+use super::marks::{Mark, Named};
 use super::piece::Pieces;
 use super::plan::Node;
 use super::statement::Statement;
@@ -71,42 +71,48 @@ impl<'de> Visitor<'de> for PayloadVisitor<'_> {
                     self.claim.set(None);
                 }};
             }
+            // `null` counts as absent: serialisers write it for what a token has not.
+            macro_rules! string_or_null {
+                ($name:literal => $field:ident) => {{
+                    self.claim.set(Some($name));
+                    let string: Option<String> = map.next_value()?;
+                    let piece = string.map(|string| statement.registered.keep(&string));
+                    statement.registered.$field = piece;
+                    self.claim.set(None);
+                }};
+            }
             macro_rules! mark_named {
                 ($field:ident) => {
                     statement.marks.$field =
                         Some(named(map.next_value()?, &mut statement.registered))
                 };
             }
-            // Whatever its value is, even `null`: the member is there.
             macro_rules! mark {
-                ($field:ident) => {{
-                    map.next_value::<IgnoredAny>()?;
-                    statement.marks.$field = true;
-                }};
+                ($field:ident) => {
+                    statement.marks.$field = match map.next_value::<&RawValue>()?.get() {
+                        "null" => Mark::Null,
+                        _ => Mark::Value,
+                    }
+                };
             }
             match seen.insert(name).map_err(A::Error::custom)? {
                 "iss" => string!("iss" => issuer),
                 "aud" => {
                     self.claim.set(Some("aud"));
-                    let Audiences(all) = map.next_value()?;
-                    let all = all.iter().map(|one| statement.registered.keep(one)).collect();
-                    statement.registered.audience = Some(Pieces::Many(all));
+                    let all: Option<Audiences> = map.next_value()?;
+                    statement.registered.audience = all.map(|Audiences(all)| {
+                        let all = all.iter().map(|one| statement.registered.keep(one));
+                        Pieces::Many(all.collect())
+                    });
                     self.claim.set(None);
                 }
                 "exp" => claim!("exp" => expires_at),
                 "nbf" => claim!("nbf" => not_before),
                 "iat" => claim!("iat" => issued_at),
-                "jti" => string!("jti" => token_id),
-                "client_id" => string!("client_id" => client_id),
-                "azp" => string!("azp" => authorized_party),
-                "sub" => {
-                    self.claim.set(Some("sub"));
-                    // `null` in tokens for client credentials (rauthy).
-                    let subject: Option<String> = map.next_value()?;
-                    let subject = subject.map(|subject| statement.registered.keep(&subject));
-                    statement.registered.subject = subject;
-                    self.claim.set(None);
-                }
+                "jti" => string_or_null!("jti" => token_id),
+                "client_id" => string_or_null!("client_id" => client_id),
+                "azp" => string_or_null!("azp" => authorized_party),
+                "sub" => string_or_null!("sub" => subject),
                 "sid" => {
                     let session = named(map.next_value()?, &mut statement.registered).piece();
                     statement.registered.session_id = session;
@@ -168,10 +174,10 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
-        if self.entry {
-            self.statement.grant(self.node.kinds, text);
-        } else {
+        if self.node.is_separated && !self.entry {
             self.statement.grant_list(self.node.kinds, text);
+        } else {
+            self.statement.grant(self.node.kinds, text);
         }
         Ok(true)
     }
@@ -229,8 +235,11 @@ impl<'de> Visitor<'de> for Place<'_> {
 }
 
 fn named(value: &RawValue, registered: &mut Registered) -> Named {
-    let text: Result<String, _> = serde_json::from_str(value.get());
-    text.map_or(Named::Other, |text| Named::Text(registered.keep(&text)))
+    match serde_json::from_str::<Option<String>>(value.get()) {
+        Ok(Some(text)) => Named::Text(registered.keep(&text)),
+        Ok(None) => Named::Null,
+        Err(_) => Named::Other,
+    }
 }
 
 /// Of one object. An issuer has signed what is read here.
@@ -242,7 +251,7 @@ mod tests {
 
     fn paths() -> ReadPlan {
         let roles = ["roles", "/realm_access/roles", "/resource_access/my-api/roles"];
-        ReadPlan::new(roles, ["scope", "scp"]).unwrap()
+        ReadPlan::new(roles, ["scope", "scp"], []).unwrap()
     }
 
     fn roles(payload: &str) -> Vec<String> {
@@ -257,7 +266,8 @@ mod tests {
     #[test]
     fn roles_are_found_as_list_as_string_and_below_pointers() {
         assert_eq!(roles(r#"{"roles":["a","b c"]}"#), ["a", "b c"]);
-        assert_eq!(roles(r#"{"roles":"a  b"}"#), ["a", "b"]);
+        assert_eq!(roles(r#"{"roles":"a  b"}"#), ["a  b"]);
+        assert!(roles(r#"{"roles":""}"#).is_empty() && roles(r#"{"roles":[""]}"#).is_empty());
         assert_eq!(roles(r#"{"realm_access":{"x":1,"roles":["a"]}}"#), ["a"]);
     }
 
@@ -303,13 +313,13 @@ mod tests {
         for (claim, values) in [
             ("iss", vec!["1", "null", r#"["a"]"#, "{}"]),
             ("sub", vec!["1", r#"["a"]"#]),
-            ("aud", vec!["1", "null", "[]", "[1]"]),
+            ("aud", vec!["1", "[1]", "[null]", "{}"]),
             ("exp", vec![r#""1""#, "null", "true", "[1]"]),
             ("nbf", vec![r#""1""#, "null"]),
             ("iat", vec![r#""1""#, "null"]),
-            ("jti", vec!["1", "null"]),
-            ("client_id", vec!["1"]),
-            ("azp", vec!["1"]),
+            ("jti", vec!["1", "[]"]),
+            ("client_id", vec!["1", "{}"]),
+            ("azp", vec!["1", "true"]),
         ] {
             for value in values {
                 let error = read(&format!(r#"{{"{claim}":{value}}}"#), &paths()).unwrap_err();
@@ -320,9 +330,34 @@ mod tests {
     }
 
     #[test]
-    fn null_subject_counts_as_absent() {
-        assert_eq!(read(r#"{"sub":null}"#, &paths()).unwrap().registered.subject(), None);
-        assert_eq!(read(r#"{"sub":"a"}"#, &paths()).unwrap().registered.subject(), Some("a"));
+    fn null_counts_as_absent_where_it_drops_no_limit() {
+        let names =
+            ["sub", "aud", "jti", "client_id", "azp", "sid", "cid", "appid", "typ", "idtyp"];
+        for name in names {
+            let null = read(&format!(r#"{{"{name}":null}}"#), &paths()).unwrap();
+            let there = read(&format!(r#"{{"{name}":"a"}}"#), &paths()).unwrap();
+
+            assert_eq!(null.registered, Registered::default(), "{name}");
+            assert!(!null.has(name, &paths()) && there.has(name, &paths()), "{name}");
+        }
+    }
+
+    #[test]
+    fn mark_of_another_kind_is_one_even_as_null_but_counts_for_no_claim_that_is_required() {
+        for name in ["nonce", "at_hash", "c_hash", "cnf", "events", "token_use"] {
+            let null = read(&format!(r#"{{"{name}":null}}"#), &paths()).unwrap();
+            let there = read(&format!(r#"{{"{name}":"a"}}"#), &paths()).unwrap();
+
+            assert_ne!(null.marks, Statement::default().marks, "{name}");
+            assert!(!null.has(name, &paths()) && there.has(name, &paths()), "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_list_is_an_audience_of_nobody() {
+        let statement = read(r#"{"aud":[]}"#, &paths()).unwrap();
+
+        assert_eq!(statement.registered.audience().unwrap().iter().count(), 0);
     }
 
     #[test]

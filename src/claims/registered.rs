@@ -6,7 +6,8 @@ use super::{Audience, NumericDate};
 /// The claims that RFC 7519 §4.1 registers, and who asked for the token.
 ///
 /// Each is of the JSON type its RFC asks for, or absent. Which of them must be there is up to
-/// [`Validation`](crate::Validation).
+/// [`Validation`](crate::Validation). `sub`, `aud`, `jti`, `client_id` and `azp` count as absent when they
+/// are `null`, as some providers send them; `iss` and the dates must not be `null`.
 #[derive(Clone, Default)]
 pub struct Registered {
     /// What all strings are cut from, those of the grants too: one allocation, however many there are.
@@ -31,12 +32,12 @@ impl Registered {
         self.get(self.issuer)
     }
 
-    /// `sub`: whom the token speaks of. `null` counts as absent, as some providers send it.
+    /// `sub`: whom the token speaks of.
     pub fn subject(&self) -> Option<&str> {
         self.get(self.subject)
     }
 
-    /// `aud`: whom the token is for.
+    /// `aud`: whom the token is for. An empty list names nobody.
     pub fn audience(&self) -> Option<Audience<'_>> {
         let pieces = self.audience.as_ref()?;
         Some(Audience::new(&self.text, pieces.as_slice()))

@@ -1,9 +1,9 @@
 //! What a token says, as far as the crate itself reads it.
 
 use super::grants::{GrantList, Grants, Kinds, entries};
-use super::marks::Named;
+use super::marks::{Mark, Named};
 use super::piece::Piece;
-use super::{Marks, ReadPlan, Registered};
+use super::{Events, Marks, ReadPlan, Registered};
 
 /// Everything that the crate itself reads in a payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,8 @@ impl Statement {
 
     /// Grants one entry, whole.
     pub(super) fn grant(&mut self, kinds: Kinds, entry: &str) {
-        if kinds.any() {
+        // An empty string names no role.
+        if kinds.any() && !entry.is_empty() {
             self.grants.push(kinds, self.registered.keep(entry));
         }
     }
@@ -52,7 +53,8 @@ impl Statement {
     /// Whether a claim is there and not `null`: one that the reader knows by itself, or that the
     /// plan watches.
     pub(crate) fn has(&self, claim: &str, plan: &ReadPlan) -> bool {
-        let registered = &self.registered;
+        let Self { registered, marks, .. } = self;
+        let has_value = |mark: Option<Named>| mark.is_some_and(|named| named != Named::Null);
         match claim {
             "iss" => registered.issuer.is_some(),
             "sub" => registered.subject.is_some(),
@@ -64,16 +66,16 @@ impl Statement {
             "sid" => registered.session_id.is_some(),
             "client_id" => registered.client_id.is_some(),
             "azp" => registered.authorized_party.is_some(),
-            "nonce" => self.marks.nonce,
-            "at_hash" => self.marks.at_hash,
-            "c_hash" => self.marks.c_hash,
-            "events" => self.marks.events.is_some(),
-            "cnf" => self.marks.cnf,
-            "typ" => self.marks.typ.is_some(),
-            "token_use" => self.marks.token_use.is_some(),
-            "cid" => self.marks.cid.is_some(),
-            "appid" => self.marks.appid.is_some(),
-            "idtyp" => self.marks.idtyp.is_some(),
+            "nonce" => marks.nonce == Mark::Value,
+            "at_hash" => marks.at_hash == Mark::Value,
+            "c_hash" => marks.c_hash == Mark::Value,
+            "events" => marks.events.is_some_and(|events| events != Events::Null),
+            "cnf" => marks.cnf == Mark::Value,
+            "typ" => has_value(marks.typ),
+            "token_use" => has_value(marks.token_use),
+            "cid" => has_value(marks.cid),
+            "appid" => has_value(marks.appid),
+            "idtyp" => has_value(marks.idtyp),
             other => plan.watched_bit(other).is_some_and(|bit| self.watched & (1 << bit) != 0),
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct IssuerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scopes_at: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    separated_at: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dangerous: Vec<Switch>,
 }
 
@@ -70,7 +72,8 @@ impl IssuerConfig {
             return place.member("audiences").check(Err(ConfigError::EmptyAudience));
         };
         let mut validation = Validation::new(&self.issuer, audience)
-            .with_required_claims(self.required_claims.iter().cloned());
+            .with_required_claims(self.required_claims.iter().cloned())
+            .with_separated_at(&self.separated_at);
         for audience in audiences {
             validation = validation.with_audience(audience);
         }
@@ -156,7 +159,9 @@ impl IssuerConfig {
 
     fn member_with(&self, path: &String) -> &'static str {
         let among = |paths: &Option<Vec<String>>| paths.as_ref().is_some_and(|p| p.contains(path));
-        if among(&self.roles_at) {
+        if self.separated_at.contains(path) && !among(&self.roles_at) && !among(&self.scopes_at) {
+            "separated_at"
+        } else if among(&self.roles_at) {
             "roles_at"
         } else if among(&self.scopes_at) {
             "scopes_at"

@@ -41,13 +41,14 @@ pub struct Validation {
     /// `None` until it is set: then the preset or the default decides.
     pub(crate) roles_at: Option<Vec<String>>,
     pub(crate) scopes_at: Option<Vec<String>>,
+    pub(crate) separated_at: Vec<String>,
 }
 
 /// Which claim says whom a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AudienceRule {
     Aud,
-    /// `client_id` in tokens that have no `aud`.
+    /// `client_id` in tokens that name no `aud`.
     AudOrClientId,
     /// None: anybody's tokens pass.
     Any,
@@ -72,6 +73,7 @@ impl Validation {
             preset: None,
             roles_at: None,
             scopes_at: None,
+            separated_at: Vec::new(),
         }
     }
 
@@ -82,9 +84,9 @@ impl Validation {
         self
     }
 
-    /// Takes `client_id` for the audience of tokens that have no `aud`, for providers that leave it
-    /// out of access tokens (Amazon Cognito). The audience to configure is then the id of the client
-    /// that users sign in with. A token with `aud` is judged by that.
+    /// Takes `client_id` for the audience of tokens that have no `aud` or an empty list there, for providers
+    /// that leave it out of access tokens (Amazon Cognito). The audience to configure is then the id of the
+    /// client that users sign in with. A token that names an audience is judged by that.
     #[must_use]
     pub fn with_client_id_as_audience(mut self) -> Self {
         self.audience_rule = AudienceRule::AudOrClientId;
@@ -163,7 +165,9 @@ impl Validation {
     ///
     /// A path that starts with `/` is a JSON Pointer (`/realm_access/roles`); any other is the name
     /// of a claim, whatever it looks like (`https://example.com/roles`). What is found may be a list
-    /// of strings, each taken whole, or one string, taken as a list separated by spaces.
+    /// of strings, each of which is a role, or one string, which is one role: roles may hold spaces (RFC
+    /// 9068 §2.2.3.1). See [`with_separated_at`](Self::with_separated_at) for issuers that write several
+    /// into one string.
     ///
     /// Claims such as `groups` or `permissions` count only when they are named here: whoever may
     /// name a group must not be able to name a role.
@@ -174,10 +178,32 @@ impl Validation {
     }
 
     /// Sets where scopes are found, in place of the default `scope` and `scp`. Paths and values are
-    /// those of [`with_roles_at`](Self::with_roles_at).
+    /// those of [`with_roles_at`](Self::with_roles_at), but that a string in `scope` or `scp` is a list
+    /// separated by spaces (RFC 8693 §4.2).
     #[must_use]
     pub fn with_scopes_at<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.scopes_at = Some(owned(paths));
+        self
+    }
+
+    /// Reads a string at these places of roles or scopes as a list separated by spaces, as one in `scope`
+    /// and `scp` always is. The paths are written as for [`with_roles_at`](Self::with_roles_at).
+    ///
+    /// Only where no role can hold a space: otherwise `"not admin"` grants `admin`.
+    ///
+    /// ```
+    /// use tower_bearer::Validation;
+    ///
+    /// // Tokens say `"roles": "editor reviewer"`.
+    /// let validation = Validation::new("https://id.example.com", "https://api.example.com")
+    ///     .with_separated_at(["roles"]);
+    /// ```
+    #[must_use]
+    pub fn with_separated_at<P: Into<String>>(
+        mut self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.separated_at = owned(paths);
         self
     }
 }

@@ -61,7 +61,7 @@ impl KindRules {
     // RFC 8725bis §3.12: what one kind must have, another must not.
     pub(super) fn check(self, statement: &Statement, plan: &ReadPlan) -> Result<(), AuthError> {
         let marks = &statement.marks;
-        if marks.cnf && !self.bound_tokens {
+        if marks.cnf.is_there() && !self.bound_tokens {
             return Err(AuthError::with_detail(
                 Reason::BoundToken,
                 "the token has `cnf`: it is bound to a key and was sent as a bearer token",
@@ -77,7 +77,7 @@ impl KindRules {
             ));
         }
         let typ = statement.text_of(marks.typ);
-        let is_access = typ == Some("Bearer") || typ == Some("DPoP") && marks.cnf;
+        let is_access = typ == Some("Bearer") || typ == Some("DPoP") && marks.cnf.is_there();
         if self.bearer_typ_needed && !is_access {
             return Err(other_kind("the claim `typ` is not Bearer"));
         }
@@ -98,9 +98,9 @@ impl KindRules {
         let other_use =
             marks.token_use.is_some() && statement.text_of(marks.token_use) != Some("access");
         [
-            (marks.nonce && !self.nonce_is_usual, "`nonce`"),
-            (marks.at_hash, "`at_hash`"),
-            (marks.c_hash, "`c_hash`"),
+            (marks.nonce.is_there() && !self.nonce_is_usual, "`nonce`"),
+            (marks.at_hash.is_there(), "`at_hash`"),
+            (marks.c_hash.is_there(), "`c_hash`"),
             (marks.events.is_some(), "`events`"),
             (other_typ, "the claim `typ`"),
             (other_use, "`token_use`"),

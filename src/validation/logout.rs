@@ -25,7 +25,7 @@ pub(super) fn check(statement: &Statement) -> Result<(), AuthError> {
         return Err(other_kind("`events` holds no back-channel logout"));
     }
     // OpenID Connect Back-Channel Logout §2.4: so that it cannot be taken for an ID token.
-    if marks.nonce {
+    if marks.nonce.is_there() {
         return Err(other_kind("`nonce` marks another kind of token than a logout token"));
     }
     let says = |claim: Option<Named>, kinds: &[&str]| {

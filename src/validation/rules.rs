@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::config::{AudienceRule, Validation};
 use super::kind::Kind;
 use super::logout;
-use crate::claims::{NumericDate, ReadPlan, Registered, Span, Statement};
+use crate::claims::{Audience, NumericDate, ReadPlan, Registered, Span, Statement};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
@@ -51,6 +51,7 @@ impl Validation {
         let mut plan = ReadPlan::new(
             roles_at.iter().map(String::as_str),
             scopes_at.iter().map(String::as_str),
+            self.separated_at.iter().map(String::as_str),
         )?;
         for claim in
             self.required.iter().map(String::as_str).chain(self.kind.one_of.iter().copied())
@@ -175,30 +176,27 @@ impl Validation {
             ));
         }
         let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
-        let is_for_us = match (claims.audience(), rule) {
-            (_, AudienceRule::Any) => true,
-            (Some(audience), _) => audience.iter().any(is_own),
-            (None, AudienceRule::Aud) => return Err(missing("aud")),
-            (None, AudienceRule::AudOrClientId) => {
-                is_own(claims.client_id_itself().ok_or_else(|| missing("client_id"))?)
-            }
+        let wrong = |sent: String| {
+            let detail = format!("{sent} and holds none of {:?}", self.audiences);
+            Err(AuthError::with_detail(Reason::WrongAudience, detail))
         };
-        if is_for_us { Ok(()) } else { Err(self.wrong_audience(claims)) }
-    }
-
-    #[cold]
-    fn wrong_audience(&self, claims: &Registered) -> AuthError {
-        let sent = match (claims.audience(), claims.client_id_itself()) {
+        match (claims.audience(), rule) {
+            (_, AudienceRule::Any) => Ok(()),
+            // An empty list names nobody, as no list does (Hydra).
+            (audience, AudienceRule::AudOrClientId) if audience.is_none_or(Audience::is_empty) => {
+                let client = claims.client_id_itself().ok_or_else(|| missing("client_id"))?;
+                if is_own(client) {
+                    return Ok(());
+                }
+                wrong(format!("`client_id` is \"{}\"", shown(client)))
+            }
+            (Some(audience), _) if audience.iter().any(is_own) => Ok(()),
             (Some(audience), _) => {
                 let sent: Vec<&str> = audience.iter().collect();
-                format!("`aud` is [{}]", shown(&sent.join(", ")))
+                wrong(format!("`aud` is [{}]", shown(&sent.join(", "))))
             }
-            (None, client) => {
-                format!("`client_id` is \"{}\"", shown(client.unwrap_or_default()))
-            }
-        };
-        let detail = format!("{sent} and holds none of {:?}", self.audiences);
-        AuthError::with_detail(Reason::WrongAudience, detail)
+            (None, _) => Err(missing("aud")),
+        }
     }
 
     fn check_expiry(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {

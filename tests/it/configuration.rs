@@ -84,6 +84,20 @@ async fn rules_of_the_configuration_are_those_that_are_checked() {
 }
 
 #[tokio::test]
+async fn strings_are_separated_where_the_configuration_says_so() {
+    let key = key_for(Algorithm::ES256);
+    let both = token().claim("roles", "user admin").sign(&key);
+    for (add, status) in [(json!({}), 403), (json!({ "separated_at": ["roles"] }), 200)] {
+        let config = Config::from_json(&config(&add).to_string()).unwrap();
+        assert_eq!(send(&app(&config), get("/admin").bearer(&both)).await.status, status);
+
+        let printed = config.in_force().unwrap();
+        assert_eq!(printed.to_toml().contains("separated_at"), status == 200);
+        assert_eq!(send(&app(&printed), get("/admin").bearer(&both)).await.status, status);
+    }
+}
+
+#[tokio::test]
 async fn several_issuers_with_keys_from_everywhere_stand_in_one_configuration() {
     let provider = TestProvider::start().await;
     let file =
@@ -153,6 +167,7 @@ fn every_mistake_names_its_place() {
         (with("roles_at", json!(["/a~2"])), "issuers[0].roles_at", "JSON Pointer"),
         (with("scopes_at", json!([""])), "issuers[0].scopes_at", "empty"),
         (with("required_claims", json!([""])), "issuers[0].required_claims", "empty"),
+        (with("separated_at", json!(["groups"])), "issuers[0].separated_at", "neither roles nor"),
         (with("dangerous", json!(["everything"])), "issuers[0].dangerous[0]", "unknown variant"),
         (keys(json!({})), "issuers[0].keys", "give one of"),
         (keys(json!({ "discover": false })), "issuers[0].keys", "give one of"),

@@ -76,15 +76,15 @@ impl Exception {
 const EXCEPTIONS: [Exception; 11] = [
     Exception {
         library: &PYJWT,
-        change: "claim sub: null",
-        answers: &["InvalidSubjectError: Subject must be a string"],
-        why: NULL_SUBJECT,
+        change: ": null",
+        answers: &["InvalidSubjectError: Subject must be a string", "InvalidJTIError: "],
+        why: NULL_NAME,
     },
     Exception {
         library: &JOSERFC,
-        change: "claim sub: null",
-        answers: &["Claim 'sub' must be a StringOrURI value"],
-        why: NULL_SUBJECT,
+        change: ": null",
+        answers: &["Claim 'sub' must be a StringOrURI value", "Claim 'jti' must be"],
+        why: NULL_NAME,
     },
     Exception {
         library: &JOSE,
@@ -142,8 +142,8 @@ const EXCEPTIONS: [Exception; 11] = [
     },
 ];
 
-const NULL_SUBJECT: &str = "RFC 7519 §4.1.2: `sub` is optional. Providers send `null` for clients \
-                            without a user, and it counts as absent.";
+const NULL_NAME: &str = "RFC 7519 §4.1: `sub` and `jti` are optional. Providers send `null` for what a \
+                         token has not, and it counts as absent.";
 const TWO_NAMES: &str = "RFC 9864 §2.2: EdDSA with this curve and Ed25519 are one algorithm under two \
                          names, and a provider that changes the name keeps its key.";
 const LONG_NUMBERS: &str = "RFC 7519 §4: claims that are not understood must be ignored. Python reads \

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, missing_docs, clippy::pedantic, clippy::unwrap_used)]
 
 mod answers;
+mod audiences;
 mod claims;
 mod cold_path;
 mod configuration;
@@ -40,6 +41,7 @@ mod remembered;
 mod remote_keys;
 mod review;
 mod revocations;
+mod roles;
 mod rotation;
 mod routes;
 mod scripted;

@@ -9,8 +9,8 @@ use super::super::reader;
 use super::*;
 
 fn plan() -> ReadPlan {
-    let roles = ["roles", "both", "/realm_access/roles", "/resource_access/my-api/roles"];
-    let mut plan = ReadPlan::new(roles, ["scope", "scp", "both"]).unwrap();
+    let roles = ["roles", "both", "listed", "/realm_access/roles", "/resource_access/my-api/roles"];
+    let mut plan = ReadPlan::new(roles, ["scope", "scp", "both"], ["listed"]).unwrap();
     plan.watch("email").unwrap();
     plan.watch("roles").unwrap();
     plan
@@ -30,7 +30,7 @@ fn is_fast(payload: &str) -> bool {
     true
 }
 
-const NAMES: [&str; 34] = [
+const NAMES: [&str; 35] = [
     "iss",
     "sub",
     "aud",
@@ -53,6 +53,7 @@ const NAMES: [&str; 34] = [
     "idtyp",
     "roles",
     "both",
+    "listed",
     "scope",
     "scp",
     "email",
