@@ -77,7 +77,7 @@ use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `leeway`, `revocation_leeway`, `max_age` | durations |
 /// | `required_claims`, `roles_at`, `scopes_at`, `separated_at` | lists of claims or JSON Pointers |
 /// | `client_id_as_audience` | for tokens without `aud` |
-/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)) |
+/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_missing_issuer`, `accept_missing_expiry`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)) |
 ///
 /// | of `keys` | |
 /// |---|---|
@@ -183,7 +183,11 @@ impl Config {
                 Keys::Remote(keys) => issuers.add(keys, validation),
                 Keys::File(keys) => issuers.add(keys, validation),
             };
-            place.member("issuer").check(added)?;
+            let member = match &added {
+                Err(ConfigError::RepeatedMissingIssuer { .. }) => "dangerous",
+                _ => "issuer",
+            };
+            place.member(member).check(added)?;
         }
         Ok(issuers)
     }

@@ -38,6 +38,11 @@ pub enum ConfigError {
         /// The issuer as it was configured.
         issuer: String,
     },
+    /// Another issuer accepts tokens without `iss` too, so it could not be told whose they are.
+    RepeatedMissingIssuer {
+        /// The other issuer as it was configured.
+        issuer: String,
+    },
     /// An audience is empty, or there is none.
     EmptyAudience,
     /// The list of allowed algorithms is empty, so no token could pass.
@@ -125,6 +130,11 @@ impl fmt::Display for ConfigError {
                 f,
                 "the issuer {issuer:?} is there already; give it all its audiences at once, or \
                  remove it first"
+            ),
+            Self::RepeatedMissingIssuer { issuer } => write!(
+                f,
+                "the issuer {issuer:?} accepts tokens without `iss` already; only one of several issuers \
+                 can (`accept_missing_issuer`)"
             ),
             Self::EmptyAudience => {
                 f.write_str("the audience is empty; give the `aud` that tokens for this API carry")

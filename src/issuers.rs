@@ -47,7 +47,12 @@ use crate::validation::{Rules, Validation};
 #[derive(Clone, Default)]
 pub struct Issuers(Arc<ArcSwap<Table>>);
 
-type Table = HashMap<Box<str>, Arc<Trusted>>;
+#[derive(Clone, Default)]
+struct Table {
+    by_name: HashMap<Box<str>, Arc<Trusted>>,
+    /// The one that also accepts tokens that name no issuer.
+    of_nameless: Option<Arc<Trusted>>,
+}
 
 impl Issuers {
     /// No issuers yet: every token is refused.
@@ -59,20 +64,19 @@ impl Issuers {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::RepeatedIssuer`] when it is here already, and those of
+    /// [`ConfigError::RepeatedIssuer`] when it is here already, [`ConfigError::RepeatedMissingIssuer`] when
+    /// it accepts tokens without `iss` and another does too, and those of
     /// [`Verifier::new`](crate::Verifier::new).
     pub fn add(&self, keys: impl KeySource, validation: Validation) -> Result<(), ConfigError> {
         let trusted = Arc::new(Trusted::new(keys, validation)?);
-        let issuer: Box<str> = trusted.rules.issuer().into();
         let before = self.0.rcu(|table| {
             let mut table = Table::clone(table);
-            table.entry(issuer.clone()).or_insert_with(|| Arc::clone(&trusted));
+            if table.conflict_with(&trusted).is_none() {
+                table.add(&trusted);
+            }
             table
         });
-        if before.contains_key(&issuer) {
-            return Err(ConfigError::RepeatedIssuer { issuer: issuer.into() });
-        }
-        Ok(())
+        before.conflict_with(&trusted).map_or(Ok(()), Err)
     }
 
     /// Believes no token of this issuer any more, from the next request on. `false` if it was not
@@ -83,17 +87,17 @@ impl Issuers {
             table.remove(issuer);
             table
         });
-        before.contains_key(issuer)
+        before.by_name.contains_key(issuer)
     }
 
     /// The issuers, in no order.
     pub fn names(&self) -> Vec<String> {
-        self.0.load().keys().map(ToString::to_string).collect()
+        self.0.load().by_name.keys().map(ToString::to_string).collect()
     }
 
     /// Looks at one of them, if it is believed.
     pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&Trusted>) -> T) -> T {
-        look(self.0.load().get(issuer).map(|trusted| &**trusted))
+        look(self.0.load().by_name.get(issuer).map(|trusted| &**trusted))
     }
 
     /// How the key source of each issuer is doing, sorted by issuer.
@@ -101,8 +105,8 @@ impl Issuers {
     /// Sources that cannot tell are left out.
     pub fn status(&self) -> Vec<(String, KeysStatus)> {
         let table = self.0.load();
-        let mut all = Vec::with_capacity(table.len());
-        for (issuer, trusted) in table.iter() {
+        let mut all = Vec::with_capacity(table.by_name.len());
+        for (issuer, trusted) in &table.by_name {
             all.extend(trusted.keys.keys_status().map(|status| (issuer.to_string(), status)));
         }
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -113,7 +117,32 @@ impl Issuers {
 impl fmt::Debug for Issuers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = self.0.load();
-        f.debug_map().entries(table.iter().map(|(issuer, one)| (issuer, &one.rules))).finish()
+        let rules = table.by_name.iter().map(|(issuer, one)| (issuer, &one.rules));
+        f.debug_map().entries(rules).finish()
+    }
+}
+
+impl Table {
+    /// Why an issuer cannot be added.
+    fn conflict_with(&self, trusted: &Trusted) -> Option<ConfigError> {
+        let issuer = trusted.rules.issuer();
+        if self.by_name.contains_key(issuer) {
+            return Some(ConfigError::RepeatedIssuer { issuer: issuer.to_owned() });
+        }
+        let other = self.of_nameless.as_ref().filter(|_| trusted.rules.accepts_missing_issuer())?;
+        Some(ConfigError::RepeatedMissingIssuer { issuer: other.rules.issuer().to_owned() })
+    }
+
+    fn add(&mut self, trusted: &Arc<Trusted>) {
+        self.by_name.insert(trusted.rules.issuer().into(), Arc::clone(trusted));
+        if trusted.rules.accepts_missing_issuer() {
+            self.of_nameless = Some(Arc::clone(trusted));
+        }
+    }
+
+    fn remove(&mut self, issuer: &str) {
+        self.by_name.remove(issuer);
+        self.of_nameless.take_if(|trusted| trusted.rules.issuer() == issuer);
     }
 }
 
@@ -151,9 +180,13 @@ impl Trust {
             // What `iss` says is checked with the other claims.
             Self::One(trusted) => Ok(Chosen::One(trusted)),
             Self::Several(issuers) => {
-                let issuer = token.unverified_issuer()?;
-                let chosen = issuers.0.load().get(&*issuer).cloned();
-                chosen.map(Chosen::Of).ok_or_else(|| {
+                let (issuer, table) = (token.unverified_issuer()?, issuers.0.load());
+                let Some(issuer) = issuer else {
+                    let chosen = table.of_nameless.clone().map(Chosen::Of);
+                    return chosen
+                        .ok_or_else(|| AuthError::with_detail(Reason::MissingClaim, "no `iss`"));
+                };
+                table.by_name.get(&*issuer).cloned().map(Chosen::Of).ok_or_else(|| {
                     // Whatever a stranger has written there, the log does not repeat it.
                     let detail = "`iss` is none of the configured issuers";
                     AuthError::with_detail(Reason::WrongIssuer, detail)

@@ -91,8 +91,8 @@ impl<'t, 'b> Compact<'t, 'b> {
         &self.header
     }
 
-    /// Whose token it says it is, to choose among issuers that are trusted already.
-    pub(crate) fn unverified_issuer(&mut self) -> Result<String, AuthError> {
+    /// Whose token it says it is, if it does, to choose among issuers that are trusted already.
+    pub(crate) fn unverified_issuer(&mut self) -> Result<Option<String>, AuthError> {
         let length = self.decode_payload()?;
         claims::unverified_issuer(str::from_utf8(&self.bytes[..length]).map_err(not_utf8)?)
     }

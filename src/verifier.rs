@@ -382,12 +382,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let mut draft = Draft::<C>::new(header, self.layer.clone());
         let statement = draft.statement();
         payload.read(rules.plan(), statement, &mut members)?;
+        rules.assume_issuer(&mut statement.registered);
         let span = rules.span(&statement.registered);
         let now = span.now(&self.time);
         rules.check(self.kind, statement, now)?;
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }
+        draft.ends_at(span.end());
         let claims = payload.claims(&members).map_err(|error| about(trusted, error))?;
         let verified = Verified::new(draft, claims);
         if let Some(segment) = new_header {

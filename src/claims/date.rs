@@ -17,7 +17,7 @@ pub struct NumericDate {
 
 impl NumericDate {
     pub(crate) const MIN: Self = Self::from_seconds(i64::MIN);
-    const MAX: Self = Self { seconds: i64::MAX, nanos: NANOS - 1 };
+    pub(crate) const MAX: Self = Self { seconds: i64::MAX, nanos: NANOS - 1 };
 
     /// A moment in whole seconds.
     pub const fn from_seconds(seconds: i64) -> Self {

@@ -1,15 +1,29 @@
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::error::{AuthError, Reason};
 use crate::json;
 
 /// Reads `iss` and nothing else from a payload whose signature nobody has checked.
 ///
-/// A stranger's word: it may choose among issuers that are trusted already.
-pub(crate) fn unverified_issuer(text: &str) -> Result<String, AuthError> {
+/// A stranger's word: it may choose among issuers that are trusted already. `None` when there is no `iss`.
+pub(crate) fn unverified_issuer(text: &str) -> Result<Option<String>, AuthError> {
     #[derive(Deserialize)]
     struct Issuer {
-        iss: Option<serde_json::Value>,
+        // Not an `Option`, for which `null` would be the same as no member.
+        #[serde(default)]
+        iss: Claim,
+    }
+    #[derive(Default)]
+    enum Claim {
+        #[default]
+        Absent,
+        There(Value),
+    }
+    impl<'de> Deserialize<'de> for Claim {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            Value::deserialize(deserializer).map(Self::There)
+        }
     }
     let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
     if !json::is_shallow(text) {
@@ -22,9 +36,9 @@ pub(crate) fn unverified_issuer(text: &str) -> Result<String, AuthError> {
     let Issuer { iss } = serde_json::from_str(text)
         .map_err(|_| malformed("the payload is not an object with unique members"))?;
     match iss {
-        Some(serde_json::Value::String(issuer)) => Ok(issuer),
-        None => Err(AuthError::with_detail(Reason::MissingClaim, "no `iss`")),
-        Some(_) => Err(AuthError::with_detail(
+        Claim::Absent => Ok(None),
+        Claim::There(Value::String(issuer)) => Ok(Some(issuer)),
+        Claim::There(_) => Err(AuthError::with_detail(
             Reason::InvalidClaim,
             "the claim `iss` has the wrong JSON type",
         )),
@@ -37,7 +51,9 @@ mod tests {
 
     #[test]
     fn issuer_is_one_string_and_stands_there_once() {
-        assert_eq!(unverified_issuer(r#"{"a":[{}],"iss":"x","b":1}"#).unwrap(), "x");
+        let issuer = |payload| unverified_issuer(payload).unwrap();
+        assert_eq!(issuer(r#"{"a":[{}],"iss":"x","b":1}"#).as_deref(), Some("x"));
+        assert_eq!(issuer(r#"{"sub":"x"}"#), None);
         for (payload, reason) in [
             (r#"{"iss":"x","iss":"x"}"#, Reason::Malformed),
             (r#"["x"]"#, Reason::Malformed),
@@ -46,8 +62,7 @@ mod tests {
             (r#"{"iss":["x"]}"#, Reason::InvalidClaim),
             (r#"{"iss":{}}"#, Reason::InvalidClaim),
             (r#"{"iss":1}"#, Reason::InvalidClaim),
-            (r#"{"iss":null}"#, Reason::MissingClaim),
-            (r#"{"sub":"x"}"#, Reason::MissingClaim),
+            (r#"{"iss":null}"#, Reason::InvalidClaim),
         ] {
             assert_eq!(unverified_issuer(payload).unwrap_err().reason(), reason, "{payload}");
         }

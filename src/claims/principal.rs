@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::statement::Statement;
-use super::{Grants, Registered};
+use super::{Grants, NumericDate, Registered};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
 use crate::jose::Header;
@@ -23,6 +23,8 @@ pub struct Principal {
 struct Facts<T: ?Sized> {
     header: Header,
     statement: Statement,
+    /// The moment at which the verifier would refuse it.
+    end: NumericDate,
     /// The layer that let the request in. Guards believe no principal without it.
     layer: Layer,
     /// The application's claims in an [`Arc`], so that a copy of all this is one count and not two; an
@@ -37,12 +39,19 @@ impl<C: Send + Sync + 'static> Draft<C> {
     /// Of a token with this header, accepted by this layer.
     #[inline]
     pub(crate) fn new(header: Header, layer: Layer) -> Self {
-        Self(Facts { header, statement: Statement::default(), layer, claims: None })
+        let (statement, end) = (Statement::default(), NumericDate::MIN);
+        Self(Facts { header, statement, end, layer, claims: None })
     }
 
     /// What the token says; nothing at first.
     pub(crate) fn statement(&mut self) -> &mut Statement {
         &mut self.0.statement
+    }
+
+    /// Says from when on the token is refused.
+    #[inline]
+    pub(crate) fn ends_at(&mut self, end: NumericDate) {
+        self.0.end = end;
     }
 
     #[inline]
@@ -88,9 +97,10 @@ impl Principal {
         self.registered().subject()
     }
 
-    /// `iss`.
+    /// The issuer: `iss`, or the configured issuer if the token has none and was accepted all the same
+    /// ([`accept_missing_issuer`](crate::Dangerous::accept_missing_issuer)).
     pub fn issuer(&self) -> &str {
-        self.registered().issuer().unwrap_or_default()
+        self.registered().issuer_or_assumed().unwrap_or_default()
     }
 
     /// The registered claims.
@@ -118,16 +128,22 @@ impl Principal {
         &self.facts.header
     }
 
-    /// When the token stops being valid, without leeway.
+    /// `exp`: when the token stops being valid, without leeway. `None` for a token without `exp`
+    /// ([`accept_missing_expiry`](crate::Dangerous::accept_missing_expiry)).
     ///
     /// Absurdly late dates are cut to what the system can tell. See also
     /// [`time_left`](Self::time_left).
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.registered().expires_at().map(super::NumericDate::to_system_time)
+        self.registered().expires_at().map(NumericDate::to_system_time)
     }
 
-    /// How long the token is still valid by the system's clock, whatever clock the verifier has; zero
-    /// once it has expired.
+    /// How long the token is still accepted by the system's clock, whatever clock the verifier has; zero
+    /// once it is refused.
+    ///
+    /// It ends with `exp` or, if that comes first, with the
+    /// [maximum age](crate::Validation::with_max_age), each with the leeway of the validation: a request
+    /// with the same token would be refused from then on. A token that never ends has until the end of the
+    /// year 9999.
     ///
     /// A token is checked when a request begins. What lives longer than its request should end with
     /// its token:
@@ -154,8 +170,8 @@ impl Principal {
     /// }
     /// ```
     pub fn time_left(&self) -> Duration {
-        let left = |expires: SystemTime| expires.duration_since(SystemClock.now()).ok();
-        self.expires_at().and_then(left).unwrap_or_default()
+        let end = self.facts.end.to_system_time();
+        end.duration_since(SystemClock.now()).unwrap_or_default()
     }
 
     /// Whether a user or a client of its own speaks.
@@ -191,9 +207,9 @@ impl Principal {
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
-        let Facts { header, statement, .. } = &*self.facts;
-        let (header, statement) = (header.clone(), statement.clone());
-        let facts = Facts { header, statement, layer, claims: Some(Arc::clone(claims)) };
+        let Facts { header, statement, end, .. } = &*self.facts;
+        let (header, statement, end) = (header.clone(), statement.clone(), *end);
+        let facts = Facts { header, statement, end, layer, claims: Some(Arc::clone(claims)) };
         Self { facts: Arc::new(facts) }
     }
 

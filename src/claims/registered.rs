@@ -13,6 +13,8 @@ pub struct Registered {
     /// What all strings are cut from, those of the grants too: one allocation, however many there are.
     text: String,
     pub(super) issuer: Option<Piece>,
+    /// The configured issuer, where a token that names none was accepted.
+    assumed_issuer: Option<Piece>,
     pub(super) subject: Option<Piece>,
     pub(super) audience: Option<Pieces>,
     pub(super) expires_at: Option<NumericDate>,
@@ -27,9 +29,21 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// `iss`: who made the token.
+    /// `iss`: who made the token. See [`Principal::issuer`](crate::Principal::issuer) for tokens that do not
+    /// say.
     pub fn issuer(&self) -> Option<&str> {
         self.get(self.issuer)
+    }
+
+    /// `iss`, or the configured issuer in its place.
+    pub(super) fn issuer_or_assumed(&self) -> Option<&str> {
+        self.get(self.issuer.or(self.assumed_issuer))
+    }
+
+    /// Says whose token it is, if the token does not.
+    #[cold]
+    pub(crate) fn assume_issuer(&mut self, issuer: &str) {
+        self.assumed_issuer = Some(self.keep(issuer));
     }
 
     /// `sub`: whom the token speaks of.
@@ -43,7 +57,8 @@ impl Registered {
         Some(Audience::new(&self.text, pieces.as_slice()))
     }
 
-    /// `exp`: the moment from which the token is not valid any more.
+    /// `exp`: the moment from which the token is not valid any more. See
+    /// [`Principal::time_left`](crate::Principal::time_left) for how long it is accepted here.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.expires_at
     }

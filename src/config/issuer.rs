@@ -56,6 +56,10 @@ enum Switch {
     AnyKind,
     #[serde(rename = "accept_bound_tokens")]
     BoundTokens,
+    #[serde(rename = "accept_missing_issuer")]
+    MissingIssuer,
+    #[serde(rename = "accept_missing_expiry")]
+    MissingExpiry,
     #[serde(rename = "accept_unrevocable_tokens")]
     UnrevocableTokens,
 }
@@ -110,6 +114,8 @@ impl IssuerConfig {
                 Switch::AnyAudience => dangerous.accept_any_audience(),
                 Switch::AnyKind => dangerous.accept_any_kind(),
                 Switch::BoundTokens => dangerous.accept_bound_tokens(),
+                Switch::MissingIssuer => dangerous.accept_missing_issuer(),
+                Switch::MissingExpiry => dangerous.accept_missing_expiry(),
                 Switch::UnrevocableTokens => dangerous.accept_unrevocable_tokens(),
             };
         }

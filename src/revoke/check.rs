@@ -12,11 +12,12 @@ pub(crate) fn check(
     rules: &Rules,
 ) -> Result<(), AuthError> {
     if !rules.accepts_unrevocable() {
-        check_revocable(view, claims)?;
+        check_revocable(view, claims, rules)?;
     }
     // Before the look-ups: a view that becomes whole between them and this has not been asked.
     let whole = view.whole();
-    let issuer = claims.issuer().unwrap_or_default();
+    // `iss` is the same, or absent.
+    let issuer = rules.issuer();
     for name in names(claims) {
         if let Some(revoked) = view.lookup(issuer, name)
             && covers(revoked, claims, rules.revocation_leeway())
@@ -53,7 +54,11 @@ fn covers(revoked: Revoked, claims: &Registered, leeway: Duration) -> bool {
 }
 
 /// Refuses a token that no revocation could reach.
-fn check_revocable(view: &dyn Revocations, claims: &Registered) -> Result<(), AuthError> {
+fn check_revocable(
+    view: &dyn Revocations,
+    claims: &Registered,
+    rules: &Rules,
+) -> Result<(), AuthError> {
     let kinds = view.kinds();
     let must = |kind| kinds.contains(kind);
     let longest = view.longest_lifetime();
@@ -71,11 +76,16 @@ fn check_revocable(view: &dyn Revocations, claims: &Registered) -> Result<(), Au
         }
     }
     let last = longest.zip(claims.issued_at()).map(|(longest, at)| at.saturating_add(longest));
-    match (last, claims.expires_at()) {
-        (Some(last), Some(expires_at)) if expires_at > last => Err(AuthError::with_detail(
+    let Some(last) = last else { return Ok(()) };
+    match claims.expires_at().or_else(|| rules.end_by_age(claims)) {
+        Some(end) if end <= last => Ok(()),
+        Some(_) => Err(AuthError::with_detail(
             Reason::InvalidClaim,
-            "`exp` is later than revocations are kept",
+            "the token is valid for longer than revocations are kept",
         )),
-        _ => Ok(()),
+        None => Err(AuthError::with_detail(
+            Reason::MissingClaim,
+            "no `exp`, so the token could outlive its revocation",
+        )),
     }
 }

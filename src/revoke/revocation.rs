@@ -66,7 +66,7 @@ impl Revocation {
     /// [`Unrevocable`] when the token has no `jti`.
     pub fn of(principal: &Principal) -> Result<Self, Unrevocable> {
         let token_id = principal.registered().token_id().ok_or(Unrevocable)?;
-        // A verified token has `exp`; one that had none would never expire.
+        // A token without `exp` may be accepted for ever, so its revocation is kept as long.
         let expires_at = principal.registered().expires_at();
         Ok(Self::new(principal.issuer(), Revocable::Token(token_id), expires_at))
     }

@@ -91,7 +91,11 @@ impl RevocationService {
             .dangerous()
             .accept_any_audience()
             .dangerous()
-            .accept_bound_tokens();
+            .accept_bound_tokens()
+            .dangerous()
+            .accept_missing_issuer()
+            .dangerous()
+            .accept_missing_expiry();
         let verifier = Verifier::new(keys, rules)?
             .of_kind(Kind::AccessToRevoke)
             .with_max_token_bytes(MAX_BODY_BYTES);

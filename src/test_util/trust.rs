@@ -199,8 +199,11 @@ where
     };
     let header = Header::parse(HEADER).unwrap_or_else(|error| refused(error));
     let mut draft = Draft::new(header, Some(Arc::clone(config)));
-    claims::read(&text, rules.plan(), draft.statement(), &mut Members::new())
+    let statement = draft.statement();
+    claims::read(&text, rules.plan(), statement, &mut Members::new())
         .unwrap_or_else(|error| refused(error));
+    let end = rules.span(&statement.registered).end();
+    draft.ends_at(end);
     let claims = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())
     });

@@ -25,6 +25,7 @@ use crate::jose::Algorithm;
 /// `token_use` other than `access`. A token bound to a key (`cnf`) is no bearer token and refused
 /// too. A [`Preset`] knows better for its provider; [`dangerous`](Self::dangerous) turns it off.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Validation {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
@@ -37,6 +38,10 @@ pub struct Validation {
     pub(crate) required: Vec<String>,
     pub(super) kind: KindRules,
     pub(super) unrevocable: bool,
+    /// Tokens without `iss` pass too.
+    pub(super) missing_issuer: bool,
+    /// Tokens without `exp` pass too.
+    pub(super) missing_expiry: bool,
     pub(super) preset: Option<Preset>,
     /// `None` until it is set: then the preset or the default decides.
     pub(crate) roles_at: Option<Vec<String>>,
@@ -70,6 +75,8 @@ impl Validation {
             required: Vec::new(),
             kind: KindRules::default(),
             unrevocable: false,
+            missing_issuer: false,
+            missing_expiry: false,
             preset: None,
             roles_at: None,
             scopes_at: None,

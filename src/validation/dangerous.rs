@@ -47,6 +47,32 @@ impl Dangerous {
         self.0
     }
 
+    /// Accepts tokens without `iss`. One that names another issuer is refused all the same.
+    ///
+    /// Whoever signs anything else with the same key (another service, with a shared secret) signs tokens
+    /// for this API. They count as the configured issuer's wherever an issuer is asked for:
+    /// [`Principal::issuer`](crate::Principal::issuer) and revocations. Of several
+    /// [`Issuers`](crate::Issuers), one may accept them.
+    ///
+    /// Where the tokens are your own: let the issuer write `iss` first, and leave this switch away once the
+    /// last token without it has expired.
+    pub fn accept_missing_issuer(mut self) -> Validation {
+        self.0.missing_issuer = true;
+        self.0
+    }
+
+    /// Accepts tokens without `exp`. One that has expired is refused all the same.
+    ///
+    /// Whoever steals one can use it for ever, until it is revoked or its key is replaced. Where tokens have
+    /// `iat`, [`with_max_age`](Validation::with_max_age) ends them nevertheless. A revocation of one is kept
+    /// for ever in memory; a store that keeps revocations for the [longest
+    /// lifetime](crate::MemoryRevocations::with_longest_lifetime) of tokens refuses those whose maximum age
+    /// does not end within it.
+    pub fn accept_missing_expiry(mut self) -> Validation {
+        self.0.missing_expiry = true;
+        self.0
+    }
+
     /// Accepts tokens that lack a claim by which they could be revoked, `jti` for example, or that are
     /// valid for longer than revocations are kept; see [`Revocations`](crate::Revocations).
     ///

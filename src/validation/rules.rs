@@ -89,6 +89,24 @@ impl Rules {
         self.validation.unrevocable
     }
 
+    /// The end of a token without `exp`, without leeway, if it has one.
+    pub(crate) fn end_by_age(&self, claims: &Registered) -> Option<NumericDate> {
+        let (issued_at, max_age) = claims.issued_at().zip(self.validation.max_age)?;
+        Some(issued_at.saturating_add(max_age))
+    }
+
+    /// Says of a token that names no issuer whose it is, if such tokens pass.
+    pub(crate) fn assume_issuer(&self, claims: &mut Registered) {
+        if claims.issuer().is_none() && self.validation.missing_issuer {
+            claims.assume_issuer(&self.validation.issuer);
+        }
+    }
+
+    /// Whether tokens pass that name no issuer.
+    pub(crate) fn accepts_missing_issuer(&self) -> bool {
+        self.validation.missing_issuer
+    }
+
     /// Checks what can be known before the signature.
     pub(crate) fn check_header(&self, kind: Kind, header: &Header) -> Result<(), AuthError> {
         let allowed = self.validation.algorithms.as_ref().is_none_or(|algorithms| {
@@ -108,7 +126,8 @@ impl Rules {
     pub(crate) fn span(&self, claims: &Registered) -> Span {
         let Validation { leeway, max_age, .. } = self.validation;
         let begins = claims.not_before().max(claims.issued_at());
-        let expires = claims.expires_at();
+        let never = self.validation.missing_expiry.then_some(NumericDate::MAX);
+        let expires = claims.expires_at().or(never);
         let ages = |age| claims.issued_at().map(|issued| issued.saturating_add(age));
         let ends = max_age.map_or(expires, |age| expires.zip(ages(age)).map(|(a, b)| a.min(b)));
         let end = ends.map_or(NumericDate::MIN, |date| date.saturating_add(leeway));
@@ -143,6 +162,9 @@ impl Rules {
             // `required` and the like are about access tokens, and a logout token is always for us.
             Kind::Logout { .. } => {
                 logout::check(statement)?;
+                // Whatever switch is on for access tokens.
+                claims.issuer().ok_or_else(|| missing("iss"))?;
+                claims.expires_at().ok_or_else(|| missing("exp"))?;
                 validation.check_parties(claims, AudienceRule::Aud)?;
                 validation.check_expiry(claims, now)?;
                 validation.check_beginning(claims, now)?;
@@ -168,12 +190,16 @@ impl Validation {
     }
 
     fn check_parties(&self, claims: &Registered, rule: AudienceRule) -> Result<(), AuthError> {
-        let issuer = claims.issuer().ok_or_else(|| missing("iss"))?;
-        if issuer != self.issuer {
-            return Err(AuthError::with_detail(
-                Reason::WrongIssuer,
-                format!("`iss` is \"{}\" instead of {:?}", shown(issuer), self.issuer),
-            ));
+        match claims.issuer() {
+            Some(issuer) if issuer == self.issuer => {}
+            Some(issuer) => {
+                return Err(AuthError::with_detail(
+                    Reason::WrongIssuer,
+                    format!("`iss` is \"{}\" instead of {:?}", shown(issuer), self.issuer),
+                ));
+            }
+            None if self.missing_issuer => {}
+            None => return Err(missing("iss")),
         }
         let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
         let wrong = |sent: String| {
@@ -201,11 +227,12 @@ impl Validation {
 
     fn check_expiry(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
         // RFC 7519 §4.1.4: "on or after" the moment the token must not be accepted.
-        let expires_at = claims.expires_at().ok_or_else(|| missing("exp"))?;
-        if now >= expires_at.saturating_add(self.leeway) {
-            return Err(untimely(Reason::Expired, "exp", expires_at, now));
+        match claims.expires_at() {
+            Some(expires_at) if now < expires_at.saturating_add(self.leeway) => Ok(()),
+            Some(expires_at) => Err(untimely(Reason::Expired, "exp", expires_at, now)),
+            None if self.missing_expiry => Ok(()),
+            None => Err(missing("exp")),
         }
-        Ok(())
     }
 
     fn check_beginning(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
@@ -267,8 +294,10 @@ mod tests {
         fn span_is_when_the_dates_are_good(
             dates in [proptest::option::of(date()), proptest::option::of(date()), proptest::option::of(date())],
             leeway in 0..20_u64, max_age in proptest::option::of(0..20_u64), now in date(),
+            endless in any::<bool>(),
         ) {
             let validation = Validation::new("https://a", "b").with_leeway(Duration::from_millis(leeway * 300));
+            let validation = if endless { validation.dangerous().accept_missing_expiry() } else { validation };
             let rules = match max_age {
                 None => validation,
                 Some(age) => validation.with_max_age(Duration::from_millis(age * 700)),

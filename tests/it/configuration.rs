@@ -98,6 +98,36 @@ async fn strings_are_separated_where_the_configuration_says_so() {
 }
 
 #[tokio::test]
+async fn missing_issuer_and_expiry_are_accepted_where_the_configuration_says_so() {
+    let key = key_for(Algorithm::ES256);
+    for (switch, claim) in [("accept_missing_issuer", "iss"), ("accept_missing_expiry", "exp")] {
+        let usual = Config::from_json(&config(&json!({})).to_string()).unwrap();
+        let open =
+            Config::from_json(&config(&json!({ "dangerous": [switch] })).to_string()).unwrap();
+        let token = token().without(claim).sign(&key);
+
+        let refused = send(&app(&usual), get("/").bearer(&token)).await;
+        assert_eq!((refused.status.as_u16(), refused.reason), (401, Some(Reason::MissingClaim)));
+        send(&app(&open), get("/").bearer(&token)).await.is_ok("alice");
+        let printed = open.in_force().unwrap();
+        assert!(printed.to_toml().contains(switch));
+        send(&app(&printed), get("/").bearer(&token)).await.is_ok("alice");
+    }
+}
+
+#[test]
+fn only_one_of_several_issuers_has_the_tokens_that_name_none() {
+    let mut config = config(&json!({ "dangerous": ["accept_missing_issuer"] }));
+    let mut other = config["issuers"][0].clone();
+    other["issuer"] = json!("https://other.example.com");
+    config["issuers"].as_array_mut().unwrap().push(other);
+
+    let error = mistake(&config).to_string();
+
+    assert!(error.starts_with("issuers[1].dangerous: ") && error.contains(ISSUER), "{error}");
+}
+
+#[tokio::test]
 async fn several_issuers_with_keys_from_everywhere_stand_in_one_configuration() {
     let provider = TestProvider::start().await;
     let file =

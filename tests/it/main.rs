@@ -30,6 +30,7 @@ mod libraries;
 mod lifecycle;
 mod log;
 mod loud_events;
+mod missing_claims;
 mod mutants;
 mod odd_keys;
 mod presets;

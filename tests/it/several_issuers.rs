@@ -225,7 +225,7 @@ async fn issuer_is_one_string_that_stands_there_once() {
     let malformed = (Reason::Malformed, "The token is malformed");
     for (issuer, (reason, description)) in [
         (String::new(), missing),
-        (r#""iss":null,"#.to_owned(), missing),
+        (r#""iss":null,"#.to_owned(), invalid),
         (r#""iss":7,"#.to_owned(), invalid),
         (format!(r#""iss":["{ISSUER}"],"#), invalid),
         (format!(r#""iss":{{"{ISSUER}":1}},"#), invalid),

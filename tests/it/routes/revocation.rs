@@ -9,7 +9,8 @@ use serde_json::json;
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
 use tower_bearer::{
     Algorithm, BearerLayer, ClientList, ClientSecret, Clients, ClientsUnavailable, ConfigError,
-    KeySource, MemoryRevocations, Reason, Revocation, RevocationService, RevocationStore,
+    KeySource, MemoryRevocations, Reason, Revocable, Revocation, RevocationService,
+    RevocationStore,
 };
 
 use super::{FORM, NoKeys, Store, at, is_done, is_refused, post, post_raw};
@@ -95,9 +96,7 @@ async fn token_that_is_no_good_is_nothing_to_do() {
         ("unsigned", format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap())),
         ("another's", of_shop().sign(&stranger)),
         ("of another issuer", of_shop().claim("iss", "https://other.example.com").sign(&key())),
-        ("without issuer", of_shop().without("iss").sign(&key())),
         ("of another algorithm", of_shop().sign(&TestKey::generate(Algorithm::ES256))),
-        ("without exp", of_shop().without("exp").sign(&key())),
         ("expired", of_shop().claim("exp", NOW - 300).sign(&key())),
         ("of another's client", token().claim("client_id", "other").sign(&stranger)),
     ] {
@@ -416,4 +415,16 @@ fn mistakes_in_the_set_up_are_config_errors() {
     assert!(mistake(twice).contains("is there already"));
     let nameless = RevocationService::new(key().verifying_key(), "", list(), Store::default());
     assert!(matches!(nameless, Err(ConfigError::EmptyIssuer)));
+}
+
+#[tokio::test]
+async fn token_without_issuer_or_expiry_that_some_verifier_may_accept_is_revoked() {
+    let store = Store::default();
+    let bare = of_shop().without("iss").without("exp");
+
+    is_done(&revoke(&route(&store), &bare.sign(&key())).await);
+
+    let [written] = &store.written()[..] else { panic!("{:?}", store.written()) };
+    assert_eq!((written.issuer(), written.name()), (ISSUER, Revocable::Token("t1")));
+    assert_eq!(written.expires_at(), None);
 }
