@@ -70,7 +70,7 @@ async fn talk(mut socket: WebSocket, principal: Principal) {
             () = &mut expired => {
                 let reason = "the token has expired".into();
                 let close = CloseFrame { code: close_code::POLICY, reason };
-                _ = socket.send(Message::Close(Some(close))).await;
+                drop(socket.send(Message::Close(Some(close))).await);
                 return;
             }
             message = socket.recv() => match message {

@@ -171,7 +171,7 @@ impl<F: Fetch> CachedKeys<F> {
     pub async fn await_ready(&self, at_most: Duration) -> Result<(), KeysUnavailable> {
         let store = self.store();
         let mut ended = store.ended.subscribe();
-        _ = self.runtime()?;
+        drop(self.runtime()?);
         self.ensure_keeper(store)?;
         let ready = async {
             while !store.has_keys() {
@@ -226,7 +226,7 @@ impl<F: Fetch> CachedKeys<F> {
     fn start(&self) {
         // A runtime without timers is not tried again and again, as each time is a panic.
         if !self.lacks_timers.load(Ordering::Relaxed) {
-            _ = self.ensure_keeper(self.store());
+            drop(self.ensure_keeper(self.store()));
         }
     }
 
@@ -304,7 +304,7 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
     async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
         let store = self.store();
         // To wait takes a runtime, even if the keeper has one.
-        _ = self.runtime()?;
+        drop(self.runtime()?);
         self.ensure_keeper(store)?;
         let deadline = Instant::now() + self.settings.wait.min(A_LONG_TIME);
         let (mut waiting, mut first) = (None, None);

@@ -51,7 +51,7 @@ impl MemoryRevocations {
         let (file, beside) = create_beside(path)?;
         let saved = self.write(file).and_then(|()| fs::rename(&beside, path));
         if saved.is_err() {
-            _ = fs::remove_file(beside);
+            drop(fs::remove_file(beside));
         }
         saved
     }

@@ -56,8 +56,8 @@ impl TokenSource for WebSocketProtocol {
 
     fn strip(&self, request: &mut request::Parts) {
         match without_token(&request.headers) {
-            Some(rest) => _ = request.headers.insert(SEC_WEBSOCKET_PROTOCOL, rest),
-            None => _ = request.headers.remove(SEC_WEBSOCKET_PROTOCOL),
+            Some(rest) => drop(request.headers.insert(SEC_WEBSOCKET_PROTOCOL, rest)),
+            None => drop(request.headers.remove(SEC_WEBSOCKET_PROTOCOL)),
         }
     }
 

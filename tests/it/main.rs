@@ -1,6 +1,6 @@
 //! Tests through the real layer, real signatures and, where users would have them, real sockets.
 
-#![allow(unreachable_pub, missing_docs, clippy::pedantic, clippy::unwrap_used)]
+#![allow(unreachable_pub, missing_docs, let_underscore_drop, clippy::pedantic, clippy::unwrap_used)]
 
 mod answers;
 mod audiences;

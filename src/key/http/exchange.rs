@@ -94,11 +94,11 @@ impl Exchange {
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         if let Some(known) = known {
-            known.etag.iter().for_each(|etag| _ = headers.insert(IF_NONE_MATCH, etag.clone()));
+            known.etag.iter().for_each(|etag| drop(headers.insert(IF_NONE_MATCH, etag.clone())));
             known
                 .last_modified
                 .iter()
-                .for_each(|date| _ = headers.insert(IF_MODIFIED_SINCE, date.clone()));
+                .for_each(|date| drop(headers.insert(IF_MODIFIED_SINCE, date.clone())));
         }
         let client = match &self.client {
             Some(client) => Arc::clone(client),

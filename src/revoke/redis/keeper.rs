@@ -98,7 +98,7 @@ async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> Proble
         shared.outbox().forget_old(shared.now());
         let view = shared.view.clone();
         // A moment for each million, which other tasks should not wait for.
-        _ = spawn_blocking(move || view.forget_expired()).await;
+        drop(spawn_blocking(move || view.forget_expired()).await);
         match reconcile(shared, work).await {
             Ok(()) | Err(Problem::Refused(_)) => {}
             Err(problem) => return problem,

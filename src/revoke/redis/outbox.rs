@@ -149,7 +149,7 @@ impl Outbox {
 impl Letter {
     fn tell(&mut self, outcome: Outcome) {
         // Whoever does not listen any more has been told by a time-out.
-        _ = self.teller.take().map(|teller| teller.send(outcome));
+        drop(self.teller.take().map(|teller| teller.send(outcome)));
     }
 }
 

@@ -99,8 +99,8 @@ fn head(document: Document, text: &str, state: &State) -> HeaderMap {
 fn finish(mut response: Response<Body>, state: &State) -> Response<Body> {
     for (name, value) in &state.fields {
         match value {
-            Some(value) => _ = response.headers_mut().insert(name, value.clone()),
-            None => _ = response.headers_mut().remove(name),
+            Some(value) => drop(response.headers_mut().insert(name, value.clone())),
+            None => drop(response.headers_mut().remove(name)),
         }
     }
     response

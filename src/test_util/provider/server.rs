@@ -99,7 +99,7 @@ async fn listen(door: Arc<Mutex<Door>>, shared: Arc<Shared>) {
     loop {
         select! {
             accepted = poll_fn(|cx| poll_accept(&door, cx)) => match accepted {
-                Ok(socket) => _ = connections.spawn(converse(socket, Arc::clone(&shared))),
+                Ok(socket) => drop(connections.spawn(converse(socket, Arc::clone(&shared)))),
                 // No more files, for example.
                 Err(_) => sleep(Duration::from_millis(10)).await,
             },
@@ -126,7 +126,7 @@ async fn converse(socket: TcpStream, shared: Arc<Shared>) {
         return;
     }
     // The pieces of a slow body shall leave one by one.
-    _ = socket.set_nodelay(true);
+    drop(socket.set_nodelay(true));
     let busy = Busy::default();
     let service = service_fn(|request| serve(request, Arc::clone(&shared), busy.clone()));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
