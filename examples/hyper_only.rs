@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_bearer::policy::role;
 use tower_bearer::{
-    Algorithm, BearerLayer, Principal, ProblemJson, TokenIssuer, Validation, Verifier, require,
+    Algorithm, BearerLayer, Principal, TokenIssuer, Validation, Verifier, render, require,
 };
 
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Verifier::<User>::new(tokens.verifying_key(), Validation::new(issuer, audience))?;
 
     let service = ServiceBuilder::new()
-        .layer(BearerLayer::new(verifier).with_rejection(ProblemJson))
+        .layer(BearerLayer::new(verifier).with_rejection(render::ProblemJson))
         .layer(require(role("user")))
         .service_fn(greet);
 

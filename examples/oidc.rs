@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::{Router, routing::get};
 use serde_json::{Map, Value};
-use tower_bearer::{BearerLayer, Claims, RemoteKeys, Validation, Verifier};
+use tower_bearer::{BearerLayer, Claims, RemoteKeys, Validation, Verifier, render};
 
 type AnyClaims = Map<String, Value>;
 
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new()
         .route("/", get(claims))
-        .layer(BearerLayer::new(verifier).with_rejection(tower_bearer::Json));
+        .layer(BearerLayer::new(verifier).with_rejection(render::Json));
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(addr).await?;
     println!("Listening on http://{}", listener.local_addr()?);

@@ -34,7 +34,7 @@ use tokio::sync::Semaphore;
 use tower_bearer::policy::{Policy, role};
 use tower_bearer::{
     Algorithm, BearerLayer, Claims, MemoryRevocations, Principal, Require, Requirement, Revocation,
-    TokenIssuer, Validation, Verifier,
+    TokenIssuer, Validation, Verifier, render,
 };
 
 /// What handlers learn from a token.
@@ -83,7 +83,7 @@ fn app(issuer: TokenIssuer) -> Result<Router, Box<dyn Error>> {
         .route("/admin-only", get(admin_only))
         .route("/logout", post(logout))
         .with_state(revocations)
-        .layer(BearerLayer::new(verifier).with_rejection(tower_bearer::Json));
+        .layer(BearerLayer::new(verifier).with_rejection(render::Json));
     let open = Router::new()
         .route("/", get(|| async { "Hello! Sign in at POST /login.\n" }))
         .route("/login", post(login))

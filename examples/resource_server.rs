@@ -44,7 +44,7 @@ use tower_bearer::policy::{role, scope};
 use tower_bearer::{
     Algorithm, BearerLayer, CachedKeys, Claims, Config, ConfigError, FileKeys, HttpFetch, Issuers,
     KeyFile, KeySet, MemoryRevocations, Preset, RedisRevocations, RedisStatus, RemoteKeys,
-    Revocation, RevocationKind, Validation, Verifier, VerifyingKey, require,
+    Revocation, RevocationKind, Validation, Verifier, VerifyingKey, render, require,
 };
 
 /// Whatever the provider puts into its tokens.
@@ -73,7 +73,7 @@ fn app(
     layer: BearerLayer<AnyClaims>,
     shared: Option<RedisRevocations>,
 ) -> Router {
-    let layer = layer.with_rejection(tower_bearer::Json);
+    let layer = layer.with_rejection(render::Json);
 
     let guarded = Router::new()
         .route("/protected", get(claims))

@@ -94,7 +94,77 @@ pub enum Reason {
     ClaimsTypeMissing,
 }
 
+/// What kind of refusal a [`Reason`] is, for code that has to decide about each.
+///
+/// Reasons are added in minor versions; each of them falls into one of these classes, and a class is added
+/// in a major version only. So a `match` on the class needs no `_ =>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReasonClass {
+    /// The request has no token. A layer answers 401.
+    NoCredentials,
+    /// The request is malformed, whatever the token in it is like. A layer answers 400.
+    BadRequest,
+    /// The token is not accepted; another one might be. A layer answers 401.
+    BadToken,
+    /// The token is good and does not allow this. A layer answers 403.
+    NotAllowed,
+    /// The decision needs keys or answers that cannot be had right now. A layer answers 503.
+    Unavailable,
+    /// The application is put together wrongly. A layer answers 500.
+    Misconfigured,
+}
+
 impl Reason {
+    /// Returns the class of the reason.
+    ///
+    /// ```
+    /// use tower_bearer::{AuthError, ReasonClass};
+    ///
+    /// fn exit_code(error: &AuthError) -> i32 {
+    ///     match error.reason().class() {
+    ///         ReasonClass::NoCredentials | ReasonClass::BadRequest | ReasonClass::BadToken => 77,
+    ///         ReasonClass::NotAllowed => 78,
+    ///         ReasonClass::Unavailable => 75,
+    ///         ReasonClass::Misconfigured => 70,
+    ///     }
+    /// }
+    /// ```
+    pub const fn class(self) -> ReasonClass {
+        match self {
+            Self::MissingToken => ReasonClass::NoCredentials,
+            Self::MalformedAuthorization
+            | Self::RepeatedAuthorization
+            | Self::MalformedSubprotocol
+            | Self::SeveralTokens => ReasonClass::BadRequest,
+            Self::TokenTooLarge
+            | Self::Malformed
+            | Self::Encrypted
+            | Self::UnsupportedAlgorithm
+            | Self::AlgorithmNotAllowed
+            | Self::CriticalHeader
+            | Self::UnknownKey
+            | Self::InvalidSignature
+            | Self::WrongTokenType
+            | Self::BoundToken
+            | Self::MissingClaim
+            | Self::InvalidClaim
+            | Self::Expired
+            | Self::TooOld
+            | Self::NotYetValid
+            | Self::WrongIssuer
+            | Self::WrongAudience
+            | Self::Revoked
+            | Self::Inactive => ReasonClass::BadToken,
+            Self::InsufficientScope | Self::Forbidden | Self::ClaimsMismatch => {
+                ReasonClass::NotAllowed
+            }
+            Self::KeysUnavailable | Self::RevocationsUnavailable | Self::ActiveCheckFailed => {
+                ReasonClass::Unavailable
+            }
+            Self::LayerMissing | Self::ClaimsTypeMissing => ReasonClass::Misconfigured,
+        }
+    }
+
     /// The reason as a stable `snake_case` word, for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -141,6 +211,17 @@ impl fmt::Display for Reason {
 }
 
 /// A refused request: the [`Reason`] and what the log may know besides.
+///
+/// `{error}` writes one sentence for each [`Reason`], which holds nothing of the token and nothing of what
+/// this server expects. `{error:#}` adds the [detail](Self::detail): for logs, not for clients. Neither
+/// writes the [source](Error::source), and no sentence is part of the stable API: match on the reason.
+///
+/// ```
+/// # use tower_bearer::AuthError;
+/// fn log(error: &AuthError) {
+///     eprintln!("refused: {error:#}"); // refused: the token has expired: `exp` is 1, …
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AuthError {
     reason: Reason,
@@ -290,7 +371,7 @@ impl From<RevocationsUnavailable> for AuthError {
 
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.reason {
+        let sentence = match self.reason {
             Reason::MissingToken => "no bearer token was sent",
             Reason::MalformedAuthorization => "the authorization field is malformed",
             Reason::RepeatedAuthorization => "there are several authorization fields",
@@ -323,7 +404,12 @@ impl fmt::Display for AuthError {
             Reason::ActiveCheckFailed => "whether the token is still active cannot be told",
             Reason::LayerMissing => "no BearerLayer has seen this request",
             Reason::ClaimsTypeMissing => "the BearerLayer produces another claims type",
-        })
+        };
+        f.write_str(sentence)?;
+        match self.detail() {
+            Some(detail) if f.alternate() => write!(f, ": {detail}"),
+            _ => Ok(()),
+        }
     }
 }
 

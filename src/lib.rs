@@ -42,7 +42,8 @@
 //!   (feature `active`).
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
-//! - Answers: [`Empty`], [`Json`], [`ProblemJson`], or a function ([`Render`]).
+//! - Answers: [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function
+//!   ([`render::Render`]).
 //! - Routes that revoke: `RevocationService` and `LogoutService` (feature `routes`).
 //! - Tokens of your own: `TokenIssuer` (feature `issue`).
 //! - Tests: `test_util` (feature `test-util`).
@@ -78,6 +79,7 @@
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
 //! | `routes` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
+//! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -113,6 +115,8 @@ mod source;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod token;
+#[cfg(feature = "tonic")]
+mod tonic;
 mod trace;
 mod validation;
 mod verifier;
@@ -131,7 +135,7 @@ pub use crate::config::Config;
 pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
 #[cfg(feature = "routes")]
 pub use crate::error::ClientsUnavailable;
-pub use crate::error::{AuthError, KeysUnavailable, Reason, RevocationsUnavailable};
+pub use crate::error::{AuthError, KeysUnavailable, Reason, ReasonClass, RevocationsUnavailable};
 #[cfg(feature = "issue")]
 pub use crate::issue::{
     IssueError, IssuedToken, JwksService, PublicKeys, TokenIssuer, TokenRequest,
@@ -150,7 +154,7 @@ pub use crate::middleware::{
 };
 #[doc(inline)]
 pub use crate::policy::Requirement;
-pub use crate::reject::{Empty, Json, ProblemJson, Rejection, Render};
+pub use crate::reject::{Rejection, render};
 pub use crate::revoke::{
     MemoryRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore,
     Revocations, Revoked, Unrevocable,

@@ -1,16 +1,19 @@
 //! From a reason to an answer: status, challenge and body, each in one place.
 
 mod answer;
+mod flavour;
+mod grpc;
 mod guard;
 mod rejection;
-mod render;
+pub mod render;
 
 pub use rejection::Rejection;
-pub use render::{Empty, Json, ProblemJson, Render};
 
-pub(crate) use guard::{admit, admit_nobody, check_in, refuse};
+#[cfg(feature = "tonic")]
+pub(crate) use grpc::{code as grpc_code, details as grpc_details};
+pub(crate) use guard::{admit, admit_nobody, check_in};
 #[cfg(feature = "axum")]
 pub(crate) use guard::{claims_in, is_anonymous, known, verified_in};
 #[cfg(feature = "routes")]
 pub(crate) use rejection::whole_seconds;
-pub(crate) use render::{answer_refused, finish};
+pub(crate) use render::{Empty, Render, answer_refused, finish};

@@ -243,6 +243,39 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
+    /// Verifies a token, unless something has to be waited for.
+    ///
+    /// Returns `None` where [`verify`](Self::verify) would wait: for keys that are not here yet, or for the
+    /// answer whether the subject is still active. Nothing is decided then; ask `verify`, which fetches what
+    /// is missing. For programs that decide in places where nothing can wait: a callback of another protocol,
+    /// an interceptor of tonic.
+    ///
+    /// ```
+    /// # use tower_bearer::{AuthError, Verifier};
+    /// # async fn check(verifier: &Verifier<serde_json::Value>, token: &str) -> Result<(), AuthError> {
+    /// let verified = match verifier.verify_now(token) {
+    ///     Some(result) => result?,
+    ///     None => verifier.verify(token).await?,
+    /// };
+    /// # let _ = verified.principal();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    #[must_use]
+    pub fn verify_now(&self, token: &str) -> Option<Result<Verified<C>, AuthError>> {
+        if let Some(verified) = self.recall(token.as_bytes()) {
+            return self.is_active(&verified).map(|verdict| verdict.map(|()| verified));
+        }
+        match self.attempt(token) {
+            Attempt::Done(result) => Some(result),
+            Attempt::Waits(_) => None,
+        }
+    }
+
     /// Finds a token among those that were verified before, if all that may have changed is good still.
     /// Whether its subject is active is not asked here.
     pub(crate) fn recall(&self, token: &[u8]) -> Option<Verified<C>> {

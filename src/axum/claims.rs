@@ -40,7 +40,9 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for Claims<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        reject::claims_in(&parts.extensions).map(|claims| Self(Arc::clone(claims)))
+        let claims =
+            reject::claims_in(&parts.extensions).map_err(|no| no.asked_with(&parts.headers))?;
+        Ok(Self(Arc::clone(claims)))
     }
 }
 
@@ -59,7 +61,7 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for Verified<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        reject::verified_in(&parts.extensions)
+        reject::verified_in(&parts.extensions).map_err(|no| no.asked_with(&parts.headers))
     }
 }
 
@@ -78,7 +80,9 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        reject::known(&parts.extensions).cloned()
+        let principal =
+            reject::known(&parts.extensions).map_err(|no| no.asked_with(&parts.headers))?;
+        Ok(principal.clone())
     }
 }
 

@@ -55,8 +55,9 @@ impl<S: Sync, R: Requirement> FromRequestParts<S> for Require<R> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let principal = reject::check_in(&parts.extensions, &R::policy())?.clone();
-        Ok(Self { principal, requirement: PhantomData })
+        let principal = reject::check_in(&parts.extensions, &R::policy())
+            .map_err(|no| no.asked_with(&parts.headers))?;
+        Ok(Self { principal: principal.clone(), requirement: PhantomData })
     }
 }
 

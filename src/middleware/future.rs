@@ -190,6 +190,14 @@ where
 
     #[inline(never)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
+        let begun = ready!(self.poll_begun(cx))?;
+        Poll::Ready(Ok(begun.map_err(|rejection| match &self.request {
+            Some(request) => rejection.asked_with(request.headers()),
+            None => rejection,
+        })))
+    }
+
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
         loop {
             match &mut self.stage {
                 Stage::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {

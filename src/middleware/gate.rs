@@ -99,7 +99,7 @@ impl<C> Gate<C> {
 
     #[cold]
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
-        reject::refuse(error.into(), Arc::clone(&self.config))
+        Rejection::new(error.into(), Arc::clone(&self.config))
     }
 }
 

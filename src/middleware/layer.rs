@@ -22,13 +22,13 @@ use crate::verifier::Verifier;
 /// ```
 /// # use axum::{Router, routing::get};
 /// # use serde::Deserialize;
-/// # use tower_bearer::{Algorithm, BearerLayer, Claims, ProblemJson, Validation, Verifier, VerifyingKey};
+/// # use tower_bearer::{Algorithm, BearerLayer, Claims, Validation, Verifier, VerifyingKey, render};
 /// # #[derive(Deserialize)] struct User { email: String }
 /// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
 /// # let verifier = Verifier::<User>::new(key, Validation::new("https://id.example.com", "https://api.example.com"))?;
 /// let app: Router = Router::new()
 ///     .route("/me", get(|Claims(user): Claims<User>| async move { user.email.clone() }))
-///     .layer(BearerLayer::new(verifier).with_rejection(ProblemJson));
+///     .layer(BearerLayer::new(verifier).with_rejection(render::ProblemJson));
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
@@ -84,9 +84,10 @@ impl<C, R> BearerLayer<C, R> {
     }
 
     /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
-    /// default, [`Json`](crate::Json), [`ProblemJson`](crate::ProblemJson), or a closure (see
-    /// [`Render`](crate::Render)), whose two parameters need their types written out. It is cloned for
-    /// each request: what is large in it belongs into an [`Arc`].
+    /// default, [`render::Json`](crate::render::Json), [`render::ProblemJson`](crate::render::ProblemJson),
+    /// [`render::Grpc`](crate::render::Grpc), or a closure (see [`Render`](crate::render::Render)), whose two
+    /// parameters need their types written out. It is cloned for each request: what is large in it belongs
+    /// into an [`Arc`].
     #[must_use]
     pub fn with_rejection<R2: Clone>(self, renderer: R2) -> BearerLayer<C, R2> {
         BearerLayer { gate: self.gate, renderer }

@@ -70,6 +70,7 @@ where
             Ok(_) => State::Allowed { future: self.inner.call(request) },
             Err(rejection) => {
                 release(&mut self.inner);
+                let rejection = rejection.asked_with(request.headers());
                 State::Refused { response: Some(rejection.into_response()) }
             }
         };

@@ -11,7 +11,6 @@ use crate::claims::Principal;
 use crate::claims::Verified;
 use crate::error::{AuthError, Reason};
 use crate::policy::{self, Policy};
-use crate::trace;
 
 /// What the layer leaves in the request's extensions when it lets a request without a token pass.
 #[derive(Clone)]
@@ -62,14 +61,14 @@ fn unknown(extensions: &Extensions) -> Rejection {
     // One for all requests, since there is no layer whose it could be.
     static NO_LAYER: LazyLock<Arc<ChallengeConfig>> = LazyLock::new(Arc::default);
     if let Some(Anonymous(config)) = extensions.get() {
-        return refuse(Reason::MissingToken.into(), Arc::clone(config));
+        return Rejection::new(Reason::MissingToken.into(), Arc::clone(config));
     }
     let error = AuthError::with_detail(
         Reason::LayerMissing,
         "add `.layer(BearerLayer::new(verifier))` to the router, after the route and after its guards; \
          what is added behind it is not covered by it",
     );
-    refuse(error, Arc::clone(&NO_LAYER))
+    Rejection::new(error, Arc::clone(&NO_LAYER))
 }
 
 /// The claims of the verified token, if they are of this type.
@@ -92,16 +91,42 @@ fn wrong_type<C>(principal: &Principal) -> Rejection {
     let wanted = std::any::type_name::<C>();
     let detail = format!("the handler asks for {wanted}; build the layer's `Verifier` for it");
     let config = principal.layer().cloned().unwrap_or_default();
-    refuse(AuthError::with_detail(Reason::ClaimsTypeMissing, detail), config)
-}
-
-/// The one place where a refusal begins, and is reported.
-pub(crate) fn refuse(error: AuthError, config: Arc<ChallengeConfig>) -> Rejection {
-    trace::refused(&error, &config.pace);
-    Rejection::new(error, config)
+    Rejection::new(AuthError::with_detail(Reason::ClaimsTypeMissing, detail), config)
 }
 
 impl Principal {
+    /// Finds who sent a request in its extensions, where a [`BearerLayer`](crate::BearerLayer) has left it.
+    ///
+    /// Handlers and middleware outside of axum begin with it; in axum, the extractor does the same. Behind a
+    /// layer whose tokens are [optional](crate::BearerLayer::optional), a handler that needs a token after
+    /// all answers with the error:
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower_bearer::{Principal, Rejection};
+    ///
+    /// fn read(request: &Request<()>, is_public: bool) -> Result<Response<String>, Rejection> {
+    ///     let principal = Principal::from_extensions(request.extensions());
+    ///     if is_public {
+    ///         return Ok(Response::new("for all".into())); // nothing is logged
+    ///     }
+    ///     let name = principal?.subject().unwrap_or("a machine").to_owned();
+    ///     Ok(Response::new(name))
+    /// }
+    ///
+    /// fn answer(request: &Request<()>, is_public: bool) -> Response<String> {
+    ///     read(request, is_public).unwrap_or_else(Rejection::into_response)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] of a request without a token, [`Reason::MissingToken`]; or, where no layer has
+    /// been, [`Reason::LayerMissing`], which is answered 500.
+    pub fn from_extensions(extensions: &Extensions) -> Result<&Self, Rejection> {
+        known(extensions)
+    }
+
     /// Checks a permission inside a handler.
     ///
     /// # Errors
@@ -122,7 +147,7 @@ impl Principal {
     fn check_dyn(&self, policy: &dyn Policy) -> Result<(), Rejection> {
         policy::check(policy, self).map_err(|error| {
             // Without a layer (a verifier used by itself) the challenge has the default realm.
-            refuse(error, self.layer().cloned().unwrap_or_default())
+            Rejection::new(error, self.layer().cloned().unwrap_or_default())
         })
     }
 }

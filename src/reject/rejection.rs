@@ -4,27 +4,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::answer::{Answer, ChallengeKind, answer};
+use super::flavour::Flavour;
 use crate::challenge::{Challenge, ChallengeConfig};
 use crate::error::{AuthError, Reason};
+use crate::trace;
 
 /// A refused request with its answer: status and challenge are decided, the body is not.
 ///
-/// Extractors and [`Principal::check`](crate::Principal::check) return it. Send it as it is
+/// Extractors, [`Principal::check`](crate::Principal::check) and
+/// [`Principal::from_extensions`](crate::Principal::from_extensions) return it. Send it as it is
 /// ([`IntoResponse`](axum_core::response::IntoResponse) with axum,
 /// [`into_response`](Self::into_response) elsewhere) and the layer gives it the body it gives its
 /// own refusals.
+///
+/// The log hears of a rejection when it becomes an answer, once. One that is dropped, because the handler
+/// can do without the permission, was no refusal and is not logged.
 #[derive(Clone)]
 pub struct Rejection {
     error: AuthError,
     config: Arc<ChallengeConfig>,
+    /// How the request was sent, if it was gRPC and that is known.
+    pub(super) grpc: Option<Flavour>,
 }
 
 impl Rejection {
     pub(crate) fn new(error: AuthError, config: Arc<ChallengeConfig>) -> Self {
-        Self { error, config }
+        Self { error, config, grpc: None }
+    }
+
+    /// The same as the answer to a request with these headers.
+    #[must_use]
+    pub(crate) fn asked_with(mut self, headers: &HeaderMap) -> Self {
+        self.grpc = Flavour::of(headers);
+        self
+    }
+
+    pub(super) fn realm(&self) -> &str {
+        self.config.realm.as_str()
     }
 
     /// Why the request was refused.
@@ -48,7 +67,8 @@ impl Rejection {
         self.answer().error
     }
 
-    /// A sentence for people. It says nothing of what this server expects.
+    /// A sentence for people. It says nothing of what this server expects, and its words may change in any
+    /// version: match on the [`reason`](Self::reason), let clients match on the [`code`](Self::code).
     pub fn description(&self) -> &'static str {
         self.answer().description
     }
@@ -83,18 +103,37 @@ impl Rejection {
         response
     }
 
+    /// The one place where a refusal becomes an answer of HTTP, and is reported.
     pub(super) fn to_response_with<B>(&self, body: B) -> Response<B> {
+        self.report();
         let mut response = Response::new(body);
         *response.status_mut() = self.status();
-        let headers = response.headers_mut();
+        self.add_headers(response.headers_mut());
+        response.extensions_mut().insert(self.reason());
+        response
+    }
+
+    /// The headers of an answer that is not HTTP's, and is reported here.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn into_headers(self) -> HeaderMap {
+        self.report();
+        let mut headers = HeaderMap::new();
+        self.add_headers(&mut headers);
+        headers
+    }
+
+    fn add_headers(&self, headers: &mut HeaderMap) {
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if let Some(after) = self.error.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
-        response.extensions_mut().insert(self.reason());
-        response
+    }
+
+    /// Tells the log.
+    fn report(&self) {
+        trace::refused(&self.error, &self.config.pace);
     }
 
     fn answer(&self) -> Answer {

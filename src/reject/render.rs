@@ -1,9 +1,15 @@
+//! What refusals look like: renderers, and the trait that they implement.
+//!
+//! Give one to [`BearerLayer::with_rejection`](crate::BearerLayer::with_rejection). They are in a module of
+//! their own because their names are common: `render::Json` stands beside `axum::Json` without confusion.
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderValue, Response};
 use serde::Serialize;
 
+use super::grpc;
 use super::rejection::{Rejection, take_refused};
 
 /// Makes the body of a refusal.
@@ -22,9 +28,15 @@ use super::rejection::{Rejection, take_refused};
 ///     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
 ///     Body::from(format!("<h1>{}</h1><p>{}</p>", rejection.status(), rejection.description()))
 /// };
-/// # fn check<R: tower_bearer::Render<Body>>(_: R) {}
+/// # fn check<R: tower_bearer::render::Render<Body>>(_: R) {}
 /// # check(html);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not make a body of type `{B}` for refusals",
+    label = "no renderer for this type of body",
+    note = "renderers are `Empty`, `Json`, `ProblemJson` and `Grpc` of `tower_bearer::render` (`axum::Json` is \
+            another type), and closures `|rejection: &Rejection, parts: &mut Parts| …` that return the body"
+)]
 pub trait Render<B>: Send + Sync + 'static {
     /// Makes the body, and sets the headers that describe it.
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B;
@@ -86,6 +98,69 @@ pub struct Empty;
 impl<B: Default> Render<B> for Empty {
     fn render(&self, _: &Rejection, _: &mut Parts) -> B {
         B::default()
+    }
+}
+
+/// Answers requests of gRPC in the words of gRPC, and all others as the renderer `R` does.
+///
+/// A gRPC client cannot read HTTP's statuses: to it, a 401 is a broken server. With this renderer it gets
+/// what servers of its own protocol say:
+///
+/// | refusal | status over HTTP | `grpc-status` |
+/// |---|---|---|
+/// | no token, a bad token, a malformed `authorization` | 401, 400 | 16 `UNAUTHENTICATED` |
+/// | a good token that does not allow this | 403 | 7 `PERMISSION_DENIED` |
+/// | keys, revocations or the active check are away | 503 | 14 `UNAVAILABLE` |
+/// | the layer is missing, or its claims have another type | 500 | 13 `INTERNAL` |
+///
+/// `grpc-message` is the [description](Rejection::description). `WWW-Authenticate` and `Retry-After` stay, as
+/// metadata; `grpc-status-details-bin` holds an `ErrorInfo` (the reason is the [code](Rejection::code) in
+/// capitals, the domain is the realm, the metadata holds the needed `scope`) and, with `UNAVAILABLE`, a
+/// `RetryInfo`. The status over HTTP becomes 200; access logs find the [`Reason`](crate::Reason) in the
+/// response's extensions as ever.
+///
+/// A request is gRPC if its `Content-Type` begins with `application/grpc`, gRPC-Web included. A service that
+/// wants to refuse a request itself returns a `tonic::Status`, which a [`Rejection`] turns into (feature
+/// `tonic`).
+///
+/// ```
+/// # fn check(verifier: tower_bearer::Verifier<serde_json::Value>) {
+/// use tower_bearer::{BearerLayer, render};
+///
+/// // The body of HTTP's refusals is empty, or made by another renderer.
+/// let layer = BearerLayer::new(verifier).with_rejection(render::Grpc::new());
+/// let layer = layer.with_rejection(render::Grpc::new().with_http(render::Json));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Grpc<R = Empty> {
+    http: R,
+}
+
+impl Grpc {
+    /// Answers other requests than gRPC with an empty body.
+    pub const fn new() -> Self {
+        Self { http: Empty }
+    }
+}
+
+impl<R> Grpc<R> {
+    /// Answers other requests than gRPC as this renderer does.
+    #[must_use]
+    pub fn with_http<R2>(self, renderer: R2) -> Grpc<R2> {
+        Grpc { http: renderer }
+    }
+}
+
+impl<B: Default, R: Render<B>> Render<B> for Grpc<R> {
+    fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
+        match rejection.grpc {
+            None => self.http.render(rejection, parts),
+            Some(flavour) => {
+                grpc::answer(rejection, flavour, parts);
+                B::default()
+            }
+        }
     }
 }
 

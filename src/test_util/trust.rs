@@ -26,7 +26,7 @@ use crate::validation::Validation;
 /// It stands where the application has its [`BearerLayer`](crate::BearerLayer), and handlers and
 /// guards behind it see no difference: extractors find the claims, guards refuse what the claims do
 /// not allow, with the same status and challenge. There is no token, no key and no cryptography.
-/// Tokens that are sent are not looked at.
+/// Tokens that are sent are not looked at; [`optional`](Self::optional) asks whether there is one.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -56,6 +56,7 @@ pub struct DangerouslyTrustEveryone<C, R = Empty> {
     claims: Map<String, Value>,
     verified: Verified<C>,
     config: Arc<ChallengeConfig>,
+    optional: bool,
     renderer: Arc<R>,
 }
 
@@ -78,7 +79,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> DangerouslyTrustEveryone<C> {
         let validation = Validation::new("https://id.example.com", "https://api.example.com");
         let config = Arc::default();
         let verified = make_up::<C>(claims.clone(), validation, &config);
-        Self { claims, verified, config, renderer: Arc::new(Empty) }
+        Self { claims, verified, config, optional: false, renderer: Arc::new(Empty) }
     }
 }
 
@@ -109,12 +110,33 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
         Self { verified: self.verified.behind(&Some(Arc::clone(&config))), config, ..self }
     }
 
+    /// Stands for a layer whose tokens are [optional](crate::BearerLayer::optional): a request without a bearer
+    /// token in its `Authorization` field passes without claims, one with any text for a token has those that
+    /// were made up.
+    ///
+    /// ```
+    /// # use serde_json::{Value, json};
+    /// # use tower_bearer::test_util::DangerouslyTrustEveryone;
+    /// // `Authorization: Bearer x` makes a request Alice's, and none makes it a visitor's.
+    /// let layer = DangerouslyTrustEveryone::<Value>::new(json!({"sub": "alice"})).optional();
+    /// ```
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
     /// Sets how refusals of guards and extractors look, as
     /// [`BearerLayer::with_rejection`](crate::BearerLayer::with_rejection) does.
     #[must_use]
     pub fn with_rejection<R2>(self, renderer: R2) -> DangerouslyTrustEveryone<C, R2> {
-        let Self { claims, verified, config, .. } = self;
-        DangerouslyTrustEveryone { claims, verified, config, renderer: Arc::new(renderer) }
+        let Self { claims, verified, config, optional, .. } = self;
+        DangerouslyTrustEveryone {
+            claims,
+            verified,
+            config,
+            optional,
+            renderer: Arc::new(renderer),
+        }
     }
 }
 
@@ -122,7 +144,8 @@ impl<S, C, R> Layer<S> for DangerouslyTrustEveryone<C, R> {
     type Service = DangerouslyTrusting<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        DangerouslyTrusting::new(inner, self.verified.clone(), Arc::clone(&self.renderer))
+        let visitors = self.optional.then(|| Arc::clone(&self.config));
+        DangerouslyTrusting::new(inner, self.verified.clone(), visitors, Arc::clone(&self.renderer))
     }
 }
 
@@ -132,6 +155,7 @@ impl<C, R> Clone for DangerouslyTrustEveryone<C, R> {
             claims: self.claims.clone(),
             verified: self.verified.clone(),
             config: Arc::clone(&self.config),
+            optional: self.optional,
             renderer: Arc::clone(&self.renderer),
         }
     }

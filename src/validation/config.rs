@@ -91,6 +91,16 @@ impl Validation {
         self
     }
 
+    /// Accepts tokens for each of these audiences too: one that is meant for any of them is accepted.
+    #[must_use]
+    pub fn with_audiences<A: Into<String>>(
+        mut self,
+        audiences: impl IntoIterator<Item = A>,
+    ) -> Self {
+        self.audiences.extend(audiences.into_iter().map(Into::into));
+        self
+    }
+
     /// Takes `client_id` for the audience of tokens that have no `aud` or an empty list there, for providers
     /// that leave it out of access tokens (Amazon Cognito). The audience to configure is then the id of the
     /// client that users sign in with. A token that names an audience is judged by that.

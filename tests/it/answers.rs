@@ -12,10 +12,11 @@ use http::response::Parts;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower_bearer::policy::scope;
+use tower_bearer::render::{Json, ProblemJson, Render};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
-    Algorithm, BearerLayer, Header, Json, KeySource, KeysUnavailable, Lookup, MemoryRevocations,
-    Principal, ProblemJson, Reason, Rejection, Render, Revocation, StillActive, require,
+    Algorithm, BearerLayer, Header, KeySource, KeysUnavailable, Lookup, MemoryRevocations,
+    Principal, Reason, ReasonClass, Rejection, Revocation, StillActive, require,
 };
 use tower_http::cors::CorsLayer;
 
@@ -199,10 +200,22 @@ async fn every_refusal_has_its_status_and_challenge_and_an_empty_body() {
 
         answer.is_refused(status, challenge.as_deref(), reason);
         assert_eq!((&*answer.body, answer.headers.get(CONTENT_TYPE)), ("", None));
+        assert_eq!(status_of(reason.class()), status, "{reason}");
     }
     let granted = token().claim("scope", "a b").claim("roles", "x").sign(&key());
     for path in ["/", "/scope", "/role"] {
         send(&app, get(path).bearer(&granted)).await.is_ok("in");
+    }
+}
+
+/// As the documentation of the classes says.
+fn status_of(class: ReasonClass) -> u16 {
+    match class {
+        ReasonClass::NoCredentials | ReasonClass::BadToken => 401,
+        ReasonClass::BadRequest => 400,
+        ReasonClass::NotAllowed => 403,
+        ReasonClass::Unavailable => 503,
+        ReasonClass::Misconfigured => 500,
     }
 }
 

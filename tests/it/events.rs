@@ -1,14 +1,15 @@
 //! What the log hears: one event for each refusal, and never a token.
 
 use axum::Router;
+use axum::extract::Path;
 use axum::routing::get as on_get;
 use tower_bearer::policy::role;
-use tower_bearer::{Claims, require};
+use tower_bearer::{Claims, Principal, Reason, Rejection, require};
 use tracing::Level;
 use tracing::instrument::WithSubscriber;
 
 use crate::log::Log;
-use crate::support::{User, WithBearer, get, good, key, layer, send, token};
+use crate::support::{PLAIN, User, WithBearer, get, good, key, layer, send, token};
 
 async fn logged(app: &Router, request: http::Request<axum::body::Body>) -> Vec<(Level, String)> {
     let log = Log::default();
@@ -102,4 +103,64 @@ async fn strangers_key_id_is_escaped_and_cut() {
     let detail = error.detail().unwrap();
 
     assert!(detail.len() < 250 && !detail.contains('\n') && !detail.contains('\u{1b}'), "{detail}");
+}
+
+/// An item that some may read without a token, behind a layer whose tokens are optional.
+fn late() -> Router {
+    async fn item(
+        Path(name): Path<String>,
+        who: Result<Principal, Rejection>,
+    ) -> Result<String, Rejection> {
+        if name == "public" {
+            return Ok("for all".to_owned());
+        }
+        let who = who?;
+        if who.check(role("admin")).is_ok() {
+            return Ok("for admins".to_owned());
+        }
+        if name == "admin" {
+            who.check(role("admin"))?;
+        }
+        Ok("for users".to_owned())
+    }
+    Router::new().route("/{name}", on_get(item)).layer(layer().optional())
+}
+
+#[tokio::test]
+async fn rejection_that_the_handler_does_without_is_no_event() {
+    send(&late(), get("/public")).await.is_ok("for all");
+    send(&late(), get("/user").bearer(good())).await.is_ok("for users");
+
+    assert_eq!(logged(&late(), get("/public")).await, []);
+    assert_eq!(logged(&late(), get("/user").bearer(good())).await, []);
+}
+
+#[tokio::test]
+async fn rejection_that_is_decided_late_is_answered_like_any_other_and_logged_once() {
+    for (request, status, reason) in [
+        (get("/user"), 401, Reason::MissingToken),
+        (get("/admin").bearer(good()), 403, Reason::Forbidden),
+    ] {
+        let log = Log::default();
+        let answer = send(&late(), request).with_subscriber(log.subscriber()).await;
+
+        answer.is_refused(status, Some(PLAIN), reason);
+        let events = log.events();
+        let [(_, text)] = &events[..] else { panic!("{events:?}") };
+        assert!(text.contains(&format!("reason=\"{reason}\"")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn rejection_as_a_status_of_grpc_is_logged_once() {
+    let request = get("/");
+
+    let events = reported(|| {
+        let rejection = Principal::from_extensions(request.extensions()).unwrap_err();
+        _ = tonic::Status::from(rejection);
+    });
+
+    let [(level, text)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(*level, Level::ERROR);
+    assert!(text.contains("layer_missing"), "{text}");
 }

@@ -5,10 +5,11 @@ use axum::routing::get as on_get;
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tower_bearer::policy::{Policy, claims_where, role, scope};
+use tower_bearer::render::{Json, ProblemJson};
 use tower_bearer::test_util::{DangerouslyTrustEveryone, trust_without_verifying};
 use tower_bearer::{
-    Claims, Json, Preset, Principal, ProblemJson, Reason, Rejection, Require, Requirement, Speaker,
-    Validation, Verified, require,
+    Claims, Preset, Principal, Reason, Rejection, Require, Requirement, Speaker, Validation,
+    Verified, require,
 };
 use tracing::Level;
 
@@ -303,4 +304,47 @@ fn report_goes_to_the_standard_error_stream_when_nobody_listens_to_events() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     let warning = "every request is let in without any verification";
     assert_eq!(stderr.matches(warning).count(), 1, "{stderr}");
+}
+
+#[tokio::test]
+async fn optional_stand_in_takes_requests_without_a_token_for_visitors() {
+    let app = routes().layer(trusting(alice()).with_realm("orders").optional());
+    let challenge = "Bearer realm=\"orders\"";
+
+    send(&app, get("/optional")).await.is_ok("");
+    send(&app, get("/optional").bearer("x")).await.is_ok("alice");
+    for path in ["/claims", "/verified", "/principal", "/extractor", "/role"] {
+        send(&app, get(path)).await.is_refused(401, Some(challenge), Reason::MissingToken);
+        assert_eq!(send(&app, get(path).bearer("x")).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn visitors_of_the_stand_in_get_the_answers_of_the_real_layer() {
+    for path in
+        ["/optional", "/claims", "/verified", "/principal", "/extractor", "/role", "/handler"]
+    {
+        for field in [None, Some("Basic YTpi")] {
+            let request = || match field {
+                None => get(path),
+                Some(field) => get(path).field("authorization", field),
+            };
+            let stand_in = send(&routes().layer(trusting(alice()).optional()), request()).await;
+            let real = send(&routes().layer(layer().optional()), request()).await;
+
+            assert_eq!(format!("{stand_in:?}"), format!("{real:?}"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn stand_in_that_is_not_optional_has_no_visitors() {
+    send(&routes().layer(trusting(alice())), get("/optional")).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn optional_stand_in_forgets_whom_an_outer_layer_let_in() {
+    let app = routes().layer(trusting(alice()).optional()).layer(trusting(bob()));
+
+    send(&app, get("/optional")).await.is_ok("");
 }

@@ -14,10 +14,11 @@ use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt};
 use tower_bearer::policy::{role, scope};
+use tower_bearer::render::{Json, ProblemJson};
 use tower_bearer::test_util::{TestKey, TestToken};
 use tower_bearer::{
-    Algorithm, BearerLayer, Candidates, Header, Json, KeySet, KeySource, KeysUnavailable, Lookup,
-    ProblemJson, Reason, TokenIssuer, Verifier, VerifyingKey, require,
+    Algorithm, BearerLayer, Candidates, Header, KeySet, KeySource, KeysUnavailable, Lookup, Reason,
+    TokenIssuer, Verifier, VerifyingKey, require,
 };
 use tracing::instrument::WithSubscriber;
 

@@ -16,7 +16,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_bearer::policy::role;
-use tower_bearer::{Claims, Principal, ProblemJson, require};
+use tower_bearer::render::ProblemJson;
+use tower_bearer::{Claims, Principal, require};
 
 use crate::support::{PLAIN, User, WithBearer, good, key, layer, token};
 

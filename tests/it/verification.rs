@@ -1,10 +1,14 @@
 //! Structure, signature and claims of a token, through the verifier.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{Algorithm, KeySet, Reason, Speaker, Verifier};
+use tower_bearer::{
+    Algorithm, AuthError, Header, KeySet, KeySource, KeysUnavailable, Lookup, Reason, Speaker,
+    StillActive, Verifier,
+};
 
 use crate::support::{
     AUDIENCE, ISSUER, NOW, good, key, key_for, reason, token, validation, verifier_of,
@@ -429,4 +433,75 @@ async fn principal_knows_the_registered_claims_and_the_header() {
     assert_eq!(principal.header().token_type(), Some("at+jwt"));
     let expires = principal.expires_at().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
     assert_eq!(expires, Duration::from_secs(NOW + 900));
+}
+
+#[tokio::test]
+async fn token_that_is_meant_for_any_of_a_list_of_audiences_is_accepted() {
+    let listed = validation().with_audiences(["https://a.example", "https://b.example"]);
+    let verifier = verifier_with(key().verifying_key(), listed);
+
+    for audience in ["https://a.example", "https://b.example", AUDIENCE] {
+        assert!(verifier.verify(&token().claim("aud", audience).sign(&key())).await.is_ok());
+    }
+    let other = verifier.verify(&token().claim("aud", "https://c.example").sign(&key())).await;
+    assert_eq!(other.unwrap_err().reason(), Reason::WrongAudience);
+    let empty = validation().with_audiences([""]);
+    assert!(Verifier::<Value>::new(key().verifying_key(), empty).is_err());
+}
+
+#[tokio::test]
+async fn verdict_is_given_at_once_where_nothing_has_to_be_waited_for() {
+    let verifier = verifier_of(key().verifying_key());
+    let expired = token().claim("exp", 1).sign(&key());
+
+    for _ in 0..2 {
+        let accepted = verifier.verify_now(&good()).unwrap().unwrap();
+        assert_eq!(accepted.principal().subject(), Some("alice"));
+        let refused = verifier.verify_now(&expired).unwrap().unwrap_err();
+        assert_eq!(refused.reason(), Reason::Expired);
+    }
+}
+
+/// The usual key, once it was asked for.
+struct Late(AtomicBool);
+
+impl KeySource for Late {
+    fn lookup(&self, header: &Header) -> Lookup {
+        if self.0.load(Ordering::Relaxed) {
+            key().verifying_key().lookup(header)
+        } else {
+            Lookup::Refresh
+        }
+    }
+
+    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn verdict_that_needs_keys_or_the_active_check_is_left_open() {
+    let cold = verifier_of(Late(AtomicBool::new(false)));
+    let asking = verifier_of(key().verifying_key())
+        .with_active_check(StillActive::new(|_| async { Ok::<_, std::io::Error>(true) }));
+
+    assert!(cold.verify_now(&good()).is_none());
+    assert!(asking.verify_now(&good()).is_none());
+    assert_eq!(cold.verify_now("x").unwrap().unwrap_err().reason(), Reason::Malformed);
+    // Once it was waited for, the keys are here; the check was not told to remember anything.
+    assert!(cold.verify(&good()).await.is_ok());
+    assert!(cold.verify_now(&good()).unwrap().is_ok());
+    assert!(asking.verify(&good()).await.is_ok());
+    assert!(asking.verify_now(&good()).is_none());
+}
+
+#[tokio::test]
+async fn detail_of_an_error_is_written_for_logs_and_not_otherwise() {
+    let error = verify(&token().claim("exp", 1).sign(&key())).await.unwrap_err();
+
+    assert_eq!(error.to_string(), "the token has expired");
+    assert_eq!(format!("{error:#}"), format!("the token has expired: {}", error.detail().unwrap()));
+    let without_detail = AuthError::from(Reason::MissingToken);
+    assert_eq!(format!("{without_detail:#}"), without_detail.to_string());
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tower_bearer::policy::{Policy, role, scope};
 use tower_bearer::{
-    BearerLayer, Claims, ProblemJson, Require, Requirement, TokenIssuer, Validation, Verifier,
+    BearerLayer, Claims, Require, Requirement, TokenIssuer, Validation, Verifier,
     require,
 };
 
@@ -88,7 +88,7 @@ fn app(issuer: &TokenIssuer) -> Router {
     let rules = Validation::new(ISSUER, AUDIENCE);
     let verifier = Verifier::<User>::new(issuer.verifying_key(), rules).unwrap();
     let layer =
-        BearerLayer::new(verifier).with_rejection(ProblemJson).with_realm("orders").unwrap();
+        BearerLayer::new(verifier).with_rejection(render::ProblemJson).with_realm("orders").unwrap();
     Router::new()
         .route(
             "/me",

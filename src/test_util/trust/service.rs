@@ -8,19 +8,38 @@ use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::challenge::ChallengeConfig;
 use crate::claims::Verified;
 use crate::reject::{self, Empty, Render};
+use crate::source::AuthorizationHeader;
 
 /// The service of a [`DangerouslyTrustEveryone`](super::DangerouslyTrustEveryone).
 pub struct DangerouslyTrusting<S, C, R = Empty> {
     inner: S,
     verified: Verified<C>,
+    /// Set where requests without a token pass without claims.
+    visitors: Option<Arc<ChallengeConfig>>,
     renderer: Arc<R>,
 }
 
 impl<S, C, R> DangerouslyTrusting<S, C, R> {
-    pub(super) fn new(inner: S, verified: Verified<C>, renderer: Arc<R>) -> Self {
-        Self { inner, verified, renderer }
+    pub(super) fn new(
+        inner: S,
+        verified: Verified<C>,
+        visitors: Option<Arc<ChallengeConfig>>,
+        renderer: Arc<R>,
+    ) -> Self {
+        Self { inner, verified, visitors, renderer }
+    }
+
+    /// Leaves in a request what the layer would.
+    fn admit<B>(&self, request: &mut Request<B>) {
+        match &self.visitors {
+            Some(config) if !has_token(request) => {
+                reject::admit_nobody(request.extensions_mut(), Arc::clone(config));
+            }
+            _ => reject::admit(request.extensions_mut(), self.verified.principal().clone()),
+        }
     }
 }
 
@@ -40,13 +59,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        reject::admit(request.extensions_mut(), self.verified.principal().clone());
+        self.admit(&mut request);
         DangerouslyTrustingFuture {
             is_head: request.method() == Method::HEAD,
             future: self.inner.call(request),
             renderer: Arc::clone(&self.renderer),
         }
     }
+}
+
+fn has_token<B>(request: &mut Request<B>) -> bool {
+    // A malformed field tries to send one.
+    !matches!(AuthorizationHeader::find_and_mark(request.headers_mut()), Ok(None))
 }
 
 pin_project! {
@@ -77,7 +101,8 @@ where
 
 impl<S: Clone, C, R> Clone for DangerouslyTrusting<S, C, R> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.verified.clone(), Arc::clone(&self.renderer))
+        let (visitors, renderer) = (self.visitors.clone(), Arc::clone(&self.renderer));
+        Self::new(self.inner.clone(), self.verified.clone(), visitors, renderer)
     }
 }
 

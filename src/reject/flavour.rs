@@ -1,0 +1,71 @@
+//! Which requests are gRPC.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+
+/// A protocol of the gRPC family, which an answer has to name as the request did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flavour {
+    Grpc,
+    Web,
+    WebText,
+}
+
+impl Flavour {
+    /// Tells it by `Content-Type`. `None` for all other requests.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let kind = headers.get(CONTENT_TYPE)?.as_bytes();
+        let (start, rest) = kind.split_at_checked(PREFIX.len())?;
+        if !start.eq_ignore_ascii_case(PREFIX) {
+            return None;
+        }
+        // What follows names the format of messages (`+proto`) or is a parameter.
+        let end = rest.iter().position(|&byte| matches!(byte, b'+' | b';' | b' '));
+        let name = rest[..end.unwrap_or(rest.len())].to_ascii_lowercase();
+        match &*name {
+            b"" => Some(Self::Grpc),
+            b"-web" => Some(Self::Web),
+            b"-web-text" => Some(Self::WebText),
+            _ => None,
+        }
+    }
+
+    /// What an answer says in `Content-Type`.
+    pub(super) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Grpc => "application/grpc",
+            Self::Web => "application/grpc-web+proto",
+            Self::WebText => "application/grpc-web-text+proto",
+        })
+    }
+}
+
+const PREFIX: &[u8] = b"application/grpc";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flavour_is_told_by_the_content_type() {
+        for (kind, flavour) in [
+            ("application/grpc", Some(Flavour::Grpc)),
+            ("application/grpc+proto", Some(Flavour::Grpc)),
+            ("Application/gRPC; charset=x", Some(Flavour::Grpc)),
+            ("application/grpc-web", Some(Flavour::Web)),
+            ("application/grpc-web+proto", Some(Flavour::Web)),
+            ("application/grpc-web-text", Some(Flavour::WebText)),
+            ("application/grpc-web-text+proto", Some(Flavour::WebText)),
+            ("application/grpcs", None),
+            ("application/grp", None),
+            ("application/json", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+
+            assert_eq!(Flavour::of(&headers), flavour, "{kind}");
+        }
+        assert_eq!(Flavour::of(&HeaderMap::new()), None);
+    }
+}
