@@ -59,7 +59,9 @@ fn ask(all: &mut Vec<Told>, now: Moment, topic: &'static str, about: &str) -> Op
     }
     if all.len() >= MOST {
         let oldest = (0..all.len()).max_by_key(|place| now.since(all[*place].at));
-        oldest.into_iter().for_each(|place| _ = all.swap_remove(place));
+        if let Some(place) = oldest {
+            drop(all.swap_remove(place));
+        }
     }
     all.push(Told { topic, about: about.into(), at: now, suppressed: 0 });
     Some(0)
