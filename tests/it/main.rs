@@ -33,6 +33,7 @@ mod loud_events;
 mod missing_claims;
 mod mutants;
 mod odd_keys;
+mod options;
 mod presets;
 mod properties;
 mod providers;

@@ -1,0 +1,226 @@
+//! Every option of a configuration is heeded.
+//!
+//! The names come from what is said of a name that is not known, so that an option without a test fails here.
+
+mod issuer;
+mod keys;
+mod whole;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get as on_get;
+use serde_json::{Value, json};
+use tower_bearer::policy::{role, scope};
+use tower_bearer::test_util::{TestClock, TestProvider, TestToken};
+use tower_bearer::{
+    Algorithm, Claims, Config, MemoryRevocations, Principal, Reason, Verifier, require,
+};
+
+use crate::leap::leap;
+use crate::support::{self, AUDIENCE, Answer, ISSUER, NOW, User, WithBearer, get, key_for, send};
+
+/// Each option, and a test that fails when it is not heeded.
+const HEEDED: &[(&str, fn())] = &[
+    ("realm", whole::realm_is_in_challenges),
+    ("sources", whole::sources_are_where_tokens_are_looked_for),
+    ("sources authorization", whole::sources_are_where_tokens_are_looked_for),
+    ("sources websocket", whole::sources_are_where_tokens_are_looked_for),
+    ("optional", whole::optional_lets_requests_without_a_token_pass),
+    ("max_token_bytes", whole::longer_tokens_than_max_token_bytes_are_refused),
+    ("cache", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
+    ("cache entries", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
+    ("cache bytes", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
+    ("shared_budget", whole::shared_budget_bounds_what_unknown_keys_fetch),
+    ("shared_budget fetches", whole::shared_budget_bounds_what_unknown_keys_fetch),
+    ("shared_budget one_more_every", whole::shared_budget_bounds_what_unknown_keys_fetch),
+    ("issuers", issuer::issuer_is_whose_tokens_are_accepted),
+    ("issuer", issuer::issuer_is_whose_tokens_are_accepted),
+    ("audiences", issuer::audiences_are_for_whom_tokens_are_accepted),
+    ("preset", issuer::preset_is_that_of_the_provider),
+    ("token_type", issuer::token_type_is_the_only_one),
+    ("token_type at+jwt", issuer::token_type_is_the_only_one),
+    ("algorithms", issuer::algorithms_are_the_only_ones),
+    ("leeway", issuer::leeway_is_how_long_expired_tokens_are_accepted),
+    ("revocation_leeway", issuer::revocation_leeway_is_how_far_a_revocation_reaches),
+    ("max_age", issuer::tokens_older_than_max_age_are_refused),
+    ("required_claims", issuer::required_claims_must_be_there),
+    ("client_id_as_audience", issuer::client_id_is_the_audience_where_it_is_to_be),
+    ("roles_at", issuer::roles_and_scopes_are_where_they_are_said_to_be),
+    ("scopes_at", issuer::roles_and_scopes_are_where_they_are_said_to_be),
+    ("dangerous", issuer::each_dangerous_switch_weakens_one_check),
+    ("dangerous accept_any_audience", issuer::each_dangerous_switch_weakens_one_check),
+    ("dangerous accept_any_kind", issuer::each_dangerous_switch_weakens_one_check),
+    ("dangerous accept_bound_tokens", issuer::each_dangerous_switch_weakens_one_check),
+    ("dangerous accept_unrevocable_tokens", issuer::each_dangerous_switch_weakens_one_check),
+    ("keys", keys::jwks_are_the_keys),
+    ("keys discover", keys::discover_finds_the_keys_by_the_metadata),
+    ("keys jwks_url", keys::jwks_url_is_where_the_keys_are),
+    ("keys file", keys::file_is_where_the_keys_are),
+    ("keys jwks", keys::jwks_are_the_keys),
+    ("keys secret", keys::secret_is_the_key_in_place_or_in_a_file),
+    ("keys secret_file", keys::secret_is_the_key_in_place_or_in_a_file),
+    ("keys timeout", keys::fetch_of_a_document_takes_no_longer_than_timeout),
+    ("keys redirects", keys::redirects_are_followed_as_often_as_is_said),
+    ("keys same_origin_only", keys::same_origin_only_rules_out_other_origins),
+    ("keys wait", keys::request_waits_for_keys_no_longer_than_wait),
+    ("keys most_waiting", keys::no_more_requests_wait_than_most_waiting),
+    ("keys budget", keys::budget_bounds_what_unknown_keys_fetch),
+    ("keys budget fetches", keys::budget_bounds_what_unknown_keys_fetch),
+    ("keys budget one_more_every", keys::budget_bounds_what_unknown_keys_fetch),
+    ("keys fresh_at_least", keys::freshness_lies_between_least_and_most),
+    ("keys fresh_at_most", keys::freshness_lies_between_least_and_most),
+    ("keys fresh_by_default", keys::freshness_lies_between_least_and_most),
+    ("keys stale_for", keys::stale_keys_are_used_for_stale_for),
+    ("keys retry_at_least", keys::pauses_between_retries_lie_between_least_and_most),
+    ("keys retry_at_most", keys::pauses_between_retries_lie_between_least_and_most),
+    ("keys every", keys::every_is_how_often_a_file_is_read),
+];
+
+/// Where names may stand: the words before them in the table, and the usual configuration with one there
+/// that is none.
+fn places() -> Vec<(&'static str, Value)> {
+    let none = || json!({ "none": 1 });
+    let whole = |option: &str, value: Value| set(config(), "", option, value);
+    let issuer = |option: &str, value: Value| set(config(), "/issuers/0", option, value);
+    vec![
+        ("", whole("none", json!(1))),
+        ("sources", whole("sources", json!(["none"]))),
+        ("cache", whole("cache", none())),
+        ("shared_budget", whole("shared_budget", none())),
+        ("", issuer("none", json!(1))),
+        ("token_type", issuer("token_type", json!("none"))),
+        ("dangerous", issuer("dangerous", json!(["none"]))),
+        ("keys", issuer("keys", none())),
+        ("keys budget", issuer("keys", json!({ "discover": true, "budget": none() }))),
+    ]
+}
+
+#[test]
+fn every_option_is_in_the_table() {
+    let mut options = BTreeSet::new();
+    for (before, config) in places() {
+        let error = Config::from_json(&config.to_string()).unwrap_err().to_string();
+        let (_, names) = error.split_once("expected ").expect(&error);
+        // `` `a`, `b` `` or `` `a` or `b` ``.
+        let names = names.split('`').skip(1).step_by(2);
+        options.extend(names.map(|name| format!("{before} {name}").trim().to_owned()));
+    }
+    let heeded: BTreeSet<_> = HEEDED.iter().map(|(option, _)| (*option).to_owned()).collect();
+
+    assert_eq!(heeded, options);
+}
+
+/// One issuer with one key.
+fn config() -> Value {
+    json!({ "issuers": [{
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "keys": { "jwks": { "keys": [key_for(Algorithm::ES256).to_jwk()] } },
+    }] })
+}
+
+/// One provider, whose keys are fetched by these settings and not again on their own for a while.
+fn remote(provider: &TestProvider, settings: Value) -> Value {
+    let mut keys = json!({ "jwks_url": provider.jwks_url(), "retry_at_least": "1m" });
+    keys.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+    json!({ "issuers": [{ "issuer": provider.issuer(), "audiences": [AUDIENCE], "keys": keys }] })
+}
+
+/// Sets one member of the object at a JSON Pointer.
+fn set(mut config: Value, place: &str, member: &str, value: Value) -> Value {
+    config.pointer_mut(place).unwrap()[member] = value;
+    config
+}
+
+fn read(config: &Value) -> Config {
+    Config::from_json(&config.to_string()).unwrap()
+}
+
+/// A good token for the usual configuration.
+fn token() -> TestToken {
+    support::token()
+}
+
+fn verifier_of(config: &Value) -> Verifier<User> {
+    let config = read(config);
+    config.verifier(&config.issuers().unwrap()).with_clock(TestClock::at(NOW))
+}
+
+fn app_of(config: &Value) -> Router {
+    app(config, verifier_of(config))
+}
+
+/// For tokens of providers, which are made now.
+fn app_by_the_clock(config: &Value) -> Router {
+    let read = read(config);
+    app(config, read.verifier(&read.issuers().unwrap()))
+}
+
+fn app(config: &Value, verifier: Verifier<User>) -> Router {
+    Router::new()
+        .route("/", on_get(|Claims(user): Claims<User>| async move { user.sub.clone().unwrap() }))
+        .route("/open", on_get(|_: Option<Principal>| async { "open" }))
+        .route("/admin", on_get(|| async { "admin" }).layer(require(role("admin"))))
+        .route("/read", on_get(|| async { "read" }).layer(require(scope("read"))))
+        .layer(read(config).layer_with(verifier).unwrap())
+}
+
+/// What becomes of a request with this token.
+async fn ask(config: &Value, token: &str) -> Answer {
+    ask_for("/", config, token).await
+}
+
+async fn ask_for(path: &str, config: &Value, token: &str) -> Answer {
+    send(&app_of(config), get(path).bearer(token)).await
+}
+
+async fn ask_with(config: &Value, view: &MemoryRevocations, token: &str) -> Answer {
+    let verifier = verifier_of(config).with_revocations(view.clone());
+    send(&app(config, verifier), get("/").bearer(token)).await
+}
+
+/// Checks that a token is refused for this reason, with the challenge that belongs to it.
+#[track_caller]
+fn is_refused(answer: &Answer, reason: Reason) {
+    let description = match reason {
+        Reason::AlgorithmNotAllowed => "The token's algorithm is not accepted",
+        Reason::BoundToken => "The token is bound to a key, which bearer tokens are not",
+        Reason::Expired => "The token has expired",
+        Reason::InvalidSignature => "The token's signature is invalid",
+        Reason::Malformed => "The token is malformed",
+        Reason::MissingClaim => "The token lacks a claim",
+        Reason::Revoked => "The token was revoked",
+        Reason::TokenTooLarge => "The token is too large",
+        Reason::TooOld => "The token is too old",
+        Reason::WrongAudience => "The token is for another audience",
+        Reason::WrongIssuer => "The token is from another issuer",
+        Reason::WrongTokenType => "The token is not an access token",
+        other => unimplemented!("{other}"),
+    };
+    answer.is_refused(401, Some(&support::invalid_token(description)), reason);
+}
+
+/// How many fetches many tokens of an unknown key cause, at once and again after this time.
+async fn fetches_of_strangers(
+    provider: &TestProvider,
+    config: &Value,
+    after: Duration,
+) -> [usize; 2] {
+    // Nothing is due on its own.
+    provider.set_cache_control(Some("max-age=86400"));
+    let app = app_by_the_clock(config);
+    send(&app, get("/").bearer(provider.mint(AUDIENCE))).await.is_ok("alice");
+    let mut fetches = Vec::new();
+    for leaps in [Duration::ZERO, after] {
+        leap(leaps).await;
+        let before = provider.requests().jwks;
+        for _ in 0..5 {
+            let answer = send(&app, get("/").bearer(keys::strange(provider))).await;
+            assert_ne!(answer.status, 200);
+        }
+        fetches.push(usize::try_from(provider.requests().jwks - before).unwrap());
+    }
+    fetches.try_into().unwrap()
+}

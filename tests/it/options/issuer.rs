@@ -1,0 +1,182 @@
+use serde_json::{Value, json};
+use tower_bearer::{Clock as _, MemoryRevocations, Preset, Reason, Revocation};
+
+use super::{ask, ask_for, ask_with, config, is_refused, set, token};
+use crate::support::{AUDIENCE, ISSUER, NOW, key_for};
+use tower_bearer::Algorithm::{ES256, ES384};
+use tower_bearer::test_util::{TestClock, TestToken};
+
+/// The usual configuration with one option of its issuer set to this.
+fn with(option: &str, value: Value) -> Value {
+    set(config(), "/issuers/0", option, value)
+}
+
+fn sign(token: TestToken) -> String {
+    token.sign(&key_for(ES256))
+}
+
+#[tokio::test]
+pub async fn issuer_is_whose_tokens_are_accepted() {
+    let other = "https://other.example.com";
+    let theirs = sign(token().claim("iss", other));
+
+    is_refused(&ask(&config(), &theirs).await, Reason::WrongIssuer);
+    let renamed = with("issuer", json!(other));
+    ask(&renamed, &theirs).await.is_ok("alice");
+    is_refused(&ask(&renamed, &sign(token())).await, Reason::WrongIssuer);
+    let mut both = config();
+    both["issuers"].as_array_mut().unwrap().extend([renamed["issuers"][0].clone()]);
+    for token in [sign(token()), theirs] {
+        ask(&both, &token).await.is_ok("alice");
+    }
+}
+
+#[tokio::test]
+pub async fn audiences_are_for_whom_tokens_are_accepted() {
+    let config = with("audiences", json!(["first", "second", "third"]));
+
+    for audience in ["first", "second", "third"] {
+        ask(&config, &sign(token().claim("aud", audience))).await.is_ok("alice");
+    }
+    is_refused(&ask(&config, &sign(token())).await, Reason::WrongAudience);
+}
+
+#[tokio::test]
+pub async fn preset_is_that_of_the_provider() {
+    for preset in Preset::ALL {
+        let config = with("preset", json!(preset.as_str()));
+        // What only access tokens of this provider say, beside what others say.
+        let marked = match preset {
+            Preset::Keycloak => token().claim("typ", "Bearer"),
+            Preset::Auth0 => token().claim("client_id", "shop"),
+            Preset::Entra => token().claim("appid", "shop"),
+            Preset::Okta => token().claim("cid", "shop"),
+            Preset::Cognito => token().claim("token_use", "access"),
+            other => unimplemented!("{other} needs a token here"),
+        };
+
+        ask(&config, &sign(marked)).await.is_ok("alice");
+        is_refused(&ask(&config, &sign(token())).await, Reason::WrongTokenType);
+    }
+    ask(&config(), &sign(token())).await.is_ok("alice");
+}
+
+#[tokio::test]
+pub async fn token_type_is_the_only_one() {
+    let strict = with("token_type", json!("at+jwt"));
+    let typed =
+        |typ: &str| sign(token().claim("client_id", "shop").claim("jti", "1").header("typ", typ));
+
+    ask(&strict, &typed("at+jwt")).await.is_ok("alice");
+    is_refused(&ask(&strict, &typed("JWT")).await, Reason::WrongTokenType);
+    ask(&config(), &typed("JWT")).await.is_ok("alice");
+}
+
+#[tokio::test]
+pub async fn algorithms_are_the_only_ones() {
+    let keys = json!({ "keys": [key_for(ES256).to_jwk(), key_for(ES384).to_jwk()] });
+    let two_keys = with("keys", json!({ "jwks": keys }));
+    let narrow = set(two_keys.clone(), "/issuers/0", "algorithms", json!(["ES384"]));
+    let (usual, other) = (sign(token()), token().sign(&key_for(ES384)));
+
+    ask(&two_keys, &usual).await.is_ok("alice");
+    ask(&two_keys, &other).await.is_ok("alice");
+    ask(&narrow, &other).await.is_ok("alice");
+    is_refused(&ask(&narrow, &usual).await, Reason::AlgorithmNotAllowed);
+}
+
+#[tokio::test]
+pub async fn leeway_is_how_long_expired_tokens_are_accepted() {
+    let expired = |ago: u64| sign(token().claim("exp", NOW - ago));
+    for (config, leeway) in [(config(), 60), (with("leeway", json!("10s")), 10)] {
+        ask(&config, &expired(leeway - 1)).await.is_ok("alice");
+        is_refused(&ask(&config, &expired(leeway)).await, Reason::Expired);
+    }
+}
+
+#[tokio::test]
+pub async fn revocation_leeway_is_how_far_a_revocation_reaches() {
+    let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
+    view.revoke(Revocation::subject(ISSUER, "alice", TestClock::at(NOW - 1000).now()));
+    let made = |after: u64| sign(token().at(NOW - 1000 + after).claim("exp", NOW + 100));
+    let ten = with("revocation_leeway", json!("10s"));
+    // Not the other one of the two.
+    let both = set(ten.clone(), "/issuers/0", "leeway", json!("100s"));
+
+    for (config, leeway) in [(config(), 60), (ten, 10), (both, 10)] {
+        is_refused(&ask_with(&config, &view, &made(leeway)).await, Reason::Revoked);
+        ask_with(&config, &view, &made(leeway + 6)).await.is_ok("alice");
+    }
+}
+
+#[tokio::test]
+pub async fn tokens_older_than_max_age_are_refused() {
+    let made = |ago: u64| sign(token().claim("iat", NOW - ago));
+    let young = with("max_age", json!("10m"));
+
+    ask(&young, &made(600 + 59)).await.is_ok("alice");
+    is_refused(&ask(&young, &made(600 + 60)).await, Reason::TooOld);
+    ask(&config(), &made(600 + 60)).await.is_ok("alice");
+}
+
+#[tokio::test]
+pub async fn required_claims_must_be_there() {
+    let config = with("required_claims", json!(["tenant", "sub"]));
+    let full = || token().claim("tenant", "a");
+
+    ask(&config, &sign(full())).await.is_ok("alice");
+    for lacking in ["tenant", "sub"] {
+        is_refused(&ask(&config, &sign(full().without(lacking))).await, Reason::MissingClaim);
+    }
+}
+
+#[tokio::test]
+pub async fn client_id_is_the_audience_where_it_is_to_be() {
+    let token = sign(token().without("aud").claim("client_id", AUDIENCE));
+
+    ask(&with("client_id_as_audience", json!(true)), &token).await.is_ok("alice");
+    is_refused(&ask(&config(), &token).await, Reason::MissingClaim);
+}
+
+#[tokio::test]
+pub async fn roles_and_scopes_are_where_they_are_said_to_be() {
+    let elsewhere = json!(["/shop/may", "x"]);
+    for (option, path, usual) in [("roles_at", "/admin", "roles"), ("scopes_at", "/read", "scope")]
+    {
+        let granted = json!(path.trim_start_matches('/'));
+        let there = sign(token().claim("shop", json!({ "may": granted })));
+        let here = sign(token().claim(usual, granted));
+        let config_there = with(option, elsewhere.clone());
+
+        for (config, token, status) in [
+            (&config_there, &there, 200),
+            (&config_there, &here, 403),
+            (&config(), &here, 200),
+            (&config(), &there, 403),
+        ] {
+            assert_eq!(ask_for(path, config, token).await.status, status, "{config} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+pub async fn each_dangerous_switch_weakens_one_check() {
+    let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
+    let weak = [
+        ("accept_any_audience", token().claim("aud", "x"), Reason::WrongAudience),
+        ("accept_any_kind", token().claim("nonce", "n"), Reason::WrongTokenType),
+        ("accept_bound_tokens", token().claim("cnf", json!({})), Reason::BoundToken),
+        ("accept_unrevocable_tokens", token().without("jti"), Reason::MissingClaim),
+    ];
+    for (switch, ..) in &weak {
+        let config = with("dangerous", json!([switch]));
+        for (name, token, reason) in &weak {
+            let answer = ask_with(&config, &view, &sign(token.clone())).await;
+            if name == switch {
+                answer.is_ok("alice");
+            } else {
+                is_refused(&answer, *reason);
+            }
+        }
+    }
+}
