@@ -4,12 +4,19 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::get as on_get;
 use tower_bearer::policy::role;
-use tower_bearer::{Claims, Principal, Reason, Rejection, require};
+use tower_bearer::{Claims, Principal, Reason, Rejection, Verifier, require};
 use tracing::Level;
 use tracing::instrument::WithSubscriber;
 
 use crate::log::Log;
-use crate::support::{PLAIN, User, WithBearer, get, good, key, layer, send, token};
+use crate::support::{
+    NOW, PLAIN, User, WithBearer, get, good, key, layer, send, token, validation, verifier,
+};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tower_bearer::test_util::TestClock;
 
 async fn logged(app: &Router, request: http::Request<axum::body::Body>) -> Vec<(Level, String)> {
     let log = Log::default();
@@ -103,6 +110,70 @@ async fn strangers_key_id_is_escaped_and_cut() {
     let detail = error.detail().unwrap();
 
     assert!(detail.len() < 250 && !detail.contains('\n') && !detail.contains('\u{1b}'), "{detail}");
+}
+
+#[tokio::test]
+async fn detail_of_a_malformed_token_says_which_part_is_wrong() {
+    let good = good();
+    let parts: Vec<&str> = good.split('.').collect();
+    let [header, payload, signature] = parts[..] else { panic!("{good}") };
+    for (token, reason, detail) in [
+        (format!("{header}.{payload}"), Reason::Malformed, Some("there are not three segments")),
+        (format!("{good}.{signature}"), Reason::Malformed, Some("there are not three segments")),
+        (format!("{good}.x.y"), Reason::Encrypted, None),
+        (
+            format!("{good}="),
+            Reason::Malformed,
+            Some("the signature is not base64url without padding"),
+        ),
+        (format!("{header}..{signature}"), Reason::Malformed, Some("a segment is empty")),
+        (format!("{header}.{payload}."), Reason::Malformed, Some("a segment is empty")),
+        (
+            format!("!.{payload}.{signature}"),
+            Reason::Malformed,
+            Some("the header is not base64url without padding"),
+        ),
+    ] {
+        let error = verifier().verify(&token).await.unwrap_err();
+
+        assert_eq!((error.reason(), error.detail()), (reason, detail), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn detail_of_claims_that_do_not_fit_says_what_was_expected_and_not_what_was_there() {
+    #[derive(Debug, Deserialize)]
+    struct Tenant {
+        #[serde(rename = "tenant")]
+        _tenant: String,
+    }
+    #[derive(Debug)]
+    struct Odd;
+    impl<'de> Deserialize<'de> for Odd {
+        fn deserialize<D: serde::Deserializer<'de>>(claims: D) -> Result<Self, D::Error> {
+            let claims = Value::deserialize(claims)?;
+            Err(serde::de::Error::custom(format!("{} is odd", claims["email"])))
+        }
+    }
+    async fn detail<C: DeserializeOwned + Send + Sync + 'static>(email: Value) -> String {
+        let token = token().claim("email", email).sign(&key());
+        let verifier = Verifier::<C>::new(key().verifying_key(), validation()).unwrap();
+        let Err(error) = verifier.with_clock(TestClock::at(NOW)).verify(&token).await else {
+            panic!("the claims fit")
+        };
+        assert_eq!(error.reason(), Reason::ClaimsMismatch);
+        error.detail().unwrap().to_owned()
+    }
+
+    let detail_of_user = detail::<User>(987_654_321.into()).await;
+    let expected = "the claims do not fit it::support::User: expected a string at line 1 column ";
+    assert!(detail_of_user.starts_with(expected), "{detail_of_user}");
+    let detail_of_tenant = detail::<Tenant>("secret".into()).await;
+    let expected = "Tenant: missing field `tenant` at line 1 column ";
+    assert!(detail_of_tenant.contains(expected), "{detail_of_tenant}");
+    // What an application says itself may hold anything.
+    let detail_of_odd = detail::<Odd>("secret".into()).await;
+    assert!(detail_of_odd.ends_with("Odd: "), "{detail_of_odd}");
 }
 
 /// An item that some may read without a token, behind a layer whose tokens are optional.
