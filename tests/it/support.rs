@@ -33,9 +33,10 @@ pub fn key() -> TestKey {
 
 /// A key for an algorithm; RSA keys take a moment to make, so there is one of each.
 pub fn key_for(algorithm: Algorithm) -> TestKey {
-    static KEYS: OnceLock<Vec<(Algorithm, TestKey)>> = OnceLock::new();
-    let keys = KEYS.get_or_init(|| Algorithm::ALL.map(|a| (a, TestKey::generate(a))).into());
-    keys.iter().find(|(one, _)| *one == algorithm).unwrap().1.clone()
+    static KEYS: [OnceLock<TestKey>; Algorithm::ALL.len()] =
+        [const { OnceLock::new() }; Algorithm::ALL.len()];
+    let at = Algorithm::ALL.iter().position(|one| *one == algorithm).unwrap();
+    KEYS[at].get_or_init(|| TestKey::generate(algorithm)).clone()
 }
 
 pub fn token() -> TestToken {

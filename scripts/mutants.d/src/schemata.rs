@@ -98,6 +98,13 @@ impl<'s> Schemata<'s> {
         Some(format!(" }})/*}}{ids}*/"))
     }
 
+    /// Ends what was begun by [`choose`](Self::choose), if anything was.
+    fn finish(&mut self, at: usize, end: Option<String>) {
+        if let Some(text) = end {
+            self.close(at, text);
+        }
+    }
+
     fn function(&mut self, signature: &Signature, block: &Block) {
         // Of the types that `impl Trait` may stand for, a function returns one.
         if matches!(&signature.output, ReturnType::Type(_, of) if matches!(**of, Type::ImplTrait(_)))
@@ -171,16 +178,14 @@ impl<'ast> Visit<'ast> for Schemata<'_> {
         let (left, right) = (bytes(&binary.left), bytes(&binary.right));
         // `let` in a chain of `&&` can stand nowhere else.
         let is_chain = has_let(&binary.left) || has_let(&binary.right);
-        let mutants = match is_chain {
-            true => Vec::new(),
-            false => self.take(bytes(&binary.op), Genre::BinaryOperator),
-        };
+        let mutants =
+            if is_chain { Vec::new() } else { self.take(bytes(&binary.op), Genre::BinaryOperator) };
         let (l, r) = (&self.source[left.clone()], &self.source[right.clone()]);
         let choices =
             mutants.into_iter().map(|one| (one, format!("({l}) {} ({r})", one.replacement)));
         let end = self.choose(left.start, choices);
         visit::visit_expr_binary(self, binary);
-        end.into_iter().for_each(|end| self.close(right.end, end));
+        self.finish(right.end, end);
     }
 
     fn visit_expr_unary(&mut self, unary: &'ast syn::ExprUnary) {
@@ -190,7 +195,7 @@ impl<'ast> Visit<'ast> for Schemata<'_> {
         let choices = mutants.into_iter().map(|one| (one, mutated.to_owned()));
         let end = self.choose(operator.start, choices);
         visit::visit_expr_unary(self, unary);
-        end.into_iter().for_each(|end| self.close(operand.end, end));
+        self.finish(operand.end, end);
     }
 
     fn visit_expr_match(&mut self, expr: &'ast syn::ExprMatch) {
@@ -213,7 +218,7 @@ impl<'ast> Visit<'ast> for Schemata<'_> {
             let choices = mutants.into_iter().map(|one| (one, one.replacement.clone()));
             let end = self.choose(range.start, choices);
             self.visit_expr(guard);
-            end.into_iter().for_each(|end| self.close(range.end, end));
+            self.finish(range.end, end);
         }
         self.visit_expr(&arm.body);
     }
@@ -233,7 +238,7 @@ impl<'ast> Visit<'ast> for Schemata<'_> {
             }
             let end = self.choose(value.start, choices);
             self.visit_expr(&field.expr);
-            end.into_iter().for_each(|end| self.close(value.end, end));
+            self.finish(value.end, end);
         }
         self.visit_expr(base);
     }
