@@ -294,6 +294,22 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
 }
 
 #[test]
+fn client_id_as_audience_is_printed_as_it_is_in_force() {
+    for (add, expected) in [
+        (json!({}), false),
+        (json!({ "client_id_as_audience": true }), true),
+        (json!({ "preset": "cognito" }), true),
+        (json!({ "preset": "keycloak" }), false),
+    ] {
+        let config = Config::from_json(&config(&add).to_string()).unwrap();
+
+        let printed = config.in_force().unwrap().to_toml();
+
+        assert!(printed.contains(&format!("client_id_as_audience = {expected}")), "{printed}");
+    }
+}
+
+#[test]
 fn cache_is_of_the_size_that_is_given_and_off_without_entries() {
     let stats_of = |cache: serde_json::Value| {
         let mut whole = config(&json!({}));

@@ -1,9 +1,14 @@
 //! Roles, scopes and other permissions: as extractor, as layer, in a handler.
 
+use std::convert::Infallible;
+
 use axum::Router;
+use axum::body::Body;
 use axum::routing::get as on_get;
-use http::StatusCode;
+use futures::FutureExt;
+use http::{Request, Response, StatusCode};
 use serde_json::json;
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_bearer::policy::{Policy, all_of, any_of, claims_where, role, scope, when};
 use tower_bearer::test_util::TestToken;
 use tower_bearer::{
@@ -318,4 +323,20 @@ async fn guard_may_be_optional_where_tokens_are() {
     send(&app, get("/").bearer(with_roles(&["admin"]).sign(&key()))).await.is_ok("true");
     let answer = send(&app, get("/").bearer(good())).await;
     answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
+}
+
+#[tokio::test]
+async fn guard_is_ready_when_what_it_guards_is() {
+    let inner =
+        ServiceBuilder::new().concurrency_limit(1).service(service_fn(|_: Request<Body>| async {
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }));
+    let guarded = require(role("admin")).layer(inner);
+    let (mut first, mut second) = (guarded.clone(), guarded);
+
+    first.ready().await.unwrap();
+    assert!(second.ready().now_or_never().is_none(), "the only place is taken");
+    drop(first);
+
+    second.ready().await.unwrap();
 }

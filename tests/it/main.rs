@@ -51,6 +51,7 @@ mod second_opinion;
 mod secrets;
 mod servers;
 mod several_issuers;
+mod shown;
 mod signatures;
 mod still_active;
 mod support;

@@ -1,0 +1,116 @@
+//! What `{:?}` shows: the name of the type, what helps to tell one from another, and no secret.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response};
+use tower::{Layer, Service, service_fn};
+use tower_bearer::policy::role;
+use tower_bearer::test_util::TestClock;
+use tower_bearer::{
+    CachedKeys, ClientList, FetchBudget, HttpFetch, Issuers, KeyFile, KeySet, KeySource,
+    LogoutEnds, LogoutService, Lookup, MemoryRevocations, Principal, RevocationService,
+    StillActive, require,
+};
+
+use crate::scripted::Scripted;
+use crate::support::{ISSUER, NOW, get, good, key, layer, validation, verifier};
+
+/// What is shown of each type that has something to hide, or nothing of its own to show.
+async fn all_shown() -> Vec<(&'static str, String)> {
+    fn text(shown: impl Debug) -> String {
+        format!("{shown:?}")
+    }
+    let inner =
+        || service_fn(|_: Request<Body>| async { Ok::<_, String>(Response::new(Body::empty())) });
+    let app = layer().layer("inner");
+    let mut waits = layer().layer(inner());
+    let guard = require(role("admin"));
+    let mut guarded = guard.layer(inner());
+    let verified = verifier().verify(&good()).await.unwrap();
+    let principal = verified.principal().clone();
+    let keys = KeySet::from(key().verifying_key());
+    let Lookup::Found(candidates) = keys.lookup(principal.header()) else {
+        panic!("the key is there")
+    };
+    let issuers = Issuers::new();
+    issuers.add(key().verifying_key(), validation()).unwrap();
+    let store = MemoryRevocations::new().with_clock(TestClock::at(NOW));
+    let clients = ClientList::new().with_client("shop", "a client's secret").unwrap();
+    let revocation =
+        RevocationService::new(key().verifying_key(), ISSUER, clients.clone(), store.clone());
+    let mut revocation = revocation.unwrap();
+    let logout = LogoutService::for_issuers(&issuers, LogoutEnds::Session, store.clone());
+    let active = StillActive::new(|_: Principal| async { Ok::<_, String>(true) });
+    let refused = principal.check(role("admin")).unwrap_err();
+    vec![
+        ("BearerLayer", text(layer())),
+        ("Bearer", text(&app)),
+        ("ResponseFuture", text(waits.call(get("/")))),
+        ("RequireLayer", text(&guard)),
+        ("RequireService", text(guard.layer("inner"))),
+        ("RequireFuture", text(guarded.call(get("/")))),
+        ("Verifier", text(verifier())),
+        ("Verified", text(&verified)),
+        ("Principal", text(&principal)),
+        ("Registered", text(principal.registered())),
+        ("Grants", text(principal.grants())),
+        ("Audience", text(principal.registered().audience().unwrap())),
+        ("Header", text(principal.header())),
+        ("Rejection", text(&refused)),
+        ("VerifyingKey", text(key().verifying_key())),
+        ("KeySet", text(&keys)),
+        ("[VerifyingKey", text(candidates)),
+        ("CachedKeys", text(CachedKeys::new(Scripted::new()))),
+        ("FetchBudget", text(FetchBudget::new(7, Duration::from_secs(1)))),
+        ("HttpFetch", text(HttpFetch::discover(ISSUER).unwrap())),
+        ("KeyFile", text(KeyFile::new("keys.json"))),
+        ("{\"https://id.example.com\": ", text(&issuers)),
+        ("MemoryRevocations", text(&store)),
+        ("StillActive", text(&active)),
+        ("{\"shop\"}", text(&clients)),
+        ("RevocationService", text(&revocation)),
+        ("RouteFuture", text(revocation.call(get("/")))),
+        ("LogoutService", text(&logout)),
+    ]
+}
+
+#[tokio::test]
+async fn everything_is_shown_by_its_name() {
+    for (name, text) in all_shown().await {
+        assert!(text.starts_with(name), "{name}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_shown_holds_a_secret_or_a_token() {
+    let signature = good().rsplit_once('.').unwrap().1.to_owned();
+    let secret = key().to_jwk()["k"].as_str().unwrap().to_owned();
+    for (name, text) in all_shown().await {
+        for hidden in ["a client's secret", &signature, &secret] {
+            assert!(!text.contains(hidden), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn settings_and_state_are_shown_where_they_help() {
+    let all = all_shown().await;
+    for (name, detail) in [
+        ("Verifier", "max_token_bytes: 16384"),
+        ("Verifier", "has_revocations: false"),
+        ("FetchBudget", "fetches: 7"),
+        ("HttpFetch", "https://id.example.com"),
+        ("KeyFile", "keys.json"),
+        ("CachedKeys", "the script"),
+        ("Principal", "alice"),
+        ("RequireService", "inner"),
+    ] {
+        let (_, text) = all.iter().find(|(one, _)| *one == name).unwrap();
+        assert!(text.contains(detail), "{name}: {text}");
+    }
+    let view = MemoryRevocations::new();
+    let revoking = format!("{:?}", verifier().with_revocations(view));
+    assert!(revoking.contains("has_revocations: true"), "{revoking}");
+}
