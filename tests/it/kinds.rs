@@ -158,7 +158,7 @@ async fn rfc_9068_mode_accepts_at_jwt_and_nothing_else() {
     for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
         assert_eq!(reason_with(strict(), rfc_9068().header("typ", typ)).await, None, "{typ}");
     }
-    for typ in ["JWT", "jwt", "application/jwt", "", "at+jwt "] {
+    for typ in ["JWT", "jwt", "application/jwt", "", "at+jwt ", "publication/at+jwt"] {
         let token = rfc_9068().header("typ", typ);
         assert_eq!(reason_with(strict(), token).await, Some(Reason::WrongTokenType), "{typ}");
     }
@@ -219,6 +219,27 @@ async fn client_id_stands_for_an_absent_audience_only_where_that_is_configured()
     // `azp` is not `client_id`.
     let azp = token().without("aud").claim("azp", AUDIENCE);
     assert_eq!(reason_with(cognito(), azp).await, Some(Reason::MissingClaim));
+}
+
+#[tokio::test]
+async fn client_id_stands_for_an_absent_audience_by_no_preset_but_cognitos() {
+    let token = || token().without("aud").claim("client_id", AUDIENCE).claim("typ", "Bearer");
+    for preset in Preset::ALL {
+        let validation = validation().with_preset(preset);
+        let token = token().claim("token_use", "access");
+        let answer = answer_with(validation, token.claim("azp", "x").claim("cid", "x")).await;
+
+        if preset == Preset::Cognito {
+            answer.is_ok("in");
+        } else {
+            let challenge = invalid_token("The token lacks a claim");
+            answer.is_refused(401, Some(&challenge), Reason::MissingClaim);
+        }
+    }
+    // What is weakened by name stays so.
+    let any = validation().dangerous().accept_any_audience().with_preset(Preset::Cognito);
+    let other = token().claim("token_use", "access").claim("client_id", "x");
+    answer_with(any, other).await.is_ok("in");
 }
 
 #[tokio::test]
