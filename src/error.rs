@@ -225,6 +225,8 @@ impl fmt::Display for Reason {
 #[derive(Clone)]
 pub struct AuthError {
     reason: Reason,
+    /// Found out before the signature was verified, so by whatever a stranger has sent.
+    unverified: bool,
     // Behind a pointer because most refusals are a reason and nothing else.
     extra: Option<Arc<Extra>>,
 }
@@ -278,6 +280,17 @@ impl AuthError {
         self
     }
 
+    /// The same, found out before the signature was verified: clients are not told what it is.
+    pub(crate) fn before_signature(mut self) -> Self {
+        self.unverified = true;
+        self
+    }
+
+    /// Whether it was found out before the signature was verified.
+    pub(crate) fn is_before_signature(&self) -> bool {
+        self.unverified
+    }
+
     /// Whether the operator has been told already.
     pub(crate) fn was_reported(&self) -> bool {
         self.extra.as_ref().is_some_and(|extra| extra.reported)
@@ -313,7 +326,7 @@ impl AuthError {
     }
 
     fn with_extra(reason: Reason, extra: Extra) -> Self {
-        Self { reason, extra: Some(Arc::new(extra)) }
+        Self { reason, unverified: false, extra: Some(Arc::new(extra)) }
     }
 }
 
@@ -348,7 +361,7 @@ const MAX_SHOWN: usize = 200;
 
 impl From<Reason> for AuthError {
     fn from(reason: Reason) -> Self {
-        Self { reason, extra: None }
+        Self { reason, unverified: false, extra: None }
     }
 }
 

@@ -100,6 +100,20 @@ impl Issuers {
         look(self.0.load().by_name.get(issuer).map(|trusted| &**trusted))
     }
 
+    /// The one that a token names, or that has those that name none.
+    fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Arc<Trusted>, AuthError> {
+        let (issuer, table) = (token.unverified_issuer()?, self.0.load());
+        let Some(issuer) = issuer else {
+            let missing = || AuthError::with_detail(Reason::MissingClaim, "no `iss`");
+            return table.of_nameless.clone().ok_or_else(missing);
+        };
+        table.by_name.get(&*issuer).cloned().ok_or_else(|| {
+            // Whatever a stranger has written there, the log does not repeat it.
+            let detail = "`iss` is none of the configured issuers";
+            AuthError::with_detail(Reason::WrongIssuer, detail)
+        })
+    }
+
     /// How the key source of each issuer is doing, sorted by issuer.
     ///
     /// Sources that cannot tell are left out.
@@ -179,19 +193,10 @@ impl Trust {
         match self {
             // What `iss` says is checked with the other claims.
             Self::One(trusted) => Ok(Chosen::One(trusted)),
-            Self::Several(issuers) => {
-                let (issuer, table) = (token.unverified_issuer()?, issuers.0.load());
-                let Some(issuer) = issuer else {
-                    let chosen = table.of_nameless.clone().map(Chosen::Of);
-                    return chosen
-                        .ok_or_else(|| AuthError::with_detail(Reason::MissingClaim, "no `iss`"));
-                };
-                table.by_name.get(&*issuer).cloned().map(Chosen::Of).ok_or_else(|| {
-                    // Whatever a stranger has written there, the log does not repeat it.
-                    let detail = "`iss` is none of the configured issuers";
-                    AuthError::with_detail(Reason::WrongIssuer, detail)
-                })
-            }
+            Self::Several(issuers) => match issuers.choose(token) {
+                Ok(trusted) => Ok(Chosen::Of(trusted)),
+                Err(error) => Err(error.before_signature()),
+            },
         }
     }
 }

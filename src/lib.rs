@@ -60,7 +60,8 @@
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
 //!
-//! The [`Reason`] is in the response's extensions, for access logs and metrics. For requests that were
+//! Clients are told the same of everything that is found out before the signature was verified. The
+//! [`Reason`] is in the response's extensions, for access logs and metrics. For requests that were
 //! let in the [`Principal`] is there, if
 //! [`with_principal_in_responses`](BearerLayer::with_principal_in_responses) asks for it.
 //!

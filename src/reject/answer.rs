@@ -1,7 +1,7 @@
 use http::StatusCode;
 
 use crate::challenge::ErrorCode;
-use crate::error::Reason;
+use crate::error::{AuthError, Reason};
 
 /// What a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,13 @@ pub(super) enum ChallengeKind {
 }
 
 /// The one decision about what each refusal looks like from outside.
-pub(super) fn answer(reason: Reason) -> Answer {
-    match reason {
+pub(super) fn answer(error: &AuthError) -> Answer {
+    // What a stranger can find out without a signed token is one and the same: otherwise the answers would
+    // tell which issuers, algorithms and keys are configured.
+    if error.is_before_signature() {
+        return unverified();
+    }
+    match error.reason() {
         Reason::MissingToken => Answer {
             status: StatusCode::UNAUTHORIZED,
             challenge: ChallengeKind::Plain,
@@ -44,15 +49,15 @@ pub(super) fn answer(reason: Reason) -> Answer {
         }
         Reason::SeveralTokens => invalid_request("More than one token was sent"),
 
-        Reason::TokenTooLarge => invalid_token("The token is too large"),
-        Reason::Malformed => invalid_token("The token is malformed"),
-        Reason::Encrypted => invalid_token("The token is encrypted, and only signed ones are read"),
-        Reason::UnsupportedAlgorithm | Reason::AlgorithmNotAllowed => {
-            invalid_token("The token's algorithm is not accepted")
-        }
-        Reason::CriticalHeader => invalid_token("The token asks for an extension that is unknown"),
-        Reason::UnknownKey => invalid_token("The token's key is unknown"),
-        Reason::InvalidSignature => invalid_token("The token's signature is invalid"),
+        // Of these some are found out behind the signature as well, a malformed payload for example.
+        Reason::TokenTooLarge
+        | Reason::Malformed
+        | Reason::Encrypted
+        | Reason::UnsupportedAlgorithm
+        | Reason::AlgorithmNotAllowed
+        | Reason::CriticalHeader
+        | Reason::UnknownKey
+        | Reason::InvalidSignature => unverified(),
         Reason::WrongTokenType => invalid_token("The token is not an access token"),
         Reason::BoundToken => {
             invalid_token("The token is bound to a key, which bearer tokens are not")
@@ -104,6 +109,11 @@ fn invalid_request(description: &'static str) -> Answer {
         error: code.as_str(),
         description,
     }
+}
+
+/// The refusal of a token that nobody has vouched for.
+fn unverified() -> Answer {
+    invalid_token("The token cannot be verified")
 }
 
 fn invalid_token(description: &'static str) -> Answer {

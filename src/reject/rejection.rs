@@ -67,8 +67,9 @@ impl Rejection {
         self.answer().error
     }
 
-    /// A sentence for people. It says nothing of what this server expects, and its words may change in any
-    /// version: match on the [`reason`](Self::reason), let clients match on the [`code`](Self::code).
+    /// A sentence for people. It says nothing of what this server expects, and is the same for all that is
+    /// found out before the signature was verified. Its words may change in any version: match on the
+    /// [`reason`](Self::reason), let clients match on the [`code`](Self::code).
     pub fn description(&self) -> &'static str {
         self.answer().description
     }
@@ -137,7 +138,7 @@ impl Rejection {
     }
 
     fn answer(&self) -> Answer {
-        answer(self.reason())
+        answer(&self.error)
     }
 }
 

@@ -114,12 +114,13 @@ impl Rules {
             algorithms.iter().any(|algorithm| algorithm.canonical() == wanted)
         });
         if !allowed {
-            return Err(Reason::AlgorithmNotAllowed.into());
+            return Err(AuthError::from(Reason::AlgorithmNotAllowed).before_signature());
         }
         match kind {
             Kind::Access | Kind::AccessToRevoke => self.validation.kind.check_header(header),
             Kind::Logout { untyped } => logout::check_header(header, untyped),
         }
+        .map_err(AuthError::before_signature)
     }
 
     /// When the dates of an access token are good: never, if one that they need is missing.

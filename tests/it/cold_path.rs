@@ -110,7 +110,7 @@ async fn source_is_asked_to_refresh_once_for_a_request() {
 
     let answer = send(&app, get("/").bearer(good())).await;
 
-    let expected = invalid_token("The token's key is unknown");
+    let expected = invalid_token("The token cannot be verified");
     answer.is_refused(401, Some(&expected), Reason::UnknownKey);
     assert_eq!(keys.0.load(Ordering::SeqCst), 1);
 }

@@ -571,7 +571,12 @@ async fn missing_invalid_and_expired_tokens_are_401_and_a_missing_scope_is_403()
         challenge("insufficient_scope", "The token lacks a scope") + ", scope=\"files:read\"";
     for (request, status, challenge, reason) in [
         (get("/"), 401, PLAIN.to_owned(), Reason::MissingToken),
-        (get("/").bearer("x"), 401, invalid_token("The token is malformed"), Reason::Malformed),
+        (
+            get("/").bearer("x"),
+            401,
+            invalid_token("The token cannot be verified"),
+            Reason::Malformed,
+        ),
         (get("/").bearer(expired), 401, invalid_token("The token has expired"), Reason::Expired),
         (get("/").bearer(good()), 403, scope, Reason::InsufficientScope),
     ] {

@@ -220,7 +220,7 @@ async fn several_sources_are_asked_and_two_tokens_are_a_bad_request() {
     send(&app, get("/").bearer(good())).await.is_ok("alice");
     send(&app, get("/").field("x-token", b"\xff")).await.is_refused(
         401,
-        Some(&invalid_token("The token is malformed")),
+        Some(&invalid_token("The token cannot be verified")),
         Reason::Malformed,
     );
     let answer = send(&app, get("/").bearer(good()).field("x-token", good())).await;

@@ -129,7 +129,7 @@ mod needs_oidc_provider {
 
         let refused = send(&app, get("/").bearer(tokens.access_token)).await;
 
-        let challenge = invalid_token("The token is malformed");
+        let challenge = invalid_token("The token cannot be verified");
         refused.is_refused(401, Some(&challenge), Reason::Malformed);
     }
 
@@ -338,7 +338,7 @@ async fn assert_new_key_is_unknown_to_the_old_set(maker: &Maker) {
             if is_known {
                 answer.is_ok(&format!("Client shop-{algorithm}"));
             } else {
-                let challenge = invalid_token("The token's key is unknown");
+                let challenge = invalid_token("The token cannot be verified");
                 answer.is_refused(401, Some(&challenge), Reason::UnknownKey);
             }
         }

@@ -100,7 +100,7 @@ async fn other_text_is_another_token_whatever_it_ends_with() {
     let forged = format!("{input}.{signature}");
 
     for _ in 0..2 {
-        let challenge = invalid_token("The token's signature is invalid");
+        let challenge = invalid_token("The token cannot be verified");
         let refused = answer_to(&app, &forged).await;
         refused.is_refused(401, Some(&challenge), Reason::InvalidSignature);
     }
@@ -263,12 +263,12 @@ async fn token_of_an_issuer_that_went_is_refused_and_one_that_came_back_judges_a
 
     issuers.remove(ISSUER);
     let refused = answer_to(&app, &good()).await;
-    let challenge = invalid_token("The token is from another issuer");
+    let challenge = invalid_token("The token cannot be verified");
     refused.is_refused(401, Some(&challenge), Reason::WrongIssuer);
 
     issuers.add(key_for(Algorithm::HS384).verifying_key(), validation()).unwrap();
     let refused = answer_to(&app, &good()).await;
-    let challenge = invalid_token("The token's algorithm is not accepted");
+    let challenge = invalid_token("The token cannot be verified");
     refused.is_refused(401, Some(&challenge), Reason::AlgorithmNotAllowed);
 
     issuers.remove(ISSUER);
@@ -323,7 +323,7 @@ async fn token_is_refused_when_its_key_is_replaced_and_found_when_the_key_is_mer
     let other = TestKey::generate(Algorithm::HS256).with_key_id("1");
     *source.0.write().unwrap() = other.verifying_key().into();
     let refused = answer_to(&app, &token).await;
-    let challenge = invalid_token("The token's signature is invalid");
+    let challenge = invalid_token("The token cannot be verified");
     refused.is_refused(401, Some(&challenge), Reason::InvalidSignature);
     assert_eq!(stats(&verifier).entries, 0);
 }
@@ -344,7 +344,7 @@ async fn fetched_keys_that_go_take_their_tokens_with_them_and_others_stay() {
 
     keys.drop_key("key-1");
 
-    let challenge = invalid_token("The token's key is unknown");
+    let challenge = invalid_token("The token cannot be verified");
     let refused = answer_to(&app, &stolen).await;
     refused.is_refused(401, Some(&challenge), Reason::UnknownKey);
     answer_to(&app, &other).await.is_ok("alice");

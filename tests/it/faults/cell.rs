@@ -176,7 +176,7 @@ impl Cell {
                 assert!((1..=60).contains(&retry_after.parse().unwrap()), "{retry_after}");
             }
             Outcome::Unknown => {
-                let challenge = invalid_token("The token's key is unknown");
+                let challenge = invalid_token("The token cannot be verified");
                 answer.is_refused(401, Some(&challenge), Reason::UnknownKey);
             }
         }

@@ -19,7 +19,7 @@ async fn dropped_key_is_refused_from_the_next_request_on_until_it_is_restored() 
 
     keys.drop_key("key-1");
 
-    let challenge = invalid_token("The token's key is unknown");
+    let challenge = invalid_token("The token cannot be verified");
     let refused = send(&app, get("/").bearer(&stolen)).await;
     refused.is_refused(401, Some(&challenge), Reason::UnknownKey);
     send(&app, get("/").bearer(&other)).await.is_ok("alice");

@@ -45,7 +45,7 @@ async fn replaced_key_is_noticed<K: KeySource + Clone>(of: fn(&TestKey) -> K) {
     *source.0.write().unwrap() = of(&new);
 
     let refused = send(&app, get("/").bearer(&token)).await;
-    let challenge = invalid_token("The token's signature is invalid");
+    let challenge = invalid_token("The token cannot be verified");
     refused.is_refused(401, Some(&challenge), Reason::InvalidSignature);
 }
 

@@ -26,7 +26,7 @@ async fn known_key_with_a_bad_signature_causes_no_fetch() {
 
     for _ in 0..10 {
         let answer = send(&app, get("/").bearer(strange("key-1"))).await;
-        let challenge = invalid_token("The token's signature is invalid");
+        let challenge = invalid_token("The token cannot be verified");
         answer.is_refused(401, Some(&challenge), Reason::InvalidSignature);
     }
 
@@ -41,7 +41,7 @@ async fn unknown_key_causes_a_fetch_each_time_while_there_is_budget() {
 
     for fetches in 2..=4 {
         let answer = send(&app, get("/").bearer(strange("stranger"))).await;
-        let challenge = invalid_token("The token's key is unknown");
+        let challenge = invalid_token("The token cannot be verified");
         answer.is_refused(401, Some(&challenge), Reason::UnknownKey);
         assert_eq!(provider.fetches(), fetches);
     }
@@ -59,7 +59,7 @@ async fn nobody_waits_when_the_budget_is_spent() {
 
     let answer = send(&app, get("/").bearer(strange("second"))).await;
 
-    let challenge = invalid_token("The token's key is unknown");
+    let challenge = invalid_token("The token cannot be verified");
     answer.is_refused(401, Some(&challenge), Reason::UnknownKey);
     send(&app, get("/").bearer(&good)).await.is_ok("alice");
     assert_eq!((before.elapsed(), provider.fetches()), (Duration::ZERO, 2));
