@@ -20,6 +20,7 @@ use crate::issuers::Issuers;
 use crate::key::FetchBudget;
 use crate::middleware::BearerLayer;
 use crate::source::WebSocketProtocol;
+use crate::trace;
 use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 
 /// Issuers, keys, rules and sources, read from JSON, TOML or anything else that serde reads.
@@ -77,7 +78,7 @@ use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `leeway`, `revocation_leeway`, `max_age` | durations |
 /// | `required_claims`, `roles_at`, `scopes_at`, `separated_at` | lists of claims or JSON Pointers |
 /// | `client_id_as_audience` | for tokens without `aud` |
-/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_missing_issuer`, `accept_missing_expiry`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)) |
+/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_missing_issuer`, `accept_missing_expiry`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)), `accept_short_secret` ([`VerifyingKey::dangerously_from_short_secret`](crate::VerifyingKey::dangerously_from_short_secret)) |
 ///
 /// | of `keys` | |
 /// |---|---|
@@ -180,6 +181,10 @@ impl Config {
             let validation = config.validation(&place)?;
             let added = match config.keys(&place, &shared)? {
                 Keys::Fixed(keys) => issuers.add(keys, validation),
+                Keys::ShortSecret { keys, algorithm, problem } => {
+                    trace::short_secret(algorithm, &problem, &config.issuer);
+                    issuers.add(keys, validation)
+                }
                 Keys::Remote(keys) => issuers.add(keys, validation),
                 Keys::File(keys) => issuers.add(keys, validation),
             };

@@ -56,6 +56,19 @@ pub(crate) fn verifier(
     back_end::verifier(algorithm, material)
 }
 
+/// The same for a secret, however short, but not empty: anybody could sign with that.
+pub(crate) fn verifier_of_any_secret(
+    algorithm: Algorithm,
+    material: &Material,
+) -> Result<Box<dyn Verify>, KeyProblem> {
+    match material.check_for(algorithm) {
+        Ok(()) | Err(KeyProblem::SecretTooShort { bits: 1.., .. }) => {
+            back_end::verifier(algorithm, material)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
 /// Prepares the encoded private key (PKCS#8, PKCS#1 or SEC 1) or secret for one algorithm. Also
 /// returns what verifies its signatures.
 #[cfg(feature = "issue")]

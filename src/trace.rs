@@ -9,12 +9,11 @@ mod pace;
 
 pub(crate) use pace::Pace;
 
-#[cfg(feature = "tracing")]
-use crate::config_error::KeyProblem;
-use crate::config_error::SkippedKey;
+use crate::config_error::{KeyProblem, SkippedKey};
 #[cfg(feature = "routes")]
 use crate::error::ClientsUnavailable;
 use crate::error::{AuthError, Reason};
+use crate::jose::Algorithm;
 
 /// Reports a refused request. Of those that an operator or a programmer must hear of, the first is loud,
 /// and then one a minute for each reason and issuer: strangers can send requests at any rate.
@@ -43,6 +42,18 @@ pub(crate) fn skipped_key(key: &SkippedKey) {
     }
     #[cfg(not(feature = "tracing"))]
     let _ = key;
+}
+
+/// Reports a secret that can be guessed and is used all the same: by which issuer, if that is known.
+pub(crate) fn short_secret(algorithm: Algorithm, problem: &KeyProblem, issuer: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let issuer = (!issuer.is_empty()).then_some(issuer);
+        let message = "tokens are verified with a secret that can be guessed; replace it";
+        tracing::warn!(target: "tower_bearer", issuer, %algorithm, %problem, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (algorithm, problem, issuer);
 }
 
 /// Reports a request that a route has refused, for something else than a token.

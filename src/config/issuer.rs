@@ -47,7 +47,8 @@ enum TokenType {
     AtJwt,
 }
 
-/// What weakens a check; see [`Dangerous`](crate::Dangerous).
+/// What weakens a check; see [`Dangerous`](crate::Dangerous) and
+/// [`VerifyingKey::dangerously_from_short_secret`](crate::VerifyingKey::dangerously_from_short_secret).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 enum Switch {
     #[serde(rename = "accept_any_audience")]
@@ -62,12 +63,15 @@ enum Switch {
     MissingExpiry,
     #[serde(rename = "accept_unrevocable_tokens")]
     UnrevocableTokens,
+    #[serde(rename = "accept_short_secret")]
+    ShortSecret,
 }
 
 impl IssuerConfig {
     pub(super) fn keys(&self, place: &Place, shared: &FetchBudget) -> Result<Keys, ConfigError> {
         let algorithms = self.algorithms();
-        self.keys.build(place, &self.issuer, algorithms.as_deref(), shared)
+        let may_be_short = self.accepts_short_secret();
+        self.keys.build(place, &self.issuer, algorithms.as_deref(), may_be_short, shared)
     }
 
     pub(super) fn validation(&self, place: &Place) -> Result<Validation, ConfigError> {
@@ -109,8 +113,11 @@ impl IssuerConfig {
             validation = validation.with_scopes_at(paths);
         }
         for switch in &self.dangerous {
+            let unchanged = validation.clone();
             let dangerous = validation.dangerous();
             validation = match switch {
+                // Of the keys.
+                Switch::ShortSecret => unchanged,
                 Switch::AnyAudience => dangerous.accept_any_audience(),
                 Switch::AnyKind => dangerous.accept_any_kind(),
                 Switch::BoundTokens => dangerous.accept_bound_tokens(),
@@ -157,6 +164,10 @@ impl IssuerConfig {
             scopes_at: validation.scopes_at.clone(),
             ..self.clone()
         })
+    }
+
+    fn accepts_short_secret(&self) -> bool {
+        self.dangerous.iter().any(|switch| matches!(switch, Switch::ShortSecret))
     }
 
     fn algorithms(&self) -> Option<Vec<Algorithm>> {

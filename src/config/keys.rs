@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::place::Place;
 use super::text::{InlineJwks, Secret, Span};
-use crate::config_error::ConfigError;
+use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::key::{
     CachedKeys, FETCH_AT_MOST, Fetch, FetchBudget, FileKeys, HttpFetch, KeyFile, KeySet,
@@ -76,6 +76,12 @@ pub(super) struct BudgetConfig {
 /// A key source in the making.
 pub(super) enum Keys {
     Fixed(KeySet),
+    /// A secret that can be guessed, with what is wrong with it.
+    ShortSecret {
+        keys: KeySet,
+        algorithm: Algorithm,
+        problem: KeyProblem,
+    },
     Remote(RemoteKeys),
     File(FileKeys),
 }
@@ -87,10 +93,16 @@ impl KeysConfig {
         place: &Place,
         issuer: &str,
         algorithms: Option<&[Algorithm]>,
+        may_be_short: bool,
         shared: &FetchBudget,
     ) -> Result<Keys, ConfigError> {
         let (of_issuer, place) = (place, &place.member("keys"));
         self.check_members(place)?;
+        if may_be_short && self.secret.is_none() && self.secret_file.is_none() {
+            let problem = "`accept_short_secret` means nothing for keys that are no `secret`";
+            return Err(of_issuer.member("dangerous").wrong(problem));
+        }
+        let secret_keys = |secret: &str| Self::secret_keys(secret, algorithms, may_be_short);
         self.check_durations(place)?;
         if let Some(url) = &self.jwks_url {
             let fetch = place.member("jwks_url").check(HttpFetch::new(url))?;
@@ -109,8 +121,8 @@ impl KeysConfig {
             return place.member("jwks").check(keys).map(Keys::Fixed);
         }
         if let Some(Secret(secret)) = &self.secret {
-            let keys = Self::secret_keys(secret, algorithms);
-            return place.member("secret").check(keys).map(Keys::Fixed);
+            let keys = secret_keys(secret);
+            return place.member("secret").check(keys);
         }
         if let Some(path) = &self.secret_file {
             let keys = std::fs::read_to_string(path)
@@ -119,8 +131,8 @@ impl KeysConfig {
                     problem: error.to_string(),
                 })
                 .map(Zeroizing::new)
-                .and_then(|secret| Self::secret_keys(secret.trim(), algorithms));
-            return place.member("secret_file").check(keys).map(Keys::Fixed);
+                .and_then(|secret| secret_keys(secret.trim()));
+            return place.member("secret_file").check(keys);
         }
         let fetch = of_issuer.member("issuer").check(HttpFetch::discover(issuer))?;
         self.remote(place, fetch, algorithms, shared).map(Keys::Remote)
@@ -271,20 +283,42 @@ impl KeysConfig {
         keys
     }
 
-    fn secret_keys(secret: &str, algorithms: Option<&[Algorithm]>) -> Result<KeySet, ConfigError> {
+    fn secret_keys(
+        secret: &str,
+        algorithms: Option<&[Algorithm]>,
+        may_be_short: bool,
+    ) -> Result<Keys, ConfigError> {
         let algorithms = algorithms.unwrap_or_default();
         if algorithms.is_empty() {
-            return Err(ConfigError::Key(crate::config_error::KeyProblem::SecretWithoutAlgorithm));
+            return Err(ConfigError::Key(KeyProblem::SecretWithoutAlgorithm));
+        }
+        if may_be_short {
+            return Self::short_secret_keys(secret, algorithms);
         }
         let key = |algorithm: &Algorithm| VerifyingKey::from_base64url_secret(*algorithm, secret);
-        algorithms.iter().map(key).collect()
+        algorithms.iter().map(key).collect::<Result<_, _>>().map(Keys::Fixed)
+    }
+
+    fn short_secret_keys(secret: &str, algorithms: &[Algorithm]) -> Result<Keys, ConfigError> {
+        let secret = VerifyingKey::decode_secret(secret)?;
+        let (mut keys, mut too_short) = (Vec::new(), None);
+        for &algorithm in algorithms {
+            let (key, problem) = VerifyingKey::of_any_secret(algorithm, &secret)?;
+            keys.push(key);
+            too_short = too_short.or(problem.map(|problem| (algorithm, problem)));
+        }
+        let keys = keys.into_iter().collect();
+        Ok(match too_short {
+            Some((algorithm, problem)) => Keys::ShortSecret { keys, algorithm, problem },
+            None => Keys::Fixed(keys),
+        })
     }
 
     /// The same with all that was left to defaults.
     pub(super) fn in_force(&self, keys: &Keys) -> Self {
         let mut all = self.clone();
         let usual = match keys {
-            Keys::Fixed(_) => return all,
+            Keys::Fixed(_) | Keys::ShortSecret { .. } => return all,
             Keys::Remote(keys) => keys.in_force(),
             Keys::File(keys) => keys.in_force(),
         };
@@ -306,7 +340,7 @@ impl KeysConfig {
                 all.stale_for = Some(Span(usual.stale_for));
             }
             Keys::File(_) => all.every = Some(Span(*usual.fresh_between.start())),
-            Keys::Fixed(_) => {}
+            Keys::Fixed(_) | Keys::ShortSecret { .. } => {}
         }
         all
     }

@@ -142,7 +142,7 @@ impl Material {
     }
 
     /// Whether the algorithm is for this kind of key, and the key good enough for it.
-    pub(super) fn check_for(&self, algorithm: Algorithm) -> Result<(), KeyProblem> {
+    pub(crate) fn check_for(&self, algorithm: Algorithm) -> Result<(), KeyProblem> {
         let fits = match self {
             Self::Secret(secret) => {
                 if let Some(required) = secret_bytes(algorithm)

@@ -11,6 +11,7 @@ use super::{decoding, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{self, Material, Verify};
 use crate::jose::{Algorithm, Family};
+use crate::trace;
 
 /// A key together with the one algorithm it verifies.
 ///
@@ -53,18 +54,76 @@ impl VerifyingKey {
         Ok(Self::new(algorithm, &Material::secret(secret))?)
     }
 
+    /// A secret for HMAC that may be shorter than the algorithm's output: for tokens that were signed with
+    /// such a secret and are to be accepted until the secret is replaced.
+    ///
+    /// Whoever has one token can try secrets on their own machine, at billions a second, until one fits,
+    /// and then sign tokens for anybody. So this key verifies and nothing else, and each one that is made is
+    /// a `WARN` in the log, if it is too short.
+    ///
+    /// # Replacing the secret
+    ///
+    /// Sign new tokens with a good secret from now on, and verify with both until the last token of the old
+    /// one has expired:
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, KeySet, VerifyingKey};
+    ///
+    /// let new = VerifyingKey::from_secret(Algorithm::HS256, "32 bytes of randomness, at the very least")?;
+    /// let old = VerifyingKey::dangerously_from_short_secret(Algorithm::HS256, "secret123")?;
+    /// let keys: KeySet = [new.with_key_id("2026"), old].into_iter().collect();
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    ///
+    /// A token that names no key is tried with both, the first one first. Give the new key an id that its
+    /// tokens carry in `kid`: then a token that names it is never tried with the old one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_secret`](Self::from_secret), but [`KeyProblem::SecretTooShort`] for an empty secret
+    /// only.
+    pub fn dangerously_from_short_secret(
+        algorithm: Algorithm,
+        secret: impl AsRef<[u8]>,
+    ) -> Result<Self, ConfigError> {
+        let (key, problem) = Self::of_any_secret(algorithm, secret.as_ref())?;
+        if let Some(problem) = problem {
+            trace::short_secret(algorithm, &problem, "");
+        }
+        Ok(key)
+    }
+
+    /// A secret of any length, and what is wrong with its length.
+    pub(crate) fn of_any_secret(
+        algorithm: Algorithm,
+        secret: &[u8],
+    ) -> Result<(Self, Option<KeyProblem>), ConfigError> {
+        if der::is_public_key(secret) || jwk::is_public_key(secret) {
+            return Err(KeyProblem::PublicKeyAsSecret.into());
+        }
+        let material = Material::secret(secret);
+        let verifier = crypto::verifier_of_any_secret(algorithm, &material)?;
+        let problem = material.check_for(algorithm).err();
+        Ok((Self::with_verifier(algorithm, &material, None, verifier), problem))
+    }
+
+    /// The bytes of a secret that is written in base64url with or without padding.
+    pub(crate) fn decode_secret(secret: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, ConfigError> {
+        let engine = if secret.ends_with('=') { &URL_SAFE } else { &URL_SAFE_NO_PAD };
+        // The decoder's own error would quote a byte of the secret.
+        let secret = engine.decode(secret).map_err(|_| {
+            KeyProblem::Unreadable("the secret is not base64url (A-Z a-z 0-9 - _)".to_owned())
+        })?;
+        Ok(zeroize::Zeroizing::new(secret))
+    }
+
     /// A secret for HMAC, written in base64url with or without padding.
     ///
     /// # Errors
     ///
     /// Those of [`from_secret`](Self::from_secret), and [`KeyProblem::Unreadable`].
     pub fn from_base64url_secret(algorithm: Algorithm, secret: &str) -> Result<Self, ConfigError> {
-        let engine = if secret.ends_with('=') { &URL_SAFE } else { &URL_SAFE_NO_PAD };
-        // The decoder's own error would quote a byte of the secret.
-        let secret = engine.decode(secret).map_err(|_| {
-            KeyProblem::Unreadable("the secret is not base64url (A-Z a-z 0-9 - _)".to_owned())
-        })?;
-        Self::from_secret(algorithm, zeroize::Zeroizing::new(secret))
+        Self::from_secret(algorithm, Self::decode_secret(secret)?)
     }
 
     /// A public key in PEM (SPKI, PKCS#1 or a certificate), for one algorithm.
@@ -138,11 +197,20 @@ impl VerifyingKey {
         material: &Material,
         key_id: Option<&str>,
     ) -> Result<Self, KeyProblem> {
-        let verifier = crypto::verifier(algorithm, material)?.into();
+        let verifier = crypto::verifier(algorithm, material)?;
+        Ok(Self::with_verifier(algorithm, material, key_id, verifier))
+    }
+
+    fn with_verifier(
+        algorithm: Algorithm,
+        material: &Material,
+        key_id: Option<&str>,
+        verifier: Box<dyn Verify>,
+    ) -> Self {
+        let (verifier, key_id) = (verifier.into(), key_id.map(Into::into));
         let identity = KeyIdentity::new(algorithm, material);
-        let key_id = key_id.map(Into::into);
         let epoch = next_epoch();
-        Ok(Self(Arc::new(Inner { algorithm, key_id, verifier, identity, epoch })))
+        Self(Arc::new(Inner { algorithm, key_id, verifier, identity, epoch }))
     }
 
     /// Whether `signature` is this key's, for a token that names `algorithm`.

@@ -52,6 +52,7 @@ mod secrets;
 mod servers;
 mod several_issuers;
 mod shown;
+mod short_secrets;
 mod signatures;
 mod still_active;
 mod support;
