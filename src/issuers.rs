@@ -1,5 +1,8 @@
 //! Whose tokens are believed: one issuer, or several that come and go.
 
+mod near_miss;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
@@ -12,6 +15,7 @@ use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
 use crate::key::{ErasedKeySource, KeySource, KeysStatus};
 use crate::token::Compact;
+use crate::trace::{self, Pace};
 use crate::validation::{Rules, Validation};
 
 /// Several issuers for one [`Verifier`](crate::Verifier), each with keys and rules of its own.
@@ -52,6 +56,8 @@ struct Table {
     by_name: HashMap<Box<str>, Arc<Trusted>>,
     /// The one that also accepts tokens that name no issuer.
     of_nameless: Option<Arc<Trusted>>,
+    /// By name as [`near_miss::normal`] spells it, for hints in the log.
+    by_normal_name: HashMap<Box<str>, Arc<Trusted>>,
 }
 
 impl Issuers {
@@ -107,11 +113,7 @@ impl Issuers {
             let missing = || AuthError::with_detail(Reason::MissingClaim, "no `iss`");
             return table.of_nameless.clone().ok_or_else(missing);
         };
-        table.by_name.get(&*issuer).cloned().ok_or_else(|| {
-            // Whatever a stranger has written there, the log does not repeat it.
-            let detail = "`iss` is none of the configured issuers";
-            AuthError::with_detail(Reason::WrongIssuer, detail)
-        })
+        table.by_name.get(&*issuer).cloned().ok_or_else(|| table.unknown(&issuer))
     }
 
     /// How the key source of each issuer is doing, sorted by issuer.
@@ -147,8 +149,25 @@ impl Table {
         Some(ConfigError::RepeatedMissingIssuer { issuer: other.rules.issuer().to_owned() })
     }
 
+    /// Why a token of an unknown issuer is refused. Whatever a stranger has written there, the log does not
+    /// repeat it.
+    #[cold]
+    fn unknown(&self, issuer: &str) -> AuthError {
+        let near = near_miss::normal(issuer).and_then(|issuer| self.by_normal_name.get(&*issuer));
+        let detail = match near {
+            None => "`iss` is none of the configured issuers".into(),
+            Some(trusted) => {
+                trusted.report_near_miss(issuer);
+                let configured = trusted.rules.issuer();
+                Cow::from(format!("`iss` is none of the configured issuers, but nearly {configured:?}"))
+            }
+        };
+        AuthError::with_detail(Reason::WrongIssuer, detail)
+    }
+
     fn add(&mut self, trusted: &Arc<Trusted>) {
         self.by_name.insert(trusted.rules.issuer().into(), Arc::clone(trusted));
+        self.add_normal(trusted);
         if trusted.rules.accepts_missing_issuer() {
             self.of_nameless = Some(Arc::clone(trusted));
         }
@@ -157,6 +176,15 @@ impl Table {
     fn remove(&mut self, issuer: &str) {
         self.by_name.remove(issuer);
         self.of_nameless.take_if(|trusted| trusted.rules.issuer() == issuer);
+        // Another of nearly the same name may take the place.
+        self.by_normal_name.clear();
+        self.by_name.values().cloned().collect::<Vec<_>>().iter().for_each(|one| self.add_normal(one));
+    }
+
+    fn add_normal(&mut self, trusted: &Arc<Trusted>) {
+        if let Some(name) = near_miss::normal(trusted.rules.issuer()) {
+            self.by_normal_name.entry(name.into()).or_insert_with(|| Arc::clone(trusted));
+        }
     }
 }
 
@@ -166,13 +194,27 @@ pub(crate) struct Trusted {
     number: u64,
     pub(crate) keys: Box<dyn ErasedKeySource>,
     pub(crate) rules: Rules,
+    near_misses: Pace,
 }
 
 impl Trusted {
     pub(crate) fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { number, keys: Box::new(keys), rules: validation.into_rules()? })
+        let rules = validation.into_rules()?;
+        Ok(Self { number, keys: Box::new(keys), rules, near_misses: Pace::default() })
+    }
+
+    /// Tells the operator, once a minute, if `iss` of a token that was refused is nearly this issuer.
+    #[cold]
+    pub(crate) fn report_near_miss(&self, sent: &str) {
+        let configured = self.rules.issuer();
+        let is_near = || near_miss::normal(sent).is_some_and(|sent| near_miss::normal(configured) == Some(sent));
+        if sent != configured && is_near()
+            && let Some(suppressed) = self.near_misses.ask("near_miss", "")
+        {
+            trace::near_miss(configured, near_miss::difference(configured, sent), suppressed);
+        }
     }
 
     pub(crate) fn number(&self) -> u64 {

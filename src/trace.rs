@@ -44,6 +44,19 @@ pub(crate) fn skipped_key(key: &SkippedKey) {
     let _ = key;
 }
 
+/// Reports that tokens name an issuer that is nearly a configured one. What they name is not told: it may be
+/// a stranger's word.
+pub(crate) fn near_miss(issuer: &str, differs_by: &str, suppressed: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "tokens are refused whose `iss` is nearly the configured issuer; configure it to the \
+                       letter as they say it";
+        tracing::warn!(target: "tower_bearer", issuer, differs_by, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (issuer, differs_by, suppressed);
+}
+
 /// Reports a secret that can be guessed and is used all the same: by which issuer, if that is known.
 pub(crate) fn short_secret(algorithm: Algorithm, problem: &KeyProblem, issuer: &str) {
     #[cfg(feature = "tracing")]

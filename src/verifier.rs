@@ -418,7 +418,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         rules.assume_issuer(&mut statement.registered);
         let span = rules.span(&statement.registered);
         let now = span.now(&self.time);
-        rules.check(self.kind, statement, now)?;
+        if let Err(error) = rules.check(self.kind, statement, now) {
+            if error.reason() == Reason::WrongIssuer {
+                trusted.report_near_miss(statement.registered.issuer().unwrap_or_default());
+            }
+            return Err(error);
+        }
         if let Some(view) = &self.revocations {
             revoke::check(&**view, &statement.registered, rules)?;
         }

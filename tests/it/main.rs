@@ -32,6 +32,7 @@ mod log;
 mod loud_events;
 mod missing_claims;
 mod mutants;
+mod nearly_right_issuers;
 mod odd_keys;
 mod options;
 mod presets;

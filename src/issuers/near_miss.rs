@@ -1,0 +1,75 @@
+//! Issuers that are nearly a configured one, as a slip of the pen makes them.
+
+/// Spells an issuer so that a final slash, the case of scheme and host, and a default port make no
+/// difference. `None` of what is no address, or longer than any issuer.
+///
+/// For a hint in the log and nothing else: tokens are judged to the letter.
+pub(super) fn normal(issuer: &str) -> Option<String> {
+    if issuer.len() > MOST_BYTES {
+        return None;
+    }
+    let (scheme, rest) = issuer.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = host.to_ascii_lowercase();
+    let port = match &*scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => "",
+    };
+    let host = host.strip_suffix(port).unwrap_or(&host);
+    Some(format!("{scheme}://{host}{}", path.trim_end_matches('/')))
+}
+
+/// By what two spellings differ that are [`normal`]ly the same. Words of ours, whatever a stranger sends.
+pub(super) fn difference(configured: &str, sent: &str) -> &'static str {
+    if configured.trim_end_matches('/') == sent.trim_end_matches('/') {
+        "a slash at the end"
+    } else if configured.eq_ignore_ascii_case(sent) {
+        "upper and lower case"
+    } else {
+        "a default port, perhaps with a slash at the end or upper and lower case"
+    }
+}
+
+/// RFC 3986 sets no limit; issuers are some dozen bytes.
+const MOST_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_of_the_pen_are_nearly_the_same_and_other_issuers_are_not() {
+        let configured = "https://id.example.com/realms/shop";
+        for (sent, by) in [
+            ("https://id.example.com/realms/shop/", "a slash at the end"),
+            ("HTTPS://ID.example.com/realms/shop", "upper and lower case"),
+            ("https://id.example.com:443/realms/shop", "a default port"),
+            ("https://Id.example.com:443/realms/shop//", "a default port"),
+        ] {
+            assert_eq!(normal(sent), normal(configured), "{sent}");
+            assert!(difference(configured, sent).starts_with(by), "{sent}");
+        }
+        for sent in [
+            "http://id.example.com/realms/shop",
+            "https://id.example.com:8443/realms/shop",
+            "https://id.example.com/realms/Shop",
+            "https://id.example.com/realms/shop/x",
+            "https://id.example.com",
+            "https://id.example.com.evil.example/realms/shop",
+        ] {
+            assert!(normal(sent).is_some_and(|sent| Some(sent) != normal(configured)), "{sent}");
+        }
+        assert_eq!(normal("http://a:80"), normal("http://A/"));
+        assert_ne!(normal("http://a:443"), normal("http://a"));
+    }
+
+    #[test]
+    fn what_is_no_address_or_too_long_is_near_nothing() {
+        let long = format!("https://{}", "a".repeat(MOST_BYTES));
+        for sent in ["", "id.example.com", "https:/id.example.com", &long] {
+            assert_eq!(normal(sent), None, "{sent}");
+        }
+    }
+}
