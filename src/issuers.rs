@@ -159,7 +159,9 @@ impl Table {
             Some(trusted) => {
                 trusted.report_near_miss(issuer);
                 let configured = trusted.rules.issuer();
-                Cow::from(format!("`iss` is none of the configured issuers, but nearly {configured:?}"))
+                Cow::from(format!(
+                    "`iss` is none of the configured issuers, but nearly {configured:?}"
+                ))
             }
         };
         AuthError::with_detail(Reason::WrongIssuer, detail)
@@ -178,7 +180,12 @@ impl Table {
         self.of_nameless.take_if(|trusted| trusted.rules.issuer() == issuer);
         // Another of nearly the same name may take the place.
         self.by_normal_name.clear();
-        self.by_name.values().cloned().collect::<Vec<_>>().iter().for_each(|one| self.add_normal(one));
+        self.by_name
+            .values()
+            .cloned()
+            .collect::<Vec<_>>()
+            .iter()
+            .for_each(|one| self.add_normal(one));
     }
 
     fn add_normal(&mut self, trusted: &Arc<Trusted>) {
@@ -209,8 +216,11 @@ impl Trusted {
     #[cold]
     pub(crate) fn report_near_miss(&self, sent: &str) {
         let configured = self.rules.issuer();
-        let is_near = || near_miss::normal(sent).is_some_and(|sent| near_miss::normal(configured) == Some(sent));
-        if sent != configured && is_near()
+        let is_near = || {
+            near_miss::normal(sent).is_some_and(|sent| near_miss::normal(configured) == Some(sent))
+        };
+        if sent != configured
+            && is_near()
             && let Some(suppressed) = self.near_misses.ask("near_miss", "")
         {
             trace::near_miss(configured, near_miss::difference(configured, sent), suppressed);

@@ -218,12 +218,11 @@ impl Principal {
     }
 }
 
-// Claims are personal data and may hold anything: only what names the token is shown.
+// Nobody by name: a log that shows this shall not tell who was here.
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
             .field("issuer", &self.issuer())
-            .field("subject", &self.subject())
             .field("speaker", &self.speaker())
             .field("grants", &self.grants())
             .finish_non_exhaustive()

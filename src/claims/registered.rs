@@ -141,17 +141,15 @@ impl PartialEq for Registered {
 
 impl Eq for Registered {}
 
+// `sub`, `jti` and `sid` name a person, or can be linked to one.
 impl fmt::Debug for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registered")
             .field("issuer", &self.issuer())
-            .field("subject", &self.subject())
             .field("audience", &self.audience())
             .field("expires_at", &self.expires_at)
             .field("not_before", &self.not_before)
             .field("issued_at", &self.issued_at)
-            .field("token_id", &self.token_id())
-            .field("session_id", &self.session_id())
             .field("clients", &self.clients().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }

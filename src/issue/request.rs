@@ -200,7 +200,7 @@ impl fmt::Debug for TokenRequest<'_> {
     }
 }
 
-/// A signed token. Its `Debug` does not show it.
+/// A signed token. Its `Debug` shows neither it nor its `jti`.
 #[derive(Clone)]
 pub struct IssuedToken {
     token: String,
@@ -238,10 +238,7 @@ impl IssuedToken {
 
 impl fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuedToken")
-            .field("token_id", &self.token_id)
-            .field("expires_at", &self.expires_at)
-            .finish_non_exhaustive()
+        f.debug_struct("IssuedToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 

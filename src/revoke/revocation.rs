@@ -22,7 +22,9 @@ use crate::error::RevocationsUnavailable;
 /// revocations.revoke(Revocation::subject(issuer, "alice", now));
 /// revocations.revoke(Revocation::client(issuer, "an-app-with-a-leak", now));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// `Debug` does not show the name.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Revocation {
     issuer: Box<str>,
     kind: RevocationKind,
@@ -99,6 +101,16 @@ impl Revocation {
     /// When a revoked token expires. `None` for other kinds, and for a token that never does.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.moment.filter(|_| self.kind == RevocationKind::Token)
+    }
+}
+
+impl fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocation")
+            .field("issuer", &self.issuer)
+            .field("kind", &self.kind)
+            .field("moment", &self.moment)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,10 +1,5 @@
 //! What must stay unseen: tokens, claims that nobody has vouched for, secrets and private keys.
 
-use std::error::Error;
-use std::fmt::{Debug, Write as _};
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::routing::get as on_get;
 use base64::Engine as _;
@@ -12,18 +7,23 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_body_util::BodyExt;
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
+use std::error::Error;
+use std::fmt::{Debug, Write as _};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 use tower::{Layer, Service, ServiceExt};
 use tower_bearer::policy::{role, scope};
 use tower_bearer::render::{Json, ProblemJson};
 use tower_bearer::test_util::{TestKey, TestToken};
 use tower_bearer::{
     Algorithm, BearerLayer, Candidates, Header, KeySet, KeySource, KeysUnavailable, Lookup, Reason,
-    TokenIssuer, Verifier, VerifyingKey, require,
+    Revocation, TokenIssuer, Verifier, VerifyingKey, require,
 };
 use tracing::instrument::WithSubscriber;
 
 use crate::support::{
-    AUDIENCE, ISSUER, User, WithBearer, get, key, token, validation, verifier, verifier_of,
+    AUDIENCE, ISSUER, NOW, User, WithBearer, get, key, token, validation, verifier, verifier_of,
 };
 
 /// Stands in claims and headers that no log has any business with.
@@ -156,6 +156,23 @@ async fn nothing_of_a_token_is_seen_before_its_signature_holds() {
             assert!(!text.contains("hunter2"), "{reason}: {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn key_id_is_all_that_is_seen_of_a_token_whose_key_is_unknown() {
+    let named = || verifier_of(key().with_key_id("own").verifying_key());
+    let unknown = marked().header("kid", format!("no-such-key\n{}", "k".repeat(230)));
+    let seen = refused(named(), &unknown.sign(&key())).await;
+
+    assert_eq!(seen.reason, Reason::UnknownKey);
+    assert!(seen.log.contains("no-such-key") && !seen.answers.contains("no-such-key"));
+    assert!(!seen.log.contains(&"k".repeat(200)) && !seen.log.contains("no-such-key\n"));
+    assert!(!seen.log.contains("hunter2"), "{}", seen.log);
+    // A token of a key that is known is refused without it.
+    let forged = marked().header("kid", "own").sign(&TestKey::generate(Algorithm::HS256));
+    let seen = refused(named(), &forged).await;
+    assert_eq!(seen.reason, Reason::InvalidSignature);
+    assert!(!seen.log.contains("own"), "{}", seen.log);
 }
 
 #[tokio::test]
@@ -296,12 +313,30 @@ async fn debug_shows_no_secret_and_no_token() {
 
     let issued = issuer.token_for("alice").issue().unwrap();
     assert_no_part_of(issued.as_str(), &format!("{issued:?} {issued:#?}"));
+    assert_hides(issued.token_id().as_bytes(), &issued);
     assert_hides(MARKER.as_bytes(), &marked());
-    let (token, accepted) = (marked().claim("sub", "alice").claim("roles", json!([])), verifier());
-    let token = token.without("scope").sign(&key());
-    let verified = accepted.verify(&token).await.unwrap();
+    let token = marked().claim("sid", MARKER).without("client_id").without("roles");
+    let token = token.without("scope").claim("exp", NOW + 901).sign(&key());
+    let verified = verifier().verify(&token).await.unwrap();
+    let principal = verified.principal();
     assert_hides(MARKER.as_bytes(), &verified);
-    assert_hides(MARKER.as_bytes(), verified.principal());
+    assert_hides(MARKER.as_bytes(), principal);
+    assert_hides(MARKER.as_bytes(), principal.registered());
+    assert_hides(MARKER.as_bytes(), principal.header());
+    assert_hides(MARKER.as_bytes(), &principal.grants());
+    assert_hides(MARKER.as_bytes(), &Revocation::of(principal).unwrap());
+    for revocation in [
+        Revocation::subject(ISSUER, MARKER, SystemTime::UNIX_EPOCH),
+        Revocation::client(ISSUER, MARKER, SystemTime::UNIX_EPOCH),
+        Revocation::session(ISSUER, MARKER),
+    ] {
+        assert_hides(MARKER.as_bytes(), &revocation);
+        assert_hides(MARKER.as_bytes(), &revocation.name());
+    }
+    // What says why something was refused is shown.
+    let shown = format!("{principal:?} {:?}", principal.registered());
+    assert!(shown.contains(ISSUER) && shown.contains(AUDIENCE), "{shown}");
+    assert!(shown.contains(&(NOW + 901).to_string()), "{shown}");
     assert_no_part_of(&token, &format!("{verified:?} {:?}", verified.principal()));
 
     // While it waits for keys, the response holds the token.

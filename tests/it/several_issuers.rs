@@ -162,7 +162,7 @@ async fn leeway_is_that_of_the_issuer() {
 #[tokio::test]
 async fn kind_of_token_is_that_of_the_issuer() {
     let app = app(&two(validation(), staff_validation().with_at_jwt_only()));
-    let expected = invalid_token("The token is not an access token");
+    let expected = invalid_token("The token cannot be verified");
     let staff_token = || staff_token().claim("client_id", "shop").claim("jti", "1");
 
     answer_to(&app, &token().header("typ", "JWT").sign(&key())).await.is_ok(ISSUER);
