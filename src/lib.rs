@@ -26,7 +26,7 @@
 //! let app = Router::new()
 //!     .route("/me", get(|Claims(user): Claims<User>| async move { user.email.clone() }))
 //!     .route("/orders", post(create).layer(require(scope("orders:write").or(role("admin")))))
-//!     .layer(BearerLayer::new(verifier));
+//!     .route_layer(BearerLayer::new(verifier));
 //! # Ok(app)
 //! # }
 //! ```
@@ -43,7 +43,7 @@
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
 //! - Answers: [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function
-//!   ([`render::Render`]).
+//!   ([`render::from_fn`]).
 //! - Routes that revoke: `RevocationService` and `LogoutService` (feature `routes`).
 //! - Tokens of your own: `TokenIssuer` (feature `issue`).
 //! - Tests: `test_util` (feature `test-util`).

@@ -1,6 +1,7 @@
 //! From a reason to an answer: status, challenge and body, each in one place.
 
 mod answer;
+mod empty_body;
 mod flavour;
 mod grpc;
 mod guard;
@@ -16,4 +17,4 @@ pub(crate) use guard::{admit, admit_nobody, check_in};
 pub(crate) use guard::{claims_in, is_anonymous, known, verified_in};
 #[cfg(feature = "routes")]
 pub(crate) use rejection::whole_seconds;
-pub(crate) use render::{Empty, Render, answer_refused, finish};
+pub(crate) use render::{Empty, EmptyBody, Render, answer_refused, finish};

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::gate::{Gate, Origin, Pass, Vetted};
-use crate::reject::{Rejection, Render, answer_refused, finish};
+use crate::reject::{EmptyBody, Rejection, Render, answer_refused, finish};
 use crate::verifier::Waiting;
 
 pin_project! {
@@ -69,7 +69,7 @@ pub(super) struct Asked<R> {
 
 impl<R> Asked<R> {
     #[cold]
-    pub(super) fn halt<S, ReqBody, ResBody: Default, C>(
+    pub(super) fn halt<S, ReqBody, ResBody: EmptyBody, C>(
         &self,
         rejection: &Rejection,
     ) -> Halt<S, ReqBody, ResBody, C>
@@ -81,7 +81,7 @@ impl<R> Asked<R> {
 
     /// Goes on with a request that was let in.
     #[inline]
-    fn run<ResBody: Default, E>(
+    fn run<ResBody: EmptyBody, E>(
         &self,
         future: Pin<&mut impl Future<Output = Result<Response<ResBody>, E>>>,
         pass: &mut Pass,
@@ -102,7 +102,7 @@ impl<R> Asked<R> {
     /// The end of it, where the response is not merely handed on. In a place of its own, so that otherwise
     /// the response stays where it is: to move one is not for nothing.
     #[cold]
-    fn complete<ResBody: Default>(
+    fn complete<ResBody: EmptyBody>(
         &self,
         pass: &mut Pass,
         mut response: Response<ResBody>,
@@ -127,8 +127,8 @@ impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
+    ResBody: EmptyBody,
     R: Render<ResBody>,
-    ResBody: Default,
 {
     pub(super) fn running(asked: Asked<R>, future: S::Future, pass: Pass) -> Self {
         Self { state: State::Running { future, pass }, asked }
@@ -143,8 +143,8 @@ impl<S, ReqBody, ResBody, C, R> Future for ResponseFuture<S, ReqBody, ResBody, C
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
+    ResBody: EmptyBody,
     R: Render<ResBody>,
-    ResBody: Default,
 {
     type Output = Result<Response<ResBody>, S::Error>;
 

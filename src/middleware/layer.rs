@@ -28,15 +28,16 @@ use crate::verifier::Verifier;
 /// # let verifier = Verifier::<User>::new(key, Validation::new("https://id.example.com", "https://api.example.com"))?;
 /// let app: Router = Router::new()
 ///     .route("/me", get(|Claims(user): Claims<User>| async move { user.email.clone() }))
-///     .layer(BearerLayer::new(verifier).with_rejection(render::ProblemJson));
+///     .route_layer(BearerLayer::new(verifier).with_rejection(render::ProblemJson));
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
 /// # Where to put it
 ///
-/// `Router::layer` covers the routes that were added **before** it; routes added after it are open.
-/// Put layers that must see refused requests too, CORS and access logs above all, outside of this
-/// one: they are added later.
+/// `Router::route_layer` covers the routes that were added **before** it; routes added after it are open, and so
+/// is a fallback. `Router::layer` covers the fallback too, so that paths which do not exist are answered 401
+/// without a token, also those of a router that this one is merged into. Put layers that must see refused
+/// requests too, CORS and access logs above all, outside of this one: they are added later.
 pub struct BearerLayer<C, R = Empty> {
     gate: Arc<Gate<C>>,
     renderer: R,
@@ -85,9 +86,8 @@ impl<C, R> BearerLayer<C, R> {
 
     /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
     /// default, [`render::Json`](crate::render::Json), [`render::ProblemJson`](crate::render::ProblemJson),
-    /// [`render::Grpc`](crate::render::Grpc), or a closure (see [`Render`](crate::render::Render)), whose two
-    /// parameters need their types written out. It is cloned for each request: what is large in it belongs
-    /// into an [`Arc`].
+    /// [`render::Grpc`](crate::render::Grpc), or a closure ([`render::from_fn`](crate::render::from_fn)). It is
+    /// cloned for each request: what is large in it belongs into an [`Arc`].
     #[must_use]
     pub fn with_rejection<R2: Clone>(self, renderer: R2) -> BearerLayer<C, R2> {
         BearerLayer { gate: self.gate, renderer }

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::readiness::release;
 use crate::policy::Policy;
-use crate::reject;
+use crate::reject::{self, EmptyBody};
 
 /// Guards a route or router that stands behind a [`BearerLayer`](super::BearerLayer).
 ///
@@ -55,7 +55,7 @@ impl<S> Layer<S> for RequireLayer {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    ResBody: Default,
+    ResBody: EmptyBody,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;

@@ -9,7 +9,7 @@ use tower_service::Service;
 use super::future::{Asked, Cold, Halt, ResponseFuture};
 use super::gate::{Decision, Gate, Origin};
 use super::readiness::release;
-use crate::reject::{Empty, Render};
+use crate::reject::{Empty, EmptyBody, Render};
 use crate::verifier::Waiting;
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
@@ -34,8 +34,8 @@ impl<S, C, R, ReqBody, ResBody> Service<Request<ReqBody>> for Bearer<S, C, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     C: DeserializeOwned + Send + Sync + 'static,
+    ResBody: EmptyBody,
     R: Render<ResBody> + Clone,
-    ResBody: Default,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;

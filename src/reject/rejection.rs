@@ -7,6 +7,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::answer::{Answer, ChallengeKind, answer};
+use super::empty_body::EmptyBody;
 use super::flavour::Flavour;
 use crate::challenge::{Challenge, ChallengeConfig};
 use crate::error::{AuthError, Reason};
@@ -98,8 +99,8 @@ impl Rejection {
     /// The answer, with an empty body that the layer will replace.
     ///
     /// Status and headers are final, also if something on the way takes the response apart.
-    pub fn into_response<B: Default>(self) -> Response<B> {
-        let mut response = self.to_response_with(B::default());
+    pub fn into_response<B: EmptyBody>(self) -> Response<B> {
+        let mut response = self.to_response_with(B::empty());
         response.extensions_mut().insert(Refused(self));
         response
     }

@@ -3,12 +3,19 @@
 //! Give one to [`BearerLayer::with_rejection`](crate::BearerLayer::with_rejection). They are in a module of
 //! their own because their names are common: `render::Json` stands beside `axum::Json` without confusion.
 
+mod any_body;
+
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderValue, Response};
 use serde::Serialize;
 
+pub use any_body::{AnyBody, AnyBodyFuture, AnyBodyLayer, AnyBodyService, any_body};
+
+pub use super::empty_body::EmptyBody;
 use super::grpc;
 use super::rejection::{Rejection, take_refused};
 
@@ -16,43 +23,63 @@ use super::rejection::{Rejection, take_refused};
 ///
 /// Status and challenge stand in `parts` already, together with whatever inner services have added
 /// (cookies, CORS). A renderer adds the headers of its body; it may change the rest, at its own
-/// risk. A closure is one too:
-///
-/// ```
-/// # use axum::body::Body;
-/// use http::header::{CONTENT_TYPE, HeaderValue};
-/// use http::response::Parts;
-/// use tower_bearer::Rejection;
-///
-/// let html = |rejection: &Rejection, parts: &mut Parts| {
-///     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-///     Body::from(format!("<h1>{}</h1><p>{}</p>", rejection.status(), rejection.description()))
-/// };
-/// # fn check<R: tower_bearer::render::Render<Body>>(_: R) {}
-/// # check(html);
-/// ```
+/// risk. [`from_fn`] makes one of a closure.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not make a body of type `{B}` for refusals",
-    label = "no renderer for this type of body",
-    note = "renderers are `Empty`, `Json`, `ProblemJson` and `Grpc` of `tower_bearer::render` (`axum::Json` is \
-            another type), and closures `|rejection: &Rejection, parts: &mut Parts| …` that return the body"
+    message = "`{Self}` does not render refusals with a body of type `{B}`",
+    label = "this renderer does not make a body of that type",
+    note = "renderers are `Empty`, `Json`, `ProblemJson`, `Grpc` and `from_fn(closure)` in `tower_bearer::render`; \
+            `axum::Json` is another type",
+    note = "if the body cannot be made of bytes, put `tower_bearer::render::any_body()` between the layer and \
+            the service; in a `ServiceBuilder`: `.layer(bearer).layer(any_body())`"
 )]
 pub trait Render<B>: Send + Sync + 'static {
     /// Makes the body, and sets the headers that describe it.
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B;
 }
 
-impl<B, F> Render<B> for F
+/// Makes a renderer of a closure that returns the body.
+///
+/// ```
+/// # use axum::body::Body;
+/// use http::header::{CONTENT_TYPE, HeaderValue};
+/// use tower_bearer::render;
+///
+/// let html = render::from_fn(|rejection, parts| {
+///     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+///     Body::from(format!("<h1>{}</h1><p>{}</p>", rejection.status(), rejection.description()))
+/// });
+/// # fn check<R: render::Render<Body>>(_: R) {}
+/// # check(html);
+/// ```
+pub const fn from_fn<F, B>(render: F) -> FromFn<F>
+where
+    F: Fn(&Rejection, &mut Parts) -> B,
+{
+    FromFn(render)
+}
+
+/// The renderer that [`from_fn`] makes.
+#[derive(Clone, Copy)]
+pub struct FromFn<F>(F);
+
+#[diagnostic::do_not_recommend]
+impl<B, F> Render<B> for FromFn<F>
 where
     F: Fn(&Rejection, &mut Parts) -> B + Send + Sync + 'static,
 {
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
-        self(rejection, parts)
+        (self.0)(rejection, parts)
+    }
+}
+
+impl<F> fmt::Debug for FromFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromFn").finish_non_exhaustive()
     }
 }
 
 /// A finished answer to a request the layer itself refuses.
-pub(crate) fn answer_refused<B: Default>(
+pub(crate) fn answer_refused<B: EmptyBody>(
     rejection: &Rejection,
     renderer: &impl Render<B>,
     is_head: bool,
@@ -63,13 +90,13 @@ pub(crate) fn answer_refused<B: Default>(
 }
 
 /// Gives a guard's refusal its body. Other responses stay as they are.
-pub(crate) fn finish<B: Default>(
+pub(crate) fn finish<B: EmptyBody>(
     response: &mut Response<B>,
     renderer: &impl Render<B>,
     is_head: bool,
 ) {
     let Some(rejection) = take_refused(response) else { return };
-    let (mut parts, _) = std::mem::take(response).into_parts();
+    let (mut parts, _) = std::mem::replace(response, Response::new(B::empty())).into_parts();
     // What inner services have said of the empty body is not true of this one. A router, for example,
     // has said that its length is 0.
     for header in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG] {
@@ -81,23 +108,23 @@ pub(crate) fn finish<B: Default>(
 
 // RFC 9110 §9.3.2: HEAD is answered with the headers of GET and no body. Not every server takes it
 // out by itself.
-fn body_of<B: Default>(
+fn body_of<B: EmptyBody>(
     rejection: &Rejection,
     renderer: &impl Render<B>,
     parts: &mut Parts,
     is_head: bool,
 ) -> B {
     let body = renderer.render(rejection, parts);
-    if is_head { B::default() } else { body }
+    if is_head { B::empty() } else { body }
 }
 
 /// Answers with an empty body. The default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Empty;
 
-impl<B: Default> Render<B> for Empty {
+impl<B: EmptyBody> Render<B> for Empty {
     fn render(&self, _: &Rejection, _: &mut Parts) -> B {
-        B::default()
+        B::empty()
     }
 }
 
@@ -152,13 +179,13 @@ impl<R> Grpc<R> {
     }
 }
 
-impl<B: Default, R: Render<B>> Render<B> for Grpc<R> {
+impl<B: EmptyBody, R: Render<B>> Render<B> for Grpc<R> {
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
         match rejection.grpc {
             None => self.http.render(rejection, parts),
             Some(flavour) => {
                 grpc::answer(rejection, flavour, parts);
-                B::default()
+                B::empty()
             }
         }
     }
@@ -168,6 +195,7 @@ impl<B: Default, R: Render<B>> Render<B> for Grpc<R> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
+#[diagnostic::do_not_recommend]
 impl<B: From<Bytes>> Render<B> for Json {
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
         #[derive(Serialize)]
@@ -191,6 +219,7 @@ impl<B: From<Bytes>> Render<B> for Json {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProblemJson;
 
+#[diagnostic::do_not_recommend]
 impl<B: From<Bytes>> Render<B> for ProblemJson {
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
         // `type` is left out, which means `about:blank`; then `title` is the status phrase.

@@ -8,15 +8,14 @@ use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::get as on_get;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, SET_COOKIE};
-use http::response::Parts;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower_bearer::policy::scope;
-use tower_bearer::render::{Json, ProblemJson, Render};
+use tower_bearer::render::{self, Json, ProblemJson, Render};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
     Algorithm, BearerLayer, Header, KeySource, KeysUnavailable, Lookup, MemoryRevocations,
-    Principal, Reason, ReasonClass, Rejection, Revocation, StillActive, require,
+    Principal, Reason, ReasonClass, Revocation, StillActive, require,
 };
 use tower_http::cors::CorsLayer;
 
@@ -270,10 +269,10 @@ fn code(reason: Reason) -> &'static str {
 
 #[tokio::test]
 async fn closure_makes_the_body_and_status_and_challenge_stay() {
-    let html = |rejection: &Rejection, parts: &mut Parts| {
+    let html = render::from_fn(|rejection, parts| {
         parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
         Body::from(format!("<h1>{}</h1>", rejection.description()))
-    };
+    });
     let app = app(layer().with_rejection(html));
 
     let missing = send(&app, get("/")).await;

@@ -1,6 +1,7 @@
 //! The layer around axum routers and plain tower stacks.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -8,9 +9,13 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get as on_get;
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_bearer::{BearerLayer, Claims, Principal, Reason};
+use tower_bearer::policy::role;
+use tower_bearer::{BearerLayer, Claims, Principal, Reason, render, require};
 
 use crate::support::{
     PLAIN, User, WithBearer, get, good, invalid_token, key, layer, send, token, verifier,
@@ -43,6 +48,35 @@ async fn route_layer_leaves_unknown_paths_to_the_router() {
     assert_eq!(send(&app, get("/nowhere")).await.status, 404);
     send(&app, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
     send(&app, get("/").bearer(good())).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn path_that_does_not_exist_is_not_found_in_whatever_order_routers_are_merged() {
+    let guarded = || Router::new().route("/", on_get(subject)).route_layer(layer());
+    let open = || Router::new().route("/open", on_get(|| async { "open" }));
+
+    for app in [open().merge(guarded()), guarded().merge(open())] {
+        assert_eq!(send(&app, get("/nowhere")).await.status, 404);
+        assert_eq!(send(&app, get("/nowhere").bearer(good())).await.status, 404);
+        send(&app, get("/open")).await.is_ok("open");
+        send(&app, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+        send(&app, get("/").bearer(good())).await.is_ok("alice");
+        let mut post = get("/");
+        *post.method_mut() = http::Method::POST;
+        send(&app, post).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    }
+}
+
+#[tokio::test]
+async fn fallback_is_covered_by_layer_and_not_by_route_layer() {
+    let app = || Router::new().route("/", on_get(subject)).fallback(|| async { "files" });
+
+    let covered = app().layer(layer());
+    let open = app().route_layer(layer());
+
+    send(&covered, get("/x")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    send(&covered, get("/x").bearer(good())).await.is_ok("files");
+    send(&open, get("/x")).await.is_ok("files");
 }
 
 #[tokio::test]
@@ -252,4 +286,98 @@ fn layer_and_future_can_be_shared_between_threads() {
     is_send(Service::call(&mut service, get("/")));
     is_send(async move { verifier().verify("x").await });
     let _ = Mutex::new(0);
+}
+
+/// A body that nobody but its service can make.
+struct Opaque(Full<Bytes>);
+
+impl http_body::Body for Opaque {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+async fn opaque(_: Request<Body>) -> Result<Response<Opaque>, Infallible> {
+    Ok(Response::new(Opaque(Full::from("in"))))
+}
+
+#[tokio::test]
+async fn body_that_cannot_be_made_fits_behind_the_layer_and_guards_with_any_body() {
+    // RFC 9110 §9.3.2: HEAD is answered without a body
+    let service = ServiceBuilder::new()
+        .layer(layer().with_rejection(render::Json))
+        .layer(require(role("admin")))
+        .layer(render::any_body())
+        .service_fn(opaque);
+    let app = Router::new().fallback_service(service);
+    let admin = token().claim("roles", "admin").sign(&key());
+
+    let accepted = send(&app, get("/").bearer(&admin)).await;
+    let refused = send(&app, get("/")).await;
+    let forbidden = send(&app, get("/").bearer(good())).await;
+    let mut head = get("/").bearer(good());
+    *head.method_mut() = http::Method::HEAD;
+    let head = send(&app, head).await;
+
+    accepted.is_ok("in");
+    refused.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    assert!(refused.body.starts_with(r#"{"error":"unauthorized""#), "{}", refused.body);
+    forbidden.is_refused(403, Some(PLAIN), Reason::Forbidden);
+    assert!(forbidden.body.starts_with(r#"{"error":"forbidden""#), "{}", forbidden.body);
+    head.is_refused(403, Some(PLAIN), Reason::Forbidden);
+    assert_eq!(head.body, "");
+}
+
+#[tokio::test]
+async fn any_body_says_of_each_body_how_long_it_is() {
+    let service = ServiceBuilder::new()
+        .layer(layer().with_rejection(render::Json))
+        .layer(render::any_body())
+        .service_fn(opaque);
+
+    let of_service = service.clone().oneshot(get("/").bearer(good())).await.unwrap().into_body();
+    let made = service.oneshot(get("/")).await.unwrap().into_body();
+    let empty = render::AnyBody::<Opaque>::default();
+
+    assert_eq!(of_service.size_hint().exact(), Some(2));
+    assert!(!of_service.is_end_stream() && !made.is_end_stream() && empty.is_end_stream());
+    let length = made.size_hint().exact().unwrap();
+    assert_eq!(made.collect().await.unwrap().to_bytes().len() as u64, length);
+    assert_eq!(empty.size_hint().exact(), Some(0));
+}
+
+#[tokio::test]
+async fn layers_that_change_the_body_fit_inside_of_the_layer_with_any_body() {
+    use tower_http::trace::TraceLayer;
+    let layers = || {
+        ServiceBuilder::new()
+            .layer(layer().with_rejection(render::ProblemJson))
+            .layer(render::any_body())
+            .layer(TraceLayer::new_for_http())
+    };
+    let app = Router::new().route("/", on_get(subject)).layer(layers());
+    let boxed = layers().map_response(|r: Response<Body>| r.map(BodyExt::boxed_unsync));
+    let boxed =
+        Router::new().fallback_service(boxed.service(Router::new().route("/", on_get(subject))));
+
+    for app in [app, boxed] {
+        send(&app, get("/").bearer(good())).await.is_ok("alice");
+        let refused = send(&app, get("/")).await;
+        refused.is_refused(401, Some(PLAIN), Reason::MissingToken);
+        assert_eq!(refused.headers["content-type"], "application/problem+json");
+    }
 }

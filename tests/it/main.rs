@@ -15,6 +15,7 @@ mod examples;
 mod faults;
 mod freshness;
 mod full_cache;
+mod grpc;
 mod guards;
 mod handler_tests;
 mod header;

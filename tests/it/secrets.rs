@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tower::{Layer, Service, ServiceExt};
 use tower_bearer::policy::{role, scope};
-use tower_bearer::render::{Json, ProblemJson};
+use tower_bearer::render::{self, Json, ProblemJson};
 use tower_bearer::test_util::{TestKey, TestToken};
 use tower_bearer::{
     Algorithm, BearerLayer, Candidates, Header, KeySet, KeySource, KeysUnavailable, Lookup, Reason,
@@ -66,11 +66,9 @@ async fn refused(verifier: Verifier<User>, token: &str) -> Seen {
         route().layer(layer.clone().with_rejection(Json)),
         route().layer(layer.clone().with_rejection(ProblemJson)),
         // An answer made by hand, by somebody who writes down all there is.
-        route().layer(layer.with_rejection(
-            |rejection: &tower_bearer::Rejection, _: &mut http::response::Parts| {
-                axum::body::Body::from(format!("{}", rejection))
-            },
-        )),
+        route().layer(layer.with_rejection(render::from_fn(|rejection, _| {
+            axum::body::Body::from(format!("{rejection}"))
+        }))),
     ] {
         let (text, response) = logged(app.oneshot(get("/").bearer(token))).await;
         let (parts, body) = response.unwrap().into_parts();

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::challenge::ChallengeConfig;
 use crate::claims::Verified;
-use crate::reject::{self, Empty, Render};
+use crate::reject::{self, Empty, EmptyBody, Render};
 use crate::source::AuthorizationHeader;
 
 /// The service of a [`DangerouslyTrustEveryone`](super::DangerouslyTrustEveryone).
@@ -47,8 +47,8 @@ impl<S, C, R, ReqBody, ResBody> Service<Request<ReqBody>> for DangerouslyTrustin
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     C: Send + Sync + 'static,
+    ResBody: EmptyBody,
     R: Render<ResBody>,
-    ResBody: Default,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
@@ -86,8 +86,8 @@ pin_project! {
 impl<F, R, ResBody, E> Future for DangerouslyTrustingFuture<F, R>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: EmptyBody,
     R: Render<ResBody>,
-    ResBody: Default,
 {
     type Output = F::Output;
 

@@ -1,0 +1,18 @@
+/// A body that can be made empty, as the answers to `HEAD` and those of guards are: one with `Default`.
+#[diagnostic::on_unimplemented(
+    message = "requests cannot be refused with a body of type `{Self}`, since it cannot be made",
+    label = "`{Self}` has no `Default`",
+    note = "put `tower_bearer::render::any_body()` between the layer and the service that has this body; in a \
+            `ServiceBuilder`: `.layer(bearer).layer(any_body())`"
+)]
+pub trait EmptyBody: Sized {
+    /// Makes an empty one.
+    fn empty() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<B: Default> EmptyBody for B {
+    fn empty() -> Self {
+        B::default()
+    }
+}

@@ -1,0 +1,208 @@
+//! Refusals of requests that are gRPC, as the headers of an answer. `outside/tonic` has a real client read them.
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use http::{HeaderMap, Request};
+use serde_json::Value;
+use tower_bearer::policy::{role, scope};
+use tower_bearer::render::{self, Render};
+use tower_bearer::test_util::DangerouslyTrustEveryone;
+use tower_bearer::{
+    BearerLayer, Claims, Header, KeySource, KeysUnavailable, Lookup, Principal, Reason, Rejection,
+    Require, Requirement, require,
+};
+
+use crate::support::{
+    Answer, PLAIN, User, WithBearer, challenge, good, invalid_token, key, layer, send, token,
+    verifier_of,
+};
+
+struct Admin;
+
+impl Requirement for Admin {
+    fn policy() -> impl tower_bearer::policy::Policy {
+        role("admin")
+    }
+}
+
+/// Keys that are never there, after a while.
+struct Down;
+
+impl KeySource for Down {
+    fn lookup(&self, _: &Header) -> Lookup {
+        Lookup::Refresh
+    }
+
+    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+        tokio::task::yield_now().await;
+        Err(KeysUnavailable::new("nobody answers"))
+    }
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/", post(|| async { "in" }))
+        .route("/layer", post(|| async { "in" }).layer(require(scope("orders:write"))))
+        .route("/extractor", post(|_: Require<Admin>| async { "in" }))
+        .route("/claims", post(|_: Claims<u8>| async { "in" }))
+        .route(
+            "/handler",
+            post(|who: Principal| async move {
+                who.check(role("admin"))?;
+                Ok::<_, Rejection>("in")
+            }),
+        )
+}
+
+fn app<R: Render<Body> + Clone>(layer: BearerLayer<User, R>) -> Router {
+    routes().layer(layer)
+}
+
+fn call(path: &str) -> Request<Body> {
+    let request = Request::post(path).header("content-type", "application/grpc+proto");
+    request.body(Body::empty()).unwrap()
+}
+
+#[track_caller]
+fn is_status(
+    answer: &Answer,
+    status: &str,
+    message: &str,
+    challenge: Option<&str>,
+    reason: Reason,
+) {
+    answer.is_refused(200, challenge, reason);
+    assert_eq!(answer.headers["content-type"], "application/grpc");
+    assert_eq!(answer.headers["grpc-status"], status);
+    assert_eq!(answer.headers["grpc-message"], message);
+    assert_eq!(answer.body, "");
+}
+
+/// The details as text, with what is not text in between.
+fn details(headers: &HeaderMap) -> String {
+    let bytes = STANDARD_NO_PAD.decode(&headers["grpc-status-details-bin"]).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn refusals_of_the_layer_and_of_guards_are_statuses_of_grpc() {
+    let app = app(layer().with_rejection(render::Grpc::new()));
+    let expired = token().claim("exp", 1).sign(&key());
+    let missing_scope =
+        challenge("insufficient_scope", "The token lacks a scope") + ", scope=\"orders:write\"";
+    let malformed = challenge("invalid_request", "The Authorization field is malformed");
+
+    let answer = send(&app, call("/")).await;
+    is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
+    let answer = send(&app, call("/").bearer(expired)).await;
+    let challenge = invalid_token("The token has expired");
+    is_status(&answer, "16", "The token has expired", Some(&challenge), Reason::Expired);
+    let answer = send(&app, call("/").field("authorization", "Bearer")).await;
+    let message = "The Authorization field is malformed";
+    is_status(&answer, "16", message, Some(&malformed), Reason::MalformedAuthorization);
+    let answer = send(&app, call("/layer").bearer(good())).await;
+    let message = "The token lacks a scope";
+    is_status(&answer, "7", message, Some(&missing_scope), Reason::InsufficientScope);
+    let answer = send(&app, call("/extractor").bearer(good())).await;
+    is_status(&answer, "7", "The token does not allow this", Some(PLAIN), Reason::Forbidden);
+    let answer = send(&app, call("/claims").bearer(good())).await;
+    is_status(&answer, "13", "The server is set up wrongly", None, Reason::ClaimsTypeMissing);
+
+    let admin = token().claim("roles", "admin").claim("scope", "orders:write").sign(&key());
+    for path in ["/", "/layer", "/extractor", "/handler"] {
+        let answer = send(&app, call(path).bearer(&admin)).await;
+        answer.is_ok("in");
+        assert!(!answer.headers.contains_key("grpc-status"));
+    }
+}
+
+#[tokio::test]
+async fn refusal_of_a_request_that_has_waited_is_a_status_of_grpc_too() {
+    let app = app(BearerLayer::new(verifier_of(Down)).with_rejection(render::Grpc::new()));
+
+    let answer = send(&app, call("/").bearer(good())).await;
+
+    let message = "The token cannot be verified right now";
+    is_status(&answer, "14", message, None, Reason::KeysUnavailable);
+    assert_eq!(answer.headers["retry-after"], "5");
+    assert!(details(&answer.headers).contains("google.rpc.RetryInfo"));
+}
+
+#[tokio::test]
+async fn details_say_in_a_word_what_is_wrong_and_which_scopes_are_needed() {
+    let layer = layer().with_realm("orders").unwrap().with_rejection(render::Grpc::new());
+    let app = app(layer);
+
+    let answer = send(&app, call("/layer").bearer(good())).await;
+
+    let details = details(&answer.headers);
+    for part in ["google.rpc.ErrorInfo", "INSUFFICIENT_SCOPE", "orders", "scope", "orders:write"] {
+        assert!(details.contains(part), "{details:?}");
+    }
+    assert!(!details.contains("RetryInfo"), "{details:?}");
+}
+
+#[tokio::test]
+async fn answer_names_the_protocol_of_the_request() {
+    let app = app(layer().with_rejection(render::Grpc::new()));
+    for (sent, answered) in [
+        ("application/grpc", "application/grpc"),
+        ("application/grpc-web+proto", "application/grpc-web+proto"),
+        ("application/grpc-web-text", "application/grpc-web-text+proto"),
+    ] {
+        let request = Request::post("/").header("content-type", sent);
+
+        let answer = send(&app, request.body(Body::empty()).unwrap()).await;
+
+        assert_eq!(answer.headers["content-type"], answered);
+        assert_eq!(answer.headers["grpc-status"], "16");
+    }
+}
+
+#[tokio::test]
+async fn other_requests_are_answered_as_the_other_renderer_does() {
+    let empty = app(layer().with_rejection(render::Grpc::new()));
+    let json = app(layer().with_rejection(render::Grpc::new().with_http(render::Json)));
+    for path in ["/", "/layer"] {
+        let request = || {
+            let request = Request::post(path).header("content-type", "application/json");
+            let request = request.body(Body::empty()).unwrap();
+            if path == "/" { request } else { request.bearer(good()) }
+        };
+        let status = if path == "/" { 401 } else { 403 };
+
+        let empty = send(&empty, request()).await;
+        let json = send(&json, request()).await;
+
+        assert_eq!((empty.status.as_u16(), &*empty.body), (status, ""));
+        assert!(!empty.headers.contains_key("grpc-status"));
+        let body: Value = serde_json::from_str(&json.body).unwrap();
+        assert_eq!((json.status.as_u16(), body["error"].is_string()), (status, true));
+    }
+    // And those that are gRPC are not.
+    let answer = send(&json, call("/")).await;
+    is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
+}
+
+#[tokio::test]
+async fn refusal_that_a_handler_makes_does_not_know_the_request_and_is_one_of_http() {
+    // Never 200 to somebody who cannot read `grpc-status`.
+    let app = app(layer().with_rejection(render::Grpc::new()));
+
+    let answer = send(&app, call("/handler").bearer(good())).await;
+
+    answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
+}
+
+#[tokio::test]
+async fn stand_in_for_the_layer_answers_grpc_too() {
+    let layer = DangerouslyTrustEveryone::<User>::new(serde_json::json!({"sub": "alice"}));
+    let app = routes().layer(layer.with_rejection(render::Grpc::new()));
+
+    let answer = send(&app, call("/extractor")).await;
+
+    is_status(&answer, "7", "The token does not allow this", Some(PLAIN), Reason::Forbidden);
+}
