@@ -5,9 +5,12 @@
 //! ```
 //!
 //! It prints a token that is good for 15 minutes and the `curl` line to try it with.
+//!
+//! - `ADDR`: where to listen, `127.0.0.1:3001` by default
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::process::ExitCode;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -22,7 +25,8 @@ use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_bearer::policy::role;
 use tower_bearer::{
-    Algorithm, BearerLayer, Principal, TokenIssuer, Validation, Verifier, render, require,
+    Algorithm, BearerLayer, Principal, Rejection, TokenIssuer, Validation, Verifier, render,
+    require,
 };
 
 #[derive(Deserialize)]
@@ -31,16 +35,27 @@ struct User {
 }
 
 async fn greet(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let principal = request.extensions().get::<Principal>();
-    let greeting = match principal.and_then(Principal::claims::<User>) {
-        Some(user) => format!("Hello, {}!\n", user.name),
-        None => unreachable!("the layer lets nobody pass without claims"),
-    };
-    Ok(Response::new(Full::from(greeting)))
+    Ok(greeting(&request).unwrap_or_else(Rejection::into_response))
+}
+
+fn greeting(request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Rejection> {
+    let principal = Principal::from_extensions(request.extensions())?;
+    let name = principal.claims::<User>().map_or("stranger", |user| &user.name);
+    Ok(Response::new(Full::from(format!("Hello, {name}!\n"))))
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("no randomness: {error}"))?;
     let (issuer, audience) = ("https://hyper.example", "https://hyper.example/api");
@@ -55,7 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .service_fn(greet);
 
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3001".to_owned());
-    let listener = TcpListener::bind(&addr).await?;
+    let listener = TcpListener::bind(&addr)
+        .await
+        .map_err(|error| format!("cannot listen on {addr}: {error}; set ADDR to another one"))?;
     let token = tokens
         .token_for("alice")
         .with_roles(["user"])
@@ -63,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .issue()?;
     println!("Listening on http://{}. Try, in another terminal:\n", listener.local_addr()?);
     println!(
-        "curl -i http://{} -H 'Authorization: Bearer {}'",
+        "curl -iw '\\n' http://{} -H 'Authorization: Bearer {}'",
         listener.local_addr()?,
         token.as_str()
     );

@@ -5,9 +5,13 @@
 //! ```
 //!
 //! The first argument is the issuer as tokens name it, to the letter; the second one the audience they
-//! must be for. `ADDR` is where to listen, `127.0.0.1:3000` by default.
+//! must be for.
+//!
+//! - `ADDR`: where to listen, `127.0.0.1:3000` by default
+//! - `RUST_LOG`: what to log, `tower_bearer=debug` by default, which shows why each request was refused
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::{Router, routing::get};
@@ -17,20 +21,35 @@ use tower_bearer::{BearerLayer, Claims, RemoteKeys, Validation, Verifier, render
 type AnyClaims = Map<String, Value>;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "tower_bearer=debug".to_owned());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let reason = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            eprintln!("{error}{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
     let usage = "usage: cargo run --example oidc -- ISSUER AUDIENCE";
     let mut arguments = std::env::args().skip(1);
     let (issuer, audience) = arguments.next().zip(arguments.next()).ok_or(usage)?;
 
     let keys = RemoteKeys::discover(&issuer)?;
+    eprintln!("Fetching the keys of {issuer}, for 10 seconds at the most");
     keys.await_ready(Duration::from_secs(10)).await?;
     let verifier = Verifier::<AnyClaims>::new(keys, Validation::new(issuer, audience))?;
 
     let app = Router::new()
         .route("/", get(claims))
-        .layer(BearerLayer::new(verifier).with_rejection(render::Json));
+        .route_layer(BearerLayer::new(verifier).with_rejection(render::Json));
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener = tokio::net::TcpListener::bind(addr).await?;
+    let listener = tokio::net::TcpListener::bind(&addr).await;
+    let listener = listener.map_err(|error| format!("ADDR: cannot listen on {addr}: {error}"))?;
     println!("Listening on http://{}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)
 }

@@ -4,10 +4,11 @@
 //! cargo run --example quickstart
 //! ```
 //!
-//! It prints the `curl` lines to try. Users: `alice` (role `user`) and `admin` (role `admin`), both
-//! with the password `password`.
+//! It prints the `curl` lines to try, and then one line for each refusal with its reason. Users: `alice`
+//! (role `user`) and `admin` (role `admin`), both with the password `password`.
 //!
 //! - `ADDR`: where to listen, `127.0.0.1:3000` by default
+//! - `RUST_LOG`: what to log, `tower_bearer=debug` by default
 //! - `JWT_SECRET_KEY`: the secret to sign with, in base64url, at least 32 bytes; random by default
 
 use std::collections::HashMap;
@@ -57,6 +58,10 @@ impl Requirement for Admin {
 
 #[tokio::main]
 async fn main() -> Result<(), Sentence> {
+    // Refusals are events of the target `tower_bearer`; what strangers cause has the level `DEBUG`.
+    let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "tower_bearer=debug".to_owned());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+
     let secret = secret()?;
     let key = EncodingKey::from_secret(&secret);
     let issuer = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &key)
@@ -83,7 +88,8 @@ fn app(issuer: TokenIssuer) -> Result<Router, Box<dyn Error>> {
         .route("/admin-only", get(admin_only))
         .route("/logout", post(logout))
         .with_state(revocations)
-        .layer(BearerLayer::new(verifier).with_rejection(render::Json));
+        // Not `layer`: that would cover the 404 of this router too, and so of the one it is merged into.
+        .route_layer(BearerLayer::new(verifier).with_rejection(render::Json));
     let open = Router::new()
         .route("/", get(|| async { "Hello! Sign in at POST /login.\n" }))
         .route("/login", post(login))
@@ -204,14 +210,14 @@ fn curl_lines(addr: SocketAddr) -> String {
     format!(
         r#"Listening on http://{addr}. Try, in another terminal:
 
-curl -i http://{addr}/protected-resource
+curl -iw '\n' http://{addr}/protected-resource
 TOKEN=$(curl -s http://{addr}/login -H 'Content-Type: application/json' -d '{{"username":"alice","password":"password"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
-curl -i http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
-curl -i http://{addr}/admin-only -H "Authorization: Bearer $TOKEN"
+curl -iw '\n' http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
+curl -iw '\n' http://{addr}/admin-only -H "Authorization: Bearer $TOKEN"
 ADMIN=$(curl -s http://{addr}/login -H 'Content-Type: application/json' -d '{{"username":"admin","password":"password"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
-curl -i http://{addr}/admin-only -H "Authorization: Bearer $ADMIN"
-curl -i -X POST http://{addr}/logout -H "Authorization: Bearer $TOKEN"
-curl -i http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
+curl -iw '\n' http://{addr}/admin-only -H "Authorization: Bearer $ADMIN"
+curl -iw '\n' -X POST http://{addr}/logout -H "Authorization: Bearer $TOKEN"
+curl -iw '\n' http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
 "#
     )
 }

@@ -62,7 +62,9 @@ async fn main() -> Result<(), Sentence> {
     };
     let app = app(issuers, layer, shared);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener = TcpListener::bind(&addr).await.map_err(|error| wrong("ADDR", error))?;
+    let listener = TcpListener::bind(&addr)
+        .await
+        .map_err(|error| wrong("ADDR", format_args!("{addr}: {error}")))?;
     println!("Listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
     Ok(())
@@ -79,8 +81,8 @@ fn app(
         .route("/protected", get(claims))
         .route("/admin", get(claims).layer(require(role("admin"))))
         .route("/scoped", get(claims).layer(require(scope("things:write"))))
-        .layer(layer.clone());
-    let optional = Router::new().route("/maybe", get(maybe)).layer(layer.optional());
+        .route_layer(layer.clone());
+    let optional = Router::new().route("/maybe", get(maybe)).route_layer(layer.optional());
     let health = Router::new().route("/healthz", get(health)).with_state((issuers, shared));
     health.merge(guarded).merge(optional)
 }

@@ -10,6 +10,7 @@
 //! - `ADDR`: where to listen, `127.0.0.1:3002` by default
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,17 @@ use tower_bearer::{
 struct User {}
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("no randomness: {error}"))?;
     let (issuer, audience) = ("https://websocket.example", "https://websocket.example/live");
@@ -41,12 +52,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new()
         .route("/live", any(live))
-        .layer(BearerLayer::new(verifier).with_source(WebSocketProtocol))
+        .route_layer(BearerLayer::new(verifier).with_source(WebSocketProtocol))
         .route("/", get(|| async { Html(PAGE) }))
         .route("/token", post(token).with_state(Arc::new(tokens)));
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3002".to_owned());
-    let listener = TcpListener::bind(&addr).await?;
-    println!("Listening on http://{}", listener.local_addr()?);
+    let listener = TcpListener::bind(&addr)
+        .await
+        .map_err(|error| format!("cannot listen on {addr}: {error}; set ADDR to another one"))?;
+    println!("Open http://{} in a browser", listener.local_addr()?);
     axum::serve(listener, app).await?;
     Ok(())
 }

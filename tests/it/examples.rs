@@ -29,14 +29,13 @@ impl Program {
     }
 
     pub fn start_with(name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = command(name)
-            .args(arguments)
-            .envs(env.iter().copied())
-            .env("ADDR", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = command(name);
+        command.args(arguments).envs(env.iter().copied()).stderr(Stdio::null());
+        Self::spawned(command)
+    }
+
+    fn spawned(mut command: Command) -> Self {
+        let mut child = command.env("ADDR", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut program = Self { child, lines, url: String::new() };
         let line = program.read_until("http://");
@@ -184,6 +183,35 @@ mod quickstart {
     }
 
     #[tokio::test]
+    async fn path_that_does_not_exist_is_not_found_with_and_without_a_token() {
+        let program = Program::start("quickstart", &[]);
+        let token = token_of(&program, "alice").await;
+
+        let without = program.send(program.get("/nowhere")).await;
+        let with = program.send(program.get("/nowhere").bearer(&token)).await;
+        let broken = program.send(program.get("/nowhere").bearer("x")).await;
+
+        for answer in [without, with, broken] {
+            assert_eq!(answer.status(), 404);
+            assert!(!answer.headers().contains_key("www-authenticate"), "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_are_shown_on_the_terminal_with_their_reason() {
+        let mut command = command("quickstart");
+        command.stderr(Stdio::piped());
+        let mut program = Program::spawned(command);
+        let terminal = BufReader::new(program.child.stderr.take().unwrap());
+
+        program.send(program.get("/protected-resource")).await;
+
+        drop(program);
+        let lines: Vec<_> = terminal.lines().map(Result::unwrap).collect();
+        assert!(lines.iter().any(|line| line.contains("missing_token")), "{lines:?}");
+    }
+
+    #[tokio::test]
     async fn unknown_user_and_wrong_password_get_the_same_answer() {
         let program = Program::start("quickstart", &[]);
 
@@ -269,6 +297,48 @@ mod quickstart {
             assert_eq!(statuses, expected, "{text}");
             assert!(expected.len() >= 4);
         }
+    }
+}
+
+mod oidc {
+    use super::*;
+
+    #[test]
+    fn provider_that_cannot_be_reached_is_a_sentence() {
+        // Nobody listens there: the port was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let issuer = format!("http://127.0.0.1:{port}");
+
+        let output = command("oidc").args([&issuer, "https://api.example.com"]).output().unwrap();
+
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        assert!(text.starts_with(&format!("Fetching the keys of {issuer}, ")), "{text}");
+        let last = text.lines().last().unwrap();
+        assert!(!last.contains(['{', '"']) && last.contains(&issuer), "{last}");
+    }
+
+    #[test]
+    fn missing_arguments_are_a_sentence() {
+        let output = command("oidc").output().unwrap();
+
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(text.trim_end(), "usage: cargo run --example oidc -- ISSUER AUDIENCE");
+    }
+}
+
+#[test]
+fn address_that_is_taken_is_a_sentence_in_every_example() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    for name in ["hyper_only", "quickstart", "websocket"] {
+        let output = command(name).env("ADDR", &addr).output().unwrap();
+
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && !text.contains("panicked"), "{name}: {text}");
+        let sentence = format!("cannot listen on {addr}");
+        assert!(text.lines().last().unwrap().contains(&sentence), "{name}: {text}");
+        assert!(!text.contains("Os {"), "{name}: {text}");
     }
 }
 
