@@ -11,6 +11,7 @@
 //! - `RUST_LOG`: what to log, `tower_bearer=debug` by default, which shows why each request was refused
 
 use std::error::Error;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,7 +24,12 @@ type AnyClaims = Map<String, Value>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "tower_bearer=debug".to_owned());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

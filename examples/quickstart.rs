@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -60,7 +61,12 @@ impl Requirement for Admin {
 async fn main() -> Result<(), Sentence> {
     // Refusals are events of the target `tower_bearer`; what strangers cause has the level `DEBUG`.
     let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "tower_bearer=debug".to_owned());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .init();
 
     let secret = secret()?;
     let key = EncodingKey::from_secret(&secret);

@@ -31,7 +31,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::State;
@@ -53,7 +53,12 @@ type AnyClaims = Map<String, Value>;
 #[tokio::main]
 async fn main() -> Result<(), Sentence> {
     let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .init();
 
     let shared = shared_revocations()?;
     let (issuers, layer) = match set("CONFIG") {

@@ -206,3 +206,88 @@ async fn stand_in_for_the_layer_answers_grpc_too() {
 
     is_status(&answer, "7", "The token does not allow this", Some(PLAIN), Reason::Forbidden);
 }
+
+mod needs_grpcio {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use axum::response::Response;
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use http_body_util::{BodyExt, Full};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// One message of two bytes, and the status that it is complete.
+    async fn order() -> Response {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        let message = Full::new(Bytes::from_static(b"\0\0\0\0\x02in"));
+        let body = message.with_trailers(async { Some(Ok(trailers)) });
+        Response::builder()
+            .header("content-type", "application/grpc")
+            .body(Body::new(body))
+            .unwrap()
+    }
+
+    async fn serve() -> String {
+        let app = Router::new()
+            .route("/shop.Orders/Handle", post(order).layer(require(role("user"))))
+            .route_layer(layer().with_rejection(render::Grpc::new()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        address
+    }
+
+    /// One answer for each value of `authorization`.
+    fn ask(address: &str, fields: &[Value]) -> Vec<Value> {
+        let command = std::env::var("GRPCIO_CALL").expect("run scripts/interop");
+        let mut client = Command::new("sh")
+            .args(["-c", &format!("{command} {address}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = client.stdin.take().unwrap();
+        fields.iter().for_each(|field| writeln!(input, "{field}").unwrap());
+        drop(input);
+        let output = client.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs grpcio: scripts/interop"]
+    async fn client_of_another_library_reads_status_message_and_challenge() {
+        let address = serve().await;
+        let bearer = |token: &str| Value::from(format!("Bearer {token}"));
+        let user = token().claim("roles", "user").sign(&key());
+        let expired = token().claim("exp", 1).sign(&key());
+        let fields =
+            [bearer(&user), Value::Null, bearer(&expired), Value::from("Bearer"), bearer(&good())];
+
+        let answers = tokio::task::spawn_blocking(move || ask(&address, &fields)).await.unwrap();
+
+        let seen: Vec<_> = answers
+            .iter()
+            .map(|answer| (answer["code"].as_str().unwrap(), answer["message"].as_str().unwrap()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("OK", "in"),
+                ("UNAUTHENTICATED", "A bearer token is needed"),
+                ("UNAUTHENTICATED", "The token has expired"),
+                ("UNAUTHENTICATED", "The Authorization field is malformed"),
+                ("PERMISSION_DENIED", "The token does not allow this"),
+            ]
+        );
+        for answer in &answers[1..] {
+            assert!(answer["challenge"].as_str().unwrap().starts_with(PLAIN), "{answer}");
+            assert_eq!(answer["has_details"], true, "{answer}");
+        }
+    }
+}
