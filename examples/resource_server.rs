@@ -211,7 +211,7 @@ fn from_variables(
 
 fn listed_revocations(issuer: String) -> Result<Option<MemoryRevocations>, Sentence> {
     let Some(file) = set("REVOKED_JTI_FILE") else { return Ok(None) };
-    let view = MemoryRevocations::new().with_kinds([RevocationKind::Token]);
+    let view = MemoryRevocations::new().with_kinds([RevocationKind::Token])?;
     revoke_listed(file, issuer, view.clone()).map_err(|error| wrong("REVOKED_JTI_FILE", error))?;
     Ok(Some(view))
 }

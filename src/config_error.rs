@@ -75,10 +75,24 @@ pub enum ConfigError {
     },
     /// Nothing can be had from this address.
     Address {
-        /// The address as it was configured.
+        /// The address as it was configured; without its password, and without all of it where the
+        /// password cannot be told from the rest.
         address: String,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// No kind of revocation is named that must be possible, so tokens would pass that cannot be revoked.
+    NoRevocationKinds,
+    /// A time for which something unsafe goes on is too long.
+    TooLong {
+        /// The time that was set, in words.
+        what: &'static str,
+        /// The configured time, in seconds.
+        seconds: u64,
+        /// The longest time, in seconds.
+        most: u64,
+        /// The method that says what a longer time would mean.
+        instead: &'static str,
     },
     /// The namespace cannot be part of keys in Redis.
     Namespace {
@@ -152,6 +166,16 @@ impl fmt::Display for ConfigError {
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
+            Self::NoRevocationKinds => f.write_str(
+                "no kind of revocation is named; name at least one, or accept tokens that cannot \
+                 be revoked by `dangerous().accept_unrevocable_tokens()`",
+            ),
+            Self::TooLong { what, seconds, most, instead } => {
+                write!(
+                    f,
+                    "{what} of {seconds} s is too long; {most} s is the most; see `{instead}`"
+                )
+            }
             Self::Namespace { namespace } => write!(
                 f,
                 "the namespace {namespace:?} may hold ASCII letters, digits and `-_.:/` only, and \

@@ -225,6 +225,31 @@ pub(crate) fn revocations_not_written(source: &str, problem: &str) {
     let _ = (source, problem);
 }
 
+/// Reports that the stream in Redis was emptied, or trimmed before this node had read it.
+#[cfg(feature = "redis")]
+pub(crate) fn gap(source: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "the stream in Redis was emptied or trimmed; all revocations are read, and those of \
+                       the last 10 minutes written again";
+        tracing::warn!(target: "tower_bearer", source, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = source;
+}
+
+/// Reports that Redis lacks revocations that this node wrote lately.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_lost(source: &str, buckets: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "Redis has lost revocations; those of the last 10 minutes are written again";
+        tracing::error!(target: "tower_bearer", source, buckets, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, buckets);
+}
+
 /// Reports a Redis that may delete revocations.
 #[cfg(feature = "redis")]
 pub(crate) fn evicts(source: &str, policy: &str) {

@@ -9,6 +9,7 @@ use super::known::{Known, Last, Name};
 use super::outage::Outage;
 use crate::claims::Principal;
 use crate::clock::Moment;
+use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
 
 /// Asks whether whom a token speaks for is still active, before a request is let in.
@@ -113,13 +114,25 @@ impl StillActive {
     }
 
     /// Lets requests in while the check fails if its last answer about their subject was "yes", and was
-    /// asked for no longer ago than this. The default is not at all.
+    /// asked for no longer ago than this. The default is not at all; at most 4 hours are possible.
     ///
     /// The check is still asked each time, and a "no" counts at once.
-    #[must_use]
-    pub fn with_last_answer_for(mut self, time: Duration) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::TooLong`]. To let requests in for as long as the check fails is
+    /// [`dangerously_let_in_on_failure`](Self::dangerously_let_in_on_failure).
+    pub fn with_last_answer_for(mut self, time: Duration) -> Result<Self, ConfigError> {
+        if time > LONGEST_LAST_ANSWER {
+            return Err(ConfigError::TooLong {
+                what: "to let in by the last answer for a time",
+                seconds: time.as_secs(),
+                most: LONGEST_LAST_ANSWER.as_secs(),
+                instead: "dangerously_let_in_on_failure",
+            });
+        }
         self.settings.last_answer_for = time;
-        self
+        Ok(self)
     }
 
     /// Lets requests in while the check fails or takes too long, as if it were not there.
@@ -227,4 +240,6 @@ fn verdict(is_active: bool) -> Result<(), AuthError> {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// As long as keys stay in use while their provider is away.
+const LONGEST_LAST_ANSWER: Duration = Duration::from_secs(4 * 60 * 60);
 const CAPACITY: usize = 10_000;

@@ -138,16 +138,18 @@ impl TokenIssuer {
         self
     }
 
-    /// Looks into these revocations before a token is made, so that it is not dead from its birth: when
-    /// everything of its subject or client was revoked up to a moment, `iat` is later than that, by a
-    /// second or two in the future if need be.
+    /// Looks into these revocations before a token is made, so that a token that is issued after a
+    /// revocation is accepted: when everything of its subject or client was revoked up to a moment, `iat` is
+    /// later than that, by a second or two in the future if need be.
     ///
-    /// Give the same revocations to the verifier, and tell it that both have one clock
-    /// ([`with_revocation_leeway`](crate::Validation::with_revocation_leeway)); it would refuse new
-    /// tokens for a minute otherwise:
+    /// Give the same revocations to the verifier. It then adds no leeway to the moments up to which tokens of
+    /// this issuer were revoked, so a user who was locked can sign in again at once. For that, clocks must
+    /// agree to a second where several programs issue and revoke; if they may not, set a leeway
+    /// ([`with_revocation_leeway`](crate::Validation::with_revocation_leeway)), and new tokens are
+    /// refused for as long after a revocation.
     ///
     /// ```
-    /// # use std::time::{Duration, SystemTime};
+    /// # use std::time::SystemTime;
     /// # use jsonwebtoken::EncodingKey;
     /// # use tower_bearer::{Algorithm, MemoryRevocations, Revocation, TokenIssuer, Validation, Verifier};
     /// # let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
@@ -155,7 +157,7 @@ impl TokenIssuer {
     /// let revocations = MemoryRevocations::new();
     /// let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?
     ///     .with_revocations(revocations.clone());
-    /// let rules = Validation::new(issuer, audience).with_revocation_leeway(Duration::ZERO);
+    /// let rules = Validation::new(issuer, audience);
     /// let verifier = Verifier::<serde_json::Value>::new(tokens.verifying_key(), rules)?
     ///     .with_revocations(revocations.clone());
     ///
@@ -171,6 +173,7 @@ impl TokenIssuer {
     /// ```
     #[must_use]
     pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
+        revocations.heeded_by(&self.issuer);
         self.revocations = Some(Arc::new(revocations));
         self
     }

@@ -157,8 +157,9 @@ impl TokenRequest<'_> {
             claim("cid").map(Revocable::Client),
             claim("appid").map(Revocable::Client),
         ];
+        let names = names.into_iter().flatten();
         let mut issued_at = now;
-        for name in names.into_iter().flatten() {
+        for name in names.clone() {
             match revocations.lookup(&self.issuer.issuer, name) {
                 None => {}
                 Some(Revoked::Entirely) => return Err(IssueError::Revoked { wait: None }),
@@ -168,10 +169,14 @@ impl TokenRequest<'_> {
             }
         }
         let ahead = Duration::from_secs(issued_at.abs_diff(now));
-        match ahead.checked_sub(MAX_DATED_AHEAD) {
-            None | Some(Duration::ZERO) => Ok(issued_at),
-            wait => Err(IssueError::Revoked { wait }),
+        if let Some(wait) = ahead.checked_sub(MAX_DATED_AHEAD).filter(|wait| !wait.is_zero()) {
+            return Err(IssueError::Revoked { wait: Some(wait) });
         }
+        if issued_at > now {
+            let date = NumericDate::from_seconds(issued_at);
+            names.for_each(|name| revocations.dated_ahead(&self.issuer.issuer, name, date));
+        }
+        Ok(issued_at)
     }
 }
 

@@ -18,9 +18,14 @@ pub(crate) fn check(
     let whole = view.whole();
     // `iss` is the same, or absent.
     let issuer = rules.issuer();
+    // An issuer that heeds this view dates its tokens by the clock of the revocations, and behind them.
+    let leeway = || match rules.explicit_revocation_leeway() {
+        None if view.is_heeded_by(issuer) => Duration::ZERO,
+        _ => rules.revocation_leeway(),
+    };
     for name in names(claims) {
         if let Some(revoked) = view.lookup(issuer, name)
-            && covers(revoked, claims, rules.revocation_leeway())
+            && covers(revoked, claims, leeway)
         {
             let detail = match (name.kind(), revoked) {
                 (RevocationKind::Token, _) => "the token was revoked".to_owned(),
@@ -43,11 +48,11 @@ fn names(claims: &Registered) -> impl Iterator<Item = Revocable<'_>> {
     [token, session, subject].into_iter().flatten().chain(claims.clients().map(Revocable::Client))
 }
 
-fn covers(revoked: Revoked, claims: &Registered, leeway: Duration) -> bool {
+fn covers(revoked: Revoked, claims: &Registered, leeway: impl Fn() -> Duration) -> bool {
     match revoked {
         Revoked::Entirely => true,
         Revoked::IssuedUpTo(moment) => {
-            let last = moment.saturating_add(leeway).rounded_up();
+            let last = moment.saturating_add(leeway()).rounded_up();
             claims.issued_at().is_none_or(|issued_at| issued_at <= last)
         }
     }

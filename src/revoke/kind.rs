@@ -39,7 +39,7 @@ impl RevocationKind {
 /// | [`Subject`](RevocationKind::Subject) | `iat`; a token without `sub` speaks for no subject |
 /// | [`Client`](RevocationKind::Client) | `iat`, and `client_id` or what stands for it |
 ///
-/// Collected from the kinds. The default is `Token` and `Subject`.
+/// Collected from the kinds. The default is `Token` and `Subject`, also where it is collected from none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RevocationKinds(u8);
 
@@ -49,6 +49,12 @@ impl RevocationKinds {
         self.0 & kind.bit() != 0
     }
 
+    /// These kinds, if there are any.
+    pub(super) fn of(kinds: impl IntoIterator<Item = RevocationKind>) -> Option<Self> {
+        let bits = kinds.into_iter().fold(0, |bits, kind| bits | kind.bit());
+        (bits != 0).then_some(Self(bits))
+    }
+
     pub(super) const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
@@ -56,12 +62,12 @@ impl RevocationKinds {
 
 impl Default for RevocationKinds {
     fn default() -> Self {
-        [RevocationKind::Token, RevocationKind::Subject].into_iter().collect()
+        Self(RevocationKind::Token.bit() | RevocationKind::Subject.bit())
     }
 }
 
 impl FromIterator<RevocationKind> for RevocationKinds {
     fn from_iter<I: IntoIterator<Item = RevocationKind>>(kinds: I) -> Self {
-        Self(kinds.into_iter().fold(0, |bits, kind| bits | kind.bit()))
+        Self::of(kinds).unwrap_or_default()
     }
 }

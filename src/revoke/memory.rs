@@ -2,18 +2,20 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::{Future, ready};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::name::{Name, NameKey};
-use super::recent::Recent;
+use super::recent::{Dates, Recent};
 use super::table::{Kept, NEVER, Table};
 use super::{
     Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore, Revocations, Revoked,
 };
 use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
+use crate::config_error::ConfigError;
 use crate::error::{RevocationsUnavailable, shown};
 use crate::trace;
 use crate::validation::MAX_LEEWAY;
@@ -46,7 +48,8 @@ use crate::validation::MAX_LEEWAY;
 /// ```
 ///
 /// Clones are the same revocations, so several verifiers can share them. They end with the program
-/// unless they are [saved](Self::save) and [opened](Self::open) again.
+/// unless they are [saved](Self::save) and [opened](Self::open) again; the file is [made](Self::create)
+/// once.
 ///
 /// # What is kept, and for how long
 ///
@@ -72,6 +75,8 @@ pub(super) struct Entries {
     pub(super) subjects: Table<IssuedUpTo>,
     pub(super) clients: Table<IssuedUpTo>,
     pub(super) recent: Recent,
+    /// The issuers that heed these revocations.
+    heeded: RwLock<Vec<Box<str>>>,
     /// How long tokens live, in seconds; [`UNKNOWN`] at first.
     longest: AtomicU64,
     epoch: AtomicU64,
@@ -91,6 +96,7 @@ impl MemoryRevocations {
             subjects: Table::new(),
             clients: Table::new(),
             recent: Recent::default(),
+            heeded: RwLock::default(),
             longest: AtomicU64::new(UNKNOWN),
             // Not from the start: a view that holds first these and then others, and hands on their epoch,
             // must not say the same twice.
@@ -110,10 +116,18 @@ impl MemoryRevocations {
     /// A kind that is not named counts nevertheless, for tokens that can be revoked by it: without
     /// [`Session`](RevocationKind::Session) here, a revoked session takes the
     /// tokens with it that have a `sid` and lets those pass that have none.
-    #[must_use]
-    pub fn with_kinds(mut self, kinds: impl IntoIterator<Item = RevocationKind>) -> Self {
-        self.kinds = kinds.into_iter().collect();
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoRevocationKinds`] when none is named. Tokens that cannot be revoked at all are
+    /// accepted by
+    /// [`accept_unrevocable_tokens`](crate::Dangerous::accept_unrevocable_tokens) only.
+    pub fn with_kinds(
+        mut self,
+        kinds: impl IntoIterator<Item = RevocationKind>,
+    ) -> Result<Self, ConfigError> {
+        self.kinds = RevocationKinds::of(kinds).ok_or(ConfigError::NoRevocationKinds)?;
+        Ok(self)
     }
 
     /// Sets for how long tokens are valid at the most, so that revoked sessions, subjects and clients
@@ -135,76 +149,83 @@ impl MemoryRevocations {
         self
     }
 
-    /// Revokes. From the next look-up on, whatever it names is refused.
+    /// Revokes. From the next look-up on, the tokens that it names are refused.
     ///
-    /// Of several moments for one name the latest counts.
+    /// Of several moments for one name the latest counts, so the same revocation twice is as good as once.
     pub fn revoke(&self, revocation: impl Borrow<Revocation>) {
         let revocation = revocation.borrow();
-        match self.covering_dated_ahead(revocation) {
-            Some(later) => self.insert(&later),
-            None => self.insert(revocation),
-        }
+        let later = self.covering_dated_ahead(revocation);
+        let revocation = later.as_ref().unwrap_or(revocation);
+        self.insert(revocation, self.kept_until(revocation));
     }
 
-    /// The same up to a later moment, if there may be tokens that an issuer has dated ahead of the last
-    /// moment; see [`MAX_DATED_AHEAD`].
+    /// The same up to a later moment, if tokens were issued up to its moment that are dated later; see
+    /// [`MAX_DATED_AHEAD`].
     pub(super) fn covering_dated_ahead(&self, revocation: &Revocation) -> Option<Revocation> {
         let Revoked::IssuedUpTo(moment) = revocation.revoked() else { return None };
         let (issuer, name) = (revocation.issuer(), revocation.name());
-        let moment = moment.rounded_up();
-        let ahead = second(moment)..second(moment.saturating_add(MAX_DATED_AHEAD));
-        let recent = self.entries.recent.lock();
+        let first = second(moment.rounded_up());
+        let most = second(moment.rounded_up().saturating_add(MAX_DATED_AHEAD));
+        let entries = &*self.entries;
+        let recent = entries.recent.lock();
+        let hashed = entries.key.name(issuer, name);
+        let dated =
+            recent.last_own(hashed, moment, first.saturating_add(1)..most.saturating_add(1));
+        let other = self.last_of_others(&recent, revocation, moment, &(first..most));
+        let last = dated.max(other.map(|moment| moment.saturating_add(1)))?;
+        Some(Revocation::new(issuer, name, Some(NumericDate::from_seconds(last.into()))))
+    }
+
+    /// The last moment by which an issuer in another program may have dated a token that this revokes.
+    fn last_of_others(
+        &self,
+        recent: &Dates,
+        revocation: &Revocation,
+        moment: NumericDate,
+        within: &Range<u32>,
+    ) -> Option<u32> {
+        // Up to a moment that is still to come, tokens are revoked by their dates.
+        if moment > NumericDate::from(self.clock.now()) {
+            return None;
+        }
+        let (issuer, name) = (revocation.issuer(), revocation.name());
+        if name.kind() == RevocationKind::Client {
+            return recent.last_for_client(moment, within);
+        }
         let own = match self.lookup(issuer, name) {
-            Some(Revoked::IssuedUpTo(last)) => Some(second(last)).filter(|at| ahead.contains(at)),
+            Some(Revoked::IssuedUpTo(last)) => Some(second(last)),
             Some(Revoked::Entirely) | None => None,
         };
-        let beside = match name.kind() {
-            RevocationKind::Client => recent.last_beside_client(&ahead),
-            _ => recent.last_beside_subject(&ahead),
-        };
-        let later = NumericDate::from_seconds(i64::from(own.max(beside)?) + 1);
-        Some(Revocation::new(issuer, name, Some(later)))
+        recent.last_for_subject(own, moment, within)
     }
 
-    fn insert(&self, revocation: &Revocation) {
-        self.insert_now(revocation, self.kept_until(revocation));
-    }
-
-    /// Inserts for somebody who waits for it: what may be forgotten at this second, whatever the
-    /// revocation says about it.
-    pub(super) fn insert_now(&self, revocation: &Revocation, until: u32) {
-        self.insert_quietly(revocation, until);
-        // Even if it is here already: whoever brought it may not have come so far yet.
-        self.changed();
-    }
-
-    /// Inserts what has come from elsewhere. It may have come before, and is then no change.
+    /// Inserts what other programs know, too, so that their issuers may date tokens by it.
     #[cfg(feature = "redis")]
-    pub(super) fn insert_until(&self, revocation: &Revocation, until: u32) {
-        if self.insert_quietly(revocation, until) {
-            self.changed();
+    pub(super) fn insert_shared(&self, revocation: &Revocation, until: u32) {
+        if let Revoked::IssuedUpTo(moment) = revocation.revoked() {
+            let (moment, since) = (second(moment.rounded_up()), self.clock.now().into());
+            let (mut recent, now) = (self.entries.recent.lock(), self.now());
+            // Before an issuer can see it.
+            match revocation.name().kind() {
+                RevocationKind::Client => recent.note_client(moment, since, now),
+                _ => recent.note_subject(moment, since, now),
+            }
         }
+        self.insert(revocation, until);
     }
 
-    /// Whether more is revoked than before.
-    fn insert_quietly(&self, revocation: &Revocation, until: u32) -> bool {
+    /// Inserts what may be forgotten at this second, whatever the revocation says about it.
+    fn insert(&self, revocation: &Revocation, until: u32) {
         let entries = &*self.entries;
         let name = entries.key.name(revocation.issuer(), revocation.name());
         let now = self.now();
         let issued = IssuedUpTo::new(revocation.revoked(), until);
-        let changes = |before: Option<IssuedUpTo>| before.is_none_or(|b| b.moment < issued.moment);
+        let changed = || self.changed();
         match revocation.name() {
-            Revocable::Token(_) => entries.tokens.insert(name, Until(until), now).is_none(),
-            Revocable::Session(_) => entries.sessions.insert(name, Until(until), now).is_none(),
-            // Noted before an issuer can see it.
-            Revocable::Subject(_) => {
-                entries.recent.lock().note_subject(issued.moment, now);
-                changes(entries.subjects.insert(name, issued, now))
-            }
-            Revocable::Client(_) => {
-                entries.recent.lock().note_client(issued.moment, now);
-                changes(entries.clients.insert(name, issued, now))
-            }
+            Revocable::Token(_) => entries.tokens.insert(name, Until(until), now, changed),
+            Revocable::Session(_) => entries.sessions.insert(name, Until(until), now, changed),
+            Revocable::Subject(_) => entries.subjects.insert(name, issued, now, changed),
+            Revocable::Client(_) => entries.clients.insert(name, issued, now, changed),
         }
     }
 
@@ -280,7 +301,7 @@ impl MemoryRevocations {
 
     fn forget_moment(&self, table: &Table<IssuedUpTo>, name: Name) -> bool {
         let now = self.now();
-        // Under the lock: whoever revokes meanwhile finds the moment in one place or in the other.
+        // Under the lock: a revocation that comes meanwhile finds the moment in one place or in the other.
         let mut recent = self.entries.recent.lock();
         let removed = table.remove(name);
         if let Some(IssuedUpTo { moment, .. }) = removed {
@@ -299,7 +320,7 @@ impl MemoryRevocations {
         second(self.clock.now().into())
     }
 
-    /// Behind the change, so that whoever read the epoch before asks again.
+    /// Called behind the change, so that a verifier that read the epoch before asks again.
     fn changed(&self) {
         self.entries.epoch.fetch_add(1, Ordering::Release);
     }
@@ -334,6 +355,26 @@ impl Revocations for MemoryRevocations {
         self.kinds
     }
 
+    fn heeded_by(&self, issuer: &str) {
+        if !self.is_heeded_by(issuer) {
+            let heeded = &self.entries.heeded;
+            heeded.write().unwrap_or_else(PoisonError::into_inner).push(issuer.into());
+            self.changed();
+        }
+    }
+
+    fn is_heeded_by(&self, issuer: &str) -> bool {
+        let heeded = self.entries.heeded.read().unwrap_or_else(PoisonError::into_inner);
+        heeded.iter().any(|one| **one == *issuer)
+    }
+
+    fn dated_ahead(&self, issuer: &str, name: Revocable<'_>, date: NumericDate) {
+        let entries = &*self.entries;
+        let hashed = entries.key.name(issuer, name);
+        let (now, date) = (self.clock.now(), second(date.rounded_up()));
+        entries.recent.lock().note_own(hashed, date, now.into(), second(now.into()));
+    }
+
     fn longest_lifetime(&self) -> Option<Duration> {
         let longest = self.entries.longest.load(Ordering::Acquire);
         (longest != UNKNOWN).then(|| Duration::from_secs(longest))
@@ -346,6 +387,14 @@ impl RevocationStore for MemoryRevocations {
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
         self.revoke(revocation);
+        ready(Ok(()))
+    }
+
+    fn add_all(
+        &self,
+        revocations: Vec<Revocation>,
+    ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
+        revocations.iter().for_each(|revocation| self.revoke(revocation));
         ready(Ok(()))
     }
 }
@@ -377,6 +426,10 @@ impl Kept for Until {
 
     fn or(self, other: Self) -> Self {
         Self(self.0.max(other.0))
+    }
+
+    fn revokes_more_than(&self, _: &Self) -> bool {
+        false
     }
 }
 
@@ -411,6 +464,10 @@ impl Kept for IssuedUpTo {
 
     fn or(self, other: Self) -> Self {
         Self { moment: self.moment.max(other.moment), until: self.until.max(other.until) }
+    }
+
+    fn revokes_more_than(&self, other: &Self) -> bool {
+        self.moment > other.moment
     }
 }
 

@@ -1,67 +1,139 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The latest moments up to which anything of a subject or client was revoked, whosesoever.
-///
-/// An issuer that knows the revocations dates a token behind the last moment of each of its names. A token
-/// of a subject may thus be dated ahead because of its client, and the other way round, so whoever revokes
-/// by one name must know of the others.
-#[derive(Default)]
-pub(super) struct Recent(Mutex<Moments>);
+use super::name::Name;
+use crate::claims::NumericDate;
 
-/// In seconds since 1970; those that are past are left out.
+/// The tokens that are dated later than they were issued: because a moment had been revoked, and an
+/// issuer that heeds revocations dates its tokens behind it.
+///
+/// A revocation that comes within the same seconds must cover them, by whichever of their names it is.
+/// Tokens that an issuer in this program dated are known, each with its names. Tokens that issuers in other
+/// programs dated are not: for them, the moments stand that they may have been dated by.
 #[derive(Default)]
-pub(super) struct Moments {
-    of_subjects: BTreeSet<u32>,
-    of_clients: BTreeSet<u32>,
+pub(super) struct Recent(Mutex<Dates>);
+
+/// Dates are in seconds since 1970; those that are past are left out.
+#[derive(Default)]
+pub(super) struct Dates {
+    own: Generations,
+    of_subjects: Moments,
+    of_clients: Moments,
     /// Nothing under the name itself tells of them any more.
-    taken_back: BTreeSet<u32>,
+    taken_back: Moments,
 }
 
 impl Recent {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Moments> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Dates> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Moments {
-    pub(super) fn note_subject(&mut self, moment: u32, now: u32) {
-        note(&mut self.of_subjects, moment, now);
+impl Dates {
+    /// An issuer in this program has dated a token with this name.
+    pub(super) fn note_own(&mut self, name: Name, date: u32, issued: NumericDate, now: u32) {
+        self.own.note(name, date, issued, now);
     }
 
-    pub(super) fn note_client(&mut self, moment: u32, now: u32) {
-        note(&mut self.of_clients, moment, now);
+    /// The last date of a token with this name that an issuer in this program issued up to a moment.
+    pub(super) fn last_own(
+        &self,
+        name: Name,
+        up_to: NumericDate,
+        within: Range<u32>,
+    ) -> Option<u32> {
+        within.rev().find(|date| self.own.first(name, *date).is_some_and(|first| first <= up_to))
+    }
+
+    /// From `since` on, other programs may date tokens by this moment of a subject.
+    #[cfg(feature = "redis")]
+    pub(super) fn note_subject(&mut self, moment: u32, since: NumericDate, now: u32) {
+        self.of_subjects.note(moment, since, now);
+    }
+
+    /// From `since` on, other programs may date tokens by this moment of a client.
+    pub(super) fn note_client(&mut self, moment: u32, since: NumericDate, now: u32) {
+        self.of_clients.note(moment, since, now);
     }
 
     pub(super) fn note_taken_back(&mut self, moment: u32, now: u32) {
-        note(&mut self.taken_back, moment, now);
+        let known = [&self.of_subjects, &self.of_clients];
+        let since = known.into_iter().filter_map(|moments| moments.0.get(&moment).copied()).min();
+        if let Some(since) = since {
+            self.taken_back.note(moment, since, now);
+        }
     }
 
-    /// The last of those by which a token of a subject may have been dated. It has no other subject.
-    pub(super) fn last_beside_subject(&self, within: &Range<u32>) -> Option<u32> {
-        last(&self.of_clients, within).max(last(&self.taken_back, within))
+    /// The last of the moments by which a token of a subject may have been dated and issued up to a moment.
+    /// Its own is given; it has no other subject.
+    pub(super) fn last_for_subject(
+        &self,
+        own: Option<u32>,
+        up_to: NumericDate,
+        within: &Range<u32>,
+    ) -> Option<u32> {
+        let is_own = |at: &u32| within.contains(at) && self.of_subjects.is_before(*at, up_to);
+        let beside = self.of_clients.last(up_to, within).max(self.taken_back.last(up_to, within));
+        own.filter(is_own).max(beside)
     }
 
-    /// The last of those by which a token of a client may have been dated. It may have other clients.
-    pub(super) fn last_beside_client(&self, within: &Range<u32>) -> Option<u32> {
-        last(&self.of_subjects, within).max(self.last_beside_subject(within))
+    /// The same for a token of a client, which may have any subject and other clients.
+    pub(super) fn last_for_client(&self, up_to: NumericDate, within: &Range<u32>) -> Option<u32> {
+        let of_others =
+            self.of_clients.last(up_to, within).max(self.taken_back.last(up_to, within));
+        self.of_subjects.last(up_to, within).max(of_others)
     }
 }
 
-fn note(moments: &mut BTreeSet<u32>, moment: u32, now: u32) {
-    let first = now.saturating_sub(KEPT);
-    if moments.first().is_some_and(|past| *past < first) {
-        *moments = moments.split_off(&first);
+/// When the first token with a name and a date was issued. What is older than a generation is forgotten
+/// with it, at once.
+#[derive(Default)]
+struct Generations {
+    new: HashMap<(Name, u32), NumericDate>,
+    old: HashMap<(Name, u32), NumericDate>,
+    began: u32,
+}
+
+impl Generations {
+    fn note(&mut self, name: Name, date: u32, issued: NumericDate, now: u32) {
+        if now.abs_diff(self.began) >= KEPT {
+            self.old = std::mem::take(&mut self.new);
+            self.began = now;
+        }
+        self.new.entry((name, date)).or_insert(issued);
     }
-    if moment >= first {
-        moments.insert(moment);
+
+    fn first(&self, name: Name, date: u32) -> Option<NumericDate> {
+        self.old.get(&(name, date)).or_else(|| self.new.get(&(name, date))).copied()
     }
 }
 
-fn last(moments: &BTreeSet<u32>, within: &Range<u32>) -> Option<u32> {
-    moments.range(within.clone()).next_back().copied()
+/// Moments, each with the time since which it may date tokens.
+#[derive(Default)]
+struct Moments(BTreeMap<u32, NumericDate>);
+
+impl Moments {
+    fn note(&mut self, moment: u32, since: NumericDate, now: u32) {
+        let first = now.saturating_sub(KEPT);
+        if self.0.first_key_value().is_some_and(|(past, _)| *past < first) {
+            self.0 = self.0.split_off(&first);
+        }
+        if moment >= first {
+            self.0.entry(moment).or_insert(since);
+        }
+    }
+
+    /// The last that dated tokens before a moment. Not in it: a token must come from another program.
+    fn last(&self, up_to: NumericDate, within: &Range<u32>) -> Option<u32> {
+        let moments = self.0.range(within.clone()).rev();
+        moments.filter(|(_, since)| **since < up_to).map(|(moment, _)| *moment).next()
+    }
+
+    fn is_before(&self, moment: u32, up_to: NumericDate) -> bool {
+        self.0.get(&moment).is_some_and(|since| *since < up_to)
+    }
 }
 
-/// In seconds. A clock may be set back, and whoever revokes may have looked at it some time ago.
+/// In seconds. A clock may be set back, and a moment may be older than the call that revokes up to it.
 const KEPT: u32 = 60;

@@ -38,6 +38,7 @@ pub use status::RedisStatus;
 
 use self::shared::Shared;
 use super::{Revocable, Revocation, RevocationKinds, RevocationStore, Revocations, Revoked};
+use crate::claims::NumericDate;
 use crate::error::RevocationsUnavailable;
 
 /// Revocations that all nodes of a service share through Redis.
@@ -51,7 +52,7 @@ use crate::error::RevocationsUnavailable;
 /// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
 /// # let rules = Validation::new("https://id.example.com", "https://api.example.com");
 /// let longest_lifetime = Duration::from_secs(60 * 60);
-/// let revocations = RedisRevocations::new("redis://redis.example.com", longest_lifetime)?;
+/// let revocations = RedisRevocations::new("rediss://redis.example.com", longest_lifetime)?;
 /// let verifier = Verifier::<serde_json::Value>::new(key, rules)?
 ///     .with_revocations(revocations.clone());
 ///
@@ -67,8 +68,10 @@ use crate::error::RevocationsUnavailable;
 ///   Redis has it. If it fails, the revocation holds on this node all the same, and is written when
 ///   Redis is back.
 /// - **No message is lost.** Nodes follow a stream from where they have stopped, and read everything
-///   where it does not reach back so far. After each reconnection a node writes again what it has written
-///   in the last 10 minutes, for a Redis that lost its last second or its memory.
+///   where it does not reach back so far. After each reconnection, each gap in the stream, and when it finds
+///   within a second or so that Redis lacks what it has written, a node writes again what it has written
+///   in the last 10 minutes: for a Redis that lost its last second or its memory, was emptied, or has
+///   evicted keys. A node that starts before that is done may let in what was lost.
 /// - **A gap is noticed.** While it has not heard of Redis for [some
 ///   seconds](Self::with_largest_gap), and before it has heard of it for the first time, a node answers 503
 ///   to tokens that it does not know as revoked, unless somebody
@@ -83,10 +86,12 @@ use crate::error::RevocationsUnavailable;
 ///
 /// | | |
 /// |---|---|
-/// | `redis://user:password@host:6379/0` | a server, or several hosts to try, separated by commas; user, password, port and database may be left out |
-/// | `rediss://…` | the same with TLS |
-/// | `redis+sentinel://host:26379,host:26379/service` | sentinels, and the name of what they watch; with user, password and database of the server |
-/// | `rediss+sentinel://…` | the same with TLS to both |
+/// | `rediss://user:password@host:6379/0` | a server, or several hosts to try, separated by commas; user, password, port and database may be left out |
+/// | `redis://…` | the same without TLS, on this machine; on others only by [`dangerously_without_tls`](Self::dangerously_without_tls) |
+/// | `rediss+sentinel://host:26379,host:26379/service` | sentinels, and the name of what they watch; with user, password and database of the server |
+/// | `redis+sentinel://…` | the same without TLS to either |
+///
+/// In user and password, `@`, `/`, `?`, `#` and `%` are percent-encoded.
 ///
 /// A cluster needs no spelling of its own: any of its hosts leads to the one that keeps the keys.
 ///
@@ -229,6 +234,18 @@ impl Revocations for RedisRevocations {
         self.node.shared.view.longest_lifetime()
     }
 
+    fn heeded_by(&self, issuer: &str) {
+        self.node.shared.view.heeded_by(issuer);
+    }
+
+    fn is_heeded_by(&self, issuer: &str) -> bool {
+        self.node.shared.view.is_heeded_by(issuer)
+    }
+
+    fn dated_ahead(&self, issuer: &str, name: Revocable<'_>, date: NumericDate) {
+        self.node.shared.view.dated_ahead(issuer, name, date);
+    }
+
     fn whole(&self) -> Result<(), RevocationsUnavailable> {
         self.node.start();
         let shared = &self.node.shared;
@@ -251,21 +268,40 @@ impl RevocationStore for RedisRevocations {
         &self,
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
+        self.add_all(vec![revocation])
+    }
+
+    /// As [`add`](Self::add), and in Redis all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add).
+    fn add_all(
+        &self,
+        revocations: Vec<Revocation>,
+    ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
         self.node.start();
-        let told = self.node.shared.revoke(&revocation);
+        let told = self.node.shared.revoke(&revocations);
         let node = Arc::clone(&self.node);
         async move {
             node.runtime()?;
             let Some(told) = told else {
                 return Err(RevocationsUnavailable::new("too many wait to be written already"));
             };
-            let problem = match timeout(WRITTEN_WITHIN, told).await {
-                Ok(Ok(Ok(()))) => return Ok(()),
-                Ok(Ok(Err(problem))) => problem,
-                Ok(Err(_)) => "nobody follows Redis any more".to_owned(),
-                Err(_) => "Redis has not answered in time".to_owned(),
+            let written = async {
+                for told in told {
+                    match told.await {
+                        Ok(outcome) => outcome?,
+                        Err(_) => return Err("nobody follows Redis any more".to_owned()),
+                    }
+                }
+                Ok(())
             };
-            Err(RevocationsUnavailable::new(problem))
+            match timeout(WRITTEN_WITHIN, written).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(problem)) => Err(RevocationsUnavailable::new(problem)),
+                Err(_) => Err(RevocationsUnavailable::new("Redis has not answered in time")),
+            }
         }
     }
 }

@@ -121,12 +121,33 @@ pub trait RevocationStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`RevocationsUnavailable`] when it could not be written down. Try again: twice is as good as
-    /// once.
+    /// [`RevocationsUnavailable`] when it could not be written down. It may hold here all the same. Try
+    /// again: twice is as good as once.
     fn add(
         &self,
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send;
+
+    /// Writes several revocations down that belong together: those of one logout.
+    ///
+    /// By default one after the other, up to the first that fails. A store that can write all of them
+    /// or none, in a transaction, should.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationsUnavailable`] when not all could be written down. Some may hold all the same. Try all of
+    /// them again: twice is as good as once.
+    fn add_all(
+        &self,
+        revocations: Vec<Revocation>,
+    ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
+        async move {
+            for revocation in revocations {
+                self.add(revocation).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
 impl<S: RevocationStore> RevocationStore for Arc<S> {
@@ -135,6 +156,13 @@ impl<S: RevocationStore> RevocationStore for Arc<S> {
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
         (**self).add(revocation)
+    }
+
+    fn add_all(
+        &self,
+        revocations: Vec<Revocation>,
+    ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
+        (**self).add_all(revocations)
     }
 }
 

@@ -12,29 +12,50 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use super::RevocationKind;
-use super::memory::{IssuedUpTo, MemoryRevocations, Until};
+use super::memory::{IssuedUpTo, MAX_DATED_AHEAD, MemoryRevocations, Until};
 use super::name::{Name, NameKey};
+use crate::claims::NumericDate;
 use crate::config_error::ConfigError;
 
 impl MemoryRevocations {
-    /// The revocations that were [saved](Self::save) in this file; none if there is no such file.
+    /// Reads the revocations that were [saved](Self::save) in this file, which must be there: another path
+    /// than last time would let in every token that was revoked. For the first start of all there is
+    /// [`create`](Self::create).
     ///
     /// Reads the file while it waits, so do it at the start.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::UnreadableFile`] when it cannot be read, is cut short or damaged, or was written
-    /// by a later version. The file stays as it is.
+    /// [`ConfigError::UnreadableFile`] when it is not there, cannot be read, is cut short or damaged, or
+    /// was written by a later version. The file stays as it is.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let unreadable =
-            |problem: String| ConfigError::UnreadableFile { path: path.to_owned(), problem };
         let mut bytes = Vec::new();
         match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
-            Ok(_) => read(&bytes).map_err(|problem| unreadable(problem.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::new()),
-            Err(error) => Err(unreadable(error.to_string())),
+            Ok(_) => read(&bytes).map_err(|problem| unreadable(path, problem)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(unreadable(
+                path,
+                "there is no such file; for a first start, `MemoryRevocations::create` makes it",
+            )),
+            Err(error) => Err(unreadable(path, error)),
         }
+    }
+
+    /// Starts without any revocation, and makes the file that [`open`](Self::open) reads at later starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnreadableFile`] when the file is there already, or cannot be made. One that is there
+    /// stays as it is.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        if path.try_exists().map_err(|error| unreadable(path, error))? {
+            let problem = "it is there already; `MemoryRevocations::open` reads it";
+            return Err(unreadable(path, problem));
+        }
+        let revocations = Self::new();
+        revocations.save(path).map_err(|error| unreadable(path, error))?;
+        Ok(revocations)
     }
 
     /// Writes all revocations into this file, in place of what it held: all of the new, or, whatever
@@ -76,6 +97,10 @@ impl MemoryRevocations {
         out.out.write_all(&sum)?;
         out.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     }
+}
+
+fn unreadable(path: &Path, problem: impl ToString) -> ConfigError {
+    ConfigError::UnreadableFile { path: path.to_owned(), problem: problem.to_string() }
 }
 
 /// A new file beside another, whatever a process that was killed meanwhile has left there: in a container
@@ -131,6 +156,8 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
     let revocations = MemoryRevocations::with_key(key);
     let entries = &*revocations.entries;
     let now = revocations.now();
+    // The program that saved it has ended, and may have dated tokens until then.
+    let since = NumericDate::from_seconds(now.into()).saturating_sub(MAX_DATED_AHEAD);
     while let Some((kind, behind)) = rest.split_first() {
         let (name, behind) = behind.split_first_chunk::<16>().ok_or(CUT)?;
         let name = Name::from_bytes(*name);
@@ -138,15 +165,15 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
         rest = behind;
         // Nothing is cleared up meanwhile: it is the year 1970.
         match *kind {
-            TOKEN => _ = entries.tokens.insert(name, Until(first), 0),
-            SESSION => _ = entries.sessions.insert(name, Until(first), 0),
+            TOKEN => entries.tokens.insert(name, Until(first), 0, || ()),
+            SESSION => entries.sessions.insert(name, Until(first), 0, || ()),
             SUBJECT | CLIENT => {
                 let (until, behind) = number(behind).ok_or(CUT)?;
                 rest = behind;
                 let table = if *kind == SUBJECT { &entries.subjects } else { &entries.clients };
-                // As a client's, which all heed: it is about seconds.
-                entries.recent.lock().note_client(first, now);
-                table.insert(name, IssuedUpTo { moment: first, until }, 0);
+                // As a client's, which dates tokens of every name: it is about seconds.
+                entries.recent.lock().note_client(first, since, now);
+                table.insert(name, IssuedUpTo { moment: first, until }, 0, || ());
             }
             _ => return Err("it holds a revocation of an unknown kind"),
         }

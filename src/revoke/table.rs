@@ -12,6 +12,8 @@ pub(super) trait Kept: Copy {
     fn until(&self) -> u32;
     /// What is revoked by either of two.
     fn or(self, other: Self) -> Self;
+    /// Whether tokens are revoked by this that were not by another of the same name.
+    fn revokes_more_than(&self, other: &Self) -> bool;
 }
 
 /// Names in many small maps, each behind a lock of its own.
@@ -52,27 +54,29 @@ impl<V: Kept> Table<V> {
         self.shard(name).read().get(&name).copied()
     }
 
-    /// Returns what was here before.
-    pub(super) fn insert(&self, name: Name, value: V, now: u32) -> Option<V> {
+    /// Calls a function if more is revoked than before: while the map is locked, so that another thread
+    /// that finds the same here already may count on the call.
+    pub(super) fn insert(&self, name: Name, value: V, now: u32, changed: impl FnOnce()) {
         let shard = self.shard(name);
-        let before = {
+        {
             let mut map = shard.write();
             shard.due.fetch_min(later(value.until()), Ordering::Relaxed);
             match map.entry(name) {
                 Entry::Occupied(mut entry) => {
-                    let both = entry.get().or(value);
-                    Some(entry.insert(both))
+                    let before = entry.insert(entry.get().or(value));
+                    if value.revokes_more_than(&before) {
+                        changed();
+                    }
                 }
                 Entry::Vacant(entry) => {
                     entry.insert(value);
                     self.len.fetch_add(1, Ordering::Release);
-                    None
+                    changed();
                 }
             }
-        };
+        }
         let next = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
         self.clear_up(&self.shards[next], now);
-        before
     }
 
     pub(super) fn remove(&self, name: Name) -> Option<V> {

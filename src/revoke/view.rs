@@ -65,6 +65,30 @@ pub trait Revocations: Send + Sync + 'static {
         None
     }
 
+    /// Takes note that this issuer heeds these revocations: it dates each token later than the last moment
+    /// up to which its subject or client was revoked, and by the clock of the revocations. A
+    /// `TokenIssuer` that [knows them](crate::TokenIssuer::with_revocations) says so at the start.
+    ///
+    /// A view that hands its questions on to another hands this, [`is_heeded_by`](Self::is_heeded_by) and
+    /// [`dated_ahead`](Self::dated_ahead) on, too. Does nothing by default.
+    fn heeded_by(&self, issuer: &str) {
+        let _ = issuer;
+    }
+
+    /// Whether this issuer heeds these revocations. No leeway is then added to their moments, so that a
+    /// token that it issues after a revocation is accepted at once. `false` by default.
+    fn is_heeded_by(&self, issuer: &str) -> bool {
+        let _ = issuer;
+        false
+    }
+
+    /// Takes note that an issuer that heeds these revocations has dated a token with this name later than
+    /// now, because of them. A revocation by this name that comes next must cover the token. Does
+    /// nothing by default.
+    fn dated_ahead(&self, issuer: &str, name: Revocable<'_>, date: NumericDate) {
+        let _ = (issuer, name, date);
+    }
+
     /// Whether all revocations are here that should be.
     ///
     /// # Errors
@@ -91,6 +115,18 @@ impl<R: Revocations + ?Sized> Revocations for Arc<R> {
 
     fn longest_lifetime(&self) -> Option<Duration> {
         (**self).longest_lifetime()
+    }
+
+    fn heeded_by(&self, issuer: &str) {
+        (**self).heeded_by(issuer);
+    }
+
+    fn is_heeded_by(&self, issuer: &str) -> bool {
+        (**self).is_heeded_by(issuer)
+    }
+
+    fn dated_ahead(&self, issuer: &str, name: Revocable<'_>, date: NumericDate) {
+        (**self).dated_ahead(issuer, name, date);
     }
 
     fn whole(&self) -> Result<(), RevocationsUnavailable> {
@@ -124,6 +160,20 @@ impl<A: Revocations, B: Revocations> Revocations for (A, B) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         }
+    }
+
+    fn heeded_by(&self, issuer: &str) {
+        self.0.heeded_by(issuer);
+        self.1.heeded_by(issuer);
+    }
+
+    fn is_heeded_by(&self, issuer: &str) -> bool {
+        self.0.is_heeded_by(issuer) && self.1.is_heeded_by(issuer)
+    }
+
+    fn dated_ahead(&self, issuer: &str, name: Revocable<'_>, date: NumericDate) {
+        self.0.dated_ahead(issuer, name, date);
+        self.1.dated_ahead(issuer, name, date);
     }
 
     fn whole(&self) -> Result<(), RevocationsUnavailable> {
@@ -189,6 +239,8 @@ pub enum Revoked {
     Entirely,
     /// The tokens that were issued up to this moment. The second it lies in counts whole, and the
     /// leeway of the rules is added, so that neither dates in whole seconds nor an issuer's clock that
-    /// is ahead let a token through. A token without `iat` counts as issued before.
+    /// is ahead let a token through; none is added for an issuer that
+    /// [heeds the view](Revocations::is_heeded_by), unless the rules set one for revocations. A token
+    /// without `iat` counts as issued before.
     IssuedUpTo(NumericDate),
 }

@@ -14,7 +14,7 @@ use crate::error::{AuthError, RevocationsUnavailable};
 use crate::reject::whole_seconds;
 use crate::trace::{self, Pace};
 
-/// A request that is answered with an error, and has revoked nothing.
+/// A request that is answered with an error. It has revoked nothing, unless the store has failed.
 pub(super) struct Refusal {
     status: StatusCode,
     /// A code of RFC 6749 §5.2 or RFC 7009 §2.2.1.
@@ -99,7 +99,9 @@ impl From<RevocationsUnavailable> for Refusal {
     fn from(error: RevocationsUnavailable) -> Self {
         let cause = AuthError::from(error);
         let after = cause.retry_after().unwrap_or_default();
-        Self { cause: Some(cause), ..Self::unavailable(after) }
+        // It may be revoked all the same: here, or everywhere and only the answer was lost.
+        let description = "Whether all is revoked cannot be told; send the same again";
+        Self { cause: Some(cause), description, ..Self::unavailable(after) }
     }
 }
 

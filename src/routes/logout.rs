@@ -57,7 +57,9 @@ use crate::verifier::Verifier;
 /// | a form of more than 64 KiB | 413 |
 /// | keys or store cannot be had | 503 with `Retry-After` |
 ///
-/// If the token was at fault, its [`Reason`] is in the response's extensions.
+/// 200 is said when the store has all of it. After a 503 some of it may hold already, or all (see
+/// [`RevocationStore::add_all`]); the same token again does the rest. If the token was at fault, its [`Reason`]
+/// is in the response's extensions.
 ///
 /// A token may come again, since a provider that has not heard the answer tries again: it names a session
 /// for good, or a subject up to its own `iat`, so it revokes nothing the second time that it has not the
@@ -87,6 +89,10 @@ pub enum LogoutEnds {
     ///
     /// For access tokens that carry no `sid`. Their `sub` must be that of logout tokens, so not one that the
     /// provider makes up for each client.
+    ///
+    /// A leeway is added to the moment (60 seconds by default), so a user who signs in again within it is
+    /// refused until it is over. If one clock of the provider dates both kinds of token, give the API's rules a
+    /// smaller one: [`with_revocation_leeway`](crate::Validation::with_revocation_leeway).
     Subject,
 }
 
@@ -145,10 +151,8 @@ impl LogoutService {
         let token = token.ok_or_else(|| Refusal::invalid_request("There is no logout token"))?;
         let refuse = |error| Refusal::of(error, "invalid_request", "The logout token is not valid");
         let verified = self.verifier.verify(token).await.map_err(refuse)?;
-        for revocation in self.revocations(verified.principal()).map_err(refuse)? {
-            self.store.add(revocation).await?;
-        }
-        Ok(())
+        let revocations = self.revocations(verified.principal()).map_err(refuse)?;
+        Ok(self.store.add_all(revocations).await?)
     }
 
     fn revocations(&self, principal: &Principal) -> Result<Vec<Revocation>, AuthError> {

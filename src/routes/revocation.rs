@@ -59,8 +59,9 @@ use crate::verifier::Verifier;
 /// | a form of more than 64 KiB | 413 |
 /// | keys, clients or store cannot be had | 503 with `Retry-After` |
 ///
-/// 200 is said when the store has the revocation, and where nothing is left to revoke; after any
-/// other answer nothing was revoked. Whom a token is for does not matter, nor whether it is valid
+/// 200 is said when the store has the revocation, and where nothing is left to revoke. After a 503 from the
+/// store the client must take the token to be good still and try again (RFC 7009 §2.2.1), although the
+/// revocation may hold already, here or everywhere; after any other answer nothing was revoked. Whom a token is for does not matter, nor whether it is valid
 /// already. Tokens need the claim `client_id`: see
 /// [`TokenIssuer::with_client_id`](crate::TokenIssuer::with_client_id). If a token was at fault, its
 /// [`Reason`] is in the response's extensions.
@@ -129,7 +130,7 @@ impl RevocationService {
         }
         let nameless = |_| Refusal::bad_request(UNSUPPORTED, "The token has no `jti`");
         let revocation = Revocation::of(principal).map_err(nameless)?;
-        Ok(self.store.add(revocation).await?)
+        Ok(self.store.add_all(vec![revocation]).await?)
     }
 
     /// The client that asks, once it has shown who it is.

@@ -6,13 +6,13 @@ use crate::revoke::{Revocation, RevocationStore};
 
 /// A [`RevocationStore`] whose type is forgotten.
 pub(super) trait ErasedStore: Send + Sync {
-    fn add(&self, revocation: Revocation) -> Adding<'_>;
+    fn add_all(&self, revocations: Vec<Revocation>) -> Adding<'_>;
 }
 
 type Adding<'a> = Pin<Box<dyn Future<Output = Result<(), RevocationsUnavailable>> + Send + 'a>>;
 
 impl<S: RevocationStore> ErasedStore for S {
-    fn add(&self, revocation: Revocation) -> Adding<'_> {
-        Box::pin(RevocationStore::add(self, revocation))
+    fn add_all(&self, revocations: Vec<Revocation>) -> Adding<'_> {
+        Box::pin(RevocationStore::add_all(self, revocations))
     }
 }

@@ -84,6 +84,11 @@ impl Rules {
         self.validation.revocation_leeway.unwrap_or(self.validation.leeway)
     }
 
+    /// The same, if it was set.
+    pub(crate) fn explicit_revocation_leeway(&self) -> Option<Duration> {
+        self.validation.revocation_leeway
+    }
+
     /// Whether tokens pass that nobody could revoke.
     pub(crate) fn accepts_unrevocable(&self) -> bool {
         self.validation.unrevocable

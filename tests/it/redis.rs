@@ -2,10 +2,13 @@
 
 mod address;
 mod catching_up;
+mod clocks;
 mod cluster;
+mod losses;
 mod memory;
 mod outages;
 mod proxy;
+mod repetition;
 mod restarts;
 mod restoring;
 mod server;

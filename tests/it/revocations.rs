@@ -169,7 +169,7 @@ async fn kinds_say_which_claims_a_token_needs() {
         (Subject, &["iat"]),
         (Client, &["client_id", "iat"]),
     ] {
-        let app = app(&revocations().with_kinds([kind]));
+        let app = app(&revocations().with_kinds([kind]).unwrap());
 
         for claim in ["jti", "sid", "iat", "client_id"] {
             if claims.contains(&claim) {
@@ -179,6 +179,31 @@ async fn kinds_say_which_claims_a_token_needs() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn view_that_asks_for_no_kind_of_revocation_is_a_mistake() {
+    let error = revocations().with_kinds([]).unwrap_err();
+
+    assert_eq!(error, ConfigError::NoRevocationKinds);
+    assert!(error.to_string().contains("accept_unrevocable_tokens"), "{error}");
+    // A view of one's own that asks for none is taken to ask for the usual ones.
+    struct Careless;
+    impl Revocations for Careless {
+        fn lookup(&self, _: &str, _: Revocable<'_>) -> Option<Revoked> {
+            None
+        }
+        fn epoch(&self) -> u64 {
+            0
+        }
+        fn kinds(&self) -> tower_bearer::RevocationKinds {
+            [].into_iter().collect()
+        }
+    }
+    let app = app_with(Careless, validation());
+    lacks(&app, &full().without("jti")).await;
+    lacks(&app, &full().without("iat")).await;
+    is_in(&app, &full()).await;
 }
 
 #[tokio::test]
@@ -251,7 +276,8 @@ async fn view_that_is_not_whole_is_503_but_for_what_it_knows() {
 
 #[tokio::test]
 async fn two_views_are_one_as_a_pair() {
-    let (one, other) = (revocations(), revocations().with_kinds([RevocationKind::Session]));
+    let (one, other) =
+        (revocations(), revocations().with_kinds([RevocationKind::Session]).unwrap());
     let app = app_with((one.clone(), other.clone()), validation());
     is_in(&app, &full()).await;
     lacks(&app, &full().without("jti")).await;
@@ -423,7 +449,6 @@ async fn snapshot_holds_every_kind() {
 #[test]
 fn broken_snapshot_is_an_error_and_stays_as_it_is() {
     let file = TempPath::new("broken-revocations");
-    assert!(MemoryRevocations::open(&file.0).unwrap().is_empty());
     let view = revocations();
     view.revoke(Revocation::token(ISSUER, "t1", at(NOW + 900)));
     view.revoke(Revocation::subject(ISSUER, "alice", at(NOW)));
@@ -444,6 +469,46 @@ fn broken_snapshot_is_an_error_and_stays_as_it_is() {
     }
 }
 
+#[test]
+fn file_that_is_not_there_is_no_empty_list_of_revocations() {
+    let file = TempPath::new("first-start");
+    let message = |result: Result<MemoryRevocations, ConfigError>| result.unwrap_err().to_string();
+
+    assert!(message(MemoryRevocations::open(&file.0)).contains("MemoryRevocations::create"));
+    assert!(!file.0.exists());
+    let view = MemoryRevocations::create(&file.0).unwrap();
+    assert!(view.is_empty() && MemoryRevocations::open(&file.0).unwrap().is_empty());
+    view.revoke(Revocation::session(ISSUER, "s1"));
+    view.save(&file.0).unwrap();
+
+    assert!(message(MemoryRevocations::create(&file.0)).contains("MemoryRevocations::open"));
+    assert_eq!(MemoryRevocations::open(&file.0).unwrap().len(), 1);
+    let nowhere = file.0.join("no such folder").join("file");
+    assert!(matches!(MemoryRevocations::create(nowhere), Err(ConfigError::UnreadableFile { .. })));
+}
+
+#[test]
+fn revocation_that_is_here_already_throws_no_remembered_answer_away() {
+    let view = revocations();
+    for revocation in [
+        Revocation::token(ISSUER, "t1", at(NOW + 900)),
+        Revocation::session(ISSUER, "s1"),
+        Revocation::subject(ISSUER, "alice", at(NOW - 100)),
+        Revocation::client(ISSUER, "c1", at(NOW - 100)),
+    ] {
+        let before = view.epoch();
+        view.revoke(&revocation);
+        let after = view.epoch();
+        view.revoke(&revocation);
+
+        assert_ne!(after, before);
+        assert_eq!(view.epoch(), after, "{revocation:?}");
+    }
+    let before = view.epoch();
+    view.revoke(Revocation::subject(ISSUER, "alice", at(NOW - 99)));
+    assert_ne!(view.epoch(), before);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Token(u8, u64),
@@ -461,65 +526,140 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// The model never forgets; the view may, but only what is expired in any case.
-    #[test]
-    fn view_says_of_every_living_token_what_a_model_says(steps in proptest::collection::vec(step(), 1..40)) {
-        let clock = TestClock::at(NOW);
-        let view = MemoryRevocations::new().with_clock(clock.clone());
-        let verifier = Verifier::<User>::new(key().verifying_key(), Validation::new(ISSUER, AUDIENCE))
-            .unwrap()
-            .with_clock(clock.clone())
-            .with_revocations(view.clone());
-        let mut tokens = std::collections::HashMap::new();
-        let mut subjects = std::collections::HashMap::<u8, u64>::new();
-        let mut now = NOW;
-        for step in steps {
-            match step {
-                Step::Token(id, lives) => {
-                    let expires = now + lives;
-                    // An id names one token, so it expires once.
-                    let expires = tokens.get(&id).map_or(expires, |(known, _)| *known);
-                    tokens.insert(id, (expires, true));
-                    view.revoke(Revocation::token(ISSUER, &id.to_string(), at(expires)));
-                }
-                Step::Subject(id, ago) => {
-                    let moment = subjects.entry(id).or_default();
-                    *moment = (*moment).max(now - ago);
-                    view.revoke(Revocation::subject(ISSUER, &id.to_string(), at(now - ago)));
-                }
-                Step::Restore(id) => {
-                    view.restore(ISSUER, Revocable::Token(&id.to_string()));
-                    if let Some((_, is_revoked)) = tokens.get_mut(&id) {
-                        *is_revoked = false;
-                    }
-                }
-                Step::Pass(seconds) => {
-                    now += seconds;
-                    clock.set(now);
-                    view.forget_expired();
+/// The model never forgets; the view may, but only what is expired in any case.
+#[track_caller]
+fn is_as_the_model_says(steps: &[Step]) {
+    let clock = TestClock::at(NOW);
+    let view = MemoryRevocations::new().with_clock(clock.clone());
+    let verifier = Verifier::<User>::new(key().verifying_key(), Validation::new(ISSUER, AUDIENCE))
+        .unwrap()
+        .with_clock(clock.clone())
+        .with_revocations(view.clone());
+    let mut tokens = std::collections::HashMap::new();
+    let mut subjects = std::collections::HashMap::<u8, u64>::new();
+    let mut now = NOW;
+    for step in steps {
+        match *step {
+            Step::Token(id, lives) => {
+                let expires = now + lives;
+                // An id names one token, so it expires once.
+                let expires = tokens.get(&id).map_or(expires, |(known, _)| *known);
+                tokens.insert(id, (expires, true));
+                view.revoke(Revocation::token(ISSUER, &id.to_string(), at(expires)));
+            }
+            Step::Subject(id, ago) => {
+                let moment = subjects.entry(id).or_default();
+                *moment = (*moment).max(now - ago);
+                view.revoke(Revocation::subject(ISSUER, &id.to_string(), at(now - ago)));
+            }
+            Step::Restore(id) => {
+                view.restore(ISSUER, Revocable::Token(&id.to_string()));
+                if let Some((_, is_revoked)) = tokens.get_mut(&id) {
+                    *is_revoked = false;
                 }
             }
-            for id in 0..6_u8 {
-                let (expires, is_revoked) = tokens.get(&id).copied().unwrap_or((now + 900, false));
-                let (subject, issued) = (id % 3, now - 30 * u64::from(id));
-                let sent = TestToken::new(ISSUER, AUDIENCE).at(issued)
-                    .claim("jti", id.to_string())
-                    .claim("sub", subject.to_string())
-                    .claim("exp", expires);
-                let expected = if now >= expires + 60 {
-                    Some(Reason::Expired)
-                } else if is_revoked || subjects.get(&subject).is_some_and(|moment| issued <= moment + 60) {
-                    Some(Reason::Revoked)
-                } else {
-                    None
-                };
-                let seen = block_on(verifier.verify(&sent.sign(&key()))).err().map(|error| error.reason());
-                prop_assert_eq!(seen, expected);
+            Step::Pass(seconds) => {
+                now += seconds;
+                clock.set(now);
+                view.forget_expired();
             }
         }
+        for id in 0..6_u8 {
+            let (expires, is_revoked) = tokens.get(&id).copied().unwrap_or((now + 900, false));
+            let (subject, issued) = (id % 3, now - 30 * u64::from(id));
+            let sent = TestToken::new(ISSUER, AUDIENCE)
+                .at(issued)
+                .claim("jti", id.to_string())
+                .claim("sub", subject.to_string())
+                .claim("exp", expires);
+            let is_subject_revoked =
+                subjects.get(&subject).is_some_and(|moment| issued <= moment + 60);
+            let expected = if now >= expires + 60 {
+                Some(Reason::Expired)
+            } else if is_revoked || is_subject_revoked {
+                Some(Reason::Revoked)
+            } else {
+                None
+            };
+            let seen = block_on(verifier.verify(&sent.sign(&key()))).err();
+            assert_eq!(
+                seen.map(|error| error.reason()),
+                expected,
+                "{id} after {step:?} of {steps:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn inputs_that_the_model_once_disagreed_about() {
+    use Step::{Pass, Subject};
+    for steps in [
+        &[Subject(1, 181), Subject(1, 181)][..],
+        &[Subject(1, 0), Subject(1, 0), Pass(61)],
+        &[Subject(0, 61), Subject(0, 61), Subject(0, 61)],
+        &[Subject(2, 3), Subject(2, 1), Subject(2, 3), Pass(62)],
+    ] {
+        is_as_the_model_says(steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(64)) })]
+
+    #[test]
+    fn view_says_of_every_living_token_what_a_model_says(steps in proptest::collection::vec(step(), 1..40)) {
+        is_as_the_model_says(&steps);
+    }
+
+    /// By whichever name, whenever it is said, and whatever else was revoked.
+    #[test]
+    fn same_revocation_twice_is_as_good_as_once(
+        steps in proptest::collection::vec((any::<bool>(), 0..3_u8, -6_000..200_000_i64, 0..3_000_u64), 1..20)
+    ) {
+        let clock = TestClock::at(NOW);
+        let [once, twice] = [(); 2].map(|()| MemoryRevocations::new().with_clock(clock.clone()));
+        for (is_subject, id, ago, millis) in steps {
+            let moment = NOW.cast_signed() * 1000 - ago;
+            let moment = UNIX_EPOCH + Duration::from_millis(moment.unsigned_abs());
+            let name = id.to_string();
+            let (revocation, name) = if is_subject {
+                (Revocation::subject(ISSUER, &name, moment), Revocable::Subject(&name))
+            } else {
+                (Revocation::client(ISSUER, &name, moment), Revocable::Client(&name))
+            };
+            once.revoke(&revocation);
+            twice.revoke(&revocation);
+            clock.advance(Duration::from_millis(millis));
+            let before = twice.epoch();
+            twice.revoke(&revocation);
+            prop_assert_eq!(twice.epoch(), before);
+            prop_assert_eq!(once.lookup(ISSUER, name), twice.lookup(ISSUER, name));
+        }
+    }
+}
+
+/// As many as `PROPTEST_CASES` says, or else so many.
+pub fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
+#[tokio::test]
+async fn logout_that_is_told_again_ends_no_session_that_began_after_it() {
+    for revoke in [Revocation::subject, Revocation::client] {
+        let view = revocations();
+        let app = app_with(view.clone(), validation().with_leeway(Duration::ZERO));
+        let again = || view.revoke(revoke(ISSUER, "x", at(NOW - 30)));
+        let issued =
+            |seconds: u64| full().claim("sub", "x").claim("azp", "x").claim("iat", seconds);
+        again();
+        is_out(&app, &issued(NOW - 30)).await;
+        is_in(&app, &issued(NOW - 29)).await;
+
+        (0..10).for_each(|_| again());
+
+        is_in(&app, &issued(NOW - 29)).await;
+        is_out(&app, &issued(NOW - 30)).await;
     }
 }
 
@@ -541,8 +681,7 @@ impl OwnIssuer {
             .unwrap()
             .with_clock(clock.clone())
             .with_revocations(view.clone());
-        let rules = Validation::new(ISSUER, AUDIENCE).with_revocation_leeway(Duration::ZERO);
-        let verifier = Verifier::<User>::new(tokens.verifying_key(), rules)
+        let verifier = Verifier::<User>::new(tokens.verifying_key(), validation())
             .unwrap()
             .with_clock(clock.clone())
             .with_revocations(view.clone());
@@ -579,6 +718,73 @@ async fn user_who_was_revoked_signs_in_again_at_once() {
     }
 }
 
+#[tokio::test]
+async fn revocation_that_was_a_while_on_its_way_covers_the_tokens_dated_ahead_before_its_moment() {
+    let own = OwnIssuer::new();
+    own.view.revoke(Revocation::subject(ISSUER, "alice", own.now()));
+    let before = own.tokens.token_for("alice").issue().unwrap();
+    let moment = own.now();
+    // A database is asked, say.
+    own.clock.advance(Duration::from_millis(2500));
+    let after = own.tokens.token_for("alice").issue().unwrap();
+
+    own.view.revoke(Revocation::subject(ISSUER, "alice", moment));
+
+    let refused = own.send(&before).await;
+    refused.is_refused(401, Some(&invalid_token("The token was revoked")), Reason::Revoked);
+    own.send(&after).await.is_ok("in");
+}
+
+/// The API in front of the issuer's tokens, by its rules and a view.
+fn app_of(own: &OwnIssuer, rules: Validation, view: impl Revocations) -> Router {
+    let verifier = verifier_with(own.tokens.verifying_key(), rules).with_revocations(view);
+    Router::new().route("/", on_get(|| async { "in" })).layer(BearerLayer::new(verifier))
+}
+
+#[tokio::test]
+async fn token_issued_after_a_revocation_is_let_in_where_its_issuer_heeds_the_same_view() {
+    let own = OwnIssuer::new();
+    let leeway = |seconds| validation().with_revocation_leeway(Duration::from_secs(seconds));
+    let other = MemoryRevocations::new().with_clock(own.clock.clone());
+    let apps = [
+        (app_of(&own, validation(), own.view.clone()), true),
+        (app_of(&own, leeway(0), own.view.clone()), true),
+        // What was set counts.
+        (app_of(&own, leeway(60), own.view.clone()), false),
+        // Moments that the issuer does not know may be of another clock.
+        (app_of(&own, validation(), (own.view.clone(), other)), false),
+    ];
+
+    own.view.revoke(Revocation::subject(ISSUER, "alice", own.now()));
+    let fresh = own.tokens.token_for("alice").issue().unwrap();
+
+    for (index, (app, is_in)) in apps.iter().enumerate() {
+        let answer = send(app, get("/").bearer(fresh.as_str())).await;
+        assert_eq!(answer.status == 200, *is_in, "{index}");
+        if !is_in {
+            let challenge = invalid_token("The token was revoked");
+            answer.is_refused(401, Some(&challenge), Reason::Revoked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn token_of_another_issuer_than_that_which_heeds_the_view_has_the_leeway() {
+    let own = OwnIssuer::new();
+    let rules = Validation::new("https://other.example.com", AUDIENCE);
+    let app = app_of(&own, rules, own.view.clone());
+    let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
+    let other =
+        TokenIssuer::new("https://other.example.com", AUDIENCE, Algorithm::HS256, &secret).unwrap();
+    let tokens = other.with_clock(own.clock.clone());
+    own.view.revoke(Revocation::subject("https://other.example.com", "alice", at(NOW - 30)));
+
+    let answer =
+        send(&app, get("/").bearer(tokens.token_for("alice").issue().unwrap().as_str())).await;
+
+    answer.is_refused(401, Some(&invalid_token("The token was revoked")), Reason::Revoked);
+}
+
 #[test]
 fn issuer_makes_no_token_that_is_dead_from_its_birth() {
     let own = OwnIssuer::new();
@@ -599,7 +805,7 @@ fn issuer_makes_no_token_that_is_dead_from_its_birth() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(64)) })]
 
     /// Whatever the milliseconds between them: what was issued before a revocation is refused behind
     /// it, and what is issued behind it is let in.

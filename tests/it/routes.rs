@@ -40,6 +40,8 @@ fn post_raw(content_type: &str, body: impl Into<Body>) -> Request<Body> {
 struct Store {
     written: Arc<Mutex<Vec<Revocation>>>,
     is_away: Arc<AtomicBool>,
+    /// Goes away behind as many.
+    takes: Arc<Mutex<Option<usize>>>,
 }
 
 impl Store {
@@ -50,6 +52,10 @@ impl Store {
     fn set_away(&self, away: bool) {
         self.is_away.store(away, Ordering::Relaxed);
     }
+
+    fn set_away_after(&self, count: usize) {
+        *self.takes.lock().unwrap() = Some(count);
+    }
 }
 
 impl RevocationStore for Store {
@@ -59,6 +65,12 @@ impl RevocationStore for Store {
             return Err(error.with_retry_after(Duration::from_millis(6001)));
         }
         self.written.lock().unwrap().push(revocation);
+        let mut takes = self.takes.lock().unwrap();
+        *takes = takes.map(|count| count - 1);
+        if *takes == Some(0) {
+            *takes = None;
+            self.set_away(true);
+        }
         Ok(())
     }
 }

@@ -281,7 +281,7 @@ async fn hundred_requests_of_one_subject_share_one_call() {
 async fn requests_share_no_call_where_each_is_to_be_asked_about() {
     let database = Database::new(Mood::WhenOpened);
     database.open();
-    for check in [asks(&database), asks(&database).with_last_answer_for(SECOND)] {
+    for check in [asks(&database), asks(&database).with_last_answer_for(SECOND).unwrap()] {
         let (app, before) = (app(&check), database.calls());
 
         for answer in join_all((0..10).map(|_| ask(&app))).await {
@@ -452,10 +452,28 @@ async fn check_that_takes_too_long_lets_in_where_that_was_asked_for() {
     is_inactive(&ask(&mild).await);
 }
 
+#[test]
+fn last_answer_counts_for_four_hours_at_the_most() {
+    let with = |time| {
+        StillActive::new(|_: Principal| async { Ok::<_, String>(true) }).with_last_answer_for(time)
+    };
+    let most = Duration::from_secs(4 * 3600);
+
+    let error = with(most + SECOND).unwrap_err();
+
+    assert!(
+        matches!(error, tower_bearer::ConfigError::TooLong { seconds: 14_401, most: 14_400, .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("dangerously_let_in_on_failure"), "{error}");
+    assert!(with(Duration::MAX).is_err());
+    assert!(with(most).is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn last_answer_counts_for_a_while_when_the_check_fails() {
     let database = Database::new(Mood::Says(true));
-    let app = app(&asks(&database).with_last_answer_for(60 * SECOND));
+    let app = app(&asks(&database).with_last_answer_for(60 * SECOND).unwrap());
     ask(&app).await.is_ok("in");
 
     database.mood(Mood::Fails);
@@ -737,7 +755,7 @@ proptest! {
         })
         .cached_for(Duration::from_secs(yes_for))
         .with_inactive_cached_for(Duration::from_secs(no_for))
-        .with_last_answer_for(Duration::from_secs(last_for));
+        .with_last_answer_for(Duration::from_secs(last_for)).unwrap();
         if lets_in {
             check = check.dangerously_let_in_on_failure();
         }

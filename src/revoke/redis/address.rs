@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::config_error::ConfigError;
 
@@ -22,7 +23,28 @@ pub(super) struct Host {
 
 impl Address {
     pub(super) fn read(url: &str) -> Result<Self, ConfigError> {
-        parse(url).map_err(|problem| ConfigError::Address { address: without_user(url), problem })
+        parse(url)
+            .map_err(|problem| ConfigError::Address { address: without_secrets(url), problem })
+    }
+
+    /// Refuses an address of another machine without TLS.
+    pub(super) fn check_secrecy(&self) -> Result<(), ConfigError> {
+        if self.uses_tls || self.hosts.iter().all(Host::is_loopback) {
+            return Ok(());
+        }
+        let problem = "is of another machine and without TLS, so anybody on the way could read the \
+                       password and take revocations back; write `rediss://`, or say \
+                       `RedisRevocations::dangerously_without_tls`; plain TCP is for this machine \
+                       only (127.0.0.1, [::1], localhost)";
+        Err(ConfigError::Address { address: self.to_string(), problem })
+    }
+}
+
+impl Host {
+    /// Whether it is this machine, as far as its name tells.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.name.eq_ignore_ascii_case("localhost")
+            || self.name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 }
 
@@ -40,7 +62,17 @@ fn parse(url: &str) -> Result<Address, &'static str> {
         return Err("has parts behind `?` or `#`, which mean nothing here; percent-encode them");
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (user, hosts) = match authority.rsplit_once('@') {
+    // Otherwise a part of the password would be taken for a host or a service, and shown.
+    if path.contains('@') {
+        return Err("has an `@` behind a `/`; percent-encode the `/` of the password as `%2F`");
+    }
+    let (user, hosts) = match authority.split_once('@') {
+        Some((_, hosts)) if hosts.contains('@') => {
+            return Err(
+                "has more than one `@`; percent-encode that of the password as `%40`, and \
+                        write user and password once for all hosts",
+            );
+        }
         Some((user, hosts)) => (Some(user), hosts),
         None => (None, authority),
     };
@@ -77,8 +109,13 @@ fn host(text: &str, default: u16) -> Result<Host, &'static str> {
             None => (text, None),
         },
     };
-    if name.is_empty() || name.contains(char::is_whitespace) {
+    if name.is_empty() {
         return Err("names no host, or an empty one between commas");
+    }
+    let is_in_brackets = text.starts_with('[');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if !name.chars().all(|c| is_name(c) || is_in_brackets && ":%".contains(c)) {
+        return Err("has a host that holds anything but ASCII letters, digits, `-`, `.` and `_`");
     }
     let port = port.map_or(Ok(default), |port| port.parse().map_err(|_| PORTS))?;
     Ok(Host { name: name.to_owned(), port })
@@ -105,12 +142,11 @@ fn decoded(text: &str) -> Result<Option<String>, &'static str> {
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-/// An address to show: without what stands before the last `@`, where a password may be.
-fn without_user(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (_, None) => url.to_owned(),
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        (None, Some((_, rest))) => format!("…@{rest}"),
+/// The part of an address that cannot be read which is certain to hold no password: its scheme.
+fn without_secrets(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, _)) if KNOWN_SCHEMES.contains(&scheme) => format!("{scheme}://…"),
+        _ => "…".to_owned(),
     }
 }
 
@@ -148,6 +184,7 @@ impl fmt::Debug for Address {
     }
 }
 
+const KNOWN_SCHEMES: [&str; 4] = ["redis", "rediss", "redis+sentinel", "rediss+sentinel"];
 const SCHEMES: &str =
     "must begin with `redis://`, `rediss://` (TLS), `redis+sentinel://` or `rediss+sentinel://`";
 const PORTS: &str = "has a port that is no number from 0 to 65535";
@@ -156,6 +193,8 @@ const SENTINEL_PORT: u16 = 26379;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -165,6 +204,7 @@ mod tests {
             ("rediss://r.example.com:7000/3", "rediss://r.example.com:7000/3"),
             ("redis://a:1,b:2,[::1]:3,[::2]", "redis://a:1,b:2,[::1]:3,[::2]:6379"),
             ("redis://user:p%40ss@host/", "redis://host:6379"),
+            ("redis://user:p:s,s@my_host", "redis://my_host:6379"),
             ("redis+sentinel://a,b:1/mymaster", "redis+sentinel://a:26379,b:1/mymaster"),
             ("rediss+sentinel://a/m/2", "rediss+sentinel://a:26379/m/2"),
         ] {
@@ -180,23 +220,106 @@ mod tests {
     fn bad_addresses_are_refused_without_showing_the_password() {
         for url in [
             "",
+            "secret",
             "host:1",
+            ":secret@host",
+            "secret@host",
+            "user:secret@host",
+            "redis:secret@host",
+            "redis:/:secret@host",
             "http://:secret@host",
+            "secret://host",
+            "user:secret://host",
+            " redis://:secret@host",
             "redis://",
+            "redis://:secret",
+            "redis://user:secret",
+            "redis://user:secret/0",
+            "redis://user:secret,host",
+            "redis://host/secret",
+            "redis://host?password=secret",
+            "redis://host/0?password=secret",
+            "redis://host#secret",
             "redis://:secret@host:x",
             "redis://:secret@a,,b",
+            "redis://:secret@a,user:secret@b",
             "redis://:sec%ret@host",
+            "redis://:sec/ret@host",
+            "redis://:sec@ret@host",
+            "redis://:sec ret",
             "redis://user@host",
+            "redis://secret@host",
             "redis://:secret@host/x",
             "redis://:secret?@host",
-            "redis+sentinel://:secret@host",
             "redis://:secret@host:65536",
-            ":secret@host",
+            "redis://[secret]:x",
+            "redis://[secret",
+            "redis://sec%72et:6379:secret",
+            "redis+sentinel://:secret@host",
+            "redis+sentinel://user:12/secret@host",
+            "redis+sentinel://user:12/m/secret@host",
         ] {
             let error = Address::read(url).unwrap_err();
 
             let shown = format!("{error} {error:?}");
-            assert!(!shown.contains("sec"), "{url}: {shown}");
+            assert!(!shown.contains("sec") && !shown.contains("ret"), "{url}: {shown}");
+        }
+    }
+
+    #[test]
+    fn plain_address_of_another_machine_is_refused_without_showing_the_password() {
+        for url in [
+            "redis://:secret@redis.example.com",
+            "redis://:secret@10.0.0.1",
+            "redis://:secret@localhost,redis",
+            "redis+sentinel://:secret@sentinel/shop",
+            "redis://:secret@localhost.example.com",
+        ] {
+            let error = Address::read(url).unwrap().check_secrecy().unwrap_err();
+
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("secret") && shown.contains("dangerously"), "{url}: {shown}");
+        }
+        for url in [
+            "rediss://redis.example.com",
+            "rediss+sentinel://sentinel/shop",
+            "redis://localhost",
+            "redis://LOCALHOST,127.0.0.1:7000,127.3.4.5,[::1]:1",
+            "redis+sentinel://127.0.0.1/shop",
+        ] {
+            Address::read(url).unwrap().check_secrecy().unwrap();
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// With every odd character, in every place in which somebody may put it.
+        #[test]
+        fn secret_is_in_no_error_and_no_address_that_is_shown(
+            parts in proptest::collection::vec("[A-Z]{6}|[:/@?#%,\\[\\] .&=0-9+]", 1..6),
+            place in 0..18_usize,
+        ) {
+            let secret = parts.concat();
+            // `redis://user:1,other` is a list of hosts, and `redis://:1@other` has a password.
+            prop_assume!(!(12..14).contains(&place) || !secret.contains(['@', ',']));
+            let url = [
+                "redis://:{}@host", "redis://user:{}@host:1/2", "rediss://{}@host", "redis://:{}@a,b",
+                "redis+sentinel://:{}@a,b/shop", "redis+sentinel://user:{}@a/shop/1", ":{}@host", "{}@host",
+                "redis:{}@host", "redis:/:{}@host", "user:{}@host:6379", "http://:{}@host", "redis://:{}",
+                "redis://user:{}", "redis://host?password={}", "redis://host/{}", "redis://a,user:{}@b",
+                "redis://:{}@a,:{}@b",
+            ][place].replace("{}", &secret);
+
+            let shown = match Address::read(&url) {
+                Err(error) => format!("{error} {error:?}"),
+                Ok(address) => format!("{address} {address:?} {:?}", address.check_secrecy().err()),
+            };
+
+            // Words of six capitals are in no sentence.
+            for part in parts.iter().filter(|part| part.len() == 6) {
+                prop_assert!(!shown.contains(part), "{} shows {}", url, shown);
+            }
         }
     }
 }

@@ -18,12 +18,35 @@ impl RedisRevocations {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Address`] when the address cannot be read. It shows neither user nor password.
+    /// [`ConfigError::Address`] when the address cannot be read, or is of another machine and without TLS. It
+    /// shows neither user nor password.
     pub fn new(address: &str, longest_lifetime: Duration) -> Result<Self, ConfigError> {
+        let address = Address::read(address)?;
+        address.check_secrecy()?;
+        Ok(Self::at(address, longest_lifetime, false))
+    }
+
+    /// The same without TLS, to other machines too.
+    ///
+    /// Anybody on the way can read the password, and so revoke every token and take every revocation
+    /// back. For a network in which nobody else is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when the address cannot be read.
+    pub fn dangerously_without_tls(
+        address: &str,
+        longest_lifetime: Duration,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self::at(Address::read(address)?, longest_lifetime, true))
+    }
+
+    fn at(address: Address, longest_lifetime: Duration, is_plain_allowed: bool) -> Self {
         let settings = Settings {
-            address: Address::read(address)?,
+            address,
+            is_plain_allowed,
             roots: None,
-            keys: Keys::new("tower-bearer")?,
+            keys: Keys::usual(),
             longest_lifetime,
             largest_gap: Duration::from_secs(10),
             reconciled_every: Duration::from_secs(10 * 60),
@@ -31,7 +54,7 @@ impl RedisRevocations {
             carries_on: false,
         };
         let view = MemoryRevocations::new().with_longest_lifetime(longest_lifetime);
-        Ok(Self::with(settings, view))
+        Self::with(settings, view)
     }
 
     fn with(settings: Settings, view: MemoryRevocations) -> Self {
@@ -66,18 +89,37 @@ impl RedisRevocations {
 
     /// Sets which kinds of revocation must be possible for every token, as
     /// [`MemoryRevocations::with_kinds`] does.
-    #[must_use]
-    pub fn with_kinds(self, kinds: impl IntoIterator<Item = RevocationKind>) -> Self {
-        self.change_view(|view| view.with_kinds(kinds))
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoRevocationKinds`] when none is named.
+    pub fn with_kinds(
+        self,
+        kinds: impl IntoIterator<Item = RevocationKind>,
+    ) -> Result<Self, ConfigError> {
+        let view = self.node.shared.view.clone().with_kinds(kinds)?;
+        Ok(self.change_view(|_| view))
     }
 
     /// Sets for how long Redis may be out of sight before revocations count as missing. The default is
-    /// 10 seconds; at least half a second.
+    /// 10 seconds; at least half a second, and at most 5 minutes are possible.
     ///
     /// Within it nobody notices anything, and what is revoked elsewhere may be let in for as long.
-    #[must_use]
-    pub fn with_largest_gap(self, gap: Duration) -> Self {
-        self.change(|settings| settings.largest_gap = gap.max(Duration::from_millis(500)))
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::TooLong`]. To let tokens in for as long as Redis is away is
+    /// [`dangerously_carry_on_without_redis`](Self::dangerously_carry_on_without_redis).
+    pub fn with_largest_gap(self, gap: Duration) -> Result<Self, ConfigError> {
+        if gap > LARGEST_GAP {
+            return Err(ConfigError::TooLong {
+                what: "a largest gap",
+                seconds: gap.as_secs(),
+                most: LARGEST_GAP.as_secs(),
+                instead: "dangerously_carry_on_without_redis",
+            });
+        }
+        Ok(self.change(|settings| settings.largest_gap = gap.max(Duration::from_millis(500))))
     }
 
     /// Sets after how much time all revocations in Redis are read again, whatever the stream has said.
@@ -121,3 +163,5 @@ impl RedisRevocations {
         self.change(|settings| settings.carries_on = true)
     }
 }
+
+const LARGEST_GAP: Duration = Duration::from_secs(5 * 60);

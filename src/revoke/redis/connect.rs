@@ -31,7 +31,8 @@ pub(super) async fn connect(settings: &Settings) -> Result<Server, Problem> {
     let address = &settings.address;
     let tls = address.uses_tls.then(|| tls::connector(settings.roots.as_ref()));
     let tls = tls.transpose().map_err(Problem::broken)?;
-    let way = Way { address, tls, patience: settings.patience() };
+    let is_plain_allowed = settings.is_plain_allowed;
+    let way = Way { address, tls, is_plain_allowed, patience: settings.patience() };
     let mut problem = None;
     for host in &address.hosts {
         let found = match &address.service {
@@ -52,6 +53,7 @@ pub(super) async fn connect(settings: &Settings) -> Result<Server, Problem> {
 struct Way<'s> {
     address: &'s Address,
     tls: Option<TlsConnector>,
+    is_plain_allowed: bool,
     patience: Duration,
 }
 
@@ -100,6 +102,10 @@ impl Way<'_> {
         info: RedisConnectionInfo,
         patience: Duration,
     ) -> Result<Link, Problem> {
+        // A sentinel or a cluster may lead elsewhere.
+        if self.tls.is_none() && !self.is_plain_allowed && !host.is_loopback() {
+            return Err(Problem::Broken(format!("{host} is another machine, and there is no TLS")));
+        }
         let late = |_| Problem::Broken(format!("{host} cannot be reached in time"));
         let connecting = TcpStream::connect((host.name.as_str(), host.port));
         let stream =

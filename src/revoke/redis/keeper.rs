@@ -15,7 +15,8 @@ use super::link::Link;
 use super::problem::Problem;
 use super::reconcile::{catch_up, reconcile};
 use super::shared::Shared;
-use super::write::keep_writing;
+use super::write::{keep_probing, keep_writing};
+use crate::trace;
 
 /// Starts following, until it is aborted or the runtime ends.
 pub(super) fn start(runtime: &Handle, shared: Arc<Shared>) -> AbortHandle {
@@ -62,11 +63,12 @@ async fn session(shared: &Arc<Shared>) -> Result<Infallible, Problem> {
     shared.set_eviction_policy(eviction_policy(&mut server.work).await?);
     shared.connected(&server.host.to_string(), server.work.clone());
     shared.outbox().write_again(shared.now());
-    let (mut writing, mut catching_up) = (server.work.clone(), server.work.clone());
+    let [mut writing, mut catching_up, mut probing] = [(); 3].map(|()| server.work.clone());
     tokio::select! {
         // Beside the rest: a Redis that is full and refuses to write can still be followed.
         problem = keep_writing(shared, &mut writing) => Err(problem),
         problem = follow_on(shared, &mut server.follow, &mut catching_up) => Err(problem),
+        problem = keep_probing(shared, &mut probing) => Err(problem),
         problem = reconcile_now_and_then(shared, &mut server.work) => Err(problem),
     }
 }
@@ -86,7 +88,12 @@ async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> Pr
             return problem;
         }
         match follow(shared, following).await {
-            Problem::Gap => goes_on = false,
+            Problem::Gap => {
+                // The connection is as before, so nothing else tells that Redis may have been emptied.
+                trace::gap(&shared.settings.address.to_string());
+                shared.write_again();
+                goes_on = false;
+            }
             problem => return problem,
         }
     }

@@ -17,8 +17,16 @@ impl Keys {
         if namespace.is_empty() || !namespace.chars().all(is_plain) {
             return Err(ConfigError::Namespace { namespace: namespace.to_owned() });
         }
-        // The number is that of the format, so that another one can stand beside it.
-        Ok(Self { prefix: format!("{{{namespace}}}:1:") })
+        Ok(Self::of(namespace))
+    }
+
+    pub(super) fn usual() -> Self {
+        Self::of("tower-bearer")
+    }
+
+    // The number is that of the format, so that another one can stand beside it.
+    fn of(namespace: &str) -> Self {
+        Self { prefix: format!("{{{namespace}}}:1:") }
     }
 
     /// What changed, in the order in which it did.

@@ -1,4 +1,5 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -11,29 +12,32 @@ use super::position::Id;
 /// Knows no time and no network, so that its rules can be seen and tested.
 #[derive(Default)]
 pub(super) struct Outbox {
-    waiting: VecDeque<Letter>,
+    waiting: Pile,
     /// Taken by the one writer, whose answer is not here yet.
     under_way: Vec<Letter>,
-    written: VecDeque<Written>,
+    written: Pile,
+    next: u64,
 }
 
-/// What whoever revoked is told.
+/// The outcome that a caller who revoked is told.
 pub(super) type Outcome = Result<(), String>;
 
 struct Letter {
+    /// Its place in the order of letters.
+    number: u64,
     entry: Entry,
     /// The place of the stream up to which everything is older: where it stands itself, or up to where
     /// this node had read when it revoked. If that is not known, everything counts as older.
     behind: Option<Id>,
-    teller: Option<oneshot::Sender<Outcome>>,
-}
-
-struct Written {
-    letter: Letter,
+    /// The callers who wait: several, if they have revoked the same.
+    tellers: Vec<oneshot::Sender<Outcome>>,
+    /// It is to be written in one step with the next.
+    goes_with_next: bool,
+    /// When it was written.
     at: Duration,
 }
 
-/// What became of a letter.
+/// The answer of Redis to a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Written(Id),
@@ -44,83 +48,119 @@ pub(super) enum Answer {
 }
 
 impl Outbox {
-    /// Takes a revocation to be written, unless there are too many already. The stream has been read
-    /// up to here.
+    /// Takes revocations to be written in one step, unless there are too many already. The stream has been
+    /// read up to here.
     pub(super) fn add(
         &mut self,
-        entry: Entry,
+        entries: Vec<Entry>,
         read_up_to: Option<Id>,
-    ) -> Option<oneshot::Receiver<Outcome>> {
-        if self.waiting.len() >= WAITING_AT_MOST {
+    ) -> Option<Vec<oneshot::Receiver<Outcome>>> {
+        if self.waiting.len() + entries.len() > WAITING_AT_MOST {
             return None;
         }
-        let (teller, told) = oneshot::channel();
-        self.waiting.push_back(Letter { entry, behind: read_up_to, teller: Some(teller) });
-        Some(told)
+        let count = entries.len();
+        let letters = entries.into_iter().enumerate().map(|(index, entry)| {
+            let (teller, told) = oneshot::channel();
+            let letter = Letter {
+                number: self.next_number(),
+                entry,
+                behind: read_up_to,
+                tellers: vec![teller],
+                goes_with_next: index + 1 < count,
+                at: Duration::ZERO,
+            };
+            match self.waiting.find(&letter.entry) {
+                Some(waiting) => waiting.merge_later(letter),
+                None => self.waiting.insert(letter),
+            }
+            told
+        });
+        Some(letters.collect())
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
     }
 
     /// The next revocations to write, each with the condition it is to be written under.
     ///
-    /// Somebody who waits has revoked just now, and whatever was taken back was so before. What nobody
-    /// waits for is from a while ago: what was taken back since, stays so.
+    /// A caller who waits has revoked just now, and a name that was taken back was so before. A letter
+    /// without one is from a while ago: if its name was taken back since, that stays so.
     pub(super) fn take(&mut self) -> Vec<(Entry, String)> {
-        let count = self.waiting.len().min(AT_ONCE);
-        self.under_way.extend(self.waiting.drain(..count));
-        let condition = |letter: &Letter| match (&letter.teller, letter.behind) {
-            (Some(teller), _) if !teller.is_closed() => "*".to_owned(),
-            (_, Some(place)) => place.to_string(),
-            (_, None) => "*".to_owned(),
+        while self.under_way.len() < AT_ONCE || self.under_way.last().is_some_and(Letter::has_next)
+        {
+            let Some(letter) = self.waiting.pop_first() else { break };
+            self.under_way.push(letter);
+        }
+        let condition = |letter: &Letter| match letter.behind {
+            Some(place) if !letter.is_waited_for() => place.to_string(),
+            _ => "*".to_owned(),
         };
         self.under_way.iter().map(|letter| (letter.entry.clone(), condition(letter))).collect()
     }
 
     /// What was taken has been answered.
     pub(super) fn settle(&mut self, answers: &[Answer], now: Duration) {
-        for (mut letter, answer) in self.under_way.drain(..).zip(answers) {
-            let outcome = match answer {
+        let under_way = std::mem::take(&mut self.under_way);
+        for (mut letter, answer) in under_way.into_iter().zip(answers) {
+            let is_new = !letter.tellers.is_empty() || letter.at.is_zero();
+            letter.tell(&match answer {
                 Answer::TakenBack => Err("it was taken back meanwhile".to_owned()),
                 Answer::Written(_) | Answer::Known(_) => Ok(()),
-            };
-            letter.tell(outcome);
+            });
             match answer {
                 Answer::Written(place) => letter.behind = Some(*place),
                 Answer::Known(place) => letter.behind = place.or(letter.behind),
                 Answer::TakenBack => continue,
             }
-            self.written.push_back(Written { letter, at: now });
+            // One that was there already when it was written again is as old as before.
+            if is_new || matches!(answer, Answer::Written(_)) {
+                letter.at = now;
+                letter.number = self.next_number();
+            }
+            if let Some(before) = self.written.remove(&letter.entry) {
+                letter.entry.moment = letter.entry.moment.max(before.entry.moment);
+            }
+            self.written.insert(letter);
         }
         while self.written.len() > WRITTEN_AT_MOST {
-            self.written.pop_front();
+            self.written.pop_first();
         }
     }
 
     /// What was taken was not written, as far as can be known. It will be tried again.
     pub(super) fn put_back(&mut self) {
-        for letter in self.under_way.drain(..).rev() {
-            self.waiting.push_front(letter);
+        for letter in std::mem::take(&mut self.under_way) {
+            self.wait_again(letter);
         }
     }
 
-    /// Nothing can be written for now: whoever waits is told so. It will be tried again, but nobody waits
-    /// for that.
+    fn wait_again(&mut self, letter: Letter) {
+        match self.waiting.find(&letter.entry) {
+            Some(later) => later.merge_earlier(letter),
+            None => self.waiting.insert(letter),
+        }
+    }
+
+    /// Nothing can be written for now: callers who wait are told so. It will be tried again, but nobody
+    /// waits for that.
     pub(super) fn give_up(&mut self, problem: &str) {
         self.put_back();
-        self.waiting.iter_mut().for_each(|letter| letter.tell(Err(problem.to_owned())));
+        let problem = Err(problem.to_owned());
+        self.waiting.letters.values_mut().for_each(|letter| letter.tell(&problem));
     }
 
     /// What was written lately is to be written again, for a Redis that has lost it.
     pub(super) fn write_again(&mut self, now: Duration) {
         self.forget_old(now);
-        for written in self.written.drain(..).rev() {
-            self.waiting.push_front(written.letter);
+        for letter in std::mem::take(&mut self.written).letters.into_values() {
+            self.wait_again(letter);
         }
     }
 
     pub(super) fn forget_old(&mut self, now: Duration) {
-        let is_old = |written: &Written| now.saturating_sub(written.at) > WRITTEN_AGAIN_FOR;
-        while self.written.front().is_some_and(is_old) {
-            self.written.pop_front();
-        }
+        self.written.retain(|letter| now.saturating_sub(letter.at) <= WRITTEN_AGAIN_FOR);
     }
 
     /// A name was taken back at this place of the stream. Whether it is so for this node too: unless it
@@ -130,26 +170,112 @@ impl Outbox {
         // One that somebody waits for may be on its way to a later place.
         let stays = |letter: &Letter| {
             !is_it(letter)
-                || letter.teller.is_some()
+                || !letter.tellers.is_empty()
                 || letter.behind.is_none_or(|behind| behind >= place)
         };
-        self.written.retain(|written| stays(&written.letter));
-        self.waiting.retain(stays);
+        self.written.retain(&stays);
+        self.waiting.retain(&stays);
         // One that is under way and does not stay will not be written, either.
-        let mut left = self.waiting.iter().chain(&self.under_way);
+        let mut left = self.waiting.letters.values().chain(&self.under_way);
         !left.any(|letter| is_it(letter) && stays(letter))
-            && !self.written.iter().any(|written| is_it(&written.letter))
+            && !self.written.letters.values().any(is_it)
     }
 
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len() + self.under_way.len()
     }
+
+    /// The oldest letter of each bucket that Redis should have: where one is missing, Redis has lost
+    /// something.
+    pub(super) fn probes(&self) -> Vec<(u64, String)> {
+        let mut oldest = BTreeMap::new();
+        for letter in self.written.letters.values() {
+            oldest.entry(letter.entry.end).or_insert(&letter.entry.name);
+        }
+        oldest.into_iter().map(|(end, name)| (end, name.clone())).collect()
+    }
 }
 
 impl Letter {
-    fn tell(&mut self, outcome: Outcome) {
-        // Whoever does not listen any more has been told by a time-out.
-        drop(self.teller.take().map(|teller| teller.send(outcome)));
+    fn tell(&mut self, outcome: &Outcome) {
+        // Those who do not listen any more have been told by a time-out.
+        self.tellers.drain(..).for_each(|teller| drop(teller.send(outcome.clone())));
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.tellers.iter().any(|teller| !teller.is_closed())
+    }
+
+    fn has_next(&self) -> bool {
+        self.goes_with_next
+    }
+
+    /// The same was revoked again, and is to be written once.
+    fn merge_later(&mut self, later: Self) {
+        self.entry.moment = self.entry.moment.max(later.entry.moment);
+        self.behind = later.behind;
+        self.tellers.retain(|teller| !teller.is_closed());
+        self.tellers.extend(later.tellers);
+    }
+
+    fn merge_earlier(&mut self, earlier: Self) {
+        self.entry.moment = self.entry.moment.max(earlier.entry.moment);
+        self.tellers.extend(earlier.tellers);
+    }
+}
+
+/// Letters in their order, of each name in a bucket one.
+#[derive(Default)]
+struct Pile {
+    letters: BTreeMap<u64, Letter>,
+    /// Their numbers, by a hash of what they are about. Of two with one hash the later is found.
+    numbers: HashMap<u64, u64>,
+    hasher: RandomState,
+}
+
+impl Pile {
+    fn len(&self) -> usize {
+        self.letters.len()
+    }
+
+    fn hash(&self, entry: &Entry) -> u64 {
+        self.hasher.hash_one((&entry.name, entry.end))
+    }
+
+    fn number(&self, entry: &Entry) -> Option<u64> {
+        let number = *self.numbers.get(&self.hash(entry))?;
+        let found = &self.letters.get(&number)?.entry;
+        (found.name == entry.name && found.end == entry.end).then_some(number)
+    }
+
+    fn find(&mut self, entry: &Entry) -> Option<&mut Letter> {
+        let number = self.number(entry)?;
+        self.letters.get_mut(&number)
+    }
+
+    fn insert(&mut self, letter: Letter) {
+        self.numbers.insert(self.hash(&letter.entry), letter.number);
+        self.letters.insert(letter.number, letter);
+    }
+
+    fn remove(&mut self, entry: &Entry) -> Option<Letter> {
+        let number = self.number(entry)?;
+        self.numbers.remove(&self.hash(entry));
+        self.letters.remove(&number)
+    }
+
+    fn pop_first(&mut self) -> Option<Letter> {
+        let (number, letter) = self.letters.pop_first()?;
+        let hash = self.hash(&letter.entry);
+        if self.numbers.get(&hash) == Some(&number) {
+            self.numbers.remove(&hash);
+        }
+        Some(letter)
+    }
+
+    fn retain(&mut self, stays: impl Fn(&Letter) -> bool) {
+        self.letters.retain(|_, letter| stays(letter));
+        self.numbers.retain(|_, number| self.letters.contains_key(number));
     }
 }
 
@@ -175,7 +301,8 @@ mod tests {
     }
 
     fn add(outbox: &mut Outbox, name: &str) -> oneshot::Receiver<Outcome> {
-        outbox.add(entry(name), Some(id("1-0"))).unwrap()
+        let told = outbox.add(vec![entry(name)], Some(id("1-0"))).unwrap();
+        told.into_iter().next().unwrap()
     }
 
     fn conditions(outbox: &mut Outbox) -> Vec<(String, String)> {
@@ -296,10 +423,95 @@ mod tests {
     #[test]
     fn what_was_revoked_before_the_stream_was_read_is_written_whatever_was_taken_back() {
         let mut outbox = Outbox::default();
-        let _told = outbox.add(entry("a"), None);
+        let _told = outbox.add(vec![entry("a")], None);
         outbox.give_up("away");
 
         assert!(!outbox.restore("a", id("2-0")));
         assert_eq!(conditions(&mut outbox), [pair("a", "*")]);
+    }
+
+    #[test]
+    fn hundred_who_revoke_the_same_are_told_when_it_is_written_once() {
+        let mut outbox = Outbox::default();
+        let told: Vec<_> = (0..100).map(|_| add(&mut outbox, "a")).collect();
+
+        assert_eq!(conditions(&mut outbox), [pair("a", "*")]);
+        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+
+        for mut told in told {
+            assert_eq!(told.try_recv(), Ok(Ok(())));
+        }
+        assert_eq!(outbox.waiting(), 0);
+    }
+
+    #[test]
+    fn what_is_revoked_again_and_again_pushes_out_nothing_else_that_is_written_again() {
+        let mut outbox = Outbox::default();
+        for name in ["first", "again", "again", "again"] {
+            let _told = add(&mut outbox, name);
+            outbox.take();
+            outbox.settle(&[Answer::Known(Some(id("2-0")))], NOW);
+        }
+
+        outbox.write_again(NOW);
+
+        assert_eq!(conditions(&mut outbox), [pair("first", "2-0"), pair("again", "2-0")]);
+    }
+
+    #[test]
+    fn what_is_written_again_and_was_there_is_as_old_as_before() {
+        let mut outbox = Outbox::default();
+        let _told = add(&mut outbox, "a");
+        outbox.take();
+        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+        for (answer, is_left) in [(Answer::Known(None), false), (Answer::Written(id("3-0")), true)]
+        {
+            let half = NOW + WRITTEN_AGAIN_FOR / 2;
+            outbox.write_again(half);
+            assert_eq!(outbox.take().len(), 1);
+            outbox.settle(&[answer], half);
+            // Only what was lost counts as written anew.
+            let written = outbox.written.letters.values().map(|letter| letter.at);
+            let later = written.filter(|at| *at == half).count();
+            assert_eq!(later == 1, is_left, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn later_moment_of_two_that_wait_for_one_name_is_written() {
+        let mut outbox = Outbox::default();
+        let of = |moment| Entry { moment: Some(moment), ..entry("a") };
+        let _told = [5, 9, 7].map(|moment| outbox.add(vec![of(moment)], None));
+
+        let taken = outbox.take();
+
+        assert_eq!(taken.iter().map(|(entry, _)| entry.moment).collect::<Vec<_>>(), [Some(9)]);
+    }
+
+    #[test]
+    fn revocations_that_belong_together_are_written_in_one_step() {
+        let mut outbox = Outbox::default();
+        let _told: Vec<_> = (1..AT_ONCE).map(|n| add(&mut outbox, &format!("t{n}"))).collect();
+        let _both = outbox.add(vec![entry("session"), entry("subject")], None);
+        let _told = add(&mut outbox, "last");
+
+        let first = outbox.take();
+
+        assert_eq!(first.len(), AT_ONCE + 1);
+        assert_eq!(first[AT_ONCE].0.name, "subject");
+    }
+
+    #[test]
+    fn probes_are_the_oldest_of_each_bucket() {
+        let mut outbox = Outbox::default();
+        for (name, end) in [("a", 60), ("b", 120), ("c", 60)] {
+            let _told = outbox.add(vec![Entry { end, ..entry(name) }], None);
+            outbox.take();
+            outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+        }
+
+        assert_eq!(outbox.probes(), [(60, "a".to_owned()), (120, "b".to_owned())]);
+        outbox.restore("a", id("3-0"));
+        assert_eq!(outbox.probes(), [(60, "c".to_owned()), (120, "b".to_owned())]);
     }
 }

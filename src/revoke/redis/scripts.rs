@@ -1,17 +1,22 @@
 //! What Redis does in one step. All writes are scripts: a revocation is in its bucket and in the stream,
 //! or in neither.
 //!
-//! Times of Redis are those of its own clock; those of keys come from the revocations.
+//! Dates in revocations come from nodes, and keys expire by the clock of Redis. Each node says what time it
+//! has: nothing has expired before it has by both clocks, and if that of Redis is ahead, keys live longer by as
+//! much. Times in the stream are those of Redis alone.
 
 /// Writes revocations.
 ///
 /// Keys: stream, index, what was taken back, a bucket for each revocation. Arguments: the most entries
-/// of the stream, for how many seconds it is kept, and for each revocation its end, moment, name, and a
-/// condition: `*`, or the place in the stream behind which it must not have been taken back. Answers for
-/// each its place in the stream, or `=` and the end of the stream if it was there already, or `restored`
-/// if it was taken back.
+/// of the stream, for how many seconds it is kept, the time of the node, and for each revocation its end,
+/// moment, name, and a condition: `*`, or the place in the stream behind which it must not have been taken
+/// back. Answers for each its place in the stream, or `=` and the end of the stream if it was there already,
+/// or `restored` if it was taken back.
 pub(super) const WRITE: &str = r"
 local now = tonumber(redis.call('TIME')[1])
+local theirs = tonumber(ARGV[3])
+local ahead = now - theirs
+ahead = ahead > 1 and math.ceil(ahead / 60) * 60 or 0
 local function outlast(key, at)
   if redis.call('TTL', key) < at - now then redis.call('EXPIREAT', key, string.format('%.0f', at)) end
 end
@@ -21,26 +26,28 @@ local function later(one, other)
   first, third = tonumber(first), tonumber(third)
   return first > third or (first == third and tonumber(second) > tonumber(fourth))
 end
-local answers = {}
+local answers, has_written = {}, false
 for i = 4, #KEYS do
-  local at = 3 + (i - 4) * 4
+  local at = 4 + (i - 4) * 4
   local ending, moment, name, known = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local restored = known ~= '*' and redis.call('HGET', KEYS[3], name)
   if restored and later(restored, known) then
     answers[#answers + 1] = 'restored'
   else
     local is_news = false
-    if tonumber(ending) > now then
+    if tonumber(ending) > math.min(now, theirs) then
       local old = redis.call('HGET', KEYS[i], name)
       is_news = not old or (moment ~= '' and tonumber(moment) > (tonumber(old) or -1))
-      if is_news then
-        redis.call('HSET', KEYS[i], name, moment)
-        redis.call('EXPIREAT', KEYS[i], ending)
-        redis.call('ZADD', KEYS[2], ending, ending)
-        outlast(KEYS[2], tonumber(ending))
+      if is_news then redis.call('HSET', KEYS[i], name, moment) end
+      local expires = tonumber(ending) + ahead
+      outlast(KEYS[i], expires)
+      if expires > tonumber(redis.call('ZSCORE', KEYS[2], ending) or 0) then
+        redis.call('ZADD', KEYS[2], string.format('%.0f', expires), ending)
       end
+      outlast(KEYS[2], expires)
     end
-    if is_news or known == '*' then
+    if is_news then
+      has_written = true
       local shown = moment == '' and '-' or moment
       answers[#answers + 1] = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*',
         'revoke', ending .. ' ' .. shown .. ' ' .. name)
@@ -50,13 +57,31 @@ for i = 4, #KEYS do
     end
   end
 end
-if #answers > 0 then outlast(KEYS[1], now + tonumber(ARGV[2])) end
+if has_written then outlast(KEYS[1], now + tonumber(ARGV[2])) end
 return answers
+";
+
+/// Counts the buckets that lack what a node has written, or that the index does not name.
+///
+/// Keys: index, buckets. Arguments: the time of the node, and for each bucket its end and a name in it.
+pub(super) const PROBE: &str = r"
+local now = math.min(tonumber(redis.call('TIME')[1]), tonumber(ARGV[1]))
+local missing = 0
+for i = 2, #KEYS do
+  local ending, name = ARGV[i * 2 - 2], ARGV[i * 2 - 1]
+  if tonumber(ending) > now + 1 then
+    local is_there = redis.call('HEXISTS', KEYS[i], name) == 1 and redis.call('ZSCORE', KEYS[1], ending)
+    if not is_there then missing = missing + 1 end
+  end
+end
+return tostring(missing)
 ";
 
 /// Takes a name back, out of every bucket.
 ///
-/// Keys: as above, with all buckets. Arguments: as above, the name, and for how many seconds nodes may
+/// Writes even if it was taken back before: a node that is cut off may have revoked it since.
+///
+/// Keys: as for writing, with all buckets. Arguments: the first two as there, the name, and for how many seconds nodes may
 /// come back that do not know. Answers the place in the stream and how many there were, or nothing if
 /// these are not all buckets any more.
 pub(super) const RESTORE: &str = r"
@@ -72,7 +97,7 @@ return {id, tostring(count)}
 
 /// Marks a place in the stream to continue from, and tidies up.
 ///
-/// Keys: stream, index. Arguments: as above, the mark, and for how many seconds entries of the stream
+/// Keys: stream, index. Arguments: the first two as for writing, the mark, and for how many seconds entries of the stream
 /// are kept. Answers the place.
 pub(super) const MARK: &str = r"
 local now = tonumber(redis.call('TIME')[1])

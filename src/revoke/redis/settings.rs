@@ -8,6 +8,8 @@ use super::tls::Roots;
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) address: Address,
+    /// Other machines may be reached without TLS.
+    pub(super) is_plain_allowed: bool,
     pub(super) roots: Option<Roots>,
     pub(super) keys: Keys,
     pub(super) longest_lifetime: Duration,
@@ -22,6 +24,11 @@ impl Settings {
     /// there must be several within the gap.
     pub(super) fn block(&self) -> Duration {
         (self.largest_gap / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
+    }
+
+    /// How often Redis is asked whether it still has what was written lately.
+    pub(super) fn probed_every(&self) -> Duration {
+        self.block().max(Duration::from_secs(1))
     }
 
     /// How long an answer is waited for.

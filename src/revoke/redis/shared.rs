@@ -130,17 +130,24 @@ impl Shared {
             .reported()
     }
 
-    /// Revokes here, and puts it where the writer finds it.
-    pub(super) fn revoke(&self, revocation: &Revocation) -> Option<oneshot::Receiver<Outcome>> {
-        let later = self.view.covering_dated_ahead(revocation);
-        let revocation = later.as_ref().unwrap_or(revocation);
-        let entry = Entry::new(revocation, self.window.end(self.kept_until(revocation)));
+    /// Revokes here, and puts it where the writer finds it, to be written in one step.
+    pub(super) fn revoke(
+        &self,
+        revocations: &[Revocation],
+    ) -> Option<Vec<oneshot::Receiver<Outcome>>> {
+        let mut entries = Vec::with_capacity(revocations.len());
+        // Locked, so that nothing is taken back in between.
         let mut outbox = self.outbox();
-        // Under the lock, so that nothing is taken back in between.
-        self.view.insert_now(revocation, entry.until());
+        for revocation in revocations {
+            let later = self.view.covering_dated_ahead(revocation);
+            let revocation = later.as_ref().unwrap_or(revocation);
+            let entry = Entry::new(revocation, self.window.end(self.kept_until(revocation)));
+            self.view.insert_shared(revocation, entry.until());
+            entries.push(entry);
+        }
         let state = self.state();
-        let told = outbox.add(entry, state.position.as_ref().map(Position::id));
-        // No writer: whoever waits would wait in vain.
+        let told = outbox.add(entries, state.position.as_ref().map(Position::id));
+        // No writer: callers would wait in vain.
         if state.link.is_none()
             && let Some(problem) = &state.problem
         {
@@ -149,6 +156,13 @@ impl Shared {
         drop((state, outbox));
         self.wake.notify_one();
         told
+    }
+
+    /// Has the writer write again what was written lately, since Redis seems to have lost it.
+    pub(super) fn write_again(&self) {
+        let now = self.now();
+        self.outbox().write_again(now);
+        self.wake.notify_one();
     }
 
     /// A token that claims to live longer than any is refused for that, and not kept for ever.
@@ -177,7 +191,7 @@ impl Shared {
 
     pub(super) fn insert(&self, entry: &Entry) -> Result<(), Problem> {
         let revocation = entry.revocation().ok_or_else(|| Problem::unreadable("a revocation"))?;
-        self.view.insert_until(&revocation, entry.until());
+        self.view.insert_shared(&revocation, entry.until());
         Ok(())
     }
 

@@ -67,7 +67,7 @@ async fn write(
     for (entry, _) in batch {
         command.arg(settings.keys.bucket(entry.end));
     }
-    command.arg(settings.stream_length).arg(settings.stream_idle());
+    command.arg(settings.stream_length).arg(settings.stream_idle()).arg(shared.view.now());
     for (entry, condition) in batch {
         command.arg(entry.end).arg(entry.moment()).arg(&entry.name).arg(condition);
     }
@@ -87,6 +87,47 @@ fn read(answer: &str) -> Option<Answer> {
             None => Id::read(answer).map(Answer::Written),
         },
     }
+}
+
+/// Sees now and then whether Redis still has what this node wrote lately. The stream does not tell: single
+/// keys may be deleted or evicted, or may have expired when a clock was set.
+pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> Problem {
+    loop {
+        sleep(shared.settings.probed_every()).await;
+        let probes = shared.outbox().probes();
+        if probes.is_empty() {
+            continue;
+        }
+        match missing(shared, link, &probes).await {
+            Ok(0) => {}
+            Ok(missing) => {
+                trace::redis_lost(&shared.settings.address.to_string(), missing);
+                shared.write_again();
+            }
+            Err(Problem::Refused(_)) => {}
+            Err(problem) => return problem,
+        }
+    }
+}
+
+async fn missing(
+    shared: &Shared,
+    link: &mut Link,
+    probes: &[(u64, String)],
+) -> Result<u64, Problem> {
+    let keys = &shared.settings.keys;
+    let mut command = cmd("EVAL");
+    command.arg(scripts::PROBE).arg(1 + probes.len()).arg(keys.index());
+    for (end, _) in probes {
+        command.arg(keys.bucket(*end));
+    }
+    command.arg(shared.view.now());
+    for (end, name) in probes {
+        command.arg(end).arg(name);
+    }
+    let answer = link.ask(&command).await?;
+    let missing = text(&answer).and_then(|missing| missing.parse().ok());
+    missing.ok_or_else(|| Problem::unreadable("what Redis has lost"))
 }
 
 /// Takes a name back, here and in Redis. Whether there was anything to take back.

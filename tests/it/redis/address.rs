@@ -16,6 +16,41 @@ fn address_that_cannot_be_read_is_an_error_without_its_password() {
 }
 
 #[test]
+fn plain_address_of_another_machine_has_to_be_asked_for_by_name() {
+    let address = "redis://:secret@redis.example.com";
+
+    let error = RedisRevocations::new(address, HOUR).unwrap_err();
+
+    let shown = format!("{error} {error:?}");
+    assert!(shown.contains("dangerously_without_tls") && !shown.contains("secret"), "{shown}");
+    RedisRevocations::dangerously_without_tls(address, HOUR).unwrap();
+    RedisRevocations::new("rediss://:secret@redis.example.com", HOUR).unwrap();
+    RedisRevocations::new("redis://:secret@127.0.0.1", HOUR).unwrap();
+}
+
+#[test]
+fn gap_that_never_ends_has_to_be_asked_for_by_name() {
+    let with =
+        |gap| RedisRevocations::new("redis://localhost", HOUR).unwrap().with_largest_gap(gap);
+    let most = std::time::Duration::from_secs(300);
+
+    let error = with(most + std::time::Duration::from_secs(1)).unwrap_err();
+
+    assert!(matches!(error, ConfigError::TooLong { seconds: 301, most: 300, .. }), "{error:?}");
+    assert!(error.to_string().contains("dangerously_carry_on_without_redis"), "{error}");
+    assert!(with(std::time::Duration::MAX).is_err());
+    with(most).unwrap();
+}
+
+#[test]
+fn view_that_asks_for_no_kind_of_revocation_is_a_mistake() {
+    let revocations = || RedisRevocations::new("redis://localhost", HOUR).unwrap();
+
+    assert_eq!(revocations().with_kinds([]).unwrap_err(), ConfigError::NoRevocationKinds);
+    revocations().with_kinds([tower_bearer::RevocationKind::Session]).unwrap();
+}
+
+#[test]
 fn namespace_and_certificates_are_checked_at_once() {
     let revocations = || RedisRevocations::new("redis://localhost", HOUR).unwrap();
 

@@ -102,6 +102,42 @@ async fn needs_redis_replica_is_passed_over_for_the_master() {
     both.refuses("t1").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: scripts/interop"]
+async fn needs_redis_sentinel_of_this_machine_leads_nobody_to_another_without_tls() {
+    let folder = Folder::new();
+    let configuration = folder.0.join("sentinel.conf");
+    let port = free_port();
+    // RFC 5737: nobody has this address.
+    let text = format!(
+        "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor shop 192.0.2.1 6379 1\n",
+        folder.0.display()
+    );
+    std::fs::write(&configuration, text).unwrap();
+    let _sentinel = Sentinel(
+        std::process::Command::new("redis-server")
+            .arg(&configuration)
+            .arg("--sentinel")
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    until(|| cli(port, &["PING"]) == "PONG").await;
+    let problem = async |node: Node| {
+        node.cannot_tell("t1").await;
+        until(|| node.revocations.status().problem().is_some()).await;
+        node.revocations.status().problem().unwrap().to_owned()
+    };
+    let url = format!("redis+sentinel://127.0.0.1:{port}/shop");
+
+    let refused = problem(Node::at(&url)).await;
+    let allowed = tower_bearer::RedisRevocations::dangerously_without_tls(&url, super::HOUR);
+    let tried = problem(Node::of(allowed.unwrap())).await;
+
+    assert!(refused.contains("another machine") && refused.contains("192.0.2.1"), "{refused}");
+    assert!(!tried.contains("another machine"), "{tried}");
+}
+
 struct Sentinel(std::process::Child);
 
 impl Drop for Sentinel {

@@ -14,7 +14,7 @@ use crate::log::Log;
 const GAP: Duration = Duration::from_secs(3);
 
 fn with_gap(url: &str) -> RedisRevocations {
-    RedisRevocations::new(url, HOUR).unwrap().with_largest_gap(GAP)
+    RedisRevocations::new(url, HOUR).unwrap().with_largest_gap(GAP).unwrap()
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub struct Redis {
     port: u16,
     folder: Folder,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// In memory alone.
@@ -22,8 +23,18 @@ pub const LASTING: &[&str] = &["--save", "", "--appendonly", "yes", "--appendfsy
 
 impl Redis {
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    pub fn start_with(arguments: &[&str], environment: &[(String, String)]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        let mut redis = Self { child: None, port: free_port(), folder: Folder::new(), arguments };
+        let mut redis = Self {
+            child: None,
+            port: free_port(),
+            folder: Folder::new(),
+            arguments,
+            environment: environment.to_owned(),
+        };
         redis.restart();
         redis
     }
@@ -46,6 +57,7 @@ impl Redis {
             .args(["--bind", "127.0.0.1", "--dir"])
             .arg(&self.folder.0)
             .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -137,7 +137,8 @@ async fn needs_redis_namespaces_share_nothing() {
 async fn needs_redis_epoch_changes_with_what_comes_from_others_and_not_with_nothing() {
     let redis = Redis::start(FORGETFUL);
     let node = RedisRevocations::new(&redis.url(), HOUR).unwrap();
-    let node = Node::of(node.with_reconciliation_every(SECOND).with_kinds([RevocationKind::Token]));
+    let node = node.with_reconciliation_every(SECOND).with_kinds([RevocationKind::Token]);
+    let node = Node::of(node.unwrap());
     node.await_whole().await;
     let other = Node::ready(&redis.url()).await;
     let before = node.revocations.epoch();

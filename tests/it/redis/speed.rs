@@ -26,8 +26,8 @@ async fn needs_redis_speed_of_learning_following_and_reconciling() {
     let many = std::env::var("REDIS_ENTRIES").map_or(50_000, |count| count.parse().unwrap());
     let redis = Redis::start(FORGETFUL);
     let mut proxy = Proxy::to(redis.port()).await;
-    let gap = Duration::from_secs(600);
-    let behind = RedisRevocations::new(&proxy.url(), HOUR).unwrap().with_largest_gap(gap);
+    let gap = Duration::from_secs(300);
+    let behind = RedisRevocations::new(&proxy.url(), HOUR).unwrap().with_largest_gap(gap).unwrap();
     let node = Node::of(behind);
     node.await_whole().await;
     let long = RedisRevocations::new(&redis.url(), HOUR).unwrap().with_stream_length(10_000_000);

@@ -14,6 +14,7 @@ use tower_bearer::{
     Revocation, TokenIssuer, Validation, Verifier,
 };
 
+use crate::revocations::cases;
 use crate::support::{
     AUDIENCE, Answer, ISSUER, NOW, User, WithBearer, get, invalid_token, key, send, token,
     validation, verifier_with,
@@ -46,7 +47,11 @@ struct Own {
 
 impl Own {
     fn new(view: MemoryRevocations) -> Self {
-        let clock = TestClock::at(NOW);
+        Self::at(NOW, view)
+    }
+
+    fn at(now: u64, view: MemoryRevocations) -> Self {
+        let clock = TestClock::at(now);
         let view = view.with_clock(clock.clone());
         let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
         let tokens = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &secret)
@@ -110,12 +115,14 @@ async fn token_that_is_dated_ahead_is_revoked_though_what_dated_it_was_taken_bac
 async fn token_that_is_dated_ahead_is_revoked_after_a_restart() {
     let name = format!("tower-bearer-{}-restarted", std::process::id());
     let file = std::env::temp_dir().join(name);
-    let before = Own::new(MemoryRevocations::new());
+    // The system's, which a file is opened by.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
+    let before = Own::at(now, MemoryRevocations::new());
     before.view.revoke(before.subject("alice"));
     let token = before.issue("alice", "c1");
     before.view.save(&file).unwrap();
 
-    let own = Own::new(MemoryRevocations::open(&file).unwrap());
+    let own = Own::at(now, MemoryRevocations::open(&file).unwrap());
     fs::remove_file(&file).unwrap();
     let app = app(own.verifier.clone());
     answer_to(&app, &token).await.is_ok("in");
@@ -136,7 +143,7 @@ fn other_subjects_sign_in_again_however_many_are_revoked_at_once() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(64)) })]
 
     /// By whichever name, and whatever else was revoked in the same seconds.
     #[test]

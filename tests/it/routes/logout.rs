@@ -129,6 +129,54 @@ async fn logout_of_a_session_that_cannot_be_found_is_refused_rather_than_lost() 
 }
 
 #[tokio::test]
+async fn store_that_fails_half_way_is_503_and_the_same_token_does_the_rest() {
+    let store = Store::default();
+    let app = route(LogoutEnds::Subject, &store);
+    store.set_away_after(1);
+
+    let answer = log_out(&app, &logout_token()).await;
+
+    is_refused(&answer, 503, "temporarily_unavailable", Some(Reason::RevocationsUnavailable));
+    assert!(answer.body.contains("cannot be told"), "{answer:?}");
+    assert_eq!(store.written(), [session()]);
+    store.set_away(false);
+    is_done(&log_out(&app, &logout_token()).await);
+    // Twice is as good as once.
+    assert_eq!(store.written(), [session(), session(), subject()]);
+}
+
+/// A store that writes all that belongs together, or nothing.
+#[derive(Clone, Default)]
+struct Transactions(Arc<std::sync::Mutex<Vec<Vec<Revocation>>>>);
+
+impl RevocationStore for Transactions {
+    async fn add(
+        &self,
+        revocation: Revocation,
+    ) -> Result<(), tower_bearer::RevocationsUnavailable> {
+        self.add_all(vec![revocation]).await
+    }
+
+    async fn add_all(
+        &self,
+        revocations: Vec<Revocation>,
+    ) -> Result<(), tower_bearer::RevocationsUnavailable> {
+        self.0.lock().unwrap().push(revocations);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_one_token_names_is_handed_to_the_store_at_once() {
+    let store = Transactions::default();
+    let app = mounted(service(LogoutEnds::Subject, Arc::new(store.clone())));
+
+    is_done(&log_out(&app, &logout_token()).await);
+
+    assert_eq!(*store.0.lock().unwrap(), [vec![session(), subject()]]);
+}
+
+#[tokio::test]
 async fn token_that_is_no_good_logout_token_is_refused_and_revokes_nothing() {
     // OIDC Back-Channel Logout §2.4: claims that must be there, and nonce that must not
     // OIDC Back-Channel Logout §2.6: validated like an ID token, and 400 otherwise
