@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::Instant;
 
 pub use client::HttpClient;
 
@@ -21,6 +20,7 @@ use self::exchange::{Document, Exchange};
 use self::problem::Problem;
 use super::KeySet;
 use super::cached::{CachedKeys, Fetch, Fetched};
+use crate::clock::Moment;
 use crate::config_error::ConfigError;
 use crate::error::{KeysUnavailable, chain};
 use crate::jose::Algorithm;
@@ -110,7 +110,7 @@ struct Metadata {
     found_at: Address,
     document: Document,
     jwks_uri: Address,
-    confirmed: Instant,
+    confirmed: Moment,
 }
 
 #[derive(Clone)]
@@ -262,7 +262,7 @@ impl HttpFetch {
             let document = same.as_mut().map(|known| &mut known.document);
             let answer = self.exchange.get(&place, ACCEPT_METADATA, document).await;
             let metadata = match (answer, same) {
-                (Ok(None), Some(known)) => Ok(Metadata { confirmed: Instant::now(), ..known }),
+                (Ok(None), Some(known)) => Ok(Metadata { confirmed: Moment::now(), ..known }),
                 (Ok(None), None) => Err(Problem::Status(StatusCode::NOT_MODIFIED)),
                 (Ok(Some(document)), _) => self.read_metadata(issuer, &place, document),
                 (Err(problem), _) => Err(problem),
@@ -292,7 +292,7 @@ impl HttpFetch {
         if self.exchange.same_origin_only && !jwks_uri.is_same_origin(issuer) {
             return Err(Problem::OtherOrigin(jwks_uri.to_string()));
         }
-        let (found_at, confirmed) = (place.clone(), Instant::now());
+        let (found_at, confirmed) = (place.clone(), Moment::now());
         Ok(Metadata { found_at, document, jwks_uri, confirmed })
     }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::Instant;
 
 use super::super::{MemoryRevocations, Revocation, RevocationKind};
 use super::entry::{Entry, Event, read_name};
@@ -17,7 +16,7 @@ use super::problem::Problem;
 use super::settings::Settings;
 use super::status::{KEEPS_ALL, RedisStatus, moment};
 use crate::claims::NumericDate;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::error::RevocationsUnavailable;
 use crate::trace;
 use crate::validation::MAX_LEEWAY;
@@ -26,7 +25,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) view: MemoryRevocations,
     window: Window,
-    began: Instant,
+    began: Moment,
     /// Up to when nothing is missing, in milliseconds since the beginning; 0 is never.
     complete_up_to: AtomicU64,
     outbox: Mutex<Outbox>,
@@ -63,7 +62,7 @@ impl Shared {
             window: Window::of(settings.longest_lifetime),
             settings,
             view,
-            began: Instant::now(),
+            began: Moment::now(),
             complete_up_to: AtomicU64::new(0),
             outbox: Mutex::default(),
             restorations: AtomicU64::new(0),
