@@ -1,5 +1,7 @@
 //! Everything that can be wrong before the first request.
 
+pub(crate) mod placeholder;
+
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
@@ -45,6 +47,16 @@ pub enum ConfigError {
     },
     /// An audience is empty, or there is none.
     EmptyAudience,
+    /// An issuer or audience has something in it that no token carries: a placeholder, a blank or an
+    /// invisible character.
+    Name {
+        /// `issuer` or `audience`.
+        member: &'static str,
+        /// The name as it was configured.
+        name: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
     /// The list of allowed algorithms is empty, so no token could pass.
     NoAlgorithms,
     /// The leeway is so large that expiry would mean little.
@@ -153,6 +165,9 @@ impl fmt::Display for ConfigError {
             Self::EmptyAudience => {
                 f.write_str("the audience is empty; give the `aud` that tokens for this API carry")
             }
+            Self::Name { member, name, problem } => {
+                write!(f, "the {member} \"{}\" {problem}", shown(name))
+            }
             Self::NoAlgorithms => f.write_str(
                 "the list of algorithms is empty; name at least one, or leave the list out to \
                  allow what the keys are for",
@@ -220,8 +235,22 @@ pub enum KeyProblem {
     },
     /// The exponent is even, 1, or longer than 33 bits; or the modulus is even.
     RsaParameters,
-    /// The curve or point is not one this crate verifies with, or the point is not on its curve.
+    /// The point is not on its curve, or one for which anybody could sign.
     Curve,
+    /// The curve is not one this crate verifies with.
+    UnsupportedCurve {
+        /// The name or object identifier of the curve as it was given.
+        curve: String,
+    },
+    /// A coordinate does not have the full length that its curve asks for (RFC 7518 §6.2.1.2).
+    CoordinateLength {
+        /// The name of the curve.
+        curve: &'static str,
+        /// The length of the coordinate, in bytes.
+        bytes: usize,
+        /// The length that the curve asks for, in bytes.
+        required: usize,
+    },
     /// The algorithm is for another kind of key.
     AlgorithmMismatch {
         /// The algorithm that was asked for.
@@ -275,22 +304,53 @@ impl fmt::Display for KeyProblem {
                 write!(f, "the RSA modulus has {bits} bits; 2048 to 8192 are allowed")
             }
             Self::RsaParameters => f.write_str("the RSA exponent or modulus is not a safe one"),
-            Self::Curve => f.write_str("the point is not on a supported curve"),
+            Self::Curve => {
+                f.write_str("the point is not on its curve, or not safe to verify with")
+            }
+            Self::UnsupportedCurve { curve } => write!(
+                f,
+                "the curve \"{}\" is not supported; P-256, P-384, P-521 and Ed25519 are",
+                shown(curve)
+            ),
+            Self::CoordinateLength { curve, bytes, required } => {
+                let zeros = match bytes < required {
+                    true => "; zeros in front must not be left out",
+                    false => "; no zeros may be put in front",
+                };
+                write!(
+                    f,
+                    "a coordinate on {curve} has {required} bytes (RFC 7518 §6.2.1.2) and not \
+                     {bytes}{zeros}"
+                )
+            }
             Self::AlgorithmMismatch { algorithm, kind } => {
                 write!(f, "{algorithm} cannot be used with {kind}")
             }
-            Self::AlgorithmNotAllowed { algorithm } => {
-                write!(f, "its algorithm \"{}\" is not among the allowed ones", shown(algorithm))
-            }
-            Self::UnsupportedType { kty } => {
-                write!(f, "the key type \"{}\" is not supported", shown(kty))
-            }
-            Self::NotForVerifying => {
-                f.write_str("`use` or `key_ops` says it is not for verifying signatures")
-            }
-            Self::Contradiction => f.write_str("its members contradict each other"),
-            Self::SecretWithoutAlgorithm => f.write_str("a secret must name its `alg`"),
-            Self::Private => f.write_str("it is a private key; give the public one"),
+            Self::AlgorithmNotAllowed { algorithm } => write!(
+                f,
+                "its algorithm \"{}\" is not among those that are allowed or supported",
+                shown(algorithm)
+            ),
+            Self::UnsupportedType { kty } => write!(
+                f,
+                "the kind of key \"{}\" is not supported; RSA, EC and OKP are, and in PEM PUBLIC \
+                 KEY, RSA PUBLIC KEY and CERTIFICATE",
+                shown(kty)
+            ),
+            Self::NotForVerifying => f.write_str(
+                "`use` or `key_ops` says it is not for verifying signatures but for encryption, \
+                 for example",
+            ),
+            Self::Contradiction => f.write_str(
+                "its members contradict each other: they belong to different kinds of key, or \
+                 `use` and `key_ops` disagree",
+            ),
+            Self::SecretWithoutAlgorithm => f.write_str(
+                "a secret must name its `alg`, or the algorithms must be given (HS256, for example)",
+            ),
+            Self::Private => f.write_str(
+                "it is a private key; give the public one, which `openssl pkey -pubout` makes of it",
+            ),
             Self::PublishedSecret => f.write_str(
                 "it is a secret in a public place; whoever signs with it must change it",
             ),

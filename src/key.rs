@@ -14,6 +14,7 @@ mod jwk;
 mod set;
 mod source;
 mod status;
+mod text;
 mod verifying;
 
 #[cfg(feature = "jwks")]

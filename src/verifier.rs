@@ -21,7 +21,7 @@ use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, KeysUnavailable, Reason, shown};
 use crate::issuers::{Chosen, Issuers, Trust, Trusted};
-use crate::jose::KnownHeaders;
+use crate::jose::{Algorithm, Family, Header, KnownHeaders};
 use crate::json::Members;
 use crate::key::{KeySource, Lookup};
 use crate::revoke::{self, Revocations};
@@ -95,8 +95,9 @@ impl<C> Verifier<C> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when a rule of the validation makes no sense: an empty issuer or audience, an
-    /// empty list of algorithms, a leeway above 5 minutes, an impossible path to roles or scopes.
+    /// [`ConfigError`] when a rule of the validation makes no sense: an issuer or audience that is empty or
+    /// has a placeholder in it, an empty list of algorithms, a leeway above 5 minutes, an impossible path
+    /// to roles or scopes.
     pub fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
         Ok(Self::with_trust(Trust::One(Arc::new(Trusted::new(keys, validation)?))))
     }
@@ -405,7 +406,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ) -> Result<Remembered<C>, AuthError> {
         let candidates = match answer {
             Lookup::Found(candidates) => candidates,
-            Lookup::WrongAlgorithm => return Err(Reason::AlgorithmNotAllowed.into()),
+            Lookup::WrongAlgorithm => return Err(wrong_algorithm(compact.header(), trusted)),
             // A source that still wants to refresh after it has, does not have the key.
             Lookup::Unknown | Lookup::Refresh => return Err(unknown_key(&compact)),
         };
@@ -449,6 +450,28 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 #[cold]
 fn about(trusted: &Trusted, error: impl Into<AuthError>) -> AuthError {
     error.into().about_issuer(trusted.rules.issuer())
+}
+
+/// Says what the keys are for that the token names, or all of them if it names none.
+#[cold]
+fn wrong_algorithm(header: &Header, trusted: &Trusted) -> AuthError {
+    let is_for = |algorithm: &Algorithm| {
+        *algorithm == algorithm.canonical()
+            && matches!(trusted.keys.lookup(&header.with_algorithm(*algorithm)), Lookup::Found(_))
+    };
+    let algorithms = Algorithm::ALL.into_iter().filter(is_for).map(Algorithm::as_str);
+    let algorithms = algorithms.collect::<Vec<_>>().join(", ");
+    let wanted = header.algorithm();
+    let detail = match wanted.family() {
+        _ if algorithms.is_empty() => format!("the token says {wanted}, which no key is for"),
+        Family::Rsa => format!(
+            "the token says {wanted}, and the key is for {algorithms}; an RSA key that names no \
+             `alg` is for RS256 unless its source is told the algorithms (`with_algorithms`, \
+             `algorithms`)"
+        ),
+        _ => format!("the token says {wanted}, and the key is for {algorithms}"),
+    };
+    AuthError::with_detail(Reason::AlgorithmNotAllowed, detail)
 }
 
 fn unknown_key(compact: &Compact<'_, '_>) -> AuthError {

@@ -131,8 +131,12 @@ impl IssuerConfig {
             Ok(_) => Ok(validation),
             Err(problem) => {
                 let place = match &problem {
-                    ConfigError::EmptyIssuer => place.member("issuer"),
-                    ConfigError::EmptyAudience => place.member("audiences"),
+                    ConfigError::EmptyIssuer | ConfigError::Name { member: "issuer", .. } => {
+                        place.member("issuer")
+                    }
+                    ConfigError::EmptyAudience | ConfigError::Name { .. } => {
+                        place.member("audiences")
+                    }
                     ConfigError::NoAlgorithms => place.member("algorithms"),
                     ConfigError::LeewayTooLarge { seconds, .. } => {
                         let is_plain = self.leeway.is_some_and(|span| span.0.as_secs() == *seconds);

@@ -107,22 +107,35 @@ impl Material {
 
     /// A point by its coordinates. Whether it is on the curve the back end finds out.
     pub(crate) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyProblem> {
-        if x.len() != curve.field_bytes() || y.len() != curve.field_bytes() {
-            return Err(KeyProblem::Curve);
+        for coordinate in [x, y] {
+            check_length(curve.name(), coordinate, curve.field_bytes())?;
         }
         Ok(Self::Ec { curve, x: x.to_vec(), y: y.to_vec() })
     }
 
     /// A point in the uncompressed form of SEC 1 §2.3.3.
     pub(crate) fn ec_point(curve: Curve, point: &[u8]) -> Result<Self, KeyProblem> {
-        let Some((&UNCOMPRESSED, rest)) = point.split_first() else {
-            return Err(KeyProblem::Curve);
+        let rest = match point.split_first() {
+            Some((&UNCOMPRESSED, rest)) if rest.len() == 2 * curve.field_bytes() => rest,
+            Some((2 | 3, _)) => {
+                return Err(KeyProblem::Unreadable(
+                    "its point is compressed; write it uncompressed, as `openssl ec -pubin \
+                     -conv_form uncompressed` does"
+                        .to_owned(),
+                ));
+            }
+            _ => {
+                let (curve, expected) = (curve.name(), 1 + 2 * curve.field_bytes());
+                let problem = format!("its point is not one of {curve} in {expected} bytes");
+                return Err(KeyProblem::Unreadable(problem));
+            }
         };
-        let (x, y) = rest.split_at_checked(curve.field_bytes()).ok_or(KeyProblem::Curve)?;
+        let (x, y) = rest.split_at(curve.field_bytes());
         Self::ec(curve, x, y)
     }
 
     pub(crate) fn ed25519(x: &[u8]) -> Result<Self, KeyProblem> {
+        check_length("Ed25519", x, 32)?;
         let x: [u8; 32] = x.try_into().map_err(|_| KeyProblem::Curve)?;
         // Without the sign of the other coordinate, which makes no difference here.
         let mut y = x;
@@ -199,6 +212,14 @@ const fn secret_bytes(algorithm: Algorithm) -> Option<usize> {
         Algorithm::HS384 => Some(48),
         Algorithm::HS512 => Some(64),
         _ => None,
+    }
+}
+
+/// RFC 7518 §6.2.1.2, RFC 8037 §2: coordinates have the full length, zeros in front included.
+fn check_length(curve: &'static str, number: &[u8], required: usize) -> Result<(), KeyProblem> {
+    match number.len() {
+        bytes if bytes == required => Ok(()),
+        bytes => Err(KeyProblem::CoordinateLength { curve, bytes, required }),
     }
 }
 

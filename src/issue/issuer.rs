@@ -8,7 +8,7 @@ use jsonwebtoken::{AlgorithmFamily, EncodingKey};
 
 use super::jwks::{JwksService, PublicKeys};
 use crate::clock::{Clock, SystemClock};
-use crate::config_error::{ConfigError, KeyProblem};
+use crate::config_error::{ConfigError, KeyProblem, placeholder};
 use crate::crypto::{self, Material, Sign};
 use crate::jose::{Algorithm, Family, MAX_KEY_ID};
 use crate::key::{PublicJwk, VerifyingKey};
@@ -67,7 +67,7 @@ impl TokenIssuer {
     /// # Errors
     ///
     /// [`ConfigError::Key`] when the key is not for the algorithm, cannot be read, or is too weak;
-    /// [`ConfigError::EmptyIssuer`] and [`ConfigError::EmptyAudience`].
+    /// [`ConfigError::EmptyIssuer`], [`ConfigError::EmptyAudience`] and [`ConfigError::Name`].
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
@@ -91,6 +91,8 @@ impl TokenIssuer {
         if audience.is_empty() {
             return Err(ConfigError::EmptyAudience);
         }
+        placeholder::check("issuer", &issuer)?;
+        placeholder::check("audience", &audience)?;
         if family == Family::Hmac {
             // For what a secret must not be: a public key, or too short.
             VerifyingKey::from_secret(algorithm, key.as_bytes())?;

@@ -44,6 +44,17 @@ impl Header {
         self.0.content_type.as_deref()
     }
 
+    /// The same header with another algorithm, to ask which ones a key is for.
+    pub(crate) fn with_algorithm(&self, algorithm: Algorithm) -> Self {
+        let Members { key_id, token_type, content_type, .. } = &*self.0;
+        Self(Arc::new(Members {
+            algorithm,
+            key_id: key_id.clone(),
+            token_type: token_type.clone(),
+            content_type: content_type.clone(),
+        }))
+    }
+
     /// Reads the decoded first segment of a token.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, AuthError> {
         let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);

@@ -36,7 +36,13 @@ pub(super) fn read(algorithm: Algorithm, key: &DecodingKey) -> Result<Material, 
             let curve = [Curve::P256, Curve::P384, Curve::P521]
                 .into_iter()
                 .find(|curve| bytes.len() == 1 + 2 * curve.field_bytes());
-            Material::ec_point(curve.ok_or(KeyProblem::Curve)?, bytes)
+            let wrong = || {
+                let bytes = bytes.len();
+                KeyProblem::Unreadable(format!(
+                    "a point of {bytes} bytes is on none of P-256, P-384 and P-521"
+                ))
+            };
+            Material::ec_point(curve.ok_or_else(wrong)?, bytes)
         }
         Family::Ed25519 if wrapped && bytes.len() != ED25519_BYTES => der::read_spki(bytes),
         Family::Ed25519 => Material::ed25519(bytes),

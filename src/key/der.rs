@@ -1,24 +1,30 @@
 //! Public keys in PEM and DER, and the ones inside of certificates.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use der::asn1::ObjectIdentifier;
-use der::{Decode, Document, Encode};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use der::asn1::{AnyRef, ObjectIdentifier};
+use der::{Decode, Encode, Tag, Tagged as _};
 use spki::SubjectPublicKeyInfoRef;
 use x509_cert::Certificate;
 use zeroize::Zeroizing;
 
+use super::text;
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{Curve, Material};
 
-/// Reads every public key of a PEM text (RFC 7468).
+/// Reads every public key of a PEM text (RFC 7468), in whatever lines it is written: Keycloak shows keys
+/// on one line, YAML indents them, and environment variables and JSON hold them with `\n` in two letters.
 pub(super) fn read_pem(text: &str) -> Result<Vec<Result<Material, KeyProblem>>, ConfigError> {
-    let keys: Vec<_> = blocks(text).map(read_block).collect();
+    let unescaped = text.replace("\\n", "\n").replace("\\r", "\n");
+    let keys: Vec<_> = blocks(&unescaped).map(read_block).collect();
     if keys.is_empty() {
-        return Err(ConfigError::UnreadableKeys {
-            expected: "public keys in PEM",
-            problem: "there is no line that says -----BEGIN".to_owned(),
-        });
+        let begin = "there is no line that says -----BEGIN";
+        let problem = match text.trim_start().starts_with('{') {
+            true => "it is JSON; read a JWK set with `from_jwks`",
+            false => text::instead_of_keys(text).unwrap_or(begin),
+        };
+        let problem = problem.to_owned();
+        return Err(ConfigError::UnreadableKeys { expected: "public keys in PEM", problem });
     }
     Ok(keys)
 }
@@ -31,10 +37,27 @@ pub(super) fn read_der(bytes: &[u8]) -> Result<Material, KeyProblem> {
         read_pkcs1(bytes)
     } else if Certificate::from_der(bytes).is_ok() {
         read_certificate(bytes)
+    } else if is_private_key(bytes) {
+        Err(KeyProblem::Private)
     } else {
-        let problem = "it is no SubjectPublicKeyInfo, RSAPublicKey or Certificate in DER";
-        Err(KeyProblem::Unreadable(problem.to_owned()))
+        Err(KeyProblem::Unreadable(
+            match bytes {
+                [] => "it is empty",
+                _ if bytes.trim_ascii_start().starts_with(PEM_BEGIN.as_bytes()) => {
+                    "it is PEM and not DER; read it with `from_pem`"
+                }
+                _ => "it is no SubjectPublicKeyInfo, RSAPublicKey or Certificate in DER",
+            }
+            .to_owned(),
+        ))
     }
+}
+
+/// Whether it begins as PKCS#8, PKCS#1 and SEC 1 have it for private keys: a sequence of a version and
+/// more.
+fn is_private_key(bytes: &[u8]) -> bool {
+    let Ok(sequence) = AnyRef::from_der(bytes) else { return false };
+    sequence.tag() == Tag::Sequence && matches!(sequence.value(), [0x02, 0x01, 0 | 1, _, ..])
 }
 
 /// Takes the key out of an X.509 certificate of any version. Dates, names and the chain are not
@@ -55,7 +78,10 @@ pub(super) fn read_spki(bytes: &[u8]) -> Result<Material, KeyProblem> {
     match info.algorithm.oid {
         RSA => read_pkcs1(key),
         EC => {
-            let curve = info.algorithm.parameters_oid().map_err(|_| KeyProblem::Curve)?;
+            let curve = info
+                .algorithm
+                .parameters_oid()
+                .map_err(|_| KeyProblem::Unreadable("it does not name its curve".to_owned()))?;
             Material::ec_point(curve_of(curve)?, key)
         }
         ED25519 => Material::ed25519(key),
@@ -89,27 +115,31 @@ pub(super) fn is_public_key(bytes: &[u8]) -> bool {
 }
 
 fn read_block(block: &str) -> Result<Material, KeyProblem> {
-    let text = in_lines(block);
-    let (label, document) = Document::from_pem(&text).map_err(unreadable)?;
-    match label {
-        "PUBLIC KEY" => read_spki(document.as_bytes()),
-        "RSA PUBLIC KEY" => read_pkcs1(document.as_bytes()),
-        "CERTIFICATE" => read_certificate(document.as_bytes()),
-        label if label.ends_with("PRIVATE KEY") => Err(KeyProblem::Private),
-        label => Err(KeyProblem::UnsupportedType { kty: label.to_owned() }),
-    }
-}
-
-/// The block with its base64 in lines of 64, as RFC 7468 §2 wants it. Keycloak shows keys on one
-/// line, and YAML indents them.
-fn in_lines(block: &str) -> String {
-    let Some((begin, rest)) = block[PEM_BEGIN.len()..].split_once(DASHES) else {
-        return block.to_owned();
+    let wrong = |problem: String| Err(KeyProblem::Unreadable(problem));
+    let Some((label, rest)) = block[PEM_BEGIN.len()..].split_once(DASHES) else {
+        return wrong("the line -----BEGIN has no dashes at its end".to_owned());
     };
-    let Some((body, end)) = rest.split_once(DASHES) else { return block.to_owned() };
-    let body: Vec<char> = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let lines: Vec<String> = body.chunks(64).map(|line| line.iter().collect()).collect();
-    format!("{PEM_BEGIN}{begin}{DASHES}\n{}\n{DASHES}{}\n", lines.join("\n"), end.trim_end())
+    if label.ends_with("PRIVATE KEY") {
+        return Err(KeyProblem::Private);
+    }
+    let read = match label {
+        "PUBLIC KEY" => read_spki,
+        "RSA PUBLIC KEY" => read_pkcs1,
+        "CERTIFICATE" | "X509 CERTIFICATE" => read_certificate,
+        label => return Err(KeyProblem::UnsupportedType { kty: label.to_owned() }),
+    };
+    let Some((body, end)) = rest.split_once(PEM_END) else {
+        return wrong(format!("there is no line -----END {label}-----; the text may be cut off"));
+    };
+    if end.split_once(DASHES).is_none_or(|(end, _)| end != label) {
+        return wrong(format!("the block that begins as {label} does not end as {label}"));
+    }
+    let is_filler = |c: &char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '\\');
+    let body: String = body.chars().filter(|c| !is_filler(c)).collect();
+    match STANDARD.decode(body) {
+        Ok(bytes) => read(&bytes),
+        Err(_) => wrong("what stands between the lines of the PEM is not base64".to_owned()),
+    }
 }
 
 /// The PEM blocks of a text; several keys may stand in one file.
@@ -117,11 +147,7 @@ fn blocks(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices(PEM_BEGIN).map(|(start, _)| {
         let block = &text[start..];
         let end = block[PEM_BEGIN.len()..].find(PEM_BEGIN);
-        let block = end.map_or(block, |end| &block[..end + PEM_BEGIN.len()]);
-        // Whatever stands behind the closing line is a comment.
-        let close =
-            block.find("-----END ").and_then(|at| block[at..].find('\n').map(|line| at + line + 1));
-        close.map_or(block, |close| &block[..close])
+        end.map_or(block, |end| &block[..end + PEM_BEGIN.len()])
     })
 }
 
@@ -130,7 +156,10 @@ fn curve_of(oid: ObjectIdentifier) -> Result<Curve, KeyProblem> {
         P256 => Ok(Curve::P256),
         P384 => Ok(Curve::P384),
         P521 => Ok(Curve::P521),
-        _ => Err(KeyProblem::Curve),
+        other => {
+            let curve = if other == SECP256K1 { "secp256k1".to_owned() } else { other.to_string() };
+            Err(KeyProblem::UnsupportedCurve { curve })
+        }
     }
 }
 
@@ -141,10 +170,12 @@ fn unreadable(error: impl ToString) -> KeyProblem {
 }
 
 const DASHES: &str = "-----";
-const PEM_BEGIN: &str = "-----BEGIN ";
+pub(super) const PEM_BEGIN: &str = "-----BEGIN ";
+const PEM_END: &str = "-----END ";
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");

@@ -307,7 +307,8 @@ impl HttpFetch {
                 Set { document, ..known }
             }
             (Some(document), _) => {
-                let keys = KeySet::read_remote(&document.body, self.algorithms.as_deref())
+                let algorithms = self.algorithms.as_deref();
+                let keys = KeySet::read_remote(&document.body, algorithms, MAX_KEYS)
                     .map_err(|error| Problem::Keys(error).at(address))?;
                 Set { address: address.clone(), document, keys }
             }
@@ -363,3 +364,4 @@ const METADATA_FRESH_AT_LEAST: Duration = Duration::from_secs(60);
 const METADATA_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 const ACCEPT_KEYS: &str = "application/jwk-set+json, application/json";
 const ACCEPT_METADATA: &str = "application/json";
+const MAX_KEYS: usize = 100;

@@ -1,15 +1,16 @@
 //! JSON Web Keys (RFC 7517) and sets of them.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::der;
+use super::{der, text};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{Curve, Material};
 use crate::jose::Algorithm;
@@ -29,20 +30,31 @@ pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
     })?;
     match set.keys {
         Some(keys) => Ok(keys.into_iter().map(|key| read(key.get())).collect()),
-        None => Ok(vec![read(text)]),
+        None => match text::metadata_instead_of_keys(text) {
+            Some(problem) => Err(ConfigError::UnreadableKeys {
+                expected: "a JWK or a JWK set",
+                problem: problem.to_owned(),
+            }),
+            None => Ok(vec![read(text)]),
+        },
     }
 }
 
-/// Reads a JWK set (RFC 7517 §5) and nothing else: a single key is no answer to who asks for a set.
+/// Reads the first keys of a JWK set (RFC 7517 §5), and whether there are more. A single key is not a
+/// set. Keys behind the first `most` cost no more than it takes to find where they end.
 #[cfg(feature = "jwks")]
-pub(super) fn read_public_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
+pub(super) fn read_public_set(text: &str, most: usize) -> Result<(Vec<Entry>, bool), ConfigError> {
     let keys = read_object::<Set<'_>>(text).and_then(|set| {
-        set.keys.ok_or_else(|| "there is no member `keys`, which is a list".to_owned())
+        let missing = || {
+            let instead = text::instead_of_keys(text).map(str::to_owned);
+            instead.unwrap_or_else(|| "there is no member `keys`, which is a list".to_owned())
+        };
+        set.keys.ok_or_else(missing)
     });
-    match keys {
-        Ok(keys) => Ok(keys.into_iter().map(|key| read(key.get())).collect()),
-        Err(problem) => Err(ConfigError::UnreadableKeys { expected: "a JWK set", problem }),
-    }
+    let unreadable = |problem| ConfigError::UnreadableKeys { expected: "a JWK set", problem };
+    let keys = keys.map_err(unreadable)?;
+    let is_too_long = keys.len() > most;
+    Ok((keys.into_iter().take(most).map(|key| read(key.get())).collect(), is_too_long))
 }
 
 /// Whether the bytes are the text of a public JWK, or of a set with one. Whether the key could be
@@ -79,7 +91,7 @@ struct Jwk {
     kty: String,
     #[serde(rename = "use")]
     usage: Option<String>,
-    key_ops: Option<Vec<String>>,
+    key_ops: Option<Operations>,
     alg: Option<String>,
     kid: Option<String>,
     crv: Option<String>,
@@ -95,6 +107,38 @@ struct Jwk {
     dq: Option<IgnoredAny>,
     qi: Option<IgnoredAny>,
     oth: Option<IgnoredAny>,
+}
+
+/// `key_ops`, for which RFC 7517 §4.3 registers eight values. Each is compared with all before it, so a
+/// list that a provider makes long on purpose is not read to its end.
+#[derive(Default)]
+struct Operations(Vec<String>);
+
+impl<'de> Deserialize<'de> for Operations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Operations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of operations")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Operations, A::Error> {
+                let mut operations = Vec::new();
+                while let Some(operation) = list.next_element()? {
+                    if operations.len() >= MAX_OPERATIONS {
+                        return Err(A::Error::custom(TOO_MANY_OPERATIONS));
+                    }
+                    operations.push(operation);
+                }
+                Ok(Operations(operations))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
+    }
 }
 
 fn read(text: &str) -> Entry {
@@ -114,12 +158,13 @@ fn read(text: &str) -> Entry {
 // serde's derive reads an array as well, one member after the other, which is no JWK (RFC 7517 §4).
 fn read_object<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, String> {
     if !text.trim_start().starts_with('{') {
-        return Err("there is no JSON object".to_owned());
+        let instead = text::instead_of_keys(text).unwrap_or("there is no JSON object");
+        return Err(instead.to_owned());
     }
     serde_json::from_str(text).map_err(|error| {
         let message = error.to_string();
         // A value of the wrong type is quoted by serde, and may be a secret in the wrong place.
-        let named = ["missing field", "duplicate field"];
+        let named = ["missing field", "duplicate field", TOO_MANY_OPERATIONS];
         if error.is_data() && !named.iter().any(|start| message.starts_with(start)) {
             format!("a member has the wrong JSON type at column {}", error.column())
         } else {
@@ -132,7 +177,7 @@ impl Jwk {
     fn read(&self) -> Result<(Material, Option<Algorithm>), KeyProblem> {
         // RFC 7517 §4.2, §4.3: a key for something else never verifies.
         let for_verifying = self.usage.as_ref().is_none_or(|usage| usage == "sig")
-            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+            && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(|op| op == "verify"));
         if !for_verifying {
             return Err(KeyProblem::NotForVerifying);
         }
@@ -157,8 +202,8 @@ impl Jwk {
     fn check_consistency(&self) -> Result<(), KeyProblem> {
         let for_signatures = |op: &String| op == "verify" || op == "sign";
         let uses_differ = self.usage.is_some()
-            && self.key_ops.as_ref().is_some_and(|ops| !ops.iter().all(for_signatures));
-        let ops = self.key_ops.as_deref().unwrap_or_default();
+            && self.key_ops.as_ref().is_some_and(|ops| !ops.0.iter().all(for_signatures));
+        let ops = self.key_ops.as_ref().map_or(&[][..], |ops| &ops.0);
         let repeated = ops.iter().enumerate().any(|(index, op)| ops[..index].contains(op));
         let (rsa, curve, secret) = (
             self.n.is_some() || self.e.is_some(),
@@ -190,20 +235,29 @@ impl Jwk {
             }
             "RSA" => Material::rsa(&decode("n", self.n.as_ref())?, &decode("e", self.e.as_ref())?),
             "EC" => {
-                let curve = self.crv.as_deref().and_then(Curve::from_name);
+                let name = self.curve()?;
                 Material::ec(
-                    curve.ok_or(KeyProblem::Curve)?,
+                    Curve::from_name(name).ok_or_else(|| unsupported_curve(name))?,
                     &decode("x", self.x.as_ref())?,
                     &decode("y", self.y.as_ref())?,
                 )
             }
-            "OKP" if self.crv.as_deref() == Some("Ed25519") => {
-                Material::ed25519(&decode("x", self.x.as_ref())?)
-            }
-            "OKP" => Err(KeyProblem::Curve),
+            "OKP" => match self.curve()? {
+                "Ed25519" => Material::ed25519(&decode("x", self.x.as_ref())?),
+                other => Err(unsupported_curve(other)),
+            },
             other => Err(KeyProblem::UnsupportedType { kty: other.to_owned() }),
         }
     }
+
+    fn curve(&self) -> Result<&str, KeyProblem> {
+        let missing = || KeyProblem::Unreadable("`crv` is missing".to_owned());
+        self.crv.as_deref().ok_or_else(missing)
+    }
+}
+
+fn unsupported_curve(name: &str) -> KeyProblem {
+    KeyProblem::UnsupportedCurve { curve: name.to_owned() }
 }
 
 fn decode(name: &str, value: Option<&String>) -> Result<Vec<u8>, KeyProblem> {
@@ -212,6 +266,9 @@ fn decode(name: &str, value: Option<&String>) -> Result<Vec<u8>, KeyProblem> {
         .decode(value)
         .map_err(|_| KeyProblem::Unreadable(format!("`{name}` is not base64url without padding")))
 }
+
+const MAX_OPERATIONS: usize = 32;
+const TOO_MANY_OPERATIONS: &str = "`key_ops` has more than 32 entries";
 
 #[cfg(feature = "issue")]
 pub(crate) use public::PublicJwk;

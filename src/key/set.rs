@@ -7,7 +7,8 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use super::epoch::next_epoch;
-use super::verifying::{bind, utf8};
+use super::text::{self, utf8};
+use super::verifying::bind;
 use super::{Candidates, KeySource, KeysStatus, Lookup, VerifyingKey, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
 use crate::crypto::Material;
@@ -85,7 +86,8 @@ impl KeySet {
     /// or `CERTIFICATE` (X.509).
     ///
     /// Of a certificate the key is taken and nothing else: its dates, names and chain are not looked
-    /// at.
+    /// at. The text may come out of an environment variable: on one line, in quotes, with `\n` in two
+    /// letters.
     ///
     /// RSA keys are used for RS256, keys on curves for what their curve is for. The keys have no
     /// name, so they are tried for tokens of any `kid`.
@@ -154,33 +156,38 @@ impl KeySet {
         Self::index(keys, self.skipped().to_vec())
     }
 
-    /// Reads JWK sets, JWKs and PEM, which start with what the others cannot start with.
+    /// Reads JWK sets, JWKs and PEM.
     #[cfg(feature = "refresh")]
     pub(super) fn read(text: &[u8], allowed: Option<&[Algorithm]>) -> Result<Self, ConfigError> {
-        match text.trim_ascii_start().first() {
-            Some(b'{') => Self::read_jwks(text, allowed),
-            _ => Self::read_pem(text, allowed),
+        let expected = "a JWK set or public keys in PEM";
+        let text = utf8(text, expected)?;
+        if text.trim_start().starts_with('{') {
+            Self::read_jwks(text.as_bytes(), allowed)
+        } else if text.contains(der::PEM_BEGIN) {
+            Self::read_pem(text.as_bytes(), allowed)
+        } else {
+            let problem = text::instead_of_keys(text).unwrap_or("it is neither").to_owned();
+            Err(ConfigError::UnreadableKeys { expected, problem })
         }
     }
 
-    /// Reads a JWK set from a public place: secrets have no business there, and whoever fills it shall
-    /// not fill our memory.
+    /// Reads a JWK set from a public place: secrets do not belong there, and of a long set the first
+    /// `most` keys are used.
     #[cfg(feature = "jwks")]
     pub(super) fn read_remote(
         jwks: &[u8],
         allowed: Option<&[Algorithm]>,
+        most: usize,
     ) -> Result<Self, ConfigError> {
-        let entries = jwk::read_public_set(utf8(jwks, "a JWK set")?)?;
-        let is_too_long = entries.len() > MOST_REMOTE_KEYS;
-        let keys = entries.into_iter().take(MOST_REMOTE_KEYS).map(|entry| {
+        let (entries, is_too_long) = jwk::read_public_set(utf8(jwks, "a JWK set")?, most)?;
+        let keys = entries.into_iter().map(|entry| {
             let keys = entry.key.and_then(|(material, declared)| match material {
                 Material::Secret(_) => Err(KeyProblem::PublishedSecret),
                 _ => bind(&material, declared, allowed, entry.key_id.as_deref()),
             });
             (entry.key_id, keys)
         });
-        let rest =
-            is_too_long.then_some((None, Err(KeyProblem::TooMany { most: MOST_REMOTE_KEYS })));
+        let rest = is_too_long.then_some((None, Err(KeyProblem::TooMany { most })));
         Self::collect_usable(keys.chain(rest))
     }
 
@@ -319,6 +326,3 @@ impl fmt::Debug for KeySet {
             .finish_non_exhaustive()
     }
 }
-
-#[cfg(feature = "jwks")]
-const MOST_REMOTE_KEYS: usize = 100;

@@ -7,6 +7,7 @@ use jsonwebtoken::DecodingKey;
 
 use super::epoch::next_epoch;
 use super::identity::KeyIdentity;
+use super::text::{self, utf8};
 use super::{decoding, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::crypto::{self, Material, Verify};
@@ -111,9 +112,11 @@ impl VerifyingKey {
     pub(crate) fn decode_secret(secret: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, ConfigError> {
         let engine = if secret.ends_with('=') { &URL_SAFE } else { &URL_SAFE_NO_PAD };
         // The decoder's own error would quote a byte of the secret.
-        let secret = engine.decode(secret).map_err(|_| {
-            KeyProblem::Unreadable("the secret is not base64url (A-Z a-z 0-9 - _)".to_owned())
-        })?;
+        let unreadable = |_| KeyProblem::Unreadable(text::instead_of_secret(secret).to_owned());
+        if der::is_public_key(secret.as_bytes()) || jwk::is_public_key(secret.as_bytes()) {
+            return Err(KeyProblem::PublicKeyAsSecret.into());
+        }
+        let secret = engine.decode(secret).map_err(unreadable)?;
         Ok(zeroize::Zeroizing::new(secret))
     }
 
@@ -283,13 +286,6 @@ pub(super) fn bind(
         Some(problem) if keys.is_empty() => Err(problem),
         _ => Ok(keys),
     }
-}
-
-pub(super) fn utf8<'b>(bytes: &'b [u8], expected: &'static str) -> Result<&'b str, ConfigError> {
-    str::from_utf8(bytes).map_err(|_| ConfigError::UnreadableKeys {
-        expected,
-        problem: "the text is not UTF-8".to_owned(),
-    })
 }
 
 impl fmt::Debug for VerifyingKey {

@@ -79,7 +79,7 @@ impl RevocationService {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::EmptyIssuer`].
+    /// [`ConfigError::EmptyIssuer`] and [`ConfigError::Name`].
     pub fn new(
         keys: impl KeySource,
         issuer: impl Into<String>,

@@ -62,7 +62,8 @@ pub(super) enum AudienceRule {
 impl Validation {
     /// Accepts tokens of this issuer for this audience.
     ///
-    /// An empty one is reported by [`Verifier::new`](crate::Verifier::new).
+    /// An empty one, and one with a placeholder (`{tenantid}`) or an invisible character in it, is
+    /// reported by [`Verifier::new`](crate::Verifier::new).
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),

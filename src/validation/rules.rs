@@ -5,7 +5,7 @@ use super::config::{AudienceRule, Validation};
 use super::kind::Kind;
 use super::logout;
 use crate::claims::{Audience, NumericDate, ReadPlan, Registered, Span, Statement};
-use crate::config_error::ConfigError;
+use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
 
@@ -24,6 +24,8 @@ impl Validation {
         if self.audiences.iter().any(String::is_empty) {
             return Err(ConfigError::EmptyAudience);
         }
+        placeholder::check("issuer", &self.issuer)?;
+        self.audiences.iter().try_for_each(|audience| placeholder::check("audience", audience))?;
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
             return Err(ConfigError::NoAlgorithms);
         }
@@ -119,7 +121,12 @@ impl Rules {
             algorithms.iter().any(|algorithm| algorithm.canonical() == wanted)
         });
         if !allowed {
-            return Err(AuthError::from(Reason::AlgorithmNotAllowed).before_signature());
+            let detail = format!(
+                "the token says {}, which is not among the algorithms that are configured",
+                header.algorithm()
+            );
+            let error = AuthError::with_detail(Reason::AlgorithmNotAllowed, detail);
+            return Err(error.before_signature());
         }
         match kind {
             Kind::Access | Kind::AccessToRevoke => self.validation.kind.check_header(header),
