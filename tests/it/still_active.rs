@@ -496,7 +496,7 @@ async fn last_answer_counts_for_a_while_when_the_check_fails() {
 async fn answer_to_an_older_question_does_not_replace_one_to_a_newer_question() {
     for is_active_now in [false, true] {
         let database = Database::new(Mood::SaysAfter(900 * MILLISECOND, !is_active_now));
-        let app = app(&asks(&database).with_last_answer_for(60 * SECOND));
+        let app = app(&asks(&database).with_last_answer_for(60 * SECOND).unwrap());
         let older = tokio::spawn({
             let app = app.clone();
             async move { ask(&app).await }
