@@ -88,20 +88,22 @@ impl<V> Cache<V> {
     }
 
     /// Keeps a value for a token until it is of no use to anybody; in place of others if need be, unless
-    /// they are worth no less.
+    /// they are worth no less. `weight` is what the value takes in memory, besides itself.
     pub(crate) fn insert(
         &self,
         token: &[u8],
-        until: NumericDate,
-        now: NumericDate,
+        weight: usize,
+        (until, now): (NumericDate, NumericDate),
         value: impl FnOnce() -> V,
     ) {
+        let key = self.key(token);
+        let bytes = Entry::<V>::bytes_of(key, weight);
         // One that would push out many others is not worth them.
-        if Entry::<V>::bytes_of(token.len()) > self.bounds.bytes / 4 {
+        if bytes > self.bounds.bytes / 4 {
             return;
         }
         let table = self.table.get_or_init(|| Table::new(self.bounds));
-        self.counters.count_newcomer(&table.insert(self.key(token), value, until, now));
+        self.counters.count_newcomer(&table.insert(key, bytes, value, until, now));
     }
 
     /// Counts since the beginning, and what is here now.
@@ -184,7 +186,8 @@ mod tests {
                         value += 1;
                         let name = token.to_string();
                         let before = cache.stats().turned_away;
-                        cache.insert(name.as_bytes(), at(now + lives), at(now), || value);
+                        let dates = (at(now + lives), at(now));
+                        cache.insert(name.as_bytes(), usize::from(token), dates, || value);
                         let is_kept = cache.stats().turned_away == before;
                         prop_assert_eq!(find(&cache, &name), is_kept.then_some(value));
                         asked += 1;
@@ -223,7 +226,7 @@ mod tests {
         let cache = Cache::new(Bounds { entries: 4096, bytes: usize::MAX });
         let tokens: Vec<String> = (0..3400).map(|n| format!("token number {n}")).collect();
         for token in &tokens {
-            cache.insert(token.as_bytes(), at(1), at(0), || ());
+            cache.insert(token.as_bytes(), 0, (at(1), at(0)), || ());
         }
 
         let found = tokens.iter().filter(|token| find(&cache, token).is_some()).count();
@@ -236,10 +239,10 @@ mod tests {
     fn what_has_expired_goes_when_others_come() {
         let cache = Cache::new(Bounds { entries: 64, bytes: usize::MAX });
         for n in 0..32 {
-            cache.insert(format!("old {n}").as_bytes(), at(10), at(0), || ());
+            cache.insert(format!("old {n}").as_bytes(), 0, (at(10), at(0)), || ());
         }
         for n in 0..16 {
-            cache.insert(format!("new {n}").as_bytes(), at(99), at(10), || ());
+            cache.insert(format!("new {n}").as_bytes(), 0, (at(99), at(10)), || ());
         }
 
         assert_eq!(cache.stats().entries, 16);
@@ -265,7 +268,7 @@ mod tests {
                         }) {
                             Some(()) => {}
                             None => {
-                                cache.insert(token.as_bytes(), at(9), at(0), || token.clone());
+                                cache.insert(token.as_bytes(), 9, (at(9), at(0)), || token.clone());
                             }
                         }
                     }

@@ -2,6 +2,7 @@
 
 mod members;
 mod scan;
+mod weight;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::de::{Deserializer, Error, Visitor};
 
 pub(crate) use members::Members;
 pub(crate) use scan::Scanner;
+pub(crate) use weight::weight;
 
 /// How deep a document may nest. Real tokens need four or five levels.
 pub(crate) const MAX_DEPTH: usize = 32;

@@ -11,7 +11,7 @@ use crate::base64url;
 use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::{Header, KnownHeaders};
-use crate::json::Members;
+use crate::json::{Members, weight};
 use crate::key::{KeyIdentity, VerifyingKey};
 
 /// A token that nobody has verified.
@@ -172,15 +172,16 @@ impl<'b> Payload<'b> {
         claims::read(self.0, plan, statement, members)
     }
 
-    /// Reads what the application wants to know.
+    /// Reads what the application wants to know, and says how many bytes it takes at the most.
     pub(crate) fn claims<C: DeserializeOwned>(
         &self,
         members: &Members<'_>,
-    ) -> Result<C, AuthError> {
-        if let Some(claims) = members.read() {
-            return Ok(claims);
+    ) -> Result<(C, usize), AuthError> {
+        if let Some((claims, weight)) = members.read() {
+            return Ok((claims, size_of::<C>() + weight));
         }
-        serde_json::from_str(self.0).map_err(|error| {
+        let weighed = |claims| (claims, size_of::<C>() + weight(self.0.trim_ascii_start()));
+        serde_json::from_str(self.0).map(weighed).map_err(|error| {
             let problem = without_values(&error.to_string());
             let wanted = std::any::type_name::<C>();
             let detail = format!("the claims do not fit {wanted}: {problem}");

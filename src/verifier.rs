@@ -190,8 +190,12 @@ impl<C> Verifier<C> {
     /// `OnceLock`) others see.
     ///
     /// The entries are rounded up to a multiple of 4, and are no more than there are bytes for, nor than
-    /// 2²⁴. What is counted of each is the length of the token twice, once for the claims, and some
-    /// hundred bytes; a token that would take more than a quarter is not kept.
+    /// 2²⁴. What is counted of each is the text of the token, what the crate keeps of it, and `C`. How much
+    /// memory a type takes cannot be known, so what `C` has asked for when it was read counts as if it were a
+    /// [`serde_json::Value`], which few types exceed: 640 bytes for an object, 152 for each further member, 128
+    /// for a list, 64 for each further entry, and the text. A claim that no field of a struct is for counts
+    /// nothing. If `C` holds what was not in the token (a compiled pattern, a buffer), add that to what you
+    /// allow. A token that would take more than a quarter is not kept.
     #[must_use]
     pub fn with_cache(mut self, entries: usize, bytes: usize) -> Self {
         let bounds = Bounds { entries, bytes };
@@ -429,14 +433,15 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             revoke::check(&**view, &statement.registered, rules)?;
         }
         draft.ends_at(span.end());
-        let claims = payload.claims(&members).map_err(|error| about(trusted, error))?;
+        let (claims, weight) = payload.claims(&members).map_err(|error| about(trusted, error))?;
         let verified = Verified::new(draft, claims);
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }
         let remembered = Remembered::new(verified, Grounds::new(trusted, key, span, epochs));
         if let Some(cache) = &self.cache {
-            cache.insert(token.as_bytes(), span.end(), now, || remembered.clone());
+            let weight = weight + remembered.principal().heap_bytes();
+            cache.insert(token.as_bytes(), weight, (span.end(), now), || remembered.clone());
         }
         Ok(remembered)
     }

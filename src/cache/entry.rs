@@ -13,26 +13,27 @@ pub(super) struct Key<'t> {
 pub(super) struct Entry<V> {
     hash: u64,
     token: Text,
+    /// What is counted for it.
+    bytes: usize,
     pub(super) value: V,
     until: NumericDate,
 }
 
 impl<V> Entry<V> {
-    /// What is counted for one of no length.
+    /// What is counted for one of no length, from which nothing was read.
     pub(super) const SMALLEST: usize = size_of::<Self>() + AROUND;
 
-    pub(super) fn new(key: Key<'_>, value: V, until: NumericDate) -> Self {
-        Self { hash: key.hash, token: Text(key.token.into()), value, until }
+    pub(super) fn new(key: Key<'_>, bytes: usize, value: V, until: NumericDate) -> Self {
+        Self { hash: key.hash, token: Text(key.token.into()), bytes, value, until }
     }
 
-    /// What is counted for one of this length: the token, as much again for what was read from it, and
-    /// what surrounds both.
-    pub(super) fn bytes_of(length: usize) -> usize {
-        2 * length + Self::SMALLEST
+    /// What is counted: the token, what was read from it, and what surrounds both.
+    pub(super) fn bytes_of(key: Key<'_>, weight: usize) -> usize {
+        key.token.len().saturating_add(weight).saturating_add(Self::SMALLEST)
     }
 
     pub(super) fn bytes(&self) -> usize {
-        Self::bytes_of(self.token.0.len())
+        self.bytes
     }
 
     pub(super) fn is_of(&self, key: Key<'_>) -> bool {

@@ -147,15 +147,15 @@ impl<V> Table<V> {
     pub(super) fn insert(
         &self,
         key: Key<'_>,
+        bytes: usize,
         value: impl FnOnce() -> V,
         until: NumericDate,
         now: NumericDate,
     ) -> Inserted {
-        let bytes = Entry::<V>::bytes_of(key.token.len());
         let Some((slot, is_replaced)) = self.place_for(key, bytes, now) else {
             return Inserted { is_kept: false, evictions: 0 };
         };
-        let entry = Arc::new(Entry::new(key, value(), until));
+        let entry = Arc::new(Entry::new(key, bytes, value(), until));
         // Counted before anybody can remove it again.
         self.entries.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -333,7 +333,8 @@ mod tests {
     fn insert(table: &Table<u32>, hash: u64, number: u32) {
         let token = number.to_string();
         let key = Key { hash, token: token.as_bytes() };
-        table.insert(key, || number, NumericDate::from_seconds(9), NumericDate::from_seconds(0));
+        let (until, now) = (NumericDate::from_seconds(9), NumericDate::from_seconds(0));
+        table.insert(key, Entry::<u32>::bytes_of(key, 0), || number, until, now);
     }
 
     fn find(table: &Table<u32>, hash: u64, number: u32) -> Option<u32> {

@@ -60,6 +60,10 @@ pub(super) struct GrantList {
 const FEW: usize = 12;
 
 impl GrantList {
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.more.capacity() * size_of::<(Kinds, Piece)>()
+    }
+
     pub(super) fn push(&mut self, kinds: Kinds, entry: Piece) {
         if let Err(one_more) = self.few.try_push((kinds, entry)) {
             self.more.push(one_more.element());

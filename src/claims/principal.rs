@@ -92,6 +92,12 @@ impl Principal {
     /// What one takes in memory, without what the token says.
     pub(crate) const BYTES: usize = size_of::<Facts<Option<Arc<()>>>>();
 
+    /// What it takes in memory besides that, without the application's claims.
+    #[inline]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.header().heap_bytes() + self.facts.statement.heap_bytes()
+    }
+
     /// `sub`, if the token has one.
     pub fn subject(&self) -> Option<&str> {
         self.registered().subject()

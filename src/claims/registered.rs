@@ -103,6 +103,14 @@ impl Registered {
             .filter_map(|client| self.get(client))
     }
 
+    pub(super) fn heap_bytes(&self) -> usize {
+        let audiences = match &self.audience {
+            Some(Pieces::Many(many)) => many.capacity() * size_of::<Piece>(),
+            Some(Pieces::One(_)) | None => 0,
+        };
+        self.text.capacity() + audiences
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }

@@ -16,6 +16,11 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// What it takes in memory besides itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.registered.heap_bytes() + self.grants.heap_bytes()
+    }
+
     /// Takes the names that providers give to clients for what they are.
     pub(super) fn name_provider_clients(&mut self) {
         let Marks { cid, appid, .. } = self.marks;

@@ -55,6 +55,13 @@ impl Header {
         }))
     }
 
+    /// What it takes in memory, though it may be shared by all tokens of the same header.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let Members { key_id, token_type, content_type, .. } = &*self.0;
+        let texts = [key_id, token_type, content_type].into_iter().flatten();
+        size_of::<Members>() + texts.map(|text| text.len()).sum::<usize>()
+    }
+
     /// Reads the decoded first segment of a token.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, AuthError> {
         let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);

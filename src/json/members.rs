@@ -2,12 +2,15 @@
 
 mod part;
 
+use std::cell::Cell;
+
 use arrayvec::ArrayVec;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;
 
 use self::part::{ANOTHER_WAY, Name, PRIVATE, Value, refuse};
+use super::weight;
 
 /// The members of one object, in order: each with its name and its value as it is written.
 ///
@@ -44,28 +47,46 @@ impl<'t> Members<'t> {
     ///
     /// Values are handed to serde_json one by one; what is not are those that nobody wants, and strings
     /// without escapes.
-    pub(crate) fn read<T: Deserialize<'t>>(&self) -> Option<T> {
+    ///
+    /// Also says how much memory it takes at the most, besides itself: what has been asked for counts as a
+    /// `serde_json::Value`.
+    pub(crate) fn read<T: Deserialize<'t>>(&self) -> Option<(T, usize)> {
         if !self.is_whole {
             return None;
         }
-        T::deserialize(Object(&self.list)).ok()
+        let weight = Cell::new(0);
+        let read = T::deserialize(Object { list: &self.list, weight: &weight }).ok()?;
+        Some((read, weight.get()))
     }
 }
 
 #[derive(Clone, Copy)]
-struct Object<'m, 't>(&'m [(&'t str, &'t str)]);
+struct Object<'m, 't> {
+    list: &'m [(&'t str, &'t str)],
+    /// What was taken of it so far.
+    weight: &'m Cell<usize>,
+}
+
+impl<'t> Object<'_, 't> {
+    fn walk<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
+        let mut walk = Walk { rest: self.list, value: None, weight: self.weight };
+        let read = visitor.visit_map(&mut walk)?;
+        // serde_json takes no object of which somebody has left something.
+        match walk {
+            Walk { rest: [], value: None, .. } => Ok(read),
+            _ => Err(Error::custom(ANOTHER_WAY)),
+        }
+    }
+}
 
 impl<'t> Deserializer<'t> for Object<'_, 't> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
-        let mut walk = Walk { rest: self.0, value: None };
-        let read = visitor.visit_map(&mut walk)?;
-        // serde_json takes no object of which somebody has left something.
-        match walk {
-            Walk { rest: [], value: None } => Ok(read),
-            _ => Err(Error::custom(ANOTHER_WAY)),
-        }
+        // Whoever does not say which members there are keeps their names as well.
+        let names: usize = self.list.iter().map(|(name, _)| name.len()).sum();
+        self.weight.set(self.weight.get() + weight::object(self.list.len()) + names);
+        self.walk(visitor)
     }
 
     fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -78,7 +99,7 @@ impl<'t> Deserializer<'t> for Object<'_, 't> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.deserialize_any(visitor)
+        self.walk(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'t>>(
@@ -143,6 +164,7 @@ struct Walk<'m, 't> {
     rest: &'m [(&'t str, &'t str)],
     /// Whose name was read already.
     value: Option<&'t str>,
+    weight: &'m Cell<usize>,
 }
 
 impl<'t> MapAccess<'t> for Walk<'_, 't> {
@@ -162,6 +184,6 @@ impl<'t> MapAccess<'t> for Walk<'_, 't> {
 
     fn next_value_seed<V: DeserializeSeed<'t>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let value = self.value.take().ok_or_else(|| Error::custom(ANOTHER_WAY))?;
-        seed.deserialize(Value(value))
+        seed.deserialize(Value { text: value, weight: self.weight })
     }
 }

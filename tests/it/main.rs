@@ -4,6 +4,7 @@
 
 mod answers;
 mod audiences;
+mod cache_bytes;
 mod claims;
 mod cold_path;
 mod configuration;

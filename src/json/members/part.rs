@@ -1,9 +1,13 @@
 //! The parts of a member: its name, and its value as it is written.
 
+use std::cell::Cell;
+
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Error;
+
+use crate::json::weight;
 
 /// Refuses what something is not.
 macro_rules! refuse {
@@ -63,12 +67,16 @@ impl<'t> Deserializer<'t> for Name<'t> {
 
 /// A value as it is written.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'t>(pub(super) &'t str);
+pub(super) struct Value<'m, 't> {
+    pub(super) text: &'t str,
+    /// To which is added what it takes in memory, if it is read.
+    pub(super) weight: &'m Cell<usize>,
+}
 
-impl<'t> Value<'t> {
+impl<'t> Value<'_, 't> {
     /// What is between the quotation marks of a string, when it means itself.
     fn plain(self) -> Option<&'t str> {
-        let string = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        let string = self.text.strip_prefix('"')?.strip_suffix('"')?;
         memchr::memchr(b'\\', string.as_bytes()).is_none().then_some(string)
     }
 
@@ -78,7 +86,10 @@ impl<'t> Value<'t> {
         otherwise: impl FnOnce(&mut SerdeJson<'t>, V) -> Result<V::Value, Error>,
     ) -> Result<V::Value, Error> {
         match self.plain() {
-            Some(string) => visitor.visit_borrowed_str(string),
+            Some(string) => {
+                self.weight.set(self.weight.get() + string.len());
+                visitor.visit_borrowed_str(string)
+            }
             None => self.by_serde_json(|deserializer| otherwise(deserializer, visitor)),
         }
     }
@@ -87,7 +98,8 @@ impl<'t> Value<'t> {
         self,
         read: impl FnOnce(&mut SerdeJson<'t>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let mut deserializer = serde_json::Deserializer::from_str(self.0);
+        self.weight.set(self.weight.get() + weight(self.text));
+        let mut deserializer = serde_json::Deserializer::from_str(self.text);
         let value = read(&mut deserializer)?;
         deserializer.end()?;
         Ok(value)
@@ -104,7 +116,7 @@ macro_rules! by_serde_json {
     )*};
 }
 
-impl<'t> Deserializer<'t> for Value<'t> {
+impl<'t> Deserializer<'t> for Value<'_, 't> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -120,7 +132,7 @@ impl<'t> Deserializer<'t> for Value<'t> {
     }
 
     fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0 == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.text == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_ignored_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {

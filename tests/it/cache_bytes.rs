@@ -1,0 +1,123 @@
+//! How much memory verified tokens take, counted by the allocator.
+
+use std::collections::HashMap;
+
+use allocation_counter::measure;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tower_bearer::test_util::TestClock;
+use tower_bearer::{CacheStats, Verifier};
+
+use crate::support::{NOW, User, key, token, validation};
+
+const MIB: usize = 1024 * 1024;
+
+/// All that a token says, in a type of one's own.
+#[derive(Deserialize)]
+struct Everything {
+    #[serde(flatten)]
+    _all: HashMap<String, Value>,
+}
+
+/// Payloads of every shape: what they say besides, by the number of the token.
+fn shapes() -> Vec<(&'static str, fn(usize) -> Value)> {
+    let nested = |number: usize| {
+        let roles = json!({ "roles": ["user", "editor", format!("r{number}")] });
+        json!({ "a": roles, "b": { "c": roles, "d": roles, "e": { "f": roles } }, "g": {} })
+    };
+    vec![
+        ("nothing", |number| json!(number)),
+        ("nested as Keycloak's", nested),
+        ("a list of numbers", |number| json!(vec![number % 10; 900])),
+        ("a list of lists", |number| json!(vec![vec![number % 10]; 400])),
+        ("objects of one member", |number| json!(vec![json!({ "": number % 10 }); 200])),
+        ("a wide object", |number| {
+            (0..150)
+                .map(|n| (format!("m{n}"), json!(number)))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        }),
+        ("one long string", |number| json!(format!("{number:05000}"))),
+        ("escapes", |number| json!("\n\"\\".repeat(400) + &number.to_string())),
+    ]
+}
+
+/// What the allocator says that verified tokens take, and what the cache says.
+fn taken<C: DeserializeOwned + Send + Sync + 'static>(
+    bytes: usize,
+    count: usize,
+    token: impl Fn(usize) -> String,
+) -> (usize, CacheStats) {
+    let tokens: Vec<String> = (0..count).map(token).collect();
+    let verifier: Verifier<C> = Verifier::new(key().verifying_key(), validation()).unwrap();
+    let verifier = verifier.with_clock(TestClock::at(NOW)).with_cache(4096, bytes);
+    // What is made once, and not for each token.
+    let first = verifier.clone();
+    futures::executor::block_on(first.verify(&tokens[0])).unwrap();
+    let used = measure(|| {
+        for token in &tokens {
+            // Twice: what comes once does not push out another.
+            for _ in 0..2 {
+                futures::executor::block_on(verifier.verify(token)).unwrap();
+            }
+        }
+    });
+    (usize::try_from(used.bytes_current).unwrap(), verifier.cache_stats().unwrap())
+}
+
+fn full<C: DeserializeOwned + Send + Sync + 'static>(
+    shape: fn(usize) -> Value,
+) -> (usize, CacheStats) {
+    let token = |number: usize| token().claim("jti", number.to_string()).claim("x", shape(number));
+    taken::<C>(2 * MIB, 600, |number| token(number).sign(&key()))
+}
+
+#[test]
+fn verified_tokens_take_no_more_than_the_bytes_that_are_allowed_whatever_the_claims_are() {
+    for (name, shape) in shapes() {
+        for (of, (used, stats)) in [
+            ("Value", full::<Value>(shape)),
+            ("Everything", full::<Everything>(shape)),
+            ("User", full::<User>(shape)),
+        ] {
+            assert!(used <= stats.bytes, "{name} as {of}: {used} bytes, counted {}", stats.bytes);
+            assert!(stats.bytes <= 2 * MIB, "{name} as {of}: {stats:?}");
+            assert!(stats.entries >= 10, "{name} as {of}: {stats:?}");
+        }
+    }
+}
+
+#[test]
+fn grants_audiences_and_headers_count_as_well() {
+    let many = |number: usize| {
+        let scopes = (0..600).map(|n| format!("s{n}")).collect::<Vec<_>>().join(" ");
+        let mut audiences = vec![json!(crate::support::AUDIENCE); 200];
+        audiences.push(json!(number));
+        audiences.pop();
+        let token = token().claim("jti", number.to_string()).claim("scope", scopes);
+        token.claim("aud", audiences).header("cty", format!("{number:01000}")).sign(&key())
+    };
+
+    let (used, stats) = taken::<User>(2 * MIB, 300, many);
+
+    assert!(used <= stats.bytes && stats.bytes <= 2 * MIB, "{used} {stats:?}");
+}
+
+#[test]
+fn usual_claims_are_not_counted_much_higher_than_they_are() {
+    let usual = |number: usize| {
+        let token = token().claim("jti", number.to_string()).claim("email", "alice@example.com");
+        token
+            .claim("scope", "orders:read orders:write")
+            .claim("x", json!({ "y": [1, 2, 3] }))
+            .sign(&key())
+    };
+
+    for (of, (used, stats)) in [
+        ("User", taken::<User>(16 * MIB, 1000, usual)),
+        ("Value", taken::<Value>(16 * MIB, 1000, usual)),
+    ] {
+        assert!(used <= stats.bytes && stats.bytes <= 2 * used, "{of}: {used} {stats:?}");
+    }
+}
