@@ -430,6 +430,9 @@ impl fmt::Debug for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("AuthError");
         out.field("reason", &self.reason);
+        if self.unverified {
+            out.field("before_signature", &true);
+        }
         if let Some(extra) = &self.extra {
             extra.detail.iter().for_each(|detail| _ = out.field("detail", detail));
             extra.needed_scopes.iter().for_each(|scopes| _ = out.field("needed_scopes", scopes));

@@ -60,11 +60,16 @@ fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement
     let Statement { registered, marks, .. } = statement;
     match claim {
         Claim::Iss => registered.issuer = Some(kept(scanner, registered)?),
-        Claim::Jti => registered.token_id = kept_or_null(scanner, registered)?,
-        Claim::ClientId => registered.client_id = kept_or_null(scanner, registered)?,
-        Claim::Azp => registered.authorized_party = kept_or_null(scanner, registered)?,
-        Claim::Sub => registered.subject = kept_or_null(scanner, registered)?,
-        Claim::Aud => registered.audience = audience(scanner, registered)?,
+        Claim::Sub | Claim::Aud | Claim::Jti | Claim::ClientId | Claim::Azp
+            if scanner.peek()? == b'n' =>
+        {
+            scanner.word("null")?;
+        }
+        Claim::Jti => registered.token_id = Some(kept(scanner, registered)?),
+        Claim::ClientId => registered.client_id = Some(kept(scanner, registered)?),
+        Claim::Azp => registered.authorized_party = Some(kept(scanner, registered)?),
+        Claim::Sub => registered.subject = Some(kept(scanner, registered)?),
+        Claim::Aud => registered.audience = Some(audience(scanner, registered)?),
         Claim::Exp => registered.expires_at = Some(date(scanner)?),
         Claim::Nbf => registered.not_before = Some(date(scanner)?),
         Claim::Iat => registered.issued_at = Some(date(scanner)?),
@@ -90,31 +95,22 @@ fn kept(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Piece>
     Some(registered.keep(&scanner.text()?))
 }
 
-/// The string, or nothing of `null`.
-fn kept_or_null(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Option<Piece>> {
-    if scanner.peek()? == b'"' {
-        return kept(scanner, registered).map(Some);
-    }
-    scanner.word("null").map(|()| None)
-}
-
 fn skip(scanner: &mut Scanner<'_>) -> Option<Mark> {
     let mark = if scanner.peek()? == b'n' { Mark::Null } else { Mark::Value };
     scanner.skip(BELOW).map(|_| mark)
 }
 
-fn audience(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Option<Pieces>> {
-    match scanner.peek()? {
-        b'"' => return kept(scanner, registered).map(|one| Some(Pieces::One(one))),
-        b'n' => return scanner.word("null").map(|()| None),
-        _ => scanner.take(b'[')?,
+fn audience(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Pieces> {
+    if scanner.peek()? == b'"' {
+        return kept(scanner, registered).map(Pieces::One);
     }
+    scanner.take(b'[')?;
     let mut audiences = Vec::new();
     let mut is_first = true;
     while scanner.goes_on(b']', &mut is_first)? {
         audiences.push(kept(scanner, registered)?);
     }
-    Some(Some(Pieces::Many(audiences)))
+    Some(Pieces::Many(audiences))
 }
 
 fn date(scanner: &mut Scanner<'_>) -> Option<NumericDate> {

@@ -25,7 +25,6 @@ use crate::jose::Algorithm;
 /// `token_use` other than `access`. A token bound to a key (`cnf`) is no bearer token and refused
 /// too. A [`Preset`] knows better for its provider; [`dangerous`](Self::dangerous) turns it off.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Validation {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,

@@ -20,8 +20,10 @@ struct Everything {
     _all: HashMap<String, Value>,
 }
 
+type Shape = fn(usize) -> Value;
+
 /// Payloads of every shape: what they say besides, by the number of the token.
-fn shapes() -> Vec<(&'static str, fn(usize) -> Value)> {
+fn shapes() -> Vec<(&'static str, Shape)> {
     let nested = |number: usize| {
         let roles = json!({ "roles": ["user", "editor", format!("r{number}")] });
         json!({ "a": roles, "b": { "c": roles, "d": roles, "e": { "f": roles } }, "g": {} })
@@ -66,9 +68,7 @@ fn taken<C: DeserializeOwned + Send + Sync + 'static>(
     (usize::try_from(used.bytes_current).unwrap(), verifier.cache_stats().unwrap())
 }
 
-fn full<C: DeserializeOwned + Send + Sync + 'static>(
-    shape: fn(usize) -> Value,
-) -> (usize, CacheStats) {
+fn full<C: DeserializeOwned + Send + Sync + 'static>(shape: Shape) -> (usize, CacheStats) {
     let token = |number: usize| token().claim("jti", number.to_string()).claim("x", shape(number));
     taken::<C>(2 * MIB, 600, |number| token(number).sign(&key()))
 }
