@@ -19,6 +19,7 @@
 //!   which is looked at every 5 seconds; tokens without `jti` are then refused. A line that is taken out
 //!   counts until the program starts again
 //! - `REDIS_URL`: where the nodes of this API share what was revoked, `redis://127.0.0.1:6379` for example;
+//!   one on another machine needs TLS (`rediss://`) or `REDIS_WITHOUT_TLS=true`;
 //!   with `REDIS_NAMESPACE` (`tower-bearer` by default) and `LONGEST_LIFETIME`, for how many seconds tokens
 //!   are valid at the most (86400 by default)
 //! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the variables
@@ -147,7 +148,12 @@ fn shared_revocations() -> Result<Option<RedisRevocations>, Sentence> {
     let longest = set("LONGEST_LIFETIME").unwrap_or_else(|| "86400".to_owned());
     let longest =
         longest.parse().map_err(|_| wrong("LONGEST_LIFETIME", "not a number of seconds"))?;
-    let shared = RedisRevocations::new(&address, Duration::from_secs(longest))
+    let connect = match set("REDIS_WITHOUT_TLS").as_deref() {
+        None | Some("false") => RedisRevocations::new,
+        Some("true") => RedisRevocations::dangerously_without_tls,
+        Some(_) => return Err(wrong("REDIS_WITHOUT_TLS", "neither `true` nor `false`")),
+    };
+    let shared = connect(&address, Duration::from_secs(longest))
         .map_err(|error| wrong("REDIS_URL", error))?;
     match set("REDIS_NAMESPACE") {
         None => Ok(Some(shared)),

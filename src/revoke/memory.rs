@@ -394,7 +394,9 @@ impl RevocationStore for MemoryRevocations {
         &self,
         revocations: Vec<Revocation>,
     ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
-        revocations.iter().for_each(|revocation| self.revoke(revocation));
+        for revocation in revocations {
+            self.revoke(revocation);
+        }
         ready(Ok(()))
     }
 }
@@ -484,7 +486,7 @@ pub(super) fn second(date: NumericDate) -> u32 {
     }
 }
 
-/// By how much a token may be dated ahead by an issuer that knows the revocations: later than the last
+/// By how much a token may be dated ahead by an issuer that heeds the revocations: later than the last
 /// moment up to which its subject or a client was revoked, but not by more than this later than now.
 ///
 /// At any time, no token is thus dated later than a second behind the last moment of one of its names, or

@@ -50,7 +50,8 @@ impl Revocation {
     ///
     /// A leeway is added to it, because the issuer's clock may be ahead. For as long (60 seconds, unless
     /// [`Validation::with_revocation_leeway`](crate::Validation::with_revocation_leeway) says
-    /// otherwise) tokens that are issued after it are refused too.
+    /// otherwise) tokens that are issued after it are refused too. None is added for a `TokenIssuer` that
+    /// [knows the revocations](crate::TokenIssuer::with_revocations).
     pub fn subject(issuer: &str, subject: &str, up_to: SystemTime) -> Self {
         Self::new(issuer, Revocable::Subject(subject), Some(up_to.into()))
     }

@@ -3,6 +3,7 @@
 //! Names are hashed, so the key of the hash is in the file too: whoever can read it can find out
 //! whether a name that they guess was revoked. On Unix nobody but the owner may.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::hash::Hasher as _;
 use std::io::{self, BufWriter, Read as _, Write};
@@ -32,12 +33,12 @@ impl MemoryRevocations {
         let path = path.as_ref();
         let mut bytes = Vec::new();
         match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
-            Ok(_) => read(&bytes).map_err(|problem| unreadable(path, problem)),
+            Ok(_) => read(&bytes).map_err(|problem| unreadable(path, &problem)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(unreadable(
                 path,
-                "there is no such file; for a first start, `MemoryRevocations::create` makes it",
+                &"there is no such file; for a first start, `MemoryRevocations::create` makes it",
             )),
-            Err(error) => Err(unreadable(path, error)),
+            Err(error) => Err(unreadable(path, &error)),
         }
     }
 
@@ -49,12 +50,12 @@ impl MemoryRevocations {
     /// stays as it is.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        if path.try_exists().map_err(|error| unreadable(path, error))? {
+        if path.try_exists().map_err(|error| unreadable(path, &error))? {
             let problem = "it is there already; `MemoryRevocations::open` reads it";
-            return Err(unreadable(path, problem));
+            return Err(unreadable(path, &problem));
         }
         let revocations = Self::new();
-        revocations.save(path).map_err(|error| unreadable(path, error))?;
+        revocations.save(path).map_err(|error| unreadable(path, &error))?;
         Ok(revocations)
     }
 
@@ -99,7 +100,7 @@ impl MemoryRevocations {
     }
 }
 
-fn unreadable(path: &Path, problem: impl ToString) -> ConfigError {
+fn unreadable(path: &Path, problem: &dyn Display) -> ConfigError {
     ConfigError::UnreadableFile { path: path.to_owned(), problem: problem.to_string() }
 }
 

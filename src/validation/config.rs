@@ -131,10 +131,11 @@ impl Validation {
 
     /// Sets by how much the issuer's clock may be ahead when everything of a subject or client is revoked
     /// up to a moment: tokens pass that were issued that much later. The default is the
-    /// [leeway](Self::with_leeway); at most 5 minutes are possible.
+    /// [leeway](Self::with_leeway), and none for a `TokenIssuer` of this program that
+    /// [knows the revocations](crate::TokenIssuer::with_revocations); at most 5 minutes are possible.
     ///
-    /// Zero where one clock both issues and revokes, so that users who sign in again at once are let in:
-    /// that of a `TokenIssuer` which [knows the revocations](crate::TokenIssuer::with_revocations).
+    /// Zero where one clock both issues and revokes, so that users who sign in again at once are let in: where
+    /// such an issuer is in another program, or a provider's own date is the moment.
     #[must_use]
     pub fn with_revocation_leeway(mut self, leeway: Duration) -> Self {
         self.revocation_leeway = Some(leeway);

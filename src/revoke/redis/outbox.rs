@@ -173,8 +173,8 @@ impl Outbox {
                 || !letter.tellers.is_empty()
                 || letter.behind.is_none_or(|behind| behind >= place)
         };
-        self.written.retain(&stays);
-        self.waiting.retain(&stays);
+        self.written.retain(stays);
+        self.waiting.retain(stays);
         // One that is under way and does not stay will not be written, either.
         let mut left = self.waiting.letters.values().chain(&self.under_way);
         !left.any(|letter| is_it(letter) && stays(letter))

@@ -99,12 +99,11 @@ pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> Problem {
             continue;
         }
         match missing(shared, link, &probes).await {
-            Ok(0) => {}
+            Ok(0) | Err(Problem::Refused(_)) => {}
             Ok(missing) => {
                 trace::redis_lost(&shared.settings.address.to_string(), missing);
                 shared.write_again();
             }
-            Err(Problem::Refused(_)) => {}
             Err(problem) => return problem,
         }
     }

@@ -116,7 +116,7 @@ async fn token_that_is_dated_ahead_is_revoked_after_a_restart() {
     let name = format!("tower-bearer-{}-restarted", std::process::id());
     let file = std::env::temp_dir().join(name);
     // The system's, which a file is opened by.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
+    let now = tower_bearer::SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
     let before = Own::at(now, MemoryRevocations::new());
     before.view.revoke(before.subject("alice"));
     let token = before.issue("alice", "c1");
