@@ -22,6 +22,3 @@ pub use check::ActiveCheck;
 pub use still_active::StillActive;
 
 pub(crate) use hook::Hook;
-
-#[cfg(all(test, feature = "active"))]
-mod tests;

@@ -38,7 +38,8 @@ use crate::error::{AuthError, Reason};
 ///
 /// It is asked last, about tokens that are good and not revoked and about no others. An answer that is
 /// remembered costs no waiting. Without one the request waits, and needs a tokio runtime with timers for
-/// it.
+/// it: without them it is answered 503, or ends the process if that is built with `panic = "abort"`. There
+/// a panic in the check does so, too.
 ///
 /// Clones share what they remember.
 #[derive(Clone)]
@@ -84,7 +85,8 @@ impl StillActive {
     /// at once share one call, which goes on if one of them goes away. Tokens without `sub` are asked
     /// about each time.
     ///
-    /// The time is the machine's uptime, so no clock that is set back makes an answer last.
+    /// No clock that is set back makes an answer last. On Linux the time counts in which the machine was
+    /// suspended.
     #[must_use]
     pub fn cached_for(mut self, time: Duration) -> Self {
         self.settings.active_for = time;
@@ -243,3 +245,44 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// As long as keys stay in use while their provider is away.
 const LONGEST_LAST_ANSWER: Duration = Duration::from_secs(4 * 60 * 60);
 const CAPACITY: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::clock::pretend_to_be_suspended;
+    use crate::jose::Algorithm;
+    use crate::test_util::{TestKey, TestToken};
+    use crate::validation::Validation;
+    use crate::verifier::Verifier;
+
+    #[tokio::test(start_paused = true)]
+    async fn answer_grows_old_while_the_machine_is_suspended() {
+        let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
+        let (key, calls) = (TestKey::generate(Algorithm::HS256), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&calls);
+        let check = StillActive::new(move |_: Principal| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(Ok::<_, io::Error>(true))
+        });
+        let verifier =
+            Verifier::<Value>::new(key.verifying_key(), Validation::new(issuer, audience))
+                .unwrap()
+                .with_active_check(check.cached_for(Duration::from_secs(10)));
+        let token = TestToken::new(issuer, audience).sign(&key);
+        let calls_after_one_more = async || {
+            verifier.verify(&token).await.unwrap();
+            calls.load(Ordering::SeqCst)
+        };
+        assert_eq!(calls_after_one_more().await, 1);
+
+        pretend_to_be_suspended(Duration::from_secs(9));
+        assert_eq!(calls_after_one_more().await, 1);
+        pretend_to_be_suspended(Duration::from_secs(1));
+        assert_eq!(calls_after_one_more().await, 2);
+    }
+}
