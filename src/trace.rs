@@ -161,6 +161,19 @@ pub(crate) fn keys_not_fetched(source: &str, problem: &str, state: &str, usable:
     let _ = (source, problem, state, usable);
 }
 
+/// Reports that tokens have named more unknown keys than are looked for.
+#[cfg(feature = "refresh")]
+pub(crate) fn fetches_spent(source: &str, suppressed: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message =
+            "many unknown keys are asked for; tokens that name another one are answered 503";
+        tracing::warn!(target: "tower_bearer", source, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, suppressed);
+}
+
 /// Reports that a stand-in for the layer lets everybody in. Never silent: where nobody listens to
 /// events, it is a line on the standard error stream.
 #[cfg(feature = "test-util")]

@@ -325,7 +325,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let epochs = self.epochs(&trusted);
         match trusted.keys.lookup(compact.header()) {
             Lookup::Refresh => Ok(None),
-            answer => self.finish(token, compact, &trusted, answer, &epochs).map(Some),
+            answer => match self.finish(token, compact, &trusted, answer, &epochs) {
+                Ok(remembered) => Ok(Some(remembered)),
+                Err(error) if may_have_another_key(&trusted, &error) => Ok(None),
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -373,14 +377,18 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let mut buffer = Buffer::<0>::new();
         let (mut compact, mut trusted) = self.parse(token, &mut buffer)?;
         loop {
+            // Before the source looks.
+            let mut epochs = self.epochs(&trusted);
             let refreshed = trusted.keys.refresh(compact.header()).await;
-            refreshed.map_err(|error| about(&trusted, error))?;
+            let mut answer = refreshed.map_err(|error| about(&trusted, error))?;
             // Again, since the issuer may have gone in the meantime, or come back with other rules and
             // other keys, which have to be waited for as well.
             let now = self.trust.choose(&mut compact)?;
             now.rules.check_header(self.kind, compact.header())?;
-            let epochs = self.epochs(&now);
-            let answer = now.keys.lookup(compact.header());
+            if !now.is(&trusted) {
+                epochs = self.epochs(&now);
+                answer = now.keys.lookup(compact.header());
+            }
             if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
                 return self.finish(token, compact, &now, answer, &epochs);
             }
@@ -411,8 +419,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let candidates = match answer {
             Lookup::Found(candidates) => candidates,
             Lookup::WrongAlgorithm => return Err(wrong_algorithm(compact.header(), trusted)),
-            // A source that still wants to refresh after it has, does not have the key.
-            Lookup::Unknown | Lookup::Refresh => return Err(unknown_key(&compact)),
+            Lookup::Unknown => return Err(unknown_key(&compact)),
+            // Nobody has looked for the key, and a 401 makes clients throw good tokens away.
+            Lookup::Refresh => return Err(about(trusted, KeysUnavailable::new(STILL_REFRESHING))),
         };
         let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
@@ -449,6 +458,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn epochs(&self, trusted: &Trusted) -> Epochs {
         Epochs::read(trusted, self.revocations.as_deref())
     }
+}
+
+/// Whether a token that was refused may be good by a key that is not here yet.
+#[cold]
+fn may_have_another_key(trusted: &Trusted, error: &AuthError) -> bool {
+    let is_about_keys =
+        matches!(error.reason(), Reason::InvalidSignature | Reason::AlgorithmNotAllowed);
+    is_about_keys && trusted.keys.may_be_outdated()
 }
 
 /// Says whose tokens the operator has to look after.
@@ -515,6 +532,8 @@ impl<C> fmt::Debug for Verifier<C> {
     }
 }
 
+const STILL_REFRESHING: &str =
+    "the key source has not looked for the key, although it was waited for";
 /// Bytes that are decoded of most tokens.
 const USUAL: usize = 1280;
 /// Where in a token something lies takes 32 bits.

@@ -3,6 +3,7 @@
 //! [`schedule`] decides when, [`keeper`] is the task that does it, [`CachedKeys`] is what requests see
 //! of it: a snapshot to look into, and a fetch to wait for when a key is not there.
 
+mod absent;
 mod budget;
 mod fetch;
 mod keeper;
@@ -46,14 +47,19 @@ use crate::jose::Header;
 ///   requests that need the fetch share it.
 /// - **Rotation.** A token that names an unknown key waits for a fetch, so the first token of a new
 ///   key is accepted. Strangers can name keys that do not exist: what they can cause is limited by
-///   [a budget](Self::with_fetch_budget). A bad signature of a known key causes nothing.
+///   [a budget](Self::with_fetch_budget).
+/// - **Keys without a name, or replaced under their name.** A token that none of the keys verifies, or
+///   that none is for, waits for a fetch as well if the keys are older than a second, or 10 seconds when
+///   something was taken out of the budget. What the keys say then is final.
 /// - **Outages.** Keys that should have been replaced stay in use [for a while](Self::with_stale_for),
 ///   and failed fetches are repeated with growing pauses. An unusable answer replaces nothing. A key
 ///   that is missing from a good answer is gone at once.
 ///
 /// A source can be made anywhere. The first look-up (or [`await_ready`](Self::await_ready)) starts a
 /// task in the tokio runtime it is called from, whose I/O and timers must be enabled; the task ends
-/// with the source. Elsewhere the keys that are here can be used, and no others are fetched.
+/// with the source. Elsewhere the keys that are here can be used, and no others are fetched. (In a program
+/// that is built with `panic = "abort"`, a runtime without timers ends the process instead: tokio panics
+/// when it is asked for some, and its message says how to enable them.)
 ///
 /// # Defaults
 ///
@@ -64,7 +70,7 @@ use crate::jose::Header;
 /// | after a failed fetch | 1 second, then twice as long up to a minute, with jitter |
 /// | stale keys are used for | 4 hours |
 /// | an unknown key is waited for | 5 seconds, by 256 requests at the most |
-/// | unknown keys cause | 3 fetches, and one more every 10 seconds |
+/// | unknown keys and bad signatures cause | 3 fetches, and one more every 10 seconds |
 /// | a fetch may take | 30 seconds |
 pub struct CachedKeys<F> {
     fetch: Arc<F>,
@@ -135,8 +141,9 @@ impl<F: Fetch> CachedKeys<F> {
     /// Sets how many fetches tokens with unknown keys can cause at once, and after how much time
     /// there is one more. The default is 3, and one more every 10 seconds.
     ///
-    /// Failed fetches count like others. When none is left, nobody waits: such tokens are answered
-    /// 401 if the last fetch succeeded and 503 if it failed.
+    /// Failed fetches count like others. When none is left, nobody waits: tokens of unknown keys are
+    /// answered 503, so that their clients come again, except that a key which was looked for within the
+    /// last minute, and was not there, is answered 401.
     #[must_use]
     pub fn with_fetch_budget(self, fetches: u32, one_more_every: Duration) -> Self {
         self.change(|settings| settings.timing.budget = Bucket::new(fetches, one_more_every))
@@ -301,35 +308,47 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
         store.epoch().filter(|_| store.is_kept())
     }
 
-    async fn refresh(&self, header: &Header) -> Result<(), KeysUnavailable> {
+    fn may_be_outdated(&self) -> bool {
+        self.store.get().is_some_and(|store| store.is_outdated())
+    }
+
+    async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
         let store = self.store();
         // To wait takes a runtime, even if the keeper has one.
         drop(self.runtime()?);
         self.ensure_keeper(store)?;
+        let answer = store.lookup(header);
+        let was_unknown = matches!(answer, Lookup::Refresh);
+        if !was_unknown && !store.is_outdated() {
+            // Others have come in the meantime.
+            return Ok(answer);
+        }
         let deadline = Instant::now() + self.settings.wait.min(A_LONG_TIME);
         let (mut waiting, mut first) = (None, None);
         loop {
             let (fetch, began_before) = match store.ask(&self.settings.shared_budget) {
                 Ask::Wait { fetch, began_before } => (fetch, began_before),
-                Ask::Settled => return Ok(()),
-                Ask::Unavailable => return Err(store.unavailable()),
+                Ask::Spent if store.is_absent(header) => return Ok(Lookup::Unknown),
+                Ask::Spent => return Err(store.spent(|| self.fetch.describe())),
+                Ask::Failed => return Err(store.unavailable()),
             };
             if waiting.is_none() {
-                let permit = store.waiting.try_acquire();
-                waiting = Some(permit.map_err(|_| store.overrun())?);
+                match store.waiting.try_acquire() {
+                    Ok(permit) => waiting = Some(permit),
+                    Err(_) if store.is_absent(header) => return Ok(Lookup::Unknown),
+                    Err(_) => return Err(store.overrun()),
+                }
             }
             let ended = timeout_at(deadline, self.ended(store, fetch)).await;
             ended.unwrap_or_else(|_| Err(store.out_of_time()))?;
-            // First of all: a later fetch may have failed since.
-            if !matches!(store.lookup(header), Lookup::Refresh) {
-                return Ok(());
-            }
-            if !store.last_succeeded() {
-                return Err(store.unavailable());
-            }
             // What was asked for before this request came may not know its key yet.
-            if !began_before || first.is_some_and(|first| fetch > first) {
-                return Ok(());
+            let began_before = began_before && first.is_none_or(|first| fetch <= first);
+            let answer = store.lookup(header);
+            if was_unknown && !matches!(answer, Lookup::Refresh) {
+                return Ok(answer);
+            }
+            if let Some(answer) = store.lookup_after(fetch, began_before, header)? {
+                return Ok(answer);
             }
             first.get_or_insert(fetch);
         }
@@ -354,3 +373,6 @@ impl<F: Fetch> fmt::Debug for CachedKeys<F> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

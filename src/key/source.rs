@@ -10,7 +10,8 @@ use crate::jose::Header;
 /// Where the keys for a token come from.
 ///
 /// The verifier asks for every token, synchronously. Only if the answer is [`Lookup::Refresh`] does
-/// the request wait for [`refresh`](Self::refresh), once, after which it is asked again.
+/// the request wait for [`refresh`](Self::refresh), once, whose answer is final. It waits, too, if no key
+/// verifies the token and the source [may be outdated](Self::may_be_outdated).
 ///
 /// [`KeySet`](super::KeySet) and [`VerifyingKey`] are sources whose keys never change. One of your
 /// own usually keeps a `KeySet` and asks for a refresh when that does not know a key:
@@ -32,11 +33,12 @@ use crate::jose::Header;
 ///         }
 ///     }
 ///
-///     async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+///     async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
 ///         let jwks = load_jwks().await.map_err(KeysUnavailable::new)?;
 ///         let keys = KeySet::from_jwks(jwks).map_err(KeysUnavailable::new)?;
+///         let answer = keys.lookup(header);
 ///         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-///         Ok(())
+///         Ok(answer)
 ///     }
 /// }
 /// ```
@@ -62,11 +64,32 @@ pub trait KeySource: Send + Sync + 'static {
         None
     }
 
-    /// Tries to get the keys for a token with this header, for which [`lookup`](Self::lookup) has
-    /// asked. Runs while a request waits, so it must be bounded in time.
-    fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
-        let _ = header;
-        ready(Ok(()))
+    /// Whether there may be other keys by now than those that [`lookup`](Self::lookup) finds.
+    ///
+    /// Asked about a token that none of the keys has verified, or that none is for: its key may have been
+    /// replaced under its name. If so, the request waits for [`refresh`](Self::refresh) before it is
+    /// refused. The default is no: nothing newer can be had.
+    ///
+    /// Strangers can sign with made-up keys, so a source that has got its keys a moment ago should say no.
+    fn may_be_outdated(&self) -> bool {
+        false
+    }
+
+    /// Gets the keys for a token with this header, and says what there is now.
+    ///
+    /// Called if [`lookup`](Self::lookup) has asked for it, or [`may_be_outdated`](Self::may_be_outdated) has
+    /// said yes. Runs while a request waits, so it must be bounded in time. What it answers decides about
+    /// the token: [`Lookup::Unknown`] is answered 401, and makes a client ask for a new token;
+    /// [`Lookup::Refresh`] is answered 503, since there may be a key that was not looked for.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysUnavailable`] when nobody knows whether there is such a key, which is answered 503 too.
+    fn refresh(
+        &self,
+        header: &Header,
+    ) -> impl Future<Output = Result<Lookup, KeysUnavailable>> + Send {
+        ready(Ok(self.lookup(header)))
     }
 
     /// How the source is doing, if it can tell.
@@ -80,9 +103,10 @@ pub trait KeySource: Send + Sync + 'static {
 pub enum Lookup {
     /// These keys may have signed the token.
     Found(Candidates),
-    /// Perhaps there is such a key, but it must be waited for.
+    /// Perhaps there is such a key, but it must be waited for. After waiting, it means that the key was not
+    /// looked for: 503.
     Refresh,
-    /// There is no such key.
+    /// There is no such key: 401.
     Unknown,
     /// There is a key of that name, or the token names none, but none is for its algorithm.
     WrongAlgorithm,
@@ -135,7 +159,14 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
         (**self).epoch()
     }
 
-    fn refresh(&self, header: &Header) -> impl Future<Output = Result<(), KeysUnavailable>> + Send {
+    fn may_be_outdated(&self) -> bool {
+        (**self).may_be_outdated()
+    }
+
+    fn refresh(
+        &self,
+        header: &Header,
+    ) -> impl Future<Output = Result<Lookup, KeysUnavailable>> + Send {
         (**self).refresh(header)
     }
 
@@ -162,11 +193,12 @@ impl KeySource for VerifyingKey {
 pub(crate) trait ErasedKeySource: Send + Sync {
     fn lookup(&self, header: &Header) -> Lookup;
     fn epoch(&self) -> Option<u64>;
+    fn may_be_outdated(&self) -> bool;
     fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a>;
     fn keys_status(&self) -> Option<KeysStatus>;
 }
 
-type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<(), KeysUnavailable>> + Send + 'a>>;
+type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<Lookup, KeysUnavailable>> + Send + 'a>>;
 
 impl<K: KeySource> ErasedKeySource for K {
     fn lookup(&self, header: &Header) -> Lookup {
@@ -175,6 +207,10 @@ impl<K: KeySource> ErasedKeySource for K {
 
     fn epoch(&self) -> Option<u64> {
         KeySource::epoch(self)
+    }
+
+    fn may_be_outdated(&self) -> bool {
+        KeySource::may_be_outdated(self)
     }
 
     fn refresh<'a>(&'a self, header: &'a Header) -> Refreshing<'a> {

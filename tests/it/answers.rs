@@ -32,7 +32,7 @@ impl KeySource for Down {
         Lookup::Refresh
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<Lookup, KeysUnavailable> {
         Err(KeysUnavailable::new("nobody answers").with_retry_after(Duration::from_millis(1500)))
     }
 }

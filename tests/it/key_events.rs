@@ -245,7 +245,7 @@ async fn requests_without_keys_of_a_source_that_reports_nothing_are_warnings() {
             Lookup::Refresh
         }
 
-        async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+        async fn refresh(&self, _: &Header) -> Result<Lookup, KeysUnavailable> {
             Err(KeysUnavailable::new("no route"))
         }
     }

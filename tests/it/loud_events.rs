@@ -74,7 +74,7 @@ impl KeySource for Away {
         }
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<Lookup, KeysUnavailable> {
         Err(KeysUnavailable::new("no route"))
     }
 }

@@ -44,6 +44,7 @@ mod readiness;
 mod redis;
 mod remembered;
 mod remote_keys;
+mod replaced_keys;
 mod review;
 mod revocations;
 mod roles;

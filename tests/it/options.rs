@@ -185,10 +185,10 @@ async fn ask_with(config: &Value, view: &MemoryRevocations, token: &str) -> Answ
 #[track_caller]
 fn is_refused(answer: &Answer, reason: Reason) {
     let description = match reason {
-        Reason::AlgorithmNotAllowed => "The token's algorithm is not accepted",
+        Reason::AlgorithmNotAllowed => "The token cannot be verified",
         Reason::BoundToken => "The token is bound to a key, which bearer tokens are not",
         Reason::Expired => "The token has expired",
-        Reason::InvalidSignature => "The token's signature is invalid",
+        Reason::InvalidSignature => "The token cannot be verified",
         Reason::Malformed => "The token is malformed",
         Reason::MissingClaim => "The token lacks a claim",
         Reason::Revoked => "The token was revoked",

@@ -56,11 +56,11 @@ impl KeySource for LateKeys {
         if self.loaded.load(Ordering::SeqCst) { self.key.lookup(header) } else { Lookup::Refresh }
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         self.gate.acquire().await.map_err(KeysUnavailable::new)?.forget();
         self.loaded.store(true, Ordering::SeqCst);
-        Ok(())
+        Ok(self.lookup(header))
     }
 }
 

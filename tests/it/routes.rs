@@ -83,7 +83,7 @@ impl KeySource for NoKeys {
         Lookup::Refresh
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<Lookup, KeysUnavailable> {
         Err(KeysUnavailable::new("the provider is away"))
     }
 }

@@ -64,6 +64,11 @@ impl Scripted {
         state.published.push_back(TestKey::generate(Algorithm::ES256).with_key_id(key_id));
     }
 
+    /// Signs with this key from now on, and publishes no other.
+    pub fn publish_only(&self, key: TestKey) {
+        self.state().published = [key].into();
+    }
+
     /// Stops publishing all but the last keys.
     pub fn keep(&self, last: usize) {
         let mut state = self.state();

@@ -280,7 +280,7 @@ impl KeySource for Slow {
         Lookup::Refresh
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<Lookup, KeysUnavailable> {
         std::future::pending().await
     }
 }

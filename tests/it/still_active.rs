@@ -647,9 +647,9 @@ async fn request_that_has_waited_for_its_keys_is_asked_about_too() {
             }
         }
 
-        async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+        async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
             self.0.store(true, Ordering::SeqCst);
-            Ok(())
+            Ok(self.lookup(header))
         }
     }
     for (is_active, reason) in [(true, None), (false, Some(Reason::Inactive))] {

@@ -54,10 +54,6 @@ impl KeySource for Keys {
             Held::Stale => Lookup::Refresh,
         }
     }
-
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
-        Ok(())
-    }
 }
 
 /// All that may change while a request waits, and what it waits for.
@@ -165,7 +161,7 @@ const CHANGES: [Change; 8] = [
     (
         "its key is withdrawn",
         |world| world.keys.set(Held::Nothing),
-        Some((401, "The token's key is unknown", Reason::UnknownKey)),
+        Some((401, "The token cannot be verified", Reason::UnknownKey)),
     ),
     (
         "its keys are too old",

@@ -2,14 +2,15 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::clock::Moment;
 
 /// Limits the fetches that strangers can cause, over all sources that share it.
 ///
 /// A token that names an unknown key makes a [`CachedKeys`](super::CachedKeys) fetch. Each source has
 /// a budget of its own for that; this one is for all of them together, so that somebody who invents
 /// keys of a hundred issuers does not cause a hundred times as many. Fetches that are due anyway do
-/// not count.
+/// not count, and no source is kept from fetching by the others for long: one that strangers have not
+/// made fetch for 10 seconds may do so although this is spent (unless it is a budget of none).
 ///
 /// All sources of a program share one of 60 fetches, to which one is added every second, unless they
 /// are given another by
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 pub struct FetchBudget(Arc<Shared>);
 
 struct Shared {
-    began: Instant,
+    began: Moment,
     bucket: Mutex<Bucket>,
 }
 
@@ -27,7 +28,7 @@ impl FetchBudget {
     /// So many fetches at once, and one more each time this much time has passed.
     pub fn new(fetches: u32, one_more_every: Duration) -> Self {
         let bucket = Mutex::new(Bucket::new(fetches, one_more_every));
-        Self(Arc::new(Shared { began: Instant::now(), bucket }))
+        Self(Arc::new(Shared { began: Moment::now(), bucket }))
     }
 
     /// The budget of all sources that were given no other.
@@ -37,10 +38,15 @@ impl FetchBudget {
         PROGRAM.clone()
     }
 
-    /// Takes one fetch out. `false` when there is none.
-    pub(super) fn take(&self) -> bool {
+    /// Takes one fetch out, if there is one.
+    pub(super) fn take(&self) -> Share {
         let now = self.0.began.elapsed();
-        self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+        let mut bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        match bucket.take(now) {
+            true => Share::Given,
+            false if bucket.is_nothing() => Share::Never,
+            false => Share::Spent,
+        }
     }
 }
 
@@ -52,6 +58,16 @@ impl fmt::Debug for FetchBudget {
             .field("one_more_every", &bucket.every)
             .finish_non_exhaustive()
     }
+}
+
+/// What one source gets of a budget that it shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    Given,
+    /// Others have taken what there was.
+    Spent,
+    /// There is nothing to share: whoever has set it so wants no fetches.
+    Never,
 }
 
 /// A number of fetches to which one is added as time passes. Moments are counted from any fixed one.
@@ -75,6 +91,26 @@ impl Bucket {
     #[cfg(feature = "config")]
     pub(super) fn size(&self) -> (u32, Duration) {
         (self.most, self.every)
+    }
+
+    /// Whether there is never one.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.most == 0
+    }
+
+    /// Whether nothing has been taken that has not grown again.
+    pub(super) fn is_full(&mut self, now: Duration) -> bool {
+        self.grow(now);
+        self.left >= self.most
+    }
+
+    /// How long it takes until there is one to take. Of a bucket that is never anything, as long as one
+    /// would take to grow.
+    pub(super) fn until_one(&mut self, now: Duration) -> Duration {
+        if self.has_one(now) {
+            return Duration::ZERO;
+        }
+        self.every.saturating_sub(now.saturating_sub(self.growing_since))
     }
 
     /// Whether there is one to take.
@@ -143,6 +179,20 @@ mod tests {
         let asked = (0..=60_000).map(Duration::from_millis);
 
         assert_eq!(asked.filter(|at| bucket.take(*at)).count(), 9);
+    }
+
+    #[test]
+    fn bucket_says_whether_it_is_full_and_when_there_is_one_again() {
+        let mut bucket = Bucket::new(2, seconds(10));
+        assert!(bucket.is_full(seconds(100)));
+
+        assert_eq!(taken(&mut bucket, 100), 2);
+
+        assert!(!bucket.is_full(seconds(119)) && bucket.is_full(seconds(120)));
+        let mut bucket = Bucket::new(1, seconds(10));
+        assert_eq!(bucket.until_one(seconds(100)), seconds(0));
+        taken(&mut bucket, 100);
+        assert_eq!(bucket.until_one(seconds(103)), seconds(7));
     }
 
     #[test]

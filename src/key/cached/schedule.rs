@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::budget::Bucket;
+use super::budget::{Bucket, Share};
 
 /// The numbers by which is decided; see the methods of [`CachedKeys`](super::CachedKeys).
 #[derive(Clone, Debug)]
@@ -35,6 +35,10 @@ pub(super) struct Schedule {
     due: Duration,
     failures: u32,
     last_succeeded: bool,
+    /// Some fetch has brought the keys that are kept.
+    has_fetched: bool,
+    /// When a request last took a fetch out of the budget.
+    paid_at: Option<Duration>,
 }
 
 /// How long the keys that are kept can be used.
@@ -51,10 +55,10 @@ pub(super) enum Ask {
     /// Wait until the fetch of this number has ended. One that began before the request was there
     /// may have been answered before the key was published: then ask once more.
     Wait { fetch: u64, began_before: bool },
-    /// Do not wait. What is there is as good as can be known.
-    Settled,
-    /// Do not wait. The last fetch failed, so nobody knows.
-    Unavailable,
+    /// Do not wait. The budget is spent, so the keys are not looked for.
+    Spent,
+    /// Do not wait. The last fetch failed, and there is no budget for another one.
+    Failed,
 }
 
 impl Schedule {
@@ -68,6 +72,8 @@ impl Schedule {
             due: Duration::ZERO,
             failures: 0,
             last_succeeded: false,
+            has_fetched: false,
+            paid_at: None,
         }
     }
 
@@ -79,8 +85,9 @@ impl Schedule {
         self
     }
 
-    /// A request needs keys that are not here. `shared` takes from the budget of all sources.
-    pub(super) fn ask(&mut self, now: Duration, shared: impl FnOnce() -> bool) -> Ask {
+    /// A request needs keys that are not here. `shared` takes from the budget of all sources, without which
+    /// this one may fetch only now and then.
+    pub(super) fn ask(&mut self, now: Duration, shared: impl FnOnce() -> Share) -> Ask {
         if self.fetching_since.is_some() {
             return Ask::Wait { fetch: self.number, began_before: true };
         }
@@ -89,12 +96,46 @@ impl Schedule {
         if self.wanted || now >= self.due {
             return next;
         }
-        if self.timing.budget.has_one(now) && shared() {
+        let may_fetch = self.timing.budget.has_one(now)
+            && match shared() {
+                Share::Given => true,
+                Share::Spent => self.until_owed(now).is_zero(),
+                Share::Never => false,
+            };
+        if may_fetch {
             self.timing.budget.take(now);
+            self.paid_at = Some(now);
             self.wanted = true;
             return next;
         }
-        if self.last_succeeded { Ask::Settled } else { Ask::Unavailable }
+        if self.last_succeeded { Ask::Spent } else { Ask::Failed }
+    }
+
+    /// Whether a token that none of the keys has verified is a reason to look for others: they may have
+    /// been replaced under their names.
+    ///
+    /// Keys that came a moment ago are the newest there are. While there is budget to spare a moment is
+    /// short, and otherwise as long as the budget takes to grow, so that made-up signatures leave it to
+    /// tokens that name a new key.
+    pub(super) fn is_outdated(&mut self, now: Duration) -> bool {
+        let Some(keys) = self.keys.filter(|_| !self.timing.budget.is_nothing()) else {
+            return false;
+        };
+        let age = now.saturating_sub(keys.fetched);
+        let comes_anyway = self.fetching_since.is_some() || self.wanted || now >= self.due;
+        let is_cheap = comes_anyway || self.timing.budget.is_full(now);
+        !self.has_fetched || age >= OLD || (is_cheap && age >= A_MOMENT)
+    }
+
+    /// How long it takes until a request can cause a fetch.
+    pub(super) fn until_affordable(&mut self, now: Duration) -> Duration {
+        self.timing.budget.until_one(now).max(self.until_owed(now))
+    }
+
+    /// How long it takes until this source may fetch whatever the others have taken.
+    fn until_owed(&self, now: Duration) -> Duration {
+        let paid_since = self.paid_at.map(|at| now.saturating_sub(at));
+        paid_since.map_or(Duration::ZERO, |since| OWED_EVERY.saturating_sub(since))
     }
 
     /// When something is to be done without being asked. `None` while a fetch runs.
@@ -132,6 +173,7 @@ impl Schedule {
         self.due = self.due.max(now.saturating_add(LEAST_PAUSE));
         self.failures = 0;
         self.last_succeeded = true;
+        self.has_fetched = true;
     }
 
     /// The fetch brought nothing. `jitter` lies between 0 and 1.
@@ -169,6 +211,12 @@ fn share(duration: Duration, part: f64) -> Duration {
     share.map_or(duration, |share| share.min(duration))
 }
 
+/// Keys of this age may have been replaced under their names, whatever is left of the budget.
+const OLD: Duration = Duration::from_secs(10);
+/// Keys of this age may have been, if to look costs nothing that others need.
+const A_MOMENT: Duration = Duration::from_secs(1);
+/// How long other sources can keep one from a fetch that it has budget for.
+const OWED_EVERY: Duration = Duration::from_secs(10);
 /// Whatever is set, nothing is fetched in a loop without a pause.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -288,7 +336,7 @@ mod tests {
         let mut schedule = fetched();
         let next = Ask::Wait { fetch: 2, began_before: false };
 
-        assert_eq!(schedule.ask(seconds(5), || true), next);
+        assert_eq!(schedule.ask(seconds(5), || Share::Given), next);
         assert_eq!(schedule.ask(seconds(5), || panic!("it comes anyway")), next);
         assert!(schedule.begin(seconds(5)));
         let running = Ask::Wait { fetch: 2, began_before: true };
@@ -298,33 +346,103 @@ mod tests {
     #[test]
     fn nobody_waits_when_the_budget_is_spent() {
         let mut schedule = fetched();
-        schedule.ask(seconds(5), || true);
+        schedule.ask(seconds(5), || Share::Given);
         schedule.begin(seconds(5));
         schedule.succeeded(seconds(5), None, 0.5);
 
-        assert_eq!(schedule.ask(seconds(14), || true), Ask::Settled);
+        assert_eq!(schedule.ask(seconds(14), || Share::Given), Ask::Spent);
         let next = Ask::Wait { fetch: 3, began_before: false };
-        assert_eq!(schedule.ask(seconds(15), || true), next);
+        assert_eq!(schedule.ask(seconds(15), || Share::Given), next);
     }
 
     #[test]
     fn nobody_knows_when_the_budget_is_spent_and_the_last_fetch_failed() {
         let mut schedule = fetched();
-        schedule.ask(seconds(5), || true);
+        schedule.ask(seconds(5), || Share::Given);
         schedule.begin(seconds(5));
         schedule.failed(seconds(5), 1.0);
 
-        assert_eq!(schedule.ask(seconds(5), || true), Ask::Unavailable);
+        assert_eq!(schedule.ask(seconds(5), || Share::Given), Ask::Failed);
+    }
+
+    /// A schedule with this budget which has fetched at 0 and, for an unknown key, at 5 seconds.
+    fn asked(budget: Bucket) -> Schedule {
+        let mut schedule = fetched();
+        schedule.timing.budget = budget;
+        schedule.ask(seconds(5), || Share::Given);
+        schedule.begin(seconds(5));
+        schedule.succeeded(seconds(5), None, 0.5);
+        schedule
     }
 
     #[test]
     fn refusal_by_the_shared_budget_costs_nothing_of_the_own() {
+        let mut schedule = asked(Bucket::new(2, seconds(3600)));
+
+        assert_eq!(schedule.ask(seconds(6), || Share::Spent), Ask::Spent);
+        assert_eq!(schedule.until_affordable(seconds(6)), seconds(9));
+
+        let next = Ask::Wait { fetch: 3, began_before: false };
+        assert_eq!(schedule.ask(seconds(6), || Share::Given), next);
+    }
+
+    #[test]
+    fn others_keep_a_source_from_fetching_for_ten_seconds_at_the_most() {
+        let first = Ask::Wait { fetch: 2, began_before: false };
+        assert_eq!(fetched().ask(seconds(5), || Share::Spent), first);
+        assert_eq!(fetched().ask(seconds(5), || Share::Never), Ask::Spent);
+        let mut schedule = asked(Bucket::new(2, seconds(3600)));
+
+        assert_eq!(schedule.ask(seconds(14), || Share::Spent), Ask::Spent);
+
+        let second = Ask::Wait { fetch: 3, began_before: false };
+        assert_eq!(schedule.ask(seconds(15), || Share::Spent), second);
+    }
+
+    #[test]
+    fn source_that_is_owed_a_fetch_takes_it_out_of_its_own_budget_all_the_same() {
+        let mut schedule = asked(Bucket::new(1, seconds(60)));
+
+        assert_eq!(schedule.ask(seconds(20), || panic!("there is none to take")), Ask::Spent);
+        assert_eq!(schedule.until_affordable(seconds(20)), seconds(45));
+    }
+
+    #[test]
+    fn keys_are_outdated_after_a_moment_if_nobody_else_needs_the_budget() {
         let mut schedule = fetched();
+        assert!(!schedule.is_outdated(Duration::from_millis(999)));
+        assert!(schedule.is_outdated(seconds(1)));
 
-        assert_eq!(schedule.ask(seconds(5), || false), Ask::Settled);
+        let mut schedule = asked(Bucket::new(3, seconds(20)));
+        assert!(!schedule.is_outdated(seconds(14)));
+        assert!(schedule.is_outdated(seconds(15)));
+    }
 
-        let next = Ask::Wait { fetch: 2, began_before: false };
-        assert_eq!(schedule.ask(seconds(5), || true), next);
+    #[test]
+    fn keys_are_outdated_after_a_moment_if_others_come_anyway() {
+        let mut schedule = asked(Bucket::new(2, seconds(20)));
+        assert!(!schedule.is_outdated(seconds(7)));
+
+        schedule.ask(seconds(7), || Share::Given);
+
+        assert!(!schedule.is_outdated(Duration::from_millis(5_999)));
+        assert!(schedule.is_outdated(seconds(7)));
+        schedule.begin(seconds(7));
+        assert!(schedule.is_outdated(seconds(7)));
+    }
+
+    #[test]
+    fn keys_that_no_fetch_has_brought_are_outdated_and_no_keys_at_all_are_not() {
+        assert!(schedule().with_initial_keys().is_outdated(seconds(0)));
+        assert!(!schedule().is_outdated(seconds(3600)));
+    }
+
+    #[test]
+    fn without_any_budget_no_signature_makes_keys_outdated() {
+        let mut schedule = fetched();
+        schedule.timing.budget = Bucket::new(0, seconds(10));
+
+        assert!(!schedule.is_outdated(seconds(3600)));
     }
 
     #[test]

@@ -8,22 +8,23 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
+use super::absent::Absent;
 use super::budget::FetchBudget;
 use super::fetch::Fetched;
 use super::schedule::{Ask, Schedule, Span};
 use super::settings::Settings;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config_error::ConfigError;
 use crate::error::{KeysUnavailable, chain};
 use crate::jose::Header;
 use crate::key::epoch::next_epoch;
 use crate::key::{FetchFailure, KeySet, KeySource as _, KeysState, KeysStatus, Lookup};
-use crate::trace;
+use crate::trace::{self, Pace};
 
 pub(super) struct Store {
-    began: Instant,
+    began: Moment,
     /// What look-ups read, and all that they read.
     held: ArcSwapOption<Held>,
     state: Mutex<State>,
@@ -34,14 +35,17 @@ pub(super) struct Store {
     /// A permit for each request that may wait.
     pub(super) waiting: Semaphore,
     kept: AtomicBool,
+    /// What the log has heard of requests.
+    pace: Pace,
 }
 
 struct Held {
     keys: KeySet,
     epoch: u64,
     dropped: HashSet<Box<str>>,
-    /// `None` is forever.
-    usable_until: Option<Instant>,
+    /// When the store began, and until how long after that these can be used.
+    began: Moment,
+    usable_until: Duration,
 }
 
 struct State {
@@ -49,10 +53,13 @@ struct State {
     /// As they were fetched, the dropped ones among them.
     keys: KeySet,
     dropped: HashSet<Box<str>>,
+    absent: Absent,
     last_success: Option<Duration>,
     last_failure: Option<Failure>,
     fetches: u64,
     failures: u64,
+    /// The number of the last fetch that has brought keys; 0 is none.
+    succeeded: u64,
 }
 
 struct Failure {
@@ -74,19 +81,22 @@ impl Store {
             schedule,
             keys: settings.initial_keys.clone().unwrap_or_default(),
             dropped: HashSet::new(),
+            absent: Absent::default(),
             last_success: None,
             last_failure: None,
             fetches: 0,
             failures: 0,
+            succeeded: 0,
         };
         let store = Self {
-            began: Instant::now(),
+            began: Moment::now(),
             held: ArcSwapOption::empty(),
             state: Mutex::new(state),
             ended: watch::Sender::new(0),
             wake: Notify::new(),
             waiting: Semaphore::new(settings.most_waiting.min(Semaphore::MAX_PERMITS)),
             kept: AtomicBool::new(false),
+            pace: Pace::default(),
         };
         store.publish(&store.state());
         store
@@ -94,15 +104,51 @@ impl Store {
 
     pub(super) fn lookup(&self, header: &Header) -> Lookup {
         let held = self.held.load();
-        let Some(held) = held.as_deref().filter(|held| held.is_usable()) else {
-            return Lookup::Refresh;
-        };
-        match held.keys.lookup(header) {
-            // Whatever the provider says: there is nothing to wait for.
-            _ if header.key_id().is_some_and(|id| held.dropped.contains(id)) => Lookup::Unknown,
-            Lookup::Unknown => Lookup::Refresh,
-            answer => answer,
+        let held = held.as_deref().filter(|held| held.is_usable());
+        held.and_then(|held| held.lookup(header)).unwrap_or(Lookup::Refresh)
+    }
+
+    /// What there is for a request that has waited for a fetch; `None` if there may be more than the fetch
+    /// has brought.
+    ///
+    /// # Errors
+    ///
+    /// When that fetch and all since have brought nothing.
+    pub(super) fn lookup_after(
+        &self,
+        fetch: u64,
+        began_before: bool,
+        header: &Header,
+    ) -> Result<Option<Lookup>, KeysUnavailable> {
+        match self.lookup(header) {
+            Lookup::Refresh => {}
+            answer if self.state().succeeded >= fetch => return Ok(Some(answer)),
+            _ => return Err(self.unavailable()),
         }
+        let now = self.now();
+        let mut state = self.state();
+        if state.succeeded < fetch || !self.has_keys() {
+            drop(state);
+            return Err(self.unavailable());
+        }
+        if began_before {
+            return Ok(None);
+        }
+        state.absent.note(header.key_id(), now);
+        Ok(Some(Lookup::Unknown))
+    }
+
+    /// Whether a token that none of the keys has verified is a reason to look for others.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.state().schedule.is_outdated(self.now())
+    }
+
+    /// Whether a key of this name was looked for, and is not there.
+    pub(super) fn is_absent(&self, header: &Header) -> bool {
+        let (now, state) = (self.now(), self.state());
+        state.schedule.last_succeeded()
+            && state.absent.knows(header.key_id(), now)
+            && matches!(self.lookup(header), Lookup::Refresh)
     }
 
     /// Another one each time what look-ups read was replaced. `None` when time alone may change what they
@@ -124,10 +170,6 @@ impl Store {
             self.wake.notify_one();
         }
         answer
-    }
-
-    pub(super) fn last_succeeded(&self) -> bool {
-        self.state().schedule.last_succeeded()
     }
 
     /// Whether a keeper is at work.
@@ -159,6 +201,17 @@ impl Store {
     pub(super) fn out_of_time(&self) -> KeysUnavailable {
         KeysUnavailable::new("the keys did not come in time")
             .with_retry_after(self.until_next(&self.state()))
+            .reported()
+    }
+
+    /// The budget for unknown keys is spent. The log hears of it once a minute.
+    pub(super) fn spent(&self, source: impl FnOnce() -> String) -> KeysUnavailable {
+        if let Some(suppressed) = self.pace.ask("fetches_spent", "") {
+            trace::fetches_spent(&source(), suppressed);
+        }
+        let after = self.state().schedule.until_affordable(self.now());
+        KeysUnavailable::new("too many unknown keys were asked for to look for this one")
+            .with_retry_after(after.clamp(SOON, LATE))
             .reported()
     }
 
@@ -200,7 +253,7 @@ impl Store {
 
     fn until_next(&self, state: &State) -> Duration {
         let next = state.schedule.next().unwrap_or_default().saturating_sub(self.now());
-        next.clamp(Duration::from_secs(1), Duration::from_secs(60))
+        next.clamp(SOON, LATE)
     }
 
     fn now(&self) -> Duration {
@@ -219,7 +272,8 @@ impl Store {
                 keys: state.keys.without(&state.dropped),
                 epoch,
                 dropped: state.dropped.clone(),
-                usable_until: self.began.checked_add(span.usable_until),
+                began: self.began,
+                usable_until: span.usable_until,
             })
         }));
     }
@@ -233,12 +287,11 @@ impl Store {
 
     /// Waits until there may be something to do.
     pub(super) async fn woken(&self) {
-        let in_a_long_time = Instant::now() + A_LONG_TIME;
-        let next = self.state().schedule.next();
-        let next = next.and_then(|next| self.began.checked_add(next));
-        let next = next.unwrap_or(in_a_long_time).min(in_a_long_time);
+        let next = self.state().schedule.next().unwrap_or(Duration::MAX);
+        // Timers stand still while the machine is suspended, so none runs for long.
+        let until_next = next.saturating_sub(self.now()).min(LATE);
         // Elapsed or woken, the schedule knows what is to be done.
-        _ = timeout_at(next, self.wake.notified()).await;
+        _ = timeout(until_next, self.wake.notified()).await;
     }
 
     pub(super) fn begin(&self) -> bool {
@@ -259,6 +312,7 @@ impl Store {
                 state.schedule.succeeded(now, fresh_for, jitter());
                 state.keys = keys;
                 state.last_success = Some(now);
+                state.succeeded = state.fetches;
                 self.publish(&state);
                 trace::keys_fetched(source, state.keys.keys().len(), was_failing);
             }
@@ -295,7 +349,16 @@ impl Store {
 
 impl Held {
     fn is_usable(&self) -> bool {
-        self.usable_until.is_none_or(|until| Instant::now() < until)
+        self.began.elapsed() < self.usable_until
+    }
+
+    /// What is known of the keys for this header; `None` if there may be one somewhere else.
+    fn lookup(&self, header: &Header) -> Option<Lookup> {
+        if header.key_id().is_some_and(|id| self.dropped.contains(id)) {
+            // Whatever the provider says: there is nothing to wait for.
+            return Some(Lookup::Unknown);
+        }
+        Some(self.keys.lookup(header)).filter(|answer| !matches!(answer, Lookup::Unknown))
     }
 }
 
@@ -327,5 +390,8 @@ fn jitter() -> f64 {
 }
 
 const LOG_PAUSE: Duration = Duration::from_secs(60);
+/// What clients are told to wait for, at least and at the most; and the longest that the keeper sleeps.
+const SOON: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_secs(60);
 /// Longer than anybody waits, and no risk to a sum.
 pub(super) const A_LONG_TIME: Duration = Duration::from_secs(24 * 60 * 60);

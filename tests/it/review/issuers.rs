@@ -15,10 +15,11 @@ impl KeySource for Replaced {
         Lookup::Refresh
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<Lookup, KeysUnavailable> {
         self.0.remove(ISSUER);
         let stricter = validation().with_algorithms([Algorithm::ES384]);
-        self.0.add(self.1.clone(), stricter).map_err(KeysUnavailable::new)
+        self.0.add(self.1.clone(), stricter).map_err(KeysUnavailable::new)?;
+        Ok(Lookup::Unknown)
     }
 }
 

@@ -15,7 +15,7 @@ enum Step {
     /// Until just then is due what comes next.
     PassUntilDue,
     Ask {
-        shared_has_one: bool,
+        shared: Share,
     },
     Begin,
     Succeed {
@@ -39,6 +39,10 @@ fn duration() -> impl Strategy<Value = Duration> {
     ]
 }
 
+fn share() -> impl Strategy<Value = Share> {
+    prop_oneof![Just(Share::Given), Just(Share::Spent), Just(Share::Never)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     // Time that has come to its end tells nothing more, so most steps are short ones.
     let pass = prop_oneof![
@@ -50,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => pass.prop_map(Step::Pass),
         2 => Just(Step::PassUntilDue),
-        6 => any::<bool>().prop_map(|shared_has_one| Step::Ask { shared_has_one }),
+        6 => share().prop_map(|shared| Step::Ask { shared }),
         6 => Just(Step::Begin),
         3 => (proptest::option::of(duration()), jitter())
             .prop_map(|(fresh_for, jitter)| Step::Succeed { fresh_for, jitter }),
@@ -102,6 +106,11 @@ impl Allowance {
         self.level >= self.every
     }
 
+    fn is_full(&mut self, now: Duration) -> bool {
+        self.has_one(now);
+        self.level >= u128::from(self.most) * self.every
+    }
+
     fn take(&mut self, now: Duration) {
         self.level -= self.every;
         self.taken.push(now);
@@ -134,6 +143,9 @@ struct Model {
     failures: u32,
     last_succeeded: bool,
     keys: Option<Span>,
+    /// When the keys that a fetch has brought were asked for.
+    fetched: Option<Duration>,
+    paid_at: Option<Duration>,
 }
 
 impl Model {
@@ -159,6 +171,8 @@ impl Model {
             failures: 0,
             last_succeeded: false,
             keys,
+            fetched: None,
+            paid_at: None,
         }
     }
 
@@ -166,7 +180,7 @@ impl Model {
         match *step {
             Step::Pass(time) => self.now = self.now.saturating_add(time),
             Step::PassUntilDue => self.now = self.now.max(self.due),
-            Step::Ask { shared_has_one } => self.ask(shared_has_one),
+            Step::Ask { shared } => self.ask(shared),
             Step::Begin => self.begin(),
             Step::Succeed { fresh_for, jitter } => self.succeed(fresh_for, jitter),
             Step::Fail { jitter } => self.fail(jitter),
@@ -175,18 +189,21 @@ impl Model {
         self.check();
     }
 
-    fn ask(&mut self, shared_has_one: bool) {
+    fn ask(&mut self, shared: Share) {
         let mut shared_was_asked = false;
         let answer = self.schedule.ask(self.now, || {
             shared_was_asked = true;
-            shared_has_one
+            shared
         });
 
         let comes_anyway = self.began.is_some() || self.wanted || self.now >= self.due;
         let has_one = !comes_anyway && self.allowance.has_one(self.now);
         assert_eq!(shared_was_asked, has_one);
-        if has_one && shared_has_one {
+        let ten_seconds = Duration::from_secs(10);
+        let is_owed = self.paid_at.is_none_or(|at| self.now.saturating_sub(at) >= ten_seconds);
+        if has_one && (shared == Share::Given || (shared == Share::Spent && is_owed)) {
             self.allowance.take(self.now);
+            self.paid_at = Some(self.now);
             self.wanted = true;
         }
         if let Ask::Wait { fetch, .. } = answer {
@@ -199,8 +216,8 @@ impl Model {
                 (true, _) => Ask::Wait { fetch: self.number, began_before: true },
                 (false, _) if comes_anyway || self.wanted =>
                     Ask::Wait { fetch: next, began_before: false },
-                (false, true) => Ask::Settled,
-                (false, false) => Ask::Unavailable,
+                (false, true) => Ask::Spent,
+                (false, false) => Ask::Failed,
             }
         );
     }
@@ -226,6 +243,7 @@ impl Model {
         let fresh_until = began.saturating_add(fresh_for);
         let usable_until = fresh_until.saturating_add(stale_for);
         self.keys = Some(Span { fetched: began, fresh_until, usable_until });
+        self.fetched = Some(began);
         (self.failures, self.last_succeeded, self.ended) = (0, true, self.number);
         let (early, late) = (began.saturating_add(fresh_for / 4 * 3), fresh_until);
         self.is_due_between(early, late, fresh_for);
@@ -263,7 +281,19 @@ impl Model {
         assert!((early..=late).contains(&self.due), "{early:?} {:?} {late:?}", self.due);
     }
 
-    fn check(&self) {
+    /// Who waits because of what this says can be told something new.
+    fn outdated(&mut self) {
+        let is_outdated = self.schedule.is_outdated(self.now);
+
+        let comes_anyway = self.began.is_some() || self.wanted || self.now >= self.due;
+        let is_full = self.allowance.is_full(self.now);
+        let least = Duration::from_secs(if comes_anyway || is_full { 1 } else { 10 });
+        let is_old = self.fetched.is_none_or(|at| self.now.saturating_sub(at) >= least);
+        assert_eq!(is_outdated, self.keys.is_some() && self.allowance.most > 0 && is_old);
+    }
+
+    fn check(&mut self) {
+        self.outdated();
         let next = match (self.began, self.wanted) {
             (Some(_), _) => None,
             (None, true) => Some(Duration::ZERO),
