@@ -82,8 +82,9 @@ use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 ///
 /// | of `keys` | |
 /// |---|---|
-/// | one of | `discover = true`, `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
-/// | over HTTP | `timeout`, `redirects`, `same_origin_only` ([`HttpFetch`](crate::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::CachedKeys)) |
+/// | one of | `discover = true`, `metadata_url` (the issuer's, if it is not where the issuer is), `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
+/// | over HTTP | `timeout`, `redirects`, `same_origin_only`, `max_bytes`, `max_keys`, `ca_file` (authorities in PEM), `proxy`, `bearer_file` ([`HttpFetch`](crate::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::CachedKeys)) |
+/// | | `dangerous`, a list of `allow_plain_http`, `allow_private_networks` ([`DangerousFetch`](crate::DangerousFetch)) |
 /// | of a file | `every` |
 /// | of both | `wait`, `most_waiting`, `budget = { fetches, one_more_every }` |
 ///
@@ -157,7 +158,7 @@ impl Config {
         let path = path.as_ref();
         let unreadable =
             |problem: String| ConfigError::UnreadableFile { path: path.to_owned(), problem };
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        let text = read::file(path)?;
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("json") => Self::from_json(&text),
             Some("toml") => Self::from_toml(&text),

@@ -18,7 +18,7 @@ mod text;
 mod verifying;
 
 #[cfg(feature = "jwks")]
-pub use self::http::{HttpClient, HttpFetch, RemoteKeys};
+pub use self::http::{DangerousFetch, HttpClient, HttpFetch, RemoteKeys};
 #[cfg(feature = "refresh")]
 pub use cached::{CachedKeys, Fetch, FetchBudget, Fetched};
 #[cfg(feature = "refresh")]
@@ -29,8 +29,12 @@ pub use status::{FetchFailure, KeysState, KeysStatus};
 pub use verifying::VerifyingKey;
 
 #[cfg(feature = "config")]
+pub(crate) use self::http::FetchInForce;
+#[cfg(feature = "config")]
 pub(crate) use cached::FETCH_AT_MOST;
 pub(crate) use identity::KeyIdentity;
 #[cfg(feature = "issue")]
 pub(crate) use jwk::PublicJwk;
 pub(crate) use source::ErasedKeySource;
+#[cfg(feature = "config")]
+pub(crate) use text::{instead_of_text, without_mark};

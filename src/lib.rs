@@ -149,7 +149,7 @@ pub use crate::key::{
     Candidates, FetchFailure, KeySet, KeySource, KeysState, KeysStatus, Lookup, VerifyingKey,
 };
 #[cfg(feature = "jwks")]
-pub use crate::key::{HttpClient, HttpFetch, RemoteKeys};
+pub use crate::key::{DangerousFetch, HttpClient, HttpFetch, RemoteKeys};
 pub use crate::middleware::{
     Bearer, BearerLayer, RequireFuture, RequireLayer, RequireService, ResponseFuture, require,
 };

@@ -2,24 +2,27 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::place::Place;
-use super::text::{InlineJwks, Secret, Span};
+use super::read;
+use super::text::{InlineJwks, ProxyUrl, Secret, Span};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::key::{
-    CachedKeys, FETCH_AT_MOST, Fetch, FetchBudget, FileKeys, HttpFetch, KeyFile, KeySet,
-    RemoteKeys, VerifyingKey,
+    CachedKeys, DangerousFetch, FETCH_AT_MOST, Fetch, FetchBudget, FetchInForce, FileKeys,
+    HttpFetch, KeyFile, KeySet, RemoteKeys, VerifyingKey,
 };
 
-/// Where an issuer's keys come from: exactly one of the first six, and how they are fetched.
+/// Where an issuer's keys come from: exactly one of the first seven, and how they are fetched.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct KeysConfig {
     /// By the issuer's metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) discover: Option<bool>,
+    /// By the issuer's metadata at this address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metadata_url: Option<String>,
     /// From this address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwks_url: Option<String>,
@@ -43,6 +46,20 @@ pub(super) struct KeysConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) same_origin_only: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_keys: Option<usize>,
+    /// Authorities in PEM, besides those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ca_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) proxy: Option<ProxyUrl>,
+    /// A token to show where the keys are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bearer_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) dangerous: Vec<Switch>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) wait: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) most_waiting: Option<usize>,
@@ -63,6 +80,14 @@ pub(super) struct KeysConfig {
     /// How often a file is looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) every: Option<Span>,
+}
+
+/// What lets fetches go where they should not; see [`DangerousFetch`](crate::DangerousFetch).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Switch {
+    AllowPlainHttp,
+    AllowPrivateNetworks,
 }
 
 /// Fetches that tokens with unknown keys can cause.
@@ -103,9 +128,10 @@ impl KeysConfig {
             return Err(of_issuer.member("dangerous").wrong(problem));
         }
         let secret_keys = |secret: &str| Self::secret_keys(secret, algorithms, may_be_short);
-        self.check_durations(place)?;
+        self.check_limits(place)?;
+        let dangerous = self.switched();
         if let Some(url) = &self.jwks_url {
-            let fetch = place.member("jwks_url").check(HttpFetch::new(url))?;
+            let fetch = place.member("jwks_url").check(dangerous.from_url(url))?;
             return self.remote(place, fetch, algorithms, shared).map(Keys::Remote);
         }
         if let Some(path) = &self.file {
@@ -125,16 +151,13 @@ impl KeysConfig {
             return place.member("secret").check(keys);
         }
         if let Some(path) = &self.secret_file {
-            let keys = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::UnreadableFile {
-                    path: path.clone(),
-                    problem: error.to_string(),
-                })
-                .map(Zeroizing::new)
-                .and_then(|secret| secret_keys(secret.trim()));
+            let keys = read::file(path).and_then(|secret| secret_keys(secret.trim()));
             return place.member("secret_file").check(keys);
         }
-        let fetch = of_issuer.member("issuer").check(HttpFetch::discover(issuer))?;
+        let mut fetch = of_issuer.member("issuer").check(dangerous.discover(issuer))?;
+        if let Some(url) = &self.metadata_url {
+            fetch = place.member("metadata_url").check(fetch.with_metadata_url(url))?;
+        }
         self.remote(place, fetch, algorithms, shared).map(Keys::Remote)
     }
 
@@ -142,6 +165,7 @@ impl KeysConfig {
     fn check_members(&self, place: &Place) -> Result<(), ConfigError> {
         let sources = [
             ("discover", self.discover == Some(true)),
+            ("metadata_url", self.metadata_url.is_some()),
             ("jwks_url", self.jwks_url.is_some()),
             ("file", self.file.is_some()),
             ("jwks", self.jwks.is_some()),
@@ -163,6 +187,12 @@ impl KeysConfig {
             ("timeout", self.timeout.is_some()),
             ("redirects", self.redirects.is_some()),
             ("same_origin_only", self.same_origin_only.is_some()),
+            ("max_bytes", self.max_bytes.is_some()),
+            ("max_keys", self.max_keys.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+            ("proxy", self.proxy.is_some()),
+            ("bearer_file", self.bearer_file.is_some()),
+            ("dangerous", !self.dangerous.is_empty()),
             ("fresh_at_least", self.fresh_at_least.is_some()),
             ("fresh_at_most", self.fresh_at_most.is_some()),
             ("fresh_by_default", self.fresh_by_default.is_some()),
@@ -177,7 +207,7 @@ impl KeysConfig {
         ];
         let of_file = [("every", self.every.is_some())];
         let useless = match source {
-            "discover" | "jwks_url" => of_file.to_vec(),
+            "discover" | "metadata_url" | "jwks_url" => of_file.to_vec(),
             "file" => of_remote.to_vec(),
             _ => [&of_remote[..], &of_fetched, &of_file].concat(),
         };
@@ -189,8 +219,8 @@ impl KeysConfig {
         }
     }
 
-    /// No duration by which nothing could work, or that something else cuts short.
-    fn check_durations(&self, place: &Place) -> Result<(), ConfigError> {
+    /// No duration or limit by which nothing could work, or that something else cuts short.
+    fn check_limits(&self, place: &Place) -> Result<(), ConfigError> {
         for (name, span) in [
             ("timeout", self.timeout),
             ("fresh_at_least", self.fresh_at_least),
@@ -201,11 +231,23 @@ impl KeysConfig {
                 return Err(place.member(name).wrong("is no time at all"));
             }
         }
+        for (name, limit) in [("max_bytes", self.max_bytes), ("max_keys", self.max_keys)] {
+            if limit == Some(0) {
+                return Err(place.member(name).wrong("is nothing at all"));
+            }
+        }
         if self.timeout.is_some_and(|Span(timeout)| timeout > FETCH_AT_MOST) {
             let problem = format!("is more than the {FETCH_AT_MOST:?} that a fetch may take");
             return Err(place.member("timeout").wrong(problem));
         }
         Ok(())
+    }
+
+    fn switched(&self) -> DangerousFetch {
+        self.dangerous.iter().fold(HttpFetch::dangerous(), |fetch, switch| match switch {
+            Switch::AllowPlainHttp => fetch.allow_plain_http(),
+            Switch::AllowPrivateNetworks => fetch.allow_private_networks(),
+        })
     }
 
     fn remote(
@@ -226,6 +268,23 @@ impl KeysConfig {
         }
         if self.same_origin_only == Some(true) {
             fetch = fetch.with_same_origin_only();
+        }
+        if let Some(bytes) = self.max_bytes {
+            fetch = fetch.with_max_bytes(bytes);
+        }
+        if let Some(keys) = self.max_keys {
+            fetch = fetch.with_max_keys(keys);
+        }
+        if let Some(ProxyUrl(url)) = &self.proxy {
+            fetch = place.member("proxy").check(fetch.with_proxy(url))?;
+        }
+        if let Some(path) = &self.ca_file {
+            let pem = read::file(path);
+            let trusting = pem.and_then(|pem| fetch.with_root_certificates(pem.as_bytes()));
+            fetch = place.member("ca_file").check(trusting)?;
+        }
+        if let Some(path) = &self.bearer_file {
+            fetch = place.member("bearer_file").check(fetch.with_bearer_file(path))?;
         }
         let mut keys = self.fetched(CachedKeys::new(fetch), shared);
         let usual = keys.in_force();
@@ -328,9 +387,12 @@ impl KeysConfig {
         all.budget = Some(BudgetConfig { fetches, one_more_every: Span(one_more_every) });
         match keys {
             Keys::Remote(keys) => {
-                let (timeout, redirects, same_origin_only) = keys.fetcher().in_force();
+                let FetchInForce { timeout, redirects, max_bytes, max_keys, same_origin_only } =
+                    keys.fetcher().in_force();
                 all.timeout = Some(Span(timeout));
                 all.redirects = Some(redirects);
+                all.max_bytes = Some(max_bytes);
+                all.max_keys = Some(max_keys);
                 all.same_origin_only = Some(same_origin_only);
                 let (least, most) = usual.fresh_between.into_inner();
                 (all.fresh_at_least, all.fresh_at_most) = (Some(Span(least)), Some(Span(most)));

@@ -1,10 +1,27 @@
 //! From JSON or TOML to values, with the place of each mistake.
 
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::config_error::ConfigError;
+use crate::key::{instead_of_text, without_mark};
+
+/// Reads a file of text, or says why it is none.
+pub(super) fn file(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    let unreadable =
+        |problem: String| ConfigError::UnreadableFile { path: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = Zeroizing::new(bytes);
+    match str::from_utf8(without_mark(&bytes)) {
+        Ok(text) if !text.contains('\0') => Ok(Zeroizing::new(text.to_owned())),
+        _ => Err(unreadable(instead_of_text(&bytes).unwrap_or("it is not UTF-8").to_owned())),
+    }
+}
 
 pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
+    let text = without_byte_order_mark(text);
     let mut document = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut document)
         .map_err(|error| misplaced(&error.path().to_string(), &error.inner().to_string()))?;
@@ -13,6 +30,7 @@ pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
 }
 
 pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
+    let text = without_byte_order_mark(text);
     // The message alone: shown whole, the error would quote the line, which may hold a secret.
     let message = |error: &toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start));
@@ -26,6 +44,10 @@ pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
     let document = toml::Deserializer::parse(text).map_err(|error| unplaced(&message(&error)))?;
     serde_path_to_error::deserialize(document)
         .map_err(|error| misplaced(&error.path().to_string(), &message(error.inner())))
+}
+
+fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A mistake in the text as a whole.

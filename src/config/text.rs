@@ -72,6 +72,37 @@ impl Serialize for Secret {
     }
 }
 
+/// The address of a proxy, whose user and password are read and never shown.
+#[derive(Clone)]
+pub(super) struct ProxyUrl(pub(super) Zeroizing<String>);
+
+impl ProxyUrl {
+    fn shown(&self) -> String {
+        match self.0.rsplit_once('@') {
+            Some((_, rest)) => format!("{NOT_SHOWN}@{rest}"),
+            None => self.0.to_string(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ProxyUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Zeroizing::new).map(Self)
+    }
+}
+
+impl Serialize for ProxyUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.shown())
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
 /// A JWK set as JSON, of which secret and private members are read and never shown.
 #[derive(Clone, Deserialize)]
 pub(super) struct InlineJwks(Value);

@@ -1,23 +1,31 @@
 //! Keys over HTTP: a JWK set at an address, or wherever an issuer's metadata says.
 
 mod address;
+mod bearer;
 mod client;
+mod dangerous;
 mod discovery;
 mod exchange;
 mod freshness;
+mod network;
 mod problem;
+mod transport;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
 
 pub use client::HttpClient;
+pub use dangerous::DangerousFetch;
 
-use self::address::Address;
+use self::address::{Address, Allowed};
+use self::bearer::BearerFile;
 use self::exchange::{Document, Exchange};
 use self::problem::Problem;
+use self::transport::Transport;
 use super::KeySet;
 use super::cached::{CachedKeys, Fetch, Fetched};
 use crate::clock::Moment;
@@ -74,8 +82,12 @@ impl RemoteKeys {
 
 /// Fetches a JWK set over HTTPS, once each time it is asked. [`CachedKeys`] decides when.
 ///
-/// - HTTPS only, except on this machine (`127.0.0.1`, `[::1]`, `localhost`), where nothing from
-///   elsewhere leads to.
+/// - HTTPS only, except on this machine (`127.0.0.1`, `[::1]`, `localhost`). [`dangerous`](Self::dangerous)
+///   allows plain HTTP inside of a private network.
+/// - A host that is configured here may be anywhere. A host that the provider's metadata or a redirect
+///   names is connected to at public addresses only: not at one of this machine, of a private network,
+///   or link-local. [`dangerous`](Self::dangerous) allows private networks. Through a proxy it is the
+///   proxy that resolves names and decides.
 /// - 5 seconds to connect, 10 for each document; 256 KiB of it, counted while reading; of the set the
 ///   first 100 keys. Redirects are not followed. All of it is one `GET`, or two with discovery.
 /// - An unchanged set is not sent again (`ETag`, `Last-Modified`); how long it is fresh is what
@@ -84,18 +96,23 @@ impl RemoteKeys {
 /// - A key that cannot be used is left out and costs no other. Secrets and private keys have no place in
 ///   a public set: they are left out and reported as errors.
 ///
-/// Proxies named by the environment (`HTTPS_PROXY`, …) are used, and certificates are checked as the
-/// operating system does.
+/// Proxies named by the environment (`HTTPS_PROXY`, …) are used, and certificates are checked by rustls as
+/// the operating system does, whatever other crates of a program switch on in reqwest.
 pub struct HttpFetch {
     place: Place,
     exchange: Exchange,
     algorithms: Option<Vec<Algorithm>>,
+    max_keys: usize,
     kept: Mutex<Kept>,
 }
 
 enum Place {
     Jwks(Address),
-    Issuer(Address),
+    Issuer {
+        issuer: Address,
+        /// Where its metadata is, if that does not follow from the issuer.
+        metadata: Option<Address>,
+    },
 }
 
 /// What was found the last time.
@@ -127,7 +144,7 @@ impl HttpFetch {
     ///
     /// [`ConfigError::Address`] when it is no URL, or not HTTPS.
     pub fn new(jwks_url: &str) -> Result<Self, ConfigError> {
-        Address::parse(jwks_url).map(Place::Jwks).map(Self::at)
+        Self::dangerous().from_url(jwks_url)
     }
 
     /// Finds the JWK set by the metadata of an issuer, which is looked for, in this order, at
@@ -144,20 +161,129 @@ impl HttpFetch {
     ///
     /// [`ConfigError::Address`] when the issuer is no URL, not HTTPS, or has a query or a fragment.
     pub fn discover(issuer: &str) -> Result<Self, ConfigError> {
-        Address::parse_issuer(issuer).map(Place::Issuer).map(Self::at)
+        Self::dangerous().discover(issuer)
     }
 
-    fn at(place: Place) -> Self {
+    fn at(place: Place, allowed: Allowed) -> Self {
+        let (Place::Jwks(own) | Place::Issuer { issuer: own, .. }) = &place;
         let exchange = Exchange {
+            own: vec![own.clone()],
+            allowed,
             client: None,
+            transport: Transport::usual(),
+            bearer: None,
             timeout: DEFAULT_TIMEOUT,
             redirects: 0,
+            max_bytes: DEFAULT_MAX_BYTES,
             same_origin_only: false,
         };
-        Self { place, exchange, algorithms: None, kept: Mutex::default() }
+        let kept = Mutex::default();
+        Self { place, exchange, algorithms: None, max_keys: DEFAULT_MAX_KEYS, kept }
     }
 
-    /// Sends requests with this client. Limits, timeouts and checks of addresses stay as they are.
+    /// Reads the metadata at this address instead of looking for it at the issuer's, for networks in which
+    /// the provider has another name than outside.
+    ///
+    /// The issuer in the metadata must be the one that was given to [`discover`](Self::discover) all the
+    /// same, to the letter.
+    ///
+    /// ```
+    /// use tower_bearer::HttpFetch;
+    ///
+    /// // Browsers know Keycloak as id.example.com, and containers as keycloak:8080.
+    /// let fetch = HttpFetch::dangerous()
+    ///     .allow_plain_http()
+    ///     .discover("https://id.example.com/realms/shop")?
+    ///     .with_metadata_url(
+    ///         "http://keycloak:8080/realms/shop/.well-known/openid-configuration",
+    ///     )?;
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when it is no URL, or neither HTTPS nor allowed to be plain HTTP, and when
+    /// nothing is discovered because the address of the keys was given.
+    pub fn with_metadata_url(mut self, url: &str) -> Result<Self, ConfigError> {
+        let Place::Issuer { issuer, metadata } = &mut self.place else {
+            return Err(ConfigError::Address {
+                address: address::shown_address(url),
+                problem: "means nothing where the address of the keys is given",
+            });
+        };
+        let address = Address::parse(url, self.exchange.allowed)?;
+        self.exchange.own = vec![issuer.clone(), address.clone()];
+        *metadata = Some(address);
+        self.check_bearer()?;
+        Ok(self)
+    }
+
+    /// Trusts the authorities in this PEM text besides those of the operating system, for providers whose
+    /// certificates are signed by an authority of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnreadableKeys`] when there is no certificate in it, or none that can be used.
+    pub fn with_root_certificates(mut self, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        self.exchange.transport = Arc::new(self.exchange.transport.with_roots(pem.as_ref())?);
+        Ok(self)
+    }
+
+    /// Sends requests through this proxy, and none that the environment names. Plain HTTP on this machine
+    /// stays direct.
+    ///
+    /// The proxy resolves the names of hosts, so it decides whether a name leads into a private network.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when it is not the `http` or `https` URL of a proxy.
+    pub fn with_proxy(mut self, url: &str) -> Result<Self, ConfigError> {
+        self.exchange.transport = Arc::new(self.exchange.transport.with_proxy(url)?);
+        Ok(self)
+    }
+
+    /// Shows the bearer token in this file where the keys and the metadata are, as Kubernetes asks for. The
+    /// file is read for each request, so another token may be put there.
+    ///
+    /// The token is sent to the scheme, host and port that are configured, and to no other that metadata or
+    /// a redirect names. A Kubernetes API server names an address of its own in its metadata, so
+    /// give the address of its keys to [`HttpFetch::new`]:
+    ///
+    /// ```no_run
+    /// use tower_bearer::HttpFetch;
+    ///
+    /// let account = "/var/run/secrets/kubernetes.io/serviceaccount";
+    /// let fetch = HttpFetch::new("https://kubernetes.default.svc/openid/v1/jwks")?
+    ///     .with_root_certificates(std::fs::read(format!("{account}/ca.crt"))?)?
+    ///     .with_bearer_file(format!("{account}/token"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnreadableFile`] when there is no token in the file, and [`ConfigError::Address`] when
+    /// it would be sent over plain HTTP to another machine.
+    pub fn with_bearer_file(mut self, path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        self.exchange.bearer = Some(BearerFile::open(path.into())?);
+        self.check_bearer()?;
+        Ok(self)
+    }
+
+    fn check_bearer(&self) -> Result<(), ConfigError> {
+        let (Place::Jwks(asked)
+        | Place::Issuer { metadata: Some(asked), .. }
+        | Place::Issuer { issuer: asked, metadata: None }) = &self.place;
+        if self.exchange.bearer.is_some() && asked.is_plain() && !asked.is_loopback() {
+            return Err(ConfigError::Address {
+                address: address::shown_address(asked.as_str()),
+                problem: "is not HTTPS, so anybody on the way could read the bearer token",
+            });
+        }
+        Ok(())
+    }
+
+    /// Sends requests with this client. Limits, timeouts and checks of addresses stay as they are;
+    /// [`HttpClient`] says what a client has to do besides.
     #[must_use]
     pub fn with_client(mut self, client: impl HttpClient) -> Self {
         self.exchange.client = Some(Arc::new(client));
@@ -179,6 +305,21 @@ impl HttpFetch {
         self
     }
 
+    /// Sets how long a document may be, in bytes. The default is 262,144 (256 KiB).
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.exchange.max_bytes = bytes;
+        self
+    }
+
+    /// Sets how many keys of a set are used. The default is the first 100;
+    /// [`KeysStatus::skipped`](crate::KeysStatus::skipped) tells of the rest.
+    #[must_use]
+    pub fn with_max_keys(mut self, keys: usize) -> Self {
+        self.max_keys = keys;
+        self
+    }
+
     /// Uses the keys for these algorithms only; RSA keys that name no `alg` for each RSA algorithm in
     /// the list instead of RS256. See [`KeySet::from_jwks_for`].
     #[must_use]
@@ -187,25 +328,25 @@ impl HttpFetch {
         self
     }
 
-    /// Accepts a `jwks_uri`, and redirects, of the issuer's own scheme, host and port only. Some
-    /// providers keep their keys elsewhere, so this is off by default.
+    /// Accepts a `jwks_uri`, and redirects, of the issuer's own scheme, host and port only, or those of
+    /// [its metadata](Self::with_metadata_url). Some providers keep their keys elsewhere, so this is off by
+    /// default.
     #[must_use]
     pub fn with_same_origin_only(mut self) -> Self {
         self.exchange.same_origin_only = true;
         self
     }
 
-    /// Timeout, redirects, and whether keys must be of the issuer's origin.
     #[cfg(feature = "config")]
-    pub(crate) fn in_force(&self) -> (Duration, usize, bool) {
-        let Exchange { timeout, redirects, same_origin_only, .. } = self.exchange;
-        (timeout, redirects, same_origin_only)
+    pub(crate) fn in_force(&self) -> FetchInForce {
+        let Exchange { timeout, redirects, max_bytes, same_origin_only, .. } = self.exchange;
+        FetchInForce { timeout, redirects, max_bytes, max_keys: self.max_keys, same_origin_only }
     }
 
     async fn fetch_keys(&self) -> Result<Fetched, Problem> {
         let issuer = match &self.place {
             Place::Jwks(address) => return self.load(address).await,
-            Place::Issuer(issuer) => issuer,
+            Place::Issuer { issuer, .. } => issuer,
         };
         let (jwks_uri, is_new) = self.locate(issuer).await?;
         match self.load(&jwks_uri).await {
@@ -251,7 +392,10 @@ impl HttpFetch {
         issuer: &Address,
         mut known: Option<Metadata>,
     ) -> Result<Metadata, Problem> {
-        let mut places = discovery::places(issuer);
+        let mut places = match &self.place {
+            Place::Issuer { metadata: Some(place), .. } => vec![place.clone()],
+            _ => discovery::places(issuer, self.exchange.allowed),
+        };
         // Where it was the last time is the best guess.
         if let Some(known) = &known {
             places.sort_by_key(|place| *place != known.found_at);
@@ -288,8 +432,8 @@ impl HttpFetch {
         place: &Address,
         document: Document,
     ) -> Result<Metadata, Problem> {
-        let jwks_uri = discovery::read(&document.body, issuer)?;
-        if self.exchange.same_origin_only && !jwks_uri.is_same_origin(issuer) {
+        let jwks_uri = discovery::read(&document.body, issuer, place, self.exchange.allowed)?;
+        if self.exchange.same_origin_only && !self.exchange.is_own_origin(&jwks_uri) {
             return Err(Problem::OtherOrigin(jwks_uri.to_string()));
         }
         let (found_at, confirmed) = (place.clone(), Moment::now());
@@ -308,7 +452,7 @@ impl HttpFetch {
             }
             (Some(document), _) => {
                 let algorithms = self.algorithms.as_deref();
-                let keys = KeySet::read_remote(&document.body, algorithms, MAX_KEYS)
+                let keys = KeySet::read_remote(&document.body, algorithms, self.max_keys)
                     .map_err(|error| Problem::Keys(error).at(address))?;
                 Set { address: address.clone(), document, keys }
             }
@@ -342,26 +486,47 @@ impl Fetch for HttpFetch {
 
     fn describe(&self) -> String {
         match &self.place {
-            Place::Jwks(address) | Place::Issuer(address) => address.to_string(),
+            Place::Jwks(address) | Place::Issuer { issuer: address, .. } => address.to_string(),
         }
     }
 }
 
 impl fmt::Debug for HttpFetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metadata = match &self.place {
+            Place::Issuer { metadata, .. } => metadata.as_ref(),
+            Place::Jwks(_) => None,
+        };
         f.debug_struct("HttpFetch")
             .field("from", &self.describe())
+            .field("metadata", &metadata)
+            .field("allowed", &self.exchange.allowed)
+            .field("transport", &self.exchange.transport)
+            .field("bearer", &self.exchange.bearer)
             .field("timeout", &self.exchange.timeout)
             .field("redirects", &self.exchange.redirects)
+            .field("max_bytes", &self.exchange.max_bytes)
+            .field("max_keys", &self.max_keys)
             .field("same_origin_only", &self.exchange.same_origin_only)
             .finish_non_exhaustive()
     }
 }
 
+/// What can be set about fetching, defaults included.
+#[cfg(feature = "config")]
+pub(crate) struct FetchInForce {
+    pub(crate) timeout: Duration,
+    pub(crate) redirects: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) max_keys: usize,
+    pub(crate) same_origin_only: bool,
+}
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_MAX_BYTES: usize = 256 * 1024;
+const DEFAULT_MAX_KEYS: usize = 100;
 const METADATA_FRESH_BY_DEFAULT: Duration = Duration::from_secs(10 * 60);
 const METADATA_FRESH_AT_LEAST: Duration = Duration::from_secs(60);
 const METADATA_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 const ACCEPT_KEYS: &str = "application/jwk-set+json, application/json";
 const ACCEPT_METADATA: &str = "application/json";
-const MAX_KEYS: usize = 100;

@@ -1,10 +1,20 @@
 use std::fmt;
+use std::net::IpAddr;
 
 use http::Uri;
 
-use crate::config_error::ConfigError;
+use crate::config_error::{ConfigError, placeholder};
 
-/// An address to fetch from: HTTPS, or HTTP on this very machine.
+/// What is allowed besides public addresses over HTTPS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Allowed {
+    /// Plain HTTP to other machines than this one.
+    pub(super) plain_http: bool,
+    /// Documents of the provider may lead into private networks and to this machine.
+    pub(super) private_networks: bool,
+}
+
+/// An address to fetch from: HTTPS, or HTTP on this very machine and where it is allowed.
 ///
 /// The text stays as it was written: an issuer is compared to the letter, and a URL type that
 /// normalises would add a slash.
@@ -12,46 +22,57 @@ use crate::config_error::ConfigError;
 pub(super) struct Address {
     text: Box<str>,
     uri: Uri,
+    /// As the client understands it, which takes `https://2130706433` for 127.0.0.1.
+    host: Box<str>,
 }
 
 impl Address {
-    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+    pub(super) fn parse(text: &str, allowed: Allowed) -> Result<Self, ConfigError> {
         let wrong = |problem| ConfigError::Address { address: shown_address(text), problem };
+        check_text(text).map_err(wrong)?;
         // `Uri` drops a fragment without a word.
         if text.contains('#') {
             return Err(wrong("has a fragment, which no server would see"));
         }
-        let uri: Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
+        let no_scheme = "is not a URL; write it with https:// and a host";
+        let no_url = if text.contains("://") { "is not a URL" } else { no_scheme };
+        let uri: Uri = text.parse().map_err(|_| wrong(no_url))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(wrong("is not a URL; write it with https:// and a host"));
+            return Err(wrong(no_scheme));
         };
         // `Uri` takes ports that the client does not.
-        if reqwest::Url::parse(text).is_err() {
-            return Err(wrong("is not a URL"));
-        }
+        let url = reqwest::Url::parse(text).map_err(|_| wrong("is not a URL"))?;
+        let host = url.host_str().ok_or_else(|| wrong(no_scheme))?.into();
         if authority.as_str().contains('@') {
             return Err(wrong("has a user in it, whom logs would show"));
         }
         match scheme {
             "https" => {}
-            "http" if is_loopback(authority.host()) => {}
+            "http" if is_loopback(authority.host()) || allowed.plain_http => {}
             "http" => {
                 return Err(wrong(
                     "is not HTTPS, so anybody on the way could put keys of their own in; plain \
-                     HTTP is for this machine only (127.0.0.1, [::1], localhost)",
+                     HTTP is for this machine only (127.0.0.1, [::1], localhost), and for a private \
+                     network with `allow_plain_http` (`HttpFetch::dangerous`, `dangerous` under \
+                     `keys`)",
                 ));
             }
             _ => return Err(wrong("is not an address for HTTP")),
         }
-        Ok(Self { text: text.into(), uri })
+        Ok(Self { text: text.into(), uri, host })
     }
 
     /// An issuer (RFC 8414 §2): an address without query and fragment.
-    pub(super) fn parse_issuer(text: &str) -> Result<Self, ConfigError> {
-        let issuer = Self::parse(text)?;
+    pub(super) fn parse_issuer(text: &str, allowed: Allowed) -> Result<Self, ConfigError> {
+        let wrong = |problem| ConfigError::Address { address: shown_address(text), problem };
+        let issuer = Self::parse(text, allowed)?;
         if issuer.uri.query().is_some() {
-            let problem = "has a query, which no issuer has";
-            return Err(ConfigError::Address { address: shown_address(text), problem });
+            return Err(wrong("has a query, which no issuer has"));
+        }
+        if issuer.uri.path().contains("/.well-known/") {
+            return Err(wrong(
+                "is that of the metadata and not the issuer; give what stands before /.well-known/",
+            ));
         }
         Ok(issuer)
     }
@@ -65,21 +86,41 @@ impl Address {
     }
 
     pub(super) fn is_loopback(&self) -> bool {
-        is_loopback(self.host())
+        is_loopback(self.uri.host().unwrap_or_default())
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.uri.scheme_str() == Some("http")
+    }
+
+    /// In lower case, and in brackets if it is an address of IPv6.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The address that the host is written as, if it is no name. The client resolves nothing then.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        bare.unwrap_or(&self.host).parse().ok()
+    }
+
+    /// Whether both are of one host, whatever the port. This machine is one under all of its names.
+    pub(super) fn is_same_host(&self, other: &Self) -> bool {
+        self.host == other.host || self.is_loopback() && other.is_loopback()
     }
 
     /// Whether both are of one origin (RFC 6454 §5): scheme, host and port.
     pub(super) fn is_same_origin(&self, other: &Self) -> bool {
         self.uri.scheme_str() == other.uri.scheme_str()
-            && self.host().eq_ignore_ascii_case(other.host())
+            && self.host == other.host
             && self.port() == other.port()
     }
 
-    /// An address that what is at this one leads to. From elsewhere nothing leads to this machine:
-    /// it would be a provider's way to whatever else listens here.
-    pub(super) fn lead(&self, text: &str) -> Result<Self, ConfigError> {
-        let address = Self::parse(text)?;
-        if self.uri.scheme_str() == Some("https") && address.uri.scheme_str() != Some("https") {
+    /// An address that what is at this one leads to. Whether its host may be reached is judged when it
+    /// is connected to.
+    pub(super) fn lead(&self, text: &str, allowed: Allowed) -> Result<Self, ConfigError> {
+        let address = Self::parse(text, allowed)?;
+        if !self.is_plain() && address.is_plain() {
             let problem = "is not HTTPS, and what leads there is";
             return Err(ConfigError::Address { address: shown_address(text), problem });
         }
@@ -87,16 +128,12 @@ impl Address {
     }
 
     /// Where a redirect leads, whose `Location` may be relative (RFC 9110 §10.2.2).
-    pub(super) fn join(&self, location: &str) -> Result<Self, ConfigError> {
+    pub(super) fn join(&self, location: &str, allowed: Allowed) -> Result<Self, ConfigError> {
         let joined = reqwest::Url::parse(&self.text).and_then(|url| url.join(location));
         match joined {
-            Ok(url) => self.lead(url.as_str()),
-            Err(_) => self.lead(location),
+            Ok(url) => self.lead(url.as_str(), allowed),
+            Err(_) => self.lead(location, allowed),
         }
-    }
-
-    fn host(&self) -> &str {
-        self.uri.host().unwrap_or_default()
     }
 
     fn port(&self) -> u16 {
@@ -119,7 +156,7 @@ impl fmt::Debug for Address {
 
 /// An address as an error may show it: not too long, and without what may be a password. Whatever
 /// stands before an `@` may be a part of one, if it was not escaped.
-fn shown_address(text: &str) -> String {
+pub(super) fn shown_address(text: &str) -> String {
     let shown: String = match text.rsplit_once('@') {
         Some((_, rest)) => ["…@", rest].concat(),
         None => text.to_owned(),
@@ -127,6 +164,21 @@ fn shown_address(text: &str) -> String {
     match shown.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown,
+    }
+}
+
+/// Finds what no address has, before it is taken apart.
+pub(super) fn check_text(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        Err("is empty; give a URL")
+    } else if text.len() > MAX_BYTES {
+        Err("is longer than 8192 bytes")
+    } else if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Err("has a blank, a line break or another invisible character in it, which no URL has")
+    } else if placeholder::is_in(text) {
+        Err("has a placeholder in it; put in what it stands for")
+    } else {
+        Ok(())
     }
 }
 
@@ -139,10 +191,15 @@ fn is_loopback(host: &str) -> bool {
 }
 
 const MAX_SHOWN: usize = 200;
+const MAX_BYTES: usize = 8192;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<Address, ConfigError> {
+        Address::parse(text, Allowed::default())
+    }
 
     #[test]
     fn https_anywhere_and_http_on_this_machine_are_addresses() {
@@ -156,7 +213,7 @@ mod tests {
             "http://localhost:3000",
             "http://[::1]:3000",
         ] {
-            assert!(Address::parse(address).is_ok(), "{address}");
+            assert!(parse(address).is_ok(), "{address}");
         }
     }
 
@@ -174,6 +231,13 @@ mod tests {
             ("id.example.com", "https://"),
             ("/keys", "https://"),
             ("", "URL"),
+            ("localhost:8080/keys", "https://"),
+            (" https://id.example.com", "blank"),
+            ("https://id.example.com\n", "blank"),
+            ("https://id.example.com/\u{7f}", "invisible"),
+            ("https://{tenant}.example.com", "placeholder"),
+            ("https://id.example.com/<tenant>/keys", "placeholder"),
+            ("https://id.example.com/${TENANT}", "placeholder"),
             ("https://", "URL"),
             ("https://a b", "URL"),
             ("https://id.example.com:99999", "URL"),
@@ -185,18 +249,58 @@ mod tests {
             ("http://127.0.0.1@id.example.com", "user"),
             ("https://id.example.com/#keys", "fragment"),
         ] {
-            let error = Address::parse(address).unwrap_err().to_string();
+            let error = parse(address).unwrap_err().to_string();
             assert!(error.contains(problem), "{address}: {error}");
             assert!(!error.contains("word"), "{address}: {error}");
         }
-        assert!(Address::parse_issuer("https://id.example.com/?a=b").is_err());
-        assert!(Address::parse_issuer("https://id.example.com/a").is_ok());
+    }
+
+    #[test]
+    fn issuer_is_neither_its_metadata_nor_has_a_query() {
+        let issuer = |text: &str| Address::parse_issuer(text, Allowed::default());
+        for (text, problem) in [
+            ("https://id.example.com/?a=b", "query"),
+            ("https://id.example.com/a/.well-known/openid-configuration", "before /.well-known/"),
+        ] {
+            let error = issuer(text).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+        assert!(issuer("https://id.example.com/a").is_ok());
+    }
+
+    #[test]
+    fn host_is_what_the_client_connects_to_however_it_is_written() {
+        for (address, host) in [
+            ("https://ID.example.com", "id.example.com"),
+            ("https://127.0.0.1", "127.0.0.1"),
+            ("https://2130706433", "127.0.0.1"),
+            ("https://0x7f.1", "127.0.0.1"),
+            ("https://0177.0.0.1", "127.0.0.1"),
+            ("https://127.0.0.1.", "127.0.0.1"),
+            ("https://[0:0::ffff:7f00:1]", "[::ffff:7f00:1]"),
+        ] {
+            let address = parse(address).unwrap();
+            assert_eq!(address.host(), host);
+            assert_eq!(address.ip().is_some(), host != "id.example.com", "{address}");
+        }
+    }
+
+    #[test]
+    fn plain_http_elsewhere_has_to_be_allowed_and_is_no_way_from_https() {
+        let allowed = Allowed { plain_http: true, ..Allowed::default() };
+        let inner = Address::parse("http://keycloak:8080/realms/shop", allowed).unwrap();
+        let outer = Address::parse("https://id.example.com", allowed).unwrap();
+
+        assert!(inner.lead("http://keycloak:8080/keys", allowed).is_ok());
+        assert!(inner.lead("https://id.example.com/keys", allowed).is_ok());
+        assert!(outer.lead("http://keycloak:8080/keys", allowed).is_err());
+        assert!(inner.lead("http://keycloak:8080/keys", Allowed::default()).is_err());
     }
 
     #[test]
     fn origin_is_scheme_host_and_port() {
-        let one = Address::parse("https://id.example.com/a").unwrap();
-        let is_same = |other: &str| one.is_same_origin(&Address::parse(other).unwrap());
+        let one = parse("https://id.example.com/a").unwrap();
+        let is_same = |other: &str| one.is_same_origin(&parse(other).unwrap());
 
         assert!(is_same("https://id.example.com:443/b") && is_same("https://ID.example.com"));
         assert!(!is_same("https://id.example.com:8443"));
@@ -205,12 +309,13 @@ mod tests {
 
     #[test]
     fn redirect_is_followed_from_where_it_stands_and_only_to_where_keys_may_come_from() {
-        let from = Address::parse("https://id.example.com/a/keys").unwrap();
+        let from = parse("https://id.example.com/a/keys").unwrap();
+        let join = |location: &str| from.join(location, Allowed::default());
 
-        assert_eq!(from.join("/b").unwrap().as_str(), "https://id.example.com/b");
-        assert_eq!(from.join("b").unwrap().as_str(), "https://id.example.com/a/b");
-        assert_eq!(from.join("https://x.example.com/").unwrap().as_str(), "https://x.example.com/");
-        assert!(from.join("http://id.example.com/").is_err());
-        assert!(from.join("file:///etc/passwd").is_err());
+        assert_eq!(join("/b").unwrap().as_str(), "https://id.example.com/b");
+        assert_eq!(join("b").unwrap().as_str(), "https://id.example.com/a/b");
+        assert_eq!(join("https://x.example.com/").unwrap().as_str(), "https://x.example.com/");
+        assert!(join("http://id.example.com/").is_err());
+        assert!(join("file:///etc/passwd").is_err());
     }
 }

@@ -1,23 +1,30 @@
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use http_body::Body;
 
-use super::address::Address;
-use crate::error::chain;
-
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Sends HTTP requests for an [`HttpFetch`](super::HttpFetch), in place of the client it has.
 ///
-/// For programs with certificates, proxies or observation of their own. A client must not follow
-/// redirects, since it would follow them anywhere. Any function from a request to a future of a
-/// response is one:
+/// For programs whose connections need more than [`HttpFetch`](super::HttpFetch) can set. Any function
+/// from a request to a future of a response is a client.
+///
+/// What a client must do, because nothing else does it:
+///
+/// - It does not follow redirects, since it would follow them anywhere.
+/// - It checks the certificate of the server.
+/// - It resolves names, so it decides where they lead. The metadata of a provider and redirects can name
+///   any host. A client that can reach a private network connects to hosts that are not configured (the
+///   host of the issuer, of [`with_metadata_url`](super::HttpFetch::with_metadata_url) or of
+///   [`HttpFetch::new`](super::HttpFetch::new)) at public addresses only, and judges the address that
+///   it connects to. Hosts that are written as addresses are judged before it is asked.
+/// - It does not unpack answers beyond what it can bound: the limit of bytes counts what it hands over.
+///
+/// Certificates and proxies that are set on an `HttpFetch` do not reach a client of one's own.
 ///
 /// ```
 /// # use http::{Request, Response};
@@ -123,43 +130,17 @@ impl<B: Body<Data: Buf, Error: Into<BoxError>>> Read for B {
     }
 }
 
-/// The client that is used unless another is given. All sources share it.
-///
-/// # Errors
-///
-/// What keeps it from being built: that the system has no certificates, for example.
-pub(super) fn usual(address: &Address) -> Result<Arc<dyn ErasedClient>, String> {
-    // On this machine there is no proxy in between, and no certificate of the system's is needed for
-    // plain HTTP.
-    static HERE: LazyLock<Client> =
-        LazyLock::new(|| build(reqwest::Client::builder().no_proxy().tls_certs_only([])));
-    static ANYWHERE: LazyLock<Client> = LazyLock::new(|| build(reqwest::Client::builder()));
-    let is_plain = address.uri().scheme_str() == Some("http");
-    let client = if is_plain && address.is_loopback() { &HERE } else { &ANYWHERE };
-    let client = client.as_ref().map_err(String::clone)?.clone();
-    Ok(Arc::new(move |request: Request<()>| {
-        let client = client.clone();
-        async move {
-            let request = request.map(|()| reqwest::Body::default()).try_into()?;
-            // The address is said where the error is reported, and need not be said twice.
-            let response = client.execute(request).await.map_err(reqwest::Error::without_url)?;
-            Ok::<_, reqwest::Error>(Response::<reqwest::Body>::from(response))
-        }
-    }))
+/// A client of reqwest's.
+pub(super) struct Usual(pub(super) reqwest::Client);
+
+impl HttpClient for Usual {
+    type Body = reqwest::Body;
+    type Error = reqwest::Error;
+
+    async fn send(&self, request: Request<()>) -> Result<Response<reqwest::Body>, reqwest::Error> {
+        let request = request.map(|()| reqwest::Body::default()).try_into()?;
+        // The address is said where the error is reported, and need not be said twice.
+        let response = self.0.execute(request).await.map_err(reqwest::Error::without_url)?;
+        Ok(response.into())
+    }
 }
-
-type Client = Result<reqwest::Client, String>;
-
-fn build(builder: reqwest::ClientBuilder) -> Client {
-    let client = builder
-        .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        // Redirects are followed, if at all, where the address is checked.
-        .redirect(reqwest::redirect::Policy::none())
-        // A connection that is kept belongs to a runtime, and this client outlives runtimes. Once in
-        // some minutes a new one costs nothing.
-        .pool_max_idle_per_host(0);
-    client.build().map_err(|error| chain(&error))
-}
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

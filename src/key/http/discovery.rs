@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::address::Address;
+use super::address::{Address, Allowed};
 use super::problem::Problem;
 use crate::error::shown;
+use crate::key::text::{instead_of_keys, instead_of_text, without_mark};
 
 /// Where the metadata may be, in the order of trying: as OpenID Connect Discovery §4 appends it, which
 /// is where nearly every provider has it, then as RFC 8414 §3 inserts it, with its own name and with
 /// OpenID's. Without a path in the issuer the last one is the first.
-pub(super) fn places(issuer: &Address) -> Vec<Address> {
+pub(super) fn places(issuer: &Address, allowed: Allowed) -> Vec<Address> {
     let uri = issuer.uri();
     let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
     // As it was written, but for a slash at its end.
@@ -25,28 +27,50 @@ pub(super) fn places(issuer: &Address) -> Vec<Address> {
     if path.is_empty() {
         places.truncate(2);
     }
-    places.iter().filter_map(|place| Address::parse(place).ok()).collect()
+    places.iter().filter_map(|place| Address::parse(place, allowed).ok()).collect()
 }
 
-/// Reads where the keys are from metadata that must be of this issuer.
-pub(super) fn read(document: &Bytes, issuer: &Address) -> Result<Address, Problem> {
+/// Reads where the keys are from metadata that must be of this issuer, and was found at `place`.
+pub(super) fn read(
+    document: &Bytes,
+    issuer: &Address,
+    place: &Address,
+    allowed: Allowed,
+) -> Result<Address, Problem> {
     #[derive(Deserialize)]
     struct Metadata {
         issuer: String,
         jwks_uri: String,
     }
-    let text = str::from_utf8(document).map_err(|_| Problem::Malformed("not UTF-8".to_owned()))?;
+    let malformed = |problem: &str| Problem::Malformed(problem.to_owned());
+    let text = str::from_utf8(without_mark(document))
+        .map_err(|_| malformed(instead_of_text(document).unwrap_or("it is not UTF-8")))?;
     // serde reads an array into a struct as well.
     if !text.trim_start().starts_with('{') {
-        return Err(Problem::Malformed("not a JSON object".to_owned()));
+        return Err(malformed(instead_of_keys(text).unwrap_or("it is not a JSON object")));
     }
-    let metadata: Metadata =
-        serde_json::from_str(text).map_err(|error| Problem::Malformed(error.to_string()))?;
+    let metadata: Metadata = serde_json::from_str(text).map_err(|error| {
+        let error = error.to_string();
+        match error.starts_with("missing field") && is_jwk_set(text) {
+            true => malformed(
+                "it is a JWK set and not metadata; give its address to `HttpFetch::new` (`jwks_url`)",
+            ),
+            false => Problem::Malformed(error),
+        }
+    })?;
     // RFC 8414 §3.3: to the letter, or anybody could speak for somebody else.
     if metadata.issuer != issuer.as_str() {
         return Err(Problem::OtherIssuer(shown(&metadata.issuer)));
     }
-    issuer.lead(&metadata.jwks_uri).map_err(Problem::JwksUri)
+    place.lead(&metadata.jwks_uri, allowed).map_err(Problem::JwksUri)
+}
+
+fn is_jwk_set(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Option<IgnoredAny>,
+    }
+    serde_json::from_str(text).is_ok_and(|Set { keys }| keys.is_some())
 }
 
 const OPENID: &str = ".well-known/openid-configuration";
@@ -56,8 +80,16 @@ const OAUTH: &str = ".well-known/oauth-authorization-server";
 mod tests {
     use super::*;
 
-    fn places_of(issuer: &str) -> Vec<String> {
-        let places = places(&Address::parse_issuer(issuer).unwrap());
+    fn issuer(text: &str) -> Address {
+        Address::parse_issuer(text, Allowed::default()).unwrap()
+    }
+
+    fn read(document: &Bytes, issuer: &Address) -> Result<Address, Problem> {
+        super::read(document, issuer, issuer, Allowed::default())
+    }
+
+    fn places_of(text: &str) -> Vec<String> {
+        let places = places(&issuer(text), Allowed::default());
         places.iter().map(ToString::to_string).collect()
     }
 
@@ -93,7 +125,7 @@ mod tests {
 
     #[test]
     fn metadata_of_this_very_issuer_says_where_the_keys_are() {
-        let issuer = Address::parse_issuer("https://id.example.com/").unwrap();
+        let issuer = issuer("https://id.example.com/");
         let document =
             br#"{"issuer":"https://id.example.com/","jwks_uri":"https://k.example.com/a//b"}"#;
 
@@ -107,7 +139,7 @@ mod tests {
         // RFC 8414 §3.3: the issuer is the one asked for, to the letter
         // RFC 8414 §4: strings are compared without normalisation
         // OIDC Discovery §4.3: a template for tenants is no issuer
-        let issuer = Address::parse_issuer("https://id.example.com/a").unwrap();
+        let issuer = issuer("https://id.example.com/a");
         for other in [
             "https://id.example.com/a/",
             "https://ID.example.com/a",
@@ -125,7 +157,7 @@ mod tests {
 
     #[test]
     fn metadata_that_cannot_be_used_is_an_error() {
-        let issuer = Address::parse_issuer("https://id.example.com").unwrap();
+        let issuer = issuer("https://id.example.com");
         for document in [
             &b""[..],
             b"<html>",

@@ -5,25 +5,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CONTENT_LENGTH, ETAG, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    LOCATION,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::timeout;
 
-use super::address::Address;
-use super::client::{self, AnyBody, ErasedClient};
+use super::address::{Address, Allowed, shown_address};
+use super::bearer::BearerFile;
+use super::client::{AnyBody, ErasedClient, Usual};
 use super::freshness;
+use super::network::Reach;
 use super::problem::Problem;
+use super::transport::Transport;
 use crate::clock::{Clock as _, SystemClock};
 
 /// How documents are asked for.
 #[derive(Clone)]
 pub(super) struct Exchange {
-    /// `None` is the usual client.
+    /// The addresses that the operator has written down.
+    pub(super) own: Vec<Address>,
+    pub(super) allowed: Allowed,
+    /// `None` is a client of `transport`.
     pub(super) client: Option<Arc<dyn ErasedClient>>,
+    pub(super) transport: Arc<Transport>,
+    pub(super) bearer: Option<BearerFile>,
     pub(super) timeout: Duration,
     pub(super) redirects: usize,
+    pub(super) max_bytes: usize,
     /// Whether redirects must stay with the scheme, host and port where they began.
     pub(super) same_origin_only: bool,
 }
@@ -59,7 +68,7 @@ impl Exchange {
         for _ in 0..=self.redirects {
             let response = self.send(&address, accept, known.as_deref()).await?;
             match response.status() {
-                StatusCode::OK => return Document::read(response).await.map(Some),
+                StatusCode::OK => return Document::read(response, self.max_bytes).await.map(Some),
                 StatusCode::NOT_MODIFIED => {
                     let known = known.ok_or(Problem::Status(StatusCode::NOT_MODIFIED))?;
                     // RFC 9111 §4.3.4: new fields count from now on; where there are none, the old ones.
@@ -67,11 +76,15 @@ impl Exchange {
                     known.fresh_for = fresh_for.or(known.fresh_for);
                     return Ok(None);
                 }
-                status if status.is_redirection() && self.redirects > 0 => {
+                status if status.is_redirection() => {
                     let location = response.headers().get(LOCATION);
                     let location = location.and_then(|location| location.to_str().ok());
-                    let location = location.ok_or(Problem::Status(status))?;
-                    let next = address.join(location).map_err(Problem::Redirect)?;
+                    let Some(location) = location else { return Err(Problem::Status(status)) };
+                    if self.redirects == 0 {
+                        let to = shown_address(location);
+                        return Err(Problem::NotFollowed { status, to });
+                    }
+                    let next = address.join(location, self.allowed).map_err(Problem::Redirect)?;
                     if self.same_origin_only && !next.is_same_origin(&address) {
                         return Err(Problem::OtherOrigin(next.to_string()));
                     }
@@ -89,6 +102,11 @@ impl Exchange {
         accept: &'static str,
         known: Option<&Document>,
     ) -> Result<Response<AnyBody>, Problem> {
+        let reach = self.reach(address);
+        if let Some(ip) = address.ip() {
+            // A client resolves nothing then, so it is judged here.
+            reach.check(ip).map_err(|refused| Problem::Refused(refused.to_string()))?;
+        }
         let mut request = Request::new(());
         *request.uri_mut() = address.uri().clone();
         let headers = request.headers_mut();
@@ -100,27 +118,62 @@ impl Exchange {
                 .iter()
                 .for_each(|date| drop(headers.insert(IF_MODIFIED_SINCE, date.clone())));
         }
-        let client = match &self.client {
-            Some(client) => Arc::clone(client),
-            None => client::usual(address).map_err(Problem::Client)?,
-        };
-        client.send(request).await.map_err(Problem::Transport)
+        if let Some(bearer) = self.bearer_for(address) {
+            // A disk may be slow.
+            let read = tokio::task::spawn_blocking(move || bearer.read()).await;
+            let field = read.map_err(|error| Problem::Transport(error.into()))?;
+            headers.insert(AUTHORIZATION, field.map_err(Problem::Bearer)?);
+        }
+        if let Some(client) = &self.client {
+            return client.send(request).await.map_err(Problem::Transport);
+        }
+        if reach != Reach::Anywhere && self.transport.is_proxy(address) {
+            return Err(Problem::Refused(
+                "a document of a provider may not lead to a proxy".into(),
+            ));
+        }
+        let client = self.transport.client(address, reach).map_err(Problem::Client)?;
+        ErasedClient::send(&Usual(client), request).await.map_err(Problem::Transport)
+    }
+
+    /// How far a connection to this address may go.
+    fn reach(&self, address: &Address) -> Reach {
+        if self.own.iter().any(|own| own.is_same_host(address)) {
+            Reach::Anywhere
+        } else if self.allowed.private_networks {
+            Reach::Private
+        } else {
+            Reach::Public
+        }
+    }
+
+    /// Whether this address is of the origin of one that the operator has written down.
+    pub(super) fn is_own_origin(&self, address: &Address) -> bool {
+        self.own.iter().any(|own| own.is_same_origin(address))
+    }
+
+    /// The token is for whom the operator has named, and not for whom a document names.
+    fn bearer_for(&self, address: &Address) -> Option<BearerFile> {
+        let is_safe = !address.is_plain() || address.is_loopback();
+        self.bearer.clone().filter(|_| is_safe && self.is_own_origin(address))
     }
 }
 
 impl Document {
-    async fn read(response: Response<AnyBody>) -> Result<Self, Problem> {
+    async fn read(response: Response<AnyBody>, max_bytes: usize) -> Result<Self, Problem> {
         let (parts, mut body) = response.into_parts();
-        if stated_length(&parts.headers).is_some_and(|length| length > MAX_BYTES) {
-            return Err(Problem::TooLarge(MAX_BYTES));
+        if stated_length(&parts.headers).is_some_and(|length| length > max_bytes) {
+            return Err(Problem::TooLarge(max_bytes));
         }
-        let read = body.read(MAX_BYTES).await.map_err(Problem::Transport)?;
-        let body = read.ok_or(Problem::TooLarge(MAX_BYTES))?;
+        let read = body.read(max_bytes).await.map_err(Problem::Transport)?;
+        let body = read.ok_or(Problem::TooLarge(max_bytes))?;
+        let validator =
+            |name| parts.headers.get(name).filter(|v| v.len() <= MAX_VALIDATOR).cloned();
         Ok(Self {
             body,
             fresh_for: freshness::of(&parts.headers, SystemClock.now()),
-            etag: parts.headers.get(ETAG).cloned(),
-            last_modified: parts.headers.get(LAST_MODIFIED).cloned(),
+            etag: validator(ETAG),
+            last_modified: validator(LAST_MODIFIED),
         })
     }
 }
@@ -129,4 +182,5 @@ fn stated_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-const MAX_BYTES: usize = 256 * 1024;
+/// The longest `ETag` or `Last-Modified` that is kept and sent back, in bytes.
+const MAX_VALIDATOR: usize = 1024;
