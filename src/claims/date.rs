@@ -238,4 +238,43 @@ mod tests {
 
         assert_eq!(NumericDate::from(time), date("-1.5"));
     }
+
+    #[test]
+    fn sums_and_differences_carry_into_the_next_second() {
+        let at = |seconds, nanos| NumericDate { seconds, nanos };
+        for (one, duration, other) in [
+            (at(5, 300), Duration::new(2, 0), at(7, 300)),
+            (at(5, 300), Duration::new(2, 500), at(7, 800)),
+            (at(5, 0), Duration::new(2, 500), at(7, 500)),
+            (at(5, 300), Duration::new(2, NANOS - 301), at(7, NANOS - 1)),
+            (at(5, 300), Duration::new(2, NANOS - 300), at(8, 0)),
+            (at(-5, 300), Duration::new(2, NANOS - 1), at(-2, 299)),
+        ] {
+            assert_eq!(one.saturating_add(duration), other, "{one:?} + {duration:?}");
+            assert_eq!(other.saturating_sub(duration), one, "{other:?} - {duration:?}");
+        }
+    }
+
+    #[test]
+    fn fraction_that_is_rounded_to_a_whole_second_stays_below_it() {
+        let just_before_1970 = NumericDate { seconds: -1, nanos: NANOS - 1 };
+
+        assert_eq!(date("-1e-17"), just_before_1970);
+    }
+
+    #[test]
+    fn span_surely_contains_what_is_far_enough_from_both_ends() {
+        let span = Span::new(NumericDate { seconds: 3, nanos: 1 }, NumericDate::from_seconds(10));
+
+        let sure: Vec<i64> = (0..12).filter(|second| span.surely_contains(*second, 2)).collect();
+
+        assert_eq!(sure, [4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn what_is_no_date_is_told_what_one_is() {
+        let error = serde_json::from_str::<NumericDate>("\"1\"").unwrap_err().to_string();
+
+        assert!(error.contains("expected a number of seconds since 1970"), "{error}");
+    }
 }

@@ -368,4 +368,29 @@ mod tests {
             assert_eq!(reason(payload), Reason::Malformed);
         }
     }
+
+    #[test]
+    fn detail_of_a_malformed_payload_says_whether_it_is_json() {
+        for (payload, detail) in [
+            ("[]", "the payload is not an object with unique members"),
+            (r#"{"x":1,"x":1}"#, "the payload is not an object with unique members"),
+            ("{", "the payload is not JSON"),
+            ("{} x", "the payload is not JSON"),
+        ] {
+            assert_eq!(read(payload, &paths()).unwrap_err().detail(), Some(detail), "{payload}");
+        }
+    }
+
+    #[test]
+    fn watched_claim_is_there_whatever_its_type_unless_it_is_null() {
+        let mut plan = paths();
+        plan.watch("x").unwrap();
+        let has =
+            |value: &str| read(&format!(r#"{{"x":{value}}}"#), &plan).unwrap().has("x", &plan);
+
+        for value in ["0", "-1", "1.5", "true", "false", r#""""#, "[]", "{}"] {
+            assert!(has(value), "{value}");
+        }
+        assert!(!has("null"));
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! `mutants <tree> < list.json` changes the files below `<tree>` in place. The list is the one of
 //! `cargo mutants --list --json`, with an `id` in each entry. Standard output says, as JSON, which
-//! mutants cannot be written this way.
+//! mutants are no Rust at all (`uncompilable`), and which cannot be switched (`unswitchable`).
 //!
 //! A mutant stands between the comments `/*17{*/` and `/*}17*/`, so that a compiler error leads to it.
 //! Mutants that share one `if` stand between `/*17,18{*/` and `/*}17,18*/` besides.
@@ -15,7 +15,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs, io};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::place::Lines;
 use self::schemata::Schemata;
@@ -28,6 +28,13 @@ struct Mutant {
     genre: Genre,
     replacement: String,
     span: place::Span,
+}
+
+/// The numbers of mutants that were not written.
+#[derive(Debug, Default, Serialize)]
+struct LeftOut {
+    uncompilable: Vec<u32>,
+    unswitchable: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -47,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for mutant in &list {
         by_file.entry(&mutant.file).or_default().push(mutant);
     }
-    let mut left_out = Vec::new();
+    let mut left_out = LeftOut::default();
     for (file, mutants) in by_file {
         let path = tree.join(file);
         let source = fs::read_to_string(&path)?;
@@ -56,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut schemata = Schemata::new(&source, placed);
         schemata.write(&syn::parse_file(&source)?);
         fs::write(&path, schemata.text())?;
-        left_out.extend(schemata.left_out());
+        schemata.leave_out(&mut left_out);
     }
     serde_json::to_writer(io::stdout().lock(), &left_out)?;
     Ok(())

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Block, Expr, Pat, ReturnType, Signature, Type};
 
-use crate::{Genre, Mutant};
+use crate::{Genre, LeftOut, Mutant};
 
 /// A source file into which mutants are written. Nothing is replaced: there are only insertions.
 pub struct Schemata<'s> {
@@ -14,6 +14,8 @@ pub struct Schemata<'s> {
     /// Those that were not met yet, by where they are.
     mutants: HashMap<(usize, usize), Vec<&'s Mutant>>,
     insertions: Vec<Insertion>,
+    /// Those of operators between which a `let` stands, where there can be no others.
+    chained: Vec<u32>,
     /// Inside of what is worked out by the compiler, where no switch can be asked.
     consts: usize,
 }
@@ -31,7 +33,7 @@ impl<'s> Schemata<'s> {
         for (range, mutant) in mutants {
             by_place.entry((range.start, range.end)).or_default().push(mutant);
         }
-        Self { source, mutants: by_place, insertions: Vec::new(), consts: 0 }
+        Self { source, mutants: by_place, insertions: Vec::new(), chained: Vec::new(), consts: 0 }
     }
 
     pub fn write(&mut self, file: &syn::File) {
@@ -51,9 +53,10 @@ impl<'s> Schemata<'s> {
         text + &self.source[done..]
     }
 
-    /// The mutants that are not in the text.
-    pub fn left_out(self) -> impl Iterator<Item = u32> {
-        self.mutants.into_values().flatten().map(|mutant| mutant.id)
+    /// Tells which mutants are not in the text.
+    pub fn leave_out(self, left_out: &mut LeftOut) {
+        left_out.uncompilable.extend(self.chained);
+        left_out.unswitchable.extend(self.mutants.values().flatten().map(|mutant| mutant.id));
     }
 
     /// The mutants of this place, if a switch can stand there.
@@ -176,10 +179,10 @@ impl<'ast> Visit<'ast> for Schemata<'_> {
 
     fn visit_expr_binary(&mut self, binary: &'ast syn::ExprBinary) {
         let (left, right) = (bytes(&binary.left), bytes(&binary.right));
-        // `let` in a chain of `&&` can stand nowhere else.
-        let is_chain = has_let(&binary.left) || has_let(&binary.right);
-        let mutants =
-            if is_chain { Vec::new() } else { self.take(bytes(&binary.op), Genre::BinaryOperator) };
+        let mut mutants = self.take(bytes(&binary.op), Genre::BinaryOperator);
+        if has_let(&binary.left) || has_let(&binary.right) {
+            self.chained.extend(mutants.drain(..).map(|mutant| mutant.id));
+        }
         let (l, r) = (&self.source[left.clone()], &self.source[right.clone()]);
         let choices =
             mutants.into_iter().map(|one| (one, format!("({l}) {} ({r})", one.replacement)));

@@ -9,7 +9,15 @@ use super::super::reader;
 use super::*;
 
 fn plan() -> ReadPlan {
-    let roles = ["roles", "both", "listed", "/realm_access/roles", "/resource_access/my-api/roles"];
+    let roles = [
+        "roles",
+        "both",
+        "listed",
+        // There may be roles at a place and below it, but not below the entries of a list.
+        "/both/roles",
+        "/realm_access/roles",
+        "/resource_access/my-api/roles",
+    ];
     let mut plan = ReadPlan::new(roles, ["scope", "scp", "both"], ["listed"]).unwrap();
     plan.watch("email").unwrap();
     plan.watch("roles").unwrap();
