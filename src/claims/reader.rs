@@ -393,4 +393,20 @@ mod tests {
         }
         assert!(!has("null"));
     }
+
+    #[test]
+    fn registered_claims_are_equal_only_if_each_of_them_is() {
+        let all = r#"{"iss":"i","sub":"s","aud":"a","exp":1,"nbf":2,"iat":3,"jti":"j","sid":"d",
+                      "client_id":"c","azp":"z","cid":"p","appid":"q"}"#;
+        let registered = |payload: &str| read(payload, &paths()).unwrap().registered;
+        assert_eq!(registered(all), registered(&all.replace("{", r#"{"x":"y","roles":"r","#)));
+
+        for value in [
+            "\"i\"", "\"s\"", "\"a\"", ":1", ":2", ":3", "\"j\"", "\"d\"", "\"c\"", "\"z\"",
+            "\"p\"", "\"q\"",
+        ] {
+            let other = if value.starts_with(':') { ":4" } else { "\"other\"" };
+            assert_ne!(registered(all), registered(&all.replacen(value, other, 1)), "{value}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What `{:?}` shows: the name of the type, what helps to tell one from another, and no secret.
 
+use std::error::Error;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -113,4 +114,15 @@ async fn settings_and_state_are_shown_where_they_help() {
     let view = MemoryRevocations::new();
     let revoking = format!("{:?}", verifier().with_revocations(view));
     assert!(revoking.contains("has_revocations: true"), "{revoking}");
+}
+
+#[tokio::test]
+async fn rejection_reads_as_the_error_that_it_is_for() {
+    let verified = verifier().verify(&good()).await.unwrap();
+    let refused = verified.principal().check(role("admin")).unwrap_err();
+
+    let source = refused.source().unwrap().to_string();
+
+    assert!(!source.is_empty());
+    assert_eq!(refused.to_string(), source);
 }
