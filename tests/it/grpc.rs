@@ -36,7 +36,7 @@ impl KeySource for Down {
         Lookup::Refresh
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, _: &Header) -> Result<Lookup, KeysUnavailable> {
         tokio::task::yield_now().await;
         Err(KeysUnavailable::new("nobody answers"))
     }

@@ -474,9 +474,9 @@ impl KeySource for Late {
         }
     }
 
-    async fn refresh(&self, _: &Header) -> Result<(), KeysUnavailable> {
+    async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
         self.0.store(true, Ordering::Relaxed);
-        Ok(())
+        Ok(self.lookup(header))
     }
 }
 
