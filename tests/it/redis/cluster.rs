@@ -108,7 +108,7 @@ async fn needs_redis_sentinel_of_this_machine_leads_nobody_to_another_without_tl
     let folder = Folder::new();
     let configuration = folder.0.join("sentinel.conf");
     let port = free_port();
-    // RFC 5737: nobody has this address.
+    // An address for documentation, which nobody has.
     let text = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor shop 192.0.2.1 6379 1\n",
         folder.0.display()
