@@ -27,6 +27,7 @@ impl Moment {
     }
 
     /// How much time has passed since then.
+    #[cfg(any(feature = "active", feature = "redis", feature = "refresh"))]
     pub(crate) fn elapsed(self) -> Duration {
         Self::now().since(self)
     }
@@ -147,7 +148,7 @@ mod tests {
 
         let suspended: Vec<_> = moments.into_iter().map(suspended::until).collect();
 
-        let most = Duration::from_millis(100).as_nanos();
+        let most = Duration::from_secs(10).as_nanos();
         assert!(suspended.is_sorted() && u128::from(suspended[2].abs_diff(suspended[0])) < most);
     }
 }

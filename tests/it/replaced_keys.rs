@@ -11,10 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
-    Algorithm, BearerLayer, Header, KeySource, KeysUnavailable, Lookup, Reason, VerifyingKey,
+    Algorithm, BearerLayer, Header, KeyFile, KeySource, KeysUnavailable, Lookup, Reason,
+    RemoteKeys, VerifyingKey,
 };
 
-use crate::scripted::{Answer, Scripted, app, cached};
+use crate::leap::leap;
+use crate::scripted::{Answer, Scripted, app, cached, own_budget};
 use crate::support::{
     WithBearer, get, good, invalid_token, key, key_for, send, token, verifier_of,
 };
@@ -372,4 +374,51 @@ async fn initial_key_that_was_replaced_under_its_name_is_no_obstacle() {
     send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
 
     assert_eq!(provider.fetches(), 1);
+}
+
+#[tokio::test]
+async fn key_that_was_replaced_under_its_name_is_fetched_over_a_socket() {
+    let set = |key: &TestKey| serde_json::json!({ "keys": [key.to_jwk()] }).to_string();
+    let (old, new) = (new_key(Some("the key")), new_key(Some("the key")));
+    let published = Arc::new(RwLock::new(set(&old)));
+    let provider = Router::new().route(
+        "/jwks",
+        on_get({
+            let published = Arc::clone(&published);
+            async move || published.read().unwrap().clone()
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/jwks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, provider).await });
+    let keys = RemoteKeys::from_url(&address).unwrap().with_shared_budget(own_budget());
+    let app = app(keys);
+    send(&app, get("/").bearer(token().sign(&old))).await.is_ok("alice");
+    leap(2 * SECOND).await;
+
+    *published.write().unwrap() = set(&new);
+
+    send(&app, get("/").bearer(token().sign(&new))).await.is_ok("alice");
+    let answer = send(&app, get("/").bearer(token().sign(&old))).await;
+    answer.is_refused(401, Some(&bad_signature()), Reason::InvalidSignature);
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_that_was_replaced_in_a_file_is_read_with_its_first_token() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("replaced-key-{}.json", std::process::id()));
+    let (old, new) = (new_key(Some("the key")), new_key(Some("the key")));
+    let write = |key: &TestKey| std::fs::write(&path, key.to_jwk().to_string()).unwrap();
+    write(&old);
+    let keys = KeyFile::new(&path).with_every(HOUR).open().unwrap();
+    let app = app(keys.with_shared_budget(own_budget()));
+    send(&app, get("/").bearer(token().sign(&old))).await.is_ok("alice");
+    sleep(2 * SECOND).await;
+
+    write(&new);
+
+    send(&app, get("/").bearer(token().sign(&new))).await.is_ok("alice");
+    std::fs::remove_file(&path).unwrap();
+    let answer = send(&app, get("/").bearer(token().sign(&old))).await;
+    answer.is_refused(401, Some(&bad_signature()), Reason::InvalidSignature);
 }
