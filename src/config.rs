@@ -183,7 +183,7 @@ impl Config {
             let added = match config.keys(&place, &shared)? {
                 Keys::Fixed(keys) => issuers.add(keys, validation),
                 Keys::ShortSecret { keys, algorithm, problem } => {
-                    trace::short_secret(algorithm, &problem, &config.issuer);
+                    trace::short_secret(algorithm.as_str(), &problem, &config.issuer);
                     issuers.add(keys, validation)
                 }
                 Keys::Remote(keys) => issuers.add(keys, validation),

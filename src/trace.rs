@@ -13,7 +13,6 @@ use crate::config_error::{KeyProblem, SkippedKey};
 #[cfg(feature = "routes")]
 use crate::error::ClientsUnavailable;
 use crate::error::{AuthError, Reason};
-use crate::jose::Algorithm;
 
 /// Reports a refused request. Of those that an operator or a programmer must hear of, the first is loud,
 /// and then one a minute for each reason and issuer: strangers can send requests at any rate.
@@ -58,12 +57,12 @@ pub(crate) fn near_miss(issuer: &str, differs_by: &str, suppressed: u64) {
 }
 
 /// Reports a secret that can be guessed and is used all the same: by which issuer, if that is known.
-pub(crate) fn short_secret(algorithm: Algorithm, problem: &KeyProblem, issuer: &str) {
+pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) {
     #[cfg(feature = "tracing")]
     {
         let issuer = (!issuer.is_empty()).then_some(issuer);
         let message = "tokens are verified with a secret that can be guessed; replace it";
-        tracing::warn!(target: "tower_bearer", issuer, %algorithm, %problem, "{message}");
+        tracing::warn!(target: "tower_bearer", issuer, algorithm, %problem, "{message}");
     }
     #[cfg(not(feature = "tracing"))]
     let _ = (algorithm, problem, issuer);

@@ -89,7 +89,7 @@ impl VerifyingKey {
     ) -> Result<Self, ConfigError> {
         let (key, problem) = Self::of_any_secret(algorithm, secret.as_ref())?;
         if let Some(problem) = problem {
-            trace::short_secret(algorithm, &problem, "");
+            trace::short_secret(algorithm.as_str(), &problem, "");
         }
         Ok(key)
     }
