@@ -281,4 +281,16 @@ mod tests {
         assert_eq!(table.count(), (entries, bytes));
         assert_eq!(hits + misses, 80_000);
     }
+
+    #[test]
+    fn token_that_takes_more_than_a_quarter_of_the_bytes_is_not_kept() {
+        let quarter = Entry::<()>::bytes_of(100);
+        for (length, entries) in [(99, 1), (100, 1), (101, 0), (200, 0)] {
+            let cache = Cache::new(Bounds { entries: 64, bytes: 4 * quarter });
+
+            cache.insert(&vec![b'x'; length], at(9), at(0), || ());
+
+            assert_eq!(cache.stats().entries, entries, "{length}");
+        }
+    }
 }

@@ -122,4 +122,14 @@ mod tests {
         assert_eq!((hits, misses, evictions), (250 * all, 750 * all, 7 * all));
         assert_eq!(turned_away, all);
     }
+
+    #[test]
+    fn threads_of_any_number_are_counted() {
+        let counters = Counters::default();
+        for _ in 0..STRIPES * (STRIPES + 2) {
+            thread::scope(|scope| _ = scope.spawn(|| counters.count_look_up(true)));
+        }
+
+        assert_eq!(counters.stats(0, 0).hits, (STRIPES * (STRIPES + 2)) as u64);
+    }
 }

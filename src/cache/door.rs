@@ -44,4 +44,16 @@ mod tests {
         assert_eq!(known, 0, "none has come before");
         assert!(!door.knows(hash(1)));
     }
+
+    #[test]
+    fn as_many_are_known_as_there_is_room_for() {
+        let door = Door::new(1024);
+        let hash = |n: u64| n.wrapping_mul(0xd134_2543_de82_ef95);
+        (1..=100).for_each(|n| _ = door.knows(hash(n)));
+
+        let known = (1..=100).filter(|&n| door.knows(hash(n))).count();
+
+        // Some have taken the place of another.
+        assert!(known > 80, "{known}");
+    }
 }
