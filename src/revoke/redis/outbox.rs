@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
@@ -188,11 +188,14 @@ impl Outbox {
     /// The oldest letter of each bucket that Redis should have: where one is missing, Redis has lost
     /// something.
     pub(super) fn probes(&self) -> Vec<(u64, String)> {
-        let mut oldest = BTreeMap::new();
-        for letter in self.written.letters.values() {
-            oldest.entry(letter.entry.end).or_insert(&letter.entry.name);
+        let mut oldest = Vec::new();
+        let mut next = 0;
+        while let Some(&(end, number)) = self.written.by_end.range((next, 0)..).next() {
+            let letter = self.written.letters.get(&number);
+            oldest.extend(letter.map(|letter| (end, letter.entry.name.clone())));
+            next = end.saturating_add(1);
         }
-        oldest.into_iter().map(|(end, name)| (end, name.clone())).collect()
+        oldest
     }
 }
 
@@ -230,6 +233,8 @@ struct Pile {
     letters: BTreeMap<u64, Letter>,
     /// Their numbers, by a hash of what they are about. Of two with one hash the later is found.
     numbers: HashMap<u64, u64>,
+    /// Their numbers, in the order of the buckets they belong into.
+    by_end: BTreeSet<(u64, u64)>,
     hasher: RandomState,
 }
 
@@ -255,17 +260,20 @@ impl Pile {
 
     fn insert(&mut self, letter: Letter) {
         self.numbers.insert(self.hash(&letter.entry), letter.number);
+        self.by_end.insert((letter.entry.end, letter.number));
         self.letters.insert(letter.number, letter);
     }
 
     fn remove(&mut self, entry: &Entry) -> Option<Letter> {
         let number = self.number(entry)?;
         self.numbers.remove(&self.hash(entry));
+        self.by_end.remove(&(entry.end, number));
         self.letters.remove(&number)
     }
 
     fn pop_first(&mut self) -> Option<Letter> {
         let (number, letter) = self.letters.pop_first()?;
+        self.by_end.remove(&(letter.entry.end, number));
         let hash = self.hash(&letter.entry);
         if self.numbers.get(&hash) == Some(&number) {
             self.numbers.remove(&hash);
@@ -274,8 +282,12 @@ impl Pile {
     }
 
     fn retain(&mut self, stays: impl Fn(&Letter) -> bool) {
+        let before = self.letters.len();
         self.letters.retain(|_, letter| stays(letter));
-        self.numbers.retain(|_, number| self.letters.contains_key(number));
+        if self.letters.len() < before {
+            self.numbers.retain(|_, number| self.letters.contains_key(number));
+            self.by_end.retain(|(_, number)| self.letters.contains_key(number));
+        }
     }
 }
 
