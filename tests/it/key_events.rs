@@ -236,6 +236,35 @@ async fn requests_without_keys_are_as_quiet_as_strangers_and_the_source_is_not()
     assert!(quiet.len() == 100 && quiet.iter().all(|(level, _)| *level == Level::DEBUG));
 }
 
+#[tokio::test(start_paused = true)]
+async fn budget_that_strangers_have_spent_is_a_warning_once_a_minute() {
+    let (log, _guard) = Log::of_this_thread();
+    let provider = Scripted::new();
+    let verifier = verifier_of(cached(&provider).with_fetch_budget(1, HOUR));
+    verifier.verify(&provider.mint()).await.unwrap();
+    let other = Scripted::new();
+    let strange = || {
+        other.rotate();
+        other.mint()
+    };
+    verifier.verify(&strange()).await.unwrap_err();
+    assert_eq!(loud(&log), []);
+
+    for minute in 1..=2 {
+        for _ in 0..100 {
+            let error = verifier.verify(&strange()).await.unwrap_err();
+            assert_eq!(error.reason(), Reason::KeysUnavailable);
+        }
+        let loud = loud(&log);
+        assert_eq!(loud.len(), minute, "{loud:?}");
+        is(&loud[minute - 1], Level::WARN, &["unknown keys", "the script", "503"]);
+        sleep(MINUTE).await;
+    }
+
+    is(&loud(&log)[1], Level::WARN, &["suppressed=99"]);
+    verifier.verify(&provider.mint()).await.unwrap();
+}
+
 #[tokio::test]
 async fn requests_without_keys_of_a_source_that_reports_nothing_are_warnings() {
     struct Away;

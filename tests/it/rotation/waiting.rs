@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tower_bearer::Reason;
 
 use crate::scripted::{Answer, Scripted, app, cached};
-use crate::support::{WithBearer, get, send};
+use crate::support::{WithBearer, get, invalid_token, send};
 
 #[tokio::test(start_paused = true)]
 async fn request_that_has_waited_long_enough_is_answered_503() {
@@ -97,6 +97,36 @@ async fn how_many_may_wait_can_be_set() {
 
     provider.open();
     first.await.unwrap().is_ok("alice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_that_was_looked_for_is_unknown_although_nobody_else_may_wait() {
+    let provider = Scripted::new();
+    let app = app(cached(&provider).with_most_waiting(1));
+    let withdrawn = provider.mint();
+    provider.rotate();
+    provider.keep(1);
+    let challenge = invalid_token("The token's key is unknown");
+    let refused = send(&app, get("/").bearer(&withdrawn)).await;
+    refused.is_refused(401, Some(&challenge), Reason::UnknownKey);
+    provider.answer(Answer::WhenOpened);
+    provider.rotate();
+    let waits = tokio::spawn({
+        let (app, token) = (app.clone(), provider.mint());
+        async move { send(&app, get("/").bearer(token)).await }
+    });
+    while provider.fetches() < 2 {
+        yield_now().await;
+    }
+
+    let refused = send(&app, get("/").bearer(&withdrawn)).await;
+    refused.is_refused(401, Some(&challenge), Reason::UnknownKey);
+    provider.rotate();
+    let answer = send(&app, get("/").bearer(provider.mint())).await;
+    answer.is_refused(503, None, Reason::KeysUnavailable);
+
+    provider.open();
+    waits.await.unwrap().is_ok("alice");
 }
 
 #[tokio::test(start_paused = true)]
