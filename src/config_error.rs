@@ -313,9 +313,10 @@ impl fmt::Display for KeyProblem {
                 shown(curve)
             ),
             Self::CoordinateLength { curve, bytes, required } => {
-                let zeros = match bytes < required {
-                    true => "; zeros in front must not be left out",
-                    false => "; no zeros may be put in front",
+                let zeros = if bytes < required {
+                    "; zeros in front must not be left out"
+                } else {
+                    "; no zeros may be put in front"
                 };
                 write!(
                     f,

@@ -19,9 +19,10 @@ pub(super) fn read_pem(text: &str) -> Result<Vec<Result<Material, KeyProblem>>, 
     let keys: Vec<_> = blocks(&unescaped).map(read_block).collect();
     if keys.is_empty() {
         let begin = "there is no line that says -----BEGIN";
-        let problem = match text.trim_start().starts_with('{') {
-            true => "it is JSON; read a JWK set with `from_jwks`",
-            false => text::instead_of_keys(text).unwrap_or(begin),
+        let problem = if text.trim_start().starts_with('{') {
+            "it is JSON; read a JWK set with `from_jwks`"
+        } else {
+            text::instead_of_keys(text).unwrap_or(begin)
         };
         let problem = problem.to_owned();
         return Err(ConfigError::UnreadableKeys { expected: "public keys in PEM", problem });

@@ -87,7 +87,8 @@ impl RemoteKeys {
 /// - A host that is configured here may be anywhere. A host that the provider's metadata or a redirect
 ///   names is connected to at public addresses only: not at one of this machine, of a private network,
 ///   or link-local. [`dangerous`](Self::dangerous) allows private networks. Through a proxy it is the
-///   proxy that resolves names and decides.
+///   proxy that resolves names and decides. An issuer that a user of the application has chosen is not
+///   configured in this sense: check it before it is given.
 /// - 5 seconds to connect, 10 for each document; 256 KiB of it, counted while reading; of the set the
 ///   first 100 keys. Redirects are not followed. All of it is one `GET`, or two with discovery.
 /// - An unchanged set is not sent again (`ETag`, `Last-Modified`); how long it is fresh is what

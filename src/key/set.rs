@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use super::epoch::next_epoch;
-use super::text::{self, utf8};
+use super::text::utf8;
 use super::verifying::bind;
 use super::{Candidates, KeySource, KeysStatus, Lookup, VerifyingKey, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
@@ -166,7 +166,7 @@ impl KeySet {
         } else if text.contains(der::PEM_BEGIN) {
             Self::read_pem(text.as_bytes(), allowed)
         } else {
-            let problem = text::instead_of_keys(text).unwrap_or("it is neither").to_owned();
+            let problem = super::text::instead_of_keys(text).unwrap_or("it is neither").to_owned();
             Err(ConfigError::UnreadableKeys { expected, problem })
         }
     }

@@ -26,11 +26,13 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
 pub(crate) fn instead_of_text(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [] => Some("it is empty"),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("it is UTF-16; save it as UTF-8"),
         [0x1f, 0x8b, ..] => Some("it is compressed with gzip; unpack it first"),
         // A sequence, as every key and certificate is.
         [0x30, 0x81..=0x83, ..] => Some("it is binary (DER); read it with `from_der`"),
-        [_, 0, ..] | [0, _, ..] => Some("it is UTF-16; save it as UTF-8"),
+        // With a byte order mark, or with letters that need one byte of two.
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => {
+            Some("it is UTF-16; save it as UTF-8")
+        }
         _ => None,
     }
 }

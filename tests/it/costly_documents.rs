@@ -13,21 +13,44 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower_bearer::{
-    Algorithm, ConfigError, Fetch, HttpFetch, KeyProblem, KeySet, KeysUnavailable, RemoteKeys,
+    Algorithm, ConfigError, Fetch, Fetched, HttpFetch, KeyProblem, KeySet, KeysUnavailable,
+    RemoteKeys,
 };
 
 use crate::support::key_for;
 
 /// What a provider may send.
 const MOST: usize = 256 * 1024;
-/// Without optimisation, and on a machine that has other things to do. What was quadratic took minutes.
-const SOON: Duration = Duration::from_secs(10);
+/// Without optimisation. What was quadratic took three times as long and more.
+const SOON: Duration = Duration::from_secs(5);
+const A_WHILE: Duration = Duration::from_secs(60);
+/// A machine that has other things to do gets as many attempts.
+const ATTEMPTS: usize = 3;
 
-fn in_time<T>(what: &str, read: impl FnOnce() -> T) -> T {
-    let began = Instant::now();
-    let result = read();
-    assert!(began.elapsed() < SOON, "{what}: {:?}", began.elapsed());
-    result
+fn in_time<T>(what: &str, read: impl Fn() -> T) -> T {
+    for _ in 0..ATTEMPTS {
+        let began = Instant::now();
+        let result = read();
+        if began.elapsed() < SOON {
+            return result;
+        }
+    }
+    panic!("{what} takes more than {SOON:?}");
+}
+
+async fn fetched_in_time(
+    what: &str,
+    fetch: impl Fn() -> HttpFetch,
+) -> Result<Fetched, KeysUnavailable> {
+    for _ in 0..ATTEMPTS {
+        // Anew, because one that has the document does not read it again.
+        let (fetch, began) = (fetch(), Instant::now());
+        let result = fetch.fetch().await;
+        if began.elapsed() < SOON {
+            return result;
+        }
+    }
+    panic!("{what} takes more than {SOON:?}");
 }
 
 fn client_of(body: String) -> impl Fn(Request<()>) -> std::future::Ready<Answer> + Send + Sync {
@@ -41,15 +64,11 @@ fn fetch_of(body: String) -> HttpFetch {
     HttpFetch::new("https://id.example.com/jwks").unwrap().with_client(client_of(body))
 }
 
-/// The keys of a set, as they are fetched, and how long that took at the most.
+/// The keys of a set, once they were fetched in time.
 async fn fetched(what: &str, body: String) -> Result<RemoteKeys, KeysUnavailable> {
-    let fetch = fetch_of(body);
-    let began = Instant::now();
-    let result = fetch.fetch().await;
-    assert!(began.elapsed() < SOON, "{what}: {:?}", began.elapsed());
-    let keys = RemoteKeys::new(fetch);
-    result?;
-    keys.await_ready(SOON).await?;
+    fetched_in_time(what, || fetch_of(body.clone())).await?;
+    let keys = RemoteKeys::new(fetch_of(body));
+    keys.await_ready(A_WHILE).await?;
     Ok(keys)
 }
 
@@ -128,7 +147,7 @@ async fn number_of_keys_can_be_set() {
     let set = json!({ "keys": (0..5).map(key).collect::<Vec<_>>() }).to_string();
     let count = async |most| {
         let keys = RemoteKeys::new(fetch_of(set.clone()).with_max_keys(most));
-        keys.await_ready(SOON).await.unwrap();
+        keys.await_ready(A_WHILE).await.unwrap();
         (keys.status().keys(), keys.status().skipped().len())
     };
 
@@ -190,12 +209,12 @@ async fn hundred_of_the_largest_keys_are_read_in_time() {
     let of_rsa = Algorithm::ALL.into_iter().filter(|algorithm| {
         algorithm.as_str().starts_with("RS") || algorithm.as_str().starts_with("PS")
     });
-    let keys = RemoteKeys::new(fetch_of(set).with_algorithms(of_rsa));
+    let fetch = || fetch_of(set.clone()).with_algorithms(of_rsa.clone());
 
-    let began = Instant::now();
-    keys.await_ready(SOON).await.unwrap();
+    fetched_in_time("large keys", fetch).await.unwrap();
 
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    let keys = RemoteKeys::new(fetch());
+    keys.await_ready(A_WHILE).await.unwrap();
     assert_eq!(keys.status().keys(), 600);
 }
 
@@ -230,18 +249,16 @@ async fn metadata_is_read_in_time_and_its_addresses_are_bounded() {
         ("labels", metadata(&format!("https://xn--{}/", "a".repeat(60_000)), "\"a\":1"), false),
     ] {
         assert!(document.len() <= MOST);
-        let (document, jwks) = (document.clone(), jwks.clone());
-        let fetch = HttpFetch::discover(issuer).unwrap().with_client(move |request: Request<()>| {
-            let body =
-                if request.uri().path() == "/keys" { jwks.clone() } else { document.clone() };
-            std::future::ready(Answer::Ok(Response::new(Full::from(body))))
-        });
+        let fetch = || {
+            let (document, jwks) = (document.clone(), jwks.clone());
+            HttpFetch::discover(issuer).unwrap().with_client(move |request: Request<()>| {
+                let is_keys = request.uri().path() == "/keys";
+                let body = if is_keys { jwks.clone() } else { document.clone() };
+                std::future::ready(Answer::Ok(Response::new(Full::from(body))))
+            })
+        };
 
-        let began = Instant::now();
-        let is_ok = fetch.fetch().await.is_ok();
-
-        assert!(began.elapsed() < SOON, "{what}: {:?}", began.elapsed());
-        assert_eq!(is_ok, is_good, "{what}");
+        assert_eq!(fetched_in_time(what, fetch).await.is_ok(), is_good, "{what}");
     }
 }
 

@@ -126,7 +126,7 @@ fn other_texts_than_keys_are_called_what_they_are() {
         (pem_keys, RSA_PKCS8.as_bytes(), "`openssl pkey -pubout`"),
         (pem_keys, P256_PKCS8.as_bytes(), "it is a private key"),
         (pem_keys, csr.as_bytes(), "\"CERTIFICATE REQUEST\" is not supported"),
-        (pem_keys, pem[..200].as_bytes(), "may be cut off"),
+        (pem_keys, &pem.as_bytes()[..200], "may be cut off"),
         (pem_keys, pem.replace("MIIB", "M*IB").as_bytes(), "not base64"),
         (pem_keys, pem.replace("END PUBLIC", "END RSA PUBLIC").as_bytes(), "does not end as"),
         (der, b"", "it is empty"),

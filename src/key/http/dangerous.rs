@@ -37,7 +37,7 @@ impl DangerousFetch {
     }
 
     /// Allows the provider's metadata and redirects to lead to private networks (10.0.0.0/8, 172.16.0.0/12,
-    /// 192.168.0.0/16, 100.64.0.0/10, 198.18.0.0/15, fc00::/7) and to this machine.
+    /// 192.168.0.0/16, 100.64.0.0/10, 198.18.0.0/15, `fc00::/7`) and to this machine.
     ///
     /// A provider can then have requests sent to whatever listens there. Link-local addresses, where
     /// clouds keep the credentials of machines (169.254.169.254), are refused all the same. Hosts that are
@@ -52,7 +52,6 @@ impl DangerousFetch {
     /// # Errors
     ///
     /// [`ConfigError::Address`] when it is no URL, or neither HTTPS nor allowed to be plain HTTP.
-    #[expect(clippy::wrong_self_convention, reason = "as `RemoteKeys::from_url` is called")]
     pub fn from_url(self, jwks_url: &str) -> Result<HttpFetch, ConfigError> {
         let address = Address::parse(jwks_url, self.0)?;
         Ok(HttpFetch::at(Place::Jwks(address), self.0))

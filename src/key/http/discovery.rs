@@ -51,11 +51,12 @@ pub(super) fn read(
     }
     let metadata: Metadata = serde_json::from_str(text).map_err(|error| {
         let error = error.to_string();
-        match error.starts_with("missing field") && is_jwk_set(text) {
-            true => malformed(
+        if error.starts_with("missing field") && is_jwk_set(text) {
+            malformed(
                 "it is a JWK set and not metadata; give its address to `HttpFetch::new` (`jwks_url`)",
-            ),
-            false => Problem::Malformed(error),
+            )
+        } else {
+            Problem::Malformed(error)
         }
     })?;
     // RFC 8414 §3.3: to the letter, or anybody could speak for somebody else.

@@ -122,28 +122,27 @@ fn kind_of_v4(address: Ipv4Addr) -> Kind {
 }
 
 fn kind_of_v6(address: Ipv6Addr) -> Kind {
-    let [a, b, c, d, ..] = address.segments();
-    let last = address.to_bits();
-    let embedded = |bits: u128| {
-        // The lowest 32 bits.
-        let [.., w, x, y, z] = bits.to_be_bytes();
-        kind_of_v4(Ipv4Addr::new(w, x, y, z))
-    };
-    match (a, b) {
+    let segments @ [first, second, third, ..] = address.segments();
+    let bits = address.to_bits();
+    let embedded = |bits: u128| kind_of_v4(Ipv4Addr::from_bits(low_32(bits)));
+    match (first, second) {
         _ if address == Ipv6Addr::LOCALHOST => Kind::Private("this machine"),
+        _ if address == Ipv6Addr::UNSPECIFIED => Kind::Special("unspecified"),
         // IPv4 in other clothes: mapped (RFC 4291 §2.5.5.2), behind NAT64 (RFC 6052 §2.1), 6to4 (RFC 3056).
-        (0, 0) if last >> 32 == 0xffff => embedded(last),
-        (0x64, 0xff9b) if address.segments()[2..6] == [0; 4] => embedded(last),
-        (0x2002, _) => embedded(u128::from(b) << 16 | u128::from(c)),
+        (0, 0) if bits >> 32 == 0xffff => embedded(bits),
+        (0x64, 0xff9b) if segments[2..6] == [0; 4] => embedded(bits),
+        (0x2002, _) => embedded(u128::from(second) << 16 | u128::from(third)),
         (0xfc00..=0xfdff, _) => Kind::Private("in a private network"),
         (0xfe80..=0xfebf, _) => Kind::Special("link-local"),
         (0xff00..=0xffff, _) => Kind::Special("multicast"),
-        (0x2001, 0x0000..=0x01ff | 0x0db8) => Kind::Special("reserved"),
-        (0x3fff, 0x0000..=0x0fff) => Kind::Special("reserved"),
+        (0x2001, 0x0000..=0x01ff | 0x0db8) | (0x3fff, 0x0000..=0x0fff) => Kind::Special("reserved"),
         (0x2000..=0x3fff, _) => Kind::Public,
-        (0, 0) if (c, d) == (0, 0) && last == 0 => Kind::Special("unspecified"),
         _ => Kind::Special("reserved"),
     }
+}
+
+fn low_32(bits: u128) -> u32 {
+    u32::try_from(bits & u128::from(u32::MAX)).expect("32 bits fit into 32 bits")
 }
 
 #[cfg(test)]
