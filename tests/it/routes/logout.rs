@@ -301,14 +301,16 @@ async fn logout_token_opens_no_api() {
     // OIDC Back-Channel Logout §2.4: a logout token is no access token
     let for_api = logout_token().claim("aud", AUDIENCE).claim("client_id", CLIENT);
     let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
-    for token in [
-        for_api.clone(),
-        for_api.clone().header("typ", "JWT"),
-        for_api.without_header("typ").claim("typ", "Logout"),
+    // The header is looked at before the signature is.
+    let (before, behind) = ("The token cannot be verified", "The token is not an access token");
+    for (token, description) in [
+        (for_api.clone(), before),
+        (for_api.clone().header("typ", "JWT"), behind),
+        (for_api.without_header("typ").claim("typ", "Logout"), behind),
     ] {
         let answer = send(&api(&view, validation()), get("/").bearer(token.sign(&key()))).await;
 
-        let challenge = invalid_token("The token is not an access token");
+        let challenge = invalid_token(description);
         answer.is_refused(401, Some(&challenge), Reason::WrongTokenType);
     }
     is_in(&api(&view, validation()), &access_token()).await;
