@@ -12,7 +12,7 @@ use tower_bearer::render::{self, Render};
 use tower_bearer::test_util::DangerouslyTrustEveryone;
 use tower_bearer::{
     BearerLayer, Claims, Header, KeySource, KeysUnavailable, Lookup, Principal, Reason, Rejection,
-    Require, Requirement, require,
+    Require, Requirement, Verified, require,
 };
 
 use crate::support::{
@@ -116,6 +116,22 @@ async fn refusals_of_the_layer_and_of_guards_are_statuses_of_grpc() {
         let answer = send(&app, call(path).bearer(&admin)).await;
         answer.is_ok("in");
         assert!(!answer.headers.contains_key("grpc-status"));
+    }
+}
+
+#[tokio::test]
+async fn every_extractor_and_guard_behind_an_optional_layer_answers_grpc() {
+    let routes = routes()
+        .route("/verified", post(|_: Verified<User>| async { "in" }))
+        .route("/principal", post(|_: Principal| async { "in" }))
+        .route("/user", post(|_: Claims<User>| async { "in" }));
+    let app = routes.layer(layer().optional().with_rejection(render::Grpc::new()));
+    let admin = token().claim("roles", "admin").claim("scope", "orders:write").sign(&key());
+
+    for path in ["/verified", "/principal", "/user", "/extractor", "/layer"] {
+        let answer = send(&app, call(path)).await;
+        is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
+        send(&app, call(path).bearer(&admin)).await.is_ok("in");
     }
 }
 
