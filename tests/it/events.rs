@@ -231,7 +231,7 @@ async fn rejection_as_a_status_of_grpc_is_logged_once() {
         _ = tonic::Status::from(rejection);
     });
 
-    let [(level, text)] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(*level, Level::ERROR);
+    // How loud depends on whether other tests have met it within the last minute.
+    let [(_, text)] = &events[..] else { panic!("{events:?}") };
     assert!(text.contains("layer_missing"), "{text}");
 }
