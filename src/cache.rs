@@ -284,13 +284,16 @@ mod tests {
 
     #[test]
     fn token_that_takes_more_than_a_quarter_of_the_bytes_is_not_kept() {
-        let quarter = Entry::<()>::bytes_of(100);
-        for (length, entries) in [(99, 1), (100, 1), (101, 0), (200, 0)] {
+        let quarter = 100 + Entry::<()>::SMALLEST;
+        // The token and what was read from it count alike.
+        for (length, weight, entries) in
+            [(99, 0, 1), (100, 0, 1), (101, 0, 0), (200, 0, 0), (60, 40, 1), (60, 41, 0)]
+        {
             let cache = Cache::new(Bounds { entries: 64, bytes: 4 * quarter });
 
-            cache.insert(&vec![b'x'; length], at(9), at(0), || ());
+            cache.insert(&vec![b'x'; length], weight, (at(9), at(0)), || ());
 
-            assert_eq!(cache.stats().entries, entries, "{length}");
+            assert_eq!(cache.stats().entries, entries, "{length} and {weight}");
         }
     }
 }
