@@ -127,7 +127,9 @@ mod tests {
     fn threads_of_any_number_are_counted() {
         let counters = Counters::default();
         for _ in 0..STRIPES * (STRIPES + 2) {
-            thread::scope(|scope| _ = scope.spawn(|| counters.count_look_up(true)));
+            thread::scope(|scope| {
+                scope.spawn(|| counters.count_look_up(true));
+            });
         }
 
         assert_eq!(counters.stats(0, 0).hits, (STRIPES * (STRIPES + 2)) as u64);
