@@ -296,4 +296,14 @@ mod tests {
             assert_eq!(cache.stats().entries, entries, "{length} and {weight}");
         }
     }
+
+    #[test]
+    fn token_counts_twice_and_with_what_surrounds_it() {
+        let cache = Cache::new(Bounds { entries: 64, bytes: 1_000_000 });
+
+        cache.insert(&[b'x'; 1000], at(9), at(0), || [0_u64; 8]);
+
+        let around = size_of::<[u64; 8]>() + crate::claims::Principal::BYTES;
+        assert!((2000 + around..3000 + around).contains(&cache.stats().bytes));
+    }
 }

@@ -377,4 +377,14 @@ mod tests {
         assert_eq!(find(&table, HASH, 1), Some(1));
         assert_eq!(find(&table, HASH, 2), None);
     }
+
+    #[test]
+    fn tokens_of_one_hash_stand_side_by_side_while_there_is_room() {
+        let table = Table::new(Bounds { entries: 64, bytes: usize::MAX });
+
+        (1..=4).for_each(|number| insert(&table, HASH, number));
+
+        let found: Vec<_> = (1..=4).filter_map(|number| find(&table, HASH, number)).collect();
+        assert_eq!(found, [1, 2, 3, 4]);
+    }
 }
