@@ -345,30 +345,34 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         &self,
         Waiting { token, need }: Waiting<C>,
     ) -> Result<(Zeroizing<String>, Remembered<C>), AuthError> {
-        let remembered = match need {
-            Need::Keys => self.verify_after_refresh(&token).await?,
-            Need::Answer(remembered) => remembered,
+        let (remembered, is_new) = match need {
+            Need::Keys => (self.verify_after_refresh(&token).await?, true),
+            Need::Answer(remembered) => (remembered, false),
         };
-        self.active.ask(remembered.principal()).await?;
-        let remembered = self.judge_again(&token, remembered)?;
+        match self.active.recall(remembered.principal()) {
+            Some(verdict) if is_new => return verdict.map(|()| (token, remembered)),
+            Some(verdict) => verdict?,
+            None => self.active.ask(remembered.principal()).await?,
+        }
+        let remembered = match self.judge_again(&token, remembered)? {
+            Some(remembered) => remembered,
+            None => self.verify_after_refresh(&token).await?,
+        };
         Ok((token, remembered))
     }
 
     /// Judges a token by what may have changed since it was verified: its dates, issuer, key and
-    /// revocations. For a token that has been waited for.
+    /// revocations. For a token that has been waited for. `None` if keys must be waited for once more.
     pub(crate) fn judge_again(
         &self,
         token: &str,
         remembered: Remembered<C>,
-    ) -> Result<Remembered<C>, AuthError> {
+    ) -> Result<Option<Remembered<C>>, AuthError> {
         if remembered.judge(&self.trust, self.revocations.as_deref(), &self.time).is_ok() {
-            return Ok(remembered);
+            return Ok(Some(remembered));
         }
         // From the beginning, because its issuer may have come back with other rules, and to know why not.
-        self.attempt_signature(token)?.ok_or_else(|| {
-            // Waiting again could go on for ever.
-            KeysUnavailable::new("the keys became unusable while the request waited").into()
-        })
+        self.attempt_signature(token)
     }
 
     /// Verifies a token after the key source has had one chance to get keys.

@@ -82,6 +82,9 @@ pub trait KeySource: Send + Sync + 'static {
     /// the token: [`Lookup::Unknown`] is answered 401, and makes a client ask for a new token;
     /// [`Lookup::Refresh`] is answered 503, since there may be a key that was not looked for.
     ///
+    /// Afterwards [`lookup`](Self::lookup) should find what this has found: a request that has to wait for
+    /// something else as well, the inner service for example, is judged by it once more.
+    ///
     /// # Errors
     ///
     /// [`KeysUnavailable`] when nobody knows whether there is such a key, which is answered 503 too.

@@ -119,8 +119,8 @@ impl<R> Asked<R> {
 enum Stage<C> {
     /// The keys or the answer are on their way.
     Waiting(Pin<Box<dyn Future<Output = Result<Vetted<C>, Rejection>> + Send>>),
-    /// The token was accepted; the inner service is not ready yet.
-    Accepted(Option<Vetted<C>>),
+    /// The token was accepted; the inner service has to be ready, which may have to be waited for.
+    Accepted { vetted: Option<Vetted<C>>, has_waited: bool },
 }
 
 impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
@@ -201,13 +201,24 @@ where
         loop {
             match &mut self.stage {
                 Stage::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {
-                    Ok(vetted) => self.stage = Stage::Accepted(Some(vetted)),
+                    Ok(vetted) => {
+                        self.stage = Stage::Accepted { vetted: Some(vetted), has_waited: false };
+                    }
                     Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
                 },
-                Stage::Accepted(vetted) => {
-                    ready!(self.service.poll_ready(cx))?;
+                Stage::Accepted { vetted, has_waited } => {
+                    let Poll::Ready(ready) = self.service.poll_ready(cx) else {
+                        *has_waited = true;
+                        return Poll::Pending;
+                    };
+                    ready?;
                     let vetted = vetted.take().expect(AFTER_COMPLETION);
-                    let begun = self.gate.decide_again(vetted).map(|admitted| {
+                    let admitted = if *has_waited {
+                        self.gate.decide_again(vetted)
+                    } else {
+                        Ok(vetted.admitted())
+                    };
+                    let begun = admitted.map(|admitted| {
                         let mut request = self.request.take().expect(AFTER_COMPLETION);
                         let pass = self.gate.enter(Some(admitted), &mut request);
                         (self.service.call(request), pass)

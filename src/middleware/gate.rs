@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::challenge::ChallengeConfig;
 use crate::claims::{Principal, Verified};
-use crate::error::{AuthError, Reason};
+use crate::error::{AuthError, KeysUnavailable, Reason};
 use crate::policy::{self, Policy};
 use crate::reject::{self, Rejection};
 use crate::source::{AuthorizationHeader, TokenSource};
@@ -46,6 +46,14 @@ pub(super) struct Vetted<C> {
     token: Zeroizing<String>,
     remembered: Remembered<C>,
     origin: Origin,
+}
+
+impl<C> Vetted<C> {
+    /// For a request that has not waited since.
+    pub(super) fn admitted(self) -> Admitted {
+        let principal = self.remembered.into_verified().into_principal();
+        Admitted { principal, origin: self.origin }
+    }
 }
 
 /// Where a token was found.
@@ -178,12 +186,15 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
         Ok(Vetted { token, remembered, origin })
     }
 
-    /// Decides about a request that has waited, for its keys, an answer or the inner service. What it
-    /// was accepted on may have gone meanwhile.
+    /// Decides about a request that has waited for the inner service as well. What it was accepted on may
+    /// have gone meanwhile.
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
         let Vetted { token, remembered, origin } = vetted;
-        let remembered = self.verifier.judge_again(&token, remembered);
-        let remembered = remembered.map_err(|error| self.refuse(error))?;
+        let judged = self.verifier.judge_again(&token, remembered).and_then(|judged| {
+            // To wait for keys and for the inner service in turns could go on for ever.
+            judged.ok_or_else(|| KeysUnavailable::new(TOO_OLD_MEANWHILE).into())
+        });
+        let remembered = judged.map_err(|error| self.refuse(error))?;
         // The roles may be others, if the rules are.
         let principal = self.permit(remembered.into_verified())?;
         Ok(Admitted { principal, origin })
@@ -306,3 +317,6 @@ impl<C> fmt::Debug for Gate<C> {
             .finish_non_exhaustive()
     }
 }
+
+const TOO_OLD_MEANWHILE: &str =
+    "the keys became too old, or the key went, while the request waited for the inner service";

@@ -105,7 +105,7 @@ async fn settings_and_state_are_shown_where_they_help() {
         ("HttpFetch", "https://id.example.com"),
         ("KeyFile", "keys.json"),
         ("CachedKeys", "the script"),
-        ("Principal", "alice"),
+        ("Principal", "https://id.example.com"),
         ("RequireService", "inner"),
     ] {
         let (_, text) = all.iter().find(|(one, _)| *one == name).unwrap();

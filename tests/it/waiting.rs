@@ -356,3 +356,48 @@ async fn waiting_is_no_second_look_in_the_counts_of_the_cache() {
     let stats = verifier.cache_stats().unwrap();
     assert_eq!((stats.hits, stats.misses), (2, 1));
 }
+
+/// Finds its key each time it is waited for, and keeps nothing.
+struct Forgetful(AtomicUsize);
+
+impl KeySource for Forgetful {
+    fn lookup(&self, _: &Header) -> Lookup {
+        Lookup::Refresh
+    }
+
+    async fn refresh(&self, header: &Header) -> Result<Lookup, tower_bearer::KeysUnavailable> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(key().verifying_key().lookup(header))
+    }
+}
+
+#[tokio::test]
+async fn source_that_keeps_nothing_is_asked_once_more_after_the_answer_about_the_subject() {
+    let (world, keys) = (World::new(true), Arc::new(Forgetful(AtomicUsize::new(0))));
+    world.issuers.remove(ISSUER);
+    world.issuers.add(Arc::clone(&keys), validation()).unwrap();
+    let mut waiting = world.ask(&world.layer());
+    assert!((&mut waiting).now_or_never().is_none());
+    assert_eq!(keys.0.load(Ordering::SeqCst), 1);
+
+    world.answers.add_permits(1);
+
+    is_answered(&waiting.await, None, "in");
+    assert_eq!(keys.0.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn source_that_keeps_nothing_is_503_after_waiting_for_the_inner_service() {
+    let (world, keys) = (World::new(true), Forgetful(AtomicUsize::new(0)));
+    world.issuers.remove(ISSUER);
+    world.issuers.add(keys, validation()).unwrap();
+    let mut waiting = world.ask(&world.layer());
+    assert!((&mut waiting).now_or_never().is_none());
+    world.inner.is_busy(true);
+    world.answers.add_permits(1);
+    assert!((&mut waiting).now_or_never().is_none());
+
+    world.inner.is_busy(false);
+
+    is_answered(&waiting.await, Some((503, "", Reason::KeysUnavailable)), "too late");
+}

@@ -106,7 +106,7 @@ async fn key_that_was_looked_for_is_unknown_although_nobody_else_may_wait() {
     let withdrawn = provider.mint();
     provider.rotate();
     provider.keep(1);
-    let challenge = invalid_token("The token's key is unknown");
+    let challenge = invalid_token("The token cannot be verified");
     let refused = send(&app, get("/").bearer(&withdrawn)).await;
     refused.is_refused(401, Some(&challenge), Reason::UnknownKey);
     provider.answer(Answer::WhenOpened);
