@@ -182,7 +182,7 @@ impl<'b> Payload<'b> {
         }
         let weighed = |claims| (claims, size_of::<C>() + weight(self.0.trim_ascii_start()));
         serde_json::from_str(self.0).map(weighed).map_err(|error| {
-            let problem = without_values(&error.to_string());
+            let problem = without_values(&error);
             let wanted = std::any::type_name::<C>();
             let detail = format!("the claims do not fit {wanted}: {problem}");
             AuthError::with_detail(Reason::ClaimsMismatch, detail)
@@ -190,16 +190,25 @@ impl<'b> Payload<'b> {
     }
 }
 
-/// What serde says, without the value it found: that is personal data, and a user may have written
-/// it. Its messages end with what was expected instead, and where.
-fn without_values(message: &str) -> String {
-    let named = ["missing field", "duplicate field"];
-    let rest = match message.rfind(", expected ") {
-        _ if named.iter().any(|start| message.starts_with(start)) => message,
-        Some(at) => &message[at + 2..],
-        None => &message[message.rfind(" at line ").map_or(message.len(), |at| at + 1)..],
+/// What serde says, without the value it found: that is personal data, and a user may have written it. Of
+/// its messages, what was expected instead is kept, and where; of an application's own, where alone.
+fn without_values(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    // Not looked for in the message, in which the value may say the like.
+    let place = match error.line() {
+        0 => String::new(),
+        line => format!(" at line {line} column {}", error.column()),
     };
-    shown(rest)
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    let begins_with = |starts: &[&str]| starts.iter().any(|start| message.starts_with(start));
+    let said = if begins_with(&["missing field `", "duplicate field `"]) {
+        message
+    } else if begins_with(&["invalid ", "unknown "]) && !message.contains(", there are no ") {
+        message.rfind(", expected ").map_or("", |at| &message[at + 2..])
+    } else {
+        ""
+    };
+    shown(format!("{said}{place}").trim_start())
 }
 
 /// How many keys are tried on a token that does not name one.

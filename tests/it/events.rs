@@ -155,6 +155,22 @@ async fn detail_of_claims_that_do_not_fit_says_what_was_expected_and_not_what_wa
             Err(serde::de::Error::custom(format!("{} is odd", claims["email"])))
         }
     }
+    #[derive(Debug, Deserialize)]
+    struct Kind {
+        #[serde(rename = "email")]
+        _email: One,
+    }
+    #[derive(Debug, Deserialize)]
+    enum One {
+        A,
+    }
+    #[derive(Debug, Deserialize)]
+    struct NoKind {
+        #[serde(rename = "email")]
+        _email: None,
+    }
+    #[derive(Debug, Deserialize)]
+    enum None {}
     async fn detail<C: DeserializeOwned + Send + Sync + 'static>(email: Value) -> String {
         let token = token().claim("email", email).sign(&key());
         let verifier = Verifier::<C>::new(key().verifying_key(), validation()).unwrap();
@@ -172,8 +188,19 @@ async fn detail_of_claims_that_do_not_fit_says_what_was_expected_and_not_what_wa
     let expected = "Tenant: missing field `tenant` at line 1 column ";
     assert!(detail_of_tenant.contains(expected), "{detail_of_tenant}");
     // What an application says itself may hold anything.
-    let detail_of_odd = detail::<Odd>("secret".into()).await;
-    assert!(detail_of_odd.ends_with("Odd: "), "{detail_of_odd}");
+    for claim in ["secret", "x at line secret", "x, expected secret"] {
+        let detail_of_odd = detail::<Odd>(claim.into()).await;
+        assert!(detail_of_odd.ends_with("Odd: "), "{detail_of_odd}");
+    }
+    // What a claim says may look like what serde says of it.
+    for claim in
+        ["x, expected secret", "x at line secret", "x`, expected secret at line 1 column 2"]
+    {
+        let details = [detail::<Kind>(claim.into()).await, detail::<NoKind>(claim.into()).await];
+        for detail in details {
+            assert!(!detail.contains("secret"), "{detail}");
+        }
+    }
 }
 
 /// An item that some may read without a token, behind a layer whose tokens are optional.
