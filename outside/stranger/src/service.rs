@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tower_bearer::policy::{Policy, role, scope};
 use tower_bearer::{
-    BearerLayer, Claims, Require, Requirement, TokenIssuer, Validation, Verifier,
-    require,
+    BearerLayer, Claims, Require, Requirement, TokenIssuer, Validation, Verifier, require,
 };
 
 use crate::tokens::{AUDIENCE, ISSUER};
@@ -87,8 +86,10 @@ pub async fn check(name: &str, issuer: TokenIssuer) {
 fn app(issuer: &TokenIssuer) -> Router {
     let rules = Validation::new(ISSUER, AUDIENCE);
     let verifier = Verifier::<User>::new(issuer.verifying_key(), rules).unwrap();
-    let layer =
-        BearerLayer::new(verifier).with_rejection(render::ProblemJson).with_realm("orders").unwrap();
+    let layer = BearerLayer::new(verifier)
+        .with_rejection(render::ProblemJson)
+        .with_realm("orders")
+        .unwrap();
     Router::new()
         .route(
             "/me",
