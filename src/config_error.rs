@@ -235,7 +235,7 @@ pub enum KeyProblem {
     },
     /// The exponent is even, 1, or longer than 33 bits; or the modulus is even.
     RsaParameters,
-    /// The point is not on its curve, or one for which anybody could sign.
+    /// The point is not on its curve, or it is one for which signatures can be made without the key.
     Curve,
     /// The curve is not one this crate verifies with.
     UnsupportedCurve {

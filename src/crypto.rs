@@ -56,7 +56,7 @@ pub(crate) fn verifier(
     back_end::verifier(algorithm, material)
 }
 
-/// The same for a secret, however short, but not empty: anybody could sign with that.
+/// The same for a secret, however short, but not empty: a stranger could sign with that.
 pub(crate) fn verifier_of_any_secret(
     algorithm: Algorithm,
     material: &Material,

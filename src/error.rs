@@ -81,7 +81,7 @@ pub enum Reason {
     /// The token is good, but its claims do not fit the application's claims type.
     ClaimsMismatch,
 
-    /// The keys for this token cannot be had, or nobody could look whether its key exists.
+    /// The keys for this token cannot be had, or whether its key exists could not be looked up.
     KeysUnavailable,
     /// Whether the token was revoked cannot be told right now.
     RevocationsUnavailable,

@@ -424,7 +424,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Lookup::Found(candidates) => candidates,
             Lookup::WrongAlgorithm => return Err(wrong_algorithm(compact.header(), trusted)),
             Lookup::Unknown => return Err(unknown_key(&compact)),
-            // Nobody has looked for the key, and a 401 makes clients throw good tokens away.
+            // The key was not looked for, and a 401 makes clients throw good tokens away.
             Lookup::Refresh => return Err(about(trusted, KeysUnavailable::new(STILL_REFRESHING))),
         };
         let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;

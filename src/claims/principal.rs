@@ -224,7 +224,7 @@ impl Principal {
     }
 }
 
-// Nobody by name: a log that shows this shall not tell who was here.
+// Names no person: a log that shows this does not tell who was here.
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")

@@ -46,12 +46,12 @@ impl Registered {
         self.assumed_issuer = Some(self.keep(issuer));
     }
 
-    /// `sub`: whom the token speaks of.
+    /// `sub`: the subject, a user or a client.
     pub fn subject(&self) -> Option<&str> {
         self.get(self.subject)
     }
 
-    /// `aud`: whom the token is for. An empty list names nobody.
+    /// `aud`: the audiences that the token is for. An empty list names none.
     pub fn audience(&self) -> Option<Audience<'_>> {
         let pieces = self.audience.as_ref()?;
         Some(Audience::new(&self.text, pieces.as_slice()))

@@ -6,7 +6,7 @@ use std::time::Instant;
 #[cfg(any(feature = "active", feature = "redis", feature = "refresh"))]
 use tokio::time::Instant;
 
-/// A moment by a clock that nobody sets, to measure how much time has passed.
+/// A moment by a clock that cannot be set, to measure how much time has passed.
 ///
 /// An [`Instant`] stands still on Linux while the machine is suspended. Here that time counts, since
 /// everybody else's clock went on: what was fetched before a suspension is as old as it looks from

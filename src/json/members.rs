@@ -83,7 +83,7 @@ impl<'t> Deserializer<'t> for Object<'_, 't> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Error> {
-        // Whoever does not say which members there are keeps their names as well.
+        // A type that does not say which members there are keeps their names as well.
         let names: usize = self.list.iter().map(|(name, _)| name.len()).sum();
         self.weight.set(self.weight.get() + weight::object(self.list.len()) + names);
         self.walk(visitor)

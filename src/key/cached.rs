@@ -141,7 +141,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// Sets how many fetches tokens with unknown keys can cause at once, and after how much time
     /// there is one more. The default is 3, and one more every 10 seconds.
     ///
-    /// Failed fetches count like others. When none is left, nobody waits: tokens of unknown keys are
+    /// Failed fetches count like others. When none is left, no request waits: tokens of unknown keys are
     /// answered 503, so that their clients come again, except that a key which was looked for within the
     /// last minute, and was not there, is answered 401.
     #[must_use]

@@ -277,7 +277,7 @@ impl HttpFetch {
         if self.exchange.bearer.is_some() && asked.is_plain() && !asked.is_loopback() {
             return Err(ConfigError::Address {
                 address: address::shown_address(asked.as_str()),
-                problem: "is not HTTPS, so anybody on the way could read the bearer token",
+                problem: "is not HTTPS, so others on the way could read the bearer token",
             });
         }
         Ok(())

@@ -87,7 +87,7 @@ pub trait KeySource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`] when nobody knows whether there is such a key, which is answered 503 too.
+    /// [`KeysUnavailable`] when it cannot be told whether there is such a key; answered 503 too.
     fn refresh(
         &self,
         header: &Header,

@@ -58,8 +58,8 @@ impl VerifyingKey {
     /// A secret for HMAC that may be shorter than the algorithm's output: for tokens that were signed with
     /// such a secret and are to be accepted until the secret is replaced.
     ///
-    /// Whoever has one token can try secrets on their own machine, at billions a second, until one fits,
-    /// and then sign tokens for anybody. So this key verifies and nothing else, and each one that is made is
+    /// A thief who has one token can try secrets on another machine, at billions a second, until one fits,
+    /// and then sign tokens for any user. So this key verifies and nothing else, and each one that is made is
     /// a `WARN` in the log, if it is too short.
     ///
     /// # Replacing the secret

@@ -111,7 +111,7 @@ fn invalid_request(description: &'static str) -> Answer {
     }
 }
 
-/// The refusal of a token that nobody has vouched for.
+/// The refusal of a token whose signature was not verified.
 fn unverified() -> Answer {
     invalid_token("The token cannot be verified")
 }

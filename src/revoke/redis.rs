@@ -292,7 +292,7 @@ impl RevocationStore for RedisRevocations {
                 for told in told {
                     match told.await {
                         Ok(outcome) => outcome?,
-                        Err(_) => return Err("nobody follows Redis any more".to_owned()),
+                        Err(_) => return Err("Redis is not followed any more".to_owned()),
                     }
                 }
                 Ok(())

@@ -26,7 +26,7 @@ use crate::verifier::Verifier;
 
 /// Lets clients revoke the access tokens that were issued to them (RFC 7009).
 ///
-/// For whoever issues the tokens: [`new`](Self::new) takes the one issuer's keys and name.
+/// For the server that issues the tokens: [`new`](Self::new) takes the one issuer's keys and name.
 ///
 /// ```
 /// use axum::Router;
@@ -61,8 +61,8 @@ use crate::verifier::Verifier;
 ///
 /// 200 is said when the store has the revocation, and where nothing is left to revoke. After a 503 from the
 /// store the client must take the token to be good still and try again (RFC 7009 §2.2.1), although the
-/// revocation may hold already, here or everywhere; after any other answer nothing was revoked. Whom a token is for does not matter, nor whether it is valid
-/// already. Tokens need the claim `client_id`: see
+/// revocation may hold already, here or everywhere; after any other answer nothing was revoked. The audience of
+/// a token does not matter, nor whether it is valid already. Tokens need the claim `client_id`: see
 /// [`TokenIssuer::with_client_id`](crate::TokenIssuer::with_client_id). If a token was at fault, its
 /// [`Reason`] is in the response's extensions.
 #[derive(Clone)]

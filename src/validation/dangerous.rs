@@ -49,8 +49,7 @@ impl Dangerous {
 
     /// Accepts tokens without `iss`. One that names another issuer is refused all the same.
     ///
-    /// Whoever signs anything else with the same key (another service, with a shared secret) signs tokens
-    /// for this API. They count as the configured issuer's wherever an issuer is asked for:
+    /// A service that signs other things with the same key (a shared secret, say) signs tokens for this API. They count as the configured issuer's wherever an issuer is asked for:
     /// [`Principal::issuer`](crate::Principal::issuer) and revocations. Of several
     /// [`Issuers`](crate::Issuers), one may accept them.
     ///
@@ -63,7 +62,7 @@ impl Dangerous {
 
     /// Accepts tokens without `exp`. One that has expired is refused all the same.
     ///
-    /// Whoever steals one can use it for ever, until it is revoked or its key is replaced. Where tokens have
+    /// A thief can use one for ever, until it is revoked or its key is replaced. Where tokens have
     /// `iat`, [`with_max_age`](Validation::with_max_age) ends them nevertheless. A revocation of one is kept
     /// for ever in memory; a store that keeps revocations for the [longest
     /// lifetime](crate::MemoryRevocations::with_longest_lifetime) of tokens refuses those whose maximum age

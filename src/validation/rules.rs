@@ -221,7 +221,7 @@ impl Validation {
         };
         match (claims.audience(), rule) {
             (_, AudienceRule::Any) => Ok(()),
-            // An empty list names nobody, as no list does (Hydra).
+            // An empty list names no audience, as no list does (Hydra).
             (audience, AudienceRule::AudOrClientId) if audience.is_none_or(Audience::is_empty) => {
                 let client = claims.client_id_itself().ok_or_else(|| missing("client_id"))?;
                 if is_own(client) {

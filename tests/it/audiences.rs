@@ -23,7 +23,7 @@ fn for_audience(audience: Value) -> TestToken {
 
 #[tokio::test]
 async fn empty_list_of_audiences_is_the_wrong_audience() {
-    // RFC 7519 §4.1.3: an empty list names nobody
+    // RFC 7519 §4.1.3: an empty list names no audience
     let expected = invalid_token("The token is for another audience");
 
     let refused = answer(validation(), for_audience(json!([]))).await;

@@ -9,7 +9,7 @@ use foldhash::quality::RandomState;
 /// Remembers for a minute which names of keys a fetch has not found.
 ///
 /// A token of a withdrawn key must be refused with 401, or its client never asks for another one. When
-/// the budget for fetches is spent, this tells such a token from one of a key that nobody has looked for.
+/// the budget for fetches is spent, this tells such a token from one of a key that was not looked for.
 #[derive(Debug, Default)]
 pub(super) struct Absent {
     hasher: RandomState,

@@ -66,7 +66,7 @@ pub(super) enum Share {
     Given,
     /// Others have taken what there was.
     Spent,
-    /// There is nothing to share: whoever has set it so wants no fetches.
+    /// There is nothing to share: set so, it allows no fetches.
     Never,
 }
 

@@ -7,7 +7,7 @@ use crate::config_error::ConfigError;
 /// ```
 /// use tower_bearer::{HttpFetch, RemoteKeys};
 ///
-/// // In a compose file, where nobody stands in between.
+/// // In a compose file, where no attacker stands in between.
 /// let fetch = HttpFetch::dangerous()
 ///     .allow_plain_http()
 ///     .discover("http://keycloak:8080/realms/shop")?;
@@ -27,9 +27,9 @@ impl HttpFetch {
 }
 
 impl DangerousFetch {
-    /// Allows plain HTTP to other machines than this one, for networks in which nobody stands in between.
+    /// Allows plain HTTP to other machines than this one, for networks in which no attacker stands in between.
     ///
-    /// Whoever stands there can put keys of their own in, and sign tokens with them. A document that came
+    /// An attacker there can put keys of their own in, and sign tokens with them. A document that came
     /// over HTTPS still leads to HTTPS only.
     pub fn allow_plain_http(mut self) -> Self {
         self.0.plain_http = true;

@@ -152,7 +152,7 @@ impl Exchange {
         self.own.iter().any(|own| own.is_same_origin(address))
     }
 
-    /// The token is for whom the operator has named, and not for whom a document names.
+    /// The token goes to the host that the operator has named, and to no host that a document names.
     fn bearer_for(&self, address: &Address) -> Option<BearerFile> {
         let is_safe = !address.is_plain() || address.is_loopback();
         self.bearer.clone().filter(|_| is_safe && self.is_own_origin(address))

@@ -28,7 +28,7 @@ pub(super) enum Problem {
     Malformed(String),
     /// It holds no key that can be used.
     Keys(ConfigError),
-    /// The host is out of reach for whom a document names.
+    /// A document names a host that documents must not lead to.
     Refused(String),
     /// The token for the fetch cannot be read.
     Bearer(ConfigError),

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Makes a service whose bodies nobody else can make fit behind a [`BearerLayer`](crate::BearerLayer).
+/// Makes a service whose bodies only it can make fit behind a [`BearerLayer`](crate::BearerLayer).
 ///
 /// To refuse a request, a layer has to make a body of the type that the service inside answers with. That
 /// cannot be done for `hyper::body::Incoming`, which only a connection makes, nor for those of

@@ -32,7 +32,7 @@ impl Address {
         if self.uses_tls || self.hosts.iter().all(Host::is_loopback) {
             return Ok(());
         }
-        let problem = "is of another machine and without TLS, so anybody on the way could read the \
+        let problem = "is of another machine and without TLS, so others on the way could read the \
                        password and take revocations back; write `rediss://`, or say \
                        `RedisRevocations::dangerously_without_tls`; plain TCP is for this machine \
                        only (127.0.0.1, [::1], localhost)";

@@ -28,8 +28,8 @@ impl RedisRevocations {
 
     /// The same without TLS, to other machines too.
     ///
-    /// Anybody on the way can read the password, and so revoke every token and take every revocation
-    /// back. For a network in which nobody else is.
+    /// An attacker on the way can read the password, and so revoke every token and take every revocation
+    /// back. For a network without strangers.
     ///
     /// # Errors
     ///
