@@ -399,7 +399,7 @@ mod tests {
         let all = r#"{"iss":"i","sub":"s","aud":"a","exp":1,"nbf":2,"iat":3,"jti":"j","sid":"d",
                       "client_id":"c","azp":"z","cid":"p","appid":"q"}"#;
         let registered = |payload: &str| read(payload, &paths()).unwrap().registered;
-        assert_eq!(registered(all), registered(&all.replace("{", r#"{"x":"y","roles":"r","#)));
+        assert_eq!(registered(all), registered(&all.replace('{', r#"{"x":"y","roles":"r","#)));
 
         for value in [
             "\"i\"", "\"s\"", "\"a\"", ":1", ":2", ":3", "\"j\"", "\"d\"", "\"c\"", "\"z\"",

@@ -26,7 +26,7 @@ async fn serve(service: Inner) -> SocketAddr {
                         let mut service = kept.lock().await;
                         service.ready().await?.call(request.map(|_| String::new()))
                     };
-                    Ok::<_, tower::BoxError>(call.await?.map(|body| Full::<Bytes>::from(body)))
+                    Ok::<_, tower::BoxError>(call.await?.map(Full::<Bytes>::from))
                 }
             });
             tokio::spawn(
