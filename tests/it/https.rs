@@ -27,7 +27,7 @@ pub struct Front {
 }
 
 impl Front {
-    async fn of(provider: &TestProvider) -> Self {
+    pub async fn of(provider: &TestProvider) -> Self {
         Self::named(&["localhost"], address_of(provider)).await
     }
 
@@ -56,7 +56,7 @@ impl Front {
         Self { port, certificate: cert.pem(), serving }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.port)
     }
 }
@@ -72,15 +72,15 @@ fn address_of(provider: &TestProvider) -> SocketAddr {
 }
 
 /// A proxy that connects to this machine, whatever host it is asked for.
-struct Proxy {
-    port: u16,
+pub struct Proxy {
+    pub port: u16,
     /// The heads of all requests.
     asked: Arc<Mutex<Vec<String>>>,
     serving: JoinHandle<()>,
 }
 
 impl Proxy {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::default();
@@ -106,7 +106,7 @@ impl Proxy {
         Self { port, asked, serving }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -35,6 +35,7 @@ pub struct Documents {
 
 #[derive(Default)]
 struct Served {
+    jwks: String,
     metadata: Value,
     location: String,
     paths: Vec<String>,
@@ -42,9 +43,13 @@ struct Served {
 
 impl Documents {
     pub async fn start() -> Self {
+        Self::with_keys(jwks()).await
+    }
+
+    pub async fn with_keys(jwks: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = Arc::<Mutex<Served>>::default();
+        let served = Arc::new(Mutex::new(Served { jwks, ..Served::default() }));
         let app = Router::new().fallback(serve).with_state(Arc::clone(&served));
         let serving = tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
         Self { address, served, serving }
@@ -57,7 +62,7 @@ impl Documents {
         served.paths.clear();
     }
 
-    fn paths(&self) -> Vec<String> {
+    pub fn paths(&self) -> Vec<String> {
         self.served.lock().unwrap().paths.clone()
     }
 }
@@ -67,7 +72,7 @@ async fn serve(State(served): State<Arc<Mutex<Served>>>, request: Request) -> Re
     let path = request.uri().path().to_owned();
     served.paths.push(path.clone());
     match &*path {
-        "/jwks" => jwks().into_response(),
+        "/jwks" => served.jwks.clone().into_response(),
         "/moved" => {
             (http::StatusCode::FOUND, [(LOCATION, served.location.clone())]).into_response()
         }

@@ -21,7 +21,7 @@ use tower_bearer::{
 use crate::leap::leap;
 use crate::support::{self, AUDIENCE, Answer, ISSUER, NOW, User, WithBearer, get, key_for, send};
 
-/// Each option, and a test that fails when it is not heeded.
+/// Each option, and the tests that fail when it is not heeded.
 const HEEDED: &[(&str, fn())] = &[
     ("realm", whole::realm_is_in_challenges),
     ("sources", whole::sources_are_where_tokens_are_looked_for),
@@ -33,6 +33,8 @@ const HEEDED: &[(&str, fn())] = &[
     ("cache entries", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
     ("cache bytes", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
     ("shared_budget", whole::shared_budget_bounds_what_unknown_keys_fetch),
+    ("shared_budget", whole::shared_budget_is_one_of_all_issuers_together),
+    ("shared_budget", keys::budgets_bound_how_often_unknown_keys_have_a_file_read),
     ("shared_budget fetches", whole::shared_budget_bounds_what_unknown_keys_fetch),
     ("shared_budget one_more_every", whole::shared_budget_bounds_what_unknown_keys_fetch),
     ("issuers", issuer::issuer_is_whose_tokens_are_accepted),
@@ -42,6 +44,7 @@ const HEEDED: &[(&str, fn())] = &[
     ("token_type", issuer::token_type_is_the_only_one),
     ("token_type at+jwt", issuer::token_type_is_the_only_one),
     ("algorithms", issuer::algorithms_are_the_only_ones),
+    ("algorithms", keys::algorithms_are_those_of_rsa_keys_that_name_none),
     ("leeway", issuer::leeway_is_how_long_expired_tokens_are_accepted),
     ("revocation_leeway", issuer::revocation_leeway_is_how_far_a_revocation_reaches),
     ("max_age", issuer::tokens_older_than_max_age_are_refused),
@@ -49,13 +52,18 @@ const HEEDED: &[(&str, fn())] = &[
     ("client_id_as_audience", issuer::client_id_is_the_audience_where_it_is_to_be),
     ("roles_at", issuer::roles_and_scopes_are_where_they_are_said_to_be),
     ("scopes_at", issuer::roles_and_scopes_are_where_they_are_said_to_be),
+    ("separated_at", issuer::strings_are_separated_at_spaces_where_that_is_said),
     ("dangerous", issuer::each_dangerous_switch_weakens_one_check),
     ("dangerous accept_any_audience", issuer::each_dangerous_switch_weakens_one_check),
     ("dangerous accept_any_kind", issuer::each_dangerous_switch_weakens_one_check),
     ("dangerous accept_bound_tokens", issuer::each_dangerous_switch_weakens_one_check),
+    ("dangerous accept_missing_issuer", issuer::each_dangerous_switch_weakens_one_check),
+    ("dangerous accept_missing_expiry", issuer::each_dangerous_switch_weakens_one_check),
     ("dangerous accept_unrevocable_tokens", issuer::each_dangerous_switch_weakens_one_check),
+    ("dangerous accept_short_secret", issuer::accept_short_secret_weakens_nothing_but_the_secret),
     ("keys", keys::jwks_are_the_keys),
     ("keys discover", keys::discover_finds_the_keys_by_the_metadata),
+    ("keys metadata_url", keys::metadata_url_is_where_the_metadata_is),
     ("keys jwks_url", keys::jwks_url_is_where_the_keys_are),
     ("keys file", keys::file_is_where_the_keys_are),
     ("keys jwks", keys::jwks_are_the_keys),
@@ -64,9 +72,21 @@ const HEEDED: &[(&str, fn())] = &[
     ("keys timeout", keys::fetch_of_a_document_takes_no_longer_than_timeout),
     ("keys redirects", keys::redirects_are_followed_as_often_as_is_said),
     ("keys same_origin_only", keys::same_origin_only_rules_out_other_origins),
+    ("keys max_bytes", keys::documents_longer_than_max_bytes_are_refused),
+    ("keys max_keys", keys::no_more_keys_are_used_than_max_keys),
+    ("keys ca_file", keys::ca_file_names_the_authorities_that_are_trusted),
+    ("keys proxy", keys::proxy_is_what_fetches_go_through),
+    ("keys bearer_file", keys::bearer_file_holds_the_token_that_is_shown),
+    ("keys dangerous", keys::each_dangerous_switch_allows_one_way_of_fetching),
+    ("keys dangerous allow_plain_http", keys::each_dangerous_switch_allows_one_way_of_fetching),
+    (
+        "keys dangerous allow_private_networks",
+        keys::each_dangerous_switch_allows_one_way_of_fetching,
+    ),
     ("keys wait", keys::request_waits_for_keys_no_longer_than_wait),
     ("keys most_waiting", keys::no_more_requests_wait_than_most_waiting),
     ("keys budget", keys::budget_bounds_what_unknown_keys_fetch),
+    ("keys budget", keys::budgets_bound_how_often_unknown_keys_have_a_file_read),
     ("keys budget fetches", keys::budget_bounds_what_unknown_keys_fetch),
     ("keys budget one_more_every", keys::budget_bounds_what_unknown_keys_fetch),
     ("keys fresh_at_least", keys::freshness_lies_between_least_and_most),
@@ -93,6 +113,7 @@ fn places() -> Vec<(&'static str, Value)> {
         ("token_type", issuer("token_type", json!("none"))),
         ("dangerous", issuer("dangerous", json!(["none"]))),
         ("keys", issuer("keys", none())),
+        ("keys dangerous", issuer("keys", json!({ "discover": true, "dangerous": ["none"] }))),
         ("keys budget", issuer("keys", json!({ "discover": true, "budget": none() }))),
     ]
 }
@@ -125,7 +146,11 @@ fn config() -> Value {
 fn remote(provider: &TestProvider, settings: Value) -> Value {
     let mut keys = json!({ "jwks_url": provider.jwks_url(), "retry_at_least": "1m" });
     keys.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-    json!({ "issuers": [{ "issuer": provider.issuer(), "audiences": [AUDIENCE], "keys": keys }] })
+    of_issuer(provider.issuer(), keys)
+}
+
+fn of_issuer(issuer: &str, keys: Value) -> Value {
+    json!({ "issuers": [{ "issuer": issuer, "audiences": [AUDIENCE], "keys": keys }] })
 }
 
 /// Sets one member of the object at a JSON Pointer.
@@ -136,6 +161,12 @@ fn set(mut config: Value, place: &str, member: &str, value: Value) -> Value {
 
 fn read(config: &Value) -> Config {
     Config::from_json(&config.to_string()).unwrap()
+}
+
+/// What is said of a configuration whose issuers cannot be made.
+#[track_caller]
+fn mistake(config: &Value) -> String {
+    read(config).issuers().unwrap_err().to_string()
 }
 
 /// A good token for the usual configuration.
@@ -181,25 +212,27 @@ async fn ask_with(config: &Value, view: &MemoryRevocations, token: &str) -> Answ
     send(&app(config, verifier), get("/").bearer(token)).await
 }
 
-/// Checks that a token is refused for this reason, with the challenge that belongs to it.
+/// Checks that a token with a good signature is refused for this reason.
 #[track_caller]
 fn is_refused(answer: &Answer, reason: Reason) {
     let description = match reason {
-        Reason::AlgorithmNotAllowed => "The token cannot be verified",
         Reason::BoundToken => "The token is bound to a key, which bearer tokens are not",
         Reason::Expired => "The token has expired",
-        Reason::InvalidSignature => "The token cannot be verified",
-        Reason::Malformed => "The token is malformed",
         Reason::MissingClaim => "The token lacks a claim",
         Reason::Revoked => "The token was revoked",
-        Reason::TokenTooLarge => "The token is too large",
         Reason::TooOld => "The token is too old",
         Reason::WrongAudience => "The token is for another audience",
-        Reason::WrongIssuer => "The token is from another issuer",
         Reason::WrongTokenType => "The token is not an access token",
         other => unimplemented!("{other}"),
     };
     answer.is_refused(401, Some(&support::invalid_token(description)), reason);
+}
+
+/// Checks that a token is refused for this reason before its signature is known to be good.
+#[track_caller]
+fn is_unverified(answer: &Answer, reason: Reason) {
+    let challenge = support::invalid_token("The token cannot be verified");
+    answer.is_refused(401, Some(&challenge), reason);
 }
 
 /// How many fetches many tokens of an unknown key cause, at once and again after this time.
@@ -223,4 +256,16 @@ async fn fetches_of_strangers(
         fetches.push(provider.requests().jwks - before);
     }
     fetches.try_into().unwrap()
+}
+
+async fn fetches_of_five_strangers(provider: &TestProvider, app: &Router) -> usize {
+    // Nothing is due on its own.
+    provider.set_cache_control(Some("max-age=86400"));
+    send(app, get("/").bearer(provider.mint(AUDIENCE))).await.is_ok("alice");
+    let before = provider.requests().jwks;
+    for _ in 0..5 {
+        let answer = send(app, get("/").bearer(keys::strange(provider))).await;
+        assert_ne!(answer.status, 200);
+    }
+    usize::try_from(provider.requests().jwks - before).unwrap()
 }

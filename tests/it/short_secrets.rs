@@ -17,10 +17,10 @@ use crate::support::{
     AUDIENCE, Answer, ISSUER, WithBearer, get, invalid_token, key, send, token, verifier_of,
 };
 
-const SHORT: &[u8] = b"secret123";
+pub const SHORT: &[u8] = b"secret123";
 
 /// Signs with a short secret: HMAC fills up with zeros what is shorter than a block (RFC 2104 §2).
-fn signer(algorithm: Algorithm, secret: &[u8]) -> TestKey {
+pub fn signer(algorithm: Algorithm, secret: &[u8]) -> TestKey {
     let mut padded = secret.to_vec();
     padded.resize(64, 0);
     TestKey::from_secret(algorithm, &padded)

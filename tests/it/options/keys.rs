@@ -9,11 +9,14 @@ use tower_bearer::test_util::{Fault, TestKey, TestProvider, TestToken};
 use tower_bearer::{Algorithm, Issuers, KeysState, Reason};
 
 use super::{
-    Config, app_by_the_clock, ask, config, fetches_of_strangers, is_refused, remote, set, token,
+    Config, app_by_the_clock, ask, config, fetches_of_strangers, is_unverified, mistake, of_issuer,
+    remote, set, token,
 };
+use crate::https::{Front, Proxy};
+use crate::inner_networks::Documents;
 use crate::leap::leap;
 use crate::support::{AUDIENCE, Answer, WithBearer, get, key_for, send};
-use Algorithm::{ES256, ES384, HS256};
+use Algorithm::{ES256, ES384, HS256, HS384, PS256};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -34,10 +37,10 @@ fn is_unavailable(answer: &Answer) {
 }
 
 /// A file that is gone after the test.
-struct File(PathBuf);
+pub struct File(pub PathBuf);
 
 impl File {
-    fn new(name: &str, text: &str) -> Self {
+    pub fn new(name: &str, text: &str) -> Self {
         let name = format!("options-{name}-{}", std::process::id());
         let file = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
         file.write(text);
@@ -62,7 +65,7 @@ pub async fn jwks_are_the_keys() {
 
     ask(&config(), &usual).await.is_ok("alice");
     ask(&other, &signed_by_other).await.is_ok("alice");
-    is_refused(&ask(&other, &usual).await, Reason::AlgorithmNotAllowed);
+    is_unverified(&ask(&other, &usual).await, Reason::AlgorithmNotAllowed);
 }
 
 #[tokio::test]
@@ -76,6 +79,24 @@ pub async fn discover_finds_the_keys_by_the_metadata() {
 
     send(&app_by_the_clock(&config), get("/").bearer(moved)).await.is_ok("alice");
     assert_eq!((provider.requests().jwks, elsewhere.requests().jwks), (0, 1));
+}
+
+#[tokio::test]
+pub async fn metadata_url_is_where_the_metadata_is() {
+    let (provider, elsewhere) = (TestProvider::start().await, Documents::start().await);
+    let origin = format!("http://{}", elsewhere.address);
+    elsewhere.set(provider.issuer(), &format!("{origin}/jwks"));
+    let metadata_url = format!("{origin}/inner/openid-configuration");
+    let [there, usual] = [json!({ "metadata_url": metadata_url }), json!({ "discover": true })]
+        .map(|keys| app_by_the_clock(&of_issuer(provider.issuer(), keys)));
+    let of_key_there = provider.token(AUDIENCE).sign(&key_for(ES256));
+
+    send(&there, get("/").bearer(&of_key_there)).await.is_ok("alice");
+    assert_eq!(elsewhere.paths(), ["/inner/openid-configuration", "/jwks"]);
+    assert!(provider.received().is_empty());
+    send(&usual, get("/").bearer(provider.mint(AUDIENCE))).await.is_ok("alice");
+    let answer = send(&usual, get("/").bearer(&of_key_there)).await;
+    is_unverified(&answer, Reason::InvalidSignature);
 }
 
 #[tokio::test]
@@ -94,13 +115,13 @@ pub async fn file_is_where_the_keys_are() {
 
     ask(&config, &token().sign(&key_for(ES384))).await.is_ok("alice");
     let refused = ask(&config, &token().sign(&key_for(ES256))).await;
-    is_refused(&refused, Reason::AlgorithmNotAllowed);
+    is_unverified(&refused, Reason::AlgorithmNotAllowed);
 }
 
 #[tokio::test(start_paused = true)]
 pub async fn every_is_how_often_a_file_is_read() {
     let key = || TestKey::generate(ES256).with_key_id("same");
-    for (every, at_last) in [(None, 30 * Duration::from_secs(1)), (Some("1h"), HOUR)] {
+    for (every, at_last) in [(None, Duration::from_secs(5)), (Some("1h"), HOUR)] {
         let (old, new) = (key(), key());
         let file = File::new("every", &old.to_jwk().to_string());
         let mut keys = json!({ "file": file.0 });
@@ -114,9 +135,10 @@ pub async fn every_is_how_often_a_file_is_read() {
         file.write(&new.to_jwk().to_string());
 
         sleep(at_last * 6 / 10 - Duration::from_secs(1)).await;
-        assert_eq!(accepts(&old).await, every.is_some(), "{every:?}");
+        assert!(accepts(&old).await, "{every:?}");
         sleep(at_last * 4 / 10 + Duration::from_secs(1)).await;
-        assert!(accepts(&new).await, "{every:?}");
+        // First the old one: a token that none of the keys verifies may have the file read as well.
+        assert!(!accepts(&old).await && accepts(&new).await, "{every:?}");
     }
 }
 
@@ -124,7 +146,7 @@ pub async fn every_is_how_often_a_file_is_read() {
 pub async fn secret_is_the_key_in_place_or_in_a_file() {
     let secrets = [[1_u8; 32], [2; 32]];
     let [secret, in_file] = secrets.map(|secret| URL_SAFE_NO_PAD.encode(secret));
-    let file = File::new("secret", &in_file);
+    let file = File::new("secret", &format!("{in_file}\n"));
     let configs = [json!({ "secret": secret }), json!({ "secret_file": file.0 })]
         .map(|keys| set(with(keys), "/issuers/0", "algorithms", json!(["HS256"])));
     let [by_secret, by_file] =
@@ -132,8 +154,20 @@ pub async fn secret_is_the_key_in_place_or_in_a_file() {
 
     ask(&configs[0], &by_secret).await.is_ok("alice");
     ask(&configs[1], &by_file).await.is_ok("alice");
-    is_refused(&ask(&configs[0], &by_file).await, Reason::InvalidSignature);
-    is_refused(&ask(&configs[1], &by_secret).await, Reason::InvalidSignature);
+    // The token's algorithm is one of those that are set, not always the first.
+    let longer = [3_u8; 48];
+    let several = set(
+        with(json!({ "secret": URL_SAFE_NO_PAD.encode(longer) })),
+        "/issuers/0",
+        "algorithms",
+        json!(["HS256", "HS384"]),
+    );
+    for algorithm in [HS256, HS384] {
+        let token = token().sign(&TestKey::from_secret(algorithm, &longer));
+        ask(&several, &token).await.is_ok("alice");
+    }
+    is_unverified(&ask(&configs[0], &by_file).await, Reason::InvalidSignature);
+    is_unverified(&ask(&configs[1], &by_secret).await, Reason::InvalidSignature);
 }
 
 #[tokio::test]
@@ -141,7 +175,12 @@ pub async fn fetch_of_a_document_takes_no_longer_than_timeout() {
     let provider = TestProvider::start().await;
     provider.set_fault(Fault::SlowHeaders(Duration::from_millis(300)));
 
-    is_unavailable(&ask_of(&provider, &remote(&provider, json!({ "timeout": "50ms" }))).await);
+    let app = app_by_the_clock(&remote(&provider, json!({ "timeout": "50ms" })));
+    for _ in 0..2 {
+        is_unavailable(&send(&app, get("/").bearer(provider.mint(AUDIENCE))).await);
+        // The answer that comes later is of no use.
+        sleep(Duration::from_millis(400)).await;
+    }
     ask_of(&provider, &remote(&provider, json!({}))).await.is_ok("alice");
 }
 
@@ -172,11 +211,159 @@ pub async fn same_origin_only_rules_out_other_origins() {
 }
 
 #[tokio::test]
+pub async fn documents_longer_than_max_bytes_are_refused() {
+    let provider = TestProvider::start().await;
+    let at_most = |bytes: Value| remote(&provider, json!({ "max_bytes": bytes }));
+    let length = provider.jwks().len();
+
+    ask_of(&provider, &at_most(json!(length))).await.is_ok("alice");
+    is_unavailable(&ask_of(&provider, &at_most(json!(length - 1))).await);
+    // 8 MiB
+    provider.set_fault(Fault::Huge);
+    is_unavailable(&ask_of(&provider, &at_most(json!(null))).await);
+    ask_of(&provider, &at_most(json!(16 << 20))).await.is_ok("alice");
+}
+
+#[tokio::test]
+pub async fn no_more_keys_are_used_than_max_keys() {
+    let provider = TestProvider::start().await;
+    let keys: Vec<_> = (0..101).map(|_| provider.publish_next()).collect();
+    // The first key of the set is the current one.
+    for (most, used) in [(json!(null), 100), (json!(102), 102), (json!(101), 101), (json!(2), 2)] {
+        let app = app_by_the_clock(&remote(&provider, json!({ "max_keys": most })));
+        let ask_by = async |key: &TestKey| {
+            send(&app, get("/").bearer(provider.token(AUDIENCE).sign(key))).await
+        };
+
+        ask_by(&keys[used - 2]).await.is_ok("alice");
+        if let Some(key) = keys.get(used - 1) {
+            is_unverified(&ask_by(key).await, Reason::UnknownKey);
+        }
+    }
+}
+
+#[tokio::test]
+pub async fn ca_file_names_the_authorities_that_are_trusted() {
+    let provider = TestProvider::start().await;
+    let (front, stranger) = (Front::of(&provider).await, Front::of(&provider).await);
+    let (ours, other) =
+        (File::new("ca", &front.certificate), File::new("other-ca", &stranger.certificate));
+    let by = |ca_file: Value| {
+        let keys = json!({ "jwks_url": front.url("/jwks"), "ca_file": ca_file });
+        of_issuer(provider.issuer(), keys)
+    };
+
+    ask_of(&provider, &by(json!(ours.0))).await.is_ok("alice");
+    is_unavailable(&ask_of(&provider, &by(json!(other.0))).await);
+    is_unavailable(&ask_of(&provider, &by(json!(null))).await);
+}
+
+#[tokio::test]
+pub async fn proxy_is_what_fetches_go_through() {
+    let provider = TestProvider::start().await;
+    let (front, proxy) = (Front::of(&provider).await, Proxy::start().await);
+    let ca = File::new("proxied-ca", &front.certificate);
+    let address = format!("http://localhost:{}", proxy.port);
+    for (address, times) in [(json!(null), 0), (json!(address), 1)] {
+        let keys = json!({ "jwks_url": front.url("/jwks"), "ca_file": ca.0, "proxy": address });
+
+        ask_of(&provider, &of_issuer(provider.issuer(), keys)).await.is_ok("alice");
+
+        assert_eq!(proxy.asked().len(), times, "{address}");
+    }
+    drop(proxy);
+    let keys = json!({ "jwks_url": front.url("/jwks"), "ca_file": ca.0, "proxy": address });
+    is_unavailable(&ask_of(&provider, &of_issuer(provider.issuer(), keys)).await);
+}
+
+#[tokio::test]
+pub async fn bearer_file_holds_the_token_that_is_shown() {
+    let file = File::new("bearer", "a.token\n");
+    for (bearer_file, expected) in [(json!(file.0), Some("Bearer a.token")), (json!(null), None)] {
+        let provider = TestProvider::start().await;
+
+        let config = remote(&provider, json!({ "bearer_file": bearer_file }));
+        ask_of(&provider, &config).await.is_ok("alice");
+
+        let received = provider.received();
+        let shown = received[0].headers().get("authorization");
+        assert_eq!(shown.map(|shown| shown.to_str().unwrap()), expected);
+    }
+}
+
+#[tokio::test]
+pub async fn each_dangerous_switch_allows_one_way_of_fetching() {
+    let documents = Documents::start().await;
+    let front = Front::named(&["0.0.0.0", "localhost"], documents.address).await;
+    let ca = File::new("dangerous-ca", &front.certificate);
+    // By its address this is another machine.
+    let plain = format!("http://0.0.0.0:{}", documents.address.port());
+    let secure = format!("https://0.0.0.0:{}", front.port);
+    documents.set(&secure, &format!("https://localhost:{}/jwks", front.port));
+    let over_http = |switches: &[&str]| {
+        let keys = json!({ "jwks_url": format!("{plain}/jwks"), "dangerous": switches });
+        of_issuer(&plain, keys)
+    };
+    let to_localhost = |switches: &[&str]| {
+        of_issuer(&secure, json!({ "discover": true, "ca_file": ca.0, "dangerous": switches }))
+    };
+    let answer = async |config: Value| {
+        let issuer = config["issuers"][0]["issuer"].as_str().unwrap();
+        let token = TestToken::new(issuer, AUDIENCE).sign(&key_for(ES256));
+        send(&app_by_the_clock(&config), get("/").bearer(token)).await
+    };
+    let (http, private) = ("allow_plain_http", "allow_private_networks");
+
+    for switches in [&[http][..], &[private, http]] {
+        answer(over_http(switches)).await.is_ok("alice");
+    }
+    for switches in [&[private][..], &[]] {
+        let error = mistake(&over_http(switches));
+        let is_told = error.starts_with("issuers[0].keys.jwks_url: ") && error.contains(http);
+        assert!(is_told, "{error}");
+    }
+    for switches in [&[private][..], &[http, private]] {
+        answer(to_localhost(switches)).await.is_ok("alice");
+    }
+    for switches in [&[http][..], &[]] {
+        is_unavailable(&answer(to_localhost(switches)).await);
+    }
+}
+
+#[tokio::test]
+pub async fn algorithms_are_those_of_rsa_keys_that_name_none() {
+    let mut jwk = key_for(PS256).to_jwk();
+    jwk.as_object_mut().unwrap().remove("alg").unwrap();
+    let set_of_one = json!({ "keys": [jwk] });
+    let file = File::new("rsa", &set_of_one.to_string());
+    let documents = Documents::with_keys(set_of_one.to_string()).await;
+    let jwks_url = format!("http://{}/jwks", documents.address);
+    let token = token().sign(&key_for(PS256));
+    for keys in
+        [json!({ "jwks": set_of_one }), json!({ "file": file.0 }), json!({ "jwks_url": jwks_url })]
+    {
+        let usual = with(keys);
+        let by = |algorithms| set(usual.clone(), "/issuers/0", "algorithms", json!(algorithms));
+
+        ask(&by(["RS256", "PS256"]), &token).await.is_ok("alice");
+        for config in [usual.clone(), by(["RS256", "RS384"])] {
+            is_unverified(&ask(&config, &token).await, Reason::AlgorithmNotAllowed);
+        }
+    }
+}
+
+#[tokio::test]
 pub async fn request_waits_for_keys_no_longer_than_wait() {
     let provider = TestProvider::start().await;
     provider.set_fault(Fault::SlowHeaders(Duration::from_millis(300)));
 
-    is_unavailable(&ask_of(&provider, &remote(&provider, json!({ "wait": "50ms" }))).await);
+    let app = app_by_the_clock(&remote(&provider, json!({ "wait": "50ms" })));
+    is_unavailable(&send(&app, get("/").bearer(provider.mint(AUDIENCE))).await);
+    // The fetch goes on, and brings keys for those who come later.
+    until(|| provider.requests().jwks == 1).await;
+    sleep(Duration::from_millis(500)).await;
+    send(&app, get("/").bearer(provider.mint(AUDIENCE))).await.is_ok("alice");
+    assert_eq!(provider.requests().jwks, 1);
     ask_of(&provider, &remote(&provider, json!({}))).await.is_ok("alice");
 }
 
@@ -211,6 +398,34 @@ pub async fn budget_bounds_what_unknown_keys_fetch() {
         let fetches = fetches_of_strangers(&provider, &config, HOUR).await;
 
         assert_eq!(fetches, [at_once, later], "{budget}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+pub async fn budgets_bound_how_often_unknown_keys_have_a_file_read() {
+    let key = |name: &str| TestKey::generate(ES256).with_key_id(name);
+    let none = json!({ "fetches": 0, "one_more_every": "1s" });
+    for (own, shared, is_found) in [
+        (json!(null), json!({ "fetches": 60, "one_more_every": "1s" }), true),
+        (none.clone(), json!({ "fetches": 60, "one_more_every": "1s" }), false),
+        (json!(null), none, false),
+    ] {
+        let (old, new) = (key("old"), key("new"));
+        let file = File::new("budget", &old.to_jwk().to_string());
+        let config = with(json!({ "file": file.0, "every": "1h", "budget": own }));
+        let app = super::app_of(&set(config, "", "shared_budget", shared));
+        let ask_by = async |key: &TestKey| send(&app, get("/").bearer(token().sign(key))).await;
+
+        ask_by(&old).await.is_ok("alice");
+        // After the fetch that was due from the start.
+        sleep(Duration::from_secs(1)).await;
+        file.write(&new.to_jwk().to_string());
+        let answer = ask_by(&new).await;
+
+        match is_found {
+            true => _ = answer.is_ok("alice"),
+            false => is_unavailable(&answer),
+        }
     }
 }
 

@@ -1,12 +1,20 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rcgen::generate_simple_self_signed;
 use serde_json::{Value, json};
 use tower_bearer::{CacheStats, Reason};
 
-use super::{app_of, ask, config, fetches_of_strangers, is_refused, set, token, verifier_of};
+use super::keys::File;
+use super::{
+    HEEDED, app_by_the_clock, app_of, ask, config, fetches_of_five_strangers, fetches_of_strangers,
+    is_unverified, read, set, token, verifier_of,
+};
 use crate::support::{PLAIN, WithBearer, get, key_for, send};
 use tower_bearer::Algorithm::ES256;
 use tower_bearer::test_util::TestProvider;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn good() -> String {
     token().sign(&key_for(ES256))
@@ -49,7 +57,7 @@ pub async fn optional_lets_requests_without_a_token_pass() {
 
     send(&open, get("/open")).await.is_ok("open");
     send(&shut, get("/open")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
-    is_refused(&send(&open, get("/open").bearer("x.y.z")).await, Reason::Malformed);
+    is_unverified(&send(&open, get("/open").bearer("x.y.z")).await, Reason::Malformed);
 }
 
 #[tokio::test]
@@ -57,9 +65,9 @@ pub async fn longer_tokens_than_max_token_bytes_are_refused() {
     let long = token().claim("padding", "x".repeat(20_000)).sign(&key_for(ES256));
     let at_most = |bytes: usize| with("max_token_bytes", json!(bytes));
 
-    is_refused(&ask(&config(), &long).await, Reason::TokenTooLarge);
+    is_unverified(&ask(&config(), &long).await, Reason::TokenTooLarge);
     ask(&at_most(long.len()), &long).await.is_ok("alice");
-    is_refused(&ask(&at_most(long.len() - 1), &long).await, Reason::TokenTooLarge);
+    is_unverified(&ask(&at_most(long.len() - 1), &long).await, Reason::TokenTooLarge);
 }
 
 #[tokio::test]
@@ -86,19 +94,155 @@ pub async fn cache_holds_no_more_entries_and_bytes_than_are_given() {
 
 #[tokio::test]
 pub async fn shared_budget_bounds_what_unknown_keys_fetch() {
-    let hour = Duration::from_secs(3600);
+    // A source that has not fetched for ten seconds may do so although the budget is spent.
     for (budget, at_once, later) in [
         (json!({ "fetches": 60, "one_more_every": "1s" }), 3, 3),
-        (json!({ "fetches": 1, "one_more_every": "1h" }), 1, 1),
-        (json!({ "fetches": 1, "one_more_every": "10h" }), 1, 0),
+        (json!({ "fetches": 2, "one_more_every": "20m" }), 2, 2),
+        (json!({ "fetches": 2, "one_more_every": "10h" }), 2, 1),
+        (json!({ "fetches": 1, "one_more_every": "20m" }), 1, 1),
+        (json!({ "fetches": 0, "one_more_every": "1s" }), 0, 0),
     ] {
         let provider = TestProvider::start().await;
-        let own = json!({ "fetches": 3, "one_more_every": "20m" });
-        let config = super::remote(&provider, json!({ "budget": own }));
-        let config = set(config, "", "shared_budget", budget);
+        let config = set(by_own_budget(&provider), "", "shared_budget", budget);
 
-        let fetches = fetches_of_strangers(&provider, &config, hour).await;
+        let fetches = fetches_of_strangers(&provider, &config, HOUR).await;
 
         assert_eq!(fetches, [at_once, later], "{config}");
     }
+}
+
+#[tokio::test]
+pub async fn shared_budget_is_one_of_all_issuers_together() {
+    for (budget, first, second) in [
+        (json!({ "fetches": 60, "one_more_every": "1s" }), 3, 3),
+        (json!({ "fetches": 4, "one_more_every": "10h" }), 3, 1),
+        // The second has not fetched yet.
+        (json!({ "fetches": 3, "one_more_every": "10h" }), 3, 1),
+        (json!({ "fetches": 0, "one_more_every": "1s" }), 0, 0),
+    ] {
+        let providers = [TestProvider::start().await, TestProvider::start().await];
+        let mut config = set(by_own_budget(&providers[0]), "", "shared_budget", budget);
+        let other = by_own_budget(&providers[1])["issuers"][0].take();
+        config["issuers"].as_array_mut().unwrap().push(other);
+        let app = app_by_the_clock(&config);
+
+        for (provider, fetches) in providers.iter().zip([first, second]) {
+            assert_eq!(fetches_of_five_strangers(provider, &app).await, fetches, "{config}");
+        }
+    }
+}
+
+/// Keys of this provider, of which unknown ones cause three fetches and one more every 20 minutes.
+fn by_own_budget(provider: &TestProvider) -> Value {
+    let budget = json!({ "fetches": 3, "one_more_every": "20m" });
+    super::remote(provider, json!({ "budget": budget }))
+}
+
+#[test]
+fn every_option_is_printed_as_it_was_set() {
+    let authority = generate_simple_self_signed(["proxy".to_owned()]).unwrap().cert.pem();
+    let (ca, bearer) = (File::new("full-ca", &authority), File::new("full-bearer", "a.token"));
+    let full = full(&ca, &bearer);
+
+    let heeded = HEEDED.iter().map(|(option, _)| *option);
+    let expected: BTreeSet<_> =
+        heeded.filter(|option| !NOT_FULL.contains(option)).map(str::to_owned).collect();
+    assert_eq!(names_in(&full, ""), expected);
+
+    let in_force = read(&full).in_force().unwrap();
+    assert_eq!(serde_json::to_value(in_force).unwrap(), full);
+}
+
+/// The names of all members and words below this one, as in the table.
+fn names_in(value: &Value, before: &str) -> BTreeSet<String> {
+    let named = |name: &str| format!("{before} {name}").trim().to_owned();
+    match value {
+        Value::Object(members) => {
+            let below = members.iter().flat_map(|(name, value)| {
+                let name = named(name);
+                let mut names = names_in(value, if name == "issuers" { "" } else { &name });
+                names.insert(name);
+                names
+            });
+            below.collect()
+        }
+        Value::Array(entries) => entries.iter().flat_map(|entry| names_in(entry, before)).collect(),
+        Value::String(word) if WORDS_OF.contains(&before) => [named(word)].into(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The options whose values are words.
+const WORDS_OF: [&str; 3] = ["sources", "dangerous", "keys dangerous"];
+
+/// What cannot stand beside something that [`full`] has, or changes it.
+const NOT_FULL: [&str; 12] = [
+    // Then no claim is the audience.
+    "dangerous accept_any_audience",
+    "dangerous accept_short_secret",
+    "keys discover",
+    "keys every",
+    "keys file",
+    "keys jwks",
+    "keys jwks_url",
+    "keys secret",
+    "keys secret_file",
+    "preset",
+    // Adds claims that must be there.
+    "token_type",
+    "token_type at+jwt",
+];
+
+/// Every option, none as it is by default, with different values wherever two could be mixed up.
+fn full(ca: &File, bearer: &File) -> Value {
+    let keys = json!({
+        "metadata_url": "https://keycloak:8443/metadata",
+        "timeout": "2s",
+        "redirects": 3,
+        "same_origin_only": true,
+        "max_bytes": 4,
+        "max_keys": 5,
+        "ca_file": ca.0,
+        "proxy": "http://proxy:3128",
+        "bearer_file": bearer.0,
+        "dangerous": ["allow_plain_http", "allow_private_networks"],
+        "wait": "6s",
+        "most_waiting": 7,
+        "budget": { "fetches": 8, "one_more_every": "9s" },
+        "fresh_at_least": "10s",
+        "fresh_by_default": "11s",
+        "fresh_at_most": "12s",
+        "stale_for": "13s",
+        "retry_at_least": "14s",
+        "retry_at_most": "15s",
+    });
+    json!({
+        "realm": "orders",
+        "sources": ["websocket", "authorization"],
+        "optional": true,
+        "max_token_bytes": 16,
+        "cache": { "entries": 17, "bytes": 18 },
+        "shared_budget": { "fetches": 19, "one_more_every": "20s" },
+        "issuers": [{
+            "issuer": "https://id.example.com",
+            "audiences": ["a", "b"],
+            "keys": keys,
+            "algorithms": ["ES256", "EdDSA"],
+            "leeway": "21s",
+            "revocation_leeway": "22s",
+            "max_age": "23s",
+            "required_claims": ["tenant"],
+            "client_id_as_audience": true,
+            "roles_at": ["/a/roles"],
+            "scopes_at": ["/a/scopes"],
+            "separated_at": ["/a/roles"],
+            "dangerous": [
+                "accept_any_kind",
+                "accept_bound_tokens",
+                "accept_missing_issuer",
+                "accept_missing_expiry",
+                "accept_unrevocable_tokens",
+            ],
+        }],
+    })
 }
