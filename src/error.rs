@@ -1,8 +1,8 @@
 //! Why a request was refused.
 //!
 //! [`Reason`] is what code matches on; [`AuthError`] carries it together with what only the log may
-//! see. Neither ever holds a token or a part of one, and the answer to a client is decided by the
-//! reason alone, never by text that a token could influence.
+//! see. Neither ever holds a token or a part of one, except that the detail of an unknown key names its
+//! `kid`. The answer to a client is decided by the reason alone, never by text that a token could influence.
 
 mod unavailable;
 

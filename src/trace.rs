@@ -43,6 +43,14 @@ pub(crate) fn skipped_key(key: &SkippedKey) {
     let _ = key;
 }
 
+/// Reports that as many more keys of the same set were left out.
+pub(crate) fn skipped_keys(more: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "tower_bearer", more, "more keys of this set skipped");
+    #[cfg(not(feature = "tracing"))]
+    let _ = more;
+}
+
 /// Reports that tokens name an issuer that is nearly a configured one. What they name is not told: it may be
 /// a stranger's word.
 pub(crate) fn near_miss(issuer: &str, differs_by: &str, suppressed: u64) {

@@ -23,7 +23,7 @@ use crate::claims::Principal;
 /// let check = StillActive::new(is_active);
 /// ```
 ///
-/// The principal that it is given is not for guards: no layer has stamped it yet.
+/// The principal that it is given is not for guards: its request has not been let in yet.
 pub trait ActiveCheck: Send + Sync + 'static {
     /// Whether the token is still to be accepted. Runs while a request waits.
     ///

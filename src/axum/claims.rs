@@ -40,8 +40,8 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for Claims<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let claims =
-            reject::claims_in(&parts.extensions).map_err(|no| no.asked_with(&parts.headers))?;
+        let claims = reject::claims_in(&parts.extensions)
+            .map_err(|no| no.asked_with(&parts.method, &parts.headers))?;
         Ok(Self(Arc::clone(claims)))
     }
 }
@@ -61,7 +61,8 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for Verified<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        reject::verified_in(&parts.extensions).map_err(|no| no.asked_with(&parts.headers))
+        reject::verified_in(&parts.extensions)
+            .map_err(|no| no.asked_with(&parts.method, &parts.headers))
     }
 }
 
@@ -80,8 +81,8 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let principal =
-            reject::known(&parts.extensions).map_err(|no| no.asked_with(&parts.headers))?;
+        let principal = reject::known(&parts.extensions)
+            .map_err(|no| no.asked_with(&parts.method, &parts.headers))?;
         Ok(principal.clone())
     }
 }

@@ -56,7 +56,7 @@ impl<S: Sync, R: Requirement> FromRequestParts<S> for Require<R> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         let principal = reject::check_in(&parts.extensions, &R::policy())
-            .map_err(|no| no.asked_with(&parts.headers))?;
+            .map_err(|no| no.asked_with(&parts.method, &parts.headers))?;
         Ok(Self { principal: principal.clone(), requirement: PhantomData })
     }
 }

@@ -3,17 +3,25 @@
 /// The bytes that a `serde_json::Value` of this takes at the most, besides itself. Whatever else holds the same
 /// takes less, unless it keeps what was not in the text.
 ///
-/// Counted are brackets and commas, in strings too, which makes it more and never less.
+/// Counted are brackets and commas outside of strings: what a user writes into a string weighs its length.
 pub(crate) fn weight(json: &str) -> usize {
     if !json.starts_with(['{', '[']) {
         return json.len();
     }
     let mut commas = 0;
     let (mut objects, mut lists) = (0, 0);
-    for byte in json.bytes() {
-        commas += usize::from(byte == b',');
-        objects += usize::from(byte == b'{');
-        lists += usize::from(byte == b'[');
+    let mut in_string = false;
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => _ = bytes.next(),
+            _ if in_string => {}
+            b',' => commas += 1,
+            b'{' => objects += 1,
+            b'[' => lists += 1,
+            _ => {}
+        }
     }
     let entry = if objects == 0 { ENTRY } else { MEMBER };
     json.len() + objects * OBJECT + lists * LIST + commas * entry
@@ -47,6 +55,7 @@ mod tests {
             ("[1,2]", 5 + LIST + ENTRY),
             ("{}", 2 + OBJECT),
             (r#"{"a":1,"b":[1,{}]}"#, 18 + 2 * OBJECT + LIST + 2 * MEMBER),
+            (r#"["{[,\"{",{}]"#, 13 + LIST + OBJECT + MEMBER),
         ] {
             assert_eq!(weight(json), expected, "{json}");
         }

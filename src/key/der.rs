@@ -117,8 +117,14 @@ pub(super) fn is_public_key(bytes: &[u8]) -> bool {
 
 fn read_block(block: &str) -> Result<Material, KeyProblem> {
     let wrong = |problem: String| Err(KeyProblem::Unreadable(problem));
-    let Some((label, rest)) = block[PEM_BEGIN.len()..].split_once(DASHES) else {
-        return wrong("the line -----BEGIN has no dashes at its end".to_owned());
+    // Otherwise a part of the key would be taken for its kind, and shown.
+    let is_label = |label: &str| {
+        let is_of_label = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b' ');
+        label.len() <= MAX_LABEL && label.bytes().all(is_of_label)
+    };
+    let after_begin = block[PEM_BEGIN.len()..].split_once(DASHES);
+    let Some((label, rest)) = after_begin.filter(|(label, _)| is_label(label)) else {
+        return wrong("the line -----BEGIN does not end in five dashes".to_owned());
     };
     if label.ends_with("PRIVATE KEY") {
         return Err(KeyProblem::Private);
@@ -171,6 +177,8 @@ fn unreadable(error: impl ToString) -> KeyProblem {
 }
 
 const DASHES: &str = "-----";
+/// Longer than every name of a kind of key.
+const MAX_LABEL: usize = 40;
 pub(super) const PEM_BEGIN: &str = "-----BEGIN ";
 const PEM_END: &str = "-----END ";
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

@@ -233,7 +233,11 @@ impl KeySet {
         if usable.is_empty() {
             return Err(ConfigError::NoUsableKey { skipped });
         }
-        skipped.iter().for_each(trace::skipped_key);
+        // A provider that changes its set all the time is not to fill the log.
+        skipped.iter().take(MOST_REPORTED).for_each(trace::skipped_key);
+        if let Some(more @ 1..) = skipped.len().checked_sub(MOST_REPORTED) {
+            trace::skipped_keys(more);
+        }
         Ok(Self::index(usable, skipped))
     }
 
@@ -326,3 +330,6 @@ impl fmt::Debug for KeySet {
             .finish_non_exhaustive()
     }
 }
+
+/// How many of the keys that were left out of a set are reported one by one.
+const MOST_REPORTED: usize = 10;

@@ -192,7 +192,7 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
         let begun = ready!(self.poll_begun(cx))?;
         Poll::Ready(Ok(begun.map_err(|rejection| match &self.request {
-            Some(request) => rejection.asked_with(request.headers()),
+            Some(request) => rejection.asked_with(request.method(), request.headers()),
             None => rejection,
         })))
     }

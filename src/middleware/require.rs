@@ -70,7 +70,7 @@ where
             Ok(_) => State::Allowed { future: self.inner.call(request) },
             Err(rejection) => {
                 release(&mut self.inner);
-                let rejection = rejection.asked_with(request.headers());
+                let rejection = rejection.asked_with(request.method(), request.headers());
                 State::Refused { response: Some(rejection.into_response()) }
             }
         };

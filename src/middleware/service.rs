@@ -56,7 +56,7 @@ where
             }
             Decision::Refuse(rejection) => {
                 release(&mut self.inner);
-                let halt = asked.halt(&rejection.asked_with(request.headers()));
+                let halt = asked.halt(&rejection.asked_with(request.method(), request.headers()));
                 ResponseFuture::halted(asked, halt)
             }
             Decision::Wait(waiting, origin) => {

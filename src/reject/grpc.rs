@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -22,6 +22,8 @@ pub(super) fn answer(rejection: &Rejection, flavour: Flavour, parts: &mut Parts)
     parts.headers.insert(STATUS, HeaderValue::from(code(rejection.reason().class())));
     parts.headers.insert(MESSAGE, percent_encoded(rejection.description()));
     parts.headers.insert(DETAILS, details);
+    // What looks like a success to others must not be kept by them.
+    parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// The number of the status.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::answer::{Answer, ChallengeKind, answer};
 use super::empty_body::EmptyBody;
@@ -36,10 +36,11 @@ impl Rejection {
         Self { error, config, grpc: None }
     }
 
-    /// The same as the answer to a request with these headers.
+    /// The same as the answer to a request of this method with these headers.
     #[must_use]
-    pub(crate) fn asked_with(mut self, headers: &HeaderMap) -> Self {
-        self.grpc = Flavour::of(headers);
+    pub(crate) fn asked_with(mut self, method: &Method, headers: &HeaderMap) -> Self {
+        // All of gRPC is POST: a GET that says to be gRPC must not get a 200, which caches would keep.
+        self.grpc = Flavour::of(headers).filter(|_| method == Method::POST);
         self
     }
 

@@ -146,7 +146,8 @@ impl<B: EmptyBody> Render<B> for Empty {
 /// `RetryInfo`. The status over HTTP becomes 200; access logs find the [`Reason`](crate::Reason) in the
 /// response's extensions as ever.
 ///
-/// A request is gRPC if its `Content-Type` begins with `application/grpc`, gRPC-Web included. A service that
+/// A request is gRPC if it is a `POST` whose `Content-Type` begins with `application/grpc`, gRPC-Web included. So
+/// this renderer is not for a server that answers other proxies with a status alone (forward authentication). A service that
 /// wants to refuse a request itself returns a `tonic::Status`, which a [`Rejection`] turns into (feature
 /// `tonic`).
 ///

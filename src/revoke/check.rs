@@ -18,9 +18,10 @@ pub(crate) fn check(
     let whole = view.whole();
     // `iss` is the same, or absent.
     let issuer = rules.issuer();
-    // An issuer that heeds this view dates its tokens by the clock of the revocations, and behind them.
+    // An issuer that heeds this view dates its tokens by the clock of the revocations, and behind them. It
+    // also names itself in them: a token without `iss` is from elsewhere.
     let leeway = || match rules.explicit_revocation_leeway() {
-        None if view.is_heeded_by(issuer) => Duration::ZERO,
+        None if claims.issuer().is_some() && view.is_heeded_by(issuer) => Duration::ZERO,
         _ => rules.revocation_leeway(),
     };
     for name in names(claims) {

@@ -50,13 +50,21 @@ impl MemoryRevocations {
     /// stays as it is.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        if path.try_exists().map_err(|error| unreadable(path, &error))? {
-            let problem = "it is there already; `MemoryRevocations::open` reads it";
-            return Err(unreadable(path, &problem));
-        }
         let revocations = Self::new();
-        revocations.save(path).map_err(|error| unreadable(path, &error))?;
-        Ok(revocations)
+        // Takes the place, so that of two who start at once one fails.
+        let made = File::options().write(true).create_new(true).open(path);
+        let saved = made.and_then(|file| {
+            drop(file);
+            revocations.save(path).inspect_err(|_| drop(fs::remove_file(path)))
+        });
+        match saved {
+            Ok(()) => Ok(revocations),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let problem = "it is there already; `MemoryRevocations::open` reads it";
+                Err(unreadable(path, &problem))
+            }
+            Err(error) => Err(unreadable(path, &error)),
+        }
     }
 
     /// Writes all revocations into this file, in place of what it held: all of the new, or, whatever

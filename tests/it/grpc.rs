@@ -198,8 +198,12 @@ async fn other_requests_are_answered_as_the_other_renderer_does() {
         let body: Value = serde_json::from_str(&json.body).unwrap();
         assert_eq!((json.status.as_u16(), body["error"].is_string()), (status, true));
     }
+    // A cache would keep a 200, and a proxy that asks who may pass would take it for a yes.
+    let get = Request::get("/").header("content-type", "application/grpc").body(Body::empty());
+    send(&json, get.unwrap()).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
     // And those that are gRPC are not.
     let answer = send(&json, call("/")).await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
     is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
 }
 

@@ -208,6 +208,24 @@ async fn token_in_a_file_is_shown_where_the_keys_are_and_read_again_each_time() 
 }
 
 #[tokio::test]
+async fn token_for_the_place_of_the_metadata_is_not_shown_to_the_issuer() {
+    // As in Kubernetes, where the issuer may be a public host that only names the cluster.
+    let (issuer, documents) = (TestProvider::start().await, Documents::start().await);
+    documents.set(issuer.issuer(), &issuer.jwks_url());
+    let file = TempFile::new("bearer-metadata", "a.token");
+    let metadata = format!("http://{}/.well-known/openid-configuration", documents.address);
+    let fetch = HttpFetch::discover(issuer.issuer()).unwrap();
+    let fetch = fetch.with_metadata_url(&metadata).unwrap().with_bearer_file(file.path()).unwrap();
+
+    assert_eq!(problem_of(&fetch).await, None);
+
+    assert_eq!(documents.paths().len(), 1);
+    let received = issuer.received();
+    assert_eq!(received.len(), 1);
+    assert!(!received[0].headers().contains_key("authorization"));
+}
+
+#[tokio::test]
 async fn token_is_shown_to_the_configured_origin_and_to_no_other() {
     let (provider, elsewhere) = (TestProvider::start().await, TestProvider::start().await);
     provider.set_jwks_uri(elsewhere.jwks_url());

@@ -379,3 +379,17 @@ fn addresses_are_told_apart() {
         assert!(error.contains(expected), "{issuer}: {error}");
     }
 }
+
+#[test]
+fn dashes_that_are_missing_show_nothing_of_the_key_behind_them() {
+    let secret = "MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for begin in ["-----BEGIN PRIVATE KEY----", "-----BEGIN PRIVATE KEY", "-----BEGIN "] {
+        for end in ["-----END PRIVATE KEY-----", "----", ""] {
+            let text = format!("{begin}\n{secret}\n{end}");
+            let error = VerifyingKey::from_pem(Algorithm::EdDSA, &text).unwrap_err();
+
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("MC4C") && shown.contains("BEGIN"), "{shown}");
+        }
+    }
+}

@@ -742,6 +742,23 @@ fn app_of(own: &OwnIssuer, rules: Validation, view: impl Revocations) -> Router 
 }
 
 #[tokio::test]
+async fn token_without_an_issuer_is_of_another_clock_than_the_issuer_that_heeds_the_view() {
+    let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
+    view.heeded_by(ISSUER);
+    let rules = validation().dangerous().accept_missing_issuer();
+    let verifier = verifier_with(key().verifying_key(), rules).with_revocations(view.clone());
+    let app = Router::new().route("/", on_get(|| async { "in" })).layer(BearerLayer::new(verifier));
+    let dated_ahead = token().claim("iat", NOW + 5);
+    view.revoke(Revocation::subject(ISSUER, "alice", UNIX_EPOCH + Duration::from_secs(NOW)));
+
+    let named = send(&app, get("/").bearer(dated_ahead.sign(&key()))).await;
+    let nameless = send(&app, get("/").bearer(dated_ahead.without("iss").sign(&key()))).await;
+
+    named.is_ok("in");
+    nameless.is_refused(401, Some(&invalid_token("The token was revoked")), Reason::Revoked);
+}
+
+#[tokio::test]
 async fn token_issued_after_a_revocation_is_let_in_where_its_issuer_heeds_the_same_view() {
     let own = OwnIssuer::new();
     let leeway = |seconds| validation().with_revocation_leeway(Duration::from_secs(seconds));

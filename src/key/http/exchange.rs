@@ -152,10 +152,12 @@ impl Exchange {
         self.own.iter().any(|own| own.is_same_origin(address))
     }
 
-    /// The token goes to the host that the operator has named, and to no host that a document names.
+    /// The token goes to the host that is asked, and to no other: not to one that a document names, nor to the
+    /// issuer's, if its metadata is elsewhere.
     fn bearer_for(&self, address: &Address) -> Option<BearerFile> {
         let is_safe = !address.is_plain() || address.is_loopback();
-        self.bearer.clone().filter(|_| is_safe && self.is_own_origin(address))
+        let is_asked = self.own.last().is_some_and(|asked| asked.is_same_origin(address));
+        self.bearer.clone().filter(|_| is_safe && is_asked)
     }
 }
 

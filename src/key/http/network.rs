@@ -109,6 +109,7 @@ fn kind_of_v4(address: Ipv4Addr) -> Kind {
         [0, ..] => Kind::Special("unspecified"),
         [127, ..] => Kind::Private("this machine"),
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Kind::Private("in a private network"),
+        [100, 100, 100, 200] => Kind::Special("a cloud's metadata service"),
         [100, 64..=127, ..] => Kind::Private("in a provider's private network (RFC 6598)"),
         [198, 18 | 19, ..] => Kind::Private("in a network for measurements"),
         [169, 254, ..] => Kind::Special("link-local"),
@@ -132,6 +133,7 @@ fn kind_of_v6(address: Ipv6Addr) -> Kind {
         (0, 0) if bits >> 32 == 0xffff => embedded(bits),
         (0x64, 0xff9b) if segments[2..6] == [0; 4] => embedded(bits),
         (0x2002, _) => embedded(u128::from(second) << 16 | u128::from(third)),
+        _ if METADATA_SERVICES.contains(&address) => Kind::Special("a cloud's metadata service"),
         (0xfc00..=0xfdff, _) => Kind::Private("in a private network"),
         (0xfe80..=0xfebf, _) => Kind::Special("link-local"),
         (0xff00..=0xffff, _) => Kind::Special("multicast"),
@@ -145,8 +147,28 @@ fn low_32(bits: u128) -> u32 {
     u32::try_from(bits & u128::from(u32::MAX)).expect("32 bits fit into 32 bits")
 }
 
+/// Where clouds that use no link-local address give credentials to machines: Amazon's and Google's, in networks
+/// that are private otherwise.
+const METADATA_SERVICES: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn metadata_services_of_clouds_are_within_no_reach_of_a_document() {
+        for (service, neighbour) in [
+            ("fd00:ec2::254", "fd00:ec2::253"),
+            ("fd20:ce::254", "fd20:ce::1"),
+            ("100.100.100.200", "100.100.100.201"),
+        ] {
+            assert!(!is_allowed(Reach::Private, service), "{service}");
+            assert!(is_allowed(Reach::Private, neighbour), "{neighbour}");
+            assert!(is_allowed(Reach::Anywhere, service), "{service}");
+        }
+    }
+
     use super::*;
 
     fn is_allowed(reach: Reach, address: &str) -> bool {

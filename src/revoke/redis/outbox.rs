@@ -58,20 +58,29 @@ impl Outbox {
         if self.waiting.len() + entries.len() > WAITING_AT_MOST {
             return None;
         }
-        let count = entries.len();
-        let letters = entries.into_iter().enumerate().map(|(index, entry)| {
+        let mut before = None;
+        let letters = entries.into_iter().map(|entry| {
             let (teller, told) = oneshot::channel();
             let letter = Letter {
                 number: self.next_number(),
                 entry,
                 behind: read_up_to,
                 tellers: vec![teller],
-                goes_with_next: index + 1 < count,
+                goes_with_next: false,
                 at: Duration::ZERO,
             };
             match self.waiting.find(&letter.entry) {
-                Some(waiting) => waiting.merge_later(letter),
-                None => self.waiting.insert(letter),
+                Some(waiting) => {
+                    waiting.merge_later(letter);
+                    before = None;
+                }
+                None => {
+                    if let Some(before) = before.and_then(|it| self.waiting.letters.get_mut(&it)) {
+                        before.goes_with_next = true;
+                    }
+                    before = Some(letter.number);
+                    self.waiting.insert(letter);
+                }
             }
             told
         });
@@ -88,8 +97,11 @@ impl Outbox {
     /// A caller who waits has revoked just now, and a name that was taken back was so before. A letter
     /// without one is from a while ago: if its name was taken back since, that stays so.
     pub(super) fn take(&mut self) -> Vec<(Entry, String)> {
-        while self.under_way.len() < AT_ONCE || self.under_way.last().is_some_and(Letter::has_next)
-        {
+        let goes_on = |letters: &[Letter]| {
+            letters.len() < AT_ONCE
+                || letters.len() < TOGETHER_AT_MOST && letters.last().is_some_and(Letter::has_next)
+        };
+        while goes_on(&self.under_way) {
             let Some(letter) = self.waiting.pop_first() else { break };
             self.under_way.push(letter);
         }
@@ -114,6 +126,8 @@ impl Outbox {
                 Answer::Known(place) => letter.behind = place.or(letter.behind),
                 Answer::TakenBack => continue,
             }
+            // Those that were written together need not be again.
+            letter.goes_with_next = false;
             // One that was there already when it was written again is as old as before.
             if is_new || matches!(answer, Answer::Written(_)) {
                 letter.at = now;
@@ -170,7 +184,7 @@ impl Outbox {
         // One that somebody waits for may be on its way to a later place.
         let stays = |letter: &Letter| {
             !is_it(letter)
-                || !letter.tellers.is_empty()
+                || letter.is_waited_for()
                 || letter.behind.is_none_or(|behind| behind >= place)
         };
         self.written.retain(stays);
@@ -293,6 +307,8 @@ impl Pile {
 
 /// As many as Redis writes in some milliseconds.
 const AT_ONCE: usize = 256;
+/// With those that go with the last of them. More would keep Redis for too long.
+const TOGETHER_AT_MOST: usize = 2 * AT_ONCE;
 /// For how long what was written is kept to be written again.
 const WRITTEN_AGAIN_FOR: Duration = Duration::from_secs(10 * 60);
 const WRITTEN_AT_MOST: usize = 100_000;
@@ -323,6 +339,38 @@ mod tests {
 
     fn pair(name: &str, condition: &str) -> (String, String) {
         (name.to_owned(), condition.to_owned())
+    }
+
+    #[test]
+    fn what_goes_together_is_bounded_however_often_one_of_a_pair_comes_again() {
+        let mut outbox = Outbox::default();
+        for number in 0..3000 {
+            let pair = vec![entry(&format!("session {number}")), entry("alice")];
+            drop(outbox.add(pair, Some(id("1-0"))).unwrap());
+        }
+        assert!(outbox.take().len() <= AT_ONCE + 1);
+
+        // And when all is written again.
+        while outbox.waiting() > 0 {
+            let answers: Vec<Answer> =
+                outbox.take().iter().map(|_| Answer::Written(id("2-0"))).collect();
+            assert!(answers.len() <= AT_ONCE + 1, "{}", answers.len());
+            outbox.settle(&answers, NOW);
+        }
+        outbox.write_again(NOW);
+        assert!(outbox.take().len() <= AT_ONCE + 1);
+    }
+
+    #[test]
+    fn pair_at_the_edge_of_what_is_taken_at_once_goes_together() {
+        let mut outbox = Outbox::default();
+        for number in 0..AT_ONCE - 1 {
+            drop(add(&mut outbox, &number.to_string()));
+        }
+        drop(outbox.add(vec![entry("session"), entry("alice")], Some(id("1-0"))).unwrap());
+        drop(add(&mut outbox, "later"));
+
+        assert_eq!(outbox.take().len(), AT_ONCE + 1);
     }
 
     #[test]

@@ -19,7 +19,8 @@ local ahead = now - theirs
 ahead = ahead > 1 and math.ceil(ahead / 60) * 60 or 0
 -- `TTL` is rounded, so a second less is the same.
 local function outlast(key, at)
-  if redis.call('TTL', key) < at - now - 1 then redis.call('EXPIREAT', key, string.format('%.0f', at)) end
+  local left = redis.call('TTL', key)
+  if left < 0 or left < at - now - 1 then redis.call('EXPIREAT', key, string.format('%.0f', at)) end
 end
 local function later(one, other)
   local first, second = string.match(one, '(%d+)-(%d+)')
