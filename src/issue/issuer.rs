@@ -146,7 +146,8 @@ impl TokenIssuer {
     ///
     /// Give the same revocations to the verifier. It then adds no leeway to the moments up to which tokens of
     /// this issuer were revoked, so a user who was locked can sign in again at once. For that, clocks must
-    /// agree to a second where several programs issue and revoke; if they may not, set a leeway
+    /// agree to a second where several programs issue and revoke (also if only one of them has this setting and
+    /// they issue under one name), and must not be set back; otherwise set a leeway
     /// ([`with_revocation_leeway`](crate::Validation::with_revocation_leeway)), and new tokens are
     /// refused for as long after a revocation.
     ///

@@ -66,7 +66,8 @@ impl Dangerous {
     /// `iat`, [`with_max_age`](Validation::with_max_age) ends them nevertheless. A revocation of one is kept
     /// for ever in memory; a store that keeps revocations for the [longest
     /// lifetime](crate::MemoryRevocations::with_longest_lifetime) of tokens refuses those whose maximum age
-    /// does not end within it.
+    /// does not end within it. With [`accept_unrevocable_tokens`](Self::accept_unrevocable_tokens) as well, they are
+    /// let in, and such a store forgets their revocation while they are still good.
     pub fn accept_missing_expiry(mut self) -> Validation {
         self.0.missing_expiry = true;
         self.0

@@ -36,7 +36,9 @@ impl Address {
                        password and take revocations back; write `rediss://`, or say \
                        `RedisRevocations::dangerously_without_tls`; plain TCP is for this machine \
                        only (127.0.0.1, [::1], localhost)";
-        Err(ConfigError::Address { address: self.to_string(), problem })
+        // Not more: without an `@`, user and password are taken for host and port.
+        let scheme = if self.service.is_some() { "redis+sentinel" } else { "redis" };
+        Err(ConfigError::Address { address: format!("{scheme}://…"), problem })
     }
 }
 
@@ -274,6 +276,7 @@ mod tests {
             "redis://:secret@localhost,redis",
             "redis+sentinel://:secret@sentinel/shop",
             "redis://:secret@localhost.example.com",
+            "redis://secret:12345",
         ] {
             let error = Address::read(url).unwrap().check_secrecy().unwrap_err();
 
