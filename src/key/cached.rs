@@ -10,6 +10,7 @@ mod keeper;
 mod schedule;
 mod settings;
 mod store;
+mod withdrawn;
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -143,7 +144,7 @@ impl<F: Fetch> CachedKeys<F> {
     ///
     /// Failed fetches count like others. When none is left, no request waits: tokens of unknown keys are
     /// answered 503, so that their clients come again, except that a key which was looked for within the
-    /// last minute, and was not there, is answered 401.
+    /// last minute, and was not there, or which the provider has withdrawn, is answered 401.
     #[must_use]
     pub fn with_fetch_budget(self, fetches: u32, one_more_every: Duration) -> Self {
         self.change(|settings| settings.timing.budget = Bucket::new(fetches, one_more_every))

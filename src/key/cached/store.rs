@@ -15,6 +15,7 @@ use super::budget::FetchBudget;
 use super::fetch::Fetched;
 use super::schedule::{Ask, Schedule, Span};
 use super::settings::Settings;
+use super::withdrawn::Withdrawn;
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config_error::ConfigError;
 use crate::error::{KeysUnavailable, chain};
@@ -54,6 +55,7 @@ struct State {
     keys: KeySet,
     dropped: HashSet<Box<str>>,
     absent: Absent,
+    withdrawn: Withdrawn,
     last_success: Option<Duration>,
     last_failure: Option<Failure>,
     fetches: u64,
@@ -82,6 +84,7 @@ impl Store {
             keys: settings.initial_keys.clone().unwrap_or_default(),
             dropped: HashSet::new(),
             absent: Absent::default(),
+            withdrawn: Withdrawn::default(),
             last_success: None,
             last_failure: None,
             fetches: 0,
@@ -143,11 +146,13 @@ impl Store {
         self.state().schedule.is_outdated(self.now())
     }
 
-    /// Whether a key of this name was looked for, and is not there.
+    /// Whether a key of this name was looked for, or was there once, and is not there.
     pub(super) fn is_absent(&self, header: &Header) -> bool {
         let (now, state) = (self.now(), self.state());
+        let name = header.key_id();
         state.schedule.last_succeeded()
-            && state.absent.knows(header.key_id(), now)
+            && (state.withdrawn.knows(name) || state.absent.knows(name, now))
+            && self.has_keys()
             && matches!(self.lookup(header), Lookup::Refresh)
     }
 
@@ -308,12 +313,14 @@ impl Store {
         let mut state = self.state();
         match result.and_then(with_keys) {
             Ok(Fetched { keys, fresh_for }) => {
+                let state = &mut *state;
                 let was_failing = state.failures > 0 && !state.schedule.last_succeeded();
                 state.schedule.succeeded(now, fresh_for, jitter());
+                state.withdrawn.note(&state.keys, &keys);
                 state.keys = keys;
                 state.last_success = Some(now);
                 state.succeeded = state.fetches;
-                self.publish(&state);
+                self.publish(state);
                 trace::keys_fetched(source, state.keys.keys().len(), was_failing);
             }
             Err(error) => {

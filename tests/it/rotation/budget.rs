@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, sleep};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{Algorithm, FetchBudget, Reason};
 
@@ -103,6 +103,48 @@ async fn keys_that_are_withdrawn_at_once_make_every_client_ask_for_a_new_token()
 
     assert!(provider.fetches() - before <= 4, "{}", provider.fetches());
     verifier.verify(&provider.mint()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn withdrawn_key_is_unknown_without_any_budget_until_it_is_published_again() {
+    let provider = Scripted::new();
+    let app = app(cached(&provider).with_fetch_budget(0, HOUR));
+    let (old, withdrawn) = (provider.key(), provider.mint());
+    send(&app, get("/").bearer(&withdrawn)).await.is_ok("alice");
+    provider.rotate();
+    provider.keep(1);
+
+    for _ in 0..3 {
+        sleep(HOUR).await;
+        let answer = send(&app, get("/").bearer(&withdrawn)).await;
+        let challenge = invalid_token("The token cannot be verified");
+        answer.is_refused(401, Some(&challenge), Reason::UnknownKey);
+        send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
+        is_not_looked_for(&send(&app, get("/").bearer(strange("other"))).await, "60");
+    }
+
+    provider.publish_only(old);
+    sleep(HOUR).await;
+    send(&app, get("/").bearer(&withdrawn)).await.is_ok("alice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn withdrawn_key_is_not_called_unknown_while_the_keys_cannot_be_looked_at() {
+    let provider = Scripted::new();
+    let keys = cached(&provider).with_fetch_budget(1, HOUR).with_retries_between(HOUR..=HOUR);
+    let app = app(keys);
+    let withdrawn = provider.mint();
+    send(&app, get("/").bearer(&withdrawn)).await.is_ok("alice");
+    provider.rotate();
+    provider.keep(1);
+    sleep(Duration::from_secs(600)).await;
+    provider.answer(Does::Failure("no route"));
+    send(&app, get("/").bearer(strange("stranger"))).await;
+
+    let answer = send(&app, get("/").bearer(&withdrawn)).await;
+
+    answer.is_refused(503, None, Reason::KeysUnavailable);
+    send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,3 +114,30 @@ async fn storm_during_an_outage_costs_nobody_else_anything() {
     sleep(MINUTE).await;
     verifier.verify(&provider.mint()).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn storm_of_unknown_keys_keeps_no_client_of_a_withdrawn_key_from_a_new_token() {
+    let mut stranger = Stranger::new(4);
+    let provider = Scripted::new();
+    provider.set_latency(LATENCY);
+    let verifier = verifier_of(cached(&provider));
+    let withdrawn = provider.mint();
+    verifier.verify(&withdrawn).await.unwrap();
+    provider.rotate();
+    provider.keep(1);
+    verifier.verify(&provider.mint()).await.unwrap();
+    let began = Instant::now();
+    let mut strangers = JoinSet::new();
+
+    for number in 0..STRANGERS {
+        sleep_until(began + MINUTE * number / STRANGERS).await;
+        let (asked, token) = (verifier.clone(), stranger.token());
+        strangers.spawn(async move { drop(asked.verify(&token).await) });
+        if number % 100 == 50 {
+            let error = verifier.verify(&withdrawn).await.unwrap_err();
+            assert_eq!(error.reason(), Reason::UnknownKey, "{number}");
+        }
+    }
+
+    verifier.verify(&provider.mint()).await.unwrap();
+}

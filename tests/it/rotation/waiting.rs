@@ -130,6 +130,37 @@ async fn key_that_was_looked_for_is_unknown_although_nobody_else_may_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn withdrawn_key_is_unknown_although_nobody_else_may_wait() {
+    let provider = Scripted::new();
+    let app = app(cached(&provider).with_most_waiting(1));
+    let withdrawn = provider.mint();
+    send(&app, get("/").bearer(&withdrawn)).await.is_ok("alice");
+    provider.rotate();
+    provider.keep(1);
+    // Nobody has asked for the old one since.
+    send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
+    provider.answer(Answer::WhenOpened);
+    provider.rotate();
+    let waits = tokio::spawn({
+        let (app, token) = (app.clone(), provider.mint());
+        async move { send(&app, get("/").bearer(token)).await }
+    });
+    while provider.fetches() < 3 {
+        yield_now().await;
+    }
+
+    let refused = send(&app, get("/").bearer(&withdrawn)).await;
+    let challenge = invalid_token("The token cannot be verified");
+    refused.is_refused(401, Some(&challenge), Reason::UnknownKey);
+    provider.rotate();
+    let answer = send(&app, get("/").bearer(provider.mint())).await;
+    answer.is_refused(503, None, Reason::KeysUnavailable);
+
+    provider.open();
+    waits.await.unwrap().is_ok("alice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn client_that_hangs_up_cancels_no_fetch() {
     let provider = Scripted::new();
     provider.answer(Answer::WhenOpened);
