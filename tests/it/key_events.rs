@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get as on_get;
+use futures::future::join_all;
 use tokio::time::sleep;
 use tower_bearer::test_util::{Fault, TestProvider};
 use tower_bearer::{
@@ -15,7 +16,7 @@ use tracing::Level;
 
 use crate::leap::{leap, leaping};
 use crate::log::Log;
-use crate::scripted::{Answer, Scripted, cached, own_budget};
+use crate::scripted::{Answer, Scripted, app, cached, own_budget};
 use crate::support::{AUDIENCE, User, WithBearer, get, good, send, verifier_of};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -263,6 +264,46 @@ async fn budget_that_strangers_have_spent_is_a_warning_once_a_minute() {
 
     is(&loud(&log)[1], Level::WARN, &["suppressed=99"]);
     verifier.verify(&provider.mint()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_do_not_come_in_time_are_a_warning_once_a_minute() {
+    let (log, _guard) = Log::of_this_thread();
+    let provider = Scripted::new();
+    let app = app(warm(&provider).await);
+    provider.set_latency(6 * SECOND);
+    let new = provider.mint();
+    send(&app, get("/").bearer(&new)).await.is_ok("alice");
+    provider.rotate();
+
+    let requests = (0..10).map(|_| send(&app, get("/").bearer(provider.mint())));
+    for answer in join_all(requests).await {
+        answer.is_refused(503, None, Reason::KeysUnavailable);
+    }
+
+    let loud = loud(&log);
+    assert_eq!(loud.len(), 1, "{loud:?}");
+    is(&loud[0], Level::WARN, &["did not come in time"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_requests_than_may_wait_are_a_warning_once_a_minute() {
+    let (log, _guard) = Log::of_this_thread();
+    let provider = Scripted::new();
+    let app = app(cached(&provider).with_most_waiting(1));
+    provider.set_latency(SECOND);
+
+    let requests = (0..10).map(|_| send(&app, get("/").bearer(provider.mint())));
+    let (accepted, refused) =
+        join_all(requests).await.into_iter().partition::<Vec<_>, _>(|a| a.status == 200);
+    assert_eq!(accepted.len(), 1);
+    for answer in refused {
+        answer.is_refused(503, None, Reason::KeysUnavailable);
+    }
+
+    let loud = loud(&log);
+    assert_eq!(loud.len(), 1, "{loud:?}");
+    is(&loud[0], Level::WARN, &["too many requests wait"]);
 }
 
 #[tokio::test]

@@ -196,17 +196,16 @@ impl Store {
     /// The last failure, as requests are answered with it.
     pub(super) fn unavailable(&self) -> KeysUnavailable {
         let state = self.state();
-        let message = match &state.last_failure {
-            Some(failure) => failure.message.to_string(),
-            None => "the keys have not come yet".to_owned(),
+        let after = self.until_next(&state);
+        let Some(failure) = &state.last_failure else {
+            return KeysUnavailable::new("the keys have not come yet").with_retry_after(after);
         };
-        KeysUnavailable::new(message).with_retry_after(self.until_next(&state)).reported()
+        KeysUnavailable::new(failure.message.to_string()).with_retry_after(after).reported()
     }
 
     pub(super) fn out_of_time(&self) -> KeysUnavailable {
         KeysUnavailable::new("the keys did not come in time")
             .with_retry_after(self.until_next(&self.state()))
-            .reported()
     }
 
     /// The budget for unknown keys is spent. The log hears of it once a minute.
@@ -223,7 +222,6 @@ impl Store {
     pub(super) fn overrun(&self) -> KeysUnavailable {
         KeysUnavailable::new("too many requests wait for keys already")
             .with_retry_after(self.until_next(&self.state()))
-            .reported()
     }
 
     pub(super) fn status(&self, source: String) -> KeysStatus {
