@@ -310,24 +310,24 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
     }
 
     fn may_be_outdated(&self) -> bool {
-        self.store.get().is_some_and(|store| store.is_outdated())
+        self.store.get().is_some_and(|store| store.is_outdated(&self.settings.shared_budget))
     }
 
     async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
-        let store = self.store();
+        let (store, shared) = (self.store(), &self.settings.shared_budget);
         // To wait takes a runtime, even if the keeper has one.
         drop(self.runtime()?);
         self.ensure_keeper(store)?;
         let answer = store.lookup(header);
         let was_unknown = matches!(answer, Lookup::Refresh);
-        if !was_unknown && !store.is_outdated() {
+        if !was_unknown && !store.is_outdated(shared) {
             // Others have come in the meantime.
             return Ok(answer);
         }
         let deadline = Instant::now() + self.settings.wait.min(A_LONG_TIME);
         let (mut waiting, mut first) = (None, None);
         loop {
-            let (fetch, began_before) = match store.ask(&self.settings.shared_budget) {
+            let (fetch, began_before) = match store.ask(shared) {
                 Ask::Wait { fetch, began_before } => (fetch, began_before),
                 Ask::Spent if store.is_absent(header) => return Ok(Lookup::Unknown),
                 Ask::Spent => return Err(store.spent(|| self.fetch.describe())),
@@ -348,7 +348,7 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
             if was_unknown && !matches!(answer, Lookup::Refresh) {
                 return Ok(answer);
             }
-            if let Some(answer) = store.lookup_after(fetch, began_before, header)? {
+            if let Some(answer) = store.lookup_after(fetch, began_before, header, shared)? {
                 return Ok(answer);
             }
             first.get_or_insert(fetch);

@@ -11,11 +11,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
-    Algorithm, BearerLayer, Header, KeyFile, KeySource, KeysUnavailable, Lookup, Reason,
-    RemoteKeys, VerifyingKey,
+    Algorithm, BearerLayer, FetchBudget, Header, KeyFile, KeySource, KeysUnavailable, Lookup,
+    Reason, RemoteKeys, VerifyingKey,
 };
+use tracing::Level;
 
 use crate::leap::leap;
+use crate::log::Log;
 use crate::scripted::{Answer, Scripted, app, cached, own_budget};
 use crate::support::{
     WithBearer, get, good, invalid_token, key, key_for, send, token, verifier_of,
@@ -361,6 +363,51 @@ async fn signature_is_not_called_bad_when_the_budget_is_spent_and_the_keys_are_o
             assert_eq!(old.headers["retry-after"], "60");
         }
         assert_eq!(provider.fetches(), 1 + budget as usize);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shared_budget_of_none_makes_signatures_final_too() {
+    let (log, _guard) = Log::of_this_thread();
+    let provider = Scripted::new();
+    let keys = cached(&provider).with_shared_budget(FetchBudget::new(0, SECOND));
+    let app = app(keys.with_default_freshness(HOUR));
+    send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
+
+    for _ in 0..3 {
+        sleep(20 * SECOND).await;
+        let answer = send(&app, get("/").bearer(forged("key-1"))).await;
+        answer.is_refused(401, Some(&bad_signature()), Reason::InvalidSignature);
+        send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
+    }
+
+    assert_eq!(provider.fetches(), 1);
+    assert!(log.events().iter().all(|(level, _)| *level > Level::WARN), "{:?}", log.events());
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_that_was_replaced_under_its_name_while_a_fetch_runs_is_found_by_the_next() {
+    for is_good in [true, false] {
+        let provider = Scripted::new();
+        provider.publish_only(new_key(Some("the key")));
+        let app = app(cached(&provider));
+        send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
+        provider.set_latency(3 * SECOND);
+        // The fetch that is due anyway is answered with the old key.
+        while provider.fetches() < 2 {
+            sleep(SECOND / 10).await;
+        }
+        sleep(2 * SECOND).await;
+
+        provider.publish_only(new_key(Some("the key")));
+
+        if is_good {
+            send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
+        } else {
+            let answer = send(&app, get("/").bearer(forged("the key"))).await;
+            answer.is_refused(401, Some(&bad_signature()), Reason::InvalidSignature);
+        }
+        assert_eq!(provider.fetches(), 3);
     }
 }
 

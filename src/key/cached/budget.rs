@@ -38,6 +38,11 @@ impl FetchBudget {
         PROGRAM.clone()
     }
 
+    /// Whether it allows no fetches, ever.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner).is_nothing()
+    }
+
     /// Takes one fetch out, if there is one.
     pub(super) fn take(&self) -> Share {
         let now = self.0.began.elapsed();

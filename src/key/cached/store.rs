@@ -122,11 +122,14 @@ impl Store {
         fetch: u64,
         began_before: bool,
         header: &Header,
+        shared: &FetchBudget,
     ) -> Result<Option<Lookup>, KeysUnavailable> {
         match self.lookup(header) {
             Lookup::Refresh => {}
-            answer if self.state().succeeded >= fetch => return Ok(Some(answer)),
-            _ => return Err(self.unavailable()),
+            _ if self.state().succeeded < fetch => return Err(self.unavailable()),
+            // It may have been replaced under its name since the provider was asked.
+            _ if began_before && self.is_outdated(shared) => return Ok(None),
+            answer => return Ok(Some(answer)),
         }
         let now = self.now();
         let mut state = self.state();
@@ -142,8 +145,9 @@ impl Store {
     }
 
     /// Whether a token that none of the keys has verified is a reason to look for others.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.state().schedule.is_outdated(self.now())
+    pub(super) fn is_outdated(&self, shared: &FetchBudget) -> bool {
+        // Without any budget, its own or a shared one, tokens cause nothing.
+        !shared.is_nothing() && self.state().schedule.is_outdated(self.now())
     }
 
     /// Whether a key of this name was looked for, or was there once, and is not there.
