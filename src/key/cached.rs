@@ -14,11 +14,10 @@ mod withdrawn;
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -78,8 +77,8 @@ pub struct CachedKeys<F> {
     settings: Settings,
     store: OnceLock<Arc<Store>>,
     keeper: Mutex<Option<AbortHandle>>,
-    /// The runtime that was looked at last has no timers.
-    lacks_timers: AtomicBool,
+    /// The runtime without timers that was looked at last.
+    without_timers: Mutex<Option<Id>>,
 }
 
 impl<F: Fetch> CachedKeys<F> {
@@ -90,7 +89,7 @@ impl<F: Fetch> CachedKeys<F> {
             settings: Settings::default(),
             store: OnceLock::new(),
             keeper: Mutex::new(None),
-            lacks_timers: AtomicBool::new(false),
+            without_timers: Mutex::new(None),
         }
     }
 
@@ -232,10 +231,7 @@ impl<F: Fetch> CachedKeys<F> {
 
     /// Starts fetching if that can be done here. If not, what is here can be used all the same.
     fn start(&self) {
-        // A runtime without timers is not tried again and again, as each time is a panic.
-        if !self.lacks_timers.load(Ordering::Relaxed) {
-            drop(self.ensure_keeper(self.store()));
-        }
+        drop(self.ensure_keeper(self.store()));
     }
 
     /// Sees to it that somebody fetches.
@@ -256,12 +252,15 @@ impl<F: Fetch> CachedKeys<F> {
         let Ok(runtime) = Handle::try_current() else {
             return Err(KeysUnavailable::new("keys are fetched by tokio, and no runtime is here"));
         };
-        let has_timers = keeper::has_timers();
-        self.lacks_timers.store(!has_timers, Ordering::Relaxed);
-        if !has_timers {
-            return Err(KeysUnavailable::new("the timers of this tokio runtime are not enabled"));
+        let mut without_timers = self.without_timers.lock().unwrap_or_else(PoisonError::into_inner);
+        // A runtime without timers is not tried again and again, as each time is a panic.
+        if *without_timers != Some(runtime.id()) {
+            if keeper::has_timers() {
+                return Ok(runtime);
+            }
+            *without_timers = Some(runtime.id());
         }
-        Ok(runtime)
+        Err(KeysUnavailable::new("the timers of this tokio runtime are not enabled"))
     }
 
     /// Waits until a fetch has ended.
@@ -310,7 +309,10 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
     }
 
     fn may_be_outdated(&self) -> bool {
-        self.store.get().is_some_and(|store| store.is_outdated(&self.settings.shared_budget))
+        let store = self.store.get();
+        // Where nothing can be waited for, nothing newer can be had.
+        store.is_some_and(|store| store.is_outdated(&self.settings.shared_budget))
+            && self.runtime().is_ok()
     }
 
     async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {

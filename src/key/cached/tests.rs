@@ -1,5 +1,7 @@
 //! What a suspended machine finds when it wakes up. Here, where it can be pretended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::clock::pretend_to_be_suspended;
 use crate::jose::Algorithm;

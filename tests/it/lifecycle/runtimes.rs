@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -6,12 +7,12 @@ use futures::future::join;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::yield_now;
 use tokio::time::sleep;
-use tower_bearer::test_util::TestProvider;
-use tower_bearer::{AuthError, KeysState, Reason, RemoteKeys, Validation, Verifier};
+use tower_bearer::test_util::{TestKey, TestProvider};
+use tower_bearer::{Algorithm, AuthError, KeysState, Reason, RemoteKeys, Validation, Verifier};
 
 use super::{of, source};
 use crate::scripted::{Answer, Scripted, app, cached, own_budget};
-use crate::support::{AUDIENCE, User, WithBearer, get, send};
+use crate::support::{AUDIENCE, User, WithBearer, get, invalid_token, send};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -156,6 +157,60 @@ fn in_a_runtime_without_timers_the_keys_that_are_here_are_used_and_no_others() {
     });
 
     runtime().block_on(empty.verify(&provider.mint())).unwrap();
+}
+
+#[test]
+fn signature_is_bad_where_no_other_keys_can_be_waited_for() {
+    let provider = Scripted::new();
+    let (_, verifier) = of(cached(&provider).with_initial_keys(provider.keys()));
+    let other = Scripted::new();
+    let verified = async {
+        for _ in 0..2 {
+            let error = verifier.verify(&other.mint()).await.unwrap_err();
+            assert_eq!(error.reason(), Reason::InvalidSignature);
+            verifier.verify(&provider.mint()).await.unwrap();
+        }
+    };
+    let app = app(cached(&provider).with_initial_keys(provider.keys()));
+    let refused = async {
+        let answer = send(&app, get("/").bearer(other.mint())).await;
+        let challenge = invalid_token("The token cannot be verified");
+        answer.is_refused(401, Some(&challenge), Reason::InvalidSignature);
+        send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
+    };
+
+    block_on(verified);
+    runtime_without_timers().block_on(refused);
+    assert_eq!(provider.fetches(), 0);
+
+    // Where they can be waited for, they are.
+    provider.publish_only(TestKey::generate(Algorithm::ES256).with_key_id("key-1"));
+    runtime().block_on(verifier.verify(&provider.mint())).unwrap();
+    runtime().block_on(send(&app, get("/").bearer(provider.mint()))).is_ok("alice");
+}
+
+#[test]
+fn runtime_is_asked_for_its_timers_once() {
+    thread_local! {
+        static PANICS: Cell<usize> = const { Cell::new(0) };
+    }
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.set(PANICS.get() + 1);
+        others(panic);
+    }));
+    let provider = Scripted::new();
+    let (keys, verifier) = source(&provider);
+
+    runtime_without_timers().block_on(async {
+        for _ in 0..10 {
+            are_unavailable(&verifier.verify(&provider.mint()).await.unwrap_err(), "timers");
+            assert!(!keys.status().is_ready());
+        }
+    });
+
+    assert_eq!(PANICS.get(), 1);
+    runtime().block_on(verifier.verify(&provider.mint())).unwrap();
 }
 
 #[test]
