@@ -10,7 +10,8 @@ use crate::clock::Moment;
 /// a budget of its own for that; this one is for all of them together, so that somebody who invents
 /// keys of a hundred issuers does not cause a hundred times as many. Fetches that are due anyway do
 /// not count, and no source is kept from fetching by the others for long: one that strangers have not
-/// made fetch for 10 seconds may do so although this is spent (unless it is a budget of none).
+/// made fetch for 10 seconds may do so although this is spent (unless it is a budget of none). So many sources
+/// can together exceed this, each by one fetch in 10 seconds.
 ///
 /// All sources of a program share one of 60 fetches, to which one is added every second, unless they
 /// are given another by

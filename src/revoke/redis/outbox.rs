@@ -69,19 +69,16 @@ impl Outbox {
                 goes_with_next: false,
                 at: Duration::ZERO,
             };
-            match self.waiting.find(&letter.entry) {
-                Some(waiting) => {
-                    waiting.merge_later(letter);
-                    before = None;
-                }
-                None => {
-                    if let Some(before) = before.and_then(|it| self.waiting.letters.get_mut(&it)) {
-                        before.goes_with_next = true;
-                    }
-                    before = Some(letter.number);
-                    self.waiting.insert(letter);
-                }
+            if let Some(waiting) = self.waiting.find(&letter.entry) {
+                waiting.merge_later(letter);
+                before = None;
+                return told;
             }
+            if let Some(before) = before.and_then(|it| self.waiting.letters.get_mut(&it)) {
+                before.goes_with_next = true;
+            }
+            before = Some(letter.number);
+            self.waiting.insert(letter);
             told
         });
         Some(letters.collect())
