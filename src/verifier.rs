@@ -3,6 +3,7 @@
 mod recall;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -69,6 +70,12 @@ pub(crate) enum Attempt<C> {
     Done(Result<Verified<C>, AuthError>),
     /// Something has to be waited for: call [`Verifier::verify_after`].
     Waits(Waiting<C>),
+}
+
+/// A verification without a layer.
+enum Begun<'v, C> {
+    Done(Result<Verified<C>, AuthError>),
+    Waits(Pin<Box<dyn Future<Output = Result<Verified<C>, AuthError>> + Send + 'v>>),
 }
 
 /// A token with what it waits for.
@@ -232,19 +239,33 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// [`AuthError`] with the [`Reason`]; never one of those that are about requests or policies.
     pub async fn verify(&self, token: &str) -> Result<Verified<C>, AuthError> {
-        let attempt = match self.recall(token.as_bytes()) {
+        match self.begin(token) {
+            Begun::Done(result) => result,
+            Begun::Waits(waiting) => waiting.await,
+        }
+    }
+
+    /// Verifies a token up to what has to be waited for. That is on the heap, and made here: otherwise it would
+    /// be moved about with every future that waits for nothing.
+    #[inline]
+    fn begin(&self, token: &str) -> Begun<'_, C> {
+        match self.recall(token.as_bytes()) {
             Some(verified) => match self.is_active(&verified) {
-                Some(verdict) => return verdict.map(|()| verified),
-                None => self.attempt_once_more(token),
+                Some(verdict) => Begun::Done(verdict.map(|()| verified)),
+                None => self.go_on(self.attempt_once_more(token)),
             },
-            None => self.attempt(token),
-        };
+            None => self.go_on(self.attempt(token)),
+        }
+    }
+
+    #[inline(never)]
+    fn go_on(&self, attempt: Attempt<C>) -> Begun<'_, C> {
         match attempt {
-            Attempt::Done(result) => result,
-            // On the heap: otherwise it would be moved about with every future that waits for nothing.
-            Attempt::Waits(waiting) => {
-                Ok(Box::pin(self.verify_after(waiting)).await?.1.into_verified())
-            }
+            Attempt::Done(result) => Begun::Done(result),
+            Attempt::Waits(waiting) => Begun::Waits(Box::pin(async move {
+                let (_, remembered) = self.verify_after(waiting).await?;
+                Ok(remembered.into_verified())
+            })),
         }
     }
 
@@ -307,6 +328,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Verifies a token if all that is needed is at hand.
+    // Not within what only recalls: its frame is large.
+    #[inline(never)]
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
         match self.attempt_signature(token) {
             Ok(Some(remembered)) => match self.active.recall(remembered.principal()) {
