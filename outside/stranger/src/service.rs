@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tower_bearer::policy::{Policy, role, scope};
 use tower_bearer::{
-    BearerLayer, Claims, Require, Requirement, TokenIssuer, Validation, Verifier, require,
+    BearerLayer, Claims, Require, Requirement, TokenIssuer, Validation, Verifier, render, require,
 };
 
 use crate::tokens::{AUDIENCE, ISSUER};
