@@ -125,9 +125,10 @@ pub fn judge_payload(bytes: &[u8]) -> Expected {
         return Expected::Refused;
     }
     let is = |name: &str, right: fn(&Value) -> bool| values.get(name).is_none_or(right);
-    let right_types = ["iss", "jti", "client_id", "azp"]
-        .iter()
-        .all(|name| is(name, Value::is_string))
+    let right_types = is("iss", Value::is_string)
+        && ["jti", "client_id", "azp"]
+            .iter()
+            .all(|name| is(name, |value| value.is_string() || value.is_null()))
         && ["exp", "nbf", "iat"].iter().all(|name| is(name, Value::is_number))
         && is("sub", |sub| sub.is_string() || sub.is_null())
         && is("aud", |aud| match aud {
@@ -177,9 +178,11 @@ pub fn check_claims(verified: &Verified<Value>, payload: &[u8]) {
     for (name, raw) in &members(payload).expect("accepted, so it is an object").0 {
         let value = &claims[name];
         match &**name {
-            "roles" | "role" => roles.extend(grants(value)),
-            "scope" | "scp" => scopes.extend(grants(value)),
-            "realm_access" if raw.get().starts_with('{') => roles.extend(grants(&value["roles"])),
+            "roles" | "role" => roles.extend(grants(value, false)),
+            "scope" | "scp" => scopes.extend(grants(value, true)),
+            "realm_access" if raw.get().starts_with('{') => {
+                roles.extend(grants(&value["roles"], false));
+            }
             _ => {}
         }
     }
@@ -187,14 +190,15 @@ pub fn check_claims(verified: &Verified<Value>, payload: &[u8]) {
     assert!(principal.grants().scopes().eq(scopes.iter().map(String::as_str)));
 }
 
-fn grants(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(list) => {
-            list.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect()
-        }
-        Value::Array(list) => list.iter().filter_map(|one| one.as_str()).map(Into::into).collect(),
+/// An empty string grants nothing.
+fn grants(value: &Value, is_separated: bool) -> Vec<String> {
+    let all: Vec<&str> = match value {
+        Value::String(list) if is_separated => list.split(' ').collect(),
+        Value::String(one) => vec![one],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
-    }
+    };
+    all.into_iter().filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }
 
 fn seconds(number: &Value) -> f64 {
