@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use http::HeaderValue;
 
 use crate::config_error::ConfigError;
-use crate::trace::Pace;
+use crate::observe::trace::Pace;
 
 /// The protection space a challenge names (RFC 9110 §11.5).
 #[derive(Clone, Debug, PartialEq, Eq)]

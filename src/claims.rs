@@ -1,18 +1,20 @@
 //! What a token says, once it may be believed.
 
-mod audience;
 mod date;
 mod events;
-mod fast;
-mod grants;
 mod issuer;
-mod marks;
 mod piece;
+mod audience;
+mod grants;
+mod marks;
 mod plan;
-mod principal;
-mod reader;
 mod registered;
 mod statement;
+mod principal;
+pub mod policy;
+mod reader;
+mod fast;
+pub(crate) mod validation;
 mod verified;
 
 pub use audience::Audience;
@@ -31,7 +33,7 @@ pub(crate) use plan::ReadPlan;
 pub(crate) use statement::Statement;
 
 use crate::error::AuthError;
-use crate::json::Members;
+use crate::jose::json::Members;
 
 /// Reads the decoded payload of a token whose signature was good into an empty statement.
 ///

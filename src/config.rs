@@ -1,10 +1,10 @@
 //! All that can be set, as data.
 
-mod issuer;
-mod keys;
 mod place;
 mod read;
 mod text;
+mod keys;
+mod issuer;
 
 use std::path::Path;
 
@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use self::issuer::IssuerConfig;
 use self::keys::{BudgetConfig, Keys};
 use self::place::Place;
-use crate::cache::Bounds;
 use crate::config_error::ConfigError;
-use crate::issuers::Issuers;
-use crate::key::FetchBudget;
+use crate::keys::FetchBudget;
 use crate::middleware::BearerLayer;
-use crate::source::WebSocketProtocol;
-use crate::trace;
-use crate::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
+use crate::middleware::source::WebSocketProtocol;
+use crate::observe::trace;
+use crate::verify::cache::Bounds;
+use crate::verify::issuers::Issuers;
+use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 
 /// Issuers, keys, rules and sources, read from JSON, TOML or anything else that serde reads.
 ///

@@ -4,6 +4,9 @@
 //! lets through what RFC 7515 wants refused.
 
 mod algorithm;
+pub(crate) mod base64url;
+pub(crate) mod crypto;
+pub(crate) mod json;
 mod header;
 mod known;
 

@@ -85,50 +85,31 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod active;
-#[cfg(feature = "axum")]
-mod axum;
-mod base64url;
-#[cfg(any(feature = "issue", feature = "routes"))]
-mod body;
-mod cache;
-pub mod challenge;
-mod claims;
+// In the order in which they may import from each other: each from those above it only.
+mod error;
+mod config_error;
 mod clock;
+mod text;
+mod observe;
+pub mod challenge;
+mod jose;
+#[cfg(feature = "jwks")]
+mod net;
+mod keys;
+mod claims;
+mod state;
+mod verify;
+mod middleware;
+#[cfg(any(feature = "issue", feature = "routes"))]
+mod server;
 #[cfg(feature = "config")]
 mod config;
-mod config_error;
-mod crypto;
-mod error;
-#[cfg(feature = "issue")]
-mod issue;
-mod issuers;
-mod jose;
-mod json;
-mod key;
-mod middleware;
-pub mod policy;
-mod reject;
-mod revoke;
-#[cfg(feature = "routes")]
-mod routes;
-mod source;
 #[cfg(feature = "test-util")]
 pub mod test_util;
-mod token;
-#[cfg(feature = "tonic")]
-mod tonic;
-mod trace;
-mod validation;
-mod verifier;
 
-#[cfg(feature = "active")]
-pub use crate::active::{ActiveCheck, StillActive};
-#[cfg(feature = "axum")]
-pub use crate::axum::{Claims, Require};
-#[cfg(any(feature = "issue", feature = "routes"))]
-pub use crate::body::ServiceBody;
-pub use crate::cache::CacheStats;
+#[doc(inline)]
+pub use crate::claims::policy::{self, Requirement};
+pub use crate::claims::validation::{Dangerous, Preset, UnknownPreset, Validation};
 pub use crate::claims::{Audience, Grants, NumericDate, Principal, Registered, Speaker, Verified};
 pub use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "config")]
@@ -137,38 +118,44 @@ pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
 #[cfg(feature = "routes")]
 pub use crate::error::ClientsUnavailable;
 pub use crate::error::{AuthError, KeysUnavailable, Reason, ReasonClass, RevocationsUnavailable};
-#[cfg(feature = "issue")]
-pub use crate::issue::{
-    IssueError, IssuedToken, JwksService, PublicKeys, TokenIssuer, TokenRequest,
-};
-pub use crate::issuers::Issuers;
 pub use crate::jose::{Algorithm, Header, UnknownAlgorithm};
 #[cfg(feature = "refresh")]
-pub use crate::key::{CachedKeys, Fetch, FetchBudget, Fetched, FileKeys, KeyFile};
-pub use crate::key::{
+pub use crate::keys::{CachedKeys, Fetch, FetchBudget, Fetched, FileKeys, KeyFile};
+pub use crate::keys::{
     Candidates, FetchFailure, KeySet, KeySource, KeysState, KeysStatus, Lookup, VerifyingKey,
 };
 #[cfg(feature = "jwks")]
-pub use crate::key::{DangerousFetch, HttpClient, HttpFetch, RemoteKeys};
+pub use crate::keys::{DangerousFetch, HttpFetch, RemoteKeys};
+#[cfg(feature = "axum")]
+pub use crate::middleware::axum::{Claims, Require};
+pub use crate::middleware::reject::{Rejection, render};
+pub use crate::middleware::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
 pub use crate::middleware::{
     Bearer, BearerLayer, RequireFuture, RequireLayer, RequireService, ResponseFuture, require,
 };
-#[doc(inline)]
-pub use crate::policy::Requirement;
-pub use crate::reject::{Rejection, render};
-pub use crate::revoke::{
+#[cfg(feature = "jwks")]
+pub use crate::net::client::HttpClient;
+#[cfg(any(feature = "issue", feature = "routes"))]
+pub use crate::server::body::ServiceBody;
+#[cfg(feature = "routes")]
+pub use crate::server::endpoints::{
+    ClientList, ClientSecret, Clients, LogoutEnds, LogoutService, RevocationService, RouteFuture,
+};
+#[cfg(feature = "issue")]
+pub use crate::server::issue::{
+    IssueError, IssuedToken, JwksService, PublicKeys, TokenIssuer, TokenRequest,
+};
+#[cfg(feature = "active")]
+pub use crate::state::active::{ActiveCheck, StillActive};
+pub use crate::state::revocation::{
     MemoryRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore,
     Revocations, Revoked, Unrevocable,
 };
 #[cfg(feature = "redis")]
-pub use crate::revoke::{RedisRevocations, RedisStatus};
-#[cfg(feature = "routes")]
-pub use crate::routes::{
-    ClientList, ClientSecret, Clients, LogoutEnds, LogoutService, RevocationService, RouteFuture,
-};
-pub use crate::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
-pub use crate::validation::{Dangerous, Preset, UnknownPreset, Validation};
-pub use crate::verifier::Verifier;
+pub use crate::state::revocation::{RedisRevocations, RedisStatus};
+pub use crate::verify::cache::CacheStats;
+pub use crate::verify::issuers::Issuers;
+pub use crate::verify::verifier::Verifier;
 
 /// Runs the code of the README.
 #[cfg(doctest)]

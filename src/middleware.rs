@@ -1,11 +1,17 @@
 //! The layer, its service and its future; and guards as layers.
 
-mod future;
-mod gate;
-mod layer;
 mod readiness;
+pub(crate) mod reject;
+#[cfg(feature = "axum")]
+pub(crate) mod axum;
 mod require;
+pub(crate) mod source;
+mod gate;
+mod future;
 mod service;
+mod layer;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 pub use future::ResponseFuture;
 pub use layer::BearerLayer;

@@ -28,8 +28,8 @@
 
 mod clock;
 mod key;
-mod provider;
 mod token;
+mod provider;
 mod trust;
 
 pub use clock::TestClock;

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use crate::json::{MemberName, SeenNames};
+use crate::jose::json::{MemberName, SeenNames};
 
 /// What the claim `events` says (RFC 8417 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

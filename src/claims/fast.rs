@@ -11,7 +11,7 @@ use super::piece::{Piece, Pieces};
 use super::plan::Node;
 use super::statement::Statement;
 use super::{NumericDate, ReadPlan, Registered};
-use crate::json::{MAX_DEPTH, Members, Scanner};
+use crate::jose::json::{MAX_DEPTH, Members, Scanner};
 
 /// Reads into an empty statement what [`super::reader`] would read, or says `None`: then that must be
 /// asked, also why a payload is refused.

@@ -2,7 +2,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::{AuthError, Reason};
-use crate::json;
+use crate::jose::json;
 
 /// Reads `iss` and nothing else from a payload whose signature nobody has checked.
 ///

@@ -2,7 +2,7 @@
 
 use super::grants::Kinds;
 use crate::config_error::ConfigError;
-use crate::json;
+use crate::jose::json;
 
 /// A tree of member names; at some nodes there are roles or scopes, or a claim that must be there.
 #[derive(Clone, Debug, Default)]

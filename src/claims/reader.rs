@@ -14,7 +14,7 @@ use super::plan::Node;
 use super::statement::Statement;
 use super::{ReadPlan, Registered};
 use crate::error::{AuthError, Reason};
-use crate::json::{self, MemberName, SeenNames};
+use crate::jose::json::{self, MemberName, SeenNames};
 
 /// Reads the decoded payload of a token whose signature was good, or says what is wrong with it.
 pub(super) fn read(text: &str, plan: &ReadPlan) -> Result<Statement, AuthError> {

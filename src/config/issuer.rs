@@ -3,10 +3,10 @@ use serde::{Deserialize, Serialize};
 use super::keys::{Keys, KeysConfig};
 use super::place::Place;
 use super::text::{Span, Text};
+use crate::claims::validation::{Preset, Validation};
 use crate::config_error::ConfigError;
 use crate::jose::Algorithm;
-use crate::key::FetchBudget;
-use crate::validation::{Preset, Validation};
+use crate::keys::FetchBudget;
 
 /// One issuer: whose tokens, with which keys, by which rules.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -8,7 +8,7 @@ use super::read;
 use super::text::{InlineJwks, ProxyUrl, Secret, Span};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
-use crate::key::{
+use crate::keys::{
     CachedKeys, DangerousFetch, FETCH_AT_MOST, Fetch, FetchBudget, FetchInForce, FileKeys,
     HttpFetch, KeyFile, KeySet, RemoteKeys, VerifyingKey,
 };

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::config_error::ConfigError;
-use crate::key::{instead_of_text, without_mark};
+use crate::text::{instead_of_text, without_mark};
 
 /// Reads a file of text, or says why it is none.
 pub(super) fn file(path: &Path) -> Result<Zeroizing<String>, ConfigError> {

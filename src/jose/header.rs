@@ -5,7 +5,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::Algorithm;
 use crate::error::{AuthError, Reason};
-use crate::json::{self, MemberName, SeenNames};
+use crate::jose::json::{self, MemberName, SeenNames};
 
 /// The header of a token (RFC 7515 §4), as far as it says anything to a verifier.
 ///

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::gate::{Gate, Origin, Pass, Vetted};
-use crate::reject::{EmptyBody, Rejection, Render, answer_refused, finish};
-use crate::verifier::Waiting;
+use crate::middleware::reject::{EmptyBody, Rejection, Render, answer_refused, finish};
+use crate::verify::verifier::Waiting;
 
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.

@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::challenge::ChallengeConfig;
+use crate::claims::policy::{self, Policy};
 use crate::claims::{Principal, Verified};
 use crate::error::{AuthError, KeysUnavailable, Reason};
-use crate::policy::{self, Policy};
-use crate::reject::{self, Rejection};
-use crate::source::{AuthorizationHeader, TokenSource};
-use crate::verifier::{Attempt, Remembered, Verifier, Waiting};
+use crate::middleware::reject::{self, Rejection};
+use crate::middleware::source::{AuthorizationHeader, TokenSource};
+use crate::verify::verifier::{Attempt, Remembered, Verifier, Waiting};
 
 /// The decision about a request, without any of the machinery around it.
 pub(super) struct Gate<C> {

@@ -6,11 +6,11 @@ use tower_layer::Layer;
 use super::gate::Gate;
 use super::service::Bearer;
 use crate::challenge::{ChallengeConfig, Realm};
+use crate::claims::policy::Policy;
 use crate::config_error::ConfigError;
-use crate::policy::Policy;
-use crate::reject::Empty;
-use crate::source::TokenSource;
-use crate::verifier::Verifier;
+use crate::middleware::reject::Empty;
+use crate::middleware::source::TokenSource;
+use crate::verify::verifier::Verifier;
 
 /// Lets requests with a good token through, and answers the others.
 ///
@@ -60,7 +60,7 @@ impl<C, R> BearerLayer<C, R> {
         self.change(|gate| gate.optional = true)
     }
 
-    /// Needs a permission of every token; see [`policy`](crate::policy). With
+    /// Needs a permission of every token; see [`policy`](crate::claims::policy). With
     /// [`optional`](Self::optional), of every token that is sent.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {

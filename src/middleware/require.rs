@@ -10,8 +10,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::readiness::release;
-use crate::policy::Policy;
-use crate::reject::{self, EmptyBody};
+use crate::claims::policy::Policy;
+use crate::middleware::reject::{self, EmptyBody};
 
 /// Guards a route or router that stands behind a [`BearerLayer`](super::BearerLayer).
 ///

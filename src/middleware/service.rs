@@ -9,8 +9,8 @@ use tower_service::Service;
 use super::future::{Asked, Cold, Halt, ResponseFuture};
 use super::gate::{Decision, Gate, Origin};
 use super::readiness::release;
-use crate::reject::{Empty, EmptyBody, Render};
-use crate::verifier::Waiting;
+use crate::middleware::reject::{Empty, EmptyBody, Render};
+use crate::verify::verifier::Waiting;
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
 pub struct Bearer<S, C, R = Empty> {

@@ -1,9 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::crypto::{self, Material, Sign};
 use crate::jose::Algorithm;
-use crate::key::{PublicJwk, VerifyingKey};
+use crate::jose::crypto::{self, Material, Sign};
+use crate::keys::{PublicJwk, VerifyingKey};
 
 /// A key to sign test tokens with. Cloning is cheap.
 #[derive(Clone)]

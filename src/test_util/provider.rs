@@ -1,15 +1,15 @@
 //! An OpenID provider that runs inside of a test.
 
-mod answer;
-mod body;
 mod busy;
-mod documents;
+mod body;
 mod fault;
 mod key_ring;
-mod options;
 mod places;
-mod server;
+mod documents;
+mod options;
 mod shared;
+mod answer;
+mod server;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -13,13 +13,13 @@ use tower_layer::Layer;
 pub use service::{DangerouslyTrusting, DangerouslyTrustingFuture};
 
 use crate::challenge::{ChallengeConfig, Realm};
+use crate::claims::validation::Validation;
 use crate::claims::{self, Draft, Verified};
 use crate::error::AuthError;
 use crate::jose::Header;
-use crate::json::Members;
-use crate::reject::{self, Empty};
-use crate::trace;
-use crate::validation::Validation;
+use crate::jose::json::Members;
+use crate::middleware::reject::{self, Empty};
+use crate::observe::trace;
 
 /// Lets every request in, whoever sends it, with claims that it makes up: for tests only.
 ///

@@ -1,5 +1,5 @@
 //! Verifies one message by aws-lc-rs, by the crates behind `rust-crypto`, and by graviola, with keys
-//! parsed beforehand, as `src/crypto` does it. Microseconds of CPU time of this thread: the best and
+//! parsed beforehand, as `src/jose/crypto` does it. Microseconds of CPU time of this thread: the best and
 //! the middle of interleaved rounds.
 
 use std::hint::black_box;

@@ -12,7 +12,7 @@ use super::documents;
 use super::fault::{Document, Fault};
 use super::places::Target;
 use super::shared::{Shared, State};
-use crate::crypto;
+use crate::jose::crypto;
 
 pub(super) enum Outcome {
     Answer(Response<Body>),

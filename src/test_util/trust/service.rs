@@ -10,8 +10,8 @@ use tower_service::Service;
 
 use crate::challenge::ChallengeConfig;
 use crate::claims::Verified;
-use crate::reject::{self, Empty, EmptyBody, Render};
-use crate::source::AuthorizationHeader;
+use crate::middleware::reject::{self, Empty, EmptyBody, Render};
+use crate::middleware::source::AuthorizationHeader;
 
 /// The service of a [`DangerouslyTrustEveryone`](super::DangerouslyTrustEveryone).
 pub struct DangerouslyTrusting<S, C, R = Empty> {

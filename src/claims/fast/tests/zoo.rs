@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-use crate::json::Members;
+use crate::jose::json::Members;
 
 /// Whatever is read from the members, serde_json reads from the whole; and what it refuses is not read
 /// from the members.

@@ -1,0 +1,338 @@
+use std::fmt;
+use std::time::Duration;
+
+use super::config::{AudienceRule, Validation};
+use super::kind::Kind;
+use super::logout;
+use crate::claims::{Audience, NumericDate, ReadPlan, Registered, Span, Statement};
+use crate::config_error::{ConfigError, placeholder};
+use crate::error::{AuthError, Reason, shown};
+use crate::jose::Header;
+
+/// A validation whose mistakes have been found, and what to look for in a payload.
+pub(crate) struct Rules {
+    validation: Validation,
+    plan: ReadPlan,
+}
+
+impl Validation {
+    /// Finds the mistakes in the configuration.
+    pub(crate) fn into_rules(mut self) -> Result<Rules, ConfigError> {
+        if self.issuer.is_empty() {
+            return Err(ConfigError::EmptyIssuer);
+        }
+        if self.audiences.iter().any(String::is_empty) {
+            return Err(ConfigError::EmptyAudience);
+        }
+        placeholder::check("issuer", &self.issuer)?;
+        self.audiences.iter().try_for_each(|audience| placeholder::check("audience", audience))?;
+        if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
+            return Err(ConfigError::NoAlgorithms);
+        }
+        let largest = self.leeway.max(self.revocation_leeway.unwrap_or_default());
+        if largest > MAX_LEEWAY {
+            return Err(ConfigError::LeewayTooLarge {
+                seconds: largest.as_secs(),
+                most: MAX_LEEWAY.as_secs(),
+            });
+        }
+        let roles_at = self.roles_at.clone().unwrap_or_else(|| match self.preset {
+            Some(preset) => preset.roles_at(&self.audiences),
+            None => ["roles", "role"].map(str::to_owned).into(),
+        });
+        let scopes_at = self.scopes_at.clone().unwrap_or_else(|| match self.preset {
+            Some(preset) => preset.scopes_at().iter().copied().map(str::to_owned).collect(),
+            None => ["scope", "scp"].map(str::to_owned).into(),
+        });
+        if let Some(preset) = self.preset {
+            preset.add_to(&mut self.kind);
+            if preset.has_client_id_as_audience() && self.audience_rule == AudienceRule::Aud {
+                self.audience_rule = AudienceRule::AudOrClientId;
+            }
+        }
+        let mut plan = ReadPlan::new(
+            roles_at.iter().map(String::as_str),
+            scopes_at.iter().map(String::as_str),
+            self.separated_at.iter().map(String::as_str),
+        )?;
+        for claim in
+            self.required.iter().map(String::as_str).chain(self.kind.one_of.iter().copied())
+        {
+            plan.watch(claim)?;
+        }
+        (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
+        Ok(Rules { validation: self, plan })
+    }
+}
+
+impl Rules {
+    /// What to look for in a payload.
+    pub(crate) fn plan(&self) -> &ReadPlan {
+        &self.plan
+    }
+
+    #[cfg(any(feature = "config", feature = "test-util"))]
+    pub(crate) fn validation(&self) -> &Validation {
+        &self.validation
+    }
+
+    /// Whose tokens they are for.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.validation.issuer
+    }
+
+    /// By how much the issuer's clock may be ahead of the moment of a revocation.
+    pub(crate) fn revocation_leeway(&self) -> Duration {
+        self.validation.revocation_leeway.unwrap_or(self.validation.leeway)
+    }
+
+    /// The same, if it was set.
+    pub(crate) fn explicit_revocation_leeway(&self) -> Option<Duration> {
+        self.validation.revocation_leeway
+    }
+
+    /// Whether tokens pass that nobody could revoke.
+    pub(crate) fn accepts_unrevocable(&self) -> bool {
+        self.validation.unrevocable
+    }
+
+    /// The end of a token without `exp`, without leeway, if it has one.
+    pub(crate) fn end_by_age(&self, claims: &Registered) -> Option<NumericDate> {
+        let (issued_at, max_age) = claims.issued_at().zip(self.validation.max_age)?;
+        Some(issued_at.saturating_add(max_age))
+    }
+
+    /// Says of a token that names no issuer whose it is, if such tokens pass.
+    pub(crate) fn assume_issuer(&self, claims: &mut Registered) {
+        if claims.issuer().is_none() && self.validation.missing_issuer {
+            claims.assume_issuer(&self.validation.issuer);
+        }
+    }
+
+    /// Whether tokens pass that name no issuer.
+    pub(crate) fn accepts_missing_issuer(&self) -> bool {
+        self.validation.missing_issuer
+    }
+
+    /// Checks what can be known before the signature.
+    pub(crate) fn check_header(&self, kind: Kind, header: &Header) -> Result<(), AuthError> {
+        let allowed = self.validation.algorithms.as_ref().is_none_or(|algorithms| {
+            let wanted = header.algorithm().canonical();
+            algorithms.iter().any(|algorithm| algorithm.canonical() == wanted)
+        });
+        if !allowed {
+            let detail = format!(
+                "the token says {}, which is not among the algorithms that are configured",
+                header.algorithm()
+            );
+            let error = AuthError::with_detail(Reason::AlgorithmNotAllowed, detail);
+            return Err(error.before_signature());
+        }
+        match kind {
+            Kind::Access | Kind::AccessToRevoke => self.validation.kind.check_header(header),
+            Kind::Logout { untyped } => logout::check_header(header, untyped),
+        }
+        .map_err(AuthError::before_signature)
+    }
+
+    /// When the dates of an access token are good: never, if one that they need is missing.
+    pub(crate) fn span(&self, claims: &Registered) -> Span {
+        let Validation { leeway, max_age, .. } = self.validation;
+        let begins = claims.not_before().max(claims.issued_at());
+        let never = self.validation.missing_expiry.then_some(NumericDate::MAX);
+        let expires = claims.expires_at().or(never);
+        let ages = |age| claims.issued_at().map(|issued| issued.saturating_add(age));
+        let ends = max_age.map_or(expires, |age| expires.zip(ages(age)).map(|(a, b)| a.min(b)));
+        let end = ends.map_or(NumericDate::MIN, |date| date.saturating_add(leeway));
+        Span::new(begins.map_or(NumericDate::MIN, |date| date.saturating_sub(leeway)), end)
+    }
+
+    /// Checks the claims of a token whose signature was good.
+    pub(crate) fn check(
+        &self,
+        kind: Kind,
+        statement: &Statement,
+        now: NumericDate,
+    ) -> Result<(), AuthError> {
+        let validation = &self.validation;
+        let claims = &statement.registered;
+        // What kind of token it is comes first: it is the better answer to an ID token than its
+        // wrong audience.
+        match kind {
+            Kind::Access => {
+                validation.kind.check(statement, &self.plan)?;
+                validation.check_parties(claims, validation.audience_rule)?;
+                validation.check_expiry(claims, now)?;
+                validation.check_beginning(claims, now)?;
+                self.check_required(statement)
+            }
+            // What will be valid tomorrow must be revocable today.
+            Kind::AccessToRevoke => {
+                validation.kind.check(statement, &self.plan)?;
+                validation.check_parties(claims, validation.audience_rule)?;
+                validation.check_expiry(claims, now)
+            }
+            // `required` and the like are about access tokens, and a logout token is always for us.
+            Kind::Logout { .. } => {
+                logout::check(statement)?;
+                // Whatever switch is on for access tokens.
+                claims.issuer().ok_or_else(|| missing("iss"))?;
+                claims.expires_at().ok_or_else(|| missing("exp"))?;
+                validation.check_parties(claims, AudienceRule::Aud)?;
+                validation.check_expiry(claims, now)?;
+                validation.check_beginning(claims, now)?;
+                logout::check_contents(statement)
+            }
+        }
+    }
+
+    fn check_required(&self, statement: &Statement) -> Result<(), AuthError> {
+        let lacks = |claim: &&String| !statement.has(claim, &self.plan);
+        match self.validation.required.iter().find(lacks) {
+            Some(claim) => Err(missing(claim)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Validation {
+    /// An issuer and an audience that are accepted.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn parties(&self) -> (&str, &str) {
+        (&self.issuer, self.audiences.first().map_or("", String::as_str))
+    }
+
+    fn check_parties(&self, claims: &Registered, rule: AudienceRule) -> Result<(), AuthError> {
+        match claims.issuer() {
+            Some(issuer) if issuer == self.issuer => {}
+            Some(issuer) => {
+                return Err(AuthError::with_detail(
+                    Reason::WrongIssuer,
+                    format!("`iss` is \"{}\" instead of {:?}", shown(issuer), self.issuer),
+                ));
+            }
+            None if self.missing_issuer => {}
+            None => return Err(missing("iss")),
+        }
+        let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
+        let wrong = |sent: String| {
+            let detail = format!("{sent} and holds none of {:?}", self.audiences);
+            Err(AuthError::with_detail(Reason::WrongAudience, detail))
+        };
+        match (claims.audience(), rule) {
+            (_, AudienceRule::Any) => Ok(()),
+            // An empty list names no audience, as no list does (Hydra).
+            (audience, AudienceRule::AudOrClientId) if audience.is_none_or(Audience::is_empty) => {
+                let client = claims.client_id_itself().ok_or_else(|| missing("client_id"))?;
+                if is_own(client) {
+                    return Ok(());
+                }
+                wrong(format!("`client_id` is \"{}\"", shown(client)))
+            }
+            (Some(audience), _) if audience.iter().any(is_own) => Ok(()),
+            (Some(audience), _) => {
+                let sent: Vec<&str> = audience.iter().collect();
+                wrong(format!("`aud` is [{}]", shown(&sent.join(", "))))
+            }
+            (None, _) => Err(missing("aud")),
+        }
+    }
+
+    fn check_expiry(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
+        // RFC 7519 §4.1.4: "on or after" the moment the token must not be accepted.
+        match claims.expires_at() {
+            Some(expires_at) if now < expires_at.saturating_add(self.leeway) => Ok(()),
+            Some(expires_at) => Err(untimely(Reason::Expired, "exp", expires_at, now)),
+            None if self.missing_expiry => Ok(()),
+            None => Err(missing("exp")),
+        }
+    }
+
+    fn check_beginning(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
+        let soon = now.saturating_add(self.leeway);
+        if let Some(not_before) = claims.not_before().filter(|date| soon < *date) {
+            return Err(untimely(Reason::NotYetValid, "nbf", not_before, now));
+        }
+        // A token that is made tomorrow is a mistake of its issuer, or of our clock.
+        if let Some(issued_at) = claims.issued_at().filter(|date| soon < *date) {
+            return Err(untimely(Reason::NotYetValid, "iat", issued_at, now));
+        }
+        if let Some(max_age) = self.max_age {
+            let issued_at = claims.issued_at().ok_or_else(|| missing("iat"))?;
+            if now >= issued_at.saturating_add(max_age).saturating_add(self.leeway) {
+                return Err(untimely(Reason::TooOld, "iat", issued_at, now));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.validation, f)
+    }
+}
+
+fn untimely(reason: Reason, claim: &str, date: NumericDate, now: NumericDate) -> AuthError {
+    let (date, now) = (date.as_seconds(), now.as_seconds());
+    AuthError::with_detail(reason, format!("`{claim}` is {date} and it is {now}"))
+}
+
+fn missing(claim: &str) -> AuthError {
+    AuthError::with_detail(Reason::MissingClaim, format!("no `{claim}`"))
+}
+
+pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::claims;
+    use crate::jose::json::Members;
+
+    fn date() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (-30..30_i64).prop_map(|seconds| seconds.to_string()),
+            (-300..300_i64).prop_map(|tenths| format!("{tenths}e-1")),
+            Just("-1e300".to_owned()),
+            Just("1e300".to_owned()),
+        ]
+    }
+
+    proptest! {
+        /// A token that is remembered is good for as long as one that is new.
+        #[test]
+        fn span_is_when_the_dates_are_good(
+            dates in [proptest::option::of(date()), proptest::option::of(date()), proptest::option::of(date())],
+            leeway in 0..20_u64, max_age in proptest::option::of(0..20_u64), now in date(),
+            endless in any::<bool>(),
+        ) {
+            let validation = Validation::new("https://a", "b").with_leeway(Duration::from_millis(leeway * 300));
+            let validation = if endless { validation.dangerous().accept_missing_expiry() } else { validation };
+            let rules = match max_age {
+                None => validation,
+                Some(age) => validation.with_max_age(Duration::from_millis(age * 700)),
+            };
+            let rules = rules.into_rules().unwrap();
+            let written = ["exp", "nbf", "iat"].iter().zip(&dates);
+            let written = written.filter_map(|(name, date)| Some(format!("{name:?}:{}", date.as_ref()?)));
+            let text = format!("{{{}}}", written.collect::<Vec<_>>().join(","));
+            let mut statement = Statement::default();
+            claims::read(&text, rules.plan(), &mut statement, &mut Members::new()).unwrap();
+            let claims = statement.registered;
+            let now: NumericDate = serde_json::from_str(&now).unwrap();
+
+            let span = rules.span(&claims);
+
+            let is_good = rules.validation.check_expiry(&claims, now).is_ok()
+                && rules.validation.check_beginning(&claims, now).is_ok();
+            prop_assert_eq!(span.contains(now), is_good);
+            for late in 0..5 {
+                let is_sure = span.surely_contains(now.as_seconds().saturating_sub(late), 5);
+                prop_assert!(is_good || !is_sure);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Signature arithmetic, behind two private traits; one back end per file.
+
+#[cfg_attr(
+    not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
+    allow(dead_code, reason = "read by back ends")
+)]
+mod material;
+mod operation;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(
+    all(feature = "rust-crypto", tower_bearer_rust_crypto_first),
+    allow(dead_code, unused_imports, reason = "the other one is in use")
+)]
+mod aws_lc;
+#[cfg(feature = "rust-crypto")]
+#[cfg_attr(
+    all(feature = "aws-lc-rs", not(tower_bearer_rust_crypto_first)),
+    allow(dead_code, unused_imports, reason = "the other one is in use")
+)]
+mod rust_crypto;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+mod none;
+#[cfg(test)]
+#[cfg(all(feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
+mod tests;
+
+// One back end for every key. If both are compiled in, it is aws-lc-rs, except that `.ci/run` turns
+// that round to run all tests with the other.
+#[cfg(all(
+    feature = "aws-lc-rs",
+    not(all(feature = "rust-crypto", tower_bearer_rust_crypto_first))
+))]
+use aws_lc as back_end;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use none as back_end;
+#[cfg(all(
+    feature = "rust-crypto",
+    any(not(feature = "aws-lc-rs"), tower_bearer_rust_crypto_first)
+))]
+use rust_crypto as back_end;
+
+use crate::config_error::KeyProblem;
+use crate::jose::Algorithm;
+
+pub(crate) use material::{Curve, Material};
+#[cfg(feature = "issue")]
+pub(crate) use operation::Sign;
+pub(crate) use operation::Verify;
+
+/// Prepares a key for one algorithm of its own kind.
+pub(crate) fn verifier(
+    algorithm: Algorithm,
+    material: &Material,
+) -> Result<Box<dyn Verify>, KeyProblem> {
+    material.check_for(algorithm)?;
+    back_end::verifier(algorithm, material)
+}
+
+/// The same for a secret, however short, but not empty: a stranger could sign with that.
+pub(crate) fn verifier_of_any_secret(
+    algorithm: Algorithm,
+    material: &Material,
+) -> Result<Box<dyn Verify>, KeyProblem> {
+    match material.check_for(algorithm) {
+        Ok(()) | Err(KeyProblem::SecretTooShort { bits: 1.., .. }) => {
+            back_end::verifier(algorithm, material)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Prepares the encoded private key (PKCS#8, PKCS#1 or SEC 1) or secret for one algorithm. Also
+/// returns what verifies its signatures.
+#[cfg(feature = "issue")]
+pub(crate) fn signer(
+    algorithm: Algorithm,
+    encoded: &[u8],
+) -> Result<(Box<dyn Sign>, Material), KeyProblem> {
+    let (signer, material) = back_end::signer(algorithm, encoded)?;
+    material.check_for(algorithm)?;
+    Ok((signer, material))
+}
+
+/// SHA-256, for thumbprints and entity tags. `None` without a back end.
+#[cfg(feature = "issue")]
+pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
+    back_end::sha256(data)
+}
+
+/// Makes a private key (PKCS#8) or secret. `None` without a back end.
+#[cfg(feature = "test-util")]
+pub(crate) fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
+    back_end::generate(algorithm)
+}

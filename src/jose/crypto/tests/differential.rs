@@ -1,0 +1,207 @@
+//! Keys of either back end in both: what one signs the other verifies, and of signatures that were
+//! altered, at random or to values that implementations trip over, both say the same.
+
+use std::sync::OnceLock;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::{BACK_ENDS, Key, Material, Signer, hex};
+use crate::config_error::KeyProblem;
+use crate::jose::{Algorithm, Family};
+
+/// A private key, read by both.
+struct Pair {
+    algorithm: Algorithm,
+    material: Material,
+    key: Key,
+    signers: [Signer; 2],
+}
+
+impl Pair {
+    fn new(algorithm: Algorithm, encoded: &[u8]) -> Self {
+        let [(one, material), (two, other)] =
+            BACK_ENDS.map(|back_end| (back_end.signer)(algorithm, encoded).unwrap());
+        assert_eq!(numbers(&material), numbers(&other), "{algorithm}");
+        let key = Key::new(algorithm, &material).unwrap();
+        Self { algorithm, material, key, signers: [one, two] }
+    }
+
+    /// What stands in the place of a number that a signature is made of.
+    fn odd_numbers(&self) -> Vec<Vec<u8>> {
+        let order = match self.algorithm {
+            Algorithm::ES256 => hex(P256_ORDER),
+            Algorithm::ES384 => hex(P384_ORDER),
+            Algorithm::ES512 => hex(P521_ORDER),
+            Algorithm::EdDSA | Algorithm::Ed25519 => hex(ED25519_ORDER),
+            _ => match &self.material {
+                Material::Rsa { modulus, .. } => modulus.clone(),
+                _ => return vec![],
+            },
+        };
+        let length = order.len();
+        let one = [&vec![0; length - 1][..], &[1]].concat();
+        let mut numbers = vec![vec![0; length], one, vec![0xff; length], order.clone()];
+        // One less and one more: none of the orders ends in ff or 00.
+        for change in [u8::wrapping_sub, u8::wrapping_add] {
+            let mut near = order.clone();
+            near[length - 1] = change(near[length - 1], 1);
+            numbers.push(near);
+        }
+        if self.algorithm.family() == Family::Ed25519 {
+            for number in &mut numbers {
+                number.reverse();
+            }
+        }
+        numbers
+    }
+}
+
+fn numbers(material: &Material) -> Vec<u8> {
+    match material {
+        Material::Secret(secret) => secret.to_vec(),
+        Material::Rsa { modulus, exponent } => [&modulus[..], exponent].concat(),
+        Material::Ec { x, y, .. } => [&x[..], y].concat(),
+        Material::Ed25519(key) => key.to_vec(),
+    }
+}
+
+/// For each algorithm a key that each back end has made. An RSA key takes a while, so one of each
+/// serves six algorithms.
+fn pairs() -> &'static [Pair] {
+    static PAIRS: OnceLock<Vec<Pair>> = OnceLock::new();
+    PAIRS.get_or_init(|| {
+        let made = BACK_ENDS.map(|back_end| {
+            let rsa = (back_end.generate)(Algorithm::RS256).unwrap();
+            Algorithm::ALL.map(|algorithm| match algorithm.family() {
+                Family::Rsa => Pair::new(algorithm, &rsa),
+                _ => Pair::new(algorithm, &(back_end.generate)(algorithm).unwrap()),
+            })
+        });
+        made.into_iter().flatten().collect()
+    })
+}
+
+/// A change to a signature.
+#[derive(Clone, Debug)]
+enum Change {
+    Flip(Index, u8),
+    Cut(Index),
+    Append(Vec<u8>),
+    Replace(Vec<u8>),
+    Zero(Index, Index),
+}
+
+impl Change {
+    fn any() -> impl Strategy<Value = Self> {
+        prop_oneof![
+            4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Self::Flip(at, bit)),
+            1 => any::<Index>().prop_map(Self::Cut),
+            1 => vec(any::<u8>(), 1..4).prop_map(Self::Append),
+            1 => vec(any::<u8>(), 0..200).prop_map(Self::Replace),
+            1 => (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Self::Zero(from, to)),
+        ]
+    }
+
+    fn apply(&self, signature: &mut Vec<u8>) {
+        let length = signature.len();
+        match self {
+            Self::Flip(at, bit) if length > 0 => signature[at.index(length)] ^= 1 << bit,
+            Self::Cut(at) if length > 0 => signature.truncate(at.index(length)),
+            Self::Append(more) => signature.extend(more),
+            Self::Replace(with) => signature.clone_from(with),
+            Self::Zero(from, to) if length > 0 => {
+                let (from, to) = (from.index(length), to.index(length));
+                signature[from.min(to)..from.max(to)].fill(0);
+            }
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    // A failing input is printed; it belongs into a test of its own and not into a file.
+    #![proptest_config(ProptestConfig {
+        cases: 32, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_one_signs_the_other_verifies_and_altered_signatures_are_judged_alike(
+        message in vec(any::<u8>(), 0..300),
+        changes in vec(Change::any(), 1..4),
+    ) {
+        for pair in pairs() {
+            for signer in &pair.signers {
+                let signature = signer.sign(&message).unwrap();
+                prop_assert!(pair.key.verify(&message, &signature), "{}", pair.algorithm);
+
+                let mut altered = signature.clone();
+                for change in &changes {
+                    change.apply(&mut altered);
+                }
+                let verdict = pair.key.verify(&message, &altered);
+                prop_assert_eq!(verdict, altered == signature, "{}", pair.algorithm);
+
+                let other = [&message[..], b"."].concat();
+                prop_assert!(!pair.key.verify(&other, &signature), "{}", pair.algorithm);
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_at_the_ends_of_their_range_are_judged_alike() {
+    for pair in pairs() {
+        let good = pair.signers[0].sign(b"message").unwrap();
+        let odd = pair.odd_numbers();
+        for first in &odd {
+            // RSA signatures are one number, the others two of the same length.
+            if first.len() == good.len() {
+                assert!(!pair.key.verify(b"message", first), "{}", pair.algorithm);
+                continue;
+            }
+            let (one, two) = good.split_at(good.len() / 2);
+            for second in odd.iter().map(Vec::as_slice).chain([one, two]) {
+                for (one, two) in [(first, second), (&second.to_vec(), &first[..])] {
+                    let signature = [&one[..], two].concat();
+                    assert!(!pair.key.verify(b"message", &signature), "{}", pair.algorithm);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn private_keys_in_every_encoding_are_read_alike() {
+    let pkcs1 = include_bytes!("../../../../tests/it/rsa_private.der");
+    for algorithm in [Algorithm::RS256, Algorithm::PS512] {
+        Pair::new(algorithm, pkcs1);
+    }
+    // Openssl's `EC PRIVATE KEY`, as in `tests/it/private_keys.rs`.
+    Pair::new(Algorithm::ES256, &hex(P256_SEC1));
+}
+
+#[test]
+fn private_key_of_another_kind_or_cut_short_is_refused_alike() {
+    for algorithm in Algorithm::ALL {
+        let generated = (BACK_ENDS[0].generate)(algorithm).unwrap();
+        for other in Algorithm::ALL {
+            let same = algorithm.family() == other.family() && algorithm.family() != Family::Ec;
+            if other.family() == Family::Hmac || same || algorithm == other {
+                continue;
+            }
+            for encoded in [&generated[..], &generated[..generated.len() - 1], &[]] {
+                let problems = BACK_ENDS.map(|b| (b.signer)(other, encoded).err());
+                assert!(matches!(problems[0], Some(KeyProblem::Unreadable(_))), "{algorithm}");
+                assert_eq!(problems[0], problems[1], "{algorithm} for {other}");
+            }
+        }
+    }
+}
+
+const P256_ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+const P384_ORDER: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
+const P521_ORDER: &str = "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409";
+const ED25519_ORDER: &str = "1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed";
+const P256_SEC1: &str = "307702010104204950c61f6237abd275729766f94735a00f4d7ea766206d5f4f7f1f23831a9937a00a06082a8648ce3d030107a14403420004b6dbf38d3ce033e686d0bc73f087f2c735036ec6154ecb98eb6483b68618c28a23f1eac19aea644d15c55e904be75537692651c27357261532c4000b60afed49";

@@ -1,0 +1,37 @@
+//! Keys: loading them, and finding the one that verifies a token.
+
+mod der;
+mod decoding;
+mod epoch;
+mod identity;
+mod jwk;
+mod status;
+mod verifying;
+mod source;
+mod set;
+#[cfg(feature = "refresh")]
+mod cached;
+#[cfg(feature = "refresh")]
+mod file;
+#[cfg(feature = "jwks")]
+mod remote;
+
+#[cfg(feature = "refresh")]
+pub use cached::{CachedKeys, Fetch, FetchBudget, Fetched};
+#[cfg(feature = "refresh")]
+pub use file::{FileKeys, KeyFile};
+#[cfg(feature = "jwks")]
+pub use remote::{DangerousFetch, HttpFetch, RemoteKeys};
+pub use set::KeySet;
+pub use source::{Candidates, KeySource, Lookup};
+pub use status::{FetchFailure, KeysState, KeysStatus};
+pub use verifying::VerifyingKey;
+
+#[cfg(feature = "config")]
+pub(crate) use cached::FETCH_AT_MOST;
+pub(crate) use identity::KeyIdentity;
+#[cfg(feature = "issue")]
+pub(crate) use jwk::PublicJwk;
+#[cfg(feature = "config")]
+pub(crate) use remote::FetchInForce;
+pub(crate) use source::ErasedKeySource;

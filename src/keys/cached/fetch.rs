@@ -1,0 +1,81 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::KeysUnavailable;
+use crate::keys::KeySet;
+
+/// Brings keys from somewhere. [`CachedKeys`](super::CachedKeys) decides when.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_bearer::{CachedKeys, Fetch, Fetched, KeySet, KeysUnavailable};
+///
+/// struct FromDatabase;
+///
+/// # async fn load_jwks() -> Result<String, std::io::Error> { Ok(String::new()) }
+/// impl Fetch for FromDatabase {
+///     async fn fetch(&self) -> Result<Fetched, KeysUnavailable> {
+///         let jwks = load_jwks().await.map_err(KeysUnavailable::new)?;
+///         let keys = KeySet::from_jwks(jwks).map_err(KeysUnavailable::new)?;
+///         Ok(Fetched::from(keys).with_fresh_for(Duration::from_secs(300)))
+///     }
+///
+///     fn describe(&self) -> String {
+///         "the table of keys".to_owned()
+///     }
+/// }
+///
+/// let keys = CachedKeys::new(FromDatabase);
+/// ```
+pub trait Fetch: Send + Sync + 'static {
+    /// Gets the keys as they are now. All of them: those that are missing are forgotten. No keys at all
+    /// count as a failure.
+    ///
+    /// Runs in a task of its own, one at a time. It is dropped after 30 seconds; a panic counts as a
+    /// failure.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysUnavailable`] when there is no good answer; the keys of the last good one stay in use.
+    fn fetch(&self) -> impl Future<Output = Result<Fetched, KeysUnavailable>> + Send;
+
+    /// Where the keys come from, for logs and [`KeysStatus`](crate::KeysStatus). The default is the
+    /// name of the type.
+    fn describe(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+}
+
+/// What a [`Fetch`] has brought.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    pub(super) keys: KeySet,
+    pub(super) fresh_for: Option<Duration>,
+}
+
+impl Fetched {
+    /// Sets how long these keys are fresh. [`CachedKeys`](super::CachedKeys) has bounds for that, and
+    /// a default.
+    #[must_use]
+    pub fn with_fresh_for(mut self, fresh_for: Duration) -> Self {
+        self.fresh_for = Some(fresh_for);
+        self
+    }
+}
+
+impl From<KeySet> for Fetched {
+    fn from(keys: KeySet) -> Self {
+        Self { keys, fresh_for: None }
+    }
+}
+
+impl<F: Fetch> Fetch for Arc<F> {
+    fn fetch(&self) -> impl Future<Output = Result<Fetched, KeysUnavailable>> + Send {
+        (**self).fetch()
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+}

@@ -1,0 +1,66 @@
+#[cfg(feature = "config")]
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::budget::{Bucket, FetchBudget};
+use super::schedule::Timing;
+use crate::keys::KeySet;
+
+/// What can be set about a source; see the methods of [`CachedKeys`](super::CachedKeys).
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) timing: Timing,
+    pub(super) wait: Duration,
+    pub(super) most_waiting: usize,
+    pub(super) shared_budget: FetchBudget,
+    pub(super) initial_keys: Option<KeySet>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let timing = Timing {
+            fresh_at_least: Duration::from_secs(60),
+            fresh_at_most: Duration::from_secs(24 * 60 * 60),
+            fresh_by_default: Duration::from_secs(10 * 60),
+            stale_for: Duration::from_secs(4 * 60 * 60),
+            first_retry: Duration::from_secs(1),
+            last_retry: Duration::from_secs(60),
+            budget: Bucket::new(3, Duration::from_secs(10)),
+        };
+        Self {
+            timing,
+            wait: Duration::from_secs(5),
+            most_waiting: 256,
+            shared_budget: FetchBudget::of_the_program(),
+            initial_keys: None,
+        }
+    }
+}
+
+/// What is set, defaults included.
+#[cfg(feature = "config")]
+pub(crate) struct InForce {
+    pub(crate) wait: Duration,
+    pub(crate) most_waiting: usize,
+    pub(crate) budget: (u32, Duration),
+    pub(crate) fresh_between: RangeInclusive<Duration>,
+    pub(crate) fresh_by_default: Duration,
+    pub(crate) stale_for: Duration,
+    pub(crate) retry_between: RangeInclusive<Duration>,
+}
+
+#[cfg(feature = "config")]
+impl Settings {
+    pub(super) fn in_force(&self) -> InForce {
+        let Timing { first_retry, last_retry, fresh_at_least, fresh_at_most, .. } = self.timing;
+        InForce {
+            wait: self.wait,
+            most_waiting: self.most_waiting,
+            budget: self.timing.budget.size(),
+            fresh_between: fresh_at_least..=fresh_at_most,
+            fresh_by_default: self.timing.fresh_by_default.min(fresh_at_most).max(fresh_at_least),
+            stale_for: self.timing.stale_for,
+            retry_between: first_retry..=last_retry,
+        }
+    }
+}

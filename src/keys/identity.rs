@@ -1,0 +1,25 @@
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::LazyLock;
+
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
+
+use crate::jose::Algorithm;
+use crate::jose::crypto::Material;
+
+/// What tells keys apart, wherever and however often they were read: a hash of the numbers they are made
+/// of, under a key that this process has and nobody else. Names do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyIdentity(u128);
+
+impl KeyIdentity {
+    pub(super) fn new(algorithm: Algorithm, material: &Material) -> Self {
+        static KEY: LazyLock<[u8; 16]> = LazyLock::new(|| {
+            let half = || u128::from(RandomState::new().hash_one(0_u64));
+            (half() << 64 | half()).to_le_bytes()
+        });
+        let mut hasher = SipHasher24::new_with_key(&KEY);
+        hasher.write(algorithm.canonical().as_str().as_bytes());
+        material.hash_into(&mut hasher);
+        Self(hasher.finish128().as_u128())
+    }
+}

@@ -1,0 +1,358 @@
+//! JSON Web Keys (RFC 7517) and sets of them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::der;
+use crate::config_error::{ConfigError, KeyProblem};
+use crate::jose::Algorithm;
+use crate::jose::crypto::{Curve, Material};
+use crate::text;
+
+/// One key as it was read, with what it says about itself.
+pub(super) struct Entry {
+    pub(super) key_id: Option<String>,
+    /// The material, and the algorithm if the key names one.
+    pub(super) key: Result<(Material, Option<Algorithm>), KeyProblem>,
+}
+
+/// Reads a JWK set, or a single JWK. Each entry stands for itself: an odd one costs no other.
+pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
+    let set: Set<'_> = read_object(text).map_err(|problem| ConfigError::UnreadableKeys {
+        expected: "a JWK or a JWK set",
+        problem,
+    })?;
+    match set.keys {
+        Some(keys) => Ok(keys.into_iter().map(|key| read(key.get())).collect()),
+        None => match text::metadata_instead_of_keys(text) {
+            Some(problem) => Err(ConfigError::UnreadableKeys {
+                expected: "a JWK or a JWK set",
+                problem: problem.to_owned(),
+            }),
+            None => Ok(vec![read(text)]),
+        },
+    }
+}
+
+/// Reads the first keys of a JWK set (RFC 7517 §5), and whether there are more. A single key is not a
+/// set. Keys behind the first `most` cost no more than it takes to find where they end.
+#[cfg(feature = "jwks")]
+pub(super) fn read_public_set(text: &str, most: usize) -> Result<(Vec<Entry>, bool), ConfigError> {
+    let keys = read_object::<Set<'_>>(text).and_then(|set| {
+        let missing = || {
+            let instead = text::instead_of_keys(text).map(str::to_owned);
+            instead.unwrap_or_else(|| "there is no member `keys`, which is a list".to_owned())
+        };
+        set.keys.ok_or_else(missing)
+    });
+    let unreadable = |problem| ConfigError::UnreadableKeys { expected: "a JWK set", problem };
+    let keys = keys.map_err(unreadable)?;
+    let is_too_long = keys.len() > most;
+    Ok((keys.into_iter().take(most).map(|key| read(key.get())).collect(), is_too_long))
+}
+
+/// Whether the bytes are the text of a public JWK, or of a set with one. Whether the key could be
+/// used does not matter: everybody knows it.
+pub(super) fn is_public_key(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow)]
+        kty: Cow<'a, str>,
+        d: Option<&'a RawValue>,
+    }
+    let is_public = |text: &str| {
+        read_object::<Kind<'_>>(text).is_ok_and(|key| key.kty != "oct" && key.d.is_none())
+    };
+    let entries = str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| read_object::<Set<'_>>(text).ok().map(|set| (text, set)));
+    entries.is_some_and(|(text, set)| match set.keys {
+        Some(keys) => keys.iter().any(|key| is_public(key.get())),
+        None => is_public(text),
+    })
+}
+
+#[derive(Deserialize)]
+struct Set<'a> {
+    #[serde(borrow)]
+    keys: Option<Vec<&'a RawValue>>,
+}
+
+// Members that are not named here are ignored (RFC 7517 §4); `serde` refuses a named one that comes
+// twice.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Operations>,
+    alg: Option<String>,
+    kid: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    k: Option<String>,
+    d: Option<IgnoredAny>,
+    p: Option<IgnoredAny>,
+    q: Option<IgnoredAny>,
+    dp: Option<IgnoredAny>,
+    dq: Option<IgnoredAny>,
+    qi: Option<IgnoredAny>,
+    oth: Option<IgnoredAny>,
+}
+
+/// `key_ops`, for which RFC 7517 §4.3 registers eight values. Each is compared with all before it, so a
+/// list that a provider makes long on purpose is not read to its end.
+#[derive(Default)]
+struct Operations(Vec<String>);
+
+impl<'de> Deserialize<'de> for Operations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Operations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of operations")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Operations, A::Error> {
+                let mut operations = Vec::new();
+                while let Some(operation) = list.next_element()? {
+                    if operations.len() >= MAX_OPERATIONS {
+                        return Err(A::Error::custom(TOO_MANY_OPERATIONS));
+                    }
+                    operations.push(operation);
+                }
+                Ok(Operations(operations))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
+    }
+}
+
+fn read(text: &str) -> Entry {
+    match read_object::<Jwk>(text) {
+        Ok(jwk) => Entry { key: jwk.read(), key_id: jwk.kid },
+        Err(problem) => {
+            #[derive(Deserialize)]
+            struct Named {
+                kid: Option<String>,
+            }
+            let key_id = read_object(text).ok().and_then(|Named { kid }| kid);
+            Entry { key_id, key: Err(KeyProblem::Unreadable(problem)) }
+        }
+    }
+}
+
+// serde's derive reads an array as well, one member after the other, which is no JWK (RFC 7517 §4).
+fn read_object<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, String> {
+    if !text.trim_start().starts_with('{') {
+        let instead = text::instead_of_keys(text).unwrap_or("there is no JSON object");
+        return Err(instead.to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        // A value of the wrong type is quoted by serde, and may be a secret in the wrong place.
+        let named = ["missing field", "duplicate field", TOO_MANY_OPERATIONS];
+        if error.is_data() && !named.iter().any(|start| message.starts_with(start)) {
+            format!("a member has the wrong JSON type at column {}", error.column())
+        } else {
+            message
+        }
+    })
+}
+
+impl Jwk {
+    fn read(&self) -> Result<(Material, Option<Algorithm>), KeyProblem> {
+        // RFC 7517 §4.2, §4.3: a key for something else never verifies.
+        let for_verifying = self.usage.as_ref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(|op| op == "verify"));
+        if !for_verifying {
+            return Err(KeyProblem::NotForVerifying);
+        }
+        // RFC 7517 §9.2: any of these is private.
+        let private = [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth];
+        if private.iter().any(|member| member.is_some()) {
+            return Err(KeyProblem::Private);
+        }
+        self.check_consistency()?;
+        let material = self.material()?;
+        let algorithm = match &self.alg {
+            None => None,
+            Some(name) => Some(
+                name.parse()
+                    .map_err(|_| KeyProblem::AlgorithmNotAllowed { algorithm: name.clone() })?,
+            ),
+        };
+        Ok((material, algorithm))
+    }
+
+    /// Whether the members can be of one key (RFC 7517 §4.3, RFC 7518 §6).
+    fn check_consistency(&self) -> Result<(), KeyProblem> {
+        let for_signatures = |op: &String| op == "verify" || op == "sign";
+        let uses_differ = self.usage.is_some()
+            && self.key_ops.as_ref().is_some_and(|ops| !ops.0.iter().all(for_signatures));
+        let ops = self.key_ops.as_ref().map_or(&[][..], |ops| &ops.0);
+        let repeated = ops.iter().enumerate().any(|(index, op)| ops[..index].contains(op));
+        let (rsa, curve, secret) = (
+            self.n.is_some() || self.e.is_some(),
+            self.crv.is_some() || self.x.is_some() || self.y.is_some(),
+            self.k.is_some(),
+        );
+        let kinds_differ = match &*self.kty {
+            "RSA" => curve || secret,
+            "EC" => rsa || secret,
+            "OKP" => rsa || secret || self.y.is_some(),
+            "oct" => rsa || curve,
+            _ => false,
+        };
+        if uses_differ || repeated || kinds_differ {
+            Err(KeyProblem::Contradiction)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn material(&self) -> Result<Material, KeyProblem> {
+        match &*self.kty {
+            "oct" => {
+                let secret = Zeroizing::new(decode("k", self.k.as_ref())?);
+                if der::is_public_key(&secret) || is_public_key(&secret) {
+                    return Err(KeyProblem::PublicKeyAsSecret);
+                }
+                Ok(Material::secret(&secret))
+            }
+            "RSA" => Material::rsa(&decode("n", self.n.as_ref())?, &decode("e", self.e.as_ref())?),
+            "EC" => {
+                let name = self.curve()?;
+                Material::ec(
+                    Curve::from_name(name).ok_or_else(|| unsupported_curve(name))?,
+                    &decode("x", self.x.as_ref())?,
+                    &decode("y", self.y.as_ref())?,
+                )
+            }
+            "OKP" => match self.curve()? {
+                "Ed25519" => Material::ed25519(&decode("x", self.x.as_ref())?),
+                other => Err(unsupported_curve(other)),
+            },
+            other => Err(KeyProblem::UnsupportedType { kty: other.to_owned() }),
+        }
+    }
+
+    fn curve(&self) -> Result<&str, KeyProblem> {
+        let missing = || KeyProblem::Unreadable("`crv` is missing".to_owned());
+        self.crv.as_deref().ok_or_else(missing)
+    }
+}
+
+fn unsupported_curve(name: &str) -> KeyProblem {
+    KeyProblem::UnsupportedCurve { curve: name.to_owned() }
+}
+
+fn decode(name: &str, value: Option<&String>) -> Result<Vec<u8>, KeyProblem> {
+    let value = value.ok_or_else(|| KeyProblem::Unreadable(format!("`{name}` is missing")))?;
+    URL_SAFE_NO_PAD
+        .decode(value)
+        .map_err(|_| KeyProblem::Unreadable(format!("`{name}` is not base64url without padding")))
+}
+
+const MAX_OPERATIONS: usize = 32;
+const TOO_MANY_OPERATIONS: &str = "`key_ops` has more than 32 entries";
+
+#[cfg(feature = "issue")]
+pub(crate) use public::PublicJwk;
+
+#[cfg(feature = "issue")]
+mod public {
+    use serde::Serialize;
+
+    use base64::Engine as _;
+
+    use super::{Algorithm, Material, URL_SAFE_NO_PAD};
+
+    /// A public key as a JWK.
+    #[derive(Clone, Debug, Serialize)]
+    pub(crate) struct PublicJwk {
+        #[serde(flatten)]
+        parameters: Parameters,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kid: Option<String>,
+        alg: &'static str,
+        #[serde(rename = "use")]
+        usage: &'static str,
+    }
+
+    // The order of members is that of RFC 7638 §3.2: a thumbprint is taken of exactly this.
+    #[derive(Clone, Debug, Serialize)]
+    #[serde(untagged)]
+    enum Parameters {
+        Rsa { e: String, kty: &'static str, n: String },
+        Ec { crv: &'static str, kty: &'static str, x: String, y: String },
+        Okp { crv: &'static str, kty: &'static str, x: String },
+    }
+
+    impl PublicJwk {
+        /// `None` for a secret, which has no public part.
+        pub(crate) fn new(
+            material: &Material,
+            algorithm: Algorithm,
+            key_id: Option<String>,
+        ) -> Option<Self> {
+            let parameters = Parameters::of(material)?;
+            Some(Self { parameters, kid: key_id, alg: algorithm.as_str(), usage: "sig" })
+        }
+
+        /// What a thumbprint (RFC 7638) is taken of.
+        pub(crate) fn thumbprint_input(material: &Material) -> Option<Vec<u8>> {
+            let parameters = Parameters::of(material)?;
+            Some(serde_json::to_vec(&parameters).expect("strings serialise"))
+        }
+    }
+
+    impl Parameters {
+        fn of(material: &Material) -> Option<Self> {
+            let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+            match material {
+                Material::Secret(_) => None,
+                Material::Rsa { modulus, exponent } => {
+                    Some(Self::Rsa { e: encode(exponent), kty: "RSA", n: encode(modulus) })
+                }
+                Material::Ec { curve, x, y } => {
+                    Some(Self::Ec { crv: curve.name(), kty: "EC", x: encode(x), y: encode(y) })
+                }
+                Material::Ed25519(x) => {
+                    Some(Self::Okp { crv: "Ed25519", kty: "OKP", x: encode(x) })
+                }
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn thumbprint_input_is_that_of_the_rfcs_example() {
+            // RFC 8037 §A.3: the thumbprint of an Ed25519 key
+            let x = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+            let material = Material::ed25519(&x).unwrap();
+
+            assert_eq!(
+                PublicJwk::thumbprint_input(&material).unwrap(),
+                br#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
+            );
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use super::{HttpFetch, Place};
+use crate::config_error::ConfigError;
+use crate::net::address::{Address, Allowed};
+
+/// Switches that let an [`HttpFetch`] go where it should not; see [`HttpFetch::dangerous`].
+///
+/// ```
+/// use tower_bearer::{HttpFetch, RemoteKeys};
+///
+/// // In a compose file, where no attacker stands in between.
+/// let fetch = HttpFetch::dangerous()
+///     .allow_plain_http()
+///     .discover("http://keycloak:8080/realms/shop")?;
+/// let keys = RemoteKeys::new(fetch);
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a switch fetches nothing by itself"]
+pub struct DangerousFetch(Allowed);
+
+impl HttpFetch {
+    /// The switches that let it go where it should not. They come first, because an address is judged
+    /// when it is given.
+    pub fn dangerous() -> DangerousFetch {
+        DangerousFetch(Allowed::default())
+    }
+}
+
+impl DangerousFetch {
+    /// Allows plain HTTP to other machines than this one, for networks in which no attacker stands in between.
+    ///
+    /// An attacker there can put keys of their own in, and sign tokens with them. A document that came
+    /// over HTTPS still leads to HTTPS only.
+    pub fn allow_plain_http(mut self) -> Self {
+        self.0.plain_http = true;
+        self
+    }
+
+    /// Allows the provider's metadata and redirects to lead to private networks (10.0.0.0/8, 172.16.0.0/12,
+    /// 192.168.0.0/16, 100.64.0.0/10, 198.18.0.0/15, `fc00::/7`) and to this machine.
+    ///
+    /// A provider can then have requests sent to whatever listens there. Link-local addresses, where
+    /// clouds keep the credentials of machines (169.254.169.254), are refused all the same. Hosts that are
+    /// configured may be anywhere without this.
+    pub fn allow_private_networks(mut self) -> Self {
+        self.0.private_networks = true;
+        self
+    }
+
+    /// Fetches the JWK set at this address; see [`HttpFetch::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when it is no URL, or neither HTTPS nor allowed to be plain HTTP.
+    pub fn from_url(self, jwks_url: &str) -> Result<HttpFetch, ConfigError> {
+        let address = Address::parse(jwks_url, self.0)?;
+        Ok(HttpFetch::at(Place::Jwks(address), self.0))
+    }
+
+    /// Finds the JWK set by the metadata of an issuer; see [`HttpFetch::discover`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when the issuer is no URL, neither HTTPS nor allowed to be plain HTTP, or
+    /// has a query or a fragment.
+    pub fn discover(self, issuer: &str) -> Result<HttpFetch, ConfigError> {
+        let issuer = Address::parse_issuer(issuer, self.0)?;
+        Ok(HttpFetch::at(Place::Issuer { issuer, metadata: None }, self.0))
+    }
+}

@@ -1,0 +1,20 @@
+//! From a reason to an answer: status, challenge and body, each in one place.
+
+mod answer;
+mod empty_body;
+mod flavour;
+mod rejection;
+mod grpc;
+mod guard;
+pub mod render;
+
+pub use rejection::Rejection;
+
+#[cfg(feature = "tonic")]
+pub(crate) use grpc::{code as grpc_code, details as grpc_details};
+pub(crate) use guard::{admit, admit_nobody, check_in};
+#[cfg(feature = "axum")]
+pub(crate) use guard::{claims_in, is_anonymous, known, verified_in};
+#[cfg(feature = "routes")]
+pub(crate) use rejection::whole_seconds;
+pub(crate) use render::{Empty, EmptyBody, Render, answer_refused, finish};

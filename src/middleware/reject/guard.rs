@@ -1,0 +1,191 @@
+//! What guards share: has the layer been here, whom did it let in, may they?
+
+use std::sync::{Arc, LazyLock};
+
+use http::Extensions;
+
+use super::Rejection;
+use crate::challenge::ChallengeConfig;
+use crate::claims::Principal;
+#[cfg(feature = "axum")]
+use crate::claims::Verified;
+use crate::claims::policy::{self, Policy};
+use crate::error::{AuthError, Reason};
+
+/// What the layer leaves in the request's extensions when it lets a request without a token pass.
+#[derive(Clone)]
+pub(crate) struct Anonymous(pub(crate) Arc<ChallengeConfig>);
+
+/// Leaves in a request what its token says, in place of what an earlier layer or a stranger left.
+#[inline]
+pub(crate) fn admit(extensions: &mut Extensions, principal: Principal) {
+    // Nobody looks for `Anonymous` where there is a principal.
+    extensions.insert(principal);
+}
+
+/// Leaves in a request that it has no token, in place of what an earlier layer or a stranger left.
+#[inline(never)]
+pub(crate) fn admit_nobody(extensions: &mut Extensions, config: Arc<ChallengeConfig>) {
+    extensions.remove::<Principal>();
+    extensions.insert(Anonymous(config));
+}
+
+/// Whether a layer has let the request pass without a token.
+#[cfg(feature = "axum")]
+pub(crate) fn is_anonymous(extensions: &Extensions) -> bool {
+    admitted(extensions).is_none() && extensions.get::<Anonymous>().is_some()
+}
+
+/// A principal that no layer has put here is nobody.
+#[inline]
+fn admitted(extensions: &Extensions) -> Option<&Principal> {
+    extensions.get::<Principal>().filter(|principal| principal.layer().is_some())
+}
+
+/// Decides about a request by what a layer has left in its extensions.
+pub(crate) fn check_in<'r>(
+    extensions: &'r Extensions,
+    policy: &dyn Policy,
+) -> Result<&'r Principal, Rejection> {
+    let principal = known(extensions)?;
+    principal.check_dyn(policy).map(|()| principal)
+}
+
+/// The principal, or the refusal of a request that has none.
+pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
+    admitted(extensions).ok_or_else(|| unknown(extensions))
+}
+
+#[cold]
+fn unknown(extensions: &Extensions) -> Rejection {
+    // One for all requests, since there is no layer whose it could be.
+    static NO_LAYER: LazyLock<Arc<ChallengeConfig>> = LazyLock::new(Arc::default);
+    if let Some(Anonymous(config)) = extensions.get() {
+        return Rejection::new(Reason::MissingToken.into(), Arc::clone(config));
+    }
+    let error = AuthError::with_detail(
+        Reason::LayerMissing,
+        "add `.layer(BearerLayer::new(verifier))` to the router, after the route and after its guards; \
+         what is added behind it is not covered by it",
+    );
+    Rejection::new(error, Arc::clone(&NO_LAYER))
+}
+
+/// The claims of the verified token, if they are of this type.
+#[cfg(feature = "axum")]
+pub(crate) fn claims_in<C: 'static>(extensions: &Extensions) -> Result<&Arc<C>, Rejection> {
+    let principal = known(extensions)?;
+    principal.shared_claims().ok_or_else(|| wrong_type::<C>(principal))
+}
+
+/// The verified token, if its claims are of this type.
+#[cfg(feature = "axum")]
+pub(crate) fn verified_in<C: 'static>(extensions: &Extensions) -> Result<Verified<C>, Rejection> {
+    let principal = known(extensions)?;
+    Verified::of(principal).ok_or_else(|| wrong_type::<C>(principal))
+}
+
+#[cfg(feature = "axum")]
+#[cold]
+fn wrong_type<C>(principal: &Principal) -> Rejection {
+    let wanted = std::any::type_name::<C>();
+    let detail = format!("the handler asks for {wanted}; build the layer's `Verifier` for it");
+    let config = principal.layer().cloned().unwrap_or_default();
+    Rejection::new(AuthError::with_detail(Reason::ClaimsTypeMissing, detail), config)
+}
+
+impl Principal {
+    /// Finds who sent a request in its extensions, where a [`BearerLayer`](crate::BearerLayer) has left it.
+    ///
+    /// Handlers and middleware outside of axum begin with it; in axum, the extractor does the same. Behind a
+    /// layer whose tokens are [optional](crate::BearerLayer::optional), a handler that needs a token after
+    /// all answers with the error:
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower_bearer::{Principal, Rejection};
+    ///
+    /// fn read(request: &Request<()>, is_public: bool) -> Result<Response<String>, Rejection> {
+    ///     let principal = Principal::from_extensions(request.extensions());
+    ///     if is_public {
+    ///         return Ok(Response::new("for all".into())); // nothing is logged
+    ///     }
+    ///     let name = principal?.subject().unwrap_or("a machine").to_owned();
+    ///     Ok(Response::new(name))
+    /// }
+    ///
+    /// fn answer(request: &Request<()>, is_public: bool) -> Response<String> {
+    ///     read(request, is_public).unwrap_or_else(Rejection::into_response)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] of a request without a token, [`Reason::MissingToken`]; or, where no layer has
+    /// been, [`Reason::LayerMissing`], which is answered 500.
+    pub fn from_extensions(extensions: &Extensions) -> Result<&Self, Rejection> {
+        known(extensions)
+    }
+
+    /// Checks a permission inside a handler.
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] that a guard would have answered with.
+    ///
+    /// ```
+    /// # use tower_bearer::{Principal, Rejection, policy::role};
+    /// async fn close(principal: Principal) -> Result<&'static str, Rejection> {
+    ///     principal.check(role("cashier"))?;
+    ///     Ok("closed")
+    /// }
+    /// ```
+    pub fn check(&self, policy: impl Policy) -> Result<(), Rejection> {
+        self.check_dyn(&policy)
+    }
+
+    fn check_dyn(&self, policy: &dyn Policy) -> Result<(), Rejection> {
+        policy::check(policy, self).map_err(|error| {
+            // Without a layer (a verifier used by itself) the challenge has the default realm.
+            Rejection::new(error, self.layer().cloned().unwrap_or_default())
+        })
+    }
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use std::sync::Mutex;
+
+    use tracing::{Event, Level, Subscriber};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Levels {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().expect("no test panics here").push(*event.metadata().level());
+        }
+    }
+
+    // Here, where no other test of the program has told it before.
+    #[test]
+    fn missing_layer_is_one_error_however_many_requests_meet_it() {
+        let levels = Levels::default();
+        let log = tracing_subscriber::registry().with(levels.clone());
+
+        tracing::subscriber::with_default(log, || {
+            for _ in 0..1000 {
+                let rejection = known(&Extensions::new()).unwrap_err();
+                assert_eq!(rejection.reason(), Reason::LayerMissing);
+                assert_eq!(rejection.into_response::<()>().status(), 500);
+            }
+        });
+
+        let levels = levels.0.lock().unwrap();
+        assert_eq!((levels.len(), levels[0]), (1000, Level::ERROR));
+        assert!(levels[1..].iter().all(|level| *level == Level::DEBUG));
+    }
+}

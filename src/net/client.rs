@@ -1,0 +1,146 @@
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use http_body::Body;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Sends HTTP requests for an [`HttpFetch`](super::HttpFetch), in place of the client it has.
+///
+/// For programs whose connections need more than [`HttpFetch`](super::HttpFetch) can set. Any function
+/// from a request to a future of a response is a client.
+///
+/// What a client must do, because nothing else does it:
+///
+/// - It does not follow redirects, since it would follow them anywhere.
+/// - It checks the certificate of the server.
+/// - It resolves names, so it decides where they lead. The metadata of a provider and redirects can name
+///   any host. A client that can reach a private network connects to hosts that are not configured (the
+///   host of the issuer, of [`with_metadata_url`](super::HttpFetch::with_metadata_url) or of
+///   [`HttpFetch::new`](super::HttpFetch::new)) at public addresses only, and judges the address that
+///   it connects to. Hosts that are written as addresses are judged before it is asked.
+/// - It does not unpack answers beyond what it can bound: the limit of bytes counts what it hands over.
+///
+/// Certificates and proxies that are set on an `HttpFetch` do not reach a client of one's own.
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use http_body_util::Full;
+/// # use bytes::Bytes;
+/// use tower_bearer::HttpFetch;
+///
+/// # async fn ask(request: Request<()>) -> Result<Response<Full<Bytes>>, std::io::Error> { Err(std::io::Error::other(request.uri().to_string())) }
+/// let fetch = HttpFetch::discover("https://id.example.com")?.with_client(|request| ask(request));
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+pub trait HttpClient: Send + Sync + 'static {
+    /// The body of a response. It is read only up to a limit.
+    type Body: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static;
+    /// What a request fails with.
+    type Error: Into<BoxError>;
+
+    /// Sends a `GET` request, whose URI is absolute.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that there is no response; whatever its status, a response is not one.
+    fn send(
+        &self,
+        request: Request<()>,
+    ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
+}
+
+impl<F, Fut, B, E> HttpClient for F
+where
+    F: Fn(Request<()>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response<B>, E>> + Send,
+    B: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    type Body = B;
+    type Error = E;
+
+    fn send(&self, request: Request<()>) -> impl Future<Output = Result<Response<B>, E>> + Send {
+        self(request)
+    }
+}
+
+/// An [`HttpClient`] whose type is forgotten.
+pub(crate) trait ErasedClient: Send + Sync {
+    fn send(&self, request: Request<()>) -> Sending<'_>;
+}
+
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<AnyBody>, BoxError>> + Send + 'a>>;
+
+impl<H: HttpClient> ErasedClient for H {
+    fn send(&self, request: Request<()>) -> Sending<'_> {
+        Box::pin(async move {
+            let response = HttpClient::send(self, request).await.map_err(Into::into)?;
+            Ok(response.map(|body| AnyBody(Box::pin(body))))
+        })
+    }
+}
+
+/// A body whose type is forgotten.
+pub(crate) struct AnyBody(Pin<Box<dyn Read + Send>>);
+
+impl AnyBody {
+    /// Reads all of it, or `None` if that is more than `most` bytes; counted while reading, whatever
+    /// the fields of the response say.
+    pub(crate) async fn read(&mut self, most: usize) -> Result<Option<Bytes>, BoxError> {
+        let mut all = Vec::new();
+        while let Some(part) = std::future::poll_fn(|cx| self.0.as_mut().poll_part(cx)).await {
+            let part = part?;
+            if all.len() + part.len() > most {
+                return Ok(None);
+            }
+            all.extend_from_slice(&part);
+        }
+        Ok(Some(all.into()))
+    }
+}
+
+trait Read {
+    fn poll_part(
+        self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Bytes, BoxError>>>;
+}
+
+impl<B: Body<Data: Buf, Error: Into<BoxError>>> Read for B {
+    fn poll_part(
+        mut self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Bytes, BoxError>>> {
+        loop {
+            let frame = std::task::ready!(self.as_mut().poll_frame(cx));
+            return std::task::Poll::Ready(match frame {
+                None => None,
+                Some(Err(error)) => Some(Err(error.into())),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(mut data) => Some(Ok(data.copy_to_bytes(data.remaining()))),
+                    // Trailers.
+                    Err(_) => continue,
+                },
+            });
+        }
+    }
+}
+
+/// A client of reqwest's.
+pub(crate) struct Usual(pub(crate) reqwest::Client);
+
+impl HttpClient for Usual {
+    type Body = reqwest::Body;
+    type Error = reqwest::Error;
+
+    async fn send(&self, request: Request<()>) -> Result<Response<reqwest::Body>, reqwest::Error> {
+        let request = request.map(|()| reqwest::Body::default()).try_into()?;
+        // The address is said where the error is reported, and need not be said twice.
+        let response = self.0.execute(request).await.map_err(reqwest::Error::without_url)?;
+        Ok(response.into())
+    }
+}

@@ -1,0 +1,162 @@
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::config_error::{ConfigError, placeholder};
+use crate::error::chain;
+
+/// Why a document cannot be had. For logs and the status; requests see a 503.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The client cannot be built.
+    Client(String),
+    /// There is no response, or it breaks off.
+    Transport(Box<dyn Error + Send + Sync>),
+    Timeout(Duration),
+    Status(StatusCode),
+    TooLarge(usize),
+    /// The answer is a redirect, and none is followed.
+    NotFollowed {
+        status: StatusCode,
+        to: String,
+    },
+    Redirect(ConfigError),
+    Redirects(usize),
+    /// It is not JSON, or not the JSON it should be.
+    Malformed(String),
+    /// It holds no key that can be used.
+    Keys(ConfigError),
+    /// A document names a host that documents must not lead to.
+    Refused(String),
+    /// The token for the fetch cannot be read.
+    Bearer(ConfigError),
+    /// The metadata is of another issuer.
+    OtherIssuer(String),
+    /// The metadata names an address that keys cannot come from.
+    JwksUri(ConfigError),
+    /// The keys are of another origin than the issuer, and that was ruled out.
+    OtherOrigin(String),
+    /// The issuer's metadata is in none of its places.
+    NoMetadata(Vec<Problem>),
+    /// Anything of these, and where.
+    At(String, Box<Problem>),
+}
+
+impl Problem {
+    pub(crate) fn at(self, address: impl fmt::Display) -> Self {
+        Self::At(address.to_string(), Box::new(self))
+    }
+
+    /// Whether the document may be in another place by now. A provider that is overloaded, or does
+    /// not answer in time, says nothing about that and is asked nothing else.
+    pub(crate) fn may_have_moved(&self) -> bool {
+        match self {
+            Self::Status(status) => {
+                !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::At(_, problem) => problem.may_have_moved(),
+            Self::Transport(_)
+            | Self::Refused(_)
+            | Self::NotFollowed { .. }
+            | Self::Redirect(_)
+            | Self::Redirects(_)
+            | Self::OtherOrigin(_)
+            | Self::Keys(_) => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(problem) => {
+                write!(
+                    f,
+                    "the HTTP client cannot be made: {problem}; give authorities by \
+                     `with_root_certificates` (`ca_file`), or another client by `with_client`"
+                )
+            }
+            Self::Transport(error) => {
+                f.write_str("no whole answer came")?;
+                hint(&**error).map_or(Ok(()), |hint| write!(f, "; {hint}"))
+            }
+            Self::Timeout(after) => write!(f, "no whole answer came within {after:?}"),
+            Self::Status(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => write!(
+                f,
+                "the answer is {status}; a token that is asked for there can be given by \
+                 `with_bearer_file` (`bearer_file`) and is sent to the configured origin only"
+            ),
+            Self::Status(status) => write!(f, "the answer is {status}"),
+            Self::TooLarge(most) => write!(
+                f,
+                "the answer is longer than {most} bytes; `with_max_bytes` (`max_bytes`) allows more"
+            ),
+            Self::NotFollowed { status, to } => write!(
+                f,
+                "the answer is {status}, a redirect to {to:?}; give that address, or have it \
+                 followed by `with_redirects` (`redirects`)"
+            ),
+            Self::Redirect(_) => f.write_str("the answer is a redirect that is not followed"),
+            Self::Refused(problem) => f.write_str(problem),
+            Self::Bearer(_) => f.write_str("the bearer token to fetch keys with cannot be had"),
+            Self::Redirects(most) => write!(f, "there are more than {most} redirects"),
+            Self::Malformed(problem) => {
+                write!(f, "the answer is not an issuer's metadata: {problem}")
+            }
+            Self::Keys(_) => f.write_str("the answer has no keys to use"),
+            Self::OtherIssuer(template) if placeholder::is_in(template) => write!(
+                f,
+                "the metadata is of {template:?}, a template for tenants; give the issuer of one \
+                 tenant, with its id in place of the template"
+            ),
+            Self::OtherIssuer(other) => write!(
+                f,
+                "the metadata is of the issuer {other:?}; configure that one, to the letter, if it \
+                 is the one that is meant"
+            ),
+            Self::JwksUri(_) => f.write_str("the metadata has no good `jwks_uri`"),
+            Self::OtherOrigin(address) => write!(
+                f,
+                "keys at {address} would be of another origin than the issuer's, which \
+                 `with_same_origin_only` (`same_origin_only`) rules out"
+            ),
+            Self::NoMetadata(problems) => {
+                f.write_str("no metadata of the issuer")?;
+                problems.iter().try_for_each(|problem| write!(f, "; {}", chain(problem)))
+            }
+            Self::At(address, problem) => write!(f, "{address}: {problem}"),
+        }
+    }
+}
+
+impl Error for Problem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Transport(error) => Some(&**error),
+            Self::Redirect(error)
+            | Self::Keys(error)
+            | Self::JwksUri(error)
+            | Self::Bearer(error) => Some(error),
+            Self::At(_, problem) => problem.source(),
+            _ => None,
+        }
+    }
+}
+
+/// What to do about an error that says only what has happened.
+fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let text = chain(error);
+    if text.contains("UnknownIssuer") || text.contains("BadSignature") {
+        Some(
+            "its certificate is of an authority that this system does not know: name that one by \
+             `with_root_certificates` (`ca_file`)",
+        )
+    } else if text.contains("InvalidContentType") {
+        Some("it does not speak TLS there: is the port right?")
+    } else {
+        None
+    }
+}

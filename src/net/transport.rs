@@ -1,0 +1,194 @@
+//! How the usual client connects: certificates, proxies, names.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, NoProxy, Proxy};
+
+use super::address::{Address, check_text, shown_address};
+use super::network::{Reach, Resolver};
+use crate::config_error::ConfigError;
+use crate::error::chain;
+
+/// What a client is made of, and the clients that were made of it.
+pub(crate) struct Transport {
+    roots: Vec<Certificate>,
+    proxy: Option<String>,
+    /// For plain HTTP on this machine.
+    here: OnceLock<Client>,
+    anywhere: OnceLock<Client>,
+    private: OnceLock<Client>,
+    public: OnceLock<Client>,
+}
+
+impl Transport {
+    /// The one that all sources share unless they were given certificates or a proxy.
+    pub(crate) fn usual() -> Arc<Self> {
+        static USUAL: LazyLock<Arc<Transport>> =
+            LazyLock::new(|| Arc::new(Transport::new(Vec::new(), None)));
+        Arc::clone(&USUAL)
+    }
+
+    fn new(roots: Vec<Certificate>, proxy: Option<String>) -> Self {
+        let (here, anywhere, private, public) = Default::default();
+        Self { roots, proxy, here, anywhere, private, public }
+    }
+
+    /// # Errors
+    ///
+    /// [`ConfigError::UnreadableKeys`] when these are no certificates.
+    pub(crate) fn with_roots(&self, pem: &[u8]) -> Result<Self, ConfigError> {
+        let unreadable = |problem: String| ConfigError::UnreadableKeys {
+            expected: "certificates of an authority in PEM",
+            problem,
+        };
+        let added = Certificate::from_pem_bundle(pem).map_err(|error| unreadable(chain(&error)))?;
+        if added.is_empty() {
+            return Err(unreadable("there is no line -----BEGIN CERTIFICATE-----".to_owned()));
+        }
+        let roots = self.roots.iter().cloned().chain(added).collect();
+        let transport = Self::new(roots, self.proxy.clone());
+        // Here, where it can be mended.
+        transport.client_for(Reach::Anywhere).map_err(unreadable)?;
+        Ok(transport)
+    }
+
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when this is no proxy's address.
+    pub(crate) fn with_proxy(&self, url: &str) -> Result<Self, ConfigError> {
+        let wrong = |problem| ConfigError::Address { address: shown_address(url), problem };
+        check_text(url).map_err(wrong)?;
+        let parsed = reqwest::Url::parse(url).ok().filter(reqwest::Url::has_host);
+        match parsed.as_ref().map(reqwest::Url::scheme) {
+            Some("http" | "https") => {}
+            Some("socks4" | "socks4a" | "socks5" | "socks5h") => {
+                return Err(wrong("is of a SOCKS proxy; proxies for HTTP are supported"));
+            }
+            _ => return Err(wrong("is no proxy's address; write it with http:// and a host")),
+        }
+        Proxy::all(url).map_err(|_| wrong("is no proxy's address"))?;
+        Ok(Self::new(self.roots.clone(), Some(url.to_owned())))
+    }
+
+    /// The client for this address.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being built: that the system has no certificates, for example.
+    pub(crate) fn client(&self, address: &Address, reach: Reach) -> Result<Client, String> {
+        // On this machine there is no proxy in between, and no certificate of the system's is needed
+        // for plain HTTP.
+        if address.is_plain() && address.is_loopback() && reach == Reach::Anywhere {
+            return made(&self.here, || {
+                builder(reach, Arc::default()).no_proxy().tls_certs_only([])
+            });
+        }
+        self.client_for(reach)
+    }
+
+    fn client_for(&self, reach: Reach) -> Result<Client, String> {
+        let place = match reach {
+            Reach::Anywhere => &self.anywhere,
+            Reach::Private => &self.private,
+            Reach::Public => &self.public,
+        };
+        made(place, || {
+            let Proxies { proxies, hosts } = Proxies::of(self.proxy.as_deref());
+            // What features of others would find out by themselves is ruled out first.
+            let builder = builder(reach, hosts).no_proxy().tls_certs_merge(self.roots.clone());
+            proxies.into_iter().fold(builder, reqwest::ClientBuilder::proxy)
+        })
+    }
+
+    /// Whether this is the host of a proxy, whose name is resolved without being judged.
+    pub(crate) fn is_proxy(&self, address: &Address) -> bool {
+        let hosts = Proxies::of(self.proxy.as_deref()).hosts;
+        hosts.iter().any(|host| **host == *address.host())
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("root_certificates", &self.roots.len())
+            .field("proxy", &self.proxy.as_deref().map(shown_address))
+            .finish_non_exhaustive()
+    }
+}
+
+fn made(
+    place: &OnceLock<Client>,
+    builder: impl FnOnce() -> reqwest::ClientBuilder,
+) -> Result<Client, String> {
+    if let Some(client) = place.get() {
+        return Ok(client.clone());
+    }
+    let client = builder().build().map_err(|error| chain(&error))?;
+    Ok(place.get_or_init(|| client).clone())
+}
+
+/// What holds for every client. Features of reqwest unify: any crate of a program may switch on another
+/// TLS library, HTTP/2, compression or a resolver, so all that one of them could choose is named.
+fn builder(reach: Reach, proxies: Arc<[Box<str>]>) -> reqwest::ClientBuilder {
+    Client::builder()
+        .tls_backend_rustls()
+        .http1_only()
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
+        .dns_resolver(Arc::new(Resolver { reach, proxies }))
+        .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // Redirects are followed, if at all, where the address is checked.
+        .redirect(reqwest::redirect::Policy::none())
+        // A connection that is kept belongs to a runtime, and this client outlives runtimes. Once in
+        // some minutes a new one costs nothing.
+        .pool_max_idle_per_host(0)
+}
+
+/// Proxies and their hosts.
+struct Proxies {
+    proxies: Vec<Proxy>,
+    hosts: Arc<[Box<str>]>,
+}
+
+impl Proxies {
+    /// The one that was set, or those that the environment names.
+    fn of(set: Option<&str>) -> Self {
+        let all = match set {
+            Some(url) => vec![(Proxy::all(url), url.to_owned())],
+            None => Self::of_environment(),
+        };
+        let proxies = all.iter().filter_map(|(proxy, url)| Some((proxy.as_ref().ok()?, url)));
+        let no_proxy = if set.is_none() { NoProxy::from_env() } else { None };
+        Self {
+            hosts: proxies.clone().filter_map(|(_, url)| host_of(url)).collect(),
+            proxies: proxies.map(|(proxy, _)| proxy.clone().no_proxy(no_proxy.clone())).collect(),
+        }
+    }
+
+    fn of_environment() -> Vec<(reqwest::Result<Proxy>, String)> {
+        // In a CGI program clients choose `HTTP_PROXY`, as the field `Proxy` (CVE-2016-5385).
+        if std::env::var_os("REQUEST_METHOD").is_some() {
+            return Vec::new();
+        }
+        let first = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
+        let all = first(["ALL_PROXY", "all_proxy"]);
+        let https = first(["HTTPS_PROXY", "https_proxy"]).filter(|url| !url.is_empty());
+        let http = first(["HTTP_PROXY", "http_proxy"]).filter(|url| !url.is_empty());
+        let mut proxies = Vec::new();
+        proxies.extend(https.or_else(|| all.clone()).map(|url| (Proxy::https(&url), url)));
+        proxies.extend(http.or(all).map(|url| (Proxy::http(&url), url)));
+        proxies
+    }
+}
+
+fn host_of(url: &str) -> Option<Box<str>> {
+    let parse = |url: &str| Some(reqwest::Url::parse(url).ok()?.host_str()?.into());
+    parse(url).or_else(|| parse(&format!("http://{url}")))
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

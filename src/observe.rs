@@ -1,0 +1,3 @@
+//! Reports to operators: log events.
+
+pub(crate) mod trace;

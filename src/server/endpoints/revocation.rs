@@ -1,0 +1,197 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use serde::de::IgnoredAny;
+use tower_service::Service;
+
+use super::answer::{Refusal, RouteFuture};
+use super::clients::{Clients, ErasedClients};
+use super::credentials::Credentials;
+use super::form::Form;
+use super::request::{MAX_BODY_BYTES, read_form};
+use super::store::ErasedStore;
+use crate::claims::validation::{Kind, MAX_LEEWAY, Validation};
+use crate::clock::Clock;
+use crate::config_error::ConfigError;
+use crate::error::{AuthError, Reason};
+use crate::keys::KeySource;
+use crate::observe::trace::{self, Pace};
+use crate::server::body::ServiceBody;
+use crate::state::revocation::{Revocation, RevocationStore};
+use crate::verify::verifier::Verifier;
+
+/// Lets clients revoke the access tokens that were issued to them (RFC 7009).
+///
+/// For the server that issues the tokens: [`new`](Self::new) takes the one issuer's keys and name.
+///
+/// ```
+/// use axum::Router;
+/// use tower_bearer::{ClientList, MemoryRevocations, RevocationService};
+/// # use jsonwebtoken::EncodingKey;
+/// # use tower_bearer::{Algorithm, TokenIssuer};
+/// # let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
+/// # let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
+/// # let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?;
+///
+/// # let secret = "a long one, from the environment";
+/// let revocations = MemoryRevocations::new(); // which the verifier asks, too
+/// let clients = ClientList::new().with_client("shop", secret)?;
+/// let revoke = RevocationService::new(tokens.verifying_key(), issuer, clients, revocations.clone())?;
+/// let app: Router = Router::new().route_service("/revoke", revoke);
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// A client sends `token` in a form, and authenticates by HTTP Basic or with `client_id` and
+/// `client_secret` in the form. `token_type_hint` is looked at only when the token is none of ours.
+///
+/// | request | answer |
+/// |---|---|
+/// | the token was revoked; or has expired, is broken, or none of this issuer's | 200 |
+/// | no form, no `token`, a parameter twice, two ways of authentication | 400 `invalid_request` |
+/// | a token that was issued to another client, or to none | 400 `invalid_grant` |
+/// | a token of another kind or without `jti`; an unknown one that is said to be a refresh token | 400 `unsupported_token_type` |
+/// | the client is not who it says | 401 `invalid_client`, with a challenge for Basic |
+/// | another method than `POST` | 405 |
+/// | a form of more than 64 KiB | 413 |
+/// | keys, clients or store cannot be had | 503 with `Retry-After` |
+///
+/// 200 is said when the store has the revocation, and where nothing is left to revoke. After a 503 from the
+/// store the client must take the token to be good still and try again (RFC 7009 §2.2.1), although the
+/// revocation may hold already, here or everywhere; after any other answer nothing was revoked. The audience of
+/// a token does not matter, nor whether it is valid already. Tokens need the claim `client_id`: see
+/// [`TokenIssuer::with_client_id`](crate::TokenIssuer::with_client_id). If a token was at fault, its
+/// [`Reason`] is in the response's extensions.
+#[derive(Clone)]
+pub struct RevocationService {
+    verifier: Verifier<IgnoredAny>,
+    clients: Arc<dyn ErasedClients>,
+    /// What the log has heard.
+    pace: Arc<Pace>,
+    store: Arc<dyn ErasedStore>,
+}
+
+impl RevocationService {
+    /// Revokes tokens of this issuer, signed with these keys, for these clients.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::EmptyIssuer`] and [`ConfigError::Name`].
+    pub fn new(
+        keys: impl KeySource,
+        issuer: impl Into<String>,
+        clients: impl Clients,
+        store: impl RevocationStore,
+    ) -> Result<Self, ConfigError> {
+        // What some verifier may accept, must not be taken here for a token that is dead anyway.
+        let rules = Validation::new(issuer, "any")
+            .with_leeway(MAX_LEEWAY)
+            .dangerous()
+            .accept_any_audience()
+            .dangerous()
+            .accept_bound_tokens()
+            .dangerous()
+            .accept_missing_issuer()
+            .dangerous()
+            .accept_missing_expiry();
+        let verifier = Verifier::new(keys, rules)?
+            .of_kind(Kind::AccessToRevoke)
+            .with_max_token_bytes(MAX_BODY_BYTES);
+        let (clients, store) = (Arc::new(clients), Arc::new(store));
+        Ok(Self { verifier, clients, store, pace: Arc::default() })
+    }
+
+    /// Asks another clock for the time. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.verifier = self.verifier.with_clock(clock);
+        self
+    }
+
+    async fn answer<B: Body>(self, request: Request<B>) -> Result<(), Refusal> {
+        let (parts, form) = read_form(request).await?;
+        let client_id = self.authenticate(&parts.headers, &form).await?;
+        let token = form.get("token");
+        let token = token.ok_or_else(|| Refusal::invalid_request("There is no token"))?;
+        let verified = match self.verifier.verify(token).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                return nothing_to_do(error, form.get("token_type_hint"), &self.pace);
+            }
+        };
+        let principal = verified.principal();
+        // RFC 7009 §2.1: the token was issued to the client that asks.
+        if principal.registered().client_id() != Some(&client_id) {
+            let description = "The token was not issued to this client";
+            return Err(Refusal::bad_request("invalid_grant", description));
+        }
+        let nameless = |_| Refusal::bad_request(UNSUPPORTED, "The token has no `jti`");
+        let revocation = Revocation::of(principal).map_err(nameless)?;
+        Ok(self.store.add_all(vec![revocation]).await?)
+    }
+
+    /// The client that asks, once it has shown who it is.
+    async fn authenticate(&self, headers: &HeaderMap, form: &Form) -> Result<String, Refusal> {
+        let Credentials { client_id, secret } = Credentials::find(headers, form)?;
+        let is_known = match &secret {
+            Some(secret) => self.clients.authenticate(&client_id, secret).await,
+            None => self.clients.is_public(&client_id).await,
+        };
+        match is_known {
+            Ok(true) => Ok(client_id),
+            Ok(false) => Err(Refusal::invalid_client("The client is not who it says it is")),
+            Err(error) => {
+                trace::clients_unavailable(&error, &self.pace);
+                Err(Refusal::unavailable(error.retry_after()))
+            }
+        }
+    }
+}
+
+// RFC 7009 §2.2: an invalid token is no error, as the client could do nothing about it. But what may be
+// good elsewhere must not look revoked.
+fn nothing_to_do(cause: AuthError, hint: Option<&str>, pace: &Pace) -> Result<(), Refusal> {
+    let description = match cause.reason() {
+        Reason::KeysUnavailable | Reason::WrongTokenType => "The token is not an access token",
+        reason if reason != Reason::Expired && hint == Some("refresh_token") => {
+            "Refresh tokens are not known here"
+        }
+        _ => {
+            trace::refused(&cause, pace);
+            return Ok(());
+        }
+    };
+    Err(Refusal::of(cause, UNSUPPORTED, description))
+}
+
+impl<B> Service<Request<B>> for RevocationService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    type Response = Response<ServiceBody>;
+    type Error = Infallible;
+    type Future = RouteFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> RouteFuture {
+        RouteFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
+    }
+}
+
+impl fmt::Debug for RevocationService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationService")
+            .field("verifier", &self.verifier)
+            .finish_non_exhaustive()
+    }
+}
+
+const UNSUPPORTED: &str = "unsupported_token_type";

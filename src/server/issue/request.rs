@@ -1,0 +1,316 @@
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::TokenIssuer;
+use crate::challenge::is_scope_token;
+use crate::claims::NumericDate;
+use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
+
+/// A token in the making; see [`TokenIssuer::token_for`].
+#[must_use = "nothing is signed before `issue`"]
+pub struct TokenRequest<'i> {
+    issuer: &'i TokenIssuer,
+    lifetime: Duration,
+    claims: Map<String, Value>,
+    problem: Option<IssueError>,
+}
+
+// Here, so that the issuer need not know what is made of it.
+impl TokenIssuer {
+    /// Begins a token that speaks for this subject.
+    pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_> {
+        TokenRequest::new(self, subject.into())
+    }
+}
+
+impl<'i> TokenRequest<'i> {
+    fn new(issuer: &'i TokenIssuer, subject: String) -> Self {
+        let claims = Map::from_iter([("sub".to_owned(), subject.into())]);
+        Self { issuer, lifetime: issuer.lifetime, claims, problem: None }
+    }
+
+    /// Grants roles: the claim `roles`, a list.
+    pub fn with_roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.set("roles", roles)
+    }
+
+    /// Grants scopes: the claim `scope`, separated by spaces (RFC 8693 §4.2).
+    ///
+    /// Each entry is one scope (RFC 6749 §3.3), without spaces; [`issue`](Self::issue) refuses others,
+    /// so that `"read admin"` from a request does not become two.
+    pub fn with_scopes<R: Into<String>>(mut self, scopes: impl IntoIterator<Item = R>) -> Self {
+        let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
+        if let Some(scope) = scopes.iter().find(|scope| !is_scope_token(scope)) {
+            self.problem.get_or_insert(IssueError::InvalidScope(scope.clone()));
+        }
+        self.set("scope", scopes.join(" "))
+    }
+
+    /// Names the client that asked for the token: the claim `client_id`.
+    pub fn with_client_id(self, client_id: impl Into<String>) -> Self {
+        self.set("client_id", client_id.into())
+    }
+
+    /// Sets how long this one token is valid. The default is the issuer's.
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Adds the application's own claims: anything that serialises to a JSON object.
+    ///
+    /// A claim that the issuer or another method sets cannot be set this way as well, so no claim
+    /// replaces another; [`issue`](Self::issue) says so.
+    pub fn with_claims(mut self, claims: &impl Serialize) -> Self {
+        match serde_json::to_value(claims) {
+            Ok(Value::Object(own)) => {
+                own.into_iter().fold(self, |token, (name, value)| token.set(&name, value))
+            }
+            other => {
+                self.problem = Some(match other {
+                    Ok(_) => IssueError::NotAnObject,
+                    Err(error) => IssueError::Unserializable(error.to_string()),
+                });
+                self
+            }
+        }
+    }
+
+    fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let is_set = self.claims.insert(name.to_owned(), value.into()).is_some();
+        if OTHER_KINDS.contains(&name) {
+            self.problem.get_or_insert(IssueError::ClaimOfAnotherKind(name.to_owned()));
+        }
+        if is_set || RESERVED.contains(&name) {
+            self.problem.get_or_insert(IssueError::ClaimSetTwice(name.to_owned()));
+        }
+        self
+    }
+
+    /// Signs the token.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] when the claims given to [`with_claims`](Self::with_claims) cannot be put into
+    /// a token, when it would be revoked already, or when the machine has no randomness to give.
+    pub fn issue(mut self) -> Result<IssuedToken, IssueError> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        if self.claims["sub"].as_str().is_none_or(str::is_empty) {
+            return Err(IssueError::EmptySubject);
+        }
+        if self.lifetime < Duration::from_secs(1) {
+            return Err(IssueError::LifetimeTooShort);
+        }
+        let issuer = self.issuer;
+        if let Some(client_id) = &issuer.client_id {
+            self.claims.entry("client_id").or_insert_with(|| client_id.as_str().into());
+        }
+        let now = NumericDate::from(issuer.clock.now()).as_seconds();
+        let issued_at = self.issued_at(now)?;
+        let lifetime = self.lifetime.as_secs();
+        let expires_at = issued_at.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX));
+        let token_id = random_id()?;
+        for (name, value) in [
+            ("iss", Value::from(issuer.issuer.as_str())),
+            ("aud", issuer.audience.as_str().into()),
+            ("iat", issued_at.into()),
+            ("nbf", now.into()),
+            ("exp", expires_at.into()),
+            ("jti", token_id.as_str().into()),
+        ] {
+            self.claims.insert(name.to_owned(), value);
+        }
+        let algorithm = issuer.algorithm.as_str();
+        let header = Header { alg: algorithm, typ: "at+jwt", kid: issuer.key_id.as_deref() };
+        let mut token = format!("{}.{}", encode(&header), encode(&self.claims));
+        let signature = issuer.signer.sign(token.as_bytes()).ok_or(IssueError::NoSignature)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(IssuedToken {
+            token,
+            token_id,
+            expires_in: Duration::from_secs(lifetime),
+            expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
+        })
+    }
+}
+
+impl TokenRequest<'_> {
+    /// When to say the token was issued, so that no revocation is of a later moment.
+    fn issued_at(&self, now: i64) -> Result<i64, IssueError> {
+        let Some(revocations) = &self.issuer.revocations else { return Ok(now) };
+        let claim = |name| self.claims.get(name).and_then(Value::as_str);
+        let names = [
+            claim("sid").map(Revocable::Session),
+            claim("sub").map(Revocable::Subject),
+            claim("client_id").map(Revocable::Client),
+            claim("azp").map(Revocable::Client),
+            claim("cid").map(Revocable::Client),
+            claim("appid").map(Revocable::Client),
+        ];
+        let names = names.into_iter().flatten();
+        let mut issued_at = now;
+        for name in names.clone() {
+            match revocations.lookup(&self.issuer.issuer, name) {
+                None => {}
+                Some(Revoked::Entirely) => return Err(IssueError::Revoked { wait: None }),
+                Some(Revoked::IssuedUpTo(moment)) => {
+                    issued_at = issued_at.max(moment.rounded_up().as_seconds().saturating_add(1));
+                }
+            }
+        }
+        let ahead = Duration::from_secs(issued_at.abs_diff(now));
+        if let Some(wait) = ahead.checked_sub(MAX_DATED_AHEAD).filter(|wait| !wait.is_zero()) {
+            return Err(IssueError::Revoked { wait: Some(wait) });
+        }
+        if issued_at > now {
+            let date = NumericDate::from_seconds(issued_at);
+            names.for_each(|name| revocations.dated_ahead(&self.issuer.issuer, name, date));
+        }
+        Ok(issued_at)
+    }
+}
+
+#[derive(Serialize)]
+struct Header<'h> {
+    alg: &'static str,
+    typ: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'h str>,
+}
+
+fn encode(value: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("string keys and JSON values"))
+}
+
+// 128 random bits, as RFC 4122 would spend them, without its dashes.
+fn random_id() -> Result<String, IssueError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| IssueError::NoRandomness)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+impl fmt::Debug for TokenRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest").field("issuer", self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// A signed token. Its `Debug` shows neither it nor its `jti`.
+#[derive(Clone)]
+pub struct IssuedToken {
+    token: String,
+    token_id: String,
+    expires_in: Duration,
+    expires_at: SystemTime,
+}
+
+impl IssuedToken {
+    /// The token in compact form.
+    pub fn as_str(&self) -> &str {
+        &self.token
+    }
+
+    /// The token in compact form, owned.
+    pub fn into_string(self) -> String {
+        self.token
+    }
+
+    /// `jti`.
+    pub fn token_id(&self) -> &str {
+        &self.token_id
+    }
+
+    /// For how long it is valid, as `expires_in` in a token response (RFC 6749 §5.1).
+    pub fn expires_in(&self) -> Duration {
+        self.expires_in
+    }
+
+    /// When it stops being valid.
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// A token that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// A claim was set twice, or is one that the issuer sets.
+    ClaimSetTwice(String),
+    /// A claim that marks another kind of token: verifiers refuse an access token with it.
+    ClaimOfAnotherKind(String),
+    /// An entry of the scopes is not one scope (RFC 6749 §3.3).
+    InvalidScope(String),
+    /// The subject is empty.
+    EmptySubject,
+    /// The lifetime is below one second.
+    LifetimeTooShort,
+    /// The application's claims are not a JSON object.
+    NotAnObject,
+    /// The application's claims cannot be written as JSON.
+    Unserializable(String),
+    /// Its session is revoked, or everything of its subject or client up to a moment that is still to
+    /// come.
+    Revoked {
+        /// After how long a token can be made, if ever.
+        wait: Option<Duration>,
+    },
+    /// The operating system has no randomness to give.
+    NoRandomness,
+    /// The back end could not sign.
+    NoSignature,
+}
+
+impl fmt::Display for IssueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClaimSetTwice(name) => {
+                write!(f, "the claim `{name}` is set already, by the issuer or another method")
+            }
+            Self::ClaimOfAnotherKind(name) => {
+                write!(f, "the claim `{name}` marks another kind of token than an access token")
+            }
+            Self::InvalidScope(scope) => write!(
+                f,
+                "the scope {scope:?} is not printable ASCII without spaces, `\"` and `\\`"
+            ),
+            Self::EmptySubject => f.write_str("the subject is empty"),
+            Self::LifetimeTooShort => f.write_str("a token must be valid for a second or more"),
+            Self::NotAnObject => f.write_str("own claims must be a JSON object"),
+            Self::Unserializable(problem) => write!(f, "own claims cannot be written: {problem}"),
+            Self::Revoked { wait: None } => f.write_str("the token would be revoked already"),
+            Self::Revoked { wait: Some(wait) } => {
+                write!(
+                    f,
+                    "the token would be revoked already; in {} s it would not",
+                    wait.as_secs()
+                )
+            }
+            Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
+            Self::NoSignature => f.write_str("the back end could not sign"),
+        }
+    }
+}
+
+impl Error for IssueError {}
+
+/// What [`Validation`](crate::Validation) takes for the mark of another kind.
+const OTHER_KINDS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"];
+
+const RESERVED: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];

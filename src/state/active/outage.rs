@@ -1,0 +1,34 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::ask::Answer;
+use crate::error::{Reason, chain};
+use crate::observe::trace::{self, Pace};
+
+/// Tells the log when a check fails, and when it answers again: at most once a minute each, however
+/// many requests meet it.
+#[derive(Default)]
+pub(super) struct Outage {
+    told: AtomicBool,
+    pace: Pace,
+}
+
+impl Outage {
+    pub(super) fn watch(&self, answer: &Answer, lets_in: bool) {
+        match answer {
+            Ok(_) => self.is_over(),
+            Err(failure) => {
+                if let Some(suppressed) = self.pace.ask(Reason::ActiveCheckFailed.as_str(), "") {
+                    self.told.store(true, Ordering::Relaxed);
+                    trace::active_check_failed(&chain(failure), lets_in, suppressed);
+                }
+            }
+        }
+    }
+
+    fn is_over(&self) {
+        // Read first: there is hardly ever anything to write.
+        if self.told.load(Ordering::Relaxed) && self.told.swap(false, Ordering::Relaxed) {
+            trace::active_check_answers_again();
+        }
+    }
+}

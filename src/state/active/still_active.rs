@@ -1,0 +1,288 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ActiveCheck;
+use super::ask::{Answer, Failure, bounded};
+use super::check::ErasedCheck;
+use super::known::{Known, Last, Name};
+use super::outage::Outage;
+use crate::claims::Principal;
+use crate::clock::Moment;
+use crate::config_error::ConfigError;
+use crate::error::{AuthError, Reason};
+
+/// Asks whether whom a token speaks for is still active, before a request is let in.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_bearer::{Principal, StillActive, Verifier};
+///
+/// # fn verifier(verifier: Verifier<serde_json::Value>) -> Verifier<serde_json::Value> {
+/// # async fn is_locked(_: Principal) -> std::io::Result<bool> { Ok(false) }
+/// let check = StillActive::new(|principal: Principal| async {
+///     is_locked(principal).await.map(|is_locked| !is_locked)
+/// })
+/// .cached_for(Duration::from_secs(10));
+/// let verifier = verifier.with_active_check(check);
+/// # verifier
+/// # }
+/// ```
+///
+/// | | default | |
+/// |---|---|---|
+/// | asked | for each request | [`cached_for`](Self::cached_for) |
+/// | waited for | 1 second at the most | [`with_timeout`](Self::with_timeout) |
+/// | "no" | 401 `invalid_token`, [`Reason::Inactive`](crate::Reason::Inactive) | |
+/// | no answer: an error, too late, a panic | 503, [`Reason::ActiveCheckFailed`](crate::Reason::ActiveCheckFailed) | [`with_last_answer_for`](Self::with_last_answer_for), [`dangerously_let_in_on_failure`](Self::dangerously_let_in_on_failure) |
+///
+/// It is asked last, about tokens that are good and not revoked and about no others. An answer that is
+/// remembered costs no waiting. Without one the request waits, and needs a tokio runtime with timers for
+/// it: without them it is answered 503, or ends the process if that is built with `panic = "abort"`. There
+/// a panic in the check does so, too.
+///
+/// Clones share what they remember.
+#[derive(Clone)]
+pub struct StillActive {
+    check: Arc<dyn ErasedCheck>,
+    settings: Settings,
+    known: Arc<Known>,
+    outage: Arc<Outage>,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    active_for: Duration,
+    inactive_for: Option<Duration>,
+    last_answer_for: Duration,
+    timeout: Duration,
+    lets_in: bool,
+}
+
+impl StillActive {
+    /// Asks this for each request, and answers 503 when it fails.
+    pub fn new(check: impl ActiveCheck) -> Self {
+        let settings = Settings {
+            active_for: Duration::ZERO,
+            inactive_for: None,
+            last_answer_for: Duration::ZERO,
+            timeout: TIMEOUT,
+            lets_in: false,
+        };
+        Self {
+            check: Arc::new(check),
+            settings,
+            known: Arc::new(Known::new(CAPACITY)),
+            outage: Arc::default(),
+        }
+    }
+
+    /// Remembers an answer about a subject (`iss` and `sub`) for this long after it was asked for,
+    /// "yes" and "no" alike. The default is not at all.
+    ///
+    /// So whoever is locked is let in for this long at the most, and whoever is unlocked is refused for
+    /// this long at the most, unless [`forget`](Self::forget) is told. Requests of one subject that come
+    /// at once share one call, which goes on if one of them goes away. Tokens without `sub` are asked
+    /// about each time.
+    ///
+    /// No clock that is set back makes an answer last. On Linux the time counts in which the machine was
+    /// suspended.
+    #[must_use]
+    pub fn cached_for(mut self, time: Duration) -> Self {
+        self.settings.active_for = time;
+        self
+    }
+
+    /// Remembers "no" for another time than "yes".
+    #[must_use]
+    pub fn with_inactive_cached_for(mut self, time: Duration) -> Self {
+        self.settings.inactive_for = Some(time);
+        self
+    }
+
+    /// Sets how long a request waits for an answer. The default is 1 second.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// Sets how many subjects are remembered. The default is 10,000; beyond that those go that were not
+    /// asked about for a while. What was remembered is forgotten.
+    #[must_use]
+    pub fn with_capacity(mut self, subjects: usize) -> Self {
+        self.known = Arc::new(Known::new(subjects));
+        self
+    }
+
+    /// Lets requests in while the check fails if its last answer about their subject was "yes", and was
+    /// asked for no longer ago than this. The default is not at all; at most 4 hours are possible.
+    ///
+    /// The check is still asked each time, and a "no" counts at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::TooLong`]. To let requests in for as long as the check fails is
+    /// [`dangerously_let_in_on_failure`](Self::dangerously_let_in_on_failure).
+    pub fn with_last_answer_for(mut self, time: Duration) -> Result<Self, ConfigError> {
+        if time > LONGEST_LAST_ANSWER {
+            return Err(ConfigError::TooLong {
+                what: "to let in by the last answer for a time",
+                seconds: time.as_secs(),
+                most: LONGEST_LAST_ANSWER.as_secs(),
+                instead: "dangerously_let_in_on_failure",
+            });
+        }
+        self.settings.last_answer_for = time;
+        Ok(self)
+    }
+
+    /// Lets requests in while the check fails or takes too long, as if it were not there.
+    ///
+    /// Whoever can overload the database behind it lets the locked in. One about whom the last answer
+    /// was "no" is not let in, as far as it is remembered: 503.
+    #[must_use]
+    pub fn dangerously_let_in_on_failure(mut self) -> Self {
+        self.settings.lets_in = true;
+        self
+    }
+
+    /// Forgets what was answered about a subject, so that the next request asks. For when it is known
+    /// that something has changed.
+    pub fn forget(&self, issuer: &str, subject: &str) {
+        self.known.forget(&Name::new(issuer, subject));
+    }
+
+    /// The verdict, if it is remembered.
+    pub(super) fn recall(&self, principal: &Principal) -> Option<Result<(), AuthError>> {
+        if !self.is_cached() {
+            return None;
+        }
+        let Last { is_active, asked_at } = self.known.last(&Name::of(principal)?)?;
+        let cached_for = if is_active { self.settings.active_for } else { self.inactive_for() };
+        (asked_at.elapsed() < cached_for).then(|| verdict(is_active))
+    }
+
+    /// The verdict, waited for if need be.
+    pub(super) async fn ask(&self, principal: &Principal) -> Result<(), AuthError> {
+        if let Some(verdict) = self.recall(principal) {
+            return verdict;
+        }
+        let answer = bounded(self.settings.timeout, self.answer(principal)).await;
+        self.outage.watch(&answer, self.settings.lets_in);
+        match answer {
+            Ok(is_active) => verdict(is_active),
+            Err(failure) => self.without_answer(principal, failure),
+        }
+    }
+
+    async fn answer(&self, principal: &Principal) -> Answer {
+        let name = Name::of(principal).filter(|_| self.remembers());
+        let slot = name.map(|name| self.known.slot(&name));
+        match slot {
+            // Only where an answer may be older than the request that it is for.
+            Some(slot) if self.is_cached() => {
+                let at_most = self.settings.timeout;
+                let call = || {
+                    let (check, principal) = (Arc::clone(&self.check), principal.clone());
+                    async move { bounded(at_most, call(&*check, &principal)).await }
+                };
+                slot.share(at_most, call).await
+            }
+            Some(slot) => {
+                let asked_at = Moment::now();
+                let answer = call(&*self.check, principal).await;
+                slot.remember(&answer, asked_at);
+                answer
+            }
+            None => call(&*self.check, principal).await,
+        }
+    }
+
+    fn without_answer(&self, principal: &Principal, failure: Failure) -> Result<(), AuthError> {
+        let last = Name::of(principal).and_then(|name| self.known.last(&name));
+        let is_recent = |asked_at: Moment| asked_at.elapsed() < self.settings.last_answer_for;
+        match last {
+            Some(Last { is_active: true, asked_at }) if is_recent(asked_at) => Ok(()),
+            // Too old to say "no", and no reason to let in.
+            Some(Last { is_active: false, .. }) => Err(AuthError::active_check_failed(failure)),
+            _ if self.settings.lets_in => Ok(()),
+            _ => Err(AuthError::active_check_failed(failure)),
+        }
+    }
+
+    fn is_cached(&self) -> bool {
+        !self.settings.active_for.is_zero() || !self.inactive_for().is_zero()
+    }
+
+    fn remembers(&self) -> bool {
+        self.is_cached() || !self.settings.last_answer_for.is_zero() || self.settings.lets_in
+    }
+
+    fn inactive_for(&self) -> Duration {
+        self.settings.inactive_for.unwrap_or(self.settings.active_for)
+    }
+}
+
+impl fmt::Debug for StillActive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StillActive")
+            .field("settings", &self.settings)
+            .field("known", &self.known)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn call(check: &dyn ErasedCheck, principal: &Principal) -> Answer {
+    check.is_active(principal).await.map_err(Failure::from)
+}
+
+fn verdict(is_active: bool) -> Result<(), AuthError> {
+    if is_active { Ok(()) } else { Err(Reason::Inactive.into()) }
+}
+
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// As long as keys stay in use while their provider is away.
+const LONGEST_LAST_ANSWER: Duration = Duration::from_secs(4 * 60 * 60);
+const CAPACITY: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::claims::validation::Validation;
+    use crate::clock::pretend_to_be_suspended;
+    use crate::jose::Algorithm;
+    use crate::test_util::{TestKey, TestToken};
+    use crate::verify::verifier::Verifier;
+
+    #[tokio::test(start_paused = true)]
+    async fn answer_grows_old_while_the_machine_is_suspended() {
+        let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
+        let (key, calls) = (TestKey::generate(Algorithm::HS256), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&calls);
+        let check = StillActive::new(move |_: Principal| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(Ok::<_, io::Error>(true))
+        });
+        let verifier =
+            Verifier::<Value>::new(key.verifying_key(), Validation::new(issuer, audience))
+                .unwrap()
+                .with_active_check(check.cached_for(Duration::from_secs(10)));
+        let token = TestToken::new(issuer, audience).sign(&key);
+        let calls_after_one_more = async || {
+            verifier.verify(&token).await.unwrap();
+            calls.load(Ordering::SeqCst)
+        };
+        assert_eq!(calls_after_one_more().await, 1);
+
+        pretend_to_be_suspended(Duration::from_secs(9));
+        assert_eq!(calls_after_one_more().await, 1);
+        pretend_to_be_suspended(Duration::from_secs(1));
+        assert_eq!(calls_after_one_more().await, 2);
+    }
+}

@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use super::{Revocable, RevocationKind, Revocations, Revoked};
+use crate::claims::Registered;
+use crate::claims::validation::Rules;
+use crate::error::{AuthError, Reason};
+
+/// Asks a view about a token whose signature and claims are good.
+pub(crate) fn check(
+    view: &dyn Revocations,
+    claims: &Registered,
+    rules: &Rules,
+) -> Result<(), AuthError> {
+    if !rules.accepts_unrevocable() {
+        check_revocable(view, claims, rules)?;
+    }
+    // Before the look-ups: a view that becomes whole between them and this has not been asked.
+    let whole = view.whole();
+    // `iss` is the same, or absent.
+    let issuer = rules.issuer();
+    // An issuer that heeds this view dates its tokens by the clock of the revocations, and behind them. It
+    // also names itself in them: a token without `iss` is from elsewhere.
+    let leeway = || match rules.explicit_revocation_leeway() {
+        None if claims.issuer().is_some() && view.is_heeded_by(issuer) => Duration::ZERO,
+        _ => rules.revocation_leeway(),
+    };
+    for name in names(claims) {
+        if let Some(revoked) = view.lookup(issuer, name)
+            && covers(revoked, claims, leeway)
+        {
+            let detail = match (name.kind(), revoked) {
+                (RevocationKind::Token, _) => "the token was revoked".to_owned(),
+                (kind, Revoked::Entirely) => format!("its {} was revoked", kind.as_str()),
+                (kind, Revoked::IssuedUpTo(moment)) => {
+                    let (kind, moment) = (kind.as_str(), moment.as_seconds());
+                    format!("what its {kind} was issued up to {moment} was revoked")
+                }
+            };
+            return Err(AuthError::with_detail(Reason::Revoked, detail));
+        }
+    }
+    Ok(whole?)
+}
+
+fn names(claims: &Registered) -> impl Iterator<Item = Revocable<'_>> {
+    let token = claims.token_id().map(Revocable::Token);
+    let session = claims.session_id().map(Revocable::Session);
+    let subject = claims.subject().map(Revocable::Subject);
+    [token, session, subject].into_iter().flatten().chain(claims.clients().map(Revocable::Client))
+}
+
+fn covers(revoked: Revoked, claims: &Registered, leeway: impl Fn() -> Duration) -> bool {
+    match revoked {
+        Revoked::Entirely => true,
+        Revoked::IssuedUpTo(moment) => {
+            let last = moment.saturating_add(leeway()).rounded_up();
+            claims.issued_at().is_none_or(|issued_at| issued_at <= last)
+        }
+    }
+}
+
+/// Refuses a token that no revocation could reach.
+fn check_revocable(
+    view: &dyn Revocations,
+    claims: &Registered,
+    rules: &Rules,
+) -> Result<(), AuthError> {
+    let kinds = view.kinds();
+    let must = |kind| kinds.contains(kind);
+    let longest = view.longest_lifetime();
+    let needs_date =
+        must(RevocationKind::Subject) || must(RevocationKind::Client) || longest.is_some();
+    for (is_needed, is_there, claim) in [
+        (must(RevocationKind::Token), claims.token_id().is_some(), "jti"),
+        (must(RevocationKind::Session), claims.session_id().is_some(), "sid"),
+        (must(RevocationKind::Client), claims.client_id().is_some(), "client_id"),
+        (needs_date, claims.issued_at().is_some(), "iat"),
+    ] {
+        if is_needed && !is_there {
+            let detail = format!("no `{claim}`, so it could not be revoked");
+            return Err(AuthError::with_detail(Reason::MissingClaim, detail));
+        }
+    }
+    let last = longest.zip(claims.issued_at()).map(|(longest, at)| at.saturating_add(longest));
+    let Some(last) = last else { return Ok(()) };
+    match claims.expires_at().or_else(|| rules.end_by_age(claims)) {
+        Some(end) if end <= last => Ok(()),
+        Some(_) => Err(AuthError::with_detail(
+            Reason::InvalidClaim,
+            "the token is valid for longer than revocations are kept",
+        )),
+        None => Err(AuthError::with_detail(
+            Reason::MissingClaim,
+            "no `exp`, so the token could outlive its revocation",
+        )),
+    }
+}

@@ -1,0 +1,500 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::future::{Future, ready};
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::name::{Name, NameKey};
+use super::recent::{Dates, Recent};
+use super::table::{Kept, NEVER, Table};
+use super::{
+    Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore, Revocations, Revoked,
+};
+use crate::claims::NumericDate;
+use crate::claims::validation::MAX_LEEWAY;
+use crate::clock::{Clock, SystemClock};
+use crate::config_error::ConfigError;
+use crate::error::{RevocationsUnavailable, shown};
+use crate::observe::trace;
+
+/// Revocations in the memory of this program.
+///
+/// ```
+/// use axum::extract::State;
+/// use tower_bearer::{MemoryRevocations, Principal, Revocation, Unrevocable};
+/// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
+///
+/// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
+/// # let rules = Validation::new("https://id.example.com", "https://api.example.com");
+/// let revocations = MemoryRevocations::new();
+/// let verifier = Verifier::<serde_json::Value>::new(key, rules)?
+///     .with_revocations(revocations.clone());
+///
+/// /// From the next request on, the token that came with this one is refused.
+/// async fn log_out(
+///     State(revocations): State<MemoryRevocations>,
+///     principal: Principal,
+/// ) -> Result<(), String> {
+///     let token = Revocation::of(&principal).map_err(|error: Unrevocable| error.to_string())?;
+///     revocations.revoke(token);
+///     Ok(())
+/// }
+/// # let app: axum::Router = axum::Router::new()
+/// #     .route("/logout", axum::routing::post(log_out)).with_state(revocations);
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// Clones are the same revocations, so several verifiers can share them. They end with the program
+/// unless they are [saved](Self::save) and [opened](Self::open) again; the file is [made](Self::create)
+/// once.
+///
+/// # What is kept, and for how long
+///
+/// Of each name 128 bits that depend on a random key, so nobody can find two names that are taken for
+/// each other: 21 bytes for a revoked token, and the free room of a hash map. A revoked token is
+/// forgotten when it has expired and the largest possible leeway is over. Sessions, subjects and
+/// clients are kept for ever, unless it is known [how long tokens
+/// live](Self::with_longest_lifetime).
+///
+/// What may be forgotten goes little by little while revocations are added;
+/// [`forget_expired`](Self::forget_expired) does it at once.
+#[derive(Clone)]
+pub struct MemoryRevocations {
+    pub(super) entries: Arc<Entries>,
+    kinds: RevocationKinds,
+    clock: Arc<dyn Clock>,
+}
+
+pub(super) struct Entries {
+    pub(super) key: NameKey,
+    pub(super) tokens: Table<Until>,
+    pub(super) sessions: Table<Until>,
+    pub(super) subjects: Table<IssuedUpTo>,
+    pub(super) clients: Table<IssuedUpTo>,
+    pub(super) recent: Recent,
+    /// The issuers that heed these revocations.
+    heeded: RwLock<Vec<Box<str>>>,
+    /// How long tokens live, in seconds; [`UNKNOWN`] at first.
+    longest: AtomicU64,
+    epoch: AtomicU64,
+}
+
+impl MemoryRevocations {
+    /// Nothing is revoked yet.
+    pub fn new() -> Self {
+        Self::with_key(NameKey::random())
+    }
+
+    pub(super) fn with_key(key: NameKey) -> Self {
+        let entries = Entries {
+            key,
+            tokens: Table::new(),
+            sessions: Table::new(),
+            subjects: Table::new(),
+            clients: Table::new(),
+            recent: Recent::default(),
+            heeded: RwLock::default(),
+            longest: AtomicU64::new(UNKNOWN),
+            // Not from the start: a view that holds first these and then others, and hands on their epoch,
+            // must not say the same twice.
+            epoch: AtomicU64::new(RandomState::new().hash_one(0_u64)),
+        };
+        Self {
+            entries: Arc::new(entries),
+            kinds: RevocationKinds::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Sets which kinds of revocation must be possible for every token; others are refused. The
+    /// default is [`Token`](RevocationKind::Token) and [`Subject`](RevocationKind::Subject), which
+    /// needs `jti` and `iat`.
+    ///
+    /// A kind that is not named counts nevertheless, for tokens that can be revoked by it: without
+    /// [`Session`](RevocationKind::Session) here, a revoked session takes the
+    /// tokens with it that have a `sid` and lets those pass that have none.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoRevocationKinds`] when none is named. Tokens that cannot be revoked at all are
+    /// accepted by
+    /// [`accept_unrevocable_tokens`](crate::Dangerous::accept_unrevocable_tokens) only.
+    pub fn with_kinds(
+        mut self,
+        kinds: impl IntoIterator<Item = RevocationKind>,
+    ) -> Result<Self, ConfigError> {
+        self.kinds = RevocationKinds::of(kinds).ok_or(ConfigError::NoRevocationKinds)?;
+        Ok(self)
+    }
+
+    /// Sets for how long tokens are valid at the most, so that revoked sessions, subjects and clients
+    /// can be forgotten. Tokens that are valid for longer are refused. Without it they are kept.
+    ///
+    /// In whole seconds, and for all clones, as what one has forgotten is forgotten by all. Of several
+    /// the shortest counts.
+    #[must_use]
+    pub fn with_longest_lifetime(self, longest: Duration) -> Self {
+        self.entries.longest.fetch_min(longest.as_secs(), Ordering::AcqRel);
+        self.changed();
+        self
+    }
+
+    /// Asks another clock for the time. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Revokes. From the next look-up on, the tokens that it names are refused.
+    ///
+    /// Of several moments for one name the latest counts, so the same revocation twice is as good as once.
+    pub fn revoke(&self, revocation: impl Borrow<Revocation>) {
+        let revocation = revocation.borrow();
+        let later = self.covering_dated_ahead(revocation);
+        let revocation = later.as_ref().unwrap_or(revocation);
+        self.insert(revocation, self.kept_until(revocation));
+    }
+
+    /// The same up to a later moment, if tokens were issued up to its moment that are dated later; see
+    /// [`MAX_DATED_AHEAD`].
+    pub(super) fn covering_dated_ahead(&self, revocation: &Revocation) -> Option<Revocation> {
+        let Revoked::IssuedUpTo(moment) = revocation.revoked() else { return None };
+        let (issuer, name) = (revocation.issuer(), revocation.name());
+        let first = second(moment.rounded_up());
+        let most = second(moment.rounded_up().saturating_add(MAX_DATED_AHEAD));
+        let entries = &*self.entries;
+        let recent = entries.recent.lock();
+        let hashed = entries.key.name(issuer, name);
+        let dated =
+            recent.last_own(hashed, moment, first.saturating_add(1)..most.saturating_add(1));
+        let other = self.last_of_others(&recent, revocation, moment, &(first..most));
+        let last = dated.max(other.map(|moment| moment.saturating_add(1)))?;
+        Some(Revocation::new(issuer, name, Some(NumericDate::from_seconds(last.into()))))
+    }
+
+    /// The last moment by which an issuer in another program may have dated a token that this revokes.
+    fn last_of_others(
+        &self,
+        recent: &Dates,
+        revocation: &Revocation,
+        moment: NumericDate,
+        within: &Range<u32>,
+    ) -> Option<u32> {
+        // Up to a moment that is still to come, tokens are revoked by their dates.
+        if moment > NumericDate::from(self.clock.now()) {
+            return None;
+        }
+        let (issuer, name) = (revocation.issuer(), revocation.name());
+        if name.kind() == RevocationKind::Client {
+            return recent.last_for_client(moment, within);
+        }
+        let own = match self.lookup(issuer, name) {
+            Some(Revoked::IssuedUpTo(last)) => Some(second(last)),
+            Some(Revoked::Entirely) | None => None,
+        };
+        recent.last_for_subject(own, moment, within)
+    }
+
+    /// Inserts what other programs know, too, so that their issuers may date tokens by it.
+    #[cfg(feature = "redis")]
+    pub(super) fn insert_shared(&self, revocation: &Revocation, until: u32) {
+        if let Revoked::IssuedUpTo(moment) = revocation.revoked() {
+            let (moment, since) = (second(moment.rounded_up()), self.clock.now().into());
+            let (mut recent, now) = (self.entries.recent.lock(), self.now());
+            // Before an issuer can see it.
+            match revocation.name().kind() {
+                RevocationKind::Client => recent.note_client(moment, since, now),
+                _ => recent.note_subject(moment, since, now),
+            }
+        }
+        self.insert(revocation, until);
+    }
+
+    /// Inserts what may be forgotten at this second, whatever the revocation says about it.
+    fn insert(&self, revocation: &Revocation, until: u32) {
+        let entries = &*self.entries;
+        let name = entries.key.name(revocation.issuer(), revocation.name());
+        let now = self.now();
+        let issued = IssuedUpTo::new(revocation.revoked(), until);
+        let changed = || self.changed();
+        match revocation.name() {
+            Revocable::Token(_) => entries.tokens.insert(name, Until(until), now, changed),
+            Revocable::Session(_) => entries.sessions.insert(name, Until(until), now, changed),
+            Revocable::Subject(_) => entries.subjects.insert(name, issued, now, changed),
+            Revocable::Client(_) => entries.clients.insert(name, issued, now, changed),
+        }
+    }
+
+    /// When nothing is left that this revokes.
+    pub(super) fn kept_until(&self, revocation: &Revocation) -> u32 {
+        match (revocation.name(), revocation.revoked()) {
+            (Revocable::Token(_), _) => revocation.expires_at().map_or(NEVER, kept_after),
+            // Its last token may be from a clock that is ahead, as those of subjects.
+            (Revocable::Session(_), _) => {
+                self.outlived(NumericDate::from(self.clock.now()).saturating_add(MAX_LEEWAY))
+            }
+            (_, Revoked::Entirely) => NEVER,
+            (_, Revoked::IssuedUpTo(moment)) => {
+                self.outlived(moment.rounded_up().saturating_add(MAX_LEEWAY))
+            }
+        }
+    }
+
+    /// Takes back what was revoked under this name, whatever its moment, and a warning says so.
+    /// `false` if nothing was.
+    pub fn restore(&self, issuer: &str, name: Revocable<'_>) -> bool {
+        let was_here = self.forget(issuer, name);
+        if was_here {
+            trace::restored(name.kind().as_str(), &shown(issuer), &shown(name.as_str()));
+        }
+        was_here
+    }
+
+    /// Forgets at once all that may be forgotten, and gives its memory back.
+    ///
+    /// Not needed where revocations are added now and then: each makes room for others.
+    pub fn forget_expired(&self) {
+        let (entries, now) = (&*self.entries, self.now());
+        entries.tokens.forget_expired(now);
+        entries.sessions.forget_expired(now);
+        entries.subjects.forget_expired(now);
+        entries.clients.forget_expired(now);
+    }
+
+    /// How many revocations are kept.
+    pub fn len(&self) -> usize {
+        let entries = &*self.entries;
+        let whole = entries.tokens.len() + entries.sessions.len();
+        whole + entries.subjects.len() + entries.clients.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How much memory they take, as good as can be told.
+    pub fn memory_bytes(&self) -> usize {
+        let entries = &*self.entries;
+        let whole = entries.tokens.bytes() + entries.sessions.bytes();
+        whole + entries.subjects.bytes() + entries.clients.bytes()
+    }
+
+    pub(super) fn forget(&self, issuer: &str, name: Revocable<'_>) -> bool {
+        let entries = &*self.entries;
+        let hashed = entries.key.name(issuer, name);
+        let was_here = match name.kind() {
+            RevocationKind::Token => entries.tokens.remove(hashed).is_some(),
+            RevocationKind::Session => entries.sessions.remove(hashed).is_some(),
+            RevocationKind::Subject => self.forget_moment(&entries.subjects, hashed),
+            RevocationKind::Client => self.forget_moment(&entries.clients, hashed),
+        };
+        if was_here {
+            self.changed();
+        }
+        was_here
+    }
+
+    fn forget_moment(&self, table: &Table<IssuedUpTo>, name: Name) -> bool {
+        let now = self.now();
+        // Under the lock: a revocation that comes meanwhile finds the moment in one place or in the other.
+        let mut recent = self.entries.recent.lock();
+        let removed = table.remove(name);
+        if let Some(IssuedUpTo { moment, .. }) = removed {
+            recent.note_taken_back(moment, now);
+        }
+        removed.is_some()
+    }
+
+    /// When no token is left that was issued up to a moment.
+    pub(super) fn outlived(&self, issued_up_to: NumericDate) -> u32 {
+        let expired = self.longest_lifetime().map(|longest| issued_up_to.saturating_add(longest));
+        expired.map_or(NEVER, kept_after)
+    }
+
+    pub(super) fn now(&self) -> u32 {
+        second(self.clock.now().into())
+    }
+
+    /// Called behind the change, so that a verifier that read the epoch before asks again.
+    fn changed(&self) {
+        self.entries.epoch.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Revocations for MemoryRevocations {
+    fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked> {
+        let entries = &*self.entries;
+        let hashed = || entries.key.name(issuer, name);
+        let is_empty = match name.kind() {
+            RevocationKind::Token => entries.tokens.is_empty(),
+            RevocationKind::Session => entries.sessions.is_empty(),
+            RevocationKind::Subject => entries.subjects.is_empty(),
+            RevocationKind::Client => entries.clients.is_empty(),
+        };
+        if is_empty {
+            return None;
+        }
+        match name.kind() {
+            RevocationKind::Token => entries.tokens.get(hashed()).map(|_| Revoked::Entirely),
+            RevocationKind::Session => entries.sessions.get(hashed()).map(|_| Revoked::Entirely),
+            RevocationKind::Subject => entries.subjects.get(hashed()).map(IssuedUpTo::revoked),
+            RevocationKind::Client => entries.clients.get(hashed()).map(IssuedUpTo::revoked),
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        self.entries.epoch.load(Ordering::Acquire)
+    }
+
+    fn kinds(&self) -> RevocationKinds {
+        self.kinds
+    }
+
+    fn heeded_by(&self, issuer: &str) {
+        if !self.is_heeded_by(issuer) {
+            let heeded = &self.entries.heeded;
+            heeded.write().unwrap_or_else(PoisonError::into_inner).push(issuer.into());
+            self.changed();
+        }
+    }
+
+    fn is_heeded_by(&self, issuer: &str) -> bool {
+        let heeded = self.entries.heeded.read().unwrap_or_else(PoisonError::into_inner);
+        heeded.iter().any(|one| **one == *issuer)
+    }
+
+    fn dated_ahead(&self, issuer: &str, name: Revocable<'_>, date: NumericDate) {
+        let entries = &*self.entries;
+        let hashed = entries.key.name(issuer, name);
+        let (now, date) = (self.clock.now(), second(date.rounded_up()));
+        entries.recent.lock().note_own(hashed, date, now.into(), second(now.into()));
+    }
+
+    fn longest_lifetime(&self) -> Option<Duration> {
+        let longest = self.entries.longest.load(Ordering::Acquire);
+        (longest != UNKNOWN).then(|| Duration::from_secs(longest))
+    }
+}
+
+impl RevocationStore for MemoryRevocations {
+    fn add(
+        &self,
+        revocation: Revocation,
+    ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
+        self.revoke(revocation);
+        ready(Ok(()))
+    }
+
+    fn add_all(
+        &self,
+        revocations: Vec<Revocation>,
+    ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send {
+        for revocation in revocations {
+            self.revoke(revocation);
+        }
+        ready(Ok(()))
+    }
+}
+
+impl Default for MemoryRevocations {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryRevocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryRevocations")
+            .field("len", &self.len())
+            .field("kinds", &self.kinds)
+            .field("longest_lifetime", &self.longest_lifetime())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Revoked whatever its date.
+#[derive(Clone, Copy)]
+pub(super) struct Until(pub(super) u32);
+
+impl Kept for Until {
+    fn until(&self) -> u32 {
+        self.0
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+
+    fn revokes_more_than(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+/// Revoked if it was issued up to a moment.
+#[derive(Clone, Copy)]
+pub(super) struct IssuedUpTo {
+    pub(super) moment: u32,
+    pub(super) until: u32,
+}
+
+impl IssuedUpTo {
+    fn new(revoked: Revoked, until: u32) -> Self {
+        let moment = match revoked {
+            Revoked::Entirely => NEVER,
+            Revoked::IssuedUpTo(moment) => second(moment.rounded_up()),
+        };
+        Self { moment, until }
+    }
+
+    fn revoked(self) -> Revoked {
+        match self.moment {
+            NEVER => Revoked::Entirely,
+            moment => Revoked::IssuedUpTo(NumericDate::from_seconds(moment.into())),
+        }
+    }
+}
+
+impl Kept for IssuedUpTo {
+    fn until(&self) -> u32 {
+        self.until
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self { moment: self.moment.max(other.moment), until: self.until.max(other.until) }
+    }
+
+    fn revokes_more_than(&self, other: &Self) -> bool {
+        self.moment > other.moment
+    }
+}
+
+/// When nothing is left of a token that expires then.
+fn kept_after(expires_at: NumericDate) -> u32 {
+    second(expires_at.rounded_up().saturating_add(MAX_LEEWAY).saturating_add(MARGIN))
+}
+
+pub(super) fn second(date: NumericDate) -> u32 {
+    match u32::try_from(date.as_seconds()) {
+        Ok(second) => second,
+        Err(_) if date < NumericDate::from_seconds(0) => 0,
+        Err(_) => NEVER,
+    }
+}
+
+/// By how much a token may be dated ahead by an issuer that heeds the revocations: later than the last
+/// moment up to which its subject or a client was revoked, but not by more than this later than now.
+///
+/// At any time, no token is thus dated later than a second behind the last moment of one of its names, or
+/// than now if that is later. So a revocation that comes within the same seconds goes up to that second too,
+/// whichever of the names it is by.
+pub(crate) const MAX_DATED_AHEAD: Duration = Duration::from_secs(5);
+
+const UNKNOWN: u64 = u64::MAX;
+
+/// A request may be suspended between the check of `exp` and this one, and a clock may be set back.
+const MARGIN: Duration = Duration::from_secs(60);

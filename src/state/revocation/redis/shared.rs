@@ -1,0 +1,326 @@
+//! What requests, the keeper and operators share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::super::{MemoryRevocations, Revocation, RevocationKind};
+use super::entry::{Entry, Event, read_name};
+use super::keys::Window;
+use super::link::Link;
+use super::outbox::{Outbox, Outcome};
+use super::position::{Id, Position};
+use super::problem::Problem;
+use super::settings::Settings;
+use super::status::{KEEPS_ALL, RedisStatus, moment};
+use crate::claims::NumericDate;
+use crate::claims::validation::MAX_LEEWAY;
+use crate::clock::{Clock as _, Moment, SystemClock};
+use crate::error::RevocationsUnavailable;
+use crate::observe::trace;
+
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) view: MemoryRevocations,
+    window: Window,
+    began: Moment,
+    /// Up to when nothing is missing, in milliseconds since the beginning; 0 is never.
+    complete_up_to: AtomicU64,
+    outbox: Mutex<Outbox>,
+    /// Changes with whatever was taken back.
+    restorations: AtomicU64,
+    /// Wakes the writer.
+    pub(super) wake: Notify,
+    /// Told of each change between whole and not.
+    pub(super) changed: watch::Sender<()>,
+    state: Mutex<State>,
+    kept: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    link: Option<Link>,
+    /// Where the last connection led to.
+    server: String,
+    /// Why there was no connection, until all is well again.
+    problem: Option<Arc<str>>,
+    /// The last attempt to connect has failed.
+    is_away: bool,
+    position: Option<Position>,
+    was_whole: Option<bool>,
+    since: Duration,
+    last_reconciliation: Option<SystemTime>,
+    eviction_policy: Option<Arc<str>>,
+    died: Option<Duration>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, view: MemoryRevocations) -> Self {
+        Self {
+            window: Window::of(settings.longest_lifetime),
+            settings,
+            view,
+            began: Moment::now(),
+            complete_up_to: AtomicU64::new(0),
+            outbox: Mutex::default(),
+            restorations: AtomicU64::new(0),
+            wake: Notify::new(),
+            changed: watch::Sender::new(()),
+            state: Mutex::default(),
+            kept: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Whether nothing is missing but what may have been revoked within the gap that is borne.
+    pub(super) fn is_whole(&self) -> bool {
+        let complete = self.complete_up_to.load(Ordering::Acquire);
+        let missed = milliseconds(self.now()).saturating_sub(complete);
+        complete != 0 && missed <= milliseconds(self.settings.largest_gap)
+    }
+
+    /// All that Redis had at this moment is here.
+    pub(super) fn complete(&self, up_to: Duration) {
+        self.complete_up_to.fetch_max(milliseconds(up_to).max(1), Ordering::AcqRel);
+        // Not with the connection: one that leads to nothing again and again is no news.
+        let mut state = self.state();
+        if state.problem.take().is_some() {
+            trace::redis_reached(&self.settings.address.to_string(), &state.server);
+        }
+        drop(state);
+        self.report();
+    }
+
+    /// Tells the log if it is another answer than last time.
+    pub(super) fn report(&self) {
+        let is_whole = self.is_whole();
+        let mut state = self.state();
+        let is_starting = state.was_whole.is_none() && self.now() < self.settings.largest_gap;
+        if state.was_whole == Some(is_whole) || (!is_whole && is_starting) {
+            return;
+        }
+        state.was_whole = Some(is_whole);
+        state.since = self.now();
+        let source = self.settings.address.to_string();
+        if is_whole {
+            trace::revocations_whole(&source, self.view.len());
+        } else {
+            let problem = state.problem.as_deref().unwrap_or("no answer from Redis");
+            trace::revocations_not_whole(&source, problem, self.settings.carries_on);
+        }
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    pub(super) fn unavailable(&self) -> RevocationsUnavailable {
+        let problem = match self.complete_up_to.load(Ordering::Acquire) {
+            0 => "the revocations have not come from Redis yet",
+            _ => "Redis has not been heard of for too long",
+        };
+        let retry_after = self.settings.largest_gap / 4;
+        let bounds = (Duration::from_secs(1), Duration::from_secs(30));
+        RevocationsUnavailable::new(problem)
+            .with_retry_after(retry_after.clamp(bounds.0, bounds.1))
+            .reported()
+    }
+
+    /// Revokes here, and puts it where the writer finds it, to be written in one step.
+    pub(super) fn revoke(
+        &self,
+        revocations: &[Revocation],
+    ) -> Option<Vec<oneshot::Receiver<Outcome>>> {
+        let mut entries = Vec::with_capacity(revocations.len());
+        // Locked, so that nothing is taken back in between.
+        let mut outbox = self.outbox();
+        for revocation in revocations {
+            let later = self.view.covering_dated_ahead(revocation);
+            let revocation = later.as_ref().unwrap_or(revocation);
+            let entry = Entry::new(revocation, self.window.end(self.kept_until(revocation)));
+            self.view.insert_shared(revocation, entry.until());
+            entries.push(entry);
+        }
+        let state = self.state();
+        let told = outbox.add(entries, state.position.as_ref().map(Position::id));
+        // No writer: callers would wait in vain.
+        if state.link.is_none()
+            && let Some(problem) = &state.problem
+        {
+            outbox.give_up(problem);
+        }
+        drop((state, outbox));
+        self.wake.notify_one();
+        told
+    }
+
+    /// Has the writer write again what was written lately, since Redis seems to have lost it.
+    pub(super) fn write_again(&self) {
+        let now = self.now();
+        self.outbox().write_again(now);
+        self.wake.notify_one();
+    }
+
+    /// A token that claims to live longer than any is refused for that, and not kept for ever.
+    fn kept_until(&self, revocation: &Revocation) -> u32 {
+        let until = self.view.kept_until(revocation);
+        match revocation.name().kind() {
+            RevocationKind::Token => {
+                let now = NumericDate::from_seconds(self.view.now().into());
+                until.min(self.view.outlived(now.saturating_add(MAX_LEEWAY)))
+            }
+            _ => until,
+        }
+    }
+
+    /// Does what an entry of the stream says.
+    pub(super) fn follow(&self, event: &Event, place: Id) -> Result<(), Problem> {
+        match event {
+            Event::Revoked(entry) => self.insert(entry),
+            Event::Restored { name } => {
+                self.restore(name, place);
+                Ok(())
+            }
+            Event::Mark => Ok(()),
+        }
+    }
+
+    pub(super) fn insert(&self, entry: &Entry) -> Result<(), Problem> {
+        let revocation = entry.revocation().ok_or_else(|| Problem::unreadable("a revocation"))?;
+        self.view.insert_shared(&revocation, entry.until());
+        Ok(())
+    }
+
+    /// Takes back what was taken back at this place of the stream.
+    pub(super) fn restore(&self, name: &str, place: Id) -> bool {
+        let mut outbox = self.outbox();
+        let is_taken_back = outbox.restore(name, place);
+        self.restorations.fetch_add(1, Ordering::AcqRel);
+        match read_name(name) {
+            Some((issuer, name)) if is_taken_back => self.view.restore(issuer, name),
+            _ => false,
+        }
+    }
+
+    pub(super) fn restorations(&self) -> u64 {
+        self.restorations.load(Ordering::Acquire)
+    }
+
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Up to where the stream was read.
+    pub(super) fn position(&self) -> Option<Position> {
+        self.state().position.clone()
+    }
+
+    pub(super) fn set_position(&self, position: Position) {
+        self.state().position = Some(position);
+    }
+
+    pub(super) fn set_reconciled(&self) {
+        self.state().last_reconciliation = Some(SystemClock.now());
+    }
+
+    pub(super) fn set_eviction_policy(&self, policy: Option<Arc<str>>) {
+        let mut state = self.state();
+        if state.eviction_policy != policy
+            && let Some(policy) = policy.as_deref().filter(|policy| *policy != KEEPS_ALL)
+        {
+            trace::evicts(&self.settings.address.to_string(), policy);
+        }
+        state.eviction_policy = policy;
+    }
+
+    pub(super) fn link(&self) -> Option<Link> {
+        self.state().link.clone()
+    }
+
+    pub(super) fn connected(&self, server: &str, link: Link) {
+        let mut state = self.state();
+        state.link = Some(link);
+        state.is_away = false;
+        server.clone_into(&mut state.server);
+    }
+
+    /// There is no connection any more, or still none. Whoever waits for something to be written goes on
+    /// waiting as long as another connection may come at once.
+    pub(super) fn disconnected(&self, problem: &Problem) {
+        let text: Arc<str> = problem.to_string().into();
+        let mut outbox = self.outbox();
+        let mut state = self.state();
+        state.is_away = state.link.take().is_none();
+        if state.problem.is_none() {
+            trace::redis_not_reached(&self.settings.address.to_string(), &text);
+        }
+        if state.is_away {
+            outbox.give_up(&text);
+        }
+        state.problem = Some(text);
+    }
+
+    pub(super) fn status(&self) -> RedisStatus {
+        let (now, clock) = (self.now(), SystemClock.now());
+        let complete = self.complete_up_to.load(Ordering::Acquire);
+        let waiting = self.outbox().waiting();
+        let state = self.state();
+        let is_whole = self.is_whole();
+        let has_changed = state.was_whole != Some(is_whole);
+        RedisStatus {
+            source: self.settings.address.to_string(),
+            is_whole,
+            carries_on: self.settings.carries_on,
+            since: moment(clock, now, if has_changed { now } else { state.since }),
+            problem: state.problem.as_deref().map(str::to_owned),
+            complete_up_to: (complete != 0)
+                .then(|| moment(clock, now, Duration::from_millis(complete))),
+            revocations: self.view.len(),
+            unwritten: waiting,
+            position: state.position.as_ref().map(|position| position.id().to_string()),
+            last_reconciliation: state.last_reconciliation,
+            eviction_policy: state.eviction_policy.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// Whether a keeper is at work.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Acquire)
+    }
+
+    /// Whether a keeper that panicked has done so just now: not again and again.
+    pub(super) fn has_just_died(&self) -> bool {
+        self.state()
+            .died
+            .is_some_and(|died| self.now().saturating_sub(died) < Duration::from_secs(1))
+    }
+
+    pub(super) fn set_kept(&self, kept: bool) {
+        self.kept.store(kept, Ordering::Release);
+    }
+
+    pub(super) fn abandon(&self) {
+        const GONE: &str = "the task that follows Redis has ended";
+        self.outbox().give_up(GONE);
+        let mut state = self.state();
+        if std::thread::panicking() {
+            state.died = Some(self.now());
+        }
+        state.link = None;
+        state.is_away = true;
+        state.problem = Some(GONE.into());
+        drop(state);
+        self.set_kept(false);
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

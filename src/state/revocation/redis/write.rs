@@ -1,0 +1,168 @@
+//! Writes what the outbox holds: the only task that does, so that nothing is under way twice.
+
+use std::time::Duration;
+
+use redis::{Value, cmd};
+use tokio::time::sleep;
+
+use super::entry::{Entry, spelt};
+use super::link::{Link, text, texts};
+use super::outbox::Answer;
+use super::position::Id;
+use super::problem::Problem;
+use super::reconcile::buckets;
+use super::scripts;
+use super::shared::Shared;
+use crate::observe::trace;
+use crate::state::revocation::Revocable;
+
+/// Writes whatever comes, for as long as it can be done.
+pub(super) async fn keep_writing(shared: &Shared, link: &mut Link) -> Problem {
+    loop {
+        if let Err(problem) = write_all(shared, link).await {
+            return problem;
+        }
+        shared.wake.notified().await;
+    }
+}
+
+/// Writes until nothing waits.
+pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), Problem> {
+    let mut was_refused = false;
+    loop {
+        let batch = shared.outbox().take();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match write(shared, link, &batch).await {
+            Ok(answers) => {
+                was_refused = false;
+                shared.outbox().settle(&answers, shared.now());
+            }
+            // The server is there: no reason to stop following it, but to try again.
+            Err(Problem::Refused(problem)) => {
+                shared.outbox().give_up(&problem);
+                if !std::mem::replace(&mut was_refused, true) {
+                    trace::revocations_not_written(&shared.settings.address.to_string(), &problem);
+                }
+                sleep(REFUSED_PAUSE).await;
+            }
+            Err(problem) => {
+                shared.outbox().put_back();
+                return Err(problem);
+            }
+        }
+    }
+}
+
+async fn write(
+    shared: &Shared,
+    link: &mut Link,
+    batch: &[(Entry, String)],
+) -> Result<Vec<Answer>, Problem> {
+    let settings = &shared.settings;
+    let mut command = cmd("EVAL");
+    command.arg(scripts::WRITE).arg(3 + batch.len());
+    command.arg(settings.keys.stream()).arg(settings.keys.index()).arg(settings.keys.restored());
+    for (entry, _) in batch {
+        command.arg(settings.keys.bucket(entry.end));
+    }
+    command.arg(settings.stream_length).arg(settings.stream_idle()).arg(shared.view.now());
+    for (entry, condition) in batch {
+        command.arg(entry.end).arg(entry.moment()).arg(&entry.name).arg(condition);
+    }
+    let answer = link.ask(&command).await?;
+    let answers: Option<Vec<_>> =
+        texts(&answer).and_then(|answers| answers.into_iter().map(read).collect());
+    answers
+        .filter(|answers| answers.len() == batch.len())
+        .ok_or_else(|| Problem::unreadable("what Redis has written"))
+}
+
+fn read(answer: &str) -> Option<Answer> {
+    match answer {
+        "restored" => Some(Answer::TakenBack),
+        answer => match answer.strip_prefix('=') {
+            Some(end) => Some(Answer::Known(Id::read(end))),
+            None => Id::read(answer).map(Answer::Written),
+        },
+    }
+}
+
+/// Sees now and then whether Redis still has what this node wrote lately. The stream does not tell: single
+/// keys may be deleted or evicted, or may have expired when a clock was set.
+pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> Problem {
+    loop {
+        sleep(shared.settings.probed_every()).await;
+        let probes = shared.outbox().probes();
+        if probes.is_empty() {
+            continue;
+        }
+        match missing(shared, link, &probes).await {
+            Ok(0) | Err(Problem::Refused(_)) => {}
+            Ok(missing) => {
+                trace::redis_lost(&shared.settings.address.to_string(), missing);
+                shared.write_again();
+            }
+            Err(problem) => return problem,
+        }
+    }
+}
+
+async fn missing(
+    shared: &Shared,
+    link: &mut Link,
+    probes: &[(u64, String)],
+) -> Result<u64, Problem> {
+    let keys = &shared.settings.keys;
+    let mut command = cmd("EVAL");
+    command.arg(scripts::PROBE).arg(1 + probes.len()).arg(keys.index());
+    for (end, _) in probes {
+        command.arg(keys.bucket(*end));
+    }
+    command.arg(shared.view.now());
+    for (end, name) in probes {
+        command.arg(end).arg(name);
+    }
+    let answer = link.ask(&command).await?;
+    let missing = text(&answer).and_then(|missing| missing.parse().ok());
+    missing.ok_or_else(|| Problem::unreadable("what Redis has lost"))
+}
+
+/// Takes a name back, here and in Redis. Whether there was anything to take back.
+pub(super) async fn restore(
+    shared: &Shared,
+    link: &mut Link,
+    issuer: &str,
+    name: Revocable<'_>,
+) -> Result<bool, Problem> {
+    let (settings, name) = (&shared.settings, spelt(issuer, name));
+    for _ in 0..RESTORE_ATTEMPTS {
+        let buckets = buckets(shared, link).await?;
+        let mut command = cmd("EVAL");
+        command.arg(scripts::RESTORE).arg(3 + buckets.len());
+        command.arg(settings.keys.stream()).arg(settings.keys.index());
+        command.arg(settings.keys.restored());
+        for end in buckets {
+            command.arg(settings.keys.bucket(end));
+        }
+        command.arg(settings.stream_length).arg(settings.stream_idle());
+        command.arg(&name).arg(settings.restored_kept());
+        let answer = link.ask(&command).await?;
+        let [id, count] = list_of(&answer)?[..] else { continue };
+        let id = Id::read(id).ok_or_else(|| Problem::unreadable("the number of an entry"))?;
+        let was_here = shared.restore(&name, id);
+        return Ok(was_here || count != "0");
+    }
+    Err(Problem::broken("the buckets change too fast"))
+}
+
+fn list_of(answer: &Value) -> Result<Vec<&str>, Problem> {
+    match texts(answer) {
+        Some(texts) => Ok(texts),
+        None => Err(Problem::unreadable(text(answer).unwrap_or("an answer"))),
+    }
+}
+
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+const RESTORE_ATTEMPTS: usize = 5;

@@ -1,0 +1,6 @@
+//! Verifies tokens: chooses the issuer, checks the signature and the claims, and remembers tokens that passed.
+
+pub(crate) mod cache;
+pub(crate) mod compact;
+pub(crate) mod issuers;
+pub(crate) mod verifier;

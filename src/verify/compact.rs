@@ -1,0 +1,215 @@
+//! The compact form of a signed token (RFC 7515 §3.1), in steps that cannot be skipped.
+//!
+//! [`Compact`] is what a stranger sent: nothing but its header can be looked at. [`Payload`] exists
+//! only after a signature was good, and is the only way to the claims.
+
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
+
+use crate::claims::{self, ReadPlan, Statement};
+use crate::error::{AuthError, Reason, shown};
+use crate::jose::base64url;
+use crate::jose::json::{Members, weight};
+use crate::jose::{Header, KnownHeaders};
+use crate::keys::{KeyIdentity, VerifyingKey};
+
+/// A token that nobody has verified.
+pub(crate) struct Compact<'t, 'b> {
+    header: Header,
+    /// The header as it was written, if it was not known.
+    new_header: Option<&'t str>,
+    signing_input: &'t str,
+    payload: &'t str,
+    /// The payload, once it was decoded, and from `signature.start` on the signature.
+    bytes: &'b mut [u8],
+    decoded: Option<usize>,
+    signature: Range<usize>,
+}
+
+/// Room for what is decoded of one token.
+pub(crate) struct Buffer<const N: usize> {
+    /// For tokens as most are, without an allocation.
+    small: [u8; N],
+    large: Vec<u8>,
+}
+
+impl<const N: usize> Buffer<N> {
+    pub(crate) fn new() -> Self {
+        Self { small: [0; N], large: Vec::new() }
+    }
+
+    fn of(&mut self, length: usize) -> &mut [u8] {
+        if length <= N {
+            return &mut self.small[..length];
+        }
+        self.large.resize(length, 0);
+        &mut self.large
+    }
+}
+
+impl<'t, 'b> Compact<'t, 'b> {
+    /// Takes a token apart, at most `max_bytes` long.
+    pub(crate) fn parse<const N: usize>(
+        token: &'t str,
+        max_bytes: usize,
+        known: &KnownHeaders,
+        buffer: &'b mut Buffer<N>,
+    ) -> Result<Self, AuthError> {
+        if token.len() > max_bytes {
+            return Err(Reason::TokenTooLarge.into());
+        }
+        let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
+        let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
+            return Err(malformed("there are not three segments"));
+        };
+        let (signing_input, signature) = (&token[..second], &token[second + 1..]);
+        let (header, payload) = (&signing_input[..first], &signing_input[first + 1..]);
+        // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
+        // token has one spelling. One dot more is foreign too.
+        let start = base64url::room(payload.len());
+        let bytes = buffer.of(start + base64url::room(signature.len()));
+        let length = base64url::decode(signature, &mut bytes[start..])
+            .ok_or_else(|| no_signature(signature))?;
+        if payload.is_empty() || signature.is_empty() {
+            return Err(malformed("a segment is empty"));
+        }
+        let (header, new_header) = if let Some(known) = known.find(header) {
+            (known, None)
+        } else {
+            let bytes = decoded(header)
+                .ok_or_else(|| malformed("the header is not base64url without padding"))?;
+            (Header::parse(&bytes)?, Some(header))
+        };
+        let signature = start..start + length;
+        Ok(Self { header, new_header, signing_input, payload, bytes, decoded: None, signature })
+    }
+
+    /// What the token says of itself, to choose a key by.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Whose token it says it is, if it does, to choose among issuers that are trusted already.
+    pub(crate) fn unverified_issuer(&mut self) -> Result<Option<String>, AuthError> {
+        let length = self.decode_payload()?;
+        claims::unverified_issuer(str::from_utf8(&self.bytes[..length]).map_err(not_utf8)?)
+    }
+
+    fn decode_payload(&mut self) -> Result<usize, AuthError> {
+        if let Some(length) = self.decoded {
+            return Ok(length);
+        }
+        self.decoded = base64url::decode(self.payload, &mut self.bytes[..self.signature.start]);
+        self.decoded.ok_or_else(|| {
+            let detail = "the payload is not base64url without padding";
+            AuthError::with_detail(Reason::Malformed, detail)
+        })
+    }
+
+    /// Verifies the signature with the first of these keys that can, and opens the token.
+    pub(crate) fn verify(mut self, keys: &[VerifyingKey]) -> Result<Opened<'t, 'b>, AuthError> {
+        let message = self.signing_input.as_bytes();
+        let signature = &self.bytes[self.signature.clone()];
+        let algorithm = self.header.algorithm();
+        let mut keys = keys.iter().take(MAX_CANDIDATES);
+        let key = keys
+            .find(|key| key.verify(algorithm, message, signature))
+            .ok_or(Reason::InvalidSignature)?
+            .identity();
+        let length = self.decode_payload()?;
+        let Self { header, new_header, bytes, .. } = self;
+        let text = str::from_utf8(&bytes[..length]).map_err(not_utf8)?;
+        Ok(Opened { header, new_header, key, payload: Payload(text) })
+    }
+}
+
+/// A token whose signature was good.
+pub(crate) struct Opened<'t, 'b> {
+    pub(crate) header: Header,
+    /// The header as it was written, if it was not known.
+    pub(crate) new_header: Option<&'t str>,
+    /// The key that has verified it.
+    pub(crate) key: KeyIdentity,
+    pub(crate) payload: Payload<'b>,
+}
+
+#[cold]
+fn no_signature(text: &str) -> AuthError {
+    let detail = match memchr::memchr_iter(b'.', text.as_bytes()).count() {
+        0 => "the signature is not base64url without padding",
+        // RFC 7516 §9: a JWE has five segments.
+        2 => return Reason::Encrypted.into(),
+        _ => "there are not three segments",
+    };
+    AuthError::with_detail(Reason::Malformed, detail)
+}
+
+fn decoded(segment: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; base64url::room(segment.len())];
+    let length = base64url::decode(segment, &mut bytes)?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+// RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
+fn not_utf8<E>(_: E) -> AuthError {
+    AuthError::with_detail(Reason::Malformed, "the payload is not UTF-8")
+}
+
+/// The payload of a token whose signature was good.
+pub(crate) struct Payload<'b>(&'b str);
+
+impl<'b> Payload<'b> {
+    /// Reads what every token may say.
+    pub(crate) fn read(
+        &self,
+        plan: &ReadPlan,
+        statement: &mut Statement,
+        members: &mut Members<'b>,
+    ) -> Result<(), AuthError> {
+        claims::read(self.0, plan, statement, members)
+    }
+
+    /// Reads what the application wants to know, and says how many bytes it takes at the most.
+    pub(crate) fn claims<C: DeserializeOwned>(
+        &self,
+        members: &Members<'_>,
+    ) -> Result<(C, usize), AuthError> {
+        if let Some((claims, weight)) = members.read() {
+            return Ok((claims, size_of::<C>() + weight));
+        }
+        let weighed = |claims| (claims, size_of::<C>() + weight(self.0.trim_ascii_start()));
+        serde_json::from_str(self.0).map(weighed).map_err(|error| {
+            let problem = without_values(&error);
+            let wanted = std::any::type_name::<C>();
+            let detail = format!("the claims do not fit {wanted}: {problem}");
+            AuthError::with_detail(Reason::ClaimsMismatch, detail)
+        })
+    }
+}
+
+/// What serde says, without the value it found: that is personal data, and a user may have written it. Of
+/// its messages, what was expected instead is kept, and where; of an application's own, where alone.
+fn without_values(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    // Not looked for in the message, in which the value may say the like.
+    let place = match error.line() {
+        0 => String::new(),
+        line => format!(" at line {line} column {}", error.column()),
+    };
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    let begins_with = |starts: &[&str]| starts.iter().any(|start| message.starts_with(start));
+    let said = if begins_with(&["missing field `", "duplicate field `"]) {
+        message
+    } else if begins_with(&["invalid ", "unknown "]) && !message.contains(", there are no ") {
+        message.rfind(", expected ").map_or("", |at| &message[at + 2..])
+    } else {
+        ""
+    };
+    shown(format!("{said}{place}").trim_start())
+}
+
+/// How many keys are tried on a token that does not name one.
+pub(crate) const MAX_CANDIDATES: usize = 16;

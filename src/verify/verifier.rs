@@ -1,0 +1,568 @@
+//! From a token to verified claims: the order of checks, and nothing else.
+
+mod recall;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+pub(crate) use self::recall::Remembered;
+
+use self::recall::{Epochs, Grounds};
+use crate::challenge::ChallengeConfig;
+use crate::claims::validation::{Kind, Validation};
+use crate::claims::{Draft, Layer, Verified};
+use crate::clock::{Clock, Time};
+use crate::config_error::ConfigError;
+use crate::error::{AuthError, KeysUnavailable, Reason, shown};
+use crate::jose::json::Members;
+use crate::jose::{Algorithm, Family, Header, KnownHeaders};
+use crate::keys::{KeySource, Lookup};
+use crate::state::active::Hook;
+#[cfg(feature = "active")]
+use crate::state::active::StillActive;
+use crate::state::revocation::{self, Revocations};
+use crate::verify::cache::{Bounds, Cache, CacheStats};
+use crate::verify::compact::{Buffer, Compact, Opened};
+use crate::verify::issuers::{Chosen, Issuers, Trust, Trusted};
+
+/// Verifies tokens and reads their claims into `C`.
+///
+/// Knows nothing of HTTP: give it to a [`BearerLayer`](crate::BearerLayer), or ask it directly
+/// about tokens that come another way. Cloning is cheap.
+///
+/// ```
+/// # use serde::Deserialize;
+/// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
+/// #[derive(Deserialize)]
+/// struct User {
+///     email: Option<String>,
+/// }
+///
+/// let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
+/// let verifier = Verifier::<User>::new(
+///     key,
+///     Validation::new("https://id.example.com", "https://api.example.com"),
+/// )?;
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// `C` is any type that serde can read from the claims; a claim that it asks for and the token
+/// lacks is answered with 403 and a line in the log, since the token itself is good.
+pub struct Verifier<C> {
+    trust: Trust,
+    kind: Kind,
+    revocations: Option<Arc<dyn Revocations>>,
+    active: Hook,
+    time: Time,
+    max_token_bytes: usize,
+    headers: Arc<KnownHeaders>,
+    cache: Option<Arc<Cache<Remembered<C>>>>,
+    /// The layer it works for.
+    layer: Layer,
+}
+
+/// What can be said about a token without waiting.
+pub(crate) enum Attempt<C> {
+    Done(Result<Verified<C>, AuthError>),
+    /// Something has to be waited for: call [`Verifier::verify_after`].
+    Waits(Waiting<C>),
+}
+
+/// A verification without a layer.
+enum Begun<'v, C> {
+    Done(Result<Verified<C>, AuthError>),
+    Waits(Pin<Box<dyn Future<Output = Result<Verified<C>, AuthError>> + Send + 'v>>),
+}
+
+/// A token with what it waits for.
+pub(crate) struct Waiting<C> {
+    token: Zeroizing<String>,
+    need: Need<C>,
+}
+
+enum Need<C> {
+    /// The keys for this token.
+    Keys,
+    /// All is good, but whether its subject is still active is not known.
+    Answer(Remembered<C>),
+}
+
+impl<C> Waiting<C> {
+    fn of(token: &str, need: Need<C>) -> Self {
+        Self { token: Zeroizing::new(token.to_owned()), need }
+    }
+}
+
+impl<C> Verifier<C> {
+    /// Verifies with these keys, by these rules.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when a rule of the validation makes no sense: an issuer or audience that is empty or
+    /// has a placeholder in it, an empty list of algorithms, a leeway above 5 minutes, an impossible path
+    /// to roles or scopes.
+    pub fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
+        Ok(Self::with_trust(Trust::One(Arc::new(Trusted::new(keys, validation)?))))
+    }
+
+    /// Verifies tokens of several issuers, which may come and go.
+    pub fn for_issuers(issuers: &Issuers) -> Self {
+        Self::with_trust(Trust::Several(issuers.clone()))
+    }
+
+    fn with_trust(trust: Trust) -> Self {
+        Self {
+            trust,
+            kind: Kind::Access,
+            revocations: None,
+            active: Hook::default(),
+            time: Time::OfSystem,
+            max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
+            headers: Arc::default(),
+            cache: Some(Arc::new(Cache::new(Bounds::default()))),
+            layer: None,
+        }
+    }
+
+    /// Refuses what this view knows to be revoked, from the next token on.
+    ///
+    /// Asked about every token whose signature and claims are good. Several verifiers can share one, and
+    /// two views are one as a pair. In place of what was set before.
+    /// Tokens that lack a claim by which they could be revoked are refused too: see
+    /// [`RevocationKinds`](crate::RevocationKinds).
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
+        self.revocations = Some(Arc::new(revocations));
+        self.with_empty_cache()
+    }
+
+    /// Asks whether whom a token speaks for is still active, about every token that is good and not
+    /// revoked.
+    #[cfg(feature = "active")]
+    #[must_use]
+    pub fn with_active_check(mut self, check: StillActive) -> Self {
+        self.active = Hook::new(check);
+        self
+    }
+
+    /// Asks another clock for the time. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.time = Time::OfClock(Arc::new(clock));
+        self.with_empty_cache()
+    }
+
+    /// The same for a layer: guards believe what it has verified.
+    pub(crate) fn behind(mut self, layer: Arc<ChallengeConfig>) -> Self {
+        self.layer = Some(layer);
+        self
+    }
+
+    /// Verifies another kind of token than access tokens, and no access tokens any more.
+    #[cfg(feature = "routes")]
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        // These come once, and what is judged again on a hit are the dates of access tokens.
+        self.cache = None;
+        self
+    }
+
+    /// Sets the length up to which a token is read at all. The default is 16 KiB; more than 1 GiB counts
+    /// as 1 GiB.
+    #[must_use]
+    pub fn with_max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes.min(MOST_BYTES);
+        self.with_empty_cache()
+    }
+
+    /// Sets how many verified tokens are kept for the next time they come, and how many bytes of memory
+    /// they may take. The default is 4,096 tokens in 16 MiB.
+    ///
+    /// A token that is kept costs a look-up instead of a signature. Everything that can change is checked
+    /// each time all the same: its dates, its issuer, its key, and whether it was revoked. Only tokens
+    /// that were good enter. Their text is wiped from memory when they go, which is at the latest when
+    /// others are verified after they have expired.
+    ///
+    /// When there is no room, whoever comes makes room for itself, but for one thing: to push out a token that
+    /// was never asked for again, a token has to come twice. So tokens that come once and never again, however
+    /// many they are, push out few of those that do, and cost hardly more than without a cache. If
+    /// [`turned_away`](CacheStats::turned_away) grows all the time and hits could be more, make it larger.
+    ///
+    /// The claims are read once and shared by all requests of the token: what the `Deserialize` of `C`
+    /// decides must depend on the token alone, and what one request changes inside of them (a `Mutex`, a
+    /// `OnceLock`) others see.
+    ///
+    /// The entries are rounded up to a multiple of 4, and are no more than there are bytes for, nor than
+    /// 2²⁴. What is counted of each is the text of the token, what the crate keeps of it, and `C`. How much
+    /// memory a type takes cannot be known, so what `C` has asked for when it was read counts as if it were a
+    /// [`serde_json::Value`], which few types exceed: 640 bytes for an object, 152 for each further member, 128
+    /// for a list, 64 for each further entry, and the text. A claim that no field of a struct is for counts
+    /// nothing. If `C` holds what was not in the token (a compiled pattern, a buffer), add that to what you
+    /// allow. A token that would take more than a quarter is not kept.
+    #[must_use]
+    pub fn with_cache(mut self, entries: usize, bytes: usize) -> Self {
+        let bounds = Bounds { entries, bytes };
+        self.cache = (entries > 0).then(|| Arc::new(Cache::new(bounds)));
+        self
+    }
+
+    /// Verifies every token from scratch each time it comes. The same as no entries at all.
+    #[must_use]
+    pub fn without_cache(mut self) -> Self {
+        self.cache = None;
+        self
+    }
+
+    /// How often a token was found among those that were verified before. `None` without a cache.
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        Some(self.cache.as_ref()?.stats())
+    }
+
+    /// What was verified by other rules than these is not believed.
+    fn with_empty_cache(mut self) -> Self {
+        self.cache = self.cache.map(|cache| Arc::new(Cache::new(cache.bounds())));
+        self
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
+    /// Verifies a token and reads its claims.
+    ///
+    /// Completes at once unless the key source has to get keys first, or somebody has to be asked
+    /// whether the subject is still active.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] with the [`Reason`]; never one of those that are about requests or policies.
+    pub async fn verify(&self, token: &str) -> Result<Verified<C>, AuthError> {
+        match self.begin(token) {
+            Begun::Done(result) => result,
+            Begun::Waits(waiting) => waiting.await,
+        }
+    }
+
+    /// Verifies a token up to what has to be waited for. That is on the heap, and made here: otherwise it would
+    /// be moved about with every future that waits for nothing.
+    #[inline]
+    fn begin(&self, token: &str) -> Begun<'_, C> {
+        match self.recall(token.as_bytes()) {
+            Some(verified) => match self.is_active(&verified) {
+                Some(verdict) => Begun::Done(verdict.map(|()| verified)),
+                None => self.go_on(self.attempt_once_more(token)),
+            },
+            None => self.go_on(self.attempt(token)),
+        }
+    }
+
+    #[inline(never)]
+    fn go_on(&self, attempt: Attempt<C>) -> Begun<'_, C> {
+        match attempt {
+            Attempt::Done(result) => Begun::Done(result),
+            Attempt::Waits(waiting) => Begun::Waits(Box::pin(async move {
+                let (_, remembered) = self.verify_after(waiting).await?;
+                Ok(remembered.into_verified())
+            })),
+        }
+    }
+
+    /// Verifies a token, unless something has to be waited for.
+    ///
+    /// Returns `None` where [`verify`](Self::verify) would wait: for keys that are not here yet, or for the
+    /// answer whether the subject is still active. Nothing is decided then; ask `verify`, which fetches what
+    /// is missing. For programs that decide in places where nothing can wait: a callback of another protocol,
+    /// an interceptor of tonic.
+    ///
+    /// ```
+    /// # use tower_bearer::{AuthError, Verifier};
+    /// # async fn check(verifier: &Verifier<serde_json::Value>, token: &str) -> Result<(), AuthError> {
+    /// let verified = match verifier.verify_now(token) {
+    ///     Some(result) => result?,
+    ///     None => verifier.verify(token).await?,
+    /// };
+    /// # let _ = verified.principal();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    #[must_use]
+    pub fn verify_now(&self, token: &str) -> Option<Result<Verified<C>, AuthError>> {
+        if let Some(verified) = self.recall(token.as_bytes()) {
+            return self.is_active(&verified).map(|verdict| verdict.map(|()| verified));
+        }
+        match self.attempt(token) {
+            Attempt::Done(result) => Some(result),
+            Attempt::Waits(_) => None,
+        }
+    }
+
+    /// Finds a token among those that were verified before, if all that may have changed is good still.
+    /// Whether its subject is active is not asked here.
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<Verified<C>> {
+        let cache = self.cache.as_ref()?;
+        let revocations = self.revocations.as_deref();
+        let verified = cache.find(token, |remembered| {
+            remembered.judge(&self.trust, revocations, &self.time).map(|()| remembered.verified())
+        })?;
+        Some(verified.behind(&self.layer))
+    }
+
+    /// Verifies a token that was recalled, and whose subject must be asked about.
+    #[cold]
+    pub(crate) fn attempt_once_more(&self, token: &str) -> Attempt<C> {
+        let recalled =
+            self.cache.as_ref().and_then(|cache| cache.peek(token.as_bytes(), Clone::clone));
+        match recalled {
+            Some(remembered) => {
+                let need = Need::Answer(Remembered::behind(remembered, &self.layer));
+                Attempt::Waits(Waiting::of(token, need))
+            }
+            None => self.attempt(token),
+        }
+    }
+
+    /// Verifies a token if all that is needed is at hand.
+    // Not within what only recalls: its frame is large.
+    #[inline(never)]
+    pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
+        match self.attempt_signature(token) {
+            Ok(Some(remembered)) => match self.active.recall(remembered.principal()) {
+                Some(verdict) => Attempt::Done(verdict.map(|()| remembered.into_verified())),
+                None => Attempt::Waits(Waiting::of(token, Need::Answer(remembered))),
+            },
+            Ok(None) => Attempt::Waits(Waiting::of(token, Need::Keys)),
+            Err(error) => Attempt::Done(Err(error)),
+        }
+    }
+
+    /// Verifies a token but for whether its subject is active. `None` if keys must be waited for.
+    fn attempt_signature(&self, token: &str) -> Result<Option<Remembered<C>>, AuthError> {
+        let mut buffer = Buffer::<USUAL>::new();
+        let (compact, trusted) = self.parse(token, &mut buffer)?;
+        let epochs = self.epochs(&trusted);
+        match trusted.keys.lookup(compact.header()) {
+            Lookup::Refresh => Ok(None),
+            answer => match self.finish(token, compact, &trusted, answer, &epochs) {
+                Ok(remembered) => Ok(Some(remembered)),
+                Err(error) if may_have_another_key(&trusted, &error) => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// The last check, if its answer is at hand.
+    #[inline]
+    pub(crate) fn is_active(&self, verified: &Verified<C>) -> Option<Result<(), AuthError>> {
+        self.active.recall(verified.principal())
+    }
+
+    /// Verifies a token once what it needs has been waited for. The token is handed back for
+    /// [`judge_again`](Self::judge_again).
+    pub(crate) async fn verify_after(
+        &self,
+        Waiting { token, need }: Waiting<C>,
+    ) -> Result<(Zeroizing<String>, Remembered<C>), AuthError> {
+        let (remembered, is_new) = match need {
+            Need::Keys => (self.verify_after_refresh(&token).await?, true),
+            Need::Answer(remembered) => (remembered, false),
+        };
+        match self.active.recall(remembered.principal()) {
+            Some(verdict) if is_new => return verdict.map(|()| (token, remembered)),
+            Some(verdict) => verdict?,
+            None => self.active.ask(remembered.principal()).await?,
+        }
+        let remembered = match self.judge_again(&token, remembered)? {
+            Some(remembered) => remembered,
+            None => self.verify_after_refresh(&token).await?,
+        };
+        Ok((token, remembered))
+    }
+
+    /// Judges a token by what may have changed since it was verified: its dates, issuer, key and
+    /// revocations. For a token that has been waited for. `None` if keys must be waited for once more.
+    pub(crate) fn judge_again(
+        &self,
+        token: &str,
+        remembered: Remembered<C>,
+    ) -> Result<Option<Remembered<C>>, AuthError> {
+        if remembered.judge(&self.trust, self.revocations.as_deref(), &self.time).is_ok() {
+            return Ok(Some(remembered));
+        }
+        // From the beginning, because its issuer may have come back with other rules, and to know why not.
+        self.attempt_signature(token)
+    }
+
+    /// Verifies a token after the key source has had one chance to get keys.
+    async fn verify_after_refresh(&self, token: &str) -> Result<Remembered<C>, AuthError> {
+        // On the heap: the future that waits would carry about whatever is in here.
+        let mut buffer = Buffer::<0>::new();
+        let (mut compact, mut trusted) = self.parse(token, &mut buffer)?;
+        loop {
+            // Before the source looks.
+            let mut epochs = self.epochs(&trusted);
+            let refreshed = trusted.keys.refresh(compact.header()).await;
+            let mut answer = refreshed.map_err(|error| about(&trusted, error))?;
+            // Again, since the issuer may have gone in the meantime, or come back with other rules and
+            // other keys, which have to be waited for as well.
+            let now = self.trust.choose(&mut compact)?;
+            now.rules.check_header(self.kind, compact.header())?;
+            if !now.is(&trusted) {
+                epochs = self.epochs(&now);
+                answer = now.keys.lookup(compact.header());
+            }
+            if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
+                return self.finish(token, compact, &now, answer, &epochs);
+            }
+            trusted = now;
+        }
+    }
+
+    fn parse<'t, 'b, const N: usize>(
+        &self,
+        token: &'t str,
+        buffer: &'b mut Buffer<N>,
+    ) -> Result<(Compact<'t, 'b>, Chosen<'_>), AuthError> {
+        let mut compact = Compact::parse(token, self.max_token_bytes, &self.headers, buffer)?;
+        let trusted = self.trust.choose(&mut compact)?;
+        // Before the signature: a wrong `alg` must not even reach a key source.
+        trusted.rules.check_header(self.kind, compact.header())?;
+        Ok((compact, trusted))
+    }
+
+    fn finish(
+        &self,
+        token: &str,
+        compact: Compact<'_, '_>,
+        trusted: &Trusted,
+        answer: Lookup,
+        epochs: &Epochs,
+    ) -> Result<Remembered<C>, AuthError> {
+        let candidates = match answer {
+            Lookup::Found(candidates) => candidates,
+            Lookup::WrongAlgorithm => return Err(wrong_algorithm(compact.header(), trusted)),
+            Lookup::Unknown => return Err(unknown_key(&compact)),
+            // The key was not looked for, and a 401 makes clients throw good tokens away.
+            Lookup::Refresh => return Err(about(trusted, KeysUnavailable::new(STILL_REFRESHING))),
+        };
+        let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
+        let rules = &trusted.rules;
+        let mut members = Members::new();
+        let mut draft = Draft::<C>::new(header, self.layer.clone());
+        let statement = draft.statement();
+        payload.read(rules.plan(), statement, &mut members)?;
+        rules.assume_issuer(&mut statement.registered);
+        let span = rules.span(&statement.registered);
+        let now = span.now(&self.time);
+        if let Err(error) = rules.check(self.kind, statement, now) {
+            if error.reason() == Reason::WrongIssuer {
+                trusted.report_near_miss(statement.registered.issuer().unwrap_or_default());
+            }
+            return Err(error);
+        }
+        if let Some(view) = &self.revocations {
+            revocation::check(&**view, &statement.registered, rules)?;
+        }
+        draft.ends_at(span.end());
+        let (claims, weight) = payload.claims(&members).map_err(|error| about(trusted, error))?;
+        let verified = Verified::new(draft, claims);
+        if let Some(segment) = new_header {
+            self.headers.learn(segment, verified.principal().header());
+        }
+        let remembered = Remembered::new(verified, Grounds::new(trusted, key, span, epochs));
+        if let Some(cache) = &self.cache {
+            let weight = weight + remembered.principal().heap_bytes();
+            cache.insert(token.as_bytes(), weight, (span.end(), now), || remembered.clone());
+        }
+        Ok(remembered)
+    }
+
+    fn epochs(&self, trusted: &Trusted) -> Epochs {
+        Epochs::read(trusted, self.revocations.as_deref())
+    }
+}
+
+/// Whether a token that was refused may be good by a key that is not here yet.
+#[cold]
+fn may_have_another_key(trusted: &Trusted, error: &AuthError) -> bool {
+    let is_about_keys =
+        matches!(error.reason(), Reason::InvalidSignature | Reason::AlgorithmNotAllowed);
+    is_about_keys && trusted.keys.may_be_outdated()
+}
+
+/// Says whose tokens the operator has to look after.
+#[cold]
+fn about(trusted: &Trusted, error: impl Into<AuthError>) -> AuthError {
+    error.into().about_issuer(trusted.rules.issuer())
+}
+
+/// Says what the keys are for that the token names, or all of them if it names none.
+#[cold]
+fn wrong_algorithm(header: &Header, trusted: &Trusted) -> AuthError {
+    let is_for = |algorithm: &Algorithm| {
+        *algorithm == algorithm.canonical()
+            && matches!(trusted.keys.lookup(&header.with_algorithm(*algorithm)), Lookup::Found(_))
+    };
+    let algorithms = Algorithm::ALL.into_iter().filter(is_for).map(Algorithm::as_str);
+    let algorithms = algorithms.collect::<Vec<_>>().join(", ");
+    let wanted = header.algorithm();
+    let detail = match wanted.family() {
+        _ if algorithms.is_empty() => format!("the token says {wanted}, which no key is for"),
+        Family::Rsa => format!(
+            "the token says {wanted}, and the key is for {algorithms}; an RSA key that names no \
+             `alg` is for RS256 unless its source is told the algorithms (`with_algorithms`, \
+             `algorithms`)"
+        ),
+        _ => format!("the token says {wanted}, and the key is for {algorithms}"),
+    };
+    AuthError::with_detail(Reason::AlgorithmNotAllowed, detail)
+}
+
+fn unknown_key(compact: &Compact<'_, '_>) -> AuthError {
+    let detail = match compact.header().key_id() {
+        None => "the token names no key".to_owned(),
+        Some(kid) => format!("`kid` is \"{}\"", shown(kid)),
+    };
+    AuthError::with_detail(Reason::UnknownKey, detail)
+}
+
+impl<C> Clone for Verifier<C> {
+    fn clone(&self) -> Self {
+        Self {
+            trust: self.trust.clone(),
+            kind: self.kind,
+            revocations: self.revocations.clone(),
+            active: self.active.clone(),
+            time: self.time.clone(),
+            max_token_bytes: self.max_token_bytes,
+            headers: Arc::clone(&self.headers),
+            layer: self.layer.clone(),
+            cache: self.cache.clone(),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Verifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("trust", &self.trust)
+            .field("has_revocations", &self.revocations.is_some())
+            .field("has_active_check", &self.active.is_set())
+            .field("max_token_bytes", &self.max_token_bytes)
+            .field("cache", &self.cache.as_ref().map(|cache| cache.stats()))
+            .finish_non_exhaustive()
+    }
+}
+
+const STILL_REFRESHING: &str =
+    "the key source has not looked for the key, although it was waited for";
+/// Bytes that are decoded of most tokens.
+const USUAL: usize = 1280;
+/// Where in a token something lies takes 32 bits.
+const MOST_BYTES: usize = 1 << 30;
+pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -1,0 +1,221 @@
+//! Tokens that were verified before: what may have changed since is checked each time, and nothing else.
+//!
+//! A token comes again with a later request, or with the same request once that has waited.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::claims::{Layer, Principal, Span, Verified};
+use crate::clock::Time;
+use crate::keys::{KeyIdentity, Lookup};
+use crate::state::revocation::{self, Revocations};
+use crate::verify::cache::Miss;
+use crate::verify::compact::MAX_CANDIDATES;
+use crate::verify::issuers::{Issuers, Trust, Trusted};
+
+/// A verified token, and the grounds on which it was found to be good.
+pub(crate) struct Remembered<C> {
+    verified: Verified<C>,
+    grounds: Grounds,
+}
+
+/// What a verdict rests on. As long as all of it holds, the verdict does.
+pub(super) struct Grounds {
+    /// The issuer by whose rules the token was judged.
+    issuer: u64,
+    key: KeyIdentity,
+    /// When the dates are good, by the rules of the issuer.
+    span: Span,
+    /// Read before the key was looked up; [`UNKNOWN`] has it looked up again each time.
+    keys_epoch: AtomicU64,
+    /// Read before the revocations were.
+    revocations_epoch: AtomicU64,
+}
+
+/// What has to be read before a token is verified, to know afterwards what it was verified against.
+pub(super) struct Epochs {
+    keys: u64,
+    revocations: u64,
+}
+
+impl Epochs {
+    pub(super) fn read(trusted: &Trusted, revocations: Option<&dyn Revocations>) -> Self {
+        Self {
+            keys: trusted.keys.epoch().unwrap_or(UNKNOWN),
+            revocations: revocations.map_or(0, Revocations::epoch),
+        }
+    }
+}
+
+impl<C> Remembered<C> {
+    pub(super) fn new(verified: Verified<C>, grounds: Grounds) -> Self {
+        Self { verified, grounds }
+    }
+
+    pub(crate) fn verified(&self) -> Verified<C> {
+        self.verified.clone()
+    }
+
+    pub(crate) fn into_verified(self) -> Verified<C> {
+        self.verified
+    }
+
+    pub(crate) fn principal(&self) -> &Principal {
+        self.verified.principal()
+    }
+
+    /// The same behind this layer, or behind none.
+    pub(super) fn behind(self, layer: &Layer) -> Self
+    where
+        C: Send + Sync + 'static,
+    {
+        Self { verified: self.verified.behind(layer), ..self }
+    }
+
+    /// Says whether the token would be found good once more, if it came for the first time.
+    #[inline]
+    pub(super) fn judge(
+        &self,
+        trust: &Trust,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        self.grounds.judge(self.verified.principal(), trust, revocations, time)
+    }
+}
+
+impl<C> Clone for Remembered<C> {
+    fn clone(&self) -> Self {
+        Self { verified: self.verified.clone(), grounds: self.grounds.clone() }
+    }
+}
+
+impl Grounds {
+    pub(super) fn new(trusted: &Trusted, key: KeyIdentity, span: Span, epochs: &Epochs) -> Self {
+        Self {
+            issuer: trusted.number(),
+            key,
+            span,
+            keys_epoch: AtomicU64::new(epochs.keys),
+            revocations_epoch: AtomicU64::new(epochs.revocations),
+        }
+    }
+
+    #[inline]
+    fn judge(
+        &self,
+        principal: &Principal,
+        trust: &Trust,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        match trust {
+            Trust::One(trusted) => self.judge_by(principal, trusted, revocations, time),
+            Trust::Several(issuers) => self.judge_by_one_of(principal, issuers, revocations, time),
+        }
+    }
+
+    #[inline(never)]
+    fn judge_by_one_of(
+        &self,
+        principal: &Principal,
+        issuers: &Issuers,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        issuers.look(principal.issuer(), |trusted| match trusted {
+            Some(trusted) => self.judge_by(principal, trusted, revocations, time),
+            None => Err(Miss::Over),
+        })
+    }
+
+    #[inline]
+    fn judge_by(
+        &self,
+        principal: &Principal,
+        trusted: &Trusted,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        if trusted.number() != self.issuer {
+            // It has come back with other keys or rules.
+            return Err(Miss::Over);
+        }
+        self.judge_time(time)?;
+        self.judge_key(principal, trusted)?;
+        revocations.map_or(Ok(()), |view| self.judge_revocations(principal, trusted, view))
+    }
+
+    #[inline]
+    fn judge_time(&self, time: &Time) -> Result<(), Miss> {
+        if self.span.contains_now(time) { Ok(()) } else { Err(Miss::Over) }
+    }
+
+    #[inline]
+    fn judge_key(&self, principal: &Principal, trusted: &Trusted) -> Result<(), Miss> {
+        let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
+        if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.judge_key_anew(principal, trusted, epoch)
+    }
+
+    #[inline(never)]
+    fn judge_key_anew(
+        &self,
+        principal: &Principal,
+        trusted: &Trusted,
+        epoch: u64,
+    ) -> Result<(), Miss> {
+        match trusted.keys.lookup(principal.header()) {
+            Lookup::Found(candidates) => {
+                let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
+                if keys.any(|key| key.identity() == self.key) {
+                    self.keys_epoch.store(epoch, Ordering::Release);
+                    Ok(())
+                } else {
+                    Err(Miss::Over)
+                }
+            }
+            // It may come back when it was waited for.
+            Lookup::Refresh => Err(Miss::NotNow),
+            Lookup::Unknown | Lookup::WrongAlgorithm => Err(Miss::Over),
+        }
+    }
+
+    #[inline(never)]
+    fn judge_revocations(
+        &self,
+        principal: &Principal,
+        trusted: &Trusted,
+        view: &dyn Revocations,
+    ) -> Result<(), Miss> {
+        let epoch = view.epoch();
+        if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.whole().is_ok() {
+            return Ok(());
+        }
+        match revocation::check(view, principal.registered(), &trusted.rules) {
+            Ok(()) => {
+                self.revocations_epoch.store(epoch, Ordering::Release);
+                Ok(())
+            }
+            // Revocations may be taken back, and a view may become whole.
+            Err(_) => Err(Miss::NotNow),
+        }
+    }
+}
+
+impl Clone for Grounds {
+    fn clone(&self) -> Self {
+        let copy = |epoch: &AtomicU64| AtomicU64::new(epoch.load(Ordering::Acquire));
+        Self {
+            issuer: self.issuer,
+            key: self.key,
+            span: self.span,
+            keys_epoch: copy(&self.keys_epoch),
+            revocations_epoch: copy(&self.revocations_epoch),
+        }
+    }
+}
+
+/// No epoch that was read: sources that cannot tell theirs are asked each time.
+const UNKNOWN: u64 = u64::MAX;
