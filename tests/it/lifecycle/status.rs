@@ -31,7 +31,7 @@ async fn status_follows_the_keys_from_fresh_to_expired_and_back() {
     keys.await_ready(MINUTE).await.unwrap();
     let fresh = keys.status();
     assert_eq!((fresh.state(), fresh.keys(), fresh.is_ready()), (KeysState::Fresh, 1, true));
-    assert_eq!((fresh.age(), fresh.stale_since()), (Some(Duration::ZERO), None));
+    assert!(fresh.age().unwrap() < MINUTE && fresh.stale_since().is_none());
     let due_in = fresh.next_refresh().unwrap().duration_since(fresh.last_success().unwrap());
     assert!((7 * MINUTE..9 * MINUTE).contains(due_in.as_ref().unwrap()), "{due_in:?}");
 
@@ -39,7 +39,7 @@ async fn status_follows_the_keys_from_fresh_to_expired_and_back() {
     sleep(11 * MINUTE).await;
     let stale = keys.status();
     assert_eq!((stale.state(), stale.keys(), stale.is_ready()), (KeysState::Stale, 1, true));
-    assert_eq!(stale.age(), Some(11 * MINUTE));
+    assert!((11 * MINUTE..12 * MINUTE).contains(&stale.age().unwrap()), "{stale:?}");
     assert!(stale.stale_since().is_some());
     assert_eq!(stale.last_error().unwrap().message(), "no route");
     assert!(stale.last_error().unwrap().at() > stale.last_success().unwrap());
