@@ -157,7 +157,7 @@ fn as_it_grows(key: &TestKey, plan: &Plan) {
             let rules = Validation::new(name(n), AUDIENCE);
             issuers.add(key.verifying_key(), rules).expect("sensible rules");
         }
-        let verifier = Verifier::for_issuers(&issuers);
+        let verifier = Verifier::multi_issuer(&issuers);
         let (new, last) = (verifier.clone().without_cache(), name(count - 1));
         cases.push(case(&format!("{count} issuers, new"), new, key, &last));
         cases.push(case(&format!("{count} issuers, again"), verifier, key, &last));

@@ -88,7 +88,8 @@ fn app(
         .route("/admin", get(claims).layer(require(role("admin"))))
         .route("/scoped", get(claims).layer(require(scope("things:write"))))
         .route_layer(layer.clone());
-    let optional = Router::new().route("/maybe", get(maybe)).route_layer(layer.optional());
+    let optional =
+        Router::new().route("/maybe", get(maybe)).route_layer(layer.with_optional_token());
     let health = Router::new().route("/healthz", get(health)).with_state((issuers, shared));
     health.merge(guarded).merge(optional)
 }
@@ -100,7 +101,7 @@ async fn health(
     let revocations = shared.map(|shared| shared.status());
     // One provider that is away must not take the tokens of the others out of service.
     let is_ready = keys.iter().any(|(_, status)| status.is_ready())
-        && revocations.as_ref().is_none_or(RedisStatus::is_whole);
+        && revocations.as_ref().is_none_or(RedisStatus::is_ready);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let keys: Map<String, Value> =
         keys.into_iter().map(|(issuer, status)| (issuer, json!(status))).collect();
@@ -139,7 +140,7 @@ fn configured(
         None => config.verifier(&issuers),
     };
     let layer = config.layer_with(verifier).map_err(wrong_in)?;
-    tracing::info!("in force:\n{}", config.in_force().map_err(wrong_in)?.to_toml());
+    tracing::info!("in force:\n{}", config.effective().map_err(wrong_in)?.to_toml());
     Ok((issuers, layer))
 }
 
@@ -205,7 +206,7 @@ fn from_variables(
         };
         wrong(variable, error)
     })?;
-    let verifier = Verifier::for_issuers(&issuers);
+    let verifier = Verifier::multi_issuer(&issuers);
     let verifier = match (shared, listed_revocations(issuer)?) {
         (Some(shared), Some(listed)) => verifier.with_revocations((shared, listed)),
         (Some(shared), None) => verifier.with_revocations(shared),

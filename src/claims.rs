@@ -22,8 +22,8 @@ pub use date::NumericDate;
 pub(crate) use date::Span;
 pub use grants::Grants;
 pub(crate) use principal::{Draft, Layer};
-pub use principal::{Principal, Speaker};
-pub use registered::Registered;
+pub use principal::{Principal, PrincipalKind};
+pub use registered::RegisteredClaims;
 pub use verified::Verified;
 
 pub(crate) use events::Events;

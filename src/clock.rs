@@ -1,12 +1,17 @@
 //! What time it is, in one place.
 
-#[cfg(any(feature = "active", feature = "redis", feature = "refresh", feature = "tracing"))]
+#[cfg(any(feature = "active-check", feature = "redis", feature = "refresh", feature = "tracing"))]
 mod moment;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-#[cfg(any(feature = "active", feature = "redis", feature = "refresh", feature = "tracing"))]
+#[cfg(any(
+    feature = "active-check",
+    feature = "redis",
+    feature = "refresh",
+    feature = "tracing"
+))]
 pub(crate) use moment::Moment;
 #[cfg(test)]
 pub(crate) use moment::pretend_to_be_suspended;

@@ -55,7 +55,7 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 ///
 /// Every mistake is a [`ConfigError`] that names its place, as `issuers[0].keys.jwks_url`; a name that
 /// is not known is a mistake too. What is in force, defaults included, can be printed:
-/// [`in_force`](Self::in_force).
+/// [`effective`](Self::effective).
 ///
 /// # Members
 ///
@@ -63,7 +63,7 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// |---|---|
 /// | `realm` | [`BearerLayer::with_realm`] |
 /// | `sources` | `"authorization"`, which cannot be left out, and `"websocket"` ([`WebSocketProtocol`]) |
-/// | `optional` | [`BearerLayer::optional`] |
+/// | `optional` | [`BearerLayer::with_optional_token`] |
 /// | `max_token_bytes` | [`Verifier::with_max_token_bytes`] |
 /// | `cache` | `{ entries, bytes }`, both or one ([`Verifier::with_cache`]); no `entries` is no cache |
 /// | `shared_budget` | `{ fetches, one_more_every }` of all issuers together ([`FetchBudget`]) |
@@ -201,7 +201,7 @@ impl Config {
     /// A verifier for these issuers, for tokens that come another way than with requests.
     pub fn verifier<C>(&self, issuers: &Issuers) -> Verifier<C> {
         let CacheConfig { entries, bytes } = self.cache;
-        Verifier::for_issuers(issuers)
+        Verifier::multi_issuer(issuers)
             .with_max_token_bytes(self.max_token_bytes)
             .with_cache(entries, bytes)
     }
@@ -240,7 +240,7 @@ impl Config {
             layer = layer.with_source(WebSocketProtocol);
         }
         if self.optional {
-            layer = layer.optional();
+            layer = layer.with_optional_token();
         }
         Ok(layer)
     }
@@ -251,13 +251,13 @@ impl Config {
     /// # Errors
     ///
     /// Those of [`issuers`](Self::issuers).
-    pub fn in_force(&self) -> Result<Self, ConfigError> {
+    pub fn effective(&self) -> Result<Self, ConfigError> {
         let (list, shared) = (Place::default().member("issuers"), self.shared_budget());
         let issuers = self.issuers.iter().enumerate();
         Ok(Self {
             realm: Some(self.realm.clone().unwrap_or_else(|| "api".to_owned())),
             issuers: issuers
-                .map(|(index, config)| config.in_force(&list.entry(index), &shared))
+                .map(|(index, config)| config.effective(&list.entry(index), &shared))
                 .collect::<Result<_, _>>()?,
             ..self.clone()
         })

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 pub use unavailable::ClientsUnavailable;
 pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
 
@@ -308,7 +308,7 @@ impl AuthError {
     }
 
     /// Why the check failed, the log has heard already.
-    #[cfg(feature = "active")]
+    #[cfg(feature = "active-check")]
     pub(crate) fn active_check_failed(failure: Arc<dyn Error + Send + Sync>) -> Self {
         let source = Some(Box::new(failure) as _);
         Self::unavailable(Reason::ActiveCheckFailed, ACTIVE_CHECK_RETRY, true, source)
@@ -341,7 +341,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// An error with its reason, and the reason of that, and so on, but not endlessly: what a provider has
 /// sent may be quoted in it.
-#[cfg(any(feature = "active", feature = "refresh"))]
+#[cfg(any(feature = "active-check", feature = "refresh"))]
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
     let mut text = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
@@ -352,10 +352,10 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-#[cfg(any(feature = "active", feature = "refresh"))]
+#[cfg(any(feature = "active-check", feature = "refresh"))]
 const MAX_CHAIN: usize = 2000;
 
-#[cfg(feature = "active")]
+#[cfg(feature = "active-check")]
 const ACTIVE_CHECK_RETRY: Duration = Duration::from_secs(5);
 const MAX_SHOWN: usize = 200;
 

@@ -11,7 +11,7 @@ mod header;
 mod known;
 
 pub(crate) use algorithm::Family;
-pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use algorithm::{Algorithm, ParseAlgorithmError};
 pub use header::Header;
 #[cfg(feature = "issue")]
 pub(crate) use header::MAX_KEY_ID;

@@ -28,10 +28,10 @@ pub use status::{FetchFailure, KeysState, KeysStatus};
 pub use verifying::VerifyingKey;
 
 #[cfg(feature = "config")]
-pub(crate) use cached::FETCH_AT_MOST;
+pub(crate) use cached::MAX_FETCH_TIME;
 pub(crate) use identity::KeyIdentity;
 #[cfg(feature = "issue")]
 pub(crate) use jwk::PublicJwk;
 #[cfg(feature = "config")]
-pub(crate) use remote::FetchInForce;
+pub(crate) use remote::EffectiveFetch;
 pub(crate) use source::ErasedKeySource;

@@ -38,13 +38,13 @@
 //! - Issuers: one, or several with [`Issuers`]; all of it as data with `Config` (feature `config`).
 //! - Rules: [`Validation`], with issuer and audience as arguments.
 //! - Revocation: [`MemoryRevocations`], `RedisRevocations` (feature `redis`), or a view of your own
-//!   ([`Revocations`]), with [`Verifier::with_revocations`]; a database asked for each subject, `StillActive`
-//!   (feature `active`).
+//!   ([`Revocations`]), with [`Verifier::with_revocations`]; a database asked for each subject, `ActiveCheck`
+//!   (feature `active-check`).
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
 //! - Answers: [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function
 //!   ([`render::from_fn`]).
-//! - Routes that revoke: `RevocationService` and `LogoutService` (feature `routes`).
+//! - Routes that revoke: `RevocationService` and `LogoutService` (feature `endpoints`).
 //! - Tokens of your own: `TokenIssuer` (feature `issue`).
 //! - Tests: `test_util` (feature `test-util`).
 //!
@@ -74,12 +74,12 @@
 //! | `rust-crypto` | | Verifies (and, with `issue`, makes) signatures in pure Rust, for builds without a C compiler. `aws-lc-rs` wins. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
-//! | `active` | | Adds `StillActive`, which asks whether a subject is still active: a database, say. Needs tokio. |
+//! | `active-check` | | Adds `ActiveCheck`, which asks whether a subject is still active: a database, say. Needs tokio. |
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, and `FileKeys`, which reads them from a file. Needs tokio. |
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
-//! | `routes` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
+//! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 
@@ -89,6 +89,7 @@
 mod error;
 mod config_error;
 mod clock;
+mod dangerous;
 mod text;
 mod observe;
 pub mod challenge;
@@ -100,7 +101,7 @@ mod claims;
 mod state;
 mod verify;
 mod middleware;
-#[cfg(any(feature = "issue", feature = "routes"))]
+#[cfg(any(feature = "issue", feature = "endpoints"))]
 mod server;
 #[cfg(feature = "config")]
 mod config;
@@ -109,16 +110,19 @@ pub mod test_util;
 
 #[doc(inline)]
 pub use crate::claims::policy::{self, Requirement};
-pub use crate::claims::validation::{Dangerous, Preset, UnknownPreset, Validation};
-pub use crate::claims::{Audience, Grants, NumericDate, Principal, Registered, Speaker, Verified};
+pub use crate::claims::validation::{ParsePresetError, Preset, Validation};
+pub use crate::claims::{
+    Audience, Grants, NumericDate, Principal, PrincipalKind, RegisteredClaims, Verified,
+};
 pub use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "config")]
 pub use crate::config::Config;
 pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
-#[cfg(feature = "routes")]
+pub use crate::dangerous::Dangerous;
+#[cfg(feature = "endpoints")]
 pub use crate::error::ClientsUnavailable;
 pub use crate::error::{AuthError, KeysUnavailable, Reason, ReasonClass, RevocationsUnavailable};
-pub use crate::jose::{Algorithm, Header, UnknownAlgorithm};
+pub use crate::jose::{Algorithm, Header, ParseAlgorithmError};
 #[cfg(feature = "refresh")]
 pub use crate::keys::{CachedKeys, Fetch, FetchBudget, Fetched, FileKeys, KeyFile};
 pub use crate::keys::{
@@ -135,21 +139,21 @@ pub use crate::middleware::{
 };
 #[cfg(feature = "jwks")]
 pub use crate::net::client::HttpClient;
-#[cfg(any(feature = "issue", feature = "routes"))]
+#[cfg(any(feature = "issue", feature = "endpoints"))]
 pub use crate::server::body::ServiceBody;
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 pub use crate::server::endpoints::{
-    ClientList, ClientSecret, Clients, LogoutEnds, LogoutService, RevocationService, RouteFuture,
+    ClientList, ClientSecret, Clients, LogoutScope, LogoutService, RevocationService, RouteFuture,
 };
 #[cfg(feature = "issue")]
 pub use crate::server::issue::{
     IssueError, IssuedToken, JwksService, PublicKeys, TokenIssuer, TokenRequest,
 };
-#[cfg(feature = "active")]
-pub use crate::state::active::{ActiveCheck, StillActive};
+#[cfg(feature = "active-check")]
+pub use crate::state::active::{ActiveCheck, ActiveVerdict, CheckActive};
 pub use crate::state::revocation::{
-    MemoryRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore,
-    Revocations, Revoked, Unrevocable,
+    MemoryRevocations, MissingTokenId, Revocable, Revocation, RevocationKind, RevocationKinds,
+    RevocationStore, Revocations, Revoked,
 };
 #[cfg(feature = "redis")]
 pub use crate::state::revocation::{RedisRevocations, RedisStatus};

@@ -10,7 +10,7 @@ use super::marks::{Mark, Named};
 use super::piece::{Piece, Pieces};
 use super::plan::Node;
 use super::statement::Statement;
-use super::{NumericDate, ReadPlan, Registered};
+use super::{NumericDate, ReadPlan, RegisteredClaims};
 use crate::jose::json::{MAX_DEPTH, Members, Scanner};
 
 /// Reads into an empty statement what [`super::reader`] would read, or says `None`: then that must be
@@ -91,7 +91,7 @@ fn read_claim(claim: Claim, scanner: &mut Scanner<'_>, statement: &mut Statement
     Some(())
 }
 
-fn kept(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Piece> {
+fn kept(scanner: &mut Scanner<'_>, registered: &mut RegisteredClaims) -> Option<Piece> {
     Some(registered.keep(&scanner.text()?))
 }
 
@@ -100,7 +100,7 @@ fn skip(scanner: &mut Scanner<'_>) -> Option<Mark> {
     scanner.skip(BELOW).map(|_| mark)
 }
 
-fn audience(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Pieces> {
+fn audience(scanner: &mut Scanner<'_>, registered: &mut RegisteredClaims) -> Option<Pieces> {
     if scanner.peek()? == b'"' {
         return kept(scanner, registered).map(Pieces::One);
     }
@@ -120,7 +120,7 @@ fn date(scanner: &mut Scanner<'_>) -> Option<NumericDate> {
     }
 }
 
-fn named(scanner: &mut Scanner<'_>, registered: &mut Registered) -> Option<Named> {
+fn named(scanner: &mut Scanner<'_>, registered: &mut RegisteredClaims) -> Option<Named> {
     let other = match scanner.peek()? {
         b'"' => return kept(scanner, registered).map(Named::Text),
         b'n' => Named::Null,

@@ -47,7 +47,7 @@ impl Mark {
 /// The value of a claim that names a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    /// Kept with the [registered claims](super::Registered).
+    /// Kept with the [registered claims](super::RegisteredClaims).
     Text(Piece),
     /// `null`.
     Null,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::statement::Statement;
-use super::{Grants, NumericDate, Registered};
+use super::{Grants, NumericDate, RegisteredClaims};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
 use crate::jose::Header;
@@ -66,14 +66,15 @@ pub(crate) type Layer = Option<Arc<ChallengeConfig>>;
 
 /// Whether a person or a program speaks through a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Speaker {
+#[non_exhaustive]
+pub enum PrincipalKind {
     /// A user, through some client.
     User,
     /// A client of its own (client credentials): `sub` is the client or absent (RFC 9700 §4.15).
     Client,
 }
 
-impl Speaker {
+impl PrincipalKind {
     fn of(statement: &Statement) -> Self {
         let Statement { registered, marks, .. } = statement;
         let is_client = match (registered.subject(), registered.client_id()) {
@@ -110,7 +111,7 @@ impl Principal {
     }
 
     /// The registered claims.
-    pub fn registered(&self) -> &Registered {
+    pub fn registered(&self) -> &RegisteredClaims {
         &self.facts.statement.registered
     }
 
@@ -185,8 +186,8 @@ impl Principal {
     /// A client when `sub` is absent, or equal to the client's id (Auth0 adds `@clients`), or when
     /// `idtyp` says `app` (Entra). Keycloak gives a client's service account a subject of its own:
     /// such a token looks like a user's here; tell it apart by a claim of the realm's.
-    pub fn speaker(&self) -> Speaker {
-        Speaker::of(&self.facts.statement)
+    pub fn kind(&self) -> PrincipalKind {
+        PrincipalKind::of(&self.facts.statement)
     }
 
     /// The application's claims, when `C` is the type the layer was built for.
@@ -229,7 +230,7 @@ impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
             .field("issuer", &self.issuer())
-            .field("speaker", &self.speaker())
+            .field("kind", &self.kind())
             .field("grants", &self.grants())
             .finish_non_exhaustive()
     }

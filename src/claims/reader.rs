@@ -12,7 +12,7 @@ use super::marks::{Mark, Named};
 use super::piece::Pieces;
 use super::plan::Node;
 use super::statement::Statement;
-use super::{ReadPlan, Registered};
+use super::{ReadPlan, RegisteredClaims};
 use crate::error::{AuthError, Reason};
 use crate::jose::json::{self, MemberName, SeenNames};
 
@@ -234,7 +234,7 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 }
 
-fn named(value: &RawValue, registered: &mut Registered) -> Named {
+fn named(value: &RawValue, registered: &mut RegisteredClaims) -> Named {
     match serde_json::from_str::<Option<String>>(value.get()) {
         Ok(Some(text)) => Named::Text(registered.keep(&text)),
         Ok(None) => Named::Null,
@@ -337,7 +337,7 @@ mod tests {
             let null = read(&format!(r#"{{"{name}":null}}"#), &paths()).unwrap();
             let there = read(&format!(r#"{{"{name}":"a"}}"#), &paths()).unwrap();
 
-            assert_eq!(null.registered, Registered::default(), "{name}");
+            assert_eq!(null.registered, RegisteredClaims::default(), "{name}");
             assert!(!null.has(name, &paths()) && there.has(name, &paths()), "{name}");
         }
     }

@@ -9,7 +9,7 @@ use super::{Audience, NumericDate};
 /// [`Validation`](crate::Validation). `sub`, `aud`, `jti`, `client_id` and `azp` count as absent when they
 /// are `null`, as some providers send them; `iss` and the dates must not be `null`.
 #[derive(Clone, Default)]
-pub struct Registered {
+pub struct RegisteredClaims {
     /// What all strings are cut from, those of the grants too: one allocation, however many there are.
     text: String,
     pub(super) issuer: Option<Piece>,
@@ -28,7 +28,7 @@ pub struct Registered {
     pub(super) provider_clients: [Option<Piece>; 2],
 }
 
-impl Registered {
+impl RegisteredClaims {
     /// `iss`: who made the token. See [`Principal::issuer`](crate::Principal::issuer) for tokens that do not
     /// say.
     pub fn issuer(&self) -> Option<&str> {
@@ -131,7 +131,7 @@ impl Registered {
     }
 }
 
-impl PartialEq for Registered {
+impl PartialEq for RegisteredClaims {
     fn eq(&self, other: &Self) -> bool {
         let dates = |it: &Self| (it.expires_at, it.not_before, it.issued_at);
         self.issuer() == other.issuer()
@@ -147,12 +147,12 @@ impl PartialEq for Registered {
     }
 }
 
-impl Eq for Registered {}
+impl Eq for RegisteredClaims {}
 
 // `sub`, `jti` and `sid` name a person, or can be linked to one.
-impl fmt::Debug for Registered {
+impl fmt::Debug for RegisteredClaims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registered")
+        f.debug_struct("RegisteredClaims")
             .field("issuer", &self.issuer())
             .field("audience", &self.audience())
             .field("expires_at", &self.expires_at)

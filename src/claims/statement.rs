@@ -3,12 +3,12 @@
 use super::grants::{GrantList, Grants, Kinds, entries};
 use super::marks::{Mark, Named};
 use super::piece::Piece;
-use super::{Events, Marks, ReadPlan, Registered};
+use super::{Events, Marks, ReadPlan, RegisteredClaims};
 
 /// Everything that the crate itself reads in a payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Statement {
-    pub(crate) registered: Registered,
+    pub(crate) registered: RegisteredClaims,
     pub(super) grants: GrantList,
     pub(crate) marks: Marks,
     /// A bit for each watched claim that is there and not `null`.

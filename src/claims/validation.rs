@@ -11,8 +11,7 @@ mod dangerous;
 mod rules;
 
 pub use config::Validation;
-pub use dangerous::Dangerous;
-pub use preset::{Preset, UnknownPreset};
+pub use preset::{ParsePresetError, Preset};
 
 pub(crate) use kind::Kind;
 pub(crate) use rules::{MAX_LEEWAY, Rules};

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-#[cfg(not(any(feature = "active", feature = "redis", feature = "refresh")))]
+#[cfg(not(any(feature = "active-check", feature = "redis", feature = "refresh")))]
 use std::time::Instant;
 // The same clock, but for tests that let tokio's time pass.
-#[cfg(any(feature = "active", feature = "redis", feature = "refresh"))]
+#[cfg(any(feature = "active-check", feature = "redis", feature = "refresh"))]
 use tokio::time::Instant;
 
 /// A moment by a clock that cannot be set, to measure how much time has passed.
@@ -27,7 +27,7 @@ impl Moment {
     }
 
     /// How much time has passed since then.
-    #[cfg(any(feature = "active", feature = "redis", feature = "refresh"))]
+    #[cfg(any(feature = "active-check", feature = "redis", feature = "refresh"))]
     pub(crate) fn elapsed(self) -> Duration {
         Self::now().since(self)
     }

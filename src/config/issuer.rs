@@ -151,7 +151,7 @@ impl IssuerConfig {
     }
 
     /// The same with all that was left to defaults.
-    pub(super) fn in_force(
+    pub(super) fn effective(
         &self,
         place: &Place,
         shared: &FetchBudget,
@@ -159,7 +159,7 @@ impl IssuerConfig {
         let rules = place.check(self.validation(place)?.into_rules())?;
         let validation = rules.validation();
         Ok(Self {
-            keys: self.keys.in_force(&self.keys(place, shared)?),
+            keys: self.keys.effective(&self.keys(place, shared)?),
             leeway: Some(Span(validation.leeway)),
             revocation_leeway: Some(Span(rules.revocation_leeway())),
             required_claims: validation.required.clone(),

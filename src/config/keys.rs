@@ -9,8 +9,8 @@ use super::text::{InlineJwks, ProxyUrl, Secret, Span};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::keys::{
-    CachedKeys, DangerousFetch, FETCH_AT_MOST, Fetch, FetchBudget, FetchInForce, FileKeys,
-    HttpFetch, KeyFile, KeySet, RemoteKeys, VerifyingKey,
+    CachedKeys, DangerousFetch, EffectiveFetch, Fetch, FetchBudget, FileKeys, HttpFetch, KeyFile,
+    KeySet, MAX_FETCH_TIME, RemoteKeys, VerifyingKey,
 };
 
 /// Where an issuer's keys come from: exactly one of the first seven, and how they are fetched.
@@ -236,8 +236,8 @@ impl KeysConfig {
                 return Err(place.member(name).wrong("is nothing at all"));
             }
         }
-        if self.timeout.is_some_and(|Span(timeout)| timeout > FETCH_AT_MOST) {
-            let problem = format!("is more than the {FETCH_AT_MOST:?} that a fetch may take");
+        if self.timeout.is_some_and(|Span(timeout)| timeout > MAX_FETCH_TIME) {
+            let problem = format!("is more than the {MAX_FETCH_TIME:?} that a fetch may take");
             return Err(place.member("timeout").wrong(problem));
         }
         Ok(())
@@ -287,7 +287,7 @@ impl KeysConfig {
             fetch = place.member("bearer_file").check(fetch.with_bearer_file(path))?;
         }
         let mut keys = self.fetched(CachedKeys::new(fetch), shared);
-        let usual = keys.in_force();
+        let usual = keys.effective();
         let fresh = self.fresh_at_least.map_or(*usual.fresh_between.start(), |span| span.0)
             ..=self.fresh_at_most.map_or(*usual.fresh_between.end(), |span| span.0);
         let retry = self.retry_at_least.map_or(*usual.retry_between.start(), |span| span.0)
@@ -304,9 +304,9 @@ impl KeysConfig {
             }
             keys = keys.with_default_freshness(fresh_for);
         }
-        keys = keys.with_freshness_between(fresh).with_retries_between(retry);
+        keys = keys.with_freshness_between(fresh).with_backoff(retry);
         if let Some(Span(stale_for)) = self.stale_for {
-            keys = keys.with_stale_for(stale_for);
+            keys = keys.with_stale_if_error(stale_for);
         }
         Ok(keys)
     }
@@ -322,7 +322,7 @@ impl KeysConfig {
             file = file.with_algorithms(algorithms.iter().copied());
         }
         if let Some(Span(every)) = self.every {
-            file = file.with_every(every);
+            file = file.with_poll_interval(every);
         }
         Ok(self.fetched(file.open()?, shared))
     }
@@ -334,7 +334,7 @@ impl KeysConfig {
             keys = keys.with_wait(wait);
         }
         if let Some(requests) = self.most_waiting {
-            keys = keys.with_most_waiting(requests);
+            keys = keys.with_max_waiting(requests);
         }
         if let Some(BudgetConfig { fetches, one_more_every }) = self.budget {
             keys = keys.with_fetch_budget(fetches, one_more_every.0);
@@ -374,12 +374,12 @@ impl KeysConfig {
     }
 
     /// The same with all that was left to defaults.
-    pub(super) fn in_force(&self, keys: &Keys) -> Self {
+    pub(super) fn effective(&self, keys: &Keys) -> Self {
         let mut all = self.clone();
         let usual = match keys {
             Keys::Fixed(_) | Keys::ShortSecret { .. } => return all,
-            Keys::Remote(keys) => keys.in_force(),
-            Keys::File(keys) => keys.in_force(),
+            Keys::Remote(keys) => keys.effective(),
+            Keys::File(keys) => keys.effective(),
         };
         all.wait = Some(Span(usual.wait));
         all.most_waiting = Some(usual.most_waiting);
@@ -387,8 +387,8 @@ impl KeysConfig {
         all.budget = Some(BudgetConfig { fetches, one_more_every: Span(one_more_every) });
         match keys {
             Keys::Remote(keys) => {
-                let FetchInForce { timeout, redirects, max_bytes, max_keys, same_origin_only } =
-                    keys.fetcher().in_force();
+                let EffectiveFetch { timeout, redirects, max_bytes, max_keys, same_origin_only } =
+                    keys.fetcher().effective();
                 all.timeout = Some(Span(timeout));
                 all.redirects = Some(redirects);
                 all.max_bytes = Some(max_bytes);

@@ -70,7 +70,7 @@ unavailable! {
     RevocationsUnavailable: "the revocations are not at hand"
 }
 
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 unavailable! {
     /// Whether a client is who it says cannot be told right now; see [`Clients`](crate::Clients).
     ///
@@ -78,7 +78,7 @@ unavailable! {
     ClientsUnavailable: "the clients are not at hand"
 }
 
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 impl ClientsUnavailable {
     pub(crate) fn retry_after(&self) -> Duration {
         self.retry_after

@@ -114,26 +114,29 @@ impl fmt::Display for Algorithm {
 }
 
 impl FromStr for Algorithm {
-    type Err = UnknownAlgorithm;
+    type Err = ParseAlgorithmError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+    fn from_str(name: &str) -> Result<Self, ParseAlgorithmError> {
         // RFC 7515 §4.1.1: the name is case-sensitive.
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name).ok_or(UnknownAlgorithm)
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == name)
+            .ok_or(ParseAlgorithmError(()))
     }
 }
 
 /// A name that is not one of [`Algorithm::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownAlgorithm;
+pub struct ParseAlgorithmError(());
 
-impl fmt::Display for UnknownAlgorithm {
+impl fmt::Display for ParseAlgorithmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the algorithm is none of")?;
         Algorithm::ALL.iter().try_for_each(|algorithm| write!(f, " {algorithm}"))
     }
 }
 
-impl Error for UnknownAlgorithm {}
+impl Error for ParseAlgorithmError {}
 
 #[cfg(test)]
 mod tests {
@@ -146,7 +149,7 @@ mod tests {
             assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
             assert_eq!(
                 algorithm.as_str().to_lowercase().parse::<Algorithm>(),
-                Err(UnknownAlgorithm)
+                Err(ParseAlgorithmError(()))
             );
         }
     }
@@ -155,7 +158,7 @@ mod tests {
     fn none_is_not_an_algorithm() {
         // RFC 7519 §6: unsecured JWTs are refused in any spelling
         for name in ["none", "None", "NONE", "nOnE", "", "HS256 "] {
-            assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm));
+            assert_eq!(name.parse::<Algorithm>(), Err(ParseAlgorithmError(())));
         }
     }
 }

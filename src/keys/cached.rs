@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use budget::FetchBudget;
 pub use fetch::{Fetch, Fetched};
 #[cfg(feature = "config")]
-pub(crate) use keeper::FETCH_AT_MOST;
+pub(crate) use keeper::MAX_FETCH_TIME;
 #[cfg(feature = "config")]
 pub(crate) use settings::InForce;
 
@@ -51,7 +51,7 @@ use crate::jose::Header;
 /// - **Keys without a name, or replaced under their name.** A token that none of the keys verifies, or
 ///   that none is for, waits for a fetch as well if the keys are older than a second, or 10 seconds when
 ///   something was taken out of the budget. What the keys say then is final.
-/// - **Outages.** Keys that should have been replaced stay in use [for a while](Self::with_stale_for),
+/// - **Outages.** Keys that should have been replaced stay in use [for a while](Self::with_stale_if_error),
 ///   and failed fetches are repeated with growing pauses. An unusable answer replaces nothing. A key
 ///   that is missing from a good answer is gone at once.
 ///
@@ -96,7 +96,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// Starts with these keys instead of none, and has others fetched at once.
     ///
     /// They count as stale: if the provider cannot be reached, they are used for as long as
-    /// [stale keys](Self::with_stale_for) are. A set without a key is the same as none.
+    /// [stale keys](Self::with_stale_if_error) are. A set without a key is the same as none.
     #[must_use]
     pub fn with_initial_keys(self, keys: KeySet) -> Self {
         let keys = Some(keys).filter(|keys| !keys.keys().is_empty());
@@ -106,10 +106,10 @@ impl<F: Fetch> CachedKeys<F> {
     /// Sets how long keys stay in use after they should have been replaced. The default is 4 hours.
     ///
     /// Through an outage of that length nobody notices anything. The price: while the provider cannot
-    /// be reached, a key that it has withdrawn lives as long ([`drop_key`](Self::drop_key) ends it).
+    /// be reached, a key that it has withdrawn lives as long ([`block_key`](Self::block_key) ends it).
     /// Afterwards requests are answered 503 until the provider is back.
     #[must_use]
-    pub fn with_stale_for(self, stale_for: Duration) -> Self {
+    pub fn with_stale_if_error(self, stale_for: Duration) -> Self {
         self.change(|settings| settings.timing.stale_for = stale_for)
     }
 
@@ -132,7 +132,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// Sets the pauses after failed fetches: the first one, which doubles with each further failure, and
     /// the longest. The default is 1 second to a minute.
     #[must_use]
-    pub fn with_retries_between(self, pauses: RangeInclusive<Duration>) -> Self {
+    pub fn with_backoff(self, pauses: RangeInclusive<Duration>) -> Self {
         self.change(|settings| {
             (settings.timing.first_retry, settings.timing.last_retry) = pauses.into_inner();
         })
@@ -165,7 +165,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// Sets how many requests may wait for keys at once. The default is 256; the others are answered
     /// 503 at once.
     #[must_use]
-    pub fn with_most_waiting(self, requests: usize) -> Self {
+    pub fn with_max_waiting(self, requests: usize) -> Self {
         self.change(|settings| settings.most_waiting = requests)
     }
 
@@ -192,16 +192,16 @@ impl<F: Fetch> CachedKeys<F> {
     }
 
     /// Stops using the keys of this name, from the next request on, until
-    /// [`restore_key`](Self::restore_key), whatever the provider publishes. For operators who know of a
+    /// [`unblock_key`](Self::unblock_key), whatever the provider publishes. For operators who know of a
     /// stolen key before the provider does.
     ///
     /// Only this source forgets the key: other processes have to be told as well.
-    pub fn drop_key(&self, key_id: &str) {
+    pub fn block_key(&self, key_id: &str) {
         self.store().change_dropped(|dropped| _ = dropped.insert(key_id.into()));
     }
 
     /// Uses keys of this name again.
-    pub fn restore_key(&self, key_id: &str) {
+    pub fn unblock_key(&self, key_id: &str) {
         self.store().change_dropped(|dropped| _ = dropped.remove(key_id));
     }
 
@@ -280,8 +280,8 @@ impl<F: Fetch> CachedKeys<F> {
 
 #[cfg(feature = "config")]
 impl<F> CachedKeys<F> {
-    pub(crate) fn in_force(&self) -> InForce {
-        self.settings.in_force()
+    pub(crate) fn effective(&self) -> InForce {
+        self.settings.effective()
     }
 
     pub(crate) fn fetcher(&self) -> &F {

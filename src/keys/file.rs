@@ -68,7 +68,7 @@ impl KeyFile {
 
     /// Sets how often the file is looked at. The default is every 5 seconds.
     #[must_use]
-    pub fn with_every(mut self, every: Duration) -> Self {
+    pub fn with_poll_interval(mut self, every: Duration) -> Self {
         self.every = every;
         self
     }
@@ -84,8 +84,8 @@ impl KeyFile {
         Ok(CachedKeys::new(self)
             .with_initial_keys(keys)
             .with_freshness_between(every..=every)
-            .with_retries_between(every..=every)
-            .with_stale_for(Duration::MAX))
+            .with_backoff(every..=every)
+            .with_stale_if_error(Duration::MAX))
     }
 
     fn reader(&self) -> Reader {

@@ -331,9 +331,9 @@ impl HttpFetch {
     }
 
     #[cfg(feature = "config")]
-    pub(crate) fn in_force(&self) -> FetchInForce {
+    pub(crate) fn effective(&self) -> EffectiveFetch {
         let Exchange { timeout, redirects, max_bytes, same_origin_only, .. } = self.exchange;
-        FetchInForce { timeout, redirects, max_bytes, max_keys: self.max_keys, same_origin_only }
+        EffectiveFetch { timeout, redirects, max_bytes, max_keys: self.max_keys, same_origin_only }
     }
 
     async fn fetch_keys(&self) -> Result<Fetched, Problem> {
@@ -507,7 +507,7 @@ impl fmt::Debug for HttpFetch {
 
 /// What can be set about fetching, defaults included.
 #[cfg(feature = "config")]
-pub(crate) struct FetchInForce {
+pub(crate) struct EffectiveFetch {
     pub(crate) timeout: Duration,
     pub(crate) redirects: usize,
     pub(crate) max_bytes: usize,

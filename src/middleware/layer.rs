@@ -56,12 +56,12 @@ impl<C, R> BearerLayer<C, R> {
     /// Inside, `Option<Claims<C>>` is `None` for them, while `Claims<C>` and guards answer 401. A
     /// broken token is still refused.
     #[must_use]
-    pub fn optional(self) -> Self {
+    pub fn with_optional_token(self) -> Self {
         self.change(|gate| gate.optional = true)
     }
 
     /// Needs a permission of every token; see [`policy`](crate::claims::policy). With
-    /// [`optional`](Self::optional), of every token that is sent.
+    /// [`optional`](Self::with_optional_token), of every token that is sent.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {
         self.change(|gate| gate.policy = Some(Arc::new(policy)))

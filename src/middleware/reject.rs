@@ -15,6 +15,6 @@ pub(crate) use grpc::{code as grpc_code, details as grpc_details};
 pub(crate) use guard::{admit, admit_nobody, check_in};
 #[cfg(feature = "axum")]
 pub(crate) use guard::{claims_in, is_anonymous, known, verified_in};
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 pub(crate) use rejection::whole_seconds;
 pub(crate) use render::{Empty, EmptyBody, Render, answer_refused, finish};

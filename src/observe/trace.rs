@@ -10,7 +10,7 @@ mod pace;
 pub(crate) use pace::Pace;
 
 use crate::config_error::{KeyProblem, SkippedKey};
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 use crate::error::ClientsUnavailable;
 use crate::error::{AuthError, Reason};
 
@@ -77,7 +77,7 @@ pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) 
 }
 
 /// Reports a request that a route has refused, for something else than a token.
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 pub(crate) fn route_refused(error: &str, problem: &str) {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "tower_bearer", error, problem, "request to revoke refused");
@@ -86,7 +86,7 @@ pub(crate) fn route_refused(error: &str, problem: &str) {
 }
 
 /// Reports that nobody could say whether a client is who it says.
-#[cfg(feature = "routes")]
+#[cfg(feature = "endpoints")]
 pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
     #[cfg(feature = "tracing")]
     {
@@ -110,7 +110,7 @@ pub(crate) fn restored(kind: &str, issuer: &str, name: &str) {
 }
 
 /// Reports that nobody knows whether subjects are still active.
-#[cfg(feature = "active")]
+#[cfg(feature = "active-check")]
 pub(crate) fn active_check_failed(problem: &str, lets_in: bool, suppressed: u64) {
     #[cfg(feature = "tracing")]
     if lets_in {
@@ -125,7 +125,7 @@ pub(crate) fn active_check_failed(problem: &str, lets_in: bool, suppressed: u64)
 }
 
 /// Reports that the check answers again.
-#[cfg(feature = "active")]
+#[cfg(feature = "active-check")]
 pub(crate) fn active_check_answers_again() {
     #[cfg(feature = "tracing")]
     tracing::info!(target: "tower_bearer", "active check answers again");

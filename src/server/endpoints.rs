@@ -18,5 +18,5 @@ mod revocation;
 pub use answer::RouteFuture;
 pub use client_list::ClientList;
 pub use clients::{ClientSecret, Clients};
-pub use logout::{LogoutEnds, LogoutService};
+pub use logout::{LogoutScope, LogoutService};
 pub use revocation::RevocationService;

@@ -23,7 +23,7 @@ pub use kind::{RevocationKind, RevocationKinds};
 pub use memory::MemoryRevocations;
 #[cfg(feature = "redis")]
 pub use redis::{RedisRevocations, RedisStatus};
-pub use store::{Revocation, RevocationStore, Unrevocable};
+pub use store::{MissingTokenId, Revocation, RevocationStore};
 pub use view::{Revocable, Revocations, Revoked};
 
 pub(crate) use check::check;

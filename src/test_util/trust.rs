@@ -26,7 +26,7 @@ use crate::observe::trace;
 /// It stands where the application has its [`BearerLayer`](crate::BearerLayer), and handlers and
 /// guards behind it see no difference: extractors find the claims, guards refuse what the claims do
 /// not allow, with the same status and challenge. There is no token, no key and no cryptography.
-/// Tokens that are sent are not looked at; [`optional`](Self::optional) asks whether there is one.
+/// Tokens that are sent are not looked at; [`optional`](Self::with_optional_token) asks whether there is one.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -110,7 +110,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
         Self { verified: self.verified.behind(&Some(Arc::clone(&config))), config, ..self }
     }
 
-    /// Stands for a layer whose tokens are [optional](crate::BearerLayer::optional): a request without a bearer
+    /// Stands for a layer whose tokens are [optional](crate::BearerLayer::with_optional_token): a request without a bearer
     /// token in its `Authorization` field passes without claims, one with any text for a token has those that
     /// were made up.
     ///
@@ -118,10 +118,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
     /// # use serde_json::{Value, json};
     /// # use tower_bearer::test_util::DangerouslyTrustEveryone;
     /// // `Authorization: Bearer x` makes a request Alice's, and none makes it a visitor's.
-    /// let layer = DangerouslyTrustEveryone::<Value>::new(json!({"sub": "alice"})).optional();
+    /// let layer = DangerouslyTrustEveryone::<Value>::new(json!({"sub": "alice"})).with_optional_token();
     /// ```
     #[must_use]
-    pub fn optional(self) -> Self {
+    pub fn with_optional_token(self) -> Self {
         Self { optional: true, ..self }
     }
 

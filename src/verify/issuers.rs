@@ -38,7 +38,7 @@ use crate::verify::compact::Compact;
 ///         .with_preset(Preset::Keycloak),
 /// )?;
 /// issuers.add(customer_keys, Validation::new("https://id.example.com", "https://api.example.com"))?;
-/// let verifier = Verifier::<serde_json::Value>::for_issuers(&issuers);
+/// let verifier = Verifier::<serde_json::Value>::multi_issuer(&issuers);
 ///
 /// // Later, while requests are served:
 /// issuers.add(partner_keys, Validation::new("https://partner.example.net", "orders-api"))?;

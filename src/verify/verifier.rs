@@ -21,9 +21,9 @@ use crate::error::{AuthError, KeysUnavailable, Reason, shown};
 use crate::jose::json::Members;
 use crate::jose::{Algorithm, Family, Header, KnownHeaders};
 use crate::keys::{KeySource, Lookup};
+#[cfg(feature = "active-check")]
+use crate::state::active::ActiveCheck;
 use crate::state::active::Hook;
-#[cfg(feature = "active")]
-use crate::state::active::StillActive;
 use crate::state::revocation::{self, Revocations};
 use crate::verify::cache::{Bounds, Cache, CacheStats};
 use crate::verify::compact::{Buffer, Compact, Opened};
@@ -110,7 +110,7 @@ impl<C> Verifier<C> {
     }
 
     /// Verifies tokens of several issuers, which may come and go.
-    pub fn for_issuers(issuers: &Issuers) -> Self {
+    pub fn multi_issuer(issuers: &Issuers) -> Self {
         Self::with_trust(Trust::Several(issuers.clone()))
     }
 
@@ -142,9 +142,9 @@ impl<C> Verifier<C> {
 
     /// Asks whether whom a token speaks for is still active, about every token that is good and not
     /// revoked.
-    #[cfg(feature = "active")]
+    #[cfg(feature = "active-check")]
     #[must_use]
-    pub fn with_active_check(mut self, check: StillActive) -> Self {
+    pub fn with_active_check(mut self, check: ActiveCheck) -> Self {
         self.active = Hook::new(check);
         self
     }
@@ -163,7 +163,7 @@ impl<C> Verifier<C> {
     }
 
     /// Verifies another kind of token than access tokens, and no access tokens any more.
-    #[cfg(feature = "routes")]
+    #[cfg(feature = "endpoints")]
     pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         // These come once, and what is judged again on a hit are the dates of access tokens.

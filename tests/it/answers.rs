@@ -14,8 +14,8 @@ use tower_bearer::policy::scope;
 use tower_bearer::render::{self, Json, ProblemJson, Render};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
-    Algorithm, BearerLayer, Header, KeySource, KeysUnavailable, Lookup, MemoryRevocations,
-    Principal, Reason, ReasonClass, Revocation, StillActive, require,
+    ActiveCheck, Algorithm, BearerLayer, Header, KeySource, KeysUnavailable, Lookup,
+    MemoryRevocations, Principal, Reason, ReasonClass, Revocation, require,
 };
 use tower_http::cors::CorsLayer;
 
@@ -45,7 +45,7 @@ fn layer() -> BearerLayer<User> {
     let revocations = MemoryRevocations::new();
     let expires_at = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 900);
     revocations.revoke(Revocation::token(ISSUER, "stolen", expires_at));
-    let check = StillActive::new(|principal: Principal| async move {
+    let check = ActiveCheck::new(|principal: Principal| async move {
         Ok::<_, std::convert::Infallible>(principal.subject() != Some("mallory"))
     });
     let verifier = verifier_with(named, validation).with_revocations(revocations);

@@ -5,7 +5,7 @@ use axum::routing::get as on_get;
 use serde::Deserialize;
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{
-    BearerLayer, Claims, Principal, Reason, Rejection, Speaker, Verified, Verifier,
+    BearerLayer, Claims, Principal, PrincipalKind, Reason, Rejection, Verified, Verifier,
 };
 
 use crate::support::{
@@ -20,7 +20,7 @@ async fn result_of_claims_leaves_the_answer_to_the_handler() {
             Err(rejection) => format!("own answer: {}", rejection.reason()),
         }
     };
-    let app = Router::new().route("/", on_get(handler)).layer(layer().optional());
+    let app = Router::new().route("/", on_get(handler)).layer(layer().with_optional_token());
 
     assert_eq!(send(&app, get("/")).await.body, "own answer: missing_token");
     send(&app, get("/").bearer(good())).await.is_ok("alice");
@@ -29,7 +29,7 @@ async fn result_of_claims_leaves_the_answer_to_the_handler() {
 #[tokio::test]
 async fn verified_and_principal_are_extractors_too() {
     let handler = |verified: Verified<User>, principal: Principal, none: Option<Principal>| async move {
-        assert_eq!(principal.speaker(), Speaker::User);
+        assert_eq!(principal.kind(), PrincipalKind::User);
         assert_eq!(principal.claims::<User>(), Some(&**verified.claims()));
         assert_eq!(principal.claims::<String>(), None);
         format!("{} {}", verified.sub.clone().unwrap(), none.unwrap().subject().unwrap())

@@ -91,7 +91,7 @@ async fn strings_are_separated_where_the_configuration_says_so() {
         let config = Config::from_json(&config(&add).to_string()).unwrap();
         assert_eq!(send(&app(&config), get("/admin").bearer(&both)).await.status, status);
 
-        let printed = config.in_force().unwrap();
+        let printed = config.effective().unwrap();
         assert_eq!(printed.to_toml().contains("separated_at"), status == 200);
         assert_eq!(send(&app(&printed), get("/admin").bearer(&both)).await.status, status);
     }
@@ -109,7 +109,7 @@ async fn missing_issuer_and_expiry_are_accepted_where_the_configuration_says_so(
         let refused = send(&app(&usual), get("/").bearer(&token)).await;
         assert_eq!((refused.status.as_u16(), refused.reason), (401, Some(Reason::MissingClaim)));
         send(&app(&open), get("/").bearer(&token)).await.is_ok("alice");
-        let printed = open.in_force().unwrap();
+        let printed = open.effective().unwrap();
         assert!(printed.to_toml().contains(switch));
         send(&app(&printed), get("/").bearer(&token)).await.is_ok("alice");
     }
@@ -268,7 +268,7 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
     }));
     let config = Config::from_json(&config.to_string()).unwrap();
 
-    let printed = config.in_force().unwrap().to_toml();
+    let printed = config.effective().unwrap().to_toml();
 
     for line in [
         "realm = \"api\"",
@@ -289,7 +289,7 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
     ] {
         assert!(printed.contains(line), "{line}\n{printed}");
     }
-    let again = Config::from_toml(&printed).unwrap().in_force().unwrap();
+    let again = Config::from_toml(&printed).unwrap().effective().unwrap();
     assert_eq!(again.to_toml(), printed);
 }
 
@@ -303,7 +303,7 @@ fn client_id_as_audience_is_printed_as_it_is_in_force() {
     ] {
         let config = Config::from_json(&config(&add).to_string()).unwrap();
 
-        let printed = config.in_force().unwrap().to_toml();
+        let printed = config.effective().unwrap().to_toml();
 
         assert!(printed.contains(&format!("client_id_as_audience = {expected}")), "{printed}");
     }
@@ -332,13 +332,13 @@ fn secrets_are_in_nothing_that_is_shown() {
 
     for config in [by_secret, by_set, by_key] {
         let config = Config::from_json(&config.to_string()).unwrap();
-        let in_force = config.in_force().unwrap();
+        let effective = config.effective().unwrap();
         let issuers = config.issuers().unwrap();
         let shown = [
-            format!("{config:?}{in_force:?}{issuers:?}"),
+            format!("{config:?}{effective:?}{issuers:?}"),
             config.to_toml(),
-            in_force.to_toml(),
-            serde_json::to_string(&in_force).unwrap(),
+            effective.to_toml(),
+            serde_json::to_string(&effective).unwrap(),
         ];
         assert!(shown.iter().all(|text| !text.contains(secret)), "{shown:?}");
     }

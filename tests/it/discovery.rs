@@ -37,7 +37,7 @@ fn discover(provider: &TestProvider) -> HttpFetch {
 
 /// Keys that are fetched when the tests cause it, and not again on their own for a while.
 fn kept(fetch: HttpFetch) -> RemoteKeys {
-    RemoteKeys::new(fetch).with_retries_between(A_LONG_TIME..=A_LONG_TIME)
+    RemoteKeys::new(fetch).with_backoff(A_LONG_TIME..=A_LONG_TIME)
 }
 
 fn verifier(provider: &TestProvider, fetch: HttpFetch) -> (Arc<RemoteKeys>, Verifier<User>) {

@@ -221,7 +221,7 @@ fn late() -> Router {
         }
         Ok("for users".to_owned())
     }
-    Router::new().route("/{name}", on_get(item)).layer(layer().optional())
+    Router::new().route("/{name}", on_get(item)).layer(layer().with_optional_token())
 }
 
 #[tokio::test]

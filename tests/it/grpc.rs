@@ -125,7 +125,7 @@ async fn every_extractor_and_guard_behind_an_optional_layer_answers_grpc() {
         .route("/verified", post(|_: Verified<User>| async { "in" }))
         .route("/principal", post(|_: Principal| async { "in" }))
         .route("/user", post(|_: Claims<User>| async { "in" }));
-    let app = routes.layer(layer().optional().with_rejection(render::Grpc::new()));
+    let app = routes.layer(layer().with_optional_token().with_rejection(render::Grpc::new()));
     let admin = token().claim("roles", "admin").claim("scope", "orders:write").sign(&key());
 
     for path in ["/verified", "/principal", "/user", "/extractor", "/layer"] {

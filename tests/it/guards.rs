@@ -12,7 +12,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_bearer::policy::{Policy, all_of, any_of, claims_where, role, scope, when};
 use tower_bearer::test_util::TestToken;
 use tower_bearer::{
-    BearerLayer, Principal, Reason, Rejection, Require, Requirement, Speaker, require,
+    BearerLayer, Principal, PrincipalKind, Reason, Rejection, Require, Requirement, require,
 };
 
 use crate::support::{
@@ -52,7 +52,7 @@ fn app() -> Router {
             "/cheapest",
             guarded(require(scope("a b c").or(scope("orders:read orders:write")).or(scope("x y")))),
         )
-        .route("/people", guarded(require(when(|p: &Principal| p.speaker() == Speaker::User))))
+        .route("/people", guarded(require(when(|p: &Principal| p.kind() == PrincipalKind::User))))
         .route(
             "/email",
             guarded(require(claims_where(|user: &User| {
@@ -160,7 +160,7 @@ async fn guards_behind_an_optional_layer_ask_for_a_token_first() {
     let app = Router::new()
         .route("/extractor", on_get(|_: Require<Admin>| async { "in" }))
         .route("/layer", on_get(|| async { "in" }).layer(require(role("admin"))))
-        .layer(layer().optional());
+        .layer(layer().with_optional_token());
 
     for path in ["/extractor", "/layer"] {
         send(&app, get(path)).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
@@ -214,7 +214,8 @@ async fn policy_of_the_layer_holds_for_every_token() {
     // RFC 9068 §5: access is decided by audience and scope
     let layer = BearerLayer::new(verifier()).with_policy(scope("orders:read"));
     let app = Router::new().route("/", on_get(|| async { "in" })).layer(layer.clone());
-    let optional = Router::new().route("/", on_get(|| async { "in" })).layer(layer.optional());
+    let optional =
+        Router::new().route("/", on_get(|| async { "in" })).layer(layer.with_optional_token());
 
     for app in [&app, &optional] {
         let answer = send(app, get("/").bearer(good())).await;
@@ -317,7 +318,7 @@ async fn permissions_from_a_configuration_are_any_of_or_all_of_a_list() {
 #[tokio::test]
 async fn guard_may_be_optional_where_tokens_are() {
     let handler = |admin: Option<Require<Admin>>| async move { admin.is_some().to_string() };
-    let app = Router::new().route("/", on_get(handler)).layer(layer().optional());
+    let app = Router::new().route("/", on_get(handler)).layer(layer().with_optional_token());
 
     send(&app, get("/")).await.is_ok("false");
     send(&app, get("/").bearer(with_roles(&["admin"]).sign(&key()))).await.is_ok("true");

@@ -8,7 +8,7 @@ use tower_bearer::policy::{Policy, claims_where, role, scope};
 use tower_bearer::render::{Json, ProblemJson};
 use tower_bearer::test_util::{DangerouslyTrustEveryone, trust_without_verifying};
 use tower_bearer::{
-    Claims, Preset, Principal, Reason, Rejection, Require, Requirement, Speaker, Validation,
+    Claims, Preset, Principal, PrincipalKind, Reason, Rejection, Require, Requirement, Validation,
     Verified, require,
 };
 use tracing::Level;
@@ -148,7 +148,7 @@ async fn registered_claims_that_are_missing_are_added() {
                 assert_eq!(principal.issuer(), "https://id.example.com");
                 assert!(claims.audience().unwrap().contains("https://api.example.com"));
                 assert!(principal.time_left().as_secs() > 365 * 24 * 60 * 60);
-                assert_eq!(principal.speaker(), Speaker::User);
+                assert_eq!(principal.kind(), PrincipalKind::User);
             }),
         )
         .layer(layer);
@@ -308,7 +308,7 @@ fn report_goes_to_the_standard_error_stream_when_nobody_listens_to_events() {
 
 #[tokio::test]
 async fn optional_stand_in_takes_requests_without_a_token_for_visitors() {
-    let app = routes().layer(trusting(alice()).with_realm("orders").optional());
+    let app = routes().layer(trusting(alice()).with_realm("orders").with_optional_token());
     let challenge = "Bearer realm=\"orders\"";
 
     send(&app, get("/optional")).await.is_ok("");
@@ -329,8 +329,9 @@ async fn visitors_of_the_stand_in_get_the_answers_of_the_real_layer() {
                 None => get(path),
                 Some(field) => get(path).field("authorization", field),
             };
-            let stand_in = send(&routes().layer(trusting(alice()).optional()), request()).await;
-            let real = send(&routes().layer(layer().optional()), request()).await;
+            let stand_in =
+                send(&routes().layer(trusting(alice()).with_optional_token()), request()).await;
+            let real = send(&routes().layer(layer().with_optional_token()), request()).await;
 
             assert_eq!(format!("{stand_in:?}"), format!("{real:?}"), "{path}");
         }
@@ -344,7 +345,7 @@ async fn stand_in_that_is_not_optional_has_no_visitors() {
 
 #[tokio::test]
 async fn optional_stand_in_forgets_whom_an_outer_layer_let_in() {
-    let app = routes().layer(trusting(alice()).optional()).layer(trusting(bob()));
+    let app = routes().layer(trusting(alice()).with_optional_token()).layer(trusting(bob()));
 
     send(&app, get("/optional")).await.is_ok("");
 }

@@ -396,7 +396,7 @@ async fn authority_proxy_and_token_stand_in_a_configuration() {
         assert!(!accepts(&of(&less)).await, "{needed}");
     }
 
-    let printed = config.in_force().unwrap().to_toml();
+    let printed = config.effective().unwrap().to_toml();
     for line in [
         &format!("ca_file = {:?}", authority.path()),
         &format!("bearer_file = {:?}", token.path()),

@@ -362,12 +362,12 @@ async fn inner_networks_stand_in_a_configuration() {
     let allowed = config(json!({ "metadata_url": metadata_url, "dangerous": private }));
     assert!(accepts(&allowed).await);
 
-    let printed = allowed.in_force().unwrap().to_toml();
+    let printed = allowed.effective().unwrap().to_toml();
     assert!(printed.contains(&format!("metadata_url = \"{metadata_url}\"")), "{printed}");
     assert!(
         printed.contains("\"allow_plain_http\"") && printed.contains("\"allow_private_networks\"")
     );
-    let again = Config::from_toml(&printed).unwrap().in_force().unwrap();
+    let again = Config::from_toml(&printed).unwrap().effective().unwrap();
     assert_eq!(again.to_toml(), printed);
 }
 
@@ -379,7 +379,7 @@ async fn limits_of_a_configuration_are_heeded() {
         let keys = json!({ "jwks_url": url, member: limit });
         let issuer = json!({ "issuer": "a", "audiences": [AUDIENCE], "keys": keys });
         let config = Config::from_json(&json!({ "issuers": [issuer] }).to_string()).unwrap();
-        let shown = config.in_force().unwrap().to_toml();
+        let shown = config.effective().unwrap().to_toml();
         assert!(shown.contains(&format!("{member} = {limit}")), "{shown}");
         let verifier = config.verifier::<User>(&config.issuers().unwrap());
         let token = TestToken::new("a", AUDIENCE).sign(&key_for(Algorithm::ES256));

@@ -108,7 +108,7 @@ async fn failure_is_an_error_when_there_are_no_keys() {
 async fn failure_is_an_error_as_soon_as_the_keys_can_be_used_no_more() {
     let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
-    let keys = cached(&provider).with_stale_for(MINUTE).with_retries_between(SECOND..=SECOND);
+    let keys = cached(&provider).with_stale_if_error(MINUTE).with_backoff(SECOND..=SECOND);
     keys.await_ready(MINUTE).await.unwrap();
     provider.answer(Answer::Failure("no route"));
 
@@ -290,7 +290,7 @@ async fn keys_that_do_not_come_in_time_are_a_warning_once_a_minute() {
 async fn more_requests_than_may_wait_are_a_warning_once_a_minute() {
     let (log, _guard) = Log::of_this_thread();
     let provider = Scripted::new();
-    let app = app(cached(&provider).with_most_waiting(1));
+    let app = app(cached(&provider).with_max_waiting(1));
     provider.set_latency(SECOND);
 
     let requests = (0..10).map(|_| send(&app, get("/").bearer(provider.mint())));

@@ -255,7 +255,7 @@ async fn keys_of_a_file_that_is_deleted_stay_for_as_long_as_it_takes() {
     let (key, next) = (new_key("key-1"), new_key("key-2"));
     let path = directory.keys(&jwks(&[&key]));
     let every = Duration::from_secs(60 * 60);
-    let keys = Arc::new(KeyFile::new(&path).with_every(every).open().unwrap());
+    let keys = Arc::new(KeyFile::new(&path).with_poll_interval(every).open().unwrap());
     let verifier = verifier_of(Arc::clone(&keys));
     assert!(accepts(&verifier, &key).await);
     look().await;
@@ -338,7 +338,7 @@ async fn file_is_looked_at_as_often_as_was_asked_for() {
     let directory = Directory::new("every");
     let (old, new) = (new_key("key-1"), new_key("key-1"));
     let path = directory.keys(&jwks(&[&old]));
-    let keys = KeyFile::new(path).with_every(Duration::from_secs(3600)).open().unwrap();
+    let keys = KeyFile::new(path).with_poll_interval(Duration::from_secs(3600)).open().unwrap();
     let verifier = verifier_of(keys);
     assert!(accepts(&verifier, &old).await);
     look().await;

@@ -93,7 +93,7 @@ async fn optional_mode_lets_requests_without_a_token_pass_without_claims() {
     let app = Router::new()
         .route("/maybe", on_get(maybe))
         .route("/must", on_get(subject))
-        .layer(layer().optional());
+        .layer(layer().with_optional_token());
 
     send(&app, get("/maybe")).await.is_ok("nobody");
     send(&app, get("/maybe").bearer(good())).await.is_ok("alice");
@@ -103,7 +103,7 @@ async fn optional_mode_lets_requests_without_a_token_pass_without_claims() {
 
 #[tokio::test]
 async fn optional_mode_still_refuses_a_broken_token() {
-    let app = Router::new().route("/", on_get(maybe)).layer(layer().optional());
+    let app = Router::new().route("/", on_get(maybe)).layer(layer().with_optional_token());
     let expired = token().claim("exp", 1).sign(&key());
 
     let answer = send(&app, get("/").bearer(expired)).await;
@@ -127,7 +127,7 @@ async fn what_an_earlier_layer_left_in_the_extensions_does_not_count() {
     let optional = Router::new()
         .route("/maybe", on_get(maybe))
         .route_service("/raw", service_fn(extensions))
-        .layer(layer().optional());
+        .layer(layer().with_optional_token());
     let bare = Router::new().route("/", on_get(subject));
 
     send(&optional, forge(get("/maybe"))).await.is_ok("nobody");

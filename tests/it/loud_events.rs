@@ -88,7 +88,7 @@ impl Revocations for Away {
         0
     }
 
-    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+    fn ready(&self) -> Result<(), RevocationsUnavailable> {
         Err(RevocationsUnavailable::new("no route"))
     }
 }
@@ -165,7 +165,7 @@ async fn issuers_whose_keys_are_away_are_told_one_by_one() {
     for other in others {
         issuers.add(Away::default(), Validation::new(other, AUDIENCE)).unwrap();
     }
-    let app = app_of(Verifier::for_issuers(&issuers).with_clock(TestClock::at(NOW)));
+    let app = app_of(Verifier::multi_issuer(&issuers).with_clock(TestClock::at(NOW)));
 
     for _ in 0..10 {
         for issuer in [ISSUER, others[0], others[1]] {

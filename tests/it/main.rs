@@ -61,7 +61,7 @@ mod several_issuers;
 mod short_secrets;
 mod shown;
 mod signatures;
-mod still_active;
+mod active_check;
 mod support;
 mod test_provider;
 mod vectors;

@@ -28,7 +28,7 @@ fn app(validation: Validation) -> Router {
 }
 
 fn app_of_issuers(issuers: &Issuers) -> Router {
-    app_of(Verifier::for_issuers(issuers).with_clock(TestClock::at(NOW)))
+    app_of(Verifier::multi_issuer(issuers).with_clock(TestClock::at(NOW)))
 }
 
 async fn answer(app: &Router, token: TestToken) -> Answer {
@@ -256,7 +256,7 @@ async fn revocation_of_a_token_without_expiry_is_never_forgotten() {
 async fn token_that_could_outlive_its_revocation_is_refused() {
     let with = |rules: Validation| {
         let known = MemoryRevocations::new().with_clock(TestClock::at(NOW));
-        let known = known.with_longest_lifetime(hour());
+        let known = known.with_max_lifetime(hour());
         let verifier = verifier_with(key().verifying_key(), rules);
         app_of(verifier.with_revocations(known))
     };

@@ -40,7 +40,7 @@ fn several() -> Router {
     issuers.add(key().verifying_key(), validation()).unwrap();
     let other = Validation::new("https://login.example.com/realms/staff", AUDIENCE);
     issuers.add(TestKey::generate(Algorithm::HS256).verifying_key(), other).unwrap();
-    app_of(Verifier::for_issuers(&issuers))
+    app_of(Verifier::multi_issuer(&issuers))
 }
 
 fn warnings(log: &Log) -> Vec<String> {
@@ -111,7 +111,7 @@ async fn both_spellings_are_two_issuers_where_both_are_configured() {
     let with_slash = format!("{ISSUER}/");
     issuers.add(key().verifying_key(), validation()).unwrap();
     issuers.add(key().verifying_key(), Validation::new(&with_slash, AUDIENCE)).unwrap();
-    let app = app_of(Verifier::for_issuers(&issuers));
+    let app = app_of(Verifier::multi_issuer(&issuers));
     let (log, _guard) = Log::of_this_thread();
     let sent = async |issuer: &str| {
         send(&app, get("/").bearer(token().claim("iss", issuer).sign(&key()))).await

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use tower_bearer::test_util::{TestClock, TestKey};
-use tower_bearer::{Algorithm, Preset, Reason, Speaker, Validation, Verified, Verifier};
+use tower_bearer::{Algorithm, Preset, PrincipalKind, Reason, Validation, Verified, Verifier};
 
 use crate::support::key_for;
 
@@ -159,18 +159,18 @@ async fn documented_bound_tokens_are_no_bearer_tokens() {
 #[tokio::test]
 async fn clients_of_their_own_are_told_apart_where_the_provider_says_so() {
     for (preset, expected) in [
-        (Preset::Auth0, Speaker::Client),
-        (Preset::Okta, Speaker::Client),
-        (Preset::Cognito, Speaker::Client),
+        (Preset::Auth0, PrincipalKind::Client),
+        (Preset::Okta, PrincipalKind::Client),
+        (Preset::Cognito, PrincipalKind::Client),
         // A service account has a subject of its own, and nothing standard to know it by.
-        (Preset::Keycloak, Speaker::User),
+        (Preset::Keycloak, PrincipalKind::User),
     ] {
         let provider = Provider::all().into_iter().find(|one| one.preset == preset).unwrap();
         let client = provider.with_preset("client_credentials").await.unwrap();
         let user = provider.with_preset("access").await.unwrap();
 
-        assert_eq!(client.principal().speaker(), expected, "{preset}");
-        assert_eq!(user.principal().speaker(), Speaker::User, "{preset}");
+        assert_eq!(client.principal().kind(), expected, "{preset}");
+        assert_eq!(user.principal().kind(), PrincipalKind::User, "{preset}");
     }
 }
 
@@ -183,7 +183,7 @@ async fn entra_says_app_in_idtyp() {
 
     let verified = provider.verify(validation(), "client_credentials", &claims).await.unwrap();
 
-    assert_eq!(verified.principal().speaker(), Speaker::Client);
+    assert_eq!(verified.principal().kind(), PrincipalKind::Client);
     assert!(verified.principal().registered().client_id().is_some());
 }
 

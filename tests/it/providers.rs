@@ -13,8 +13,7 @@ use futures::future::join_all;
 use serde_json::Value;
 use tower_bearer::policy::scope;
 use tower_bearer::{
-    BearerLayer, KeySet, KeySource, Principal, Reason, RemoteKeys, Speaker, Validation, Verifier,
-    require,
+    BearerLayer, KeySet, KeySource, Principal, Reason, RemoteKeys, Validation, Verifier, require,
 };
 
 use self::provider::{AUTHLIB, Maker, OIDC_PROVIDER, Provider, json_of};
@@ -376,18 +375,11 @@ async fn assert_issuer_is_compared_to_the_letter(maker: &Maker) {
 
 /// Answers who speaks, and lets write who may.
 fn app(verifier: Verifier<Value>) -> Router {
-    let speaker = |principal: Principal| async move {
-        let kind = match principal.speaker() {
-            Speaker::User => "User",
-            Speaker::Client => "Client",
-        };
-        format!("{kind} {}", principal.subject().unwrap_or("nobody"))
+    let kind = |principal: Principal| async move {
+        format!("{:?} {}", principal.kind(), principal.subject().unwrap_or("nobody"))
     };
     let write = on_get(|| async { "written" }).layer(require(scope("things:write")));
-    Router::new()
-        .route("/", on_get(speaker))
-        .route("/write", write)
-        .layer(BearerLayer::new(verifier))
+    Router::new().route("/", on_get(kind)).route("/write", write).layer(BearerLayer::new(verifier))
 }
 
 /// The example in front of a provider, told where the keys are.

@@ -18,7 +18,7 @@ use tower::util::BoxCloneService;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bearer::policy::role;
 use tower_bearer::{
-    BearerLayer, Header, KeySource, KeysUnavailable, Lookup, Principal, StillActive, Verifier,
+    ActiveCheck, BearerLayer, Header, KeySource, KeysUnavailable, Lookup, Principal, Verifier,
     VerifyingKey, require,
 };
 
@@ -97,7 +97,7 @@ impl Cause {
                 tokio::task::yield_now().await;
                 Ok::<_, Infallible>(is_active)
             };
-            verifier_of(key().verifying_key()).with_active_check(StillActive::new(check))
+            verifier_of(key().verifying_key()).with_active_check(ActiveCheck::new(check))
         };
         match self {
             Self::Refused | Self::Forbidden => verifier_of(key().verifying_key()),

@@ -58,12 +58,12 @@ impl Node {
     /// A node that has read everything.
     async fn ready(url: &str) -> Self {
         let node = Self::at(url);
-        node.await_whole().await;
+        node.await_ready().await;
         node
     }
 
-    async fn await_whole(&self) {
-        self.revocations.await_whole(PATIENCE).await.unwrap();
+    async fn await_ready(&self) {
+        self.revocations.await_ready(PATIENCE).await.unwrap();
     }
 
     async fn revoke(&self, id: &str) {

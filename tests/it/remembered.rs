@@ -232,7 +232,7 @@ impl Revocations for Torn {
         0
     }
 
-    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+    fn ready(&self) -> Result<(), RevocationsUnavailable> {
         if *self.0.read().unwrap() { Ok(()) } else { Err(RevocationsUnavailable::new("gap")) }
     }
 }
@@ -256,7 +256,7 @@ async fn token_is_503_while_the_view_is_not_whole_and_found_again_afterwards() {
 async fn token_of_an_issuer_that_went_is_refused_and_one_that_came_back_judges_anew() {
     let issuers = Issuers::new();
     issuers.add(key().verifying_key(), validation()).unwrap();
-    let verifier = Verifier::for_issuers(&issuers).with_clock(TestClock::at(NOW));
+    let verifier = Verifier::multi_issuer(&issuers).with_clock(TestClock::at(NOW));
     let app = app(&verifier);
     answer_to(&app, &good()).await.is_ok("alice");
     answer_to(&app, &good()).await.is_ok("alice");
@@ -281,7 +281,7 @@ async fn token_of_an_issuer_that_went_is_refused_and_one_that_came_back_judges_a
 async fn issuer_that_comes_back_with_the_same_keys_and_other_rules_judges_by_these() {
     let (issuers, key) = (Issuers::new(), key().verifying_key());
     issuers.add(key.clone(), validation()).unwrap();
-    let verifier = Verifier::for_issuers(&issuers).with_clock(TestClock::at(NOW));
+    let verifier = Verifier::multi_issuer(&issuers).with_clock(TestClock::at(NOW));
     let app = app(&verifier);
     answer_to(&app, &good()).await.is_ok("alice");
     answer_to(&app, &good()).await.is_ok("alice");
@@ -342,7 +342,7 @@ async fn fetched_keys_that_go_take_their_tokens_with_them_and_others_stay() {
     }
     let before = stats(&verifier);
 
-    keys.drop_key("key-1");
+    keys.block_key("key-1");
 
     let challenge = invalid_token("The token cannot be verified");
     let refused = answer_to(&app, &stolen).await;
@@ -354,7 +354,7 @@ async fn fetched_keys_that_go_take_their_tokens_with_them_and_others_stay() {
 #[tokio::test(start_paused = true)]
 async fn token_is_503_when_its_keys_have_become_too_old_to_be_used() {
     let provider = Scripted::new();
-    let keys = scripted::cached(&provider).with_stale_for(Duration::from_secs(60));
+    let keys = scripted::cached(&provider).with_stale_if_error(Duration::from_secs(60));
     let verifier = verifier_of(keys);
     let app = app(&verifier);
     let token = provider.mint();

@@ -320,7 +320,7 @@ async fn good_tokens_do_not_wait_while_a_bad_signature_is_looked_into() {
 async fn signature_is_not_called_bad_while_the_keys_cannot_be_looked_at() {
     let provider = Scripted::new();
     provider.publish_only(new_key(Some("the key")));
-    let app = app(cached(&provider).with_retries_between(HOUR..=HOUR));
+    let app = app(cached(&provider).with_backoff(HOUR..=HOUR));
     let old = provider.mint();
     send(&app, get("/").bearer(&old)).await.is_ok("alice");
     sleep(10 * SECOND).await;
@@ -457,7 +457,7 @@ async fn key_that_was_replaced_in_a_file_is_read_with_its_first_token() {
     let (old, new) = (new_key(Some("the key")), new_key(Some("the key")));
     let write = |key: &TestKey| std::fs::write(&path, key.to_jwk().to_string()).unwrap();
     write(&old);
-    let keys = KeyFile::new(&path).with_every(HOUR).open().unwrap();
+    let keys = KeyFile::new(&path).with_poll_interval(HOUR).open().unwrap();
     let app = app(keys.with_shared_budget(own_budget()));
     send(&app, get("/").bearer(token().sign(&old))).await.is_ok("alice");
     sleep(2 * SECOND).await;

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use tower_bearer::test_util::{TestClock, TestToken};
 use tower_bearer::{
     Algorithm, BearerLayer, Clock, ConfigError, IssueError, IssuedToken, MemoryRevocations,
-    Principal, Reason, Revocable, Revocation, RevocationKind, Revocations, RevocationsUnavailable,
-    Revoked, TokenIssuer, Unrevocable, Validation, Verifier,
+    MissingTokenId, Principal, Reason, Revocable, Revocation, RevocationKind, Revocations,
+    RevocationsUnavailable, Revoked, TokenIssuer, Validation, Verifier,
 };
 
 use crate::support::{
@@ -219,7 +219,7 @@ async fn token_without_date_counts_as_issued_before() {
 
 #[tokio::test]
 async fn token_that_would_outlive_its_revocation_is_refused() {
-    let view = revocations().with_longest_lifetime(Duration::from_secs(900));
+    let view = revocations().with_max_lifetime(Duration::from_secs(900));
     let late = full().claim("exp", NOW + 901);
 
     is_in(&app(&view), &full()).await;
@@ -257,7 +257,7 @@ impl Revocations for Torn {
         0
     }
 
-    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+    fn ready(&self) -> Result<(), RevocationsUnavailable> {
         Err(RevocationsUnavailable::new("gap").with_retry_after(Duration::from_secs(7)))
     }
 }
@@ -348,7 +348,7 @@ fn principal_without_jti_cannot_be_revoked_by_itself() {
     let verifier = verifier_with(key().verifying_key(), validation());
     let verified = block_on(verifier.verify(&token().without("jti").sign(&key()))).unwrap();
 
-    assert_eq!(Revocation::of(verified.principal()), Err(Unrevocable));
+    let _: MissingTokenId = Revocation::of(verified.principal()).unwrap_err();
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn subjects_and_sessions_go_when_it_is_known_how_long_tokens_live() {
     let kept = MemoryRevocations::new().with_clock(clock.clone());
     let known = MemoryRevocations::new()
         .with_clock(clock.clone())
-        .with_longest_lifetime(Duration::from_secs(900));
+        .with_max_lifetime(Duration::from_secs(900));
     for view in [&kept, &known] {
         view.revoke(Revocation::subject(ISSUER, "alice", at(NOW)));
         view.revoke(Revocation::session(ISSUER, "s1"));

@@ -22,7 +22,7 @@ use crate::support::{
 const STAFF: &str = "https://login.example.com/realms/staff";
 
 fn verifier(issuers: &Issuers) -> Verifier<User> {
-    Verifier::for_issuers(issuers)
+    Verifier::multi_issuer(issuers)
 }
 
 fn app_of(verifier: Verifier<User>) -> Router {

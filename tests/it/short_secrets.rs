@@ -151,7 +151,7 @@ async fn configuration_takes_a_short_secret_by_name_warns_once_and_says_so() {
             send(&app, get("/").bearer(token)).await.is_ok("in");
         }
         let mut printed = String::new();
-        assert_eq!(reported(|| printed = open.in_force().unwrap().to_toml()), []);
+        assert_eq!(reported(|| printed = open.effective().unwrap().to_toml()), []);
         assert!(
             printed.contains("accept_short_secret") && !printed.contains(&encoded),
             "{printed}"

@@ -10,9 +10,9 @@ use tower::{Layer, Service, service_fn};
 use tower_bearer::policy::role;
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{
-    CachedKeys, ClientList, FetchBudget, HttpFetch, Issuers, KeyFile, KeySet, KeySource,
-    LogoutEnds, LogoutService, Lookup, MemoryRevocations, Principal, RevocationService,
-    StillActive, require,
+    ActiveCheck, CachedKeys, ClientList, FetchBudget, HttpFetch, Issuers, KeyFile, KeySet,
+    KeySource, LogoutScope, LogoutService, Lookup, MemoryRevocations, Principal, RevocationService,
+    require,
 };
 
 use crate::scripted::Scripted;
@@ -42,8 +42,8 @@ async fn all_shown() -> Vec<(&'static str, String)> {
     let revocation =
         RevocationService::new(key().verifying_key(), ISSUER, clients.clone(), store.clone());
     let mut revocation = revocation.unwrap();
-    let logout = LogoutService::for_issuers(&issuers, LogoutEnds::Session, store.clone());
-    let active = StillActive::new(|_: Principal| async { Ok::<_, String>(true) });
+    let logout = LogoutService::multi_issuer(&issuers, LogoutScope::Session, store.clone());
+    let active = ActiveCheck::new(|_: Principal| async { Ok::<_, String>(true) });
     let refused = principal.check(role("admin")).unwrap_err();
     vec![
         ("BearerLayer", text(layer())),
@@ -55,7 +55,7 @@ async fn all_shown() -> Vec<(&'static str, String)> {
         ("Verifier", text(verifier())),
         ("Verified", text(&verified)),
         ("Principal", text(&principal)),
-        ("Registered", text(principal.registered())),
+        ("RegisteredClaims", text(principal.registered())),
         ("Grants", text(principal.grants())),
         ("Audience", text(principal.registered().audience().unwrap())),
         ("Header", text(principal.header())),
@@ -69,7 +69,7 @@ async fn all_shown() -> Vec<(&'static str, String)> {
         ("KeyFile", text(KeyFile::new("keys.json"))),
         ("{\"https://id.example.com\": ", text(&issuers)),
         ("MemoryRevocations", text(&store)),
-        ("StillActive", text(&active)),
+        ("ActiveCheck", text(&active)),
         ("{\"shop\"}", text(&clients)),
         ("RevocationService", text(&revocation)),
         ("RouteFuture", text(revocation.call(get("/")))),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
-    Algorithm, AuthError, Header, KeySet, KeySource, KeysUnavailable, Lookup, Reason, Speaker,
-    StillActive, Verifier,
+    ActiveCheck, Algorithm, AuthError, Header, KeySet, KeySource, KeysUnavailable, Lookup,
+    PrincipalKind, Reason, Verifier,
 };
 
 use crate::support::{
@@ -400,16 +400,16 @@ async fn claims_that_do_not_fit_the_type_are_not_the_tokens_fault() {
 #[tokio::test]
 async fn user_and_client_are_told_apart() {
     // RFC 9700 §4.15: clients of their own and users
-    for (token, speaker) in [
-        (token(), Speaker::User),
-        (token().claim("client_id", "shop"), Speaker::User),
-        (token().claim("client_id", "alice"), Speaker::Client),
-        (token().claim("azp", "alice"), Speaker::Client),
-        (token().claim("sub", Value::Null), Speaker::Client),
-        (token().without("sub"), Speaker::Client),
+    for (token, kind) in [
+        (token(), PrincipalKind::User),
+        (token().claim("client_id", "shop"), PrincipalKind::User),
+        (token().claim("client_id", "alice"), PrincipalKind::Client),
+        (token().claim("azp", "alice"), PrincipalKind::Client),
+        (token().claim("sub", Value::Null), PrincipalKind::Client),
+        (token().without("sub"), PrincipalKind::Client),
     ] {
         let verified = verify(&token.sign(&key())).await.unwrap();
-        assert_eq!(verified.principal().speaker(), speaker);
+        assert_eq!(verified.principal().kind(), kind);
     }
 }
 
@@ -484,7 +484,7 @@ impl KeySource for Late {
 async fn verdict_that_needs_keys_or_the_active_check_is_left_open() {
     let cold = verifier_of(Late(AtomicBool::new(false)));
     let asking = verifier_of(key().verifying_key())
-        .with_active_check(StillActive::new(|_| async { Ok::<_, std::io::Error>(true) }));
+        .with_active_check(ActiveCheck::new(|_| async { Ok::<_, std::io::Error>(true) }));
 
     assert!(cold.verify_now(&good()).is_none());
     assert!(asking.verify_now(&good()).is_none());

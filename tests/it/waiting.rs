@@ -17,8 +17,8 @@ use tower::{Layer, Service, ServiceExt};
 use tower_bearer::policy::role;
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{
-    AuthError, BearerLayer, Header, Issuers, KeySource, Lookup, MemoryRevocations, Principal,
-    Reason, Revocation, StillActive, Verified, Verifier, VerifyingKey,
+    ActiveCheck, AuthError, BearerLayer, Header, Issuers, KeySource, Lookup, MemoryRevocations,
+    Principal, Reason, Revocation, Verified, Verifier, VerifyingKey,
 };
 
 use crate::support::{
@@ -87,7 +87,7 @@ impl World {
 
     fn verifier(&self) -> Verifier<User> {
         let (answers, asked) = (Arc::clone(&self.answers), Arc::clone(&self.asked));
-        let check = StillActive::new(move |_: Principal| {
+        let check = ActiveCheck::new(move |_: Principal| {
             let answers = Arc::clone(&answers);
             asked.fetch_add(1, Ordering::SeqCst);
             async move {
@@ -95,7 +95,7 @@ impl World {
                 Ok::<_, Infallible>(true)
             }
         });
-        let verifier = Verifier::for_issuers(&self.issuers)
+        let verifier = Verifier::multi_issuer(&self.issuers)
             .with_clock(self.clock.clone())
             .with_revocations(self.revocations.clone())
             .with_active_check(check.with_timeout(Duration::from_secs(3600)));

@@ -63,9 +63,9 @@ fn configured() {
             "keys": {{ "discover": true, "redirects": 2, "budget": {{ "fetches": 5, "one_more_every": 7 }} }}
         }}] }}"#
     );
-    let in_force = Config::from_json(&config).unwrap().in_force().unwrap().to_toml();
+    let effective = Config::from_json(&config).unwrap().effective().unwrap().to_toml();
     for line in ["leeway = \"30s\"", "redirects = 2", "fetches = 5", "one_more_every = \"7s\""] {
-        assert!(in_force.contains(line), "{line}\n{in_force}");
+        assert!(effective.contains(line), "{line}\n{effective}");
     }
     println!("stranger: numbers: a configuration is read");
 }

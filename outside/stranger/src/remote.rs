@@ -22,7 +22,7 @@ pub async fn check() {
     let keys = Arc::new(RemoteKeys::discover(&url).unwrap());
     let issuers = Issuers::new();
     issuers.add(Arc::clone(&keys), Validation::new(&url, AUDIENCE)).unwrap();
-    let verifier = Verifier::<Value>::for_issuers(&issuers);
+    let verifier = Verifier::<Value>::multi_issuer(&issuers);
     let token = issuer.token_for("alice").issue().unwrap();
 
     let verified = verifier.verify(token.as_str()).await.unwrap();

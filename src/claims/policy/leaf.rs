@@ -26,9 +26,9 @@ pub fn scope(names: impl Into<Cow<'static, str>>) -> Scope {
 ///
 /// ```
 /// use tower_bearer::policy::when;
-/// use tower_bearer::{Principal, Speaker};
+/// use tower_bearer::{Principal, PrincipalKind};
 ///
-/// let people_only = when(|who: &Principal| who.speaker() == Speaker::User);
+/// let people_only = when(|who: &Principal| who.kind() == PrincipalKind::User);
 /// ```
 pub fn when<F>(allows: F) -> When<F>
 where

@@ -1,27 +1,14 @@
 use super::config::{AudienceRule, Validation};
-
-/// Switches that let more tokens in than they should; see [`Validation::dangerous`].
-///
-/// ```
-/// use tower_bearer::Validation;
-///
-/// // A gateway in front has checked the proof of possession already.
-/// let validation = Validation::new("https://id.example.com", "https://api.example.com")
-///     .dangerous()
-///     .accept_bound_tokens();
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a switch that is not thrown changes nothing"]
-pub struct Dangerous(Validation);
+use crate::dangerous::Dangerous;
 
 impl Validation {
-    /// The switches that let more tokens in than they should.
-    pub fn dangerous(self) -> Dangerous {
+    /// Returns the switches that accept more tokens than they should.
+    pub fn dangerous(self) -> Dangerous<Self> {
         Dangerous(self)
     }
 }
 
-impl Dangerous {
+impl Dangerous<Validation> {
     /// Accepts tokens for any audience, and tokens for none.
     ///
     /// Whoever gets hold of a token of this issuer, for whatever service, can use it here.
@@ -65,7 +52,7 @@ impl Dangerous {
     /// A thief can use one for ever, until it is revoked or its key is replaced. Where tokens have
     /// `iat`, [`with_max_age`](Validation::with_max_age) ends them nevertheless. A revocation of one is kept
     /// for ever in memory; a store that keeps revocations for the [longest
-    /// lifetime](crate::MemoryRevocations::with_longest_lifetime) of tokens refuses those whose maximum age
+    /// lifetime](crate::MemoryRevocations::with_max_lifetime) of tokens refuses those whose maximum age
     /// does not end within it. With [`accept_unrevocable_tokens`](Self::accept_unrevocable_tokens) as well, they are
     /// let in, and such a store forgets their revocation while they are still good.
     pub fn accept_missing_expiry(mut self) -> Validation {

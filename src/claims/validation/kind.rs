@@ -6,7 +6,7 @@ use crate::jose::Header;
 
 /// Which kind of token is to be verified. What is asked of one kind, another must not pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "routes"), expect(dead_code, reason = "made by routes"))]
+#[cfg_attr(not(feature = "endpoints"), expect(dead_code, reason = "made by routes"))]
 pub(crate) enum Kind {
     #[default]
     Access,

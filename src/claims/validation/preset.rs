@@ -107,23 +107,23 @@ impl fmt::Display for Preset {
 }
 
 impl FromStr for Preset {
-    type Err = UnknownPreset;
+    type Err = ParsePresetError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownPreset> {
+    fn from_str(name: &str) -> Result<Self, ParsePresetError> {
         let preset = Self::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(name));
-        preset.ok_or(UnknownPreset)
+        preset.ok_or(ParsePresetError(()))
     }
 }
 
 /// A name that is not one of [`Preset::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownPreset;
+pub struct ParsePresetError(());
 
-impl fmt::Display for UnknownPreset {
+impl fmt::Display for ParsePresetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the preset is none of")?;
         Preset::ALL.iter().try_for_each(|preset| write!(f, " {preset}"))
     }
 }
 
-impl Error for UnknownPreset {}
+impl Error for ParsePresetError {}

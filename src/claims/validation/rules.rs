@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::config::{AudienceRule, Validation};
 use super::kind::Kind;
 use super::logout;
-use crate::claims::{Audience, NumericDate, ReadPlan, Registered, Span, Statement};
+use crate::claims::{Audience, NumericDate, ReadPlan, RegisteredClaims, Span, Statement};
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
@@ -97,13 +97,13 @@ impl Rules {
     }
 
     /// The end of a token without `exp`, without leeway, if it has one.
-    pub(crate) fn end_by_age(&self, claims: &Registered) -> Option<NumericDate> {
+    pub(crate) fn end_by_age(&self, claims: &RegisteredClaims) -> Option<NumericDate> {
         let (issued_at, max_age) = claims.issued_at().zip(self.validation.max_age)?;
         Some(issued_at.saturating_add(max_age))
     }
 
     /// Says of a token that names no issuer whose it is, if such tokens pass.
-    pub(crate) fn assume_issuer(&self, claims: &mut Registered) {
+    pub(crate) fn assume_issuer(&self, claims: &mut RegisteredClaims) {
         if claims.issuer().is_none() && self.validation.missing_issuer {
             claims.assume_issuer(&self.validation.issuer);
         }
@@ -136,7 +136,7 @@ impl Rules {
     }
 
     /// When the dates of an access token are good: never, if one that they need is missing.
-    pub(crate) fn span(&self, claims: &Registered) -> Span {
+    pub(crate) fn span(&self, claims: &RegisteredClaims) -> Span {
         let Validation { leeway, max_age, .. } = self.validation;
         let begins = claims.not_before().max(claims.issued_at());
         let never = self.validation.missing_expiry.then_some(NumericDate::MAX);
@@ -202,7 +202,11 @@ impl Validation {
         (&self.issuer, self.audiences.first().map_or("", String::as_str))
     }
 
-    fn check_parties(&self, claims: &Registered, rule: AudienceRule) -> Result<(), AuthError> {
+    fn check_parties(
+        &self,
+        claims: &RegisteredClaims,
+        rule: AudienceRule,
+    ) -> Result<(), AuthError> {
         match claims.issuer() {
             Some(issuer) if issuer == self.issuer => {}
             Some(issuer) => {
@@ -238,7 +242,7 @@ impl Validation {
         }
     }
 
-    fn check_expiry(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
+    fn check_expiry(&self, claims: &RegisteredClaims, now: NumericDate) -> Result<(), AuthError> {
         // RFC 7519 §4.1.4: "on or after" the moment the token must not be accepted.
         match claims.expires_at() {
             Some(expires_at) if now < expires_at.saturating_add(self.leeway) => Ok(()),
@@ -248,7 +252,11 @@ impl Validation {
         }
     }
 
-    fn check_beginning(&self, claims: &Registered, now: NumericDate) -> Result<(), AuthError> {
+    fn check_beginning(
+        &self,
+        claims: &RegisteredClaims,
+        now: NumericDate,
+    ) -> Result<(), AuthError> {
         let soon = now.saturating_add(self.leeway);
         if let Some(not_before) = claims.not_before().filter(|date| soon < *date) {
             return Err(untimely(Reason::NotYetValid, "nbf", not_before, now));

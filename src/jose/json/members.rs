@@ -17,7 +17,7 @@ use super::weight;
 /// Whoever puts them in has found them valid, without escapes in a name, and each name once.
 pub(crate) struct Members<'t> {
     list: ArrayVec<(&'t str, &'t str), MOST>,
-    is_whole: bool,
+    is_ready: bool,
 }
 
 /// More than the tokens of providers have.
@@ -25,7 +25,7 @@ const MOST: usize = 32;
 
 impl<'t> Members<'t> {
     pub(crate) fn new() -> Self {
-        Self { list: ArrayVec::new(), is_whole: false }
+        Self { list: ArrayVec::new(), is_ready: false }
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -39,7 +39,7 @@ impl<'t> Members<'t> {
 
     /// Says that no member is missing; until then nothing is read.
     pub(crate) fn complete(&mut self) {
-        self.is_whole = true;
+        self.is_ready = true;
     }
 
     /// What serde_json would make of the object, or `None`: then it must be asked, also why it does not
@@ -51,7 +51,7 @@ impl<'t> Members<'t> {
     /// Also says how much memory it takes at the most, besides itself: what has been asked for counts as a
     /// `serde_json::Value`.
     pub(crate) fn read<T: Deserialize<'t>>(&self) -> Option<(T, usize)> {
-        if !self.is_whole {
+        if !self.is_ready {
             return None;
         }
         let weight = Cell::new(0);

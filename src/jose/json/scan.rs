@@ -116,9 +116,9 @@ impl<'t> Scanner<'t> {
             }
             value = value * 10 + i64::from(digit);
         }
-        let is_whole = !matches!(rest.get(digits), None | Some(b'.' | b'e' | b'E'));
+        let is_ready = !matches!(rest.get(digits), None | Some(b'.' | b'e' | b'E'));
         let is_spelt_once = !matches!(rest[..digits], [] | [b'0', _, ..]);
-        (is_whole && is_spelt_once).then(|| {
+        (is_ready && is_spelt_once).then(|| {
             self.go_to(self.at + digits);
             value
         })

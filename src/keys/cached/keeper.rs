@@ -40,7 +40,7 @@ pub(super) fn has_timers() -> bool {
 async fn run<F: Fetch>(fetch: Arc<F>) -> Result<Fetched, KeysUnavailable> {
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { fetch.fetch().await });
-    match timeout(FETCH_AT_MOST, tasks.join_next()).await {
+    match timeout(MAX_FETCH_TIME, tasks.join_next()).await {
         Ok(Some(Ok(result))) => result,
         Ok(_) => Err(KeysUnavailable::new("the fetch panicked")),
         Err(_) => Err(KeysUnavailable::new("the fetch took longer than 30 seconds")),
@@ -57,4 +57,4 @@ impl Drop for Kept {
 }
 
 /// How long a fetch may take.
-pub(crate) const FETCH_AT_MOST: Duration = Duration::from_secs(30);
+pub(crate) const MAX_FETCH_TIME: Duration = Duration::from_secs(30);

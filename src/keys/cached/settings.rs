@@ -51,7 +51,7 @@ pub(crate) struct InForce {
 
 #[cfg(feature = "config")]
 impl Settings {
-    pub(super) fn in_force(&self) -> InForce {
+    pub(super) fn effective(&self) -> InForce {
         let Timing { first_retry, last_retry, fresh_at_least, fresh_at_most, .. } = self.timing;
         InForce {
             wait: self.wait,

@@ -12,7 +12,7 @@ use crate::middleware::reject::{self, Rejection};
 /// Guards a handler: it runs only if the [`Requirement`] holds.
 ///
 /// Several on one handler must all hold, in any order. `Option<Require<R>>` is `None` where tokens are
-/// [optional](crate::BearerLayer::optional) and none was sent; `Result<Require<R>, Rejection>` leaves
+/// [optional](crate::BearerLayer::with_optional_token) and none was sent; `Result<Require<R>, Rejection>` leaves
 /// the answer to the handler. Dereferences to the [`Principal`].
 ///
 /// ```

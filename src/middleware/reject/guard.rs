@@ -98,7 +98,7 @@ impl Principal {
     /// Finds who sent a request in its extensions, where a [`BearerLayer`](crate::BearerLayer) has left it.
     ///
     /// Handlers and middleware outside of axum begin with it; in axum, the extractor does the same. Behind a
-    /// layer whose tokens are [optional](crate::BearerLayer::optional), a handler that needs a token after
+    /// layer whose tokens are [optional](crate::BearerLayer::with_optional_token), a handler that needs a token after
     /// all answers with the error:
     ///
     /// ```

@@ -20,9 +20,9 @@ use crate::error::ClientsUnavailable;
 /// # }
 /// # fn matches(_hash: &str, _secret: &str) -> bool { false }
 ///
-/// struct Registered(Database);
+/// struct RegisteredClaims(Database);
 ///
-/// impl Clients for Registered {
+/// impl Clients for RegisteredClaims {
 ///     async fn authenticate(
 ///         &self,
 ///         client_id: &str,

@@ -15,6 +15,7 @@ use crate::claims::Principal;
 use crate::claims::validation::{Kind, Validation};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
+use crate::dangerous::Dangerous;
 use crate::error::{AuthError, Reason};
 use crate::keys::KeySource;
 use crate::observe::trace::Pace;
@@ -32,13 +33,13 @@ use crate::verify::verifier::Verifier;
 /// ```
 /// use std::sync::Arc;
 /// use axum::Router;
-/// use tower_bearer::{LogoutEnds, LogoutService, MemoryRevocations, Validation};
+/// use tower_bearer::{LogoutScope, LogoutService, MemoryRevocations, Validation};
 /// # let keys = Arc::new(tower_bearer::VerifyingKey::from_secret(
 /// #     tower_bearer::Algorithm::HS256, "at least 32 bytes of randomness, please")?);
 ///
 /// let revocations = MemoryRevocations::new(); // which the API's verifier asks, too
 /// let rules = Validation::new("https://id.example.com", "the-client-id");
-/// let ends = LogoutEnds::Session; // since access tokens of this provider carry `sid`
+/// let ends = LogoutScope::Session; // since access tokens of this provider carry `sid`
 /// let logout = LogoutService::new(Arc::clone(&keys), rules, ends, revocations.clone())?;
 /// let app: Router = Router::new().route_service("/backchannel-logout", logout);
 /// # Ok::<(), tower_bearer::ConfigError>(())
@@ -67,7 +68,7 @@ use crate::verify::verifier::Verifier;
 #[derive(Clone)]
 pub struct LogoutService {
     verifier: Verifier<IgnoredAny>,
-    ends: LogoutEnds,
+    ends: LogoutScope,
     store: Arc<dyn ErasedStore>,
     /// What the log has heard.
     pace: Arc<Pace>,
@@ -77,7 +78,7 @@ pub struct LogoutService {
 ///
 /// Look at an access token of the provider: one without `sid` cannot be found by its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LogoutEnds {
+pub enum LogoutScope {
     /// The session, by `sid`; if the provider names none, everything of the subject as below.
     ///
     /// For access tokens that carry `sid`: others outlive the logout. To make sure that there are none,
@@ -106,7 +107,7 @@ impl LogoutService {
     pub fn new(
         keys: impl KeySource,
         validation: Validation,
-        ends: LogoutEnds,
+        ends: LogoutScope,
         store: impl RevocationStore,
     ) -> Result<Self, ConfigError> {
         Ok(Self::with_verifier(Verifier::new(keys, validation)?, ends, store))
@@ -116,26 +117,22 @@ impl LogoutService {
     ///
     /// Their audiences are the ids of clients, so these are usually not the issuers that an API's
     /// verifier has, but may share the keys.
-    pub fn for_issuers(issuers: &Issuers, ends: LogoutEnds, store: impl RevocationStore) -> Self {
-        Self::with_verifier(Verifier::for_issuers(issuers), ends, store)
+    pub fn multi_issuer(issuers: &Issuers, ends: LogoutScope, store: impl RevocationStore) -> Self {
+        Self::with_verifier(Verifier::multi_issuer(issuers), ends, store)
     }
 
     fn with_verifier(
         verifier: Verifier<IgnoredAny>,
-        ends: LogoutEnds,
+        ends: LogoutScope,
         store: impl RevocationStore,
     ) -> Self {
         let verifier = verifier.of_kind(Kind::Logout { untyped: false });
         Self { verifier, ends, store: Arc::new(store), pace: Arc::default() }
     }
 
-    /// Accepts logout tokens whose header says `JWT` in `typ`, or nothing. Keycloak's are such.
-    ///
-    /// They are still told from other tokens by their event, and by having no `nonce`.
-    #[must_use]
-    pub fn with_untyped_tokens(mut self) -> Self {
-        self.verifier = self.verifier.of_kind(Kind::Logout { untyped: true });
-        self
+    /// Returns the switch that accepts more logout tokens.
+    pub fn dangerous(self) -> Dangerous<Self> {
+        Dangerous(self)
     }
 
     /// Asks another clock for the time. For tests.
@@ -164,13 +161,23 @@ impl LogoutService {
         let subject =
             subject.map(|(subject, at)| Revocation::subject(issuer, subject, at.to_system_time()));
         match (self.ends, session, subject) {
-            (LogoutEnds::Session, Some(session), _) => Ok(vec![session]),
+            (LogoutScope::Session, Some(session), _) => Ok(vec![session]),
             (_, session, Some(subject)) => Ok(session.into_iter().chain([subject]).collect()),
             (_, _, None) => {
                 let detail = "no `sub`, and access tokens cannot be found by `sid`";
                 Err(AuthError::with_detail(Reason::MissingClaim, detail))
             }
         }
+    }
+}
+
+impl Dangerous<LogoutService> {
+    /// Accepts logout tokens whose `typ` header is `JWT` or absent. Keycloak sends such tokens.
+    ///
+    /// They are still told from other tokens by their event, and by having no `nonce`.
+    pub fn accept_untyped_tokens(mut self) -> LogoutService {
+        self.0.verifier = self.0.verifier.of_kind(Kind::Logout { untyped: true });
+        self.0
     }
 }
 

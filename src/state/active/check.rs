@@ -5,14 +5,32 @@ use std::sync::Arc;
 
 use crate::claims::Principal;
 
-/// Answers whether whom a token speaks for is still active: by a row in a database, by token
-/// introspection (RFC 7662), by whatever knows.
+/// An answer of an active check: whether the subject of a token may still use it.
 ///
-/// A function or closure that takes a [`Principal`] is one:
+/// Made from a `bool` as well, where `true` is [`Active`](Self::Active).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ActiveVerdict {
+    /// The token is accepted.
+    Active,
+    /// The token is refused, with [`Reason::Inactive`](crate::Reason::Inactive).
+    Inactive,
+}
+
+impl From<bool> for ActiveVerdict {
+    fn from(is_active: bool) -> Self {
+        if is_active { Self::Active } else { Self::Inactive }
+    }
+}
+
+/// Asks the application whether the subject of a token is still active, for example in a database.
+///
+/// Implemented by functions and closures that take a [`Principal`] and return a future of a `bool` or an
+/// [`ActiveVerdict`]:
 ///
 /// ```
 /// use std::io;
-/// use tower_bearer::{Principal, StillActive};
+/// use tower_bearer::{ActiveCheck, Principal};
 ///
 /// # async fn is_locked(subject: &str) -> io::Result<bool> { Ok(false) }
 /// async fn is_active(principal: Principal) -> io::Result<bool> {
@@ -20,53 +38,57 @@ use crate::claims::Principal;
 ///     Ok(!is_locked(subject).await?)
 /// }
 ///
-/// let check = StillActive::new(is_active);
+/// let check = ActiveCheck::new(is_active);
 /// ```
 ///
-/// The principal that it is given is not for guards: its request has not been let in yet.
-pub trait ActiveCheck: Send + Sync + 'static {
-    /// Whether the token is still to be accepted. Runs while a request waits.
+/// The request of this principal has not been let in yet: no guard accepts the principal.
+pub trait CheckActive: Send + Sync + 'static {
+    /// Answers whether the token is still to be accepted. The request waits for it.
     ///
     /// # Errors
     ///
-    /// When nobody knows. The log hears of it, so it should hold no secret; what becomes of the request
-    /// is up to [`StillActive`](super::StillActive).
-    fn is_active(
+    /// When there is no telling. The error is logged, so it must hold no secret;
+    /// [`ActiveCheck`](super::ActiveCheck) decides how the request is answered.
+    fn check(
         &self,
         principal: &Principal,
-    ) -> impl Future<Output = Result<bool, Box<dyn Error + Send + Sync>>> + Send;
+    ) -> impl Future<Output = Result<ActiveVerdict, Box<dyn Error + Send + Sync>>> + Send;
 }
 
-impl<F, A, E> ActiveCheck for F
+impl<F, A, V, E> CheckActive for F
 where
     F: Fn(Principal) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<bool, E>> + Send,
+    A: Future<Output = Result<V, E>> + Send,
+    V: Into<ActiveVerdict>,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    async fn is_active(&self, principal: &Principal) -> Result<bool, Box<dyn Error + Send + Sync>> {
-        self(principal.clone()).await.map_err(Into::into)
-    }
-}
-
-impl<K: ActiveCheck + ?Sized> ActiveCheck for Arc<K> {
-    fn is_active(
+    async fn check(
         &self,
         principal: &Principal,
-    ) -> impl Future<Output = Result<bool, Box<dyn Error + Send + Sync>>> + Send {
-        (**self).is_active(principal)
+    ) -> Result<ActiveVerdict, Box<dyn Error + Send + Sync>> {
+        self(principal.clone()).await.map(Into::into).map_err(Into::into)
     }
 }
 
-/// An [`ActiveCheck`] whose type is forgotten.
+impl<K: CheckActive + ?Sized> CheckActive for Arc<K> {
+    fn check(
+        &self,
+        principal: &Principal,
+    ) -> impl Future<Output = Result<ActiveVerdict, Box<dyn Error + Send + Sync>>> + Send {
+        (**self).check(principal)
+    }
+}
+
+/// A [`CheckActive`] behind a pointer.
 pub(super) trait ErasedCheck: Send + Sync {
-    fn is_active<'a>(&'a self, principal: &'a Principal) -> Asking<'a>;
+    fn check<'a>(&'a self, principal: &'a Principal) -> Asking<'a>;
 }
 
 type Asking<'a> =
-    Pin<Box<dyn Future<Output = Result<bool, Box<dyn Error + Send + Sync>>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = Result<ActiveVerdict, Box<dyn Error + Send + Sync>>> + Send + 'a>>;
 
-impl<K: ActiveCheck> ErasedCheck for K {
-    fn is_active<'a>(&'a self, principal: &'a Principal) -> Asking<'a> {
-        Box::pin(ActiveCheck::is_active(self, principal))
+impl<K: CheckActive> ErasedCheck for K {
+    fn check<'a>(&'a self, principal: &'a Principal) -> Asking<'a> {
+        Box::pin(CheckActive::check(self, principal))
     }
 }

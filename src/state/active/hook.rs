@@ -1,32 +1,32 @@
-#[cfg(feature = "active")]
-use super::StillActive;
+#[cfg(feature = "active-check")]
+use super::ActiveCheck;
 use crate::claims::Principal;
 use crate::error::AuthError;
 
 /// What a verifier asks last, if anything. The only place here that knows whether the feature is on.
 #[derive(Clone, Default)]
-pub(crate) struct Hook(#[cfg(feature = "active")] Option<StillActive>);
+pub(crate) struct Hook(#[cfg(feature = "active-check")] Option<ActiveCheck>);
 
 #[cfg_attr(
-    not(feature = "active"),
+    not(feature = "active-check"),
     expect(clippy::unused_self, clippy::unused_async, clippy::unnecessary_wraps)
 )]
 impl Hook {
-    #[cfg(feature = "active")]
-    pub(crate) fn new(check: StillActive) -> Self {
+    #[cfg(feature = "active-check")]
+    pub(crate) fn new(check: ActiveCheck) -> Self {
         Self(Some(check))
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        #[cfg(feature = "active")]
+        #[cfg(feature = "active-check")]
         return self.0.is_some();
-        #[cfg(not(feature = "active"))]
+        #[cfg(not(feature = "active-check"))]
         false
     }
 
     /// The verdict, if it can be told without waiting.
     pub(crate) fn recall(&self, principal: &Principal) -> Option<Result<(), AuthError>> {
-        #[cfg(feature = "active")]
+        #[cfg(feature = "active-check")]
         if let Some(check) = &self.0 {
             return check.recall(principal);
         }
@@ -36,7 +36,7 @@ impl Hook {
 
     /// The verdict, waited for if need be.
     pub(crate) async fn ask(&self, principal: &Principal) -> Result<(), AuthError> {
-        #[cfg(feature = "active")]
+        #[cfg(feature = "active-check")]
         if let Some(check) = &self.0 {
             return check.ask(principal).await;
         }

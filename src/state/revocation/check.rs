@@ -1,21 +1,21 @@
 use std::time::Duration;
 
 use super::{Revocable, RevocationKind, Revocations, Revoked};
-use crate::claims::Registered;
+use crate::claims::RegisteredClaims;
 use crate::claims::validation::Rules;
 use crate::error::{AuthError, Reason};
 
 /// Asks a view about a token whose signature and claims are good.
 pub(crate) fn check(
     view: &dyn Revocations,
-    claims: &Registered,
+    claims: &RegisteredClaims,
     rules: &Rules,
 ) -> Result<(), AuthError> {
     if !rules.accepts_unrevocable() {
         check_revocable(view, claims, rules)?;
     }
     // Before the look-ups: a view that becomes whole between them and this has not been asked.
-    let whole = view.whole();
+    let whole = view.ready();
     // `iss` is the same, or absent.
     let issuer = rules.issuer();
     // An issuer that heeds this view dates its tokens by the clock of the revocations, and behind them. It
@@ -42,14 +42,14 @@ pub(crate) fn check(
     Ok(whole?)
 }
 
-fn names(claims: &Registered) -> impl Iterator<Item = Revocable<'_>> {
+fn names(claims: &RegisteredClaims) -> impl Iterator<Item = Revocable<'_>> {
     let token = claims.token_id().map(Revocable::Token);
     let session = claims.session_id().map(Revocable::Session);
     let subject = claims.subject().map(Revocable::Subject);
     [token, session, subject].into_iter().flatten().chain(claims.clients().map(Revocable::Client))
 }
 
-fn covers(revoked: Revoked, claims: &Registered, leeway: impl Fn() -> Duration) -> bool {
+fn covers(revoked: Revoked, claims: &RegisteredClaims, leeway: impl Fn() -> Duration) -> bool {
     match revoked {
         Revoked::Entirely => true,
         Revoked::IssuedUpTo(moment) => {
@@ -62,12 +62,12 @@ fn covers(revoked: Revoked, claims: &Registered, leeway: impl Fn() -> Duration) 
 /// Refuses a token that no revocation could reach.
 fn check_revocable(
     view: &dyn Revocations,
-    claims: &Registered,
+    claims: &RegisteredClaims,
     rules: &Rules,
 ) -> Result<(), AuthError> {
     let kinds = view.kinds();
     let must = |kind| kinds.contains(kind);
-    let longest = view.longest_lifetime();
+    let longest = view.max_lifetime();
     let needs_date =
         must(RevocationKind::Subject) || must(RevocationKind::Client) || longest.is_some();
     for (is_needed, is_there, claim) in [

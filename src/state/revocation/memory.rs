@@ -24,7 +24,7 @@ use crate::observe::trace;
 ///
 /// ```
 /// use axum::extract::State;
-/// use tower_bearer::{MemoryRevocations, Principal, Revocation, Unrevocable};
+/// use tower_bearer::{MemoryRevocations, Principal, Revocation, MissingTokenId};
 /// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
 ///
 /// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
@@ -38,7 +38,7 @@ use crate::observe::trace;
 ///     State(revocations): State<MemoryRevocations>,
 ///     principal: Principal,
 /// ) -> Result<(), String> {
-///     let token = Revocation::of(&principal).map_err(|error: Unrevocable| error.to_string())?;
+///     let token = Revocation::of(&principal).map_err(|error: MissingTokenId| error.to_string())?;
 ///     revocations.revoke(token);
 ///     Ok(())
 /// }
@@ -57,7 +57,7 @@ use crate::observe::trace;
 /// each other: 21 bytes for a revoked token, and the free room of a hash map. A revoked token is
 /// forgotten when it has expired and the largest possible leeway is over. Sessions, subjects and
 /// clients are kept for ever, unless it is known [how long tokens
-/// live](Self::with_longest_lifetime).
+/// live](Self::with_max_lifetime).
 ///
 /// What may be forgotten goes little by little while revocations are added;
 /// [`forget_expired`](Self::forget_expired) does it at once.
@@ -136,7 +136,7 @@ impl MemoryRevocations {
     /// In whole seconds, and for all clones, as what one has forgotten is forgotten by all. Of several
     /// the shortest counts.
     #[must_use]
-    pub fn with_longest_lifetime(self, longest: Duration) -> Self {
+    pub fn with_max_lifetime(self, longest: Duration) -> Self {
         self.entries.longest.fetch_min(longest.as_secs(), Ordering::AcqRel);
         self.changed();
         self
@@ -312,7 +312,7 @@ impl MemoryRevocations {
 
     /// When no token is left that was issued up to a moment.
     pub(super) fn outlived(&self, issued_up_to: NumericDate) -> u32 {
-        let expired = self.longest_lifetime().map(|longest| issued_up_to.saturating_add(longest));
+        let expired = self.max_lifetime().map(|longest| issued_up_to.saturating_add(longest));
         expired.map_or(NEVER, kept_after)
     }
 
@@ -375,7 +375,7 @@ impl Revocations for MemoryRevocations {
         entries.recent.lock().note_own(hashed, date, now.into(), second(now.into()));
     }
 
-    fn longest_lifetime(&self) -> Option<Duration> {
+    fn max_lifetime(&self) -> Option<Duration> {
         let longest = self.entries.longest.load(Ordering::Acquire);
         (longest != UNKNOWN).then(|| Duration::from_secs(longest))
     }
@@ -412,7 +412,7 @@ impl fmt::Debug for MemoryRevocations {
         f.debug_struct("MemoryRevocations")
             .field("len", &self.len())
             .field("kinds", &self.kinds)
-            .field("longest_lifetime", &self.longest_lifetime())
+            .field("max_lifetime", &self.max_lifetime())
             .finish_non_exhaustive()
     }
 }

@@ -51,8 +51,8 @@ use crate::error::RevocationsUnavailable;
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
 /// # let rules = Validation::new("https://id.example.com", "https://api.example.com");
-/// let longest_lifetime = Duration::from_secs(60 * 60);
-/// let revocations = RedisRevocations::new("rediss://redis.example.com", longest_lifetime)?;
+/// let max_lifetime = Duration::from_secs(60 * 60);
+/// let revocations = RedisRevocations::new("rediss://redis.example.com", max_lifetime)?;
 /// let verifier = Verifier::<serde_json::Value>::new(key, rules)?
 ///     .with_revocations(revocations.clone());
 ///
@@ -73,9 +73,9 @@ use crate::error::RevocationsUnavailable;
 ///   in the last 10 minutes: for a Redis that lost its last second or its memory, was emptied, or has
 ///   evicted keys. A node that starts before that is done may let in what was lost.
 /// - **A gap is noticed.** While it has not heard of Redis for [some
-///   seconds](Self::with_largest_gap), and before it has heard of it for the first time, a node answers 503
+///   seconds](Self::with_max_gap), and before it has heard of it for the first time, a node answers 503
 ///   to tokens that it does not know as revoked, unless somebody
-///   [chose otherwise](Self::dangerously_carry_on_without_redis).
+///   [chose otherwise](crate::Dangerous#method.fail_open-1).
 /// - **Revocations expire**, here and in Redis, when the tokens that they name have. So it must be said
 ///   how long tokens live; those that live longer are refused.
 ///
@@ -124,13 +124,13 @@ impl RedisRevocations {
     /// # Errors
     ///
     /// [`RevocationsUnavailable`] when some are still missing after `at_most`. It goes on trying.
-    pub async fn await_whole(&self, at_most: Duration) -> Result<(), RevocationsUnavailable> {
+    pub async fn await_ready(&self, at_most: Duration) -> Result<(), RevocationsUnavailable> {
         let shared = &self.node.shared;
         self.node.start();
         self.node.runtime()?;
         let mut changed = shared.changed.subscribe();
         let whole = async {
-            while !shared.is_whole() {
+            while !shared.is_ready() {
                 // The sender is held by `shared`, so this cannot fail.
                 _ = changed.changed().await;
                 self.node.start();
@@ -222,7 +222,7 @@ impl Revocations for RedisRevocations {
     /// and the same as before when the view is whole again and has not changed.
     fn epoch(&self) -> u64 {
         let shared = &self.node.shared;
-        let lets_in = shared.settings.carries_on || shared.is_whole();
+        let lets_in = shared.settings.carries_on || shared.is_ready();
         shared.view.epoch() << 1 | u64::from(lets_in)
     }
 
@@ -230,8 +230,8 @@ impl Revocations for RedisRevocations {
         self.node.shared.view.kinds()
     }
 
-    fn longest_lifetime(&self) -> Option<Duration> {
-        self.node.shared.view.longest_lifetime()
+    fn max_lifetime(&self) -> Option<Duration> {
+        self.node.shared.view.max_lifetime()
     }
 
     fn heeded_by(&self, issuer: &str) {
@@ -246,10 +246,10 @@ impl Revocations for RedisRevocations {
         self.node.shared.view.dated_ahead(issuer, name, date);
     }
 
-    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+    fn ready(&self) -> Result<(), RevocationsUnavailable> {
         self.node.start();
         let shared = &self.node.shared;
-        if shared.settings.carries_on || shared.is_whole() {
+        if shared.settings.carries_on || shared.is_ready() {
             return Ok(());
         }
         Err(shared.unavailable())
@@ -319,7 +319,7 @@ impl fmt::Debug for RedisRevocations {
         f.debug_struct("RedisRevocations")
             .field("address", &shared.settings.address)
             .field("keys", &shared.settings.keys)
-            .field("largest_gap", &shared.settings.largest_gap)
+            .field("max_gap", &shared.settings.max_gap)
             .field("view", &shared.view)
             .finish_non_exhaustive()
     }

@@ -66,9 +66,9 @@ impl Revocation {
     ///
     /// # Errors
     ///
-    /// [`Unrevocable`] when the token has no `jti`.
-    pub fn of(principal: &Principal) -> Result<Self, Unrevocable> {
-        let token_id = principal.registered().token_id().ok_or(Unrevocable)?;
+    /// [`MissingTokenId`] when the token has no `jti`.
+    pub fn of(principal: &Principal) -> Result<Self, MissingTokenId> {
+        let token_id = principal.registered().token_id().ok_or(MissingTokenId(()))?;
         // A token without `exp` may be accepted for ever, so its revocation is kept as long.
         let expires_at = principal.registered().expires_at();
         Ok(Self::new(principal.issuer(), Revocable::Token(token_id), expires_at))
@@ -169,12 +169,12 @@ impl<S: RevocationStore> RevocationStore for Arc<S> {
 
 /// A token without `jti`: there is nothing to revoke it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unrevocable;
+pub struct MissingTokenId(());
 
-impl fmt::Display for Unrevocable {
+impl fmt::Display for MissingTokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the token has no `jti` to revoke it by")
     }
 }
 
-impl Error for Unrevocable {}
+impl Error for MissingTokenId {}

@@ -10,7 +10,7 @@ use crate::error::RevocationsUnavailable;
 ///
 /// [`MemoryRevocations`](super::MemoryRevocations) is one. A view of what is kept elsewhere implements
 /// this over a copy in memory, which it keeps up beside the requests that ask it; it says when the copy
-/// may lack something ([`whole`](Self::whole)).
+/// may lack something ([`whole`](Self::ready)).
 ///
 /// Views grow: a revocation leaves one when the tokens it names have expired, leeway included (5
 /// minutes at the most), or because somebody took it back, and never because a message was lost.
@@ -46,7 +46,7 @@ pub trait Revocations: Send + Sync + 'static {
     /// compared to the letter: `alice` of one is not `alice` of another.
     fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked>;
 
-    /// A number that is another one after each change: after `lookup` or [`whole`](Self::whole) may
+    /// A number that is another one after each change: after `lookup` or [`whole`](Self::ready) may
     /// answer otherwise, and before whoever made the change is told that it is done.
     ///
     /// Whoever remembers an answer remembers with it the epoch that was read before, and need not ask
@@ -61,7 +61,7 @@ pub trait Revocations: Send + Sync + 'static {
     /// How long tokens are valid at the most, if revocations of more than one token are forgotten.
     ///
     /// A token that is valid for longer might outlive its revocation, so it is refused.
-    fn longest_lifetime(&self) -> Option<Duration> {
+    fn max_lifetime(&self) -> Option<Duration> {
         None
     }
 
@@ -95,7 +95,7 @@ pub trait Revocations: Send + Sync + 'static {
     ///
     /// [`RevocationsUnavailable`] while some may be missing: a token that is not known to be revoked is
     /// then answered 503, and one that is, 401 as ever.
-    fn whole(&self) -> Result<(), RevocationsUnavailable> {
+    fn ready(&self) -> Result<(), RevocationsUnavailable> {
         Ok(())
     }
 }
@@ -113,8 +113,8 @@ impl<R: Revocations + ?Sized> Revocations for Arc<R> {
         (**self).kinds()
     }
 
-    fn longest_lifetime(&self) -> Option<Duration> {
-        (**self).longest_lifetime()
+    fn max_lifetime(&self) -> Option<Duration> {
+        (**self).max_lifetime()
     }
 
     fn heeded_by(&self, issuer: &str) {
@@ -129,8 +129,8 @@ impl<R: Revocations + ?Sized> Revocations for Arc<R> {
         (**self).dated_ahead(issuer, name, date);
     }
 
-    fn whole(&self) -> Result<(), RevocationsUnavailable> {
-        (**self).whole()
+    fn ready(&self) -> Result<(), RevocationsUnavailable> {
+        (**self).ready()
     }
 }
 
@@ -155,8 +155,8 @@ impl<A: Revocations, B: Revocations> Revocations for (A, B) {
         self.0.kinds().and(self.1.kinds())
     }
 
-    fn longest_lifetime(&self) -> Option<Duration> {
-        match (self.0.longest_lifetime(), self.1.longest_lifetime()) {
+    fn max_lifetime(&self) -> Option<Duration> {
+        match (self.0.max_lifetime(), self.1.max_lifetime()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         }
@@ -176,8 +176,8 @@ impl<A: Revocations, B: Revocations> Revocations for (A, B) {
         self.1.dated_ahead(issuer, name, date);
     }
 
-    fn whole(&self) -> Result<(), RevocationsUnavailable> {
-        self.0.whole().and_then(|()| self.1.whole())
+    fn ready(&self) -> Result<(), RevocationsUnavailable> {
+        self.0.ready().and_then(|()| self.1.ready())
     }
 }
 

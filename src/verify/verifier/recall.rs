@@ -190,7 +190,7 @@ impl Grounds {
         view: &dyn Revocations,
     ) -> Result<(), Miss> {
         let epoch = view.epoch();
-        if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.whole().is_ok() {
+        if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.ready().is_ok() {
             return Ok(());
         }
         match revocation::check(view, principal.registered(), &trusted.rules) {

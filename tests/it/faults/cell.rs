@@ -59,7 +59,7 @@ impl Cell {
             .unwrap()
             .with_shared_budget(own_budget())
             // So that no fetch is repeated while fetches are counted.
-            .with_retries_between(HOUR..=HOUR);
+            .with_backoff(HOUR..=HOUR);
         let keys = Arc::new(keys);
         let validation = Validation::new(provider.issuer(), AUDIENCE);
         let verifier = Verifier::<User>::new(Arc::clone(&keys), validation).unwrap();

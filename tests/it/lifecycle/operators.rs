@@ -17,7 +17,7 @@ async fn dropped_key_is_refused_from_the_next_request_on_until_it_is_restored() 
     let other = provider.mint();
     send(&app, get("/").bearer(&stolen)).await.is_ok("alice");
 
-    keys.drop_key("key-1");
+    keys.block_key("key-1");
 
     let challenge = invalid_token("The token cannot be verified");
     let refused = send(&app, get("/").bearer(&stolen)).await;
@@ -25,7 +25,7 @@ async fn dropped_key_is_refused_from_the_next_request_on_until_it_is_restored() 
     send(&app, get("/").bearer(&other)).await.is_ok("alice");
     assert_eq!((keys.status().keys(), provider.fetches()), (1, 1));
 
-    keys.restore_key("key-1");
+    keys.unblock_key("key-1");
 
     send(&app, get("/").bearer(&stolen)).await.is_ok("alice");
     assert_eq!((keys.status().keys(), provider.fetches()), (2, 1));
@@ -36,7 +36,7 @@ async fn dropped_key_stays_dropped_whatever_the_provider_publishes() {
     let provider = Scripted::new();
     let (keys, verifier) = source(&provider);
     let stolen = provider.mint();
-    keys.drop_key("key-1");
+    keys.block_key("key-1");
     provider.rotate();
 
     verifier.verify(&provider.mint()).await.unwrap();
@@ -53,7 +53,7 @@ async fn dropped_key_is_not_found_by_tokens_that_name_none_either() {
     let nameless = token().without_header("kid").sign(&provider.key());
     verifier.verify(&nameless).await.unwrap();
 
-    keys.drop_key("key-1");
+    keys.block_key("key-1");
 
     assert!(verifier.verify(&nameless).await.is_err());
 }

@@ -278,7 +278,7 @@ async fn source_that_is_never_asked_starts_no_task() {
     let provider = Scripted::new();
     let (keys, _verifier) = source(&provider);
 
-    keys.drop_key("key-1");
+    keys.block_key("key-1");
 
     assert_eq!((tasks_alive().await, provider.fetches()), (0, 0));
 }

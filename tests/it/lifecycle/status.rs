@@ -78,7 +78,7 @@ async fn bounds_of_freshness_and_staleness_can_be_set() {
     let keys = cached(&provider)
         .with_freshness_between(seconds(1)..=seconds(100))
         .with_default_freshness(seconds(50))
-        .with_stale_for(seconds(25));
+        .with_stale_if_error(seconds(25));
     let (keys, _) = of(keys);
     keys.await_ready(MINUTE).await.unwrap();
     provider.answer(Answer::Failure("no route"));

@@ -149,8 +149,8 @@ fn every_option_is_printed_as_it_was_set() {
         heeded.filter(|option| !NOT_FULL.contains(option)).map(str::to_owned).collect();
     assert_eq!(names_in(&full, ""), expected);
 
-    let in_force = read(&full).in_force().unwrap();
-    assert_eq!(serde_json::to_value(in_force).unwrap(), full);
+    let effective = read(&full).effective().unwrap();
+    assert_eq!(serde_json::to_value(effective).unwrap(), full);
 }
 
 /// The names of all members and words below this one, as in the table.

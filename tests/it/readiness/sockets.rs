@@ -87,7 +87,7 @@ fn cold_keys() -> Verifier<User> {
 
 fn asks_each_time() -> Verifier<User> {
     let check = |_: Principal| async { Ok::<_, Infallible>(true) };
-    verifier_of(key().verifying_key()).with_active_check(StillActive::new(check))
+    verifier_of(key().verifying_key()).with_active_check(ActiveCheck::new(check))
 }
 
 #[tokio::test]

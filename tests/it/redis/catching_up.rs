@@ -107,12 +107,12 @@ async fn needs_redis_stream_that_is_trimmed_faster_than_a_node_reads_is_made_up_
 async fn needs_redis_entry_that_nobody_can_read_makes_the_view_less_than_whole() {
     let redis = Redis::start(FORGETFUL);
     let node = RedisRevocations::new(&redis.url(), HOUR).unwrap();
-    let node = Node::of(node.with_largest_gap(std::time::Duration::from_secs(1)).unwrap());
-    node.await_whole().await;
+    let node = Node::of(node.with_max_gap(std::time::Duration::from_secs(1)).unwrap());
+    node.await_ready().await;
 
     redis.cli(&["XADD", "{tower-bearer}:1:stream", "*", "revoke-by-colour", "blue"]);
 
-    until(|| node.revocations.whole().is_err()).await;
+    until(|| node.revocations.ready().is_err()).await;
     node.cannot_tell("t1").await;
     let status = node.revocations.status();
     assert!(status.problem().unwrap().contains("cannot be read"), "{status:?}");

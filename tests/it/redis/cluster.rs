@@ -72,7 +72,7 @@ async fn needs_redis_sentinel_leads_to_the_new_master_when_the_old_one_dies() {
 
     master.kill();
     let is_back =
-        || one.revocations.status().problem().is_none() && one.revocations.whole().is_ok();
+        || one.revocations.status().problem().is_none() && one.revocations.ready().is_ok();
     tokio::time::sleep(Duration::from_secs(3)).await;
     until(is_back).await;
     one.revoke("t2").await;

@@ -81,7 +81,7 @@ async fn needs_redis_that_is_emptied_is_filled_again_by_those_who_live() {
 
     late_node_refuses(&redis).await;
     for node in &nodes {
-        assert!(node.revocations.whole().is_ok());
+        assert!(node.revocations.ready().is_ok());
         node.refuses("t1").await;
         node.lets_in("t3").await;
     }
@@ -166,7 +166,7 @@ async fn needs_redis_that_was_made_empty_by_a_promotion_is_filled_again() {
     until(|| revocations_in(&redis) == 3).await;
     late_node_refuses(&redis).await;
     for node in &nodes {
-        node.await_whole().await;
+        node.await_ready().await;
         node.refuses("t2").await;
     }
 }
@@ -194,7 +194,7 @@ async fn needs_redis_that_evicts_single_keys_has_them_again() {
     let redis = Redis::start(FORGETFUL);
     let node = RedisRevocations::new(&redis.url(), HOUR).unwrap();
     let node = Node::of(node);
-    node.await_whole().await;
+    node.await_ready().await;
     node.revoke("t1").await;
 
     // As an eviction does: the key goes, and no entry of the stream says so.

@@ -29,8 +29,8 @@ async fn needs_redis_a_million_that_have_expired_leave_nothing_behind() {
     };
     let node = Node::of(of());
     let other = Node::of(of());
-    node.await_whole().await;
-    other.await_whole().await;
+    node.await_ready().await;
+    other.await_ready().await;
     let before = (node.revocations.memory_bytes(), redis.info("used_memory"));
 
     // Revocations are kept for 6 minutes and a window more: these have passed, nearly.

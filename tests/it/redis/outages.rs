@@ -14,7 +14,7 @@ use crate::log::Log;
 const GAP: Duration = Duration::from_secs(3);
 
 fn with_gap(url: &str) -> RedisRevocations {
-    RedisRevocations::new(url, HOUR).unwrap().with_largest_gap(GAP).unwrap()
+    RedisRevocations::new(url, HOUR).unwrap().with_max_gap(GAP).unwrap()
 }
 
 #[tokio::test]
@@ -22,18 +22,18 @@ async fn redis_that_was_never_there_is_a_503() {
     let node = Node::at(&format!("redis://127.0.0.1:{}", free_port()));
 
     node.cannot_tell("t1").await;
-    let error = node.revocations.await_whole(Duration::from_millis(200)).await.unwrap_err();
+    let error = node.revocations.await_ready(Duration::from_millis(200)).await.unwrap_err();
 
     assert!(std::error::Error::source(&error).is_some());
     let status = node.revocations.status();
-    assert!(!status.is_whole() && status.complete_up_to().is_none(), "{status:?}");
+    assert!(!status.is_ready() && status.complete_up_to().is_none(), "{status:?}");
 }
 
 #[tokio::test]
 async fn redis_that_was_never_there_stops_nobody_who_carries_on() {
     let revocations =
         RedisRevocations::new(&format!("redis://127.0.0.1:{}", free_port()), HOUR).unwrap();
-    let node = Node::of(revocations.dangerously_carry_on_without_redis());
+    let node = Node::of(revocations.dangerous().fail_open());
 
     node.lets_in("t1").await;
 
@@ -42,7 +42,7 @@ async fn redis_that_was_never_there_stops_nobody_who_carries_on() {
         tower_bearer::RevocationStore::add(&node.revocations, super::token_revocation("t1"));
     node.refuses("t1").await;
     adding.await.unwrap_err();
-    assert!(node.revocations.status().carries_on() && !node.revocations.status().is_whole());
+    assert!(node.revocations.status().carries_on() && !node.revocations.status().is_ready());
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn redis_that_was_never_there_stops_nobody_who_carries_on() {
 async fn needs_redis_silence_shorter_than_the_gap_is_not_noticed() {
     let redis = Redis::start(FORGETFUL);
     let node = Node::of(with_gap(&redis.url()));
-    node.await_whole().await;
+    node.await_ready().await;
 
     redis.pause();
     let paused = Instant::now();
@@ -70,7 +70,7 @@ async fn needs_redis_silence_longer_than_the_gap_is_a_503_until_all_is_here_agai
     let (log, _guard) = Log::of_this_thread();
     let redis = Redis::start(FORGETFUL);
     let node = Node::of(with_gap(&redis.url()));
-    node.await_whole().await;
+    node.await_ready().await;
     let other = Node::ready(&redis.url()).await;
     other.revoke("t1").await;
     node.learns("t1").await;
@@ -78,7 +78,7 @@ async fn needs_redis_silence_longer_than_the_gap_is_a_503_until_all_is_here_agai
 
     redis.pause();
     let paused = Instant::now();
-    until(|| node.revocations.whole().is_err()).await;
+    until(|| node.revocations.ready().is_err()).await;
     assert!(paused.elapsed() < GAP + Duration::from_secs(1), "{:?}", paused.elapsed());
     node.cannot_tell("t2").await;
     // What is known to be revoked stays so.
@@ -90,7 +90,7 @@ async fn needs_redis_silence_longer_than_the_gap_is_a_503_until_all_is_here_agai
     }
     redis.go_on();
 
-    until(|| node.revocations.whole().is_ok()).await;
+    until(|| node.revocations.ready().is_ok()).await;
     node.lets_in("t2").await;
     node.refuses("t1").await;
     let told: Vec<Level> = log
@@ -113,12 +113,12 @@ async fn needs_redis_silence_longer_than_the_gap_is_a_503_until_all_is_here_agai
 #[ignore = "needs redis-server: scripts/interop"]
 async fn needs_redis_who_carries_on_lets_in_during_a_long_silence_but_not_what_is_known() {
     let redis = Redis::start(FORGETFUL);
-    let node = Node::of(with_gap(&redis.url()).dangerously_carry_on_without_redis());
-    node.await_whole().await;
+    let node = Node::of(with_gap(&redis.url()).dangerous().fail_open());
+    node.await_ready().await;
     node.revoke("t1").await;
 
     redis.pause();
-    until(|| !node.revocations.status().is_whole()).await;
+    until(|| !node.revocations.status().is_ready()).await;
 
     node.lets_in("t2").await;
     node.refuses("t1").await;
@@ -131,7 +131,7 @@ async fn needs_redis_cut_connection_is_taken_up_where_it_was() {
     let redis = Redis::start(FORGETFUL);
     let mut proxy = Proxy::to(redis.port()).await;
     let node = Node::of(with_gap(&proxy.url()));
-    node.await_whole().await;
+    node.await_ready().await;
     let reconciled = node.revocations.status().last_reconciliation();
     let other = Node::ready(&redis.url()).await;
 
@@ -145,11 +145,11 @@ async fn needs_redis_cut_connection_is_taken_up_where_it_was() {
     // Longer.
     proxy.cut();
     other.revoke("t2").await;
-    until(|| node.revocations.whole().is_err()).await;
+    until(|| node.revocations.ready().is_err()).await;
     node.cannot_tell("t2").await;
     proxy.mend().await;
     node.learns("t2").await;
-    node.await_whole().await;
+    node.await_ready().await;
     node.lets_in("t3").await;
     // The stream was enough.
     assert_eq!(node.revocations.status().last_reconciliation(), reconciled);
@@ -186,7 +186,7 @@ async fn needs_redis_task_ends_with_the_last_clone() {
     };
 
     drop(node);
-    assert!(clone.status().is_whole());
+    assert!(clone.status().is_ready());
     assert_eq!(connections(), 2);
     drop(clone);
 

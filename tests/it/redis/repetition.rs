@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use futures::future::join_all;
 use tower_bearer::{
-    Algorithm, LogoutEnds, LogoutService, Revocable, Revocation, RevocationStore as _,
+    Algorithm, LogoutScope, LogoutService, Revocable, Revocation, RevocationStore as _,
     Revocations as _, Revoked, TokenIssuer, Validation, Verifier,
 };
 
@@ -138,7 +138,7 @@ async fn needs_redis_logout_of_session_and_subject_is_one_step() {
     let service = LogoutService::new(
         crate::support::key().verifying_key(),
         Validation::new(ISSUER, "the-client"),
-        LogoutEnds::Subject,
+        LogoutScope::Subject,
         node.revocations.clone(),
     )
     .unwrap();

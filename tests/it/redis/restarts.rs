@@ -17,8 +17,8 @@ async fn needs_redis_killed_and_restarted_from_its_disk_loses_no_revocation() {
         one.lets_in("good").await;
         redis.restart();
 
-        one.await_whole().await;
-        other.await_whole().await;
+        one.await_ready().await;
+        other.await_ready().await;
         one.learns(&format!("other-{round}")).await;
         other.learns(&format!("one-{round}")).await;
         let late = Node::ready(&redis.url()).await;
@@ -68,7 +68,7 @@ async fn needs_redis_nodes_that_come_and_go_between_restarts_lose_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
         redis.kill();
         redis.restart();
-        other.await_whole().await;
+        other.await_ready().await;
         other = Node::ready(&redis.url()).await;
         for id in &revoked {
             one.learns(id).await;

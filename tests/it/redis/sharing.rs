@@ -115,8 +115,8 @@ async fn needs_redis_namespaces_share_nothing() {
         )
     };
     let (shop, bank) = (of("shop"), of("bank"));
-    shop.await_whole().await;
-    bank.await_whole().await;
+    shop.await_ready().await;
+    bank.await_ready().await;
 
     shop.revoke("t1").await;
     bank.revoke("t2").await;
@@ -139,7 +139,7 @@ async fn needs_redis_epoch_changes_with_what_comes_from_others_and_not_with_noth
     let node = RedisRevocations::new(&redis.url(), HOUR).unwrap();
     let node = node.with_reconciliation_every(SECOND).with_kinds([RevocationKind::Token]);
     let node = Node::of(node.unwrap());
-    node.await_whole().await;
+    node.await_ready().await;
     let other = Node::ready(&redis.url()).await;
     let before = node.revocations.epoch();
 
@@ -188,5 +188,5 @@ async fn needs_redis_another_process_refuses_it_too() {
     assert_eq!(refused.headers()["www-authenticate"], invalid_token("The token was revoked"));
     let health = program.send(program.get("/healthz")).await.into_body();
     let health: serde_json::Value = serde_json::from_str(&health).unwrap();
-    assert_eq!(health["revocations"]["is_whole"], true);
+    assert_eq!(health["revocations"]["is_ready"], true);
 }

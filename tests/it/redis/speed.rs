@@ -27,12 +27,12 @@ async fn needs_redis_speed_of_learning_following_and_reconciling() {
     let redis = Redis::start(FORGETFUL);
     let mut proxy = Proxy::to(redis.port()).await;
     let gap = Duration::from_secs(300);
-    let behind = RedisRevocations::new(&proxy.url(), HOUR).unwrap().with_largest_gap(gap).unwrap();
+    let behind = RedisRevocations::new(&proxy.url(), HOUR).unwrap().with_max_gap(gap).unwrap();
     let node = Node::of(behind);
-    node.await_whole().await;
+    node.await_ready().await;
     let long = RedisRevocations::new(&redis.url(), HOUR).unwrap().with_stream_length(10_000_000);
     let (one, other) = (Node::of(long), Node::ready(&redis.url()).await);
-    one.await_whole().await;
+    one.await_ready().await;
 
     let mut times = Vec::new();
     for index in 0..300 {

@@ -55,7 +55,7 @@ async fn needs_redis_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(
     let of = |name: &str| RedisRevocations::new(&format!("rediss://{name}:{port}"), HOUR).unwrap();
 
     let node = Node::of(of("localhost").with_root_certificates(&cert.pem()).unwrap());
-    node.await_whole().await;
+    node.await_ready().await;
     node.revoke("t1").await;
     node.refuses("t1").await;
     node.lets_in("t2").await;
@@ -67,7 +67,7 @@ async fn needs_redis_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(
         let stranger = Node::of(revocations);
         stranger.cannot_tell("t2").await;
         until(|| stranger.revocations.status().problem().is_some()).await;
-        assert!(stranger.revocations.whole().is_err());
+        assert!(stranger.revocations.ready().is_err());
         let problem = stranger.revocations.status().problem().unwrap().to_owned();
         assert!(problem.contains("certificate"), "{problem}");
     }

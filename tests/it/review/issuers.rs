@@ -28,7 +28,7 @@ async fn token_that_waited_is_judged_by_the_rules_that_are_in_force_then() {
     let issuers = Issuers::new();
     let replaced = Replaced(issuers.clone(), named("a").verifying_key());
     issuers.add(replaced, validation()).unwrap();
-    let verifier = Verifier::<User>::for_issuers(&issuers);
+    let verifier = Verifier::<User>::multi_issuer(&issuers);
 
     let refused = verifier.verify(&token_of(&named("a"))).await.unwrap_err();
 

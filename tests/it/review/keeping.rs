@@ -57,12 +57,12 @@ async fn no_length_of_time_is_too_long() {
     let keys = Arc::new(
         CachedKeys::new(source)
             .with_wait(most)
-            .with_stale_for(most)
+            .with_stale_if_error(most)
             .with_freshness_between(most..=most)
             .with_default_freshness(most)
-            .with_retries_between(most..=most)
+            .with_backoff(most..=most)
             .with_fetch_budget(u32::MAX, most)
-            .with_most_waiting(usize::MAX),
+            .with_max_waiting(usize::MAX),
     );
     keys.await_ready(most).await.unwrap();
     let verifier = verifier(Arc::clone(&keys));
@@ -83,7 +83,7 @@ async fn no_length_of_time_is_too_short() {
         let keys = CachedKeys::new(source.clone())
             .with_freshness_between(none..=none)
             .with_default_freshness(none)
-            .with_retries_between(none..=none);
+            .with_backoff(none..=none);
         _ = keys.status();
 
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -108,7 +108,7 @@ fn request_outside_of_the_runtime_is_refused_and_does_not_panic() {
 #[tokio::test]
 async fn key_that_nobody_may_wait_for_is_fetched_all_the_same() {
     let source = Source::with(&["a"]);
-    let keys = Arc::new(CachedKeys::new(source.clone()).with_most_waiting(0));
+    let keys = Arc::new(CachedKeys::new(source.clone()).with_max_waiting(0));
     keys.await_ready(Duration::from_secs(10)).await.unwrap();
     source.set(&["a", "b"]);
     let verifier = verifier(Arc::clone(&keys));
@@ -149,8 +149,8 @@ async fn initial_set_without_a_key_is_no_set() {
 #[tokio::test]
 async fn dropped_key_stays_dropped_when_something_is_set_afterwards() {
     let keys = CachedKeys::new(Source::with(&["a"]));
-    keys.drop_key("a");
-    let keys = keys.with_stale_for(Duration::from_secs(60));
+    keys.block_key("a");
+    let keys = keys.with_stale_if_error(Duration::from_secs(60));
 
     let refused = verifier(keys).verify(&token_of(&named("a"))).await.unwrap_err();
 

@@ -194,7 +194,7 @@ async fn session_stays_revoked_for_as_long_as_the_last_token_of_a_clock_that_is_
     let clock = TestClock::at(NOW);
     let view = MemoryRevocations::new()
         .with_clock(clock.clone())
-        .with_longest_lifetime(Duration::from_secs(900));
+        .with_max_lifetime(Duration::from_secs(900));
     let rules = validation().with_leeway(Duration::from_secs(300));
     let verifier = Verifier::new(key().verifying_key(), rules).unwrap().with_clock(clock.clone());
     let app = app(verifier.with_revocations(view.clone()));
@@ -218,7 +218,7 @@ async fn what_one_clone_may_forget_no_verifier_needs() {
     let of = |seconds: u64| token().claim("exp", NOW + seconds).sign(&key());
     answer_to(&app, &of(7200)).await.is_ok("in");
 
-    let view = view.with_longest_lifetime(Duration::from_secs(900));
+    let view = view.with_max_lifetime(Duration::from_secs(900));
     view.revoke(Revocation::subject(ISSUER, "bob", at(NOW)));
 
     let challenge = invalid_token("A claim of the token is invalid");

@@ -63,9 +63,9 @@ fn what_is_in_force_can_be_read_again_whatever_is_set() {
         json!({ "discover": true, "fresh_at_least": "1h" }),
         json!({ "discover": true, "wait": u64::MAX, "stale_for": u64::MAX, "fresh_at_most": u64::MAX }),
     ] {
-        let printed = Config::from_json(&config(keys)).unwrap().in_force().unwrap().to_toml();
+        let printed = Config::from_json(&config(keys)).unwrap().effective().unwrap().to_toml();
         let again = Config::from_toml(&printed).unwrap_or_else(|e| panic!("{e}\n{printed}"));
-        assert_eq!(again.in_force().unwrap().to_toml(), printed);
+        assert_eq!(again.effective().unwrap().to_toml(), printed);
     }
 }
 

@@ -131,7 +131,7 @@ async fn withdrawn_key_is_unknown_without_any_budget_until_it_is_published_again
 #[tokio::test(start_paused = true)]
 async fn withdrawn_key_is_not_called_unknown_while_the_keys_cannot_be_looked_at() {
     let provider = Scripted::new();
-    let keys = cached(&provider).with_fetch_budget(1, HOUR).with_retries_between(HOUR..=HOUR);
+    let keys = cached(&provider).with_fetch_budget(1, HOUR).with_backoff(HOUR..=HOUR);
     let app = app(keys);
     let withdrawn = provider.mint();
     send(&app, get("/").bearer(&withdrawn)).await.is_ok("alice");
@@ -150,7 +150,7 @@ async fn withdrawn_key_is_not_called_unknown_while_the_keys_cannot_be_looked_at(
 #[tokio::test(start_paused = true)]
 async fn nobody_is_refused_for_a_failed_fetch_when_the_budget_is_spent() {
     let provider = Scripted::new();
-    let keys = cached(&provider).with_fetch_budget(1, HOUR).with_retries_between(HOUR..=HOUR);
+    let keys = cached(&provider).with_fetch_budget(1, HOUR).with_backoff(HOUR..=HOUR);
     let app = app(keys);
     let good = provider.mint();
     send(&app, get("/").bearer(&good)).await.is_ok("alice");

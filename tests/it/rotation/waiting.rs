@@ -82,7 +82,7 @@ async fn request_that_comes_when_256_wait_is_answered_503_at_once() {
 async fn how_many_may_wait_can_be_set() {
     let provider = Scripted::new();
     provider.answer(Answer::WhenOpened);
-    let app = app(cached(&provider).with_most_waiting(1));
+    let app = app(cached(&provider).with_max_waiting(1));
     let token = provider.mint();
     let first = tokio::spawn({
         let (app, token) = (app.clone(), token.clone());
@@ -102,7 +102,7 @@ async fn how_many_may_wait_can_be_set() {
 #[tokio::test(start_paused = true)]
 async fn key_that_was_looked_for_is_unknown_although_nobody_else_may_wait() {
     let provider = Scripted::new();
-    let app = app(cached(&provider).with_most_waiting(1));
+    let app = app(cached(&provider).with_max_waiting(1));
     let withdrawn = provider.mint();
     provider.rotate();
     provider.keep(1);
@@ -132,7 +132,7 @@ async fn key_that_was_looked_for_is_unknown_although_nobody_else_may_wait() {
 #[tokio::test(start_paused = true)]
 async fn withdrawn_key_is_unknown_although_nobody_else_may_wait() {
     let provider = Scripted::new();
-    let app = app(cached(&provider).with_most_waiting(1));
+    let app = app(cached(&provider).with_max_waiting(1));
     let withdrawn = provider.mint();
     send(&app, get("/").bearer(&withdrawn)).await.is_ok("alice");
     provider.rotate();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{
-    BearerLayer, ClientList, LogoutEnds, LogoutService, MemoryRevocations, Reason, RemoteKeys,
+    BearerLayer, ClientList, LogoutScope, LogoutService, MemoryRevocations, Reason, RemoteKeys,
     Revocable, Revocation, RevocationService, RevocationStore, Revocations, Validation, Verifier,
 };
 
@@ -148,7 +148,7 @@ mod needs_oidc_provider {
         }
 
         /// Listens for logouts of this client.
-        fn receive(self, client: &str, ends: LogoutEnds, store: impl RevocationStore) -> Provider {
+        fn receive(self, client: &str, ends: LogoutScope, store: impl RevocationStore) -> Provider {
             let rules = Validation::new(self.provider.issuer(), client);
             let service = LogoutService::new(self.keys, rules, ends, store).unwrap();
             serve(self.listener, Router::new().route_service("/logout", service));
@@ -177,7 +177,7 @@ mod needs_oidc_provider {
             let view = MemoryRevocations::new();
             let api = world.api(view.clone());
             let client = format!("shop-{algorithm}");
-            let provider = world.receive(&client, LogoutEnds::Subject, view);
+            let provider = world.receive(&client, LogoutScope::Subject, view);
             let mut browser = Browser::default();
             let Tokens { access_token, .. } = provider.sign_in(&mut browser, *algorithm).await;
             let tokens = provider.sign_in(&mut browser, *algorithm).await;
@@ -207,7 +207,7 @@ mod needs_oidc_provider {
         let store = Store::default();
         let algorithm = OIDC_PROVIDER.algorithms[0];
         let client = format!("shop-{algorithm}");
-        let provider = world.receive(&client, LogoutEnds::Session, store.clone());
+        let provider = world.receive(&client, LogoutScope::Session, store.clone());
         let mut browser = Browser::default();
         let tokens = provider.sign_in(&mut browser, algorithm).await;
 
@@ -224,7 +224,7 @@ mod needs_oidc_provider {
     async fn provider_hears_that_a_logout_was_refused() {
         let world = World::new().await;
         let store = Store::default();
-        let provider = world.receive("another-client", LogoutEnds::Session, store.clone());
+        let provider = world.receive("another-client", LogoutScope::Session, store.clone());
         let mut browser = Browser::default();
         let tokens = provider.sign_in(&mut browser, OIDC_PROVIDER.algorithms[0]).await;
 

@@ -9,7 +9,7 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 use tower_bearer::test_util::{Fault, TestClock, TestKey, TestProvider, TestToken};
 use tower_bearer::{
-    Algorithm, BearerLayer, ConfigError, Issuers, LogoutEnds, LogoutService, MemoryRevocations,
+    Algorithm, BearerLayer, ConfigError, Issuers, LogoutScope, LogoutService, MemoryRevocations,
     Preset, Reason, RemoteKeys, Revocation, RevocationStore, Validation,
 };
 
@@ -26,7 +26,7 @@ fn rules() -> Validation {
     Validation::new(ISSUER, CLIENT)
 }
 
-fn service(ends: LogoutEnds, store: impl RevocationStore) -> LogoutService {
+fn service(ends: LogoutScope, store: impl RevocationStore) -> LogoutService {
     let service = LogoutService::new(key().verifying_key(), rules(), ends, store).unwrap();
     service.with_clock(TestClock::at(NOW))
 }
@@ -35,7 +35,7 @@ fn mounted(service: LogoutService) -> Router {
     Router::new().route_service("/", service)
 }
 
-fn route(ends: LogoutEnds, store: &Store) -> Router {
+fn route(ends: LogoutScope, store: &Store) -> Router {
     mounted(service(ends, store.clone()))
 }
 
@@ -87,7 +87,7 @@ async fn logged_out_session_is_refused_at_the_api_from_then_on() {
     // OIDC Back-Channel Logout §2.7: the session that is named ends
     let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
     let api = api(&view, validation());
-    let app = mounted(service(LogoutEnds::Session, view));
+    let app = mounted(service(LogoutScope::Session, view));
     is_in(&api, &access_token()).await;
 
     is_done(&log_out(&app, &logout_token()).await);
@@ -103,12 +103,12 @@ async fn what_is_named_is_revoked_and_nothing_else() {
     let both = logout_token;
     let with = |ends, token, written: &[Revocation]| (ends, token, written.to_vec());
     for (ends, token, written) in [
-        with(LogoutEnds::Session, both(), &[session()]),
-        with(LogoutEnds::Session, both().without("sub"), &[session()]),
-        with(LogoutEnds::Session, both().claim("sub", Value::Null), &[session()]),
-        with(LogoutEnds::Session, both().without("sid"), &[subject()]),
-        with(LogoutEnds::Subject, both(), &[session(), subject()]),
-        with(LogoutEnds::Subject, both().without("sid"), &[subject()]),
+        with(LogoutScope::Session, both(), &[session()]),
+        with(LogoutScope::Session, both().without("sub"), &[session()]),
+        with(LogoutScope::Session, both().claim("sub", Value::Null), &[session()]),
+        with(LogoutScope::Session, both().without("sid"), &[subject()]),
+        with(LogoutScope::Subject, both(), &[session(), subject()]),
+        with(LogoutScope::Subject, both().without("sid"), &[subject()]),
     ] {
         let store = Store::default();
 
@@ -122,7 +122,8 @@ async fn what_is_named_is_revoked_and_nothing_else() {
 async fn logout_of_a_session_that_cannot_be_found_is_refused_rather_than_lost() {
     let store = Store::default();
 
-    let answer = log_out(&route(LogoutEnds::Subject, &store), &logout_token().without("sub")).await;
+    let answer =
+        log_out(&route(LogoutScope::Subject, &store), &logout_token().without("sub")).await;
 
     is_refused(&answer, 400, "invalid_request", Some(Reason::MissingClaim));
     assert_eq!(store.written(), []);
@@ -131,7 +132,7 @@ async fn logout_of_a_session_that_cannot_be_found_is_refused_rather_than_lost() 
 #[tokio::test]
 async fn store_that_fails_half_way_is_503_and_the_same_token_does_the_rest() {
     let store = Store::default();
-    let app = route(LogoutEnds::Subject, &store);
+    let app = route(LogoutScope::Subject, &store);
     store.set_away_after(1);
 
     let answer = log_out(&app, &logout_token()).await;
@@ -169,7 +170,7 @@ impl RevocationStore for Transactions {
 #[tokio::test]
 async fn what_one_token_names_is_handed_to_the_store_at_once() {
     let store = Transactions::default();
-    let app = mounted(service(LogoutEnds::Subject, Arc::new(store.clone())));
+    let app = mounted(service(LogoutScope::Subject, Arc::new(store.clone())));
 
     is_done(&log_out(&app, &logout_token()).await);
 
@@ -229,8 +230,9 @@ async fn token_that_is_no_good_logout_token_is_refused_and_revokes_nothing() {
         (signed(logout_token().header("cty", "JWT")), WrongTokenType),
     ] {
         let store = Store::default();
-        let lenient = service(LogoutEnds::Subject, store.clone()).with_untyped_tokens();
-        for app in [route(LogoutEnds::Session, &store), mounted(lenient)] {
+        let lenient =
+            service(LogoutScope::Subject, store.clone()).dangerous().accept_untyped_tokens();
+        for app in [route(LogoutScope::Session, &store), mounted(lenient)] {
             let answer = send(&app, post(&[("logout_token", &token)])).await;
 
             is_refused(&answer, 400, "invalid_request", Some(reason));
@@ -248,7 +250,7 @@ async fn token_that_is_no_good_logout_token_is_refused_and_revokes_nothing() {
         logout_token().claim("x", 1),
     ] {
         let store = Store::default();
-        is_done(&log_out(&route(LogoutEnds::Session, &store), &good).await);
+        is_done(&log_out(&route(LogoutScope::Session, &store), &good).await);
         assert_eq!(store.written(), [session()]);
     }
 }
@@ -260,8 +262,10 @@ async fn type_of_the_header_may_be_another_only_where_that_was_asked_for() {
     let keycloak = logout_token().header("typ", "JWT").claim("typ", "Logout");
     for token in [keycloak, logout_token().without_header("typ")] {
         let store = Store::default();
-        let strict = route(LogoutEnds::Session, &store);
-        let lenient = mounted(service(LogoutEnds::Session, store.clone()).with_untyped_tokens());
+        let strict = route(LogoutScope::Session, &store);
+        let lenient = mounted(
+            service(LogoutScope::Session, store.clone()).dangerous().accept_untyped_tokens(),
+        );
 
         let refused = log_out(&strict, &token).await;
         is_refused(&refused, 400, "invalid_request", Some(Reason::WrongTokenType));
@@ -286,8 +290,9 @@ async fn access_and_id_tokens_log_nobody_out() {
         id.without_header("typ"),
     ] {
         let store = Store::default();
-        let lenient = service(LogoutEnds::Subject, store.clone()).with_untyped_tokens();
-        for app in [route(LogoutEnds::Session, &store), mounted(lenient)] {
+        let lenient =
+            service(LogoutScope::Subject, store.clone()).dangerous().accept_untyped_tokens();
+        for app in [route(LogoutScope::Session, &store), mounted(lenient)] {
             let answer = log_out(&app, &token).await;
 
             is_refused(&answer, 400, "invalid_request", Some(Reason::WrongTokenType));
@@ -320,7 +325,7 @@ async fn logout_token_opens_no_api() {
 async fn logout_that_comes_again_is_answered_as_before_and_reaches_no_further() {
     // OIDC Back-Channel Logout §2.6: a token that comes again revokes nothing more
     let store = Store::default();
-    let app = route(LogoutEnds::Subject, &store);
+    let app = route(LogoutScope::Subject, &store);
     for _ in 0..3 {
         is_done(&log_out(&app, &logout_token()).await);
     }
@@ -328,7 +333,7 @@ async fn logout_that_comes_again_is_answered_as_before_and_reaches_no_further() 
 
     let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
     let api = api(&view, validation().with_revocation_leeway(Duration::ZERO));
-    let app = mounted(service(LogoutEnds::Subject, view));
+    let app = mounted(service(LogoutScope::Subject, view));
     for _ in 0..20 {
         is_done(&log_out(&app, &logout_token()).await);
     }
@@ -340,7 +345,7 @@ async fn logout_that_comes_again_is_answered_as_before_and_reaches_no_further() 
 async fn logout_that_comes_late_leaves_the_next_session_alone() {
     let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
     let api = api(&view, validation());
-    let app = mounted(service(LogoutEnds::Subject, view));
+    let app = mounted(service(LogoutScope::Subject, view));
 
     is_done(&log_out(&app, &logout_token().claim("iat", NOW - 100)).await);
 
@@ -357,7 +362,7 @@ async fn rules_for_access_tokens_do_not_count() {
     let wide = wide.dangerous().accept_missing_issuer().dangerous().accept_missing_expiry();
     let store = Store::default();
     let keys = key().verifying_key();
-    let service = LogoutService::new(keys, wide, LogoutEnds::Session, store.clone());
+    let service = LogoutService::new(keys, wide, LogoutScope::Session, store.clone());
     let app = mounted(service.unwrap().with_clock(TestClock::at(NOW)));
 
     for (token, reason) in [
@@ -379,7 +384,7 @@ async fn algorithms_and_maximum_age_do_count() {
     let store = Store::default();
     let with = |rules: Validation| {
         let keys = key().verifying_key();
-        let service = LogoutService::new(keys, rules, LogoutEnds::Session, store.clone());
+        let service = LogoutService::new(keys, rules, LogoutScope::Session, store.clone());
         mounted(service.unwrap().with_clock(TestClock::at(NOW)))
     };
     let old = logout_token().claim("iat", NOW - 120);
@@ -404,7 +409,7 @@ async fn each_of_several_issuers_speaks_for_itself() {
     issuers.add(red_key.verifying_key(), Validation::new(red, CLIENT)).unwrap();
     issuers.add(key().verifying_key(), Validation::new(blue, CLIENT)).unwrap();
     let store = Store::default();
-    let service = LogoutService::for_issuers(&issuers, LogoutEnds::Session, store.clone());
+    let service = LogoutService::multi_issuer(&issuers, LogoutScope::Session, store.clone());
     let app = mounted(service.with_clock(TestClock::at(NOW)));
     let of = |issuer: &str, key: &TestKey| logout_token().claim("iss", issuer).sign(key);
 
@@ -429,7 +434,7 @@ async fn each_of_several_issuers_speaks_for_itself() {
 async fn store_and_keys_that_are_away_are_503_so_that_the_provider_tries_again() {
     // OIDC Back-Channel Logout §2.8: nothing is confirmed that was not done
     let store = Store::default();
-    let app = route(LogoutEnds::Session, &store);
+    let app = route(LogoutScope::Session, &store);
     store.set_away(true);
     let answer = log_out(&app, &logout_token()).await;
     let reason = Some(Reason::RevocationsUnavailable);
@@ -440,7 +445,7 @@ async fn store_and_keys_that_are_away_are_503_so_that_the_provider_tries_again()
     assert_eq!(store.written(), [session()]);
 
     let store = Store::default();
-    let service = LogoutService::new(NoKeys, rules(), LogoutEnds::Session, store.clone()).unwrap();
+    let service = LogoutService::new(NoKeys, rules(), LogoutScope::Session, store.clone()).unwrap();
     let answer = log_out(&mounted(service.with_clock(TestClock::at(NOW))), &logout_token()).await;
     is_refused(&answer, 503, "temporarily_unavailable", Some(Reason::KeysUnavailable));
     assert_eq!(store.written(), []);
@@ -452,7 +457,7 @@ async fn logout_token_of_a_new_key_waits_for_the_keys_that_the_api_has_too() {
     let keys = Arc::new(RemoteKeys::discover(provider.issuer()).unwrap());
     let store = Store::default();
     let rules = Validation::new(provider.issuer(), CLIENT);
-    let service = LogoutService::new(Arc::clone(&keys), rules, LogoutEnds::Session, store.clone());
+    let service = LogoutService::new(Arc::clone(&keys), rules, LogoutScope::Session, store.clone());
     let app = mounted(service.unwrap());
     let token = || {
         let token = provider.token(CLIENT).header("typ", "logout+jwt").claim("sid", "s1");
@@ -486,7 +491,7 @@ async fn request_that_is_no_logout_is_refused() {
         post_raw(FORM, format!("{form}%")),
     ] {
         let store = Store::default();
-        let answer = send(&route(LogoutEnds::Session, &store), request).await;
+        let answer = send(&route(LogoutScope::Session, &store), request).await;
         is_refused(&answer, 400, "invalid_request", None);
         assert_eq!(store.written(), []);
     }
@@ -494,7 +499,7 @@ async fn request_that_is_no_logout_is_refused() {
         let store = Store::default();
         let mut request = post_raw(FORM, form.clone());
         *request.method_mut() = method;
-        let answer = send(&route(LogoutEnds::Session, &store), request).await;
+        let answer = send(&route(LogoutScope::Session, &store), request).await;
         assert_eq!((answer.status.as_u16(), &*answer.body), (405, ""));
         assert_eq!(answer.headers["allow"], "POST");
         assert_eq!(store.written(), []);
@@ -502,14 +507,14 @@ async fn request_that_is_no_logout_is_refused() {
     // OIDC Back-Channel Logout §2.5: other parameters may be there
     let store = Store::default();
     let more = post(&[("logout_token", &token), ("x", "y")]);
-    is_done(&send(&route(LogoutEnds::Session, &store), more).await);
+    is_done(&send(&route(LogoutScope::Session, &store), more).await);
     assert_eq!(store.written(), [session()]);
 }
 
 #[test]
 fn mistakes_in_the_set_up_are_config_errors() {
     let new = |rules| {
-        LogoutService::new(key().verifying_key(), rules, LogoutEnds::Session, Store::default())
+        LogoutService::new(key().verifying_key(), rules, LogoutScope::Session, Store::default())
     };
 
     assert!(matches!(new(Validation::new("", CLIENT)), Err(ConfigError::EmptyIssuer)));

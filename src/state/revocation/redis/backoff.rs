@@ -10,8 +10,8 @@ pub(super) struct Backoff {
 impl Backoff {
     /// No pause is longer than a quarter of the gap that is borne, so that one lost attempt does not
     /// use it up.
-    pub(super) fn new(largest_gap: Duration) -> Self {
-        Self { failures: 0, longest: (largest_gap / 4).clamp(FIRST, LONGEST) }
+    pub(super) fn new(max_gap: Duration) -> Self {
+        Self { failures: 0, longest: (max_gap / 4).clamp(FIRST, LONGEST) }
     }
 
     pub(super) fn succeeded(&mut self) {

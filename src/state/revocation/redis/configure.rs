@@ -10,20 +10,21 @@ use super::tls::Roots;
 use super::{Node, RedisRevocations};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
+use crate::dangerous::Dangerous;
 use crate::state::revocation::{MemoryRevocations, RevocationKind};
 
 impl RedisRevocations {
-    /// Connects to this address when it is used first. Tokens are valid for `longest_lifetime` at the
+    /// Connects to this address when it is used first. Tokens are valid for `max_lifetime` at the
     /// most, or refused.
     ///
     /// # Errors
     ///
     /// [`ConfigError::Address`] when the address cannot be read, or is of another machine and without TLS. It
     /// shows neither user nor password.
-    pub fn new(address: &str, longest_lifetime: Duration) -> Result<Self, ConfigError> {
+    pub fn new(address: &str, max_lifetime: Duration) -> Result<Self, ConfigError> {
         let address = Address::read(address)?;
         address.check_secrecy()?;
-        Ok(Self::at(address, longest_lifetime, false))
+        Ok(Self::at(address, max_lifetime, false))
     }
 
     /// The same without TLS, to other machines too.
@@ -36,24 +37,24 @@ impl RedisRevocations {
     /// [`ConfigError::Address`] when the address cannot be read.
     pub fn dangerously_without_tls(
         address: &str,
-        longest_lifetime: Duration,
+        max_lifetime: Duration,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::at(Address::read(address)?, longest_lifetime, true))
+        Ok(Self::at(Address::read(address)?, max_lifetime, true))
     }
 
-    fn at(address: Address, longest_lifetime: Duration, is_plain_allowed: bool) -> Self {
+    fn at(address: Address, max_lifetime: Duration, is_plain_allowed: bool) -> Self {
         let settings = Settings {
             address,
             is_plain_allowed,
             roots: None,
             keys: Keys::usual(),
-            longest_lifetime,
-            largest_gap: Duration::from_secs(10),
+            max_lifetime,
+            max_gap: Duration::from_secs(10),
             reconciled_every: Duration::from_secs(10 * 60),
             stream_length: 1_000_000,
             carries_on: false,
         };
-        let view = MemoryRevocations::new().with_longest_lifetime(longest_lifetime);
+        let view = MemoryRevocations::new().with_max_lifetime(max_lifetime);
         Self::with(settings, view)
     }
 
@@ -109,17 +110,17 @@ impl RedisRevocations {
     /// # Errors
     ///
     /// [`ConfigError::TooLong`]. To let tokens in for as long as Redis is away is
-    /// [`dangerously_carry_on_without_redis`](Self::dangerously_carry_on_without_redis).
-    pub fn with_largest_gap(self, gap: Duration) -> Result<Self, ConfigError> {
-        if gap > LARGEST_GAP {
+    /// [`dangerous().fail_open()`](Dangerous#method.fail_open-1).
+    pub fn with_max_gap(self, gap: Duration) -> Result<Self, ConfigError> {
+        if gap > MAX_GAP {
             return Err(ConfigError::TooLong {
                 what: "a largest gap",
                 seconds: gap.as_secs(),
-                most: LARGEST_GAP.as_secs(),
-                instead: "dangerously_carry_on_without_redis",
+                most: MAX_GAP.as_secs(),
+                instead: "dangerous().fail_open()",
             });
         }
-        Ok(self.change(|settings| settings.largest_gap = gap.max(Duration::from_millis(500))))
+        Ok(self.change(|settings| settings.max_gap = gap.max(Duration::from_millis(500))))
     }
 
     /// Sets after how much time all revocations in Redis are read again, whatever the stream has said.
@@ -153,15 +154,21 @@ impl RedisRevocations {
         self.change_view(|view| view.with_clock(clock))
     }
 
-    /// Lets tokens in while revocations are missing: before Redis was reached for the first time, and
-    /// when it has been out of sight for longer than [the largest gap](Self::with_largest_gap).
-    ///
-    /// Whoever can keep a node from Redis, can use a stolen token there until it expires. What is known
-    /// to be revoked is refused all the same.
-    #[must_use]
-    pub fn dangerously_carry_on_without_redis(self) -> Self {
-        self.change(|settings| settings.carries_on = true)
+    /// Returns the switch that accepts tokens while revocations may be missing.
+    pub fn dangerous(self) -> Dangerous<Self> {
+        Dangerous(self)
     }
 }
 
-const LARGEST_GAP: Duration = Duration::from_secs(5 * 60);
+impl Dangerous<RedisRevocations> {
+    /// Accepts tokens while revocations may be missing (fail open): before Redis was reached for the first
+    /// time, and while it has been unreachable for longer than [the gap](RedisRevocations::with_max_gap).
+    ///
+    /// An attacker who keeps a node from Redis can use a stolen token there until it expires. A token that
+    /// this node knows to be revoked is still refused.
+    pub fn fail_open(self) -> RedisRevocations {
+        self.0.change(|settings| settings.carries_on = true)
+    }
+}
+
+const MAX_GAP: Duration = Duration::from_secs(5 * 60);

@@ -40,7 +40,7 @@ pub(super) fn has_timers() -> bool {
 }
 
 async fn keep(shared: &Arc<Shared>) -> Infallible {
-    let mut backoff = Backoff::new(shared.settings.largest_gap);
+    let mut backoff = Backoff::new(shared.settings.max_gap);
     loop {
         let began = shared.now();
         let problem = match session(shared).await {
@@ -116,7 +116,7 @@ async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> Proble
 /// Tells the log when the view is not whole any more, which no event brings about.
 async fn watch(shared: &Shared) -> Infallible {
     loop {
-        sleep((shared.settings.largest_gap / 8).max(Duration::from_millis(50))).await;
+        sleep((shared.settings.max_gap / 8).max(Duration::from_millis(50))).await;
         shared.report();
     }
 }

@@ -57,8 +57,8 @@ pub(super) struct Window(u64);
 impl Window {
     /// Some hundred pieces for the time that revocations live: a reconciliation asks for each, and
     /// Redis deletes each at once.
-    pub(super) fn of(longest_lifetime: Duration) -> Self {
-        Self((longest_lifetime.as_secs() / 512).clamp(60, 3600))
+    pub(super) fn of(max_lifetime: Duration) -> Self {
+        Self((max_lifetime.as_secs() / 512).clamp(60, 3600))
     }
 
     /// The end of the piece in which this second lies.

@@ -55,7 +55,7 @@ impl Outbox {
         entries: Vec<Entry>,
         read_up_to: Option<Id>,
     ) -> Option<Vec<oneshot::Receiver<Outcome>>> {
-        if self.waiting.len() + entries.len() > WAITING_AT_MOST {
+        if self.waiting.len() + entries.len() > MAX_WAITING {
             return None;
         }
         let mut before = None;
@@ -96,7 +96,7 @@ impl Outbox {
     pub(super) fn take(&mut self) -> Vec<(Entry, String)> {
         let goes_on = |letters: &[Letter]| {
             letters.len() < AT_ONCE
-                || letters.len() < TOGETHER_AT_MOST && letters.last().is_some_and(Letter::has_next)
+                || letters.len() < MAX_TOGETHER && letters.last().is_some_and(Letter::has_next)
         };
         while goes_on(&self.under_way) {
             let Some(letter) = self.waiting.pop_first() else { break };
@@ -135,7 +135,7 @@ impl Outbox {
             }
             self.written.insert(letter);
         }
-        while self.written.len() > WRITTEN_AT_MOST {
+        while self.written.len() > MAX_WRITTEN {
             self.written.pop_first();
         }
     }
@@ -305,11 +305,11 @@ impl Pile {
 /// As many as Redis writes in some milliseconds.
 const AT_ONCE: usize = 256;
 /// With those that go with the last of them. More would keep Redis for too long.
-const TOGETHER_AT_MOST: usize = 2 * AT_ONCE;
+const MAX_TOGETHER: usize = 2 * AT_ONCE;
 /// For how long what was written is kept to be written again.
 const WRITTEN_AGAIN_FOR: Duration = Duration::from_secs(10 * 60);
-const WRITTEN_AT_MOST: usize = 100_000;
-const WAITING_AT_MOST: usize = 1_000_000;
+const MAX_WRITTEN: usize = 100_000;
+const MAX_WAITING: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -12,8 +12,8 @@ pub(super) struct Settings {
     pub(super) is_plain_allowed: bool,
     pub(super) roots: Option<Roots>,
     pub(super) keys: Keys,
-    pub(super) longest_lifetime: Duration,
-    pub(super) largest_gap: Duration,
+    pub(super) max_lifetime: Duration,
+    pub(super) max_gap: Duration,
     pub(super) reconciled_every: Duration,
     pub(super) stream_length: u64,
     pub(super) carries_on: bool,
@@ -23,7 +23,7 @@ impl Settings {
     /// How long a read waits for news. While there are none, each answer shows that we miss nothing, so
     /// there must be several within the gap.
     pub(super) fn block(&self) -> Duration {
-        (self.largest_gap / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
+        (self.max_gap / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 
     /// How often Redis is asked whether it still has what was written lately.
@@ -33,7 +33,7 @@ impl Settings {
 
     /// How long an answer is waited for.
     pub(super) fn patience(&self) -> Duration {
-        (self.largest_gap / 3).clamp(Duration::from_millis(300), Duration::from_secs(3))
+        (self.max_gap / 3).clamp(Duration::from_millis(300), Duration::from_secs(3))
     }
 
     /// For how long entries of the stream are of use: others are found by a reconciliation.
@@ -49,7 +49,7 @@ impl Settings {
     /// For how long it is kept in mind what was taken back: as long as somebody may come back who has
     /// revoked it before.
     pub(super) fn restored_kept(&self) -> u64 {
-        self.longest_lifetime.as_secs().saturating_add(24 * 60 * 60).min(A_YEAR)
+        self.max_lifetime.as_secs().saturating_add(24 * 60 * 60).min(A_YEAR)
     }
 }
 

@@ -59,7 +59,7 @@ struct State {
 impl Shared {
     pub(super) fn new(settings: Settings, view: MemoryRevocations) -> Self {
         Self {
-            window: Window::of(settings.longest_lifetime),
+            window: Window::of(settings.max_lifetime),
             settings,
             view,
             began: Moment::now(),
@@ -78,10 +78,10 @@ impl Shared {
     }
 
     /// Whether nothing is missing but what may have been revoked within the gap that is borne.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         let complete = self.complete_up_to.load(Ordering::Acquire);
         let missed = milliseconds(self.now()).saturating_sub(complete);
-        complete != 0 && missed <= milliseconds(self.settings.largest_gap)
+        complete != 0 && missed <= milliseconds(self.settings.max_gap)
     }
 
     /// All that Redis had at this moment is here.
@@ -98,16 +98,16 @@ impl Shared {
 
     /// Tells the log if it is another answer than last time.
     pub(super) fn report(&self) {
-        let is_whole = self.is_whole();
+        let is_ready = self.is_ready();
         let mut state = self.state();
-        let is_starting = state.was_whole.is_none() && self.now() < self.settings.largest_gap;
-        if state.was_whole == Some(is_whole) || (!is_whole && is_starting) {
+        let is_starting = state.was_whole.is_none() && self.now() < self.settings.max_gap;
+        if state.was_whole == Some(is_ready) || (!is_ready && is_starting) {
             return;
         }
-        state.was_whole = Some(is_whole);
+        state.was_whole = Some(is_ready);
         state.since = self.now();
         let source = self.settings.address.to_string();
-        if is_whole {
+        if is_ready {
             trace::revocations_whole(&source, self.view.len());
         } else {
             let problem = state.problem.as_deref().unwrap_or("no answer from Redis");
@@ -122,7 +122,7 @@ impl Shared {
             0 => "the revocations have not come from Redis yet",
             _ => "Redis has not been heard of for too long",
         };
-        let retry_after = self.settings.largest_gap / 4;
+        let retry_after = self.settings.max_gap / 4;
         let bounds = (Duration::from_secs(1), Duration::from_secs(30));
         RevocationsUnavailable::new(problem)
             .with_retry_after(retry_after.clamp(bounds.0, bounds.1))
@@ -272,11 +272,11 @@ impl Shared {
         let complete = self.complete_up_to.load(Ordering::Acquire);
         let waiting = self.outbox().waiting();
         let state = self.state();
-        let is_whole = self.is_whole();
-        let has_changed = state.was_whole != Some(is_whole);
+        let is_ready = self.is_ready();
+        let has_changed = state.was_whole != Some(is_ready);
         RedisStatus {
             source: self.settings.address.to_string(),
-            is_whole,
+            is_ready,
             carries_on: self.settings.carries_on,
             since: moment(clock, now, if has_changed { now } else { state.since }),
             problem: state.problem.as_deref().map(str::to_owned),

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Debug, Serialize)]
 pub struct RedisStatus {
     pub(super) source: String,
-    pub(super) is_whole: bool,
+    pub(super) is_ready: bool,
     pub(super) carries_on: bool,
     #[serde(serialize_with = "seconds")]
     pub(super) since: SystemTime,
@@ -30,11 +30,11 @@ impl RedisStatus {
     }
 
     /// Whether all revocations are here but those of the last moments, as
-    /// [`with_largest_gap`](super::RedisRevocations::with_largest_gap) allows. If not, tokens that are
+    /// [`with_max_gap`](super::RedisRevocations::with_max_gap) allows. If not, tokens that are
     /// not known to be revoked are answered 503, or let in where
-    /// [somebody chose that](super::RedisRevocations::dangerously_carry_on_without_redis).
-    pub fn is_whole(&self) -> bool {
-        self.is_whole
+    /// [somebody chose that](crate::Dangerous#method.fail_open-1).
+    pub fn is_ready(&self) -> bool {
+        self.is_ready
     }
 
     /// Whether tokens are let in while revocations are missing.

@@ -2,28 +2,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ActiveCheck;
 use super::ask::{Answer, Failure, bounded};
 use super::check::ErasedCheck;
 use super::known::{Known, Last, Name};
 use super::outage::Outage;
+use super::{ActiveVerdict, CheckActive};
 use crate::claims::Principal;
 use crate::clock::Moment;
 use crate::config_error::ConfigError;
+use crate::dangerous::Dangerous;
 use crate::error::{AuthError, Reason};
 
 /// Asks whether whom a token speaks for is still active, before a request is let in.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_bearer::{Principal, StillActive, Verifier};
+/// use tower_bearer::{Principal, ActiveCheck, Verifier};
 ///
 /// # fn verifier(verifier: Verifier<serde_json::Value>) -> Verifier<serde_json::Value> {
 /// # async fn is_locked(_: Principal) -> std::io::Result<bool> { Ok(false) }
-/// let check = StillActive::new(|principal: Principal| async {
+/// let check = ActiveCheck::new(|principal: Principal| async {
 ///     is_locked(principal).await.map(|is_locked| !is_locked)
 /// })
-/// .cached_for(Duration::from_secs(10));
+/// .with_cache_ttl(Duration::from_secs(10));
 /// let verifier = verifier.with_active_check(check);
 /// # verifier
 /// # }
@@ -31,10 +32,10 @@ use crate::error::{AuthError, Reason};
 ///
 /// | | default | |
 /// |---|---|---|
-/// | asked | for each request | [`cached_for`](Self::cached_for) |
+/// | asked | for each request | [`with_cache_ttl`](Self::with_cache_ttl) |
 /// | waited for | 1 second at the most | [`with_timeout`](Self::with_timeout) |
 /// | "no" | 401 `invalid_token`, [`Reason::Inactive`](crate::Reason::Inactive) | |
-/// | no answer: an error, too late, a panic | 503, [`Reason::ActiveCheckFailed`](crate::Reason::ActiveCheckFailed) | [`with_last_answer_for`](Self::with_last_answer_for), [`dangerously_let_in_on_failure`](Self::dangerously_let_in_on_failure) |
+/// | no answer: an error, too late, a panic | 503, [`Reason::ActiveCheckFailed`](crate::Reason::ActiveCheckFailed) | [`with_last_answer_for`](Self::with_last_answer_for), [`dangerous().fail_open()`](Dangerous#method.fail_open) |
 ///
 /// It is asked last, about tokens that are good and not revoked and about no others. An answer that is
 /// remembered costs no waiting. Without one the request waits, and needs a tokio runtime with timers for
@@ -43,7 +44,7 @@ use crate::error::{AuthError, Reason};
 ///
 /// Clones share what they remember.
 #[derive(Clone)]
-pub struct StillActive {
+pub struct ActiveCheck {
     check: Arc<dyn ErasedCheck>,
     settings: Settings,
     known: Arc<Known>,
@@ -59,9 +60,9 @@ struct Settings {
     lets_in: bool,
 }
 
-impl StillActive {
+impl ActiveCheck {
     /// Asks this for each request, and answers 503 when it fails.
-    pub fn new(check: impl ActiveCheck) -> Self {
+    pub fn new(check: impl CheckActive) -> Self {
         let settings = Settings {
             active_for: Duration::ZERO,
             inactive_for: None,
@@ -88,14 +89,14 @@ impl StillActive {
     /// No clock that is set back makes an answer last. On Linux the time counts in which the machine was
     /// suspended.
     #[must_use]
-    pub fn cached_for(mut self, time: Duration) -> Self {
+    pub fn with_cache_ttl(mut self, time: Duration) -> Self {
         self.settings.active_for = time;
         self
     }
 
     /// Remembers "no" for another time than "yes".
     #[must_use]
-    pub fn with_inactive_cached_for(mut self, time: Duration) -> Self {
+    pub fn with_inactive_cache_ttl(mut self, time: Duration) -> Self {
         self.settings.inactive_for = Some(time);
         self
     }
@@ -123,28 +124,23 @@ impl StillActive {
     /// # Errors
     ///
     /// [`ConfigError::TooLong`]. To let requests in for as long as the check fails is
-    /// [`dangerously_let_in_on_failure`](Self::dangerously_let_in_on_failure).
+    /// [`dangerous().fail_open()`](Dangerous#method.fail_open).
     pub fn with_last_answer_for(mut self, time: Duration) -> Result<Self, ConfigError> {
         if time > LONGEST_LAST_ANSWER {
             return Err(ConfigError::TooLong {
                 what: "to let in by the last answer for a time",
                 seconds: time.as_secs(),
                 most: LONGEST_LAST_ANSWER.as_secs(),
-                instead: "dangerously_let_in_on_failure",
+                instead: "dangerous().fail_open()",
             });
         }
         self.settings.last_answer_for = time;
         Ok(self)
     }
 
-    /// Lets requests in while the check fails or takes too long, as if it were not there.
-    ///
-    /// Whoever can overload the database behind it lets the locked in. One about whom the last answer
-    /// was "no" is not let in, as far as it is remembered: 503.
-    #[must_use]
-    pub fn dangerously_let_in_on_failure(mut self) -> Self {
-        self.settings.lets_in = true;
-        self
+    /// Returns the switch that accepts tokens without an answer.
+    pub fn dangerous(self) -> Dangerous<Self> {
+        Dangerous(self)
     }
 
     /// Forgets what was answered about a subject, so that the next request asks. For when it is known
@@ -159,8 +155,8 @@ impl StillActive {
             return None;
         }
         let Last { is_active, asked_at } = self.known.last(&Name::of(principal)?)?;
-        let cached_for = if is_active { self.settings.active_for } else { self.inactive_for() };
-        (asked_at.elapsed() < cached_for).then(|| verdict(is_active))
+        let ttl = if is_active { self.settings.active_for } else { self.inactive_for() };
+        (asked_at.elapsed() < ttl).then(|| verdict(is_active))
     }
 
     /// The verdict, waited for if need be.
@@ -224,9 +220,20 @@ impl StillActive {
     }
 }
 
-impl fmt::Debug for StillActive {
+impl Dangerous<ActiveCheck> {
+    /// Accepts tokens while the check fails or takes too long, as if it were not there (fail open).
+    ///
+    /// An attacker who overloads the database behind the check lets locked users in. A subject whose last
+    /// answer was "no" is still refused with 503, as long as that answer is remembered.
+    pub fn fail_open(mut self) -> ActiveCheck {
+        self.0.settings.lets_in = true;
+        self.0
+    }
+}
+
+impl fmt::Debug for ActiveCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StillActive")
+        f.debug_struct("ActiveCheck")
             .field("settings", &self.settings)
             .field("known", &self.known)
             .finish_non_exhaustive()
@@ -234,7 +241,8 @@ impl fmt::Debug for StillActive {
 }
 
 async fn call(check: &dyn ErasedCheck, principal: &Principal) -> Answer {
-    check.is_active(principal).await.map_err(Failure::from)
+    let verdict = check.check(principal).await.map_err(Failure::from)?;
+    Ok(verdict == ActiveVerdict::Active)
 }
 
 fn verdict(is_active: bool) -> Result<(), AuthError> {
@@ -265,14 +273,14 @@ mod tests {
         let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
         let (key, calls) = (TestKey::generate(Algorithm::HS256), Arc::new(AtomicUsize::new(0)));
         let counted = Arc::clone(&calls);
-        let check = StillActive::new(move |_: Principal| {
+        let check = ActiveCheck::new(move |_: Principal| {
             counted.fetch_add(1, Ordering::SeqCst);
             std::future::ready(Ok::<_, io::Error>(true))
         });
         let verifier =
             Verifier::<Value>::new(key.verifying_key(), Validation::new(issuer, audience))
                 .unwrap()
-                .with_active_check(check.cached_for(Duration::from_secs(10)));
+                .with_active_check(check.with_cache_ttl(Duration::from_secs(10)));
         let token = TestToken::new(issuer, audience).sign(&key);
         let calls_after_one_more = async || {
             verifier.verify(&token).await.unwrap();

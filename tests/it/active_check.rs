@@ -20,8 +20,8 @@ use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
 use tower_bearer::{
-    ActiveCheck, Algorithm, BearerLayer, Issuers, MemoryRevocations, Principal, Reason, Revocation,
-    StillActive, Verifier,
+    ActiveCheck, ActiveVerdict, Algorithm, BearerLayer, CheckActive, Issuers, MemoryRevocations,
+    Principal, Reason, Revocation, Verifier,
 };
 use tracing::Level;
 
@@ -78,11 +78,11 @@ impl Database {
     }
 }
 
-impl ActiveCheck for Database {
-    fn is_active(
+impl CheckActive for Database {
+    fn check(
         &self,
         principal: &Principal,
-    ) -> impl Future<Output = Result<bool, Box<dyn Error + Send + Sync>>> + Send {
+    ) -> impl Future<Output = Result<ActiveVerdict, Box<dyn Error + Send + Sync>>> + Send {
         let mood = {
             let mut state = self.state.lock().unwrap();
             let subject = principal.subject().map(str::to_owned);
@@ -92,14 +92,14 @@ impl ActiveCheck for Database {
         assert!(!matches!(mood, Mood::PanicsAtOnce), "as the test wants it");
         async move {
             match mood {
-                Mood::Says(is_active) => Ok(is_active),
+                Mood::Says(is_active) => Ok(is_active.into()),
                 Mood::SaysAfter(time, is_active) => {
                     sleep(time).await;
-                    Ok(is_active)
+                    Ok(is_active.into())
                 }
                 Mood::WhenOpened => {
                     self.gate.acquire().await?.forget();
-                    Ok(true)
+                    Ok(ActiveVerdict::Active)
                 }
                 Mood::Fails => Err(io::Error::other("no route").into()),
                 Mood::Hangs => std::future::pending().await,
@@ -113,12 +113,12 @@ fn app_of(verifier: Verifier<User>) -> Router {
     Router::new().route("/", on_get(|| async { "in" })).layer(BearerLayer::new(verifier))
 }
 
-fn app(check: &StillActive) -> Router {
+fn app(check: &ActiveCheck) -> Router {
     app_of(verifier().with_active_check(check.clone()))
 }
 
-fn asks(database: &Database) -> StillActive {
-    StillActive::new(database.clone())
+fn asks(database: &Database) -> ActiveCheck {
+    ActiveCheck::new(database.clone())
 }
 
 async fn ask(app: &Router) -> Answer {
@@ -154,9 +154,9 @@ async fn whoever_is_active_is_let_in_and_who_is_not_is_refused() {
 
 #[tokio::test]
 async fn check_that_fails_or_panics_is_503_and_nothing_is_broken_afterwards() {
-    for cached_for in [Duration::ZERO, SECOND] {
+    for with_cache_ttl in [Duration::ZERO, SECOND] {
         let database = Database::new(Mood::Fails);
-        let app = app(&asks(&database).cached_for(cached_for));
+        let app = app(&asks(&database).with_cache_ttl(with_cache_ttl));
         for mood in [Mood::Fails, Mood::Panics, Mood::PanicsAtOnce, Mood::Fails] {
             database.mood(mood);
             is_unknown(&ask(&app).await);
@@ -171,10 +171,10 @@ async fn check_that_fails_or_panics_is_503_and_nothing_is_broken_afterwards() {
 
 #[tokio::test(start_paused = true)]
 async fn check_is_waited_for_so_long_and_no_longer() {
-    for cached_for in [Duration::ZERO, SECOND] {
+    for with_cache_ttl in [Duration::ZERO, SECOND] {
         for (timeout, check) in [(SECOND, None), (3 * SECOND, Some(3 * SECOND))] {
             let database = Database::new(Mood::Hangs);
-            let settings = asks(&database).cached_for(cached_for);
+            let settings = asks(&database).with_cache_ttl(with_cache_ttl);
             let app = app(&match check {
                 Some(timeout) => settings.with_timeout(timeout),
                 None => settings,
@@ -203,9 +203,9 @@ async fn answers_are_remembered_for_exactly_the_time() {
         (true, Some(60 * SECOND), 10 * SECOND),
     ] {
         let database = Database::new(Mood::SaysAfter(10 * MILLISECOND, is_active));
-        let check = asks(&database).cached_for(10 * SECOND);
+        let check = asks(&database).with_cache_ttl(10 * SECOND);
         let app = app(&match settings {
-            Some(time) => check.with_inactive_cached_for(time),
+            Some(time) => check.with_inactive_cache_ttl(time),
             None => check,
         });
         let is = |answer: &Answer, is_active| {
@@ -259,7 +259,7 @@ async fn bad_and_revoked_tokens_cause_no_call() {
 async fn hundred_requests_of_one_subject_share_one_call() {
     for mood in [Mood::WhenOpened, Mood::Fails] {
         let database = Database::new(mood);
-        let app = app(&asks(&database).cached_for(SECOND));
+        let app = app(&asks(&database).with_cache_ttl(SECOND));
 
         let all = join_all((0..100).map(|_| ask(&app)));
         let (answers, ()) = tokio::join!(all, async {
@@ -295,7 +295,7 @@ async fn requests_share_no_call_where_each_is_to_be_asked_about() {
 #[tokio::test]
 async fn request_that_goes_away_takes_the_answer_of_the_others_not_with_it() {
     let database = Database::new(Mood::WhenOpened);
-    let app = app(&asks(&database).cached_for(SECOND));
+    let app = app(&asks(&database).with_cache_ttl(SECOND));
     let spawn = || {
         let app = app.clone();
         tokio::spawn(async move { ask(&app).await })
@@ -322,7 +322,7 @@ async fn call_of_a_request_that_goes_away_is_dropped_where_nobody_shares_it() {
         }
     }
     let (begun, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let check = StillActive::new({
+    let check = ActiveCheck::new({
         let (begun, dropped) = (Arc::clone(&begun), Arc::clone(&dropped));
         move |_: Principal| {
             begun.fetch_add(1, Ordering::SeqCst);
@@ -349,18 +349,18 @@ async fn call_of_a_request_that_goes_away_is_dropped_where_nobody_shares_it() {
 async fn subject_of_that_name_of_another_issuer_is_another() {
     const OTHER: &str = "https://other.example.com";
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let check = StillActive::new({
+    let check = ActiveCheck::new({
         let asked = Arc::clone(&asked);
         move |principal: Principal| {
             asked.lock().unwrap().push(principal.issuer().to_owned());
             async move { Ok::<_, Infallible>(principal.issuer() == ISSUER) }
         }
     })
-    .cached_for(SECOND);
+    .with_cache_ttl(SECOND);
     let issuers = Issuers::new();
     issuers.add(key().verifying_key(), validation()).unwrap();
     issuers.add(key().verifying_key(), tower_bearer::Validation::new(OTHER, AUDIENCE)).unwrap();
-    let verifier = Verifier::<User>::for_issuers(&issuers).with_clock(TestClock::at(NOW));
+    let verifier = Verifier::<User>::multi_issuer(&issuers).with_clock(TestClock::at(NOW));
     let app = app_of(verifier.with_active_check(check));
     let other = TestToken::new(OTHER, AUDIENCE).at(NOW).sign(&key());
 
@@ -375,7 +375,7 @@ async fn subject_of_that_name_of_another_issuer_is_another() {
 #[tokio::test]
 async fn token_that_names_no_subject_is_asked_about_each_time() {
     let database = Database::new(Mood::Says(true));
-    let app = app(&asks(&database).cached_for(SECOND));
+    let app = app(&asks(&database).with_cache_ttl(SECOND));
     let nobody = [
         token().without("sub").claim("client_id", "a").sign(&key()),
         token().without("sub").claim("client_id", "b").sign(&key()),
@@ -397,7 +397,7 @@ async fn token_that_names_no_subject_is_asked_about_each_time() {
 async fn no_more_subjects_are_remembered_than_there_is_room_for() {
     for capacity in [0, 1, 100] {
         let database = Database::new(Mood::Says(true));
-        let check = asks(&database).cached_for(3600 * SECOND).with_capacity(capacity);
+        let check = asks(&database).with_cache_ttl(3600 * SECOND).with_capacity(capacity);
         let verifier = verifier().with_active_check(check);
         let subjects: Vec<String> = (0..1000)
             .map(|subject| token().claim("sub", subject.to_string()).sign(&key()))
@@ -416,7 +416,7 @@ async fn no_more_subjects_are_remembered_than_there_is_room_for() {
     }
     // It is taken as it comes, and not all at once.
     let database = Database::new(Mood::Says(true));
-    let app = app(&asks(&database).cached_for(SECOND).with_capacity(usize::MAX));
+    let app = app(&asks(&database).with_cache_ttl(SECOND).with_capacity(usize::MAX));
     ask(&app).await.is_ok("in");
 }
 
@@ -424,7 +424,7 @@ async fn no_more_subjects_are_remembered_than_there_is_room_for() {
 async fn failing_check_lets_in_where_that_was_asked_for_but_never_who_is_not_active() {
     let database = Database::new(Mood::Fails);
     let strict = app(&asks(&database));
-    let mild = app(&asks(&database).dangerously_let_in_on_failure());
+    let mild = app(&asks(&database).dangerous().fail_open());
     for mood in [Mood::Fails, Mood::Panics] {
         database.mood(mood);
         is_unknown(&ask(&strict).await);
@@ -444,7 +444,7 @@ async fn failing_check_lets_in_where_that_was_asked_for_but_never_who_is_not_act
 #[tokio::test(start_paused = true)]
 async fn check_that_takes_too_long_lets_in_where_that_was_asked_for() {
     let database = Database::new(Mood::Hangs);
-    let mild = app(&asks(&database).dangerously_let_in_on_failure());
+    let mild = app(&asks(&database).dangerous().fail_open());
 
     ask(&mild).await.is_ok("in");
 
@@ -455,7 +455,7 @@ async fn check_that_takes_too_long_lets_in_where_that_was_asked_for() {
 #[test]
 fn last_answer_counts_for_four_hours_at_the_most() {
     let with = |time| {
-        StillActive::new(|_: Principal| async { Ok::<_, String>(true) }).with_last_answer_for(time)
+        ActiveCheck::new(|_: Principal| async { Ok::<_, String>(true) }).with_last_answer_for(time)
     };
     let most = Duration::from_secs(4 * 3600);
 
@@ -465,7 +465,7 @@ fn last_answer_counts_for_four_hours_at_the_most() {
         matches!(error, tower_bearer::ConfigError::TooLong { seconds: 14_401, most: 14_400, .. }),
         "{error:?}"
     );
-    assert!(error.to_string().contains("dangerously_let_in_on_failure"), "{error}");
+    assert!(error.to_string().contains("dangerous().fail_open()"), "{error}");
     assert!(with(Duration::MAX).is_err());
     assert!(with(most).is_ok());
 }
@@ -519,7 +519,7 @@ async fn answer_to_an_older_question_does_not_replace_one_to_a_newer_question() 
 #[tokio::test]
 async fn subject_that_is_forgotten_is_asked_about_again() {
     let database = Database::new(Mood::Says(true));
-    let check = asks(&database).cached_for(3600 * SECOND);
+    let check = asks(&database).with_cache_ttl(3600 * SECOND);
     let app = app(&check);
     ask(&app).await.is_ok("in");
     database.mood(Mood::Says(false));
@@ -535,7 +535,7 @@ async fn subject_that_is_forgotten_is_asked_about_again() {
 #[tokio::test]
 async fn answer_to_a_question_from_before_it_was_forgotten_is_not_remembered() {
     let database = Database::new(Mood::WhenOpened);
-    let check = asks(&database).cached_for(3600 * SECOND);
+    let check = asks(&database).with_cache_ttl(3600 * SECOND);
     let app = app(&check);
     let before = tokio::spawn({
         let app = app.clone();
@@ -556,7 +556,7 @@ async fn answer_to_a_question_from_before_it_was_forgotten_is_not_remembered() {
 #[test]
 fn verifier_used_by_itself_asks_too() {
     let database = Database::new(Mood::Says(true));
-    let verifier = verifier().with_active_check(asks(&database).cached_for(SECOND));
+    let verifier = verifier().with_active_check(asks(&database).with_cache_ttl(SECOND));
     let verify = || verifier.verify(&*Box::leak(good().into_boxed_str()));
 
     // It can wait in a runtime only, and panics nowhere.
@@ -583,7 +583,7 @@ fn runtime_that_ends_or_stands_still_stops_nobody_elsewhere() {
     };
     for ends in [true, false] {
         let database = Database::new(Mood::Hangs);
-        let check = asks(&database).cached_for(SECOND);
+        let check = asks(&database).with_cache_ttl(SECOND);
         let verifier = verifier().with_active_check(check);
         let (token, first, second) = (good(), runtime(), runtime());
         let asking = {
@@ -694,7 +694,7 @@ async fn log_hears_of_an_outage_once_a_minute_and_not_for_each_request() {
 #[tokio::test]
 async fn letting_in_without_an_answer_is_an_error_in_the_log() {
     let (log, _guard) = Log::of_this_thread();
-    let app = app(&asks(&Database::new(Mood::Fails)).dangerously_let_in_on_failure());
+    let app = app(&asks(&Database::new(Mood::Fails)).dangerous().fail_open());
 
     ask(&app).await.is_ok("in");
 
@@ -746,18 +746,18 @@ proptest! {
         struct Users { inactive: HashMap<String, bool>, is_down: bool, calls: usize }
         let users = Arc::new(Mutex::new(Users::default()));
         let asked = Arc::clone(&users);
-        let mut check = StillActive::new(move |principal: Principal| {
+        let mut check = ActiveCheck::new(move |principal: Principal| {
             let mut users = asked.lock().unwrap();
             users.calls += 1;
             let inactive = users.inactive.get(principal.subject().unwrap()).copied();
             let answer = if users.is_down { Err("down") } else { Ok(!inactive.unwrap_or_default()) };
             async move { answer }
         })
-        .cached_for(Duration::from_secs(yes_for))
-        .with_inactive_cached_for(Duration::from_secs(no_for))
+        .with_cache_ttl(Duration::from_secs(yes_for))
+        .with_inactive_cache_ttl(Duration::from_secs(no_for))
         .with_last_answer_for(Duration::from_secs(last_for)).unwrap();
         if lets_in {
-            check = check.dangerously_let_in_on_failure();
+            check = check.dangerous().fail_open();
         }
         let verifier = verifier().with_active_check(check.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
