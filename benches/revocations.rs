@@ -21,8 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use siphasher::sip128::{Hasher128 as _, SipHasher13, SipHasher24};
+use tower_bearer::revocation::{MemoryRevocations, Revocable, Revocation, Revocations as _};
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{MemoryRevocations, Revocable, Revocation, Revocations as _};
 
 use self::measure::{Case, FULL, QUICK, measure};
 

@@ -34,9 +34,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower_bearer::policy::{Policy, role};
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::{
-    Algorithm, BearerLayer, Claims, MemoryRevocations, Principal, Require, Requirement, Revocation,
-    TokenIssuer, Validation, Verifier, render,
+    Algorithm, BearerLayer, Claims, Principal, Require, Requirement, TokenIssuer, Validation,
+    Verifier, render,
 };
 
 /// What handlers learn from a token.

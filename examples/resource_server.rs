@@ -41,11 +41,15 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+use tower_bearer::keys::{CachedKeys, FileKeys, HttpFetch, KeyFile, VerifyingKey};
 use tower_bearer::policy::{role, scope};
+use tower_bearer::revocation::{
+    MemoryRevocations, RedisRevocations, RedisStatus, Revocation, RevocationKind,
+};
+use tower_bearer::validation::Preset;
 use tower_bearer::{
-    Algorithm, BearerLayer, CachedKeys, Claims, Config, ConfigError, FileKeys, HttpFetch, Issuers,
-    KeyFile, KeySet, MemoryRevocations, Preset, RedisRevocations, RedisStatus, RemoteKeys,
-    Revocation, RevocationKind, Validation, Verifier, VerifyingKey, render, require,
+    Algorithm, BearerLayer, Claims, Config, ConfigError, Issuers, KeySet, RemoteKeys, Validation,
+    Verifier, render, require,
 };
 
 /// Whatever the provider puts into its tokens.

@@ -22,9 +22,8 @@ use axum::routing::{any, get, post};
 use jsonwebtoken::EncodingKey;
 use serde::Deserialize;
 use tokio::net::TcpListener;
-use tower_bearer::{
-    Algorithm, BearerLayer, Principal, TokenIssuer, Validation, Verifier, WebSocketProtocol,
-};
+use tower_bearer::source::WebSocketProtocol;
+use tower_bearer::{Algorithm, BearerLayer, Principal, TokenIssuer, Validation, Verifier};
 
 #[derive(Deserialize)]
 struct User {}

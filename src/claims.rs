@@ -11,7 +11,7 @@ mod plan;
 mod registered;
 mod statement;
 mod principal;
-pub mod policy;
+pub(crate) mod policy;
 mod reader;
 mod fast;
 pub(crate) mod validation;

@@ -72,19 +72,19 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | of an issuer | |
 /// |---|---|
 /// | `issuer`, `audiences`, `keys` | must be there |
-/// | `preset` | [`Preset`](crate::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
+/// | `preset` | [`Preset`](crate::validation::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
 /// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
 /// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
 /// | `leeway`, `revocation_leeway`, `max_age` | durations |
 /// | `required_claims`, `roles_at`, `scopes_at`, `separated_at` | lists of claims or JSON Pointers |
 /// | `client_id_as_audience` | for tokens without `aud` |
-/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_missing_issuer`, `accept_missing_expiry`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)), `accept_short_secret` ([`VerifyingKey::dangerously_from_short_secret`](crate::VerifyingKey::dangerously_from_short_secret)) |
+/// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_missing_issuer`, `accept_missing_expiry`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)), `accept_short_secret` ([`VerifyingKey::dangerously_from_short_secret`](crate::keys::VerifyingKey::dangerously_from_short_secret)) |
 ///
 /// | of `keys` | |
 /// |---|---|
 /// | one of | `discover = true`, `metadata_url` (the issuer's, if it is not where the issuer is), `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
-/// | over HTTP | `timeout`, `redirects`, `same_origin_only`, `max_bytes`, `max_keys`, `ca_file` (authorities in PEM), `proxy`, `bearer_file` ([`HttpFetch`](crate::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::CachedKeys)) |
-/// | | `dangerous`, a list of `allow_plain_http`, `allow_private_networks` ([`DangerousFetch`](crate::DangerousFetch)) |
+/// | over HTTP | `timeout`, `redirects`, `same_origin_only`, `max_bytes`, `max_keys`, `ca_file` (authorities in PEM), `proxy`, `bearer_file` ([`HttpFetch`](crate::keys::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::keys::CachedKeys)) |
+/// | | `dangerous`, a list of `allow_plain_http`, `allow_private_networks` ([`DangerousFetch`](crate::keys::DangerousFetch)) |
 /// | of a file | `every` |
 /// | of both | `wait`, `most_waiting`, `budget = { fetches, one_more_every }` |
 ///

@@ -118,7 +118,8 @@ impl Reason {
     /// Returns the class of the reason.
     ///
     /// ```
-    /// use tower_bearer::{AuthError, ReasonClass};
+    /// use tower_bearer::error::ReasonClass;
+    /// use tower_bearer::AuthError;
     ///
     /// fn exit_code(error: &AuthError) -> i32 {
     ///     match error.reason().class() {

@@ -27,6 +27,9 @@ pub use source::{Candidates, KeySource, Lookup};
 pub use status::{FetchFailure, KeysState, KeysStatus};
 pub use verifying::VerifyingKey;
 
+pub use crate::config_error::{KeyProblem, SkippedKey};
+pub use crate::error::KeysUnavailable;
+
 #[cfg(feature = "config")]
 pub(crate) use cached::MAX_FETCH_TIME;
 pub(crate) use identity::KeyIdentity;

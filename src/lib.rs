@@ -37,8 +37,8 @@
 //!   `jwks`); `FileKeys`, and `CachedKeys` for a `Fetch` of your own (feature `refresh`).
 //! - Issuers: one, or several with [`Issuers`]; all of it as data with `Config` (feature `config`).
 //! - Rules: [`Validation`], with issuer and audience as arguments.
-//! - Revocation: [`MemoryRevocations`], `RedisRevocations` (feature `redis`), or a view of your own
-//!   ([`Revocations`]), with [`Verifier::with_revocations`]; a database asked for each subject, `ActiveCheck`
+//! - Revocation: [`MemoryRevocations`](revocation::MemoryRevocations), `RedisRevocations` (feature `redis`), or a view of your own
+//!   ([`Revocations`](revocation::Revocations)), with [`Verifier::with_revocations`]; a database asked for each subject, `ActiveCheck`
 //!   (feature `active-check`).
 //! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
 //!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
@@ -86,21 +86,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // In the order in which they may import from each other: each from those above it only.
-mod error;
+pub mod error;
 mod config_error;
-mod clock;
+pub mod clock;
 mod dangerous;
 mod text;
 mod observe;
 pub mod challenge;
-mod jose;
+pub mod jose;
 #[cfg(feature = "jwks")]
-mod net;
-mod keys;
-mod claims;
+pub mod net;
+pub mod keys;
+pub mod claims;
 mod state;
-mod verify;
-mod middleware;
+pub mod verify;
+pub mod middleware;
 #[cfg(any(feature = "issue", feature = "endpoints"))]
 mod server;
 #[cfg(feature = "config")]
@@ -109,57 +109,86 @@ mod config;
 pub mod test_util;
 
 #[doc(inline)]
-pub use crate::claims::policy::{self, Requirement};
-pub use crate::claims::validation::{ParsePresetError, Preset, Validation};
-pub use crate::claims::{
-    Audience, Grants, NumericDate, Principal, PrincipalKind, RegisteredClaims, Verified,
-};
-pub use crate::clock::{Clock, SystemClock};
+pub use crate::claims::policy::Requirement;
+#[doc(inline)]
+pub use crate::claims::validation::Validation;
+#[doc(inline)]
+pub use crate::claims::{Principal, Verified};
 #[cfg(feature = "config")]
 pub use crate::config::Config;
-pub use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
+pub use crate::config_error::ConfigError;
 pub use crate::dangerous::Dangerous;
-#[cfg(feature = "endpoints")]
-pub use crate::error::ClientsUnavailable;
-pub use crate::error::{AuthError, KeysUnavailable, Reason, ReasonClass, RevocationsUnavailable};
-pub use crate::jose::{Algorithm, Header, ParseAlgorithmError};
-#[cfg(feature = "refresh")]
-pub use crate::keys::{CachedKeys, Fetch, FetchBudget, Fetched, FileKeys, KeyFile};
-pub use crate::keys::{
-    Candidates, FetchFailure, KeySet, KeySource, KeysState, KeysStatus, Lookup, VerifyingKey,
-};
+#[doc(inline)]
+pub use crate::error::{AuthError, Reason};
+#[doc(inline)]
+pub use crate::jose::Algorithm;
+#[doc(inline)]
+pub use crate::keys::KeySet;
 #[cfg(feature = "jwks")]
-pub use crate::keys::{DangerousFetch, HttpFetch, RemoteKeys};
+#[doc(inline)]
+pub use crate::keys::RemoteKeys;
 #[cfg(feature = "axum")]
 pub use crate::middleware::axum::{Claims, Require};
-pub use crate::middleware::reject::{Rejection, render};
-pub use crate::middleware::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
-pub use crate::middleware::{
-    Bearer, BearerLayer, RequireFuture, RequireLayer, RequireService, ResponseFuture, require,
-};
-#[cfg(feature = "jwks")]
-pub use crate::net::client::HttpClient;
-#[cfg(any(feature = "issue", feature = "endpoints"))]
-pub use crate::server::body::ServiceBody;
-#[cfg(feature = "endpoints")]
-pub use crate::server::endpoints::{
-    ClientList, ClientSecret, Clients, LogoutScope, LogoutService, RevocationService, RouteFuture,
-};
+pub use crate::middleware::reject::Rejection;
+#[doc(inline)]
+pub use crate::middleware::{BearerLayer, require};
 #[cfg(feature = "issue")]
-pub use crate::server::issue::{
-    IssueError, IssuedToken, JwksService, PublicKeys, TokenIssuer, TokenRequest,
-};
+#[doc(inline)]
+pub use crate::server::issue::TokenIssuer;
+#[doc(inline)]
+pub use crate::verify::{Issuers, Verifier};
+
 #[cfg(feature = "active-check")]
-pub use crate::state::active::{ActiveCheck, ActiveVerdict, CheckActive};
-pub use crate::state::revocation::{
-    MemoryRevocations, MissingTokenId, Revocable, Revocation, RevocationKind, RevocationKinds,
-    RevocationStore, Revocations, Revoked,
-};
-#[cfg(feature = "redis")]
-pub use crate::state::revocation::{RedisRevocations, RedisStatus};
-pub use crate::verify::cache::CacheStats;
-pub use crate::verify::issuers::Issuers;
-pub use crate::verify::verifier::Verifier;
+#[doc(inline)]
+pub use crate::state::active_check;
+#[doc(inline)]
+pub use crate::state::revocation;
+
+#[cfg(any(feature = "issue", feature = "endpoints"))]
+#[doc(inline)]
+pub use crate::server::endpoints;
+#[cfg(feature = "issue")]
+#[doc(inline)]
+pub use crate::server::issue;
+
+/// Decides whether a principal may do something: permissions for [`require`] and [`Require`].
+///
+/// There is no `not`. A policy that passes because a claim is absent turns a misspelt claim name into an open
+/// door.
+pub mod policy {
+    #[doc(inline)]
+    pub use crate::claims::policy::{
+        AllOf, And, AnyOf, ClaimsWhere, Or, Policy, Requirement, Role, Scope, When, all_of, any_of,
+        claims_where, role, scope, when,
+    };
+}
+
+/// Finds the token in a request.
+///
+/// Tokens in query parameters are not supported: addresses end up in logs and histories, and OAuth 2.1 forbids
+/// them there.
+pub mod source {
+    #[doc(inline)]
+    pub use crate::middleware::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
+}
+
+/// Renders the bodies of refusals.
+///
+/// Give a renderer to [`BearerLayer::with_rejection`]. The names stand in a module of their own because they are
+/// common: `render::Json` is not `axum::Json`.
+pub mod render {
+    #[doc(inline)]
+    pub use crate::middleware::reject::render::{
+        AnyBody, AnyBodyFuture, AnyBodyLayer, AnyBodyService, Empty, EmptyBody, FromFn, Grpc, Json,
+        ProblemJson, Render, any_body, from_fn,
+    };
+}
+
+/// Says which claims a token must have to be accepted.
+pub mod validation {
+    #[doc(inline)]
+    pub use crate::claims::validation::{ParsePresetError, Preset, Validation};
+}
 
 /// Runs the code of the README.
 #[cfg(doctest)]

@@ -8,3 +8,5 @@ mod network;
 pub(crate) mod problem;
 pub(crate) mod transport;
 pub(crate) mod exchange;
+
+pub use client::HttpClient;

@@ -1,4 +1,8 @@
 //! State that several requests share: revocations, and answers of the active check.
 
-pub(crate) mod active;
-pub(crate) mod revocation;
+#[cfg_attr(
+    not(feature = "active-check"),
+    expect(unreachable_pub, reason = "public with the feature")
+)]
+pub mod active_check;
+pub mod revocation;

@@ -4,3 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod compact;
 pub(crate) mod issuers;
 pub(crate) mod verifier;
+
+pub use cache::CacheStats;
+pub use issuers::Issuers;
+pub use verifier::Verifier;

@@ -4,7 +4,8 @@
 
 use http::header::{AUTHORIZATION, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use tower_bearer::{AuthorizationHeader, Reason, TokenSource};
+use tower_bearer::Reason;
+use tower_bearer::source::{AuthorizationHeader, TokenSource};
 
 fuzz_target!(|input: &[u8]| {
     let mut request = http::Request::new(());

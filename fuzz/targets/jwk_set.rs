@@ -6,8 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
+use tower_bearer::keys::VerifyingKey;
 use tower_bearer::test_util::{TestKey, TestToken};
-use tower_bearer::{Algorithm, KeySet, Reason, VerifyingKey};
+use tower_bearer::{Algorithm, KeySet, Reason};
 use tower_bearer_fuzz as fuzz;
 
 fuzz_target!(|input: &[u8]| {

@@ -48,7 +48,7 @@ enum TokenType {
 }
 
 /// What weakens a check; see [`Dangerous`](crate::Dangerous) and
-/// [`VerifyingKey::dangerously_from_short_secret`](crate::VerifyingKey::dangerously_from_short_secret).
+/// [`VerifyingKey::dangerously_from_short_secret`](crate::keys::VerifyingKey::dangerously_from_short_secret).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 enum Switch {
     #[serde(rename = "accept_any_audience")]

@@ -82,7 +82,7 @@ pub(super) struct KeysConfig {
     pub(super) every: Option<Span>,
 }
 
-/// What lets fetches go where they should not; see [`DangerousFetch`](crate::DangerousFetch).
+/// What lets fetches go where they should not; see [`DangerousFetch`](crate::keys::DangerousFetch).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Switch {

@@ -55,7 +55,7 @@ macro_rules! unavailable {
 }
 
 unavailable! {
-    /// The keys of a [`KeySource`](crate::KeySource) cannot be had right now.
+    /// The keys of a [`KeySource`](crate::keys::KeySource) cannot be had right now.
     ///
     /// A request that needs them is answered 503 with `Retry-After`: it is neither the client's nor the
     /// token's fault.
@@ -63,7 +63,7 @@ unavailable! {
 }
 
 unavailable! {
-    /// A view of [`Revocations`](crate::Revocations) may lack some right now, or one could not be
+    /// A view of [`Revocations`](crate::revocation::Revocations) may lack some right now, or one could not be
     /// written down.
     ///
     /// A request whose token the view does not know as revoked is answered 503 with `Retry-After`.
@@ -72,7 +72,7 @@ unavailable! {
 
 #[cfg(feature = "endpoints")]
 unavailable! {
-    /// Whether a client is who it says cannot be told right now; see [`Clients`](crate::Clients).
+    /// Whether a client is who it says cannot be told right now; see [`Clients`](crate::endpoints::Clients).
     ///
     /// Its request is answered 503 with `Retry-After`.
     ClientsUnavailable: "the clients are not at hand"

@@ -38,7 +38,7 @@ use crate::jose::Header;
 
 /// Keeps the keys that a [`Fetch`] brings, and has them fetched again before they are too old.
 ///
-/// [`RemoteKeys`](crate::RemoteKeys) and [`FileKeys`](crate::FileKeys) are made of this; with a `Fetch`
+/// [`RemoteKeys`](crate::RemoteKeys) and [`FileKeys`](crate::keys::FileKeys) are made of this; with a `Fetch`
 /// of your own the keys can come from anywhere.
 ///
 /// - **Look-ups never wait.** They read what the last fetch has brought, whatever the next one is

@@ -13,7 +13,8 @@ use crate::jose::Algorithm;
 /// Keys in a file, read again when it changes.
 ///
 /// ```no_run
-/// use tower_bearer::{FileKeys, Validation, Verifier};
+/// use tower_bearer::keys::FileKeys;
+/// use tower_bearer::{Validation, Verifier};
 ///
 /// # #[derive(serde::Deserialize)] struct User {}
 /// let verifier = Verifier::<User>::new(

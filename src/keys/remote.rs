@@ -181,7 +181,7 @@ impl HttpFetch {
     /// same, to the letter.
     ///
     /// ```
-    /// use tower_bearer::HttpFetch;
+    /// use tower_bearer::keys::HttpFetch;
     ///
     /// // Browsers know Keycloak as id.example.com, and containers as keycloak:8080.
     /// let fetch = HttpFetch::dangerous()
@@ -243,7 +243,7 @@ impl HttpFetch {
     /// give the address of its keys to [`HttpFetch::new`]:
     ///
     /// ```no_run
-    /// use tower_bearer::HttpFetch;
+    /// use tower_bearer::keys::HttpFetch;
     ///
     /// let account = "/var/run/secrets/kubernetes.io/serviceaccount";
     /// let fetch = HttpFetch::new("https://kubernetes.default.svc/openid/v1/jwks")?
@@ -306,7 +306,7 @@ impl HttpFetch {
     }
 
     /// Sets how many keys of a set are used. The default is the first 100;
-    /// [`KeysStatus::skipped`](crate::KeysStatus::skipped) tells of the rest.
+    /// [`KeysStatus::skipped`](crate::keys::KeysStatus::skipped) tells of the rest.
     #[must_use]
     pub fn with_max_keys(mut self, keys: usize) -> Self {
         self.max_keys = keys;

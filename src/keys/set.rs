@@ -18,7 +18,8 @@ use crate::text::utf8;
 /// Keys that are known from the start and never change.
 ///
 /// ```
-/// # use tower_bearer::{Algorithm, KeySet, VerifyingKey};
+/// # use tower_bearer::keys::VerifyingKey;
+/// # use tower_bearer::{Algorithm, KeySet};
 /// # let (old, new) = ("an old secret of more than 32 bytes", "the new secret of more than 32 bytes");
 /// // Two secrets at once, while the old one is being replaced:
 /// let keys: KeySet = [

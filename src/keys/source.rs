@@ -18,7 +18,9 @@ use crate::jose::Header;
 ///
 /// ```
 /// use std::sync::{PoisonError, RwLock};
-/// use tower_bearer::{Header, KeySet, KeySource, KeysUnavailable, Lookup};
+/// use tower_bearer::jose::Header;
+/// use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
+/// use tower_bearer::KeySet;
 ///
 /// struct FromDatabase {
 ///     keys: RwLock<KeySet>,

@@ -38,7 +38,8 @@ impl VerifyingKey {
     /// algorithm other than HS256, HS384 or HS512, or a public key in place of a secret.
     ///
     /// ```
-    /// use tower_bearer::{Algorithm, VerifyingKey};
+    /// use tower_bearer::keys::VerifyingKey;
+    /// use tower_bearer::Algorithm;
     ///
     /// let secret = std::env::var("SECRET").unwrap_or("thirty-two bytes at the very least".into());
     /// let key = VerifyingKey::from_secret(Algorithm::HS256, secret)?;
@@ -68,7 +69,8 @@ impl VerifyingKey {
     /// one has expired:
     ///
     /// ```
-    /// use tower_bearer::{Algorithm, KeySet, VerifyingKey};
+    /// use tower_bearer::keys::VerifyingKey;
+    /// use tower_bearer::{Algorithm, KeySet};
     ///
     /// let new = VerifyingKey::from_secret(Algorithm::HS256, "32 bytes of randomness, at the very least")?;
     /// let old = VerifyingKey::dangerously_from_short_secret(Algorithm::HS256, "secret123")?;

@@ -22,7 +22,8 @@ use crate::verify::verifier::Verifier;
 /// ```
 /// # use axum::{Router, routing::get};
 /// # use serde::Deserialize;
-/// # use tower_bearer::{Algorithm, BearerLayer, Claims, Validation, Verifier, VerifyingKey, render};
+/// # use tower_bearer::keys::VerifyingKey;
+/// # use tower_bearer::{Algorithm, BearerLayer, Claims, Validation, Verifier, render};
 /// # #[derive(Deserialize)] struct User { email: String }
 /// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
 /// # let verifier = Verifier::<User>::new(key, Validation::new("https://id.example.com", "https://api.example.com"))?;
@@ -60,7 +61,7 @@ impl<C, R> BearerLayer<C, R> {
         self.change(|gate| gate.optional = true)
     }
 
-    /// Needs a permission of every token; see [`policy`](crate::claims::policy). With
+    /// Needs a permission of every token; see [`policy`](crate::policy). With
     /// [`optional`](Self::with_optional_token), of every token that is sent.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {

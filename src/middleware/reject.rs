@@ -6,7 +6,7 @@ mod flavour;
 mod rejection;
 mod grpc;
 mod guard;
-pub mod render;
+pub(crate) mod render;
 
 pub use rejection::Rejection;
 

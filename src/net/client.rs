@@ -8,9 +8,9 @@ use http_body::Body;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Sends HTTP requests for an [`HttpFetch`](super::HttpFetch), in place of the client it has.
+/// Sends HTTP requests for an [`HttpFetch`](crate::keys::HttpFetch), in place of the client it has.
 ///
-/// For programs whose connections need more than [`HttpFetch`](super::HttpFetch) can set. Any function
+/// For programs whose connections need more than [`HttpFetch`](crate::keys::HttpFetch) can set. Any function
 /// from a request to a future of a response is a client.
 ///
 /// What a client must do, because nothing else does it:
@@ -19,8 +19,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// - It checks the certificate of the server.
 /// - It resolves names, so it decides where they lead. The metadata of a provider and redirects can name
 ///   any host. A client that can reach a private network connects to hosts that are not configured (the
-///   host of the issuer, of [`with_metadata_url`](super::HttpFetch::with_metadata_url) or of
-///   [`HttpFetch::new`](super::HttpFetch::new)) at public addresses only, and judges the address that
+///   host of the issuer, of [`with_metadata_url`](crate::keys::HttpFetch::with_metadata_url) or of
+///   [`HttpFetch::new`](crate::keys::HttpFetch::new)) at public addresses only, and judges the address that
 ///   it connects to. Hosts that are written as addresses are judged before it is asked.
 /// - It does not unpack answers beyond what it can bound: the limit of bytes counts what it hands over.
 ///
@@ -30,7 +30,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// # use http::{Request, Response};
 /// # use http_body_util::Full;
 /// # use bytes::Bytes;
-/// use tower_bearer::HttpFetch;
+/// use tower_bearer::keys::HttpFetch;
 ///
 /// # async fn ask(request: Request<()>) -> Result<Response<Full<Bytes>>, std::io::Error> { Err(std::io::Error::other(request.uri().to_string())) }
 /// let fetch = HttpFetch::discover("https://id.example.com")?.with_client(|request| ask(request));

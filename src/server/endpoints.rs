@@ -1,22 +1,46 @@
-//! Routes that revoke, as services to be mounted: a revocation endpoint (RFC 7009) and a receiver of
-//! OpenID Connect Back-Channel Logout.
+//! Serves what belongs to tokens: the public keys, a revocation endpoint (RFC 7009) and a receiver of OpenID
+//! Connect Back-Channel Logout.
 //!
-//! Both take a form by `POST`, verify a token in full, and write into any
-//! [`RevocationStore`](crate::RevocationStore) before they answer. Whatever is wrong with a request, it
-//! revokes nothing. Neither reads the query: tokens and secrets in addresses end up in logs.
+//! The two endpoints that revoke read a form sent by `POST`, verify a token in full, and write into any
+//! [`RevocationStore`](crate::revocation::RevocationStore) before they answer. A request with any mistake revokes
+//! nothing. Neither reads the query, because tokens and secrets in addresses end up in logs.
 
+#[cfg(feature = "issue")]
+mod jwks;
+#[cfg(feature = "endpoints")]
 mod answer;
+#[cfg(feature = "endpoints")]
 mod clients;
+#[cfg(feature = "endpoints")]
 mod client_list;
+#[cfg(feature = "endpoints")]
 mod form;
+#[cfg(feature = "endpoints")]
 mod credentials;
+#[cfg(feature = "endpoints")]
 mod request;
+#[cfg(feature = "endpoints")]
 mod store;
+#[cfg(feature = "endpoints")]
 mod logout;
+#[cfg(feature = "endpoints")]
 mod revocation;
 
-pub use answer::RouteFuture;
+#[cfg(feature = "issue")]
+pub use jwks::JwksService;
+
+pub use crate::server::body::ServiceBody;
+
+#[cfg(feature = "endpoints")]
+pub use answer::EndpointFuture;
+#[cfg(feature = "endpoints")]
 pub use client_list::ClientList;
+#[cfg(feature = "endpoints")]
 pub use clients::{ClientSecret, Clients};
+#[cfg(feature = "endpoints")]
 pub use logout::{LogoutScope, LogoutService};
+#[cfg(feature = "endpoints")]
 pub use revocation::RevocationService;
+
+#[cfg(feature = "endpoints")]
+pub use crate::error::ClientsUnavailable;

@@ -19,6 +19,7 @@ mod memory;
 mod redis;
 mod snapshot;
 
+pub use crate::error::RevocationsUnavailable;
 pub use kind::{RevocationKind, RevocationKinds};
 pub use memory::MemoryRevocations;
 #[cfg(feature = "redis")]

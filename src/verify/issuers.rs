@@ -27,8 +27,10 @@ use crate::verify::compact::Compact;
 /// notice.
 ///
 /// ```
-/// use tower_bearer::{Issuers, Preset, Validation, Verifier};
-/// # use tower_bearer::{Algorithm, VerifyingKey};
+/// use tower_bearer::validation::Preset;
+/// use tower_bearer::{Issuers, Validation, Verifier};
+/// # use tower_bearer::keys::VerifyingKey;
+/// # use tower_bearer::Algorithm;
 /// # let key = || VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please").unwrap();
 /// # let (staff_keys, customer_keys, partner_keys) = (key(), key(), key());
 /// let issuers = Issuers::new();

@@ -22,8 +22,8 @@ use crate::jose::json::Members;
 use crate::jose::{Algorithm, Family, Header, KnownHeaders};
 use crate::keys::{KeySource, Lookup};
 #[cfg(feature = "active-check")]
-use crate::state::active::ActiveCheck;
-use crate::state::active::Hook;
+use crate::state::active_check::ActiveCheck;
+use crate::state::active_check::Hook;
 use crate::state::revocation::{self, Revocations};
 use crate::verify::cache::{Bounds, Cache, CacheStats};
 use crate::verify::compact::{Buffer, Compact, Opened};
@@ -36,7 +36,8 @@ use crate::verify::issuers::{Chosen, Issuers, Trust, Trusted};
 ///
 /// ```
 /// # use serde::Deserialize;
-/// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
+/// # use tower_bearer::keys::VerifyingKey;
+/// # use tower_bearer::{Algorithm, Validation, Verifier};
 /// #[derive(Deserialize)]
 /// struct User {
 ///     email: Option<String>,
@@ -133,7 +134,7 @@ impl<C> Verifier<C> {
     /// Asked about every token whose signature and claims are good. Several verifiers can share one, and
     /// two views are one as a pair. In place of what was set before.
     /// Tokens that lack a claim by which they could be revoked are refused too: see
-    /// [`RevocationKinds`](crate::RevocationKinds).
+    /// [`RevocationKinds`](crate::revocation::RevocationKinds).
     #[must_use]
     pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
         self.revocations = Some(Arc::new(revocations));

@@ -18,11 +18,10 @@ use proptest::prelude::*;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_bearer::active_check::{ActiveCheck, ActiveVerdict, CheckActive};
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
-use tower_bearer::{
-    ActiveCheck, ActiveVerdict, Algorithm, BearerLayer, CheckActive, Issuers, MemoryRevocations,
-    Principal, Reason, Revocation, Verifier,
-};
+use tower_bearer::{Algorithm, BearerLayer, Issuers, Principal, Reason, Verifier};
 use tracing::Level;
 
 use crate::log::Log;
@@ -636,7 +635,8 @@ async fn waiting_request_holds_no_readiness_of_the_inner_service() {
 
 #[tokio::test]
 async fn request_that_has_waited_for_its_keys_is_asked_about_too() {
-    use tower_bearer::{Header, KeySource, KeysUnavailable, Lookup};
+    use tower_bearer::jose::Header;
+    use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
     #[derive(Default)]
     struct Slow(std::sync::atomic::AtomicBool);
     impl KeySource for Slow {

@@ -10,13 +10,16 @@ use axum::routing::get as on_get;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
+use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::error::ReasonClass;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
 use tower_bearer::policy::scope;
-use tower_bearer::render::{self, Json, ProblemJson, Render};
+use tower_bearer::render;
+use tower_bearer::render::{Json, ProblemJson, Render};
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{
-    ActiveCheck, Algorithm, BearerLayer, Header, KeySource, KeysUnavailable, Lookup,
-    MemoryRevocations, Principal, Reason, ReasonClass, Revocation, require,
-};
+use tower_bearer::{Algorithm, BearerLayer, Principal, Reason, require};
 use tower_http::cors::CorsLayer;
 
 use crate::support::{

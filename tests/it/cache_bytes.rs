@@ -6,8 +6,9 @@ use allocation_counter::measure;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tower_bearer::Verifier;
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{CacheStats, Verifier};
+use tower_bearer::verify::CacheStats;
 
 use crate::support::{NOW, User, key, token, validation};
 

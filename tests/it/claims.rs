@@ -3,10 +3,9 @@
 use axum::Router;
 use axum::routing::get as on_get;
 use serde::Deserialize;
+use tower_bearer::claims::PrincipalKind;
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    BearerLayer, Claims, Principal, PrincipalKind, Reason, Rejection, Verified, Verifier,
-};
+use tower_bearer::{BearerLayer, Claims, Principal, Reason, Rejection, Verified, Verifier};
 
 use crate::support::{
     NOW, PLAIN, User, WithBearer, get, good, key, layer, send, token, validation,

@@ -10,9 +10,9 @@ use axum::routing::get as on_get;
 use http::{Request, Response};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_bearer::{
-    BearerLayer, Claims, Header, KeySource, KeysUnavailable, Lookup, Reason, VerifyingKey,
-};
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup, VerifyingKey};
+use tower_bearer::{BearerLayer, Claims, Reason};
 
 use crate::support::{User, WithBearer, get, good, invalid_token, key, send, token, verifier_of};
 

@@ -11,11 +11,13 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request};
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeyProblem, KeySource, Lookup, VerifyingKey};
 use tower_bearer::policy::{claims_where, scope, when};
 use tower_bearer::test_util::{TestClock, TestKey};
 use tower_bearer::{
-    Algorithm, BearerLayer, Claims, Header, KeyProblem, KeySet, KeySource, Lookup, Principal,
-    Reason, TokenIssuer, Validation, Verifier, VerifyingKey, require,
+    Algorithm, BearerLayer, Claims, KeySet, Principal, Reason, TokenIssuer, Validation, Verifier,
+    require,
 };
 use tower_http::cors::CorsLayer;
 

@@ -12,10 +12,8 @@ use http::header::{ETAG, IF_NONE_MATCH};
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tower_bearer::{
-    Algorithm, ConfigError, Fetch, Fetched, HttpFetch, KeyProblem, KeySet, KeysUnavailable,
-    RemoteKeys,
-};
+use tower_bearer::keys::{Fetch, Fetched, HttpFetch, KeyProblem, KeysUnavailable};
+use tower_bearer::{Algorithm, ConfigError, KeySet, RemoteKeys};
 
 use crate::support::key_for;
 

@@ -13,11 +13,9 @@ use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use tower_bearer::keys::{Fetch, HttpFetch, KeyProblem, KeysState};
 use tower_bearer::test_util::{Fault, MetadataPlace, ProviderOptions, TestKey, TestProvider};
-use tower_bearer::{
-    Algorithm, BearerLayer, ConfigError, Fetch, HttpFetch, KeyProblem, KeysState, Reason,
-    RemoteKeys, Validation, Verifier,
-};
+use tower_bearer::{Algorithm, BearerLayer, ConfigError, Reason, RemoteKeys, Validation, Verifier};
 use tracing::Level;
 
 use crate::log::Log;

@@ -11,8 +11,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tower_bearer::Algorithm;
+use tower_bearer::clock::{Clock as _, SystemClock};
 use tower_bearer::test_util::{TestKey, TestToken};
-use tower_bearer::{Algorithm, Clock as _, SystemClock};
 
 use crate::support::{AUDIENCE, ISSUER, PLAIN, WithBearer, key_for};
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tower_bearer::RemoteKeys;
+use tower_bearer::keys::KeysState;
 use tower_bearer::test_util::TestProvider;
-use tower_bearer::{KeysState, RemoteKeys};
 
 use crate::leap::leap;
 use crate::scripted::{Scripted, cached, own_budget};

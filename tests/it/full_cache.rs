@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
+use tower_bearer::Verifier;
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{CacheStats, Verifier};
+use tower_bearer::verify::CacheStats;
 
 use crate::support::{NOW, User, good, key, token, verifier};
 

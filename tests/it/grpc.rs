@@ -7,12 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::{HeaderMap, Request};
 use serde_json::Value;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
 use tower_bearer::policy::{role, scope};
-use tower_bearer::render::{self, Render};
+use tower_bearer::render;
+use tower_bearer::render::Render;
 use tower_bearer::test_util::DangerouslyTrustEveryone;
 use tower_bearer::{
-    BearerLayer, Claims, Header, KeySource, KeysUnavailable, Lookup, Principal, Reason, Rejection,
-    Require, Requirement, Verified, require,
+    BearerLayer, Claims, Principal, Reason, Rejection, Require, Requirement, Verified, require,
 };
 
 use crate::support::{

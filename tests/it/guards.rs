@@ -9,11 +9,10 @@ use futures::FutureExt;
 use http::{Request, Response, StatusCode};
 use serde_json::json;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_bearer::claims::PrincipalKind;
 use tower_bearer::policy::{Policy, all_of, any_of, claims_where, role, scope, when};
 use tower_bearer::test_util::TestToken;
-use tower_bearer::{
-    BearerLayer, Principal, PrincipalKind, Reason, Rejection, Require, Requirement, require,
-};
+use tower_bearer::{BearerLayer, Principal, Reason, Rejection, Require, Requirement, require};
 
 use crate::support::{
     PLAIN, User, WithBearer, get, good, key, layer, send, token, validation, verifier,

@@ -4,12 +4,13 @@ use axum::Router;
 use axum::routing::get as on_get;
 use http::{Method, Request};
 use serde_json::{Value, json};
+use tower_bearer::claims::PrincipalKind;
 use tower_bearer::policy::{Policy, claims_where, role, scope};
 use tower_bearer::render::{Json, ProblemJson};
 use tower_bearer::test_util::{DangerouslyTrustEveryone, trust_without_verifying};
+use tower_bearer::validation::Preset;
 use tower_bearer::{
-    Claims, Preset, Principal, PrincipalKind, Reason, Rejection, Require, Requirement, Validation,
-    Verified, require,
+    Claims, Principal, Reason, Rejection, Require, Requirement, Validation, Verified, require,
 };
 use tracing::Level;
 

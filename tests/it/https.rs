@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
+use tower_bearer::keys::HttpFetch;
 use tower_bearer::test_util::TestProvider;
-use tower_bearer::{Config, ConfigError, HttpFetch, Reason, RemoteKeys, Validation, Verifier};
+use tower_bearer::{Config, ConfigError, Reason, RemoteKeys, Validation, Verifier};
 
 use crate::examples::Program;
 use crate::examples::resource_server::TempFile;

@@ -17,11 +17,9 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tower_bearer::keys::{DangerousFetch, Fetch, HttpFetch, KeySource};
 use tower_bearer::test_util::TestToken;
-use tower_bearer::{
-    Algorithm, Config, ConfigError, DangerousFetch, Fetch, HttpFetch, KeySource, Validation,
-    Verifier,
-};
+use tower_bearer::{Algorithm, Config, ConfigError, Validation, Verifier};
 
 use crate::https::Front;
 use crate::support::{AUDIENCE, User, key_for};

@@ -9,10 +9,10 @@ use http_body_util::BodyExt;
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use tower_bearer::issue::{IssueError, IssuedToken};
+use tower_bearer::keys::KeyProblem;
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    Algorithm, ConfigError, IssueError, IssuedToken, KeyProblem, KeySet, TokenIssuer, Verifier,
-};
+use tower_bearer::{Algorithm, ConfigError, KeySet, TokenIssuer, Verifier};
 
 use crate::support::{AUDIENCE, ISSUER, NOW, User, validation, verifier_of};
 
@@ -146,7 +146,7 @@ fn no_claim_replaces_another() {
 #[test]
 fn tokens_that_a_verifier_would_refuse_are_not_issued() {
     let issuer = usual();
-    let problem = |token: tower_bearer::TokenRequest<'_>| token.issue().unwrap_err();
+    let problem = |token: tower_bearer::issue::TokenRequest<'_>| token.issue().unwrap_err();
     let alice = || issuer.token_for("alice");
 
     for mark in ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"] {

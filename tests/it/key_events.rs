@@ -7,11 +7,10 @@ use axum::Router;
 use axum::routing::get as on_get;
 use futures::future::join_all;
 use tokio::time::sleep;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{CachedKeys, KeySource, KeysUnavailable, Lookup};
 use tower_bearer::test_util::{Fault, TestProvider};
-use tower_bearer::{
-    BearerLayer, CachedKeys, Header, KeySource, KeysUnavailable, Lookup, Reason, RemoteKeys,
-    Validation, Verifier,
-};
+use tower_bearer::{BearerLayer, Reason, RemoteKeys, Validation, Verifier};
 use tracing::Level;
 
 use crate::leap::{leap, leaping};

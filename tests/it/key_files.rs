@@ -10,10 +10,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
+use tower_bearer::keys::{FileKeys, KeyFile, KeyProblem, KeysState};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{
-    Algorithm, ConfigError, FileKeys, KeyFile, KeyProblem, KeysState, Reason, Verifier,
-};
+use tower_bearer::{Algorithm, ConfigError, Reason, Verifier};
 use tracing::Level;
 
 use crate::log::Log;

@@ -2,8 +2,9 @@
 
 use jsonwebtoken::DecodingKey;
 use serde_json::{Value, json};
+use tower_bearer::keys::{KeyProblem, VerifyingKey};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{Algorithm, ConfigError, KeyProblem, KeySet, Reason, VerifyingKey};
+use tower_bearer::{Algorithm, ConfigError, KeySet, Reason};
 
 use crate::support::{key_for, token, validation, verifier_of, verifier_with};
 
@@ -492,15 +493,15 @@ fn debug_output_shows_no_secret() {
 
 #[test]
 fn unknown_key_id_is_unknown_whatever_its_algorithm() {
-    use tower_bearer::{KeySource, Lookup};
+    use tower_bearer::keys::{KeySource, Lookup};
     // So that a source of one's own refreshes when a provider replaces RS256 by ES256, or when it
     // starts with nothing.
     let named = key_for(Algorithm::RS256).with_key_id("old").verifying_key();
     let header = |algorithm: Algorithm, kid: &str| {
         let key = key_for(algorithm).with_key_id(kid);
-        struct Spy(std::sync::Mutex<Option<tower_bearer::Header>>);
+        struct Spy(std::sync::Mutex<Option<tower_bearer::jose::Header>>);
         impl KeySource for Spy {
-            fn lookup(&self, header: &tower_bearer::Header) -> Lookup {
+            fn lookup(&self, header: &tower_bearer::jose::Header) -> Lookup {
                 *self.0.lock().unwrap() = Some(header.clone());
                 Lookup::Unknown
             }
@@ -521,11 +522,11 @@ fn unknown_key_id_is_unknown_whatever_its_algorithm() {
 }
 
 trait Asked {
-    fn ask(&self, header: &tower_bearer::Header) -> tower_bearer::Lookup;
+    fn ask(&self, header: &tower_bearer::jose::Header) -> tower_bearer::keys::Lookup;
 }
 
-impl<K: tower_bearer::KeySource> Asked for K {
-    fn ask(&self, header: &tower_bearer::Header) -> tower_bearer::Lookup {
+impl<K: tower_bearer::keys::KeySource> Asked for K {
+    fn ask(&self, header: &tower_bearer::jose::Header) -> tower_bearer::keys::Lookup {
         self.lookup(header)
     }
 }

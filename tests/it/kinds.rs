@@ -6,7 +6,8 @@ use axum::Router;
 use axum::routing::get as on_get;
 use serde_json::{Value, json};
 use tower_bearer::test_util::TestToken;
-use tower_bearer::{BearerLayer, Preset, Reason, Validation};
+use tower_bearer::validation::Preset;
+use tower_bearer::{BearerLayer, Reason, Validation};
 
 use crate::support::{
     AUDIENCE, Answer, NOW, WithBearer, get, invalid_token, key, reason, send, token, validation,

@@ -243,7 +243,7 @@ async fn refused_request_never_reaches_the_inner_service() {
 async fn several_sources_are_asked_and_two_tokens_are_a_bad_request() {
     // RFC 6750 §2: one method for each request
     struct Custom;
-    impl tower_bearer::TokenSource for Custom {
+    impl tower_bearer::source::TokenSource for Custom {
         fn find<'r>(&self, request: &'r http::request::Parts) -> Result<Option<&'r [u8]>, Reason> {
             Ok(request.headers.get("x-token").map(|value| value.as_bytes()))
         }

@@ -6,7 +6,8 @@ mod status;
 
 use std::sync::Arc;
 
-use tower_bearer::{CachedKeys, Verifier};
+use tower_bearer::Verifier;
+use tower_bearer::keys::CachedKeys;
 
 use crate::scripted::{Scripted, cached};
 use crate::support::{User, verifier_of};

@@ -7,12 +7,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get as on_get;
 use tokio::time::advance;
-use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    BearerLayer, Claims, ClientSecret, Clients, ClientsUnavailable, Header, Issuers, KeySource,
-    KeysUnavailable, Lookup, MemoryRevocations, Reason, Revocable, RevocationService, Revocations,
-    RevocationsUnavailable, Revoked, Validation, Verifier, VerifyingKey,
+use tower_bearer::endpoints::{ClientSecret, Clients, ClientsUnavailable, RevocationService};
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup, VerifyingKey};
+use tower_bearer::revocation::{
+    MemoryRevocations, Revocable, Revocations, RevocationsUnavailable, Revoked,
 };
+use tower_bearer::test_util::TestClock;
+use tower_bearer::{BearerLayer, Claims, Issuers, Reason, Validation, Verifier};
 use tracing::Level;
 
 use crate::log::Log;

@@ -5,11 +5,10 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::routing::get as on_get;
 use serde_json::json;
+use tower_bearer::clock::{Clock as _, SystemClock};
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
-use tower_bearer::{
-    BearerLayer, Clock as _, ConfigError, Issuers, MemoryRevocations, Principal, Reason,
-    Revocation, SystemClock, Validation, Verifier,
-};
+use tower_bearer::{BearerLayer, ConfigError, Issuers, Principal, Reason, Validation, Verifier};
 
 use crate::support::{
     Answer, ISSUER, NOW, User, WithBearer, get, invalid_token, key, key_for, send, token,

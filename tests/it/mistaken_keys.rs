@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tower_bearer::keys::{FileKeys, HttpFetch, VerifyingKey};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
-    Algorithm, Config, ConfigError, FileKeys, HttpFetch, KeySet, Reason, TokenIssuer, Validation,
-    Verifier, VerifyingKey,
+    Algorithm, Config, ConfigError, KeySet, Reason, TokenIssuer, Validation, Verifier,
 };
 
 use crate::examples::resource_server::TempFile;

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
-use tower_bearer::{Algorithm, ConfigError, KeyProblem, KeySet, TokenIssuer, VerifyingKey};
+use tower_bearer::keys::{KeyProblem, VerifyingKey};
+use tower_bearer::{Algorithm, ConfigError, KeySet, TokenIssuer};
 
 use crate::support::{key_for, token, verifier_of};
 

@@ -13,10 +13,9 @@ use axum::Router;
 use axum::routing::get as on_get;
 use serde_json::{Value, json};
 use tower_bearer::policy::{role, scope};
+use tower_bearer::revocation::MemoryRevocations;
 use tower_bearer::test_util::{TestClock, TestProvider, TestToken};
-use tower_bearer::{
-    Algorithm, Claims, Config, MemoryRevocations, Principal, Reason, Verifier, require,
-};
+use tower_bearer::{Algorithm, Claims, Config, Principal, Reason, Verifier, require};
 
 use crate::leap::leap;
 use crate::support::{self, AUDIENCE, Answer, ISSUER, NOW, User, WithBearer, get, key_for, send};

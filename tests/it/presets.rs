@@ -1,8 +1,10 @@
 //! The presets against the providers' documented tokens (`tests/fixtures/providers`).
 
 use serde_json::{Map, Value};
+use tower_bearer::claims::PrincipalKind;
 use tower_bearer::test_util::{TestClock, TestKey};
-use tower_bearer::{Algorithm, Preset, PrincipalKind, Reason, Validation, Verified, Verifier};
+use tower_bearer::validation::Preset;
+use tower_bearer::{Algorithm, Reason, Validation, Verified, Verifier};
 
 use crate::support::key_for;
 

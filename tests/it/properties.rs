@@ -8,10 +8,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
+use tower_bearer::source::{AuthorizationHeader, TokenSource};
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    Algorithm, AuthError, AuthorizationHeader, KeySet, Reason, TokenSource, Verified, Verifier,
-};
+use tower_bearer::{Algorithm, AuthError, KeySet, Reason, Verified, Verifier};
 
 use crate::support::{AUDIENCE, ISSUER, NOW, key, key_for, token, validation};
 

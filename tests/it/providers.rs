@@ -11,9 +11,10 @@ use axum::Router;
 use axum::routing::get as on_get;
 use futures::future::join_all;
 use serde_json::Value;
+use tower_bearer::keys::KeySource;
 use tower_bearer::policy::scope;
 use tower_bearer::{
-    BearerLayer, KeySet, KeySource, Principal, Reason, RemoteKeys, Validation, Verifier, require,
+    BearerLayer, KeySet, Principal, Reason, RemoteKeys, Validation, Verifier, require,
 };
 
 use self::provider::{AUTHLIB, Maker, OIDC_PROVIDER, Provider, json_of};

@@ -16,11 +16,11 @@ use tokio::sync::Semaphore;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::util::BoxCloneService;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup, VerifyingKey};
 use tower_bearer::policy::role;
-use tower_bearer::{
-    ActiveCheck, BearerLayer, Header, KeySource, KeysUnavailable, Lookup, Principal, Verifier,
-    VerifyingKey, require,
-};
+use tower_bearer::{BearerLayer, Principal, Verifier, require};
 
 use crate::support::{User, WithBearer, good, key, token, verifier_of};
 

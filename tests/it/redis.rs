@@ -21,11 +21,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::routing::get as on_get;
 use http::header::RETRY_AFTER;
-use tower_bearer::test_util::TestToken;
-use tower_bearer::{
-    BearerLayer, Clock as _, Reason, RedisRevocations, Revocable, Revocation, RevocationStore as _,
-    Revocations as _, SystemClock, Verifier,
+use tower_bearer::clock::{Clock as _, SystemClock};
+use tower_bearer::revocation::{
+    RedisRevocations, Revocable, Revocation, RevocationStore as _, Revocations as _,
 };
+use tower_bearer::test_util::TestToken;
+use tower_bearer::{BearerLayer, Reason, Verifier};
 
 use crate::support::{
     AUDIENCE, Answer, ISSUER, User, WithBearer, get, invalid_token, key, send, validation,

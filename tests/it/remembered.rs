@@ -6,12 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::routing::get as on_get;
+use tower_bearer::clock::{Clock as _, SystemClock};
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, Lookup};
 use tower_bearer::policy::role;
+use tower_bearer::revocation::{
+    MemoryRevocations, Revocable, Revocation, Revocations, RevocationsUnavailable, Revoked,
+};
 use tower_bearer::test_util::{TestClock, TestKey};
+use tower_bearer::verify::CacheStats;
 use tower_bearer::{
-    Algorithm, BearerLayer, CacheStats, Claims, Clock as _, Header, Issuers, KeySet, KeySource,
-    Lookup, MemoryRevocations, Principal, Reason, Revocable, Revocation, Revocations,
-    RevocationsUnavailable, Revoked, SystemClock, Verifier, require,
+    Algorithm, BearerLayer, Claims, Issuers, KeySet, Principal, Reason, Verifier, require,
 };
 
 use crate::scripted::{self, Scripted};

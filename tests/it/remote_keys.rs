@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_bearer::keys::KeysState;
 use tower_bearer::test_util::TestProvider;
-use tower_bearer::{KeysState, Reason, RemoteKeys, Validation, Verifier};
+use tower_bearer::{Reason, RemoteKeys, Validation, Verifier};
 
 use crate::support::{AUDIENCE, User};
 

@@ -9,11 +9,10 @@ use axum::routing::get as on_get;
 use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until};
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{FetchBudget, KeyFile, KeySource, KeysUnavailable, Lookup, VerifyingKey};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{
-    Algorithm, BearerLayer, FetchBudget, Header, KeyFile, KeySource, KeysUnavailable, Lookup,
-    Reason, RemoteKeys, VerifyingKey,
-};
+use tower_bearer::{Algorithm, BearerLayer, Reason, RemoteKeys};
 use tracing::Level;
 
 use crate::leap::leap;

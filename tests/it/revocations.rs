@@ -8,11 +8,15 @@ use axum::routing::{get as on_get, post};
 use futures::executor::block_on;
 use jsonwebtoken::EncodingKey;
 use proptest::prelude::*;
+use tower_bearer::clock::Clock;
+use tower_bearer::issue::{IssueError, IssuedToken};
+use tower_bearer::revocation::{
+    MemoryRevocations, MissingTokenId, Revocable, Revocation, RevocationKind, Revocations,
+    RevocationsUnavailable, Revoked,
+};
 use tower_bearer::test_util::{TestClock, TestToken};
 use tower_bearer::{
-    Algorithm, BearerLayer, Clock, ConfigError, IssueError, IssuedToken, MemoryRevocations,
-    MissingTokenId, Principal, Reason, Revocable, Revocation, RevocationKind, Revocations,
-    RevocationsUnavailable, Revoked, TokenIssuer, Validation, Verifier,
+    Algorithm, BearerLayer, ConfigError, Principal, Reason, TokenIssuer, Validation, Verifier,
 };
 
 use crate::support::{
@@ -196,7 +200,7 @@ async fn view_that_asks_for_no_kind_of_revocation_is_a_mistake() {
         fn epoch(&self) -> u64 {
             0
         }
-        fn kinds(&self) -> tower_bearer::RevocationKinds {
+        fn kinds(&self) -> tower_bearer::revocation::RevocationKinds {
             [].into_iter().collect()
         }
     }

@@ -4,7 +4,8 @@ use axum::Router;
 use axum::routing::get as on_get;
 use serde_json::{Value, json};
 use tower_bearer::policy::{role, scope};
-use tower_bearer::{BearerLayer, Preset, Principal, Reason, Validation, Verifier, require};
+use tower_bearer::validation::Preset;
+use tower_bearer::{BearerLayer, Principal, Reason, Validation, Verifier, require};
 
 use crate::support::{
     AUDIENCE, Answer, NOW, PLAIN, WithBearer, get, key, send, token, validation, verifier_with,

@@ -8,10 +8,10 @@ use axum::body::Body;
 use http::Request;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
-use tower_bearer::{
-    Header, KeySource, KeysUnavailable, Lookup, Reason, Revocation, RevocationStore,
-    RevocationsUnavailable,
-};
+use tower_bearer::Reason;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
+use tower_bearer::revocation::{Revocation, RevocationStore, RevocationsUnavailable};
 
 use crate::providers::provider::form_of;
 use crate::support::Answer;

@@ -8,11 +8,9 @@ use axum::Router;
 use axum::routing::get as on_get;
 use serde_json::json;
 use tokio::sync::Semaphore;
+use tower_bearer::keys::{CachedKeys, Fetch, FetchBudget, Fetched, KeySource, KeysUnavailable};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{
-    Algorithm, BearerLayer, CachedKeys, Claims, Fetch, FetchBudget, Fetched, KeySet, KeySource,
-    KeysUnavailable,
-};
+use tower_bearer::{Algorithm, BearerLayer, Claims, KeySet};
 
 use crate::support::{User, token, verifier_of};
 

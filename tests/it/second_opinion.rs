@@ -5,8 +5,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tower_bearer::keys::KeySource;
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
-use tower_bearer::{Algorithm, KeySet, KeySource, TokenIssuer, Validation, Verifier};
+use tower_bearer::{Algorithm, KeySet, TokenIssuer, Validation, Verifier};
 
 use crate::libraries::{self, JOSE, JOSERFC, Library, PYJWT, question};
 use crate::support::{AUDIENCE, ISSUER, NOW};

@@ -13,13 +13,14 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tower::{Layer, Service, ServiceExt};
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{Candidates, KeySource, KeysUnavailable, Lookup, VerifyingKey};
 use tower_bearer::policy::{role, scope};
-use tower_bearer::render::{self, Json, ProblemJson};
+use tower_bearer::render;
+use tower_bearer::render::{Json, ProblemJson};
+use tower_bearer::revocation::Revocation;
 use tower_bearer::test_util::{TestKey, TestToken};
-use tower_bearer::{
-    Algorithm, BearerLayer, Candidates, Header, KeySet, KeySource, KeysUnavailable, Lookup, Reason,
-    Revocation, TokenIssuer, Verifier, VerifyingKey, require,
-};
+use tower_bearer::{Algorithm, BearerLayer, KeySet, Reason, TokenIssuer, Verifier, require};
 use tracing::instrument::WithSubscriber;
 
 use crate::support::{

@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get as on_get;
 use tokio::task::JoinHandle;
+use tower_bearer::keys::KeysState;
 use tower_bearer::policy::role;
 use tower_bearer::test_util::{Fault, Requests, TestClock, TestKey, TestProvider, TestToken};
 use tower_bearer::{
-    Algorithm, BearerLayer, ConfigError, Issuers, KeySet, KeysState, Principal, Reason, RemoteKeys,
+    Algorithm, BearerLayer, ConfigError, Issuers, KeySet, Principal, Reason, RemoteKeys,
     Validation, Verifier, require,
 };
 use tracing::Level;

@@ -5,11 +5,9 @@ use axum::routing::get as on_get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
+use tower_bearer::keys::{KeyProblem, KeySource, VerifyingKey};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{
-    Algorithm, BearerLayer, Config, ConfigError, KeyProblem, KeySet, KeySource, Reason,
-    VerifyingKey,
-};
+use tower_bearer::{Algorithm, BearerLayer, Config, ConfigError, KeySet, Reason};
 use tracing::Level;
 
 use crate::events::reported;

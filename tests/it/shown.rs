@@ -7,13 +7,13 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
+use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::endpoints::{ClientList, LogoutScope, LogoutService, RevocationService};
+use tower_bearer::keys::{CachedKeys, FetchBudget, HttpFetch, KeyFile, KeySource, Lookup};
 use tower_bearer::policy::role;
+use tower_bearer::revocation::MemoryRevocations;
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    ActiveCheck, CachedKeys, ClientList, FetchBudget, HttpFetch, Issuers, KeyFile, KeySet,
-    KeySource, LogoutScope, LogoutService, Lookup, MemoryRevocations, Principal, RevocationService,
-    require,
-};
+use tower_bearer::{Issuers, KeySet, Principal, require};
 
 use crate::scripted::Scripted;
 use crate::support::{ISSUER, NOW, get, good, key, layer, validation, verifier};

@@ -9,10 +9,9 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
+use tower_bearer::keys::KeySource;
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
-use tower_bearer::{
-    Algorithm, AuthError, BearerLayer, KeySource, Reason, Validation, Verified, Verifier,
-};
+use tower_bearer::{Algorithm, AuthError, BearerLayer, Reason, Validation, Verified, Verifier};
 
 pub const ISSUER: &str = "https://id.example.com";
 pub const AUDIENCE: &str = "https://api.example.com";

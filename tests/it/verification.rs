@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::claims::PrincipalKind;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{
-    ActiveCheck, Algorithm, AuthError, Header, KeySet, KeySource, KeysUnavailable, Lookup,
-    PrincipalKind, Reason, Verifier,
-};
+use tower_bearer::{Algorithm, AuthError, KeySet, Reason, Verifier};
 
 use crate::support::{
     AUDIENCE, ISSUER, NOW, good, key, key_for, reason, token, validation, verifier_of,

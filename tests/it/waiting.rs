@@ -14,12 +14,13 @@ use futures::task::AtomicWaker;
 use http::{Request, Response};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt};
+use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, Lookup, VerifyingKey};
 use tower_bearer::policy::role;
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    ActiveCheck, AuthError, BearerLayer, Header, Issuers, KeySource, Lookup, MemoryRevocations,
-    Principal, Reason, Revocation, Verified, Verifier, VerifyingKey,
-};
+use tower_bearer::{AuthError, BearerLayer, Issuers, Principal, Reason, Verified, Verifier};
 
 use crate::support::{
     AUDIENCE, ISSUER, NOW, PLAIN, User, WithBearer, good, invalid_token, key, token, validation,
@@ -365,7 +366,10 @@ impl KeySource for Forgetful {
         Lookup::Refresh
     }
 
-    async fn refresh(&self, header: &Header) -> Result<Lookup, tower_bearer::KeysUnavailable> {
+    async fn refresh(
+        &self,
+        header: &Header,
+    ) -> Result<Lookup, tower_bearer::keys::KeysUnavailable> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(key().verifying_key().lookup(header))
     }

@@ -15,7 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tower_bearer::{Claims, WebSocketProtocol};
+use tower_bearer::Claims;
+use tower_bearer::source::WebSocketProtocol;
 
 use crate::support::{PLAIN, User, WithBearer, challenge, good, invalid_token, key, layer, token};
 

@@ -10,8 +10,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
+use tower_bearer::Algorithm;
+use tower_bearer::keys::{Fetch as _, HttpFetch};
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{Algorithm, Fetch as _, HttpFetch};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

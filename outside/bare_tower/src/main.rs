@@ -10,10 +10,10 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_bearer::clock::Clock;
+use tower_bearer::keys::VerifyingKey;
 use tower_bearer::policy::scope;
-use tower_bearer::{
-    Algorithm, BearerLayer, Clock, Principal, Validation, Verifier, VerifyingKey, require,
-};
+use tower_bearer::{Algorithm, BearerLayer, Principal, Validation, Verifier, require};
 
 #[derive(Deserialize)]
 struct User {

@@ -7,9 +7,8 @@ use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::Deserialize;
-use tower_bearer::{
-    Algorithm, KeySet, KeySource, Reason, TokenIssuer, Validation, Verifier, VerifyingKey,
-};
+use tower_bearer::keys::{KeySource, VerifyingKey};
+use tower_bearer::{Algorithm, KeySet, Reason, TokenIssuer, Validation, Verifier};
 
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://api.example.com";

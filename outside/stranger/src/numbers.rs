@@ -6,9 +6,10 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use tower_bearer::{
-    Algorithm, Clock, Config, NumericDate, Reason, Validation, Verified, Verifier, VerifyingKey,
-};
+use tower_bearer::claims::NumericDate;
+use tower_bearer::clock::Clock;
+use tower_bearer::keys::VerifyingKey;
+use tower_bearer::{Algorithm, Config, Reason, Validation, Verified, Verifier};
 
 use crate::tokens::{AUDIENCE, ISSUER, SECRET};
 

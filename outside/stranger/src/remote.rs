@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower_bearer::{Issuers, KeysState, Reason, RemoteKeys, Validation, Verifier};
+use tower_bearer::keys::KeysState;
+use tower_bearer::{Issuers, Reason, RemoteKeys, Validation, Verifier};
 
 use crate::tokens::{self, AUDIENCE};
 

@@ -26,7 +26,8 @@ pub fn scope(names: impl Into<Cow<'static, str>>) -> Scope {
 ///
 /// ```
 /// use tower_bearer::policy::when;
-/// use tower_bearer::{Principal, PrincipalKind};
+/// use tower_bearer::claims::PrincipalKind;
+/// use tower_bearer::Principal;
 ///
 /// let people_only = when(|who: &Principal| who.kind() == PrincipalKind::User);
 /// ```

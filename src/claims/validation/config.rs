@@ -10,7 +10,8 @@ use crate::jose::Algorithm;
 /// by or for somebody else. Both are compared to the letter: no trailing slash comes or goes.
 ///
 /// ```
-/// use tower_bearer::{Preset, Validation};
+/// use tower_bearer::validation::Preset;
+/// use tower_bearer::Validation;
 ///
 /// let own = Validation::new("https://id.example.com", "https://api.example.com");
 /// let keycloak = Validation::new("https://id.example.com/realms/shop", "orders-api")

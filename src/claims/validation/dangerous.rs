@@ -52,7 +52,7 @@ impl Dangerous<Validation> {
     /// A thief can use one for ever, until it is revoked or its key is replaced. Where tokens have
     /// `iat`, [`with_max_age`](Validation::with_max_age) ends them nevertheless. A revocation of one is kept
     /// for ever in memory; a store that keeps revocations for the [longest
-    /// lifetime](crate::MemoryRevocations::with_max_lifetime) of tokens refuses those whose maximum age
+    /// lifetime](crate::revocation::MemoryRevocations::with_max_lifetime) of tokens refuses those whose maximum age
     /// does not end within it. With [`accept_unrevocable_tokens`](Self::accept_unrevocable_tokens) as well, they are
     /// let in, and such a store forgets their revocation while they are still good.
     pub fn accept_missing_expiry(mut self) -> Validation {
@@ -61,7 +61,7 @@ impl Dangerous<Validation> {
     }
 
     /// Accepts tokens that lack a claim by which they could be revoked, `jti` for example, or that are
-    /// valid for longer than revocations are kept; see [`Revocations`](crate::Revocations).
+    /// valid for longer than revocations are kept; see [`Revocations`](crate::revocation::Revocations).
     ///
     /// Whoever steals one can use it until it expires.
     pub fn accept_unrevocable_tokens(mut self) -> Validation {

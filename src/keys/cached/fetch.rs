@@ -9,7 +9,8 @@ use crate::keys::KeySet;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_bearer::{CachedKeys, Fetch, Fetched, KeySet, KeysUnavailable};
+/// use tower_bearer::keys::{CachedKeys, Fetch, Fetched, KeysUnavailable};
+/// use tower_bearer::KeySet;
 ///
 /// struct FromDatabase;
 ///
@@ -40,7 +41,7 @@ pub trait Fetch: Send + Sync + 'static {
     /// [`KeysUnavailable`] when there is no good answer; the keys of the last good one stay in use.
     fn fetch(&self) -> impl Future<Output = Result<Fetched, KeysUnavailable>> + Send;
 
-    /// Where the keys come from, for logs and [`KeysStatus`](crate::KeysStatus). The default is the
+    /// Where the keys come from, for logs and [`KeysStatus`](crate::keys::KeysStatus). The default is the
     /// name of the type.
     fn describe(&self) -> String {
         std::any::type_name::<Self>().to_owned()

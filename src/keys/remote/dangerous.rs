@@ -5,7 +5,8 @@ use crate::net::address::{Address, Allowed};
 /// Switches that let an [`HttpFetch`] go where it should not; see [`HttpFetch::dangerous`].
 ///
 /// ```
-/// use tower_bearer::{HttpFetch, RemoteKeys};
+/// use tower_bearer::keys::HttpFetch;
+/// use tower_bearer::RemoteKeys;
 ///
 /// // In a compose file, where no attacker stands in between.
 /// let fetch = HttpFetch::dangerous()

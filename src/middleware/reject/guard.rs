@@ -134,7 +134,8 @@ impl Principal {
     /// The [`Rejection`] that a guard would have answered with.
     ///
     /// ```
-    /// # use tower_bearer::{Principal, Rejection, policy::role};
+    /// # use tower_bearer::policy::role;
+    /// # use tower_bearer::{Principal, Rejection};
     /// async fn close(principal: Principal) -> Result<&'static str, Rejection> {
     ///     principal.check(role("cashier"))?;
     ///     Ok("closed")

@@ -21,7 +21,7 @@ use crate::error::Reason;
 ///
 /// ```
 /// # fn add(layer: tower_bearer::BearerLayer<()>) {
-/// use tower_bearer::WebSocketProtocol;
+/// use tower_bearer::source::WebSocketProtocol;
 ///
 /// let layer = layer.with_source(WebSocketProtocol);
 /// # }

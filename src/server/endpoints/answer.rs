@@ -113,15 +113,15 @@ fn answer(status: StatusCode) -> Response<ServiceBody> {
     response
 }
 
-/// The response of a [`RevocationService`](crate::RevocationService) or
-/// [`LogoutService`](crate::LogoutService).
-pub struct RouteFuture {
+/// The response of a [`RevocationService`](crate::endpoints::RevocationService) or
+/// [`LogoutService`](crate::endpoints::LogoutService).
+pub struct EndpointFuture {
     answer: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
     /// What the log has heard of the route.
     pace: Arc<Pace>,
 }
 
-impl RouteFuture {
+impl EndpointFuture {
     pub(super) fn new(
         answer: impl Future<Output = Result<(), Refusal>> + Send + 'static,
         pace: Arc<Pace>,
@@ -130,7 +130,7 @@ impl RouteFuture {
     }
 }
 
-impl Future for RouteFuture {
+impl Future for EndpointFuture {
     type Output = Result<Response<ServiceBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -142,9 +142,9 @@ impl Future for RouteFuture {
     }
 }
 
-impl fmt::Debug for RouteFuture {
+impl fmt::Debug for EndpointFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RouteFuture").finish_non_exhaustive()
+        f.debug_struct("EndpointFuture").finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::ClientsUnavailable;
 /// Clients in the memory of this program, known from the start.
 ///
 /// ```
-/// use tower_bearer::ClientList;
+/// use tower_bearer::endpoints::ClientList;
 ///
 /// # let secret = "a long one, from the environment";
 /// let clients = ClientList::new().with_client("shop", secret)?.with_public_client("shop-in-browser")?;

@@ -10,10 +10,10 @@ use crate::error::ClientsUnavailable;
 
 /// The clients that may ask for a revocation, and how they show who they are.
 ///
-/// [`ClientList`](crate::ClientList) is one, in memory. Over a database:
+/// [`ClientList`](crate::endpoints::ClientList) is one, in memory. Over a database:
 ///
 /// ```
-/// use tower_bearer::{ClientSecret, Clients, ClientsUnavailable};
+/// use tower_bearer::endpoints::{ClientSecret, Clients, ClientsUnavailable};
 /// # struct Database;
 /// # impl Database {
 /// #     async fn hash_of_secret(&self, _: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }

@@ -8,7 +8,7 @@ use http_body::Body;
 use serde::de::IgnoredAny;
 use tower_service::Service;
 
-use super::answer::{Refusal, RouteFuture};
+use super::answer::{EndpointFuture, Refusal};
 use super::request::read_form;
 use super::store::ErasedStore;
 use crate::claims::Principal;
@@ -33,8 +33,10 @@ use crate::verify::verifier::Verifier;
 /// ```
 /// use std::sync::Arc;
 /// use axum::Router;
-/// use tower_bearer::{LogoutScope, LogoutService, MemoryRevocations, Validation};
-/// # let keys = Arc::new(tower_bearer::VerifyingKey::from_secret(
+/// use tower_bearer::endpoints::{LogoutScope, LogoutService};
+/// use tower_bearer::revocation::MemoryRevocations;
+/// use tower_bearer::Validation;
+/// # let keys = Arc::new(tower_bearer::keys::VerifyingKey::from_secret(
 /// #     tower_bearer::Algorithm::HS256, "at least 32 bytes of randomness, please")?);
 ///
 /// let revocations = MemoryRevocations::new(); // which the API's verifier asks, too
@@ -82,8 +84,8 @@ pub enum LogoutScope {
     /// The session, by `sid`; if the provider names none, everything of the subject as below.
     ///
     /// For access tokens that carry `sid`: others outlive the logout. To make sure that there are none,
-    /// name [`RevocationKind::Session`](crate::RevocationKind::Session) among the kinds that must be
-    /// possible ([`MemoryRevocations::with_kinds`](crate::MemoryRevocations::with_kinds)).
+    /// name [`RevocationKind::Session`](crate::revocation::RevocationKind::Session) among the kinds that must be
+    /// possible ([`MemoryRevocations::with_kinds`](crate::revocation::MemoryRevocations::with_kinds)).
     Session,
     /// Everything of the subject, on all devices, that was issued up to the logout token's `iat`; and
     /// the session, if one is named. A logout token without `sub` is refused.
@@ -189,14 +191,14 @@ where
 {
     type Response = Response<ServiceBody>;
     type Error = Infallible;
-    type Future = RouteFuture;
+    type Future = EndpointFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> RouteFuture {
-        RouteFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
+    fn call(&mut self, request: Request<B>) -> EndpointFuture {
+        EndpointFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
     }
 }
 

@@ -8,7 +8,7 @@ use http_body::Body;
 use serde::de::IgnoredAny;
 use tower_service::Service;
 
-use super::answer::{Refusal, RouteFuture};
+use super::answer::{EndpointFuture, Refusal};
 use super::clients::{Clients, ErasedClients};
 use super::credentials::Credentials;
 use super::form::Form;
@@ -30,7 +30,8 @@ use crate::verify::verifier::Verifier;
 ///
 /// ```
 /// use axum::Router;
-/// use tower_bearer::{ClientList, MemoryRevocations, RevocationService};
+/// use tower_bearer::endpoints::{ClientList, RevocationService};
+/// use tower_bearer::revocation::MemoryRevocations;
 /// # use jsonwebtoken::EncodingKey;
 /// # use tower_bearer::{Algorithm, TokenIssuer};
 /// # let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
@@ -175,14 +176,14 @@ where
 {
     type Response = Response<ServiceBody>;
     type Error = Infallible;
-    type Future = RouteFuture;
+    type Future = EndpointFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> RouteFuture {
-        RouteFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
+    fn call(&mut self, request: Request<B>) -> EndpointFuture {
+        EndpointFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
     }
 }
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{AlgorithmFamily, EncodingKey};
 
-use super::jwks::{JwksService, PublicKeys};
+use super::PublicKeys;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, KeyProblem, placeholder};
 use crate::jose::crypto::{self, Material, Sign};
@@ -154,7 +154,8 @@ impl TokenIssuer {
     /// ```
     /// # use std::time::SystemTime;
     /// # use jsonwebtoken::EncodingKey;
-    /// # use tower_bearer::{Algorithm, MemoryRevocations, Revocation, TokenIssuer, Validation, Verifier};
+    /// # use tower_bearer::revocation::{MemoryRevocations, Revocation};
+    /// # use tower_bearer::{Algorithm, TokenIssuer, Validation, Verifier};
     /// # let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
     /// # let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
     /// let revocations = MemoryRevocations::new();
@@ -206,13 +207,6 @@ impl TokenIssuer {
     /// part.
     pub fn public_keys(&self) -> PublicKeys {
         PublicKeys::new(PublicJwk::new(&self.material, self.algorithm, self.key_id.clone()))
-    }
-
-    /// A service that answers `GET` with the JWK set, to be cached for 10 minutes.
-    ///
-    /// With axum: `.route_service("/.well-known/jwks.json", issuer.jwks_service())`.
-    pub fn jwks_service(&self) -> JwksService {
-        JwksService::new(&self.public_keys())
     }
 }
 

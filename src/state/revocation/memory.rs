@@ -24,8 +24,10 @@ use crate::observe::trace;
 ///
 /// ```
 /// use axum::extract::State;
-/// use tower_bearer::{MemoryRevocations, Principal, Revocation, MissingTokenId};
-/// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
+/// use tower_bearer::revocation::{MemoryRevocations, MissingTokenId, Revocation};
+/// use tower_bearer::Principal;
+/// # use tower_bearer::keys::VerifyingKey;
+/// # use tower_bearer::{Algorithm, Validation, Verifier};
 ///
 /// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
 /// # let rules = Validation::new("https://id.example.com", "https://api.example.com");

@@ -45,8 +45,9 @@ use crate::error::RevocationsUnavailable;
 ///
 /// ```no_run
 /// use std::time::{Duration, SystemTime};
-/// use tower_bearer::{RedisRevocations, Revocation, RevocationStore as _};
-/// # use tower_bearer::{Algorithm, Validation, Verifier, VerifyingKey};
+/// use tower_bearer::revocation::{RedisRevocations, Revocation, RevocationStore as _};
+/// # use tower_bearer::keys::VerifyingKey;
+/// # use tower_bearer::{Algorithm, Validation, Verifier};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// # let key = VerifyingKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
@@ -63,7 +64,7 @@ use crate::error::RevocationsUnavailable;
 /// ```
 ///
 /// - **Look-ups never wait.** They read a copy in memory, a
-///   [`MemoryRevocations`](crate::MemoryRevocations).
+///   [`MemoryRevocations`](crate::revocation::MemoryRevocations).
 /// - **What is revoked on one node holds on all** some milliseconds later. [`add`](Self::add) is done when
 ///   Redis has it. If it fails, the revocation holds on this node all the same, and is written when
 ///   Redis is back.

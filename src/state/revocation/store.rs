@@ -12,7 +12,7 @@ use crate::error::RevocationsUnavailable;
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_bearer::{MemoryRevocations, Revocation};
+/// use tower_bearer::revocation::{MemoryRevocations, Revocation};
 ///
 /// let issuer = "https://id.example.com";
 /// let now = SystemTime::now();
@@ -41,7 +41,7 @@ impl Revocation {
     }
 
     /// All tokens of a session, by its issuer and `sid`, those among them that it is given as long as the
-    /// revocation is kept (see [`MemoryRevocations`](crate::MemoryRevocations)).
+    /// revocation is kept (see [`MemoryRevocations`](crate::revocation::MemoryRevocations)).
     pub fn session(issuer: &str, session_id: &str) -> Self {
         Self::new(issuer, Revocable::Session(session_id), None)
     }
@@ -115,7 +115,7 @@ impl fmt::Debug for Revocation {
     }
 }
 
-/// Where revocations are written down. [`MemoryRevocations`](crate::MemoryRevocations) is one.
+/// Where revocations are written down. [`MemoryRevocations`](crate::revocation::MemoryRevocations) is one.
 pub trait RevocationStore: Send + Sync + 'static {
     /// Writes a revocation down. When it is done, it holds here from the next look-up on, and is not
     /// lost with this program if the store outlives it.

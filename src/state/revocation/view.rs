@@ -17,7 +17,7 @@ use crate::error::RevocationsUnavailable;
 ///
 /// ```
 /// use std::collections::HashSet;
-/// use tower_bearer::{Revocable, RevocationKind, RevocationKinds, Revocations, Revoked};
+/// use tower_bearer::revocation::{Revocable, RevocationKind, RevocationKinds, Revocations, Revoked};
 ///
 /// /// Tokens that were known to be stolen when the program began.
 /// struct Stolen(HashSet<String>);

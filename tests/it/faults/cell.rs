@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get as on_get;
 use tokio::time::{Instant, sleep};
+use tower_bearer::keys::KeysState;
 use tower_bearer::test_util::{Fault, TestProvider};
-use tower_bearer::{BearerLayer, Claims, KeysState, Reason, RemoteKeys, Validation, Verifier};
+use tower_bearer::{BearerLayer, Claims, Reason, RemoteKeys, Validation, Verifier};
 
 use crate::leap::{leap, leaping};
 use crate::scripted::own_budget;

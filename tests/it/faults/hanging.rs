@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get as on_get;
+use tower_bearer::keys::{CachedKeys, HttpFetch};
 use tower_bearer::test_util::{Fault, TestProvider};
-use tower_bearer::{BearerLayer, CachedKeys, Claims, HttpFetch, RemoteKeys, Validation, Verifier};
+use tower_bearer::{BearerLayer, Claims, RemoteKeys, Validation, Verifier};
 
 use crate::scripted::own_budget;
 use crate::support::{AUDIENCE, User, WithBearer, get, send};

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tower_bearer::keys::KeysState;
 use tower_bearer::test_util::{Fault, TestProvider};
-use tower_bearer::{KeySet, KeysState, RemoteKeys, Validation, Verifier};
+use tower_bearer::{KeySet, RemoteKeys, Validation, Verifier};
 
 use crate::leap::{leap, leaping};
 use crate::scripted::own_budget;

@@ -7,8 +7,9 @@ use futures::future::join;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::yield_now;
 use tokio::time::sleep;
+use tower_bearer::keys::KeysState;
 use tower_bearer::test_util::{TestKey, TestProvider};
-use tower_bearer::{Algorithm, AuthError, KeysState, Reason, RemoteKeys, Validation, Verifier};
+use tower_bearer::{Algorithm, AuthError, Reason, RemoteKeys, Validation, Verifier};
 
 use super::{of, source};
 use crate::scripted::{Answer, Scripted, app, cached, own_budget};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use tower_bearer::KeysState;
+use tower_bearer::keys::KeysState;
 use tower_bearer::test_util::{Fault, TestProvider};
 
 use super::{of, source};

@@ -1,7 +1,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tower_bearer::{Clock as _, MemoryRevocations, Preset, Reason, Revocation};
+use tower_bearer::Reason;
+use tower_bearer::clock::Clock as _;
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
+use tower_bearer::validation::Preset;
 
 use super::{ask, ask_for, ask_with, config, is_refused, is_unverified, mistake, set, token};
 use crate::short_secrets::{SHORT, signer};

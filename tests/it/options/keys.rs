@@ -5,8 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use tower_bearer::keys::KeysState;
 use tower_bearer::test_util::{Fault, TestKey, TestProvider, TestToken};
-use tower_bearer::{Algorithm, Issuers, KeysState, Reason};
+use tower_bearer::{Algorithm, Issuers, Reason};
 
 use super::{
     Config, app_by_the_clock, ask, config, fetches_of_strangers, is_unverified, mistake, of_issuer,
@@ -442,7 +443,7 @@ fn issuers(config: &Value) -> Issuers {
     Config::from_json(&config.to_string()).unwrap().issuers().unwrap()
 }
 
-fn status(issuers: &Issuers) -> tower_bearer::KeysStatus {
+fn status(issuers: &Issuers) -> tower_bearer::keys::KeysStatus {
     issuers.status().pop().unwrap().1
 }
 

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use rcgen::generate_simple_self_signed;
 use serde_json::{Value, json};
-use tower_bearer::{CacheStats, Reason};
+use tower_bearer::Reason;
+use tower_bearer::verify::CacheStats;
 
 use super::keys::File;
 use super::{

@@ -1,6 +1,7 @@
 //! What can be wrong before Redis is asked.
 
-use tower_bearer::{ConfigError, RedisRevocations, Revocation, RevocationStore as _};
+use tower_bearer::ConfigError;
+use tower_bearer::revocation::{RedisRevocations, Revocation, RevocationStore as _};
 
 use super::{HOUR, in_an_hour};
 use crate::support::ISSUER;
@@ -46,7 +47,7 @@ fn view_that_asks_for_no_kind_of_revocation_is_a_mistake() {
     let revocations = || RedisRevocations::new("redis://localhost", HOUR).unwrap();
 
     assert_eq!(revocations().with_kinds([]).unwrap_err(), ConfigError::NoRevocationKinds);
-    revocations().with_kinds([tower_bearer::RevocationKind::Session]).unwrap();
+    revocations().with_kinds([tower_bearer::revocation::RevocationKind::Session]).unwrap();
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn revoking_where_no_runtime_is_holds_here_and_is_an_error() {
 
     let error = futures::executor::block_on(added).unwrap_err();
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("runtime"));
-    let name = tower_bearer::Revocable::Token("t1");
-    assert!(tower_bearer::Revocations::lookup(&revocations, ISSUER, name).is_some());
+    let name = tower_bearer::revocation::Revocable::Token("t1");
+    assert!(tower_bearer::revocation::Revocations::lookup(&revocations, ISSUER, name).is_some());
     assert_eq!(revocations.status().unwritten(), 1);
 }

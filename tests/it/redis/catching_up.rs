@@ -2,7 +2,7 @@
 
 use futures::StreamExt as _;
 use futures::stream;
-use tower_bearer::{RedisRevocations, RevocationStore as _, Revocations as _};
+use tower_bearer::revocation::{RedisRevocations, RevocationStore as _, Revocations as _};
 
 use super::proxy::Proxy;
 use super::server::{FORGETFUL, LASTING, Redis};

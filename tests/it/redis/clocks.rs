@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use tower_bearer::{Revocable, Revocation, RevocationStore as _};
+use tower_bearer::revocation::{Revocable, Revocation, RevocationStore as _};
 
 use super::server::{FORGETFUL, Folder, Redis};
 use super::{Node, now, token, until};

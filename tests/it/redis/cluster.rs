@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_bearer::Revocations as _;
+use tower_bearer::revocation::Revocations as _;
 
 use super::server::{FORGETFUL, Folder, Redis, cli, free_port};
 use super::{Node, until};
@@ -131,7 +131,8 @@ async fn needs_redis_sentinel_of_this_machine_leads_nobody_to_another_without_tl
     let url = format!("redis+sentinel://127.0.0.1:{port}/shop");
 
     let refused = problem(Node::at(&url)).await;
-    let allowed = tower_bearer::RedisRevocations::dangerously_without_tls(&url, super::HOUR);
+    let allowed =
+        tower_bearer::revocation::RedisRevocations::dangerously_without_tls(&url, super::HOUR);
     let tried = problem(Node::of(allowed.unwrap())).await;
 
     assert!(refused.contains("another machine") && refused.contains("192.0.2.1"), "{refused}");

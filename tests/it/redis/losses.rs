@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_bearer::{
+use tower_bearer::revocation::{
     RedisRevocations, Revocable, Revocation, RevocationStore as _, Revocations as _,
 };
 use tracing::Level;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
+use tower_bearer::revocation::{RedisRevocations, Revocation, RevocationStore as _};
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{RedisRevocations, Revocation, RevocationStore as _};
 use tracing::Level;
 
 use super::server::{FORGETFUL, Redis};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
-use tower_bearer::{RedisRevocations, Revocations as _};
+use tower_bearer::revocation::{RedisRevocations, Revocations as _};
 use tracing::Level;
 
 use super::proxy::Proxy;
@@ -38,8 +38,10 @@ async fn redis_that_was_never_there_stops_nobody_who_carries_on() {
     node.lets_in("t1").await;
 
     // Known here, though Redis cannot be told.
-    let adding =
-        tower_bearer::RevocationStore::add(&node.revocations, super::token_revocation("t1"));
+    let adding = tower_bearer::revocation::RevocationStore::add(
+        &node.revocations,
+        super::token_revocation("t1"),
+    );
     node.refuses("t1").await;
     adding.await.unwrap_err();
     assert!(node.revocations.status().carries_on() && !node.revocations.status().is_ready());
@@ -164,9 +166,12 @@ async fn needs_redis_connections_that_redis_closes_are_made_again() {
     for round in 0..5 {
         redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
         let id = format!("t{round}");
-        while tower_bearer::RevocationStore::add(&one.revocations, super::token_revocation(&id))
-            .await
-            .is_err()
+        while tower_bearer::revocation::RevocationStore::add(
+            &one.revocations,
+            super::token_revocation(&id),
+        )
+        .await
+        .is_err()
         {
             sleep(Duration::from_millis(20)).await;
         }

@@ -3,10 +3,11 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use futures::future::join_all;
-use tower_bearer::{
-    Algorithm, LogoutScope, LogoutService, Revocable, Revocation, RevocationStore as _,
-    Revocations as _, Revoked, TokenIssuer, Validation, Verifier,
+use tower_bearer::endpoints::{LogoutScope, LogoutService};
+use tower_bearer::revocation::{
+    Revocable, Revocation, RevocationStore as _, Revocations as _, Revoked,
 };
+use tower_bearer::{Algorithm, TokenIssuer, Validation, Verifier};
 
 use super::server::{FORGETFUL, Redis};
 use super::{Node, in_an_hour, now, until};
@@ -110,7 +111,7 @@ async fn needs_redis_user_who_was_revoked_signs_in_again_at_once_on_every_node()
     for round in 0..4 {
         let (here, there) = (&issuers[round % 2], &issuers[(round + 1) % 2]);
         let before = here.0.token_for("alice").issue();
-        let moment = tower_bearer::Clock::now(&tower_bearer::SystemClock);
+        let moment = tower_bearer::clock::Clock::now(&tower_bearer::clock::SystemClock);
         let node = &nodes[(round + 1) % 2];
         node.revocations.add(Revocation::subject(ISSUER, "alice", moment)).await.unwrap();
         let known = |node: &Node| node.revocations.lookup(ISSUER, Revocable::Subject("alice"));

@@ -98,8 +98,11 @@ async fn needs_redis_revoked_while_redis_is_down_is_an_error_that_holds_here_and
 }
 
 impl Node {
-    async fn try_to_revoke(&self, id: &str) -> Result<(), tower_bearer::RevocationsUnavailable> {
-        use tower_bearer::RevocationStore as _;
+    async fn try_to_revoke(
+        &self,
+        id: &str,
+    ) -> Result<(), tower_bearer::revocation::RevocationsUnavailable> {
+        use tower_bearer::revocation::RevocationStore as _;
         self.revocations.add(super::token_revocation(id)).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use tower_bearer::{Revocable, Revocation, RevocationStore as _, Revocations as _};
+use tower_bearer::revocation::{Revocable, Revocation, RevocationStore as _, Revocations as _};
 use tracing::Level;
 
 use super::proxy::Proxy;

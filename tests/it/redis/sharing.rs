@@ -3,14 +3,17 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use tower_bearer::{Revocation, RevocationKind, RevocationStore as _, Revocations as _};
+use tower_bearer::revocation::{
+    Revocation, RevocationKind, RevocationStore as _, Revocations as _,
+};
 
 use super::server::{FORGETFUL, Redis};
 use super::{HOUR, Node, is_revoked, now, token, token_revocation, until};
 use crate::examples::Program;
 use crate::support::{AUDIENCE, ISSUER, WithBearer as _, invalid_token, key_for};
+use tower_bearer::Algorithm;
+use tower_bearer::revocation::RedisRevocations;
 use tower_bearer::test_util::TestToken;
-use tower_bearer::{Algorithm, RedisRevocations};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream;
-use tower_bearer::{RedisRevocations, Revocation, RevocationStore as _};
+use tower_bearer::revocation::{RedisRevocations, Revocation, RevocationStore as _};
 
 use super::proxy::Proxy;
 use super::server::{FORGETFUL, Redis};

@@ -1,7 +1,7 @@
 //! Passwords and TLS.
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use tower_bearer::{RedisRevocations, Revocations as _};
+use tower_bearer::revocation::{RedisRevocations, Revocations as _};
 
 use super::server::{FORGETFUL, Folder, Redis, free_port};
 use super::{HOUR, Node, until};

@@ -1,8 +1,8 @@
 //! Issuers that change while a request waits.
 
-use tower_bearer::{
-    Algorithm, Header, Issuers, KeySource, KeysUnavailable, Lookup, Reason, Verifier, VerifyingKey,
-};
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup, VerifyingKey};
+use tower_bearer::{Algorithm, Issuers, Reason, Verifier};
 
 use super::{named, token_of};
 use crate::support::{ISSUER, User, validation};

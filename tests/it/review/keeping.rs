@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tower_bearer::{
-    CachedKeys, Fetch, Fetched, KeySet, KeySource, KeysUnavailable, Reason, Verifier, VerifyingKey,
-};
+use tower_bearer::keys::{CachedKeys, Fetch, Fetched, KeySource, KeysUnavailable, VerifyingKey};
+use tower_bearer::{KeySet, Reason, Verifier};
 
 use super::{named, settled, token_of};
 use crate::support::{User, validation};

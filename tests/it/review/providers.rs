@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::json;
-use tower_bearer::{CachedKeys, Fetch, HttpFetch, KeysUnavailable};
+use tower_bearer::keys::{CachedKeys, Fetch, HttpFetch, KeysUnavailable};
 
 use super::named;
 use crate::support::ISSUER;

@@ -6,11 +6,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::Router;
 use axum::routing::get as on_get;
 use futures::executor::block_on;
+use tower_bearer::jose::Header;
+use tower_bearer::keys::{KeySource, Lookup};
+use tower_bearer::revocation::{MemoryRevocations, Revocable, Revocation, Revocations, Revoked};
 use tower_bearer::test_util::{TestClock, TestKey};
-use tower_bearer::{
-    Algorithm, BearerLayer, Header, KeySet, KeySource, Lookup, MemoryRevocations, Reason,
-    Revocable, Revocation, Revocations, Revoked,
-};
+use tower_bearer::{Algorithm, BearerLayer, KeySet, Reason};
 
 use crate::support::{
     ISSUER, NOW, WithBearer, get, good, invalid_token, key, send, token, verifier, verifier_of,

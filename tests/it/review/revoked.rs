@@ -8,11 +8,11 @@ use axum::routing::get as on_get;
 use futures::executor::block_on;
 use jsonwebtoken::EncodingKey;
 use proptest::prelude::*;
+use tower_bearer::clock::Clock as _;
+use tower_bearer::issue::IssuedToken;
+use tower_bearer::revocation::{MemoryRevocations, Revocable, Revocation};
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    Algorithm, BearerLayer, Clock as _, IssuedToken, MemoryRevocations, Reason, Revocable,
-    Revocation, TokenIssuer, Validation, Verifier,
-};
+use tower_bearer::{Algorithm, BearerLayer, Reason, TokenIssuer, Validation, Verifier};
 
 use crate::revocations::cases;
 use crate::support::{
@@ -116,7 +116,8 @@ async fn token_that_is_dated_ahead_is_revoked_after_a_restart() {
     let name = format!("tower-bearer-{}-restarted", std::process::id());
     let file = std::env::temp_dir().join(name);
     // The system's, which a file is opened by.
-    let now = tower_bearer::SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
+    let now =
+        tower_bearer::clock::SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
     let before = Own::at(now, MemoryRevocations::new());
     before.view.revoke(before.subject("alice"));
     let token = before.issue("alice", "c1");

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::time::{Instant, advance, sleep};
+use tower_bearer::keys::FetchBudget;
 use tower_bearer::test_util::TestKey;
-use tower_bearer::{Algorithm, FetchBudget, Reason};
+use tower_bearer::{Algorithm, Reason};
 
 use crate::scripted::{Answer as Does, Scripted, app, cached, own_budget};
 use crate::support::{Answer, WithBearer, get, invalid_token, send, token, verifier_of};

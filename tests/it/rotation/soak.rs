@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tower_bearer::keys::FetchBudget;
 use tower_bearer::test_util::TestProvider;
-use tower_bearer::{FetchBudget, RemoteKeys, Validation, Verifier};
+use tower_bearer::{RemoteKeys, Validation, Verifier};
 
 use super::random::Random;
 use crate::scripted::{Scripted, cached};

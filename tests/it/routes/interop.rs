@@ -12,11 +12,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    BearerLayer, ClientList, LogoutScope, LogoutService, MemoryRevocations, Reason, RemoteKeys,
-    Revocable, Revocation, RevocationService, RevocationStore, Revocations, Validation, Verifier,
+use tower_bearer::endpoints::{ClientList, LogoutScope, LogoutService, RevocationService};
+use tower_bearer::revocation::{
+    MemoryRevocations, Revocable, Revocation, RevocationStore, Revocations,
 };
+use tower_bearer::test_util::TestClock;
+use tower_bearer::{BearerLayer, Reason, RemoteKeys, Validation, Verifier};
 
 use super::Store;
 use crate::providers::provider::{Browser, OIDC_PROVIDER, Provider, Tokens};

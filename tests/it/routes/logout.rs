@@ -7,11 +7,11 @@ use axum::Router;
 use axum::routing::get as on_get;
 use http::{Method, Request};
 use serde_json::{Value, json};
+use tower_bearer::endpoints::{LogoutScope, LogoutService};
+use tower_bearer::revocation::{MemoryRevocations, Revocation, RevocationStore};
 use tower_bearer::test_util::{Fault, TestClock, TestKey, TestProvider, TestToken};
-use tower_bearer::{
-    Algorithm, BearerLayer, ConfigError, Issuers, LogoutScope, LogoutService, MemoryRevocations,
-    Preset, Reason, RemoteKeys, Revocation, RevocationStore, Validation,
-};
+use tower_bearer::validation::Preset;
+use tower_bearer::{Algorithm, BearerLayer, ConfigError, Issuers, Reason, RemoteKeys, Validation};
 
 use super::{FORM, NoKeys, Store, at, is_done, is_refused, post, post_raw};
 use crate::support::{
@@ -154,14 +154,14 @@ impl RevocationStore for Transactions {
     async fn add(
         &self,
         revocation: Revocation,
-    ) -> Result<(), tower_bearer::RevocationsUnavailable> {
+    ) -> Result<(), tower_bearer::revocation::RevocationsUnavailable> {
         self.add_all(vec![revocation]).await
     }
 
     async fn add_all(
         &self,
         revocations: Vec<Revocation>,
-    ) -> Result<(), tower_bearer::RevocationsUnavailable> {
+    ) -> Result<(), tower_bearer::revocation::RevocationsUnavailable> {
         self.0.lock().unwrap().push(revocations);
         Ok(())
     }

@@ -6,12 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use serde_json::json;
-use tower_bearer::test_util::{TestClock, TestKey, TestToken};
-use tower_bearer::{
-    Algorithm, BearerLayer, ClientList, ClientSecret, Clients, ClientsUnavailable, ConfigError,
-    KeySource, MemoryRevocations, Reason, Revocable, Revocation, RevocationService,
-    RevocationStore,
+use tower_bearer::endpoints::{
+    ClientList, ClientSecret, Clients, ClientsUnavailable, RevocationService,
 };
+use tower_bearer::keys::KeySource;
+use tower_bearer::revocation::{MemoryRevocations, Revocable, Revocation, RevocationStore};
+use tower_bearer::test_util::{TestClock, TestKey, TestToken};
+use tower_bearer::{Algorithm, BearerLayer, ConfigError, Reason};
 
 use super::{FORM, NoKeys, Store, at, is_done, is_refused, post, post_raw};
 use crate::log::Log;

@@ -12,10 +12,10 @@ use futures::stream;
 use http::Request;
 use http::header::CONTENT_TYPE;
 use proptest::prelude::*;
+use tower_bearer::BearerLayer;
+use tower_bearer::endpoints::{ClientList, RevocationService};
+use tower_bearer::revocation::{MemoryRevocations, RevocationStore};
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{
-    BearerLayer, ClientList, MemoryRevocations, RevocationService, RevocationStore,
-};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::{FORM, Store, is_done, is_refused, post_raw};

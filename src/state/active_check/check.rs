@@ -30,7 +30,8 @@ impl From<bool> for ActiveVerdict {
 ///
 /// ```
 /// use std::io;
-/// use tower_bearer::{ActiveCheck, Principal};
+/// use tower_bearer::active_check::ActiveCheck;
+/// use tower_bearer::Principal;
 ///
 /// # async fn is_locked(subject: &str) -> io::Result<bool> { Ok(false) }
 /// async fn is_active(principal: Principal) -> io::Result<bool> {

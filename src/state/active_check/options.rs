@@ -17,7 +17,8 @@ use crate::error::{AuthError, Reason};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_bearer::{Principal, ActiveCheck, Verifier};
+/// use tower_bearer::active_check::ActiveCheck;
+/// use tower_bearer::{Principal, Verifier};
 ///
 /// # fn verifier(verifier: Verifier<serde_json::Value>) -> Verifier<serde_json::Value> {
 /// # async fn is_locked(_: Principal) -> std::io::Result<bool> { Ok(false) }

@@ -7,44 +7,25 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use serde::Serialize;
 use tower_service::Service;
 
 use crate::jose::crypto;
-use crate::keys::PublicJwk;
 use crate::server::body::ServiceBody;
-
-/// Public keys, as a JWK set (RFC 7517 §5). Serialises to one.
-#[derive(Clone, Debug, Serialize)]
-pub struct PublicKeys {
-    keys: Vec<PublicJwk>,
-}
+use crate::server::issue::{PublicKeys, TokenIssuer};
 
 impl PublicKeys {
-    pub(super) fn new(keys: impl IntoIterator<Item = PublicJwk>) -> Self {
-        Self { keys: keys.into_iter().collect() }
-    }
-
-    /// These keys and others, while one replaces the other: publish the next key before the first
-    /// token is signed with it, and the last one until its tokens have expired.
-    #[must_use]
-    pub fn and(mut self, others: Self) -> Self {
-        self.keys.extend(others.keys);
-        self
-    }
-
-    /// The set as JSON text.
-    ///
-    /// # Panics
-    ///
-    /// Never: strings can always be written.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("strings serialise")
-    }
-
-    /// A service that answers `GET` with the set, to be cached for 10 minutes.
+    /// Returns a service that answers `GET` with the set, to be cached for 10 minutes.
     pub fn into_service(self) -> JwksService {
         JwksService::new(&self)
+    }
+}
+
+impl TokenIssuer {
+    /// Returns a service that answers `GET` with the JWK set, to be cached for 10 minutes.
+    ///
+    /// With axum: `.route_service("/.well-known/jwks.json", issuer.jwks_service())`.
+    pub fn jwks_service(&self) -> JwksService {
+        self.public_keys().into_service()
     }
 }
 
@@ -56,7 +37,7 @@ pub struct JwksService {
 }
 
 impl JwksService {
-    pub(super) fn new(keys: &PublicKeys) -> Self {
+    fn new(keys: &PublicKeys) -> Self {
         let json = keys.to_json();
         let etag = crypto::sha256(json.as_bytes()).and_then(|hash| {
             HeaderValue::try_from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16]))).ok()
