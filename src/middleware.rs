@@ -6,7 +6,7 @@ pub(crate) mod reject;
 pub(crate) mod axum;
 mod require;
 pub(crate) mod source;
-mod gate;
+mod admission;
 mod future;
 mod service;
 mod layer;

@@ -9,9 +9,9 @@ use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::gate::{Gate, Origin, Pass, Vetted};
+use super::admission::{Admission, ResponseHook, TokenOrigin, Vetted};
 use crate::middleware::reject::{EmptyBody, Rejection, Render, answer_refused, finish};
-use crate::verify::verifier::Waiting;
+use crate::verify::verifier::Pending;
 
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.
@@ -22,8 +22,8 @@ pin_project! {
         S: Service<Request<ReqBody>>,
     {
         #[pin]
-        state: State<S::Future, ResBody, Cold<S, ReqBody, C>>,
-        asked: Asked<R>,
+        state: State<S::Future, ResBody, Deferred<S, ReqBody, C>>,
+        responder: Responder<R>,
     }
 }
 
@@ -31,23 +31,23 @@ pin_project! {
     #[project = StateProj]
     enum State<F, ResBody, K> {
         Refused { response: Option<Box<Response<ResBody>>> },
-        Running { #[pin] future: F, pass: Pass },
-        Cold { cold: Box<K> },
+        Running { #[pin] future: F, pass: ResponseHook },
+        Deferred { cold: Box<K> },
     }
 }
 
-impl<F, S, ReqBody, ResBody, C> State<F, ResBody, Cold<S, ReqBody, C>> {
-    fn of(halt: Halt<S, ReqBody, ResBody, C>) -> Self {
-        match halt {
-            Halt::Refused(response) => Self::Refused { response: Some(response) },
-            Halt::Waits(cold) => Self::Cold { cold },
+impl<F, S, ReqBody, ResBody, C> State<F, ResBody, Deferred<S, ReqBody, C>> {
+    fn of(early_exit: EarlyExit<S, ReqBody, ResBody, C>) -> Self {
+        match early_exit {
+            EarlyExit::Refused(response) => Self::Refused { response: Some(response) },
+            EarlyExit::Waits(cold) => Self::Deferred { cold },
         }
     }
 }
 
 /// A request whose token needs what is not here yet: keys, or an answer.
-pub(super) struct Cold<S, ReqBody, C> {
-    gate: Arc<Gate<C>>,
+pub(super) struct Deferred<S, ReqBody, C> {
+    admission: Arc<Admission<C>>,
     stage: Stage<C>,
     request: Option<Request<ReqBody>>,
     service: S,
@@ -56,27 +56,27 @@ pub(super) struct Cold<S, ReqBody, C> {
 /// What a request comes to that does not go on at once.
 ///
 /// Small, and not yet the future itself: that would be made in two places, and moved from both.
-pub(super) enum Halt<S, ReqBody, ResBody, C> {
+pub(super) enum EarlyExit<S, ReqBody, ResBody, C> {
     Refused(Box<Response<ResBody>>),
-    Waits(Box<Cold<S, ReqBody, C>>),
+    Waits(Box<Deferred<S, ReqBody, C>>),
 }
 
 /// How a request is to be answered, whatever becomes of it.
-pub(super) struct Asked<R> {
+pub(super) struct Responder<R> {
     pub(super) renderer: R,
     pub(super) is_head: bool,
 }
 
-impl<R> Asked<R> {
+impl<R> Responder<R> {
     #[cold]
-    pub(super) fn halt<S, ReqBody, ResBody: EmptyBody, C>(
+    pub(super) fn early_exit<S, ReqBody, ResBody: EmptyBody, C>(
         &self,
         rejection: &Rejection,
-    ) -> Halt<S, ReqBody, ResBody, C>
+    ) -> EarlyExit<S, ReqBody, ResBody, C>
     where
         R: Render<ResBody>,
     {
-        Halt::Refused(Box::new(answer_refused(rejection, &self.renderer, self.is_head)))
+        EarlyExit::Refused(Box::new(answer_refused(rejection, &self.renderer, self.is_head)))
     }
 
     /// Goes on with a request that was let in.
@@ -84,7 +84,7 @@ impl<R> Asked<R> {
     fn run<ResBody: EmptyBody, E>(
         &self,
         future: Pin<&mut impl Future<Output = Result<Response<ResBody>, E>>>,
-        pass: &mut Pass,
+        pass: &mut ResponseHook,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<ResBody>, E>>
     where
@@ -104,7 +104,7 @@ impl<R> Asked<R> {
     #[cold]
     fn complete<ResBody: EmptyBody>(
         &self,
-        pass: &mut Pass,
+        pass: &mut ResponseHook,
         mut response: Response<ResBody>,
     ) -> Response<ResBody>
     where
@@ -118,7 +118,7 @@ impl<R> Asked<R> {
 
 enum Stage<C> {
     /// The keys or the answer are on their way.
-    Waiting(Pin<Box<dyn Future<Output = Result<Vetted<C>, Rejection>> + Send>>),
+    Pending(Pin<Box<dyn Future<Output = Result<Vetted<C>, Rejection>> + Send>>),
     /// The token was accepted; the inner service has to be ready, which may have to be waited for.
     Accepted { vetted: Option<Vetted<C>>, has_waited: bool },
 }
@@ -130,12 +130,15 @@ where
     ResBody: EmptyBody,
     R: Render<ResBody>,
 {
-    pub(super) fn running(asked: Asked<R>, future: S::Future, pass: Pass) -> Self {
-        Self { state: State::Running { future, pass }, asked }
+    pub(super) fn running(responder: Responder<R>, future: S::Future, pass: ResponseHook) -> Self {
+        Self { state: State::Running { future, pass }, responder }
     }
 
-    pub(super) fn halted(asked: Asked<R>, halt: Halt<S, ReqBody, ResBody, C>) -> Self {
-        Self { state: State::of(halt), asked }
+    pub(super) fn exited(
+        responder: Responder<R>,
+        early_exit: EarlyExit<S, ReqBody, ResBody, C>,
+    ) -> Self {
+        Self { state: State::of(early_exit), responder }
     }
 }
 
@@ -152,14 +155,14 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Running { future, pass } => return this.asked.run(future, pass, cx),
+                StateProj::Running { future, pass } => return this.responder.run(future, pass, cx),
                 StateProj::Refused { response } => {
                     return Poll::Ready(Ok(*response.take().expect(AFTER_COMPLETION)));
                 }
-                StateProj::Cold { cold } => {
+                StateProj::Deferred { cold } => {
                     let next = match ready!(cold.poll(cx))? {
                         Ok((future, pass)) => State::Running { future, pass },
-                        Err(rejection) => State::of(this.asked.halt(&rejection)),
+                        Err(rejection) => State::of(this.responder.early_exit(&rejection)),
                     };
                     this.state.set(next);
                 }
@@ -169,23 +172,23 @@ where
 }
 
 /// The inner call once it has begun; or the refusal.
-type Begun<F> = Result<(F, Pass), Rejection>;
+type Begun<F> = Result<(F, ResponseHook), Rejection>;
 
-impl<S, ReqBody, C> Cold<S, ReqBody, C>
+impl<S, ReqBody, C> Deferred<S, ReqBody, C>
 where
     S: Service<Request<ReqBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
 {
     pub(super) fn new(
-        gate: Arc<Gate<C>>,
-        (waiting, origin): (Waiting<C>, Origin),
+        admission: Arc<Admission<C>>,
+        (waiting, origin): (Pending<C>, TokenOrigin),
         request: Request<ReqBody>,
         service: S,
     ) -> Self {
-        let decider = Arc::clone(&gate);
+        let decider = Arc::clone(&admission);
         let decision = async move { decider.decide_after(waiting, origin).await };
-        let stage = Stage::Waiting(Box::pin(decision));
-        Self { gate, stage, request: Some(request), service }
+        let stage = Stage::Pending(Box::pin(decision));
+        Self { admission, stage, request: Some(request), service }
     }
 
     #[inline(never)]
@@ -200,7 +203,7 @@ where
     fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
         loop {
             match &mut self.stage {
-                Stage::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {
+                Stage::Pending(waiting) => match ready!(waiting.as_mut().poll(cx)) {
                     Ok(vetted) => {
                         self.stage = Stage::Accepted { vetted: Some(vetted), has_waited: false };
                     }
@@ -214,13 +217,13 @@ where
                     ready?;
                     let vetted = vetted.take().expect(AFTER_COMPLETION);
                     let admitted = if *has_waited {
-                        self.gate.decide_again(vetted)
+                        self.admission.decide_again(vetted)
                     } else {
                         Ok(vetted.admitted())
                     };
                     let begun = admitted.map(|admitted| {
                         let mut request = self.request.take().expect(AFTER_COMPLETION);
-                        let pass = self.gate.enter(Some(admitted), &mut request);
+                        let pass = self.admission.enter(Some(admitted), &mut request);
                         (self.service.call(request), pass)
                     });
                     return Poll::Ready(Ok(begun));

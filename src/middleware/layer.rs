@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::gate::Gate;
+use super::admission::Admission;
 use super::service::Bearer;
 use crate::challenge::{ChallengeConfig, Realm};
 use crate::claims::policy::Policy;
@@ -40,14 +40,14 @@ use crate::verify::verifier::Verifier;
 /// without a token, also those of a router that this one is merged into. Put layers that must see refused
 /// requests too, CORS and access logs above all, outside of this one: they are added later.
 pub struct BearerLayer<C, R = Empty> {
-    gate: Arc<Gate<C>>,
+    admission: Arc<Admission<C>>,
     renderer: R,
 }
 
 impl<C> BearerLayer<C> {
     /// Asks for a token in the `Authorization` field and verifies it.
     pub fn new(verifier: Verifier<C>) -> Self {
-        Self { gate: Arc::new(Gate::new(verifier)), renderer: Empty }
+        Self { admission: Arc::new(Admission::new(verifier)), renderer: Empty }
     }
 }
 
@@ -58,21 +58,21 @@ impl<C, R> BearerLayer<C, R> {
     /// broken token is still refused.
     #[must_use]
     pub fn with_optional_token(self) -> Self {
-        self.change(|gate| gate.optional = true)
+        self.change(|admission| admission.optional = true)
     }
 
     /// Needs a permission of every token; see [`policy`](crate::policy). With
     /// [`optional`](Self::with_optional_token), of every token that is sent.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {
-        self.change(|gate| gate.policy = Some(Arc::new(policy)))
+        self.change(|admission| admission.policy = Some(Arc::new(policy)))
     }
 
     /// Also looks for the token somewhere else. A request with tokens in two places is refused with
     /// 400 (RFC 6750 §2).
     #[must_use]
     pub fn with_source(self, source: impl TokenSource) -> Self {
-        self.change(|gate| gate.sources.push(Arc::new(source)))
+        self.change(|admission| admission.sources.push(Arc::new(source)))
     }
 
     /// Sets the realm that challenges name. The default is `api`.
@@ -82,7 +82,7 @@ impl<C, R> BearerLayer<C, R> {
     /// [`ConfigError::Realm`] when it holds a character that cannot stand in a challenge.
     pub fn with_realm(self, realm: impl Into<String>) -> Result<Self, ConfigError> {
         let realm = Realm::new(realm)?;
-        Ok(self.change(|gate| gate.set_config(ChallengeConfig::from(realm))))
+        Ok(self.change(|admission| admission.set_config(ChallengeConfig::from(realm))))
     }
 
     /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
@@ -91,7 +91,7 @@ impl<C, R> BearerLayer<C, R> {
     /// cloned for each request: what is large in it belongs into an [`Arc`].
     #[must_use]
     pub fn with_rejection<R2: Clone>(self, renderer: R2) -> BearerLayer<C, R2> {
-        BearerLayer { gate: self.gate, renderer }
+        BearerLayer { admission: self.admission, renderer }
     }
 
     /// Leaves the [`Principal`](crate::Principal) of an accepted token in the extensions of the response
@@ -114,11 +114,11 @@ impl<C, R> BearerLayer<C, R> {
     /// ```
     #[must_use]
     pub fn with_principal_in_responses(self) -> Self {
-        self.change(|gate| gate.tells = true)
+        self.change(|admission| admission.tells = true)
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Gate<C>)) -> Self {
-        change(Arc::make_mut(&mut self.gate));
+    fn change(mut self, change: impl FnOnce(&mut Admission<C>)) -> Self {
+        change(Arc::make_mut(&mut self.admission));
         self
     }
 }
@@ -127,18 +127,18 @@ impl<S, C, R: Clone> Layer<S> for BearerLayer<C, R> {
     type Service = Bearer<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Bearer::new(inner, Arc::clone(&self.gate), self.renderer.clone())
+        Bearer::new(inner, Arc::clone(&self.admission), self.renderer.clone())
     }
 }
 
 impl<C, R: Clone> Clone for BearerLayer<C, R> {
     fn clone(&self) -> Self {
-        Self { gate: Arc::clone(&self.gate), renderer: self.renderer.clone() }
+        Self { admission: Arc::clone(&self.admission), renderer: self.renderer.clone() }
     }
 }
 
 impl<C, R> fmt::Debug for BearerLayer<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BearerLayer").field("gate", &self.gate).finish_non_exhaustive()
+        f.debug_struct("BearerLayer").field("admission", &self.admission).finish_non_exhaustive()
     }
 }

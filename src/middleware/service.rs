@@ -6,22 +6,22 @@ use http::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::future::{Asked, Cold, Halt, ResponseFuture};
-use super::gate::{Decision, Gate, Origin};
+use super::admission::{Admission, Decision, TokenOrigin};
+use super::future::{Deferred, EarlyExit, Responder, ResponseFuture};
 use super::readiness::release;
 use crate::middleware::reject::{Empty, EmptyBody, Render};
-use crate::verify::verifier::Waiting;
+use crate::verify::verifier::Pending;
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
 pub struct Bearer<S, C, R = Empty> {
     inner: S,
-    gate: Arc<Gate<C>>,
+    admission: Arc<Admission<C>>,
     renderer: R,
 }
 
 impl<S, C, R> Bearer<S, C, R> {
-    pub(super) fn new(inner: S, gate: Arc<Gate<C>>, renderer: R) -> Self {
-        Self { inner, gate, renderer }
+    pub(super) fn new(inner: S, admission: Arc<Admission<C>>, renderer: R) -> Self {
+        Self { inner, admission, renderer }
     }
 
     /// The service inside.
@@ -47,20 +47,21 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let is_head = *request.method() == Method::HEAD;
-        let asked = Asked { renderer: self.renderer.clone(), is_head };
-        match self.gate.decide(&mut request) {
-            Decision::Pass(admitted) => {
-                let pass = self.gate.enter(admitted, &mut request);
+        let responder = Responder { renderer: self.renderer.clone(), is_head };
+        match self.admission.decide(&mut request) {
+            Decision::ResponseHook(admitted) => {
+                let pass = self.admission.enter(admitted, &mut request);
                 // The very service that was made ready takes the call.
-                ResponseFuture::running(asked, self.inner.call(request), pass)
+                ResponseFuture::running(responder, self.inner.call(request), pass)
             }
             Decision::Refuse(rejection) => {
                 release(&mut self.inner);
-                let halt = asked.halt(&rejection.asked_with(request.method(), request.headers()));
-                ResponseFuture::halted(asked, halt)
+                let early_exit = responder
+                    .early_exit(&rejection.asked_with(request.method(), request.headers()));
+                ResponseFuture::exited(responder, early_exit)
             }
             Decision::Wait(waiting, origin) => {
-                ResponseFuture::halted(asked, self.wait((waiting, origin), request))
+                ResponseFuture::exited(responder, self.wait((waiting, origin), request))
             }
         }
     }
@@ -71,22 +72,22 @@ impl<S: Clone, C, R> Bearer<S, C, R> {
     #[cold]
     fn wait<ReqBody, ResBody>(
         &mut self,
-        (waiting, origin): (Waiting<C>, Origin),
+        (waiting, origin): (Pending<C>, TokenOrigin),
         request: Request<ReqBody>,
-    ) -> Halt<S, ReqBody, ResBody, C>
+    ) -> EarlyExit<S, ReqBody, ResBody, C>
     where
         S: Service<Request<ReqBody>>,
         C: DeserializeOwned + Send + Sync + 'static,
     {
         release(&mut self.inner);
-        let (gate, inner) = (Arc::clone(&self.gate), self.inner.clone());
-        Halt::Waits(Box::new(Cold::new(gate, (waiting, origin), request, inner)))
+        let (admission, inner) = (Arc::clone(&self.admission), self.inner.clone());
+        EarlyExit::Waits(Box::new(Deferred::new(admission, (waiting, origin), request, inner)))
     }
 }
 
 impl<S: Clone, C, R: Clone> Clone for Bearer<S, C, R> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.gate), self.renderer.clone())
+        Self::new(self.inner.clone(), Arc::clone(&self.admission), self.renderer.clone())
     }
 }
 
@@ -94,7 +95,7 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Bearer<S, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bearer")
             .field("inner", &self.inner)
-            .field("gate", &self.gate)
+            .field("admission", &self.admission)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 //! and a mark is set only where it is not set yet. Only whoever brings something new writes. What is kept
 //! for a token must be judged each time by whoever asks; nothing here knows what a token is.
 
-mod door;
+mod doorkeeper;
 mod entry;
 mod state;
 mod table;
@@ -61,11 +61,11 @@ impl<V> Cache<V> {
     pub(crate) fn find<R>(
         &self,
         token: &[u8],
-        judge: impl FnOnce(&V) -> Result<R, Miss>,
+        revalidate: impl FnOnce(&V) -> Result<R, Miss>,
     ) -> Option<R> {
         let found = self.table.get().and_then(|table| {
             let (slot, entry) = table.find(self.key(token))?;
-            match judge(&entry.value) {
+            match revalidate(&entry.value) {
                 Ok(answer) => {
                     table.mark_as_used(slot);
                     Some(answer)

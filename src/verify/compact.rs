@@ -109,7 +109,10 @@ impl<'t, 'b> Compact<'t, 'b> {
     }
 
     /// Verifies the signature with the first of these keys that can, and opens the token.
-    pub(crate) fn verify(mut self, keys: &[VerifyingKey]) -> Result<Opened<'t, 'b>, AuthError> {
+    pub(crate) fn verify(
+        mut self,
+        keys: &[VerifyingKey],
+    ) -> Result<VerifiedJws<'t, 'b>, AuthError> {
         let message = self.signing_input.as_bytes();
         let signature = &self.bytes[self.signature.clone()];
         let algorithm = self.header.algorithm();
@@ -121,12 +124,12 @@ impl<'t, 'b> Compact<'t, 'b> {
         let length = self.decode_payload()?;
         let Self { header, new_header, bytes, .. } = self;
         let text = str::from_utf8(&bytes[..length]).map_err(not_utf8)?;
-        Ok(Opened { header, new_header, key, payload: Payload(text) })
+        Ok(VerifiedJws { header, new_header, key, payload: Payload(text) })
     }
 }
 
 /// A token whose signature was good.
-pub(crate) struct Opened<'t, 'b> {
+pub(crate) struct VerifiedJws<'t, 'b> {
     pub(crate) header: Header,
     /// The header as it was written, if it was not known.
     pub(crate) new_header: Option<&'t str>,

@@ -55,11 +55,11 @@ pub struct Issuers(Arc<ArcSwap<Table>>);
 
 #[derive(Clone, Default)]
 struct Table {
-    by_name: HashMap<Box<str>, Arc<Trusted>>,
+    by_name: HashMap<Box<str>, Arc<IssuerEntry>>,
     /// The one that also accepts tokens that name no issuer.
-    of_nameless: Option<Arc<Trusted>>,
+    of_nameless: Option<Arc<IssuerEntry>>,
     /// By name as [`near_miss::normal`] spells it, for hints in the log.
-    by_normal_name: HashMap<Box<str>, Arc<Trusted>>,
+    by_normal_name: HashMap<Box<str>, Arc<IssuerEntry>>,
 }
 
 impl Issuers {
@@ -76,7 +76,7 @@ impl Issuers {
     /// it accepts tokens without `iss` and another does too, and those of
     /// [`Verifier::new`](crate::Verifier::new).
     pub fn add(&self, keys: impl KeySource, validation: Validation) -> Result<(), ConfigError> {
-        let trusted = Arc::new(Trusted::new(keys, validation)?);
+        let trusted = Arc::new(IssuerEntry::new(keys, validation)?);
         let before = self.0.rcu(|table| {
             let mut table = Table::clone(table);
             if table.conflict_with(&trusted).is_none() {
@@ -104,12 +104,12 @@ impl Issuers {
     }
 
     /// Looks at one of them, if it is believed.
-    pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&Trusted>) -> T) -> T {
+    pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&IssuerEntry>) -> T) -> T {
         look(self.0.load().by_name.get(issuer).map(|trusted| &**trusted))
     }
 
     /// The one that a token names, or that has those that name none.
-    fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Arc<Trusted>, AuthError> {
+    fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Arc<IssuerEntry>, AuthError> {
         let (issuer, table) = (token.unverified_issuer()?, self.0.load());
         let Some(issuer) = issuer else {
             let missing = || AuthError::with_detail(Reason::MissingClaim, "no `iss`");
@@ -142,7 +142,7 @@ impl fmt::Debug for Issuers {
 
 impl Table {
     /// Why an issuer cannot be added.
-    fn conflict_with(&self, trusted: &Trusted) -> Option<ConfigError> {
+    fn conflict_with(&self, trusted: &IssuerEntry) -> Option<ConfigError> {
         let issuer = trusted.rules.issuer();
         if self.by_name.contains_key(issuer) {
             return Some(ConfigError::RepeatedIssuer { issuer: issuer.to_owned() });
@@ -169,7 +169,7 @@ impl Table {
         AuthError::with_detail(Reason::WrongIssuer, detail)
     }
 
-    fn add(&mut self, trusted: &Arc<Trusted>) {
+    fn add(&mut self, trusted: &Arc<IssuerEntry>) {
         self.by_name.insert(trusted.rules.issuer().into(), Arc::clone(trusted));
         self.add_normal(trusted);
         if trusted.rules.accepts_missing_issuer() {
@@ -190,7 +190,7 @@ impl Table {
             .for_each(|one| self.add_normal(one));
     }
 
-    fn add_normal(&mut self, trusted: &Arc<Trusted>) {
+    fn add_normal(&mut self, trusted: &Arc<IssuerEntry>) {
         if let Some(name) = near_miss::normal(trusted.rules.issuer()) {
             self.by_normal_name.entry(name.into()).or_insert_with(|| Arc::clone(trusted));
         }
@@ -198,7 +198,7 @@ impl Table {
 }
 
 /// One issuer: where its keys are, and what its tokens must say.
-pub(crate) struct Trusted {
+pub(crate) struct IssuerEntry {
     /// No other has had it, not even one that is gone.
     number: u64,
     pub(crate) keys: Box<dyn ErasedKeySource>,
@@ -206,7 +206,7 @@ pub(crate) struct Trusted {
     near_misses: Pace,
 }
 
-impl Trusted {
+impl IssuerEntry {
     pub(crate) fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -236,12 +236,12 @@ impl Trusted {
 
 /// Whose tokens a verifier believes.
 #[derive(Clone)]
-pub(crate) enum Trust {
-    One(Arc<Trusted>),
+pub(crate) enum IssuerSet {
+    One(Arc<IssuerEntry>),
     Several(Issuers),
 }
 
-impl Trust {
+impl IssuerSet {
     /// The issuer by whose rules this token is judged.
     pub(crate) fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Chosen<'_>, AuthError> {
         match self {
@@ -255,7 +255,7 @@ impl Trust {
     }
 }
 
-impl fmt::Debug for Trust {
+impl fmt::Debug for IssuerSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::One(trusted) => fmt::Debug::fmt(&trusted.rules, f),
@@ -266,22 +266,22 @@ impl fmt::Debug for Trust {
 
 /// The issuer that was chosen for one token.
 pub(crate) enum Chosen<'t> {
-    One(&'t Trusted),
-    Of(Arc<Trusted>),
+    One(&'t IssuerEntry),
+    Of(Arc<IssuerEntry>),
 }
 
 impl Chosen<'_> {
     /// Whether both are one and not merely of one name.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        let (one, other): (&Trusted, &Trusted) = (self, other);
+        let (one, other): (&IssuerEntry, &IssuerEntry) = (self, other);
         std::ptr::eq(one, other)
     }
 }
 
 impl Deref for Chosen<'_> {
-    type Target = Trusted;
+    type Target = IssuerEntry;
 
-    fn deref(&self) -> &Trusted {
+    fn deref(&self) -> &IssuerEntry {
         match self {
             Self::One(trusted) => trusted,
             Self::Of(trusted) => trusted,

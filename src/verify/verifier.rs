@@ -26,8 +26,8 @@ use crate::state::active_check::ActiveCheck;
 use crate::state::active_check::Hook;
 use crate::state::revocation::{self, Revocations};
 use crate::verify::cache::{Bounds, Cache, CacheStats};
-use crate::verify::compact::{Buffer, Compact, Opened};
-use crate::verify::issuers::{Chosen, Issuers, Trust, Trusted};
+use crate::verify::compact::{Buffer, Compact, VerifiedJws};
+use crate::verify::issuers::{Chosen, IssuerEntry, IssuerSet, Issuers};
 
 /// Verifies tokens and reads their claims into `C`.
 ///
@@ -54,7 +54,7 @@ use crate::verify::issuers::{Chosen, Issuers, Trust, Trusted};
 /// `C` is any type that serde can read from the claims; a claim that it asks for and the token
 /// lacks is answered with 403 and a line in the log, since the token itself is good.
 pub struct Verifier<C> {
-    trust: Trust,
+    trust: IssuerSet,
     kind: Kind,
     revocations: Option<Arc<dyn Revocations>>,
     active: Hook,
@@ -70,7 +70,7 @@ pub struct Verifier<C> {
 pub(crate) enum Attempt<C> {
     Done(Result<Verified<C>, AuthError>),
     /// Something has to be waited for: call [`Verifier::verify_after`].
-    Waits(Waiting<C>),
+    Waits(Pending<C>),
 }
 
 /// A verification without a layer.
@@ -80,7 +80,7 @@ enum Begun<'v, C> {
 }
 
 /// A token with what it waits for.
-pub(crate) struct Waiting<C> {
+pub(crate) struct Pending<C> {
     token: Zeroizing<String>,
     need: Need<C>,
 }
@@ -92,7 +92,7 @@ enum Need<C> {
     Answer(Remembered<C>),
 }
 
-impl<C> Waiting<C> {
+impl<C> Pending<C> {
     fn of(token: &str, need: Need<C>) -> Self {
         Self { token: Zeroizing::new(token.to_owned()), need }
     }
@@ -107,15 +107,15 @@ impl<C> Verifier<C> {
     /// has a placeholder in it, an empty list of algorithms, a leeway above 5 minutes, an impossible path
     /// to roles or scopes.
     pub fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
-        Ok(Self::with_trust(Trust::One(Arc::new(Trusted::new(keys, validation)?))))
+        Ok(Self::with_trust(IssuerSet::One(Arc::new(IssuerEntry::new(keys, validation)?))))
     }
 
     /// Verifies tokens of several issuers, which may come and go.
     pub fn multi_issuer(issuers: &Issuers) -> Self {
-        Self::with_trust(Trust::Several(issuers.clone()))
+        Self::with_trust(IssuerSet::Several(issuers.clone()))
     }
 
-    fn with_trust(trust: Trust) -> Self {
+    fn with_trust(trust: IssuerSet) -> Self {
         Self {
             trust,
             kind: Kind::Access,
@@ -309,7 +309,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let cache = self.cache.as_ref()?;
         let revocations = self.revocations.as_deref();
         let verified = cache.find(token, |remembered| {
-            remembered.judge(&self.trust, revocations, &self.time).map(|()| remembered.verified())
+            remembered
+                .revalidate(&self.trust, revocations, &self.time)
+                .map(|()| remembered.verified())
         })?;
         Some(verified.behind(&self.layer))
     }
@@ -322,7 +324,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         match recalled {
             Some(remembered) => {
                 let need = Need::Answer(Remembered::behind(remembered, &self.layer));
-                Attempt::Waits(Waiting::of(token, need))
+                Attempt::Waits(Pending::of(token, need))
             }
             None => self.attempt(token),
         }
@@ -335,9 +337,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         match self.attempt_signature(token) {
             Ok(Some(remembered)) => match self.active.recall(remembered.principal()) {
                 Some(verdict) => Attempt::Done(verdict.map(|()| remembered.into_verified())),
-                None => Attempt::Waits(Waiting::of(token, Need::Answer(remembered))),
+                None => Attempt::Waits(Pending::of(token, Need::Answer(remembered))),
             },
-            Ok(None) => Attempt::Waits(Waiting::of(token, Need::Keys)),
+            Ok(None) => Attempt::Waits(Pending::of(token, Need::Keys)),
             Err(error) => Attempt::Done(Err(error)),
         }
     }
@@ -364,10 +366,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Verifies a token once what it needs has been waited for. The token is handed back for
-    /// [`judge_again`](Self::judge_again).
+    /// [`revalidate_after_wait`](Self::judge_again).
     pub(crate) async fn verify_after(
         &self,
-        Waiting { token, need }: Waiting<C>,
+        Pending { token, need }: Pending<C>,
     ) -> Result<(Zeroizing<String>, Remembered<C>), AuthError> {
         let (remembered, is_new) = match need {
             Need::Keys => (self.verify_after_refresh(&token).await?, true),
@@ -378,7 +380,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Some(verdict) => verdict?,
             None => self.active.ask(remembered.principal()).await?,
         }
-        let remembered = match self.judge_again(&token, remembered)? {
+        let remembered = match self.revalidate_after_wait(&token, remembered)? {
             Some(remembered) => remembered,
             None => self.verify_after_refresh(&token).await?,
         };
@@ -387,12 +389,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Judges a token by what may have changed since it was verified: its dates, issuer, key and
     /// revocations. For a token that has been waited for. `None` if keys must be waited for once more.
-    pub(crate) fn judge_again(
+    pub(crate) fn revalidate_after_wait(
         &self,
         token: &str,
         remembered: Remembered<C>,
     ) -> Result<Option<Remembered<C>>, AuthError> {
-        if remembered.judge(&self.trust, self.revocations.as_deref(), &self.time).is_ok() {
+        if remembered.revalidate(&self.trust, self.revocations.as_deref(), &self.time).is_ok() {
             return Ok(Some(remembered));
         }
         // From the beginning, because its issuer may have come back with other rules, and to know why not.
@@ -440,7 +442,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         &self,
         token: &str,
         compact: Compact<'_, '_>,
-        trusted: &Trusted,
+        trusted: &IssuerEntry,
         answer: Lookup,
         epochs: &Epochs,
     ) -> Result<Remembered<C>, AuthError> {
@@ -451,7 +453,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             // The key was not looked for, and a 401 makes clients throw good tokens away.
             Lookup::Refresh => return Err(about(trusted, KeysUnavailable::new(STILL_REFRESHING))),
         };
-        let Opened { header, new_header, key, payload } = compact.verify(candidates.keys())?;
+        let VerifiedJws { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
         let mut members = Members::new();
         let mut draft = Draft::<C>::new(header, self.layer.clone());
@@ -483,14 +485,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         Ok(remembered)
     }
 
-    fn epochs(&self, trusted: &Trusted) -> Epochs {
+    fn epochs(&self, trusted: &IssuerEntry) -> Epochs {
         Epochs::read(trusted, self.revocations.as_deref())
     }
 }
 
 /// Whether a token that was refused may be good by a key that is not here yet.
 #[cold]
-fn may_have_another_key(trusted: &Trusted, error: &AuthError) -> bool {
+fn may_have_another_key(trusted: &IssuerEntry, error: &AuthError) -> bool {
     let is_about_keys =
         matches!(error.reason(), Reason::InvalidSignature | Reason::AlgorithmNotAllowed);
     is_about_keys && trusted.keys.may_be_outdated()
@@ -498,13 +500,13 @@ fn may_have_another_key(trusted: &Trusted, error: &AuthError) -> bool {
 
 /// Says whose tokens the operator has to look after.
 #[cold]
-fn about(trusted: &Trusted, error: impl Into<AuthError>) -> AuthError {
+fn about(trusted: &IssuerEntry, error: impl Into<AuthError>) -> AuthError {
     error.into().about_issuer(trusted.rules.issuer())
 }
 
 /// Says what the keys are for that the token names, or all of them if it names none.
 #[cold]
-fn wrong_algorithm(header: &Header, trusted: &Trusted) -> AuthError {
+fn wrong_algorithm(header: &Header, trusted: &IssuerEntry) -> AuthError {
     let is_for = |algorithm: &Algorithm| {
         *algorithm == algorithm.canonical()
             && matches!(trusted.keys.lookup(&header.with_algorithm(*algorithm)), Lookup::Found(_))

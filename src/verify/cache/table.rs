@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use super::door::Door;
+use super::doorkeeper::Doorkeeper;
 use super::entry::{Entry, Key};
 use super::state::{EMPTY, KNOWN, Places, TAG, USED, WAYS, end, seconds, tag};
 use crate::claims::NumericDate;
@@ -26,7 +26,7 @@ impl Default for Bounds {
 pub(super) struct Table<V> {
     groups: Box<[Group<V>]>,
     /// For whoever would push out a stranger.
-    door: Door,
+    door: Doorkeeper,
     /// Whether the last one that had to go for its bytes was a stranger.
     was_for_a_stranger: AtomicBool,
     most_bytes: usize,
@@ -103,7 +103,7 @@ impl<V> Table<V> {
         let groups = entries.div_ceil(WAYS).max(1);
         Self {
             groups: std::iter::repeat_with(group).take(groups).collect(),
-            door: Door::new(groups * WAYS),
+            door: Doorkeeper::new(groups * WAYS),
             was_for_a_stranger: AtomicBool::new(false),
             most_bytes: bounds.bytes,
             entries: AtomicUsize::new(0),

@@ -10,7 +10,7 @@ use crate::keys::{KeyIdentity, Lookup};
 use crate::state::revocation::{self, Revocations};
 use crate::verify::cache::Miss;
 use crate::verify::compact::MAX_CANDIDATES;
-use crate::verify::issuers::{Issuers, Trust, Trusted};
+use crate::verify::issuers::{IssuerEntry, IssuerSet, Issuers};
 
 /// A verified token, and the grounds on which it was found to be good.
 pub(crate) struct Remembered<C> {
@@ -38,7 +38,7 @@ pub(super) struct Epochs {
 }
 
 impl Epochs {
-    pub(super) fn read(trusted: &Trusted, revocations: Option<&dyn Revocations>) -> Self {
+    pub(super) fn read(trusted: &IssuerEntry, revocations: Option<&dyn Revocations>) -> Self {
         Self {
             keys: trusted.keys.epoch().unwrap_or(UNKNOWN),
             revocations: revocations.map_or(0, Revocations::epoch),
@@ -73,13 +73,13 @@ impl<C> Remembered<C> {
 
     /// Says whether the token would be found good once more, if it came for the first time.
     #[inline]
-    pub(super) fn judge(
+    pub(super) fn revalidate(
         &self,
-        trust: &Trust,
+        trust: &IssuerSet,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        self.grounds.judge(self.verified.principal(), trust, revocations, time)
+        self.grounds.revalidate(self.verified.principal(), trust, revocations, time)
     }
 }
 
@@ -90,7 +90,12 @@ impl<C> Clone for Remembered<C> {
 }
 
 impl Grounds {
-    pub(super) fn new(trusted: &Trusted, key: KeyIdentity, span: Span, epochs: &Epochs) -> Self {
+    pub(super) fn new(
+        trusted: &IssuerEntry,
+        key: KeyIdentity,
+        span: Span,
+        epochs: &Epochs,
+    ) -> Self {
         Self {
             issuer: trusted.number(),
             key,
@@ -101,16 +106,18 @@ impl Grounds {
     }
 
     #[inline]
-    fn judge(
+    fn revalidate(
         &self,
         principal: &Principal,
-        trust: &Trust,
+        trust: &IssuerSet,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
         match trust {
-            Trust::One(trusted) => self.judge_by(principal, trusted, revocations, time),
-            Trust::Several(issuers) => self.judge_by_one_of(principal, issuers, revocations, time),
+            IssuerSet::One(trusted) => self.judge_by(principal, trusted, revocations, time),
+            IssuerSet::Several(issuers) => {
+                self.judge_by_one_of(principal, issuers, revocations, time)
+            }
         }
     }
 
@@ -132,7 +139,7 @@ impl Grounds {
     fn judge_by(
         &self,
         principal: &Principal,
-        trusted: &Trusted,
+        trusted: &IssuerEntry,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
@@ -151,7 +158,7 @@ impl Grounds {
     }
 
     #[inline]
-    fn judge_key(&self, principal: &Principal, trusted: &Trusted) -> Result<(), Miss> {
+    fn judge_key(&self, principal: &Principal, trusted: &IssuerEntry) -> Result<(), Miss> {
         let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
         if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
             return Ok(());
@@ -163,7 +170,7 @@ impl Grounds {
     fn judge_key_anew(
         &self,
         principal: &Principal,
-        trusted: &Trusted,
+        trusted: &IssuerEntry,
         epoch: u64,
     ) -> Result<(), Miss> {
         match trusted.keys.lookup(principal.header()) {
@@ -186,7 +193,7 @@ impl Grounds {
     fn judge_revocations(
         &self,
         principal: &Principal,
-        trusted: &Trusted,
+        trusted: &IssuerEntry,
         view: &dyn Revocations,
     ) -> Result<(), Miss> {
         let epoch = view.epoch();

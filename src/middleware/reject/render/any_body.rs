@@ -65,13 +65,13 @@ pin_project! {
     /// The body of an inner service, or one that was made from bytes or from nothing.
     pub struct AnyBody<B> {
         #[pin]
-        origin: Origin<B>,
+        origin: TokenOrigin<B>,
     }
 }
 
 pin_project! {
     #[project = OriginProj]
-    enum Origin<B> {
+    enum TokenOrigin<B> {
         Service { #[pin] body: B },
         Made { text: Option<Bytes> },
     }
@@ -110,20 +110,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(response.map(|body| AnyBody { origin: Origin::Service { body } })))
+        Poll::Ready(Ok(response.map(|body| AnyBody { origin: TokenOrigin::Service { body } })))
     }
 }
 
 impl<B> Default for AnyBody<B> {
     fn default() -> Self {
-        Self { origin: Origin::Made { text: None } }
+        Self { origin: TokenOrigin::Made { text: None } }
     }
 }
 
 impl<B> From<Bytes> for AnyBody<B> {
     fn from(text: Bytes) -> Self {
         let text = (!text.is_empty()).then_some(text);
-        Self { origin: Origin::Made { text } }
+        Self { origin: TokenOrigin::Made { text } }
     }
 }
 
@@ -148,15 +148,15 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.origin {
-            Origin::Service { body } => body.is_end_stream(),
-            Origin::Made { text } => text.is_none(),
+            TokenOrigin::Service { body } => body.is_end_stream(),
+            TokenOrigin::Made { text } => text.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.origin {
-            Origin::Service { body } => body.size_hint(),
-            Origin::Made { text } => {
+            TokenOrigin::Service { body } => body.size_hint(),
+            TokenOrigin::Made { text } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
         }

@@ -2,11 +2,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Who came and was turned away, so that whoever comes again is let in: a part of the hash of the last one
 /// at each place. May be forgotten for another, and taken for another, neither of which does harm.
-pub(super) struct Door {
+pub(super) struct Doorkeeper {
     last: Box<[AtomicU32]>,
 }
 
-impl Door {
+impl Doorkeeper {
     pub(super) fn new(places: usize) -> Self {
         Self { last: std::iter::repeat_with(AtomicU32::default).take(places).collect() }
     }
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn who_came_is_known_until_others_have_come() {
-        let door = Door::new(64);
+        let door = Doorkeeper::new(64);
         let hash = |n: u64| n.wrapping_mul(0xd134_2543_de82_ef95);
 
         assert!(!door.knows(hash(1)));
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn as_many_are_known_as_there_is_room_for() {
-        let door = Door::new(1024);
+        let door = Doorkeeper::new(1024);
         let hash = |n: u64| n.wrapping_mul(0xd134_2543_de82_ef95);
         (1..=100).for_each(|n| _ = door.knows(hash(n)));
 

@@ -12,10 +12,10 @@ use crate::claims::{Principal, Verified};
 use crate::error::{AuthError, KeysUnavailable, Reason};
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
-use crate::verify::verifier::{Attempt, Remembered, Verifier, Waiting};
+use crate::verify::verifier::{Attempt, Pending, Remembered, Verifier};
 
 /// The decision about a request, without any of the machinery around it.
-pub(super) struct Gate<C> {
+pub(super) struct Admission<C> {
     pub(super) verifier: Verifier<C>,
     /// Beside the `Authorization` header.
     pub(super) sources: Vec<Arc<dyn TokenSource>>,
@@ -29,15 +29,15 @@ pub(super) struct Gate<C> {
 /// What becomes of a request.
 pub(super) enum Decision<C> {
     /// It goes on: with claims, or without where tokens are optional.
-    Pass(Option<Admitted>),
+    ResponseHook(Option<Admitted>),
     Refuse(Rejection),
-    Wait(Waiting<C>, Origin),
+    Wait(Pending<C>, TokenOrigin),
 }
 
 /// A token that was accepted, and where it was found.
 pub(super) struct Admitted {
     pub(super) principal: Principal,
-    pub(super) origin: Origin,
+    pub(super) origin: TokenOrigin,
 }
 
 /// A token that was accepted once what it needed had been waited for. It is judged again before the inner
@@ -45,7 +45,7 @@ pub(super) struct Admitted {
 pub(super) struct Vetted<C> {
     token: Zeroizing<String>,
     remembered: Remembered<C>,
-    origin: Origin,
+    origin: TokenOrigin,
 }
 
 impl<C> Vetted<C> {
@@ -58,15 +58,15 @@ impl<C> Vetted<C> {
 
 /// Where a token was found.
 #[derive(Clone, Copy)]
-pub(super) enum Origin {
+pub(super) enum TokenOrigin {
     Header,
     /// The place in the list of sources.
     Source(usize),
 }
 
-type Found<'r> = Result<Option<(&'r [u8], Origin)>, Reason>;
+type Found<'r> = Result<Option<(&'r [u8], TokenOrigin)>, Reason>;
 
-impl<C> Gate<C> {
+impl<C> Admission<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
         let config = Arc::<ChallengeConfig>::default();
         Self {
@@ -86,10 +86,10 @@ impl<C> Gate<C> {
 
     fn find<'r>(&self, request: &'r Parts) -> Found<'r> {
         let in_header = AuthorizationHeader.find(request)?;
-        let mut found = in_header.map(|token| (token, Origin::Header));
+        let mut found = in_header.map(|token| (token, TokenOrigin::Header));
         for (index, source) in self.sources.iter().enumerate() {
             if let Some(token) = source.find(request)?
-                && found.replace((token, Origin::Source(index))).is_some()
+                && found.replace((token, TokenOrigin::Source(index))).is_some()
             {
                 // RFC 6750 §2: a client uses one method for each request.
                 return Err(Reason::SeveralTokens);
@@ -98,10 +98,10 @@ impl<C> Gate<C> {
         Ok(found)
     }
 
-    fn read<'t>(&self, token: &'t [u8], origin: Origin) -> Result<&'t str, Reason> {
+    fn read<'t>(&self, token: &'t [u8], origin: TokenOrigin) -> Result<&'t str, Reason> {
         match origin {
-            Origin::Header => AuthorizationHeader.read(token),
-            Origin::Source(index) => self.sources[index].read(token),
+            TokenOrigin::Header => AuthorizationHeader.read(token),
+            TokenOrigin::Source(index) => self.sources[index].read(token),
         }
     }
 
@@ -111,12 +111,13 @@ impl<C> Gate<C> {
     }
 }
 
-impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     /// Decides what can be decided without waiting.
     pub(super) fn decide<B>(&self, request: &mut Request<B>) -> Decision<C> {
         if self.sources.is_empty() {
             let found = AuthorizationHeader::find_and_mark(request.headers_mut());
-            return self.judge(found.map(|found| found.map(|token| (token, Origin::Header))));
+            return self
+                .revalidate(found.map(|found| found.map(|token| (token, TokenOrigin::Header))));
         }
         self.decide_by_sources(request)
     }
@@ -126,14 +127,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     fn decide_by_sources<B>(&self, request: &mut Request<B>) -> Decision<C> {
         with_parts(request, |parts| {
             AuthorizationHeader.strip(parts);
-            self.judge(self.find(parts))
+            self.revalidate(self.find(parts))
         })
     }
 
-    fn judge(&self, found: Found<'_>) -> Decision<C> {
+    fn revalidate(&self, found: Found<'_>) -> Decision<C> {
         match found {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
-            Ok(None) if self.optional => Decision::Pass(None),
+            Ok(None) if self.optional => Decision::ResponseHook(None),
             Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
             Ok(Some((token, origin))) => match self.verifier.recall(token) {
                 Some(verified) => match self.verifier.is_active(&verified) {
@@ -151,7 +152,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     fn attempt(
         &self,
         token: &[u8],
-        origin: Origin,
+        origin: TokenOrigin,
         attempt: fn(&Verifier<C>, &str) -> Attempt<C>,
     ) -> Decision<C> {
         let text = match self.read(token, origin) {
@@ -166,9 +167,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     }
 
     #[inline]
-    fn pass(&self, verified: Verified<C>, origin: Origin) -> Decision<C> {
+    fn pass(&self, verified: Verified<C>, origin: TokenOrigin) -> Decision<C> {
         match self.permit(verified) {
-            Ok(principal) => Decision::Pass(Some(Admitted { principal, origin })),
+            Ok(principal) => Decision::ResponseHook(Some(Admitted { principal, origin })),
             Err(rejection) => Decision::Refuse(rejection),
         }
     }
@@ -176,8 +177,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     /// Decides about a token once what it needs has been waited for.
     pub(super) async fn decide_after(
         &self,
-        waiting: Waiting<C>,
-        origin: Origin,
+        waiting: Pending<C>,
+        origin: TokenOrigin,
     ) -> Result<Vetted<C>, Rejection> {
         let verified = self.verifier.verify_after(waiting).await;
         let (token, remembered) = verified.map_err(|error| self.refuse(error))?;
@@ -190,7 +191,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     /// have gone meanwhile.
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
         let Vetted { token, remembered, origin } = vetted;
-        let judged = self.verifier.judge_again(&token, remembered).and_then(|judged| {
+        let judged = self.verifier.revalidate_after_wait(&token, remembered).and_then(|judged| {
             // To wait for keys and for the inner service in turns could go on for ever.
             judged.ok_or_else(|| KeysUnavailable::new(TOO_OLD_MEANWHILE).into())
         });
@@ -214,13 +215,17 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     }
 
     /// Leaves in a request what inner services find there.
-    pub(super) fn enter<B>(&self, admitted: Option<Admitted>, request: &mut Request<B>) -> Pass {
+    pub(super) fn enter<B>(
+        &self,
+        admitted: Option<Admitted>,
+        request: &mut Request<B>,
+    ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
             reject::admit_nobody(request.extensions_mut(), Arc::clone(&self.config));
-            return Pass(None);
+            return ResponseHook(None);
         };
         let pass = match origin {
-            Origin::Header if !self.tells => Pass(None),
+            TokenOrigin::Header if !self.tells => ResponseHook(None),
             _ => self.remember(&principal, origin, request),
         };
         reject::admit(request.extensions_mut(), principal);
@@ -228,13 +233,18 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gate<C> {
     }
 
     #[inline(never)]
-    fn remember<B>(&self, principal: &Principal, origin: Origin, request: &mut Request<B>) -> Pass {
+    fn remember<B>(
+        &self,
+        principal: &Principal,
+        origin: TokenOrigin,
+        request: &mut Request<B>,
+    ) -> ResponseHook {
         let source = match origin {
-            Origin::Header => None,
-            Origin::Source(index) => Some(self.strip(index, request)),
+            TokenOrigin::Header => None,
+            TokenOrigin::Source(index) => Some(self.strip(index, request)),
         };
         let told = self.tells.then(|| principal.clone());
-        Pass(Some(Box::new(ResponseChanges { source, told })))
+        ResponseHook(Some(Box::new(ResponseChanges { source, told })))
     }
 
     /// Takes the token out of where it was found.
@@ -264,7 +274,7 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
 
 /// What is remembered of a request while the inner service works on it, if anything is. On the heap, since
 /// it rarely is: what passes moves about with the future.
-pub(super) struct Pass(Option<Box<ResponseChanges>>);
+pub(super) struct ResponseHook(Option<Box<ResponseChanges>>);
 
 struct ResponseChanges {
     /// Where the token was found, if not in the `Authorization` header.
@@ -273,7 +283,7 @@ struct ResponseChanges {
     told: Option<Principal>,
 }
 
-impl Pass {
+impl ResponseHook {
     /// Whether the response may have to be changed.
     #[inline]
     pub(super) fn wants<B>(&self, response: &Response<B>) -> bool {
@@ -295,7 +305,7 @@ impl Pass {
     }
 }
 
-impl<C> Clone for Gate<C> {
+impl<C> Clone for Admission<C> {
     fn clone(&self) -> Self {
         Self {
             verifier: self.verifier.clone(),
@@ -308,9 +318,9 @@ impl<C> Clone for Gate<C> {
     }
 }
 
-impl<C> fmt::Debug for Gate<C> {
+impl<C> fmt::Debug for Admission<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
+        f.debug_struct("Admission")
             .field("verifier", &self.verifier)
             .field("optional", &self.optional)
             .field("config", &self.config)
