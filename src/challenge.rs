@@ -1,15 +1,131 @@
 //! The `WWW-Authenticate` field, built from parts that cannot hold an illegal character.
 //!
-//! RFC 6750 §3 leaves no way to escape anything in `error_description` or `scope`, so what is not
-//! allowed there is left out here; the realm is checked when it is configured.
+//! RFC 6750 §3 leaves no way to escape anything in `error_description` or `scope`, so characters that are not
+//! allowed there are left out here; the realm and other parameters are checked when they are configured.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 
 use http::HeaderValue;
 
 use crate::config_error::ConfigError;
+pub use crate::error::ErrorCode;
 use crate::observe::trace::Pace;
+
+/// The name of an HTTP authentication scheme (RFC 9110 §11.1). Compared without case.
+#[derive(Clone, Copy, Debug)]
+pub struct AuthScheme(&'static str);
+
+impl AuthScheme {
+    /// `Bearer` (RFC 6750).
+    pub const BEARER: Self = Self("Bearer");
+    /// `DPoP` (RFC 9449).
+    pub const DPOP: Self = Self("DPoP");
+
+    /// Makes a scheme of its name.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::AuthScheme`] when the name is no token (RFC 9110 §5.6.2).
+    pub fn new(name: &'static str) -> Result<Self, ConfigError> {
+        if is_token(name) {
+            Ok(Self(name))
+        } else {
+            Err(ConfigError::AuthScheme { name: name.to_owned() })
+        }
+    }
+
+    /// Returns the name as it was given.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Whether this is the scheme that these bytes name.
+    pub(crate) fn is(self, name: &[u8]) -> bool {
+        self.0.as_bytes().eq_ignore_ascii_case(name)
+    }
+}
+
+impl PartialEq for AuthScheme {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.0.as_bytes())
+    }
+}
+
+impl Eq for AuthScheme {}
+
+impl fmt::Display for AuthScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A scheme that a layer offers in its challenges, with the parameters that stand in this scheme's challenge only.
+///
+/// ```
+/// use tower_bearer::challenge::{AuthScheme, OfferedScheme};
+///
+/// let dpop = OfferedScheme::new(AuthScheme::DPOP).with_parameter("algs", "ES256 EdDSA")?;
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedScheme {
+    scheme: AuthScheme,
+    parameters: Vec<Parameter>,
+}
+
+impl OfferedScheme {
+    /// Offers this scheme without parameters of its own.
+    pub fn new(scheme: AuthScheme) -> Self {
+        Self { scheme, parameters: Vec::new() }
+    }
+
+    /// Adds a parameter to the challenge of this scheme.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ChallengeParameter`] when the name is no token or one that the crate sets itself (`realm`,
+    /// `error`, `error_description`, `scope`), or when the value cannot stand between quotes without an escape.
+    pub fn with_parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, ConfigError> {
+        self.parameters.push(Parameter::new(name.into(), value.into())?);
+        Ok(self)
+    }
+
+    /// Returns the scheme.
+    pub fn scheme(&self) -> AuthScheme {
+        self.scheme
+    }
+}
+
+impl From<AuthScheme> for OfferedScheme {
+    fn from(scheme: AuthScheme) -> Self {
+        Self::new(scheme)
+    }
+}
+
+/// A parameter whose name and value can stand in any challenge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parameter {
+    name: String,
+    value: String,
+}
+
+impl Parameter {
+    pub(crate) fn new(name: String, value: String) -> Result<Self, ConfigError> {
+        let is_ours = RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(&name));
+        let is_legal = is_token(&name) && value.bytes().all(is_description);
+        if is_legal && !is_ours {
+            Ok(Self { name, value })
+        } else {
+            Err(ConfigError::ChallengeParameter { name })
+        }
+    }
+}
 
 /// The protection space a challenge names (RFC 9110 §11.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,30 +160,7 @@ impl Default for Realm {
     }
 }
 
-/// An error code that RFC 6750 §3.1 registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorCode {
-    /// `invalid_request`, answered with 400.
-    InvalidRequest,
-    /// `invalid_token`, answered with 401.
-    InvalidToken,
-    /// `insufficient_scope`, answered with 403.
-    InsufficientScope,
-}
-
-impl ErrorCode {
-    /// The code as it stands in a challenge.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
-        }
-    }
-}
-
-/// A `Bearer` challenge (RFC 6750 §3).
+/// A challenge: one scheme with its parameters (RFC 9110 §11.6.1, RFC 6750 §3).
 ///
 /// ```
 /// use tower_bearer::challenge::{Challenge, ErrorCode, Realm};
@@ -84,15 +177,22 @@ impl ErrorCode {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Challenge {
+    scheme: AuthScheme,
     realm: Realm,
     error: Option<(ErrorCode, String)>,
     scope: Option<String>,
+    parameters: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Challenge {
-    /// Starts with the realm, since RFC 6750 wants a parameter behind the scheme.
+    /// Starts a challenge of the scheme `Bearer`.
     pub fn bearer(realm: &Realm) -> Self {
-        Self { realm: realm.clone(), error: None, scope: None }
+        Self::new(AuthScheme::BEARER, realm)
+    }
+
+    /// Starts a challenge with the realm, since RFC 6750 wants a parameter behind the scheme.
+    pub fn new(scheme: AuthScheme, realm: &Realm) -> Self {
+        Self { scheme, realm: realm.clone(), error: None, scope: None, parameters: Vec::new() }
     }
 
     /// Sets `error` and `error_description`.
@@ -100,9 +200,7 @@ impl Challenge {
     /// Characters that the description may not hold become `?`.
     #[must_use]
     pub fn with_error(mut self, code: ErrorCode, description: &str) -> Self {
-        let legal = |c: char| u8::try_from(c).is_ok_and(is_description);
-        let description = description.chars().map(|c| if legal(c) { c } else { '?' }).collect();
-        self.error = Some((code, description));
+        self.error = Some((code, legal_description(description)));
         self
     }
 
@@ -116,13 +214,26 @@ impl Challenge {
         self
     }
 
-    /// The field value.
+    /// Sets another parameter. One of the same name is replaced.
+    pub(crate) fn with_parameter(mut self, name: Cow<'static, str>, value: &str) -> Self {
+        self.parameters.retain(|(known, _)| *known != name);
+        self.parameters.push((name, legal_description(value)));
+        self
+    }
+
+    fn with_parameters(self, parameters: &[Parameter]) -> Self {
+        parameters.iter().fold(self, |challenge, Parameter { name, value }| {
+            challenge.with_parameter(name.clone().into(), value)
+        })
+    }
+
+    /// Returns the field value.
     ///
     /// # Panics
     ///
     /// Never: every part is printable ASCII.
     pub fn to_header_value(&self) -> HeaderValue {
-        let mut text = format!("Bearer realm=\"{}\"", self.realm.as_str());
+        let mut text = format!("{} realm=\"{}\"", self.scheme, self.realm.as_str());
         if let Some((code, description)) = &self.error {
             let code = code.as_str();
             _ = write!(text, ", error=\"{code}\", error_description=\"{description}\"");
@@ -130,36 +241,96 @@ impl Challenge {
         if let Some(scope) = &self.scope {
             _ = write!(text, ", scope=\"{scope}\"");
         }
+        for (name, value) in &self.parameters {
+            _ = write!(text, ", {name}=\"{value}\"");
+        }
         HeaderValue::from_str(&text).expect("a challenge is printable ASCII")
     }
 }
 
-/// What every challenge of one layer has in common. Travels with the request to the guards.
-#[derive(Default)]
+/// Configures the challenges of one layer. Travels with the request to the guards.
 pub(crate) struct ChallengeConfig {
     pub(crate) realm: Realm,
+    /// In the order of the challenges; never empty.
+    pub(crate) offered: Vec<OfferedScheme>,
+    /// In the challenge of every scheme.
+    pub(crate) parameters: Vec<Parameter>,
     /// What the log has heard of the layer's refusals.
     pub(crate) pace: Pace,
+}
+
+impl ChallengeConfig {
+    /// The same with a log that has heard nothing.
+    pub(crate) fn copied(&self) -> Self {
+        let Self { realm, offered, parameters, .. } = self;
+        let (realm, offered) = (realm.clone(), offered.clone());
+        Self { realm, offered, parameters: parameters.clone(), pace: Pace::default() }
+    }
+
+    /// The place of a scheme among those that are offered.
+    pub(crate) fn position_of(&self, scheme: &[u8]) -> Option<usize> {
+        self.offered.iter().position(|offered| offered.scheme.is(scheme))
+    }
+
+    /// One challenge for each offered scheme, completed with what `complete` adds to that of each place.
+    pub(crate) fn challenges(
+        &self,
+        complete: impl Fn(usize, Challenge) -> Challenge,
+    ) -> impl Iterator<Item = HeaderValue> {
+        self.offered.iter().enumerate().map(move |(place, offered)| {
+            let challenge = complete(place, Challenge::new(offered.scheme, &self.realm));
+            let challenge = challenge.with_parameters(&offered.parameters);
+            challenge.with_parameters(&self.parameters).to_header_value()
+        })
+    }
+}
+
+impl Default for ChallengeConfig {
+    fn default() -> Self {
+        Self {
+            realm: Realm::default(),
+            offered: vec![OfferedScheme::new(AuthScheme::BEARER)],
+            parameters: Vec::new(),
+            pace: Pace::default(),
+        }
+    }
 }
 
 /// Two are the same if their challenges are, whatever the log has heard.
 impl PartialEq for ChallengeConfig {
     fn eq(&self, other: &Self) -> bool {
-        self.realm == other.realm
-    }
-}
-
-impl From<Realm> for ChallengeConfig {
-    fn from(realm: Realm) -> Self {
-        Self { realm, pace: Pace::default() }
+        (&self.realm, &self.offered, &self.parameters)
+            == (&other.realm, &other.offered, &other.parameters)
     }
 }
 
 impl fmt::Debug for ChallengeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChallengeConfig").field("realm", &self.realm).finish_non_exhaustive()
+        f.debug_struct("ChallengeConfig")
+            .field("realm", &self.realm)
+            .field("offered", &self.offered)
+            .field("parameters", &self.parameters)
+            .finish_non_exhaustive()
     }
 }
+
+fn legal_description(text: &str) -> String {
+    let legal = |c: char| u8::try_from(c).is_ok_and(is_description);
+    text.chars().map(|c| if legal(c) { c } else { '?' }).collect()
+}
+
+// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_char)
+}
+
+/// Whether a byte may stand in a token (RFC 9110 §5.6.2), which a scheme is.
+pub(crate) fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Parameters with a meaning of their own here.
+const RESERVED: [&str; 4] = ["realm", "error", "error_description", "scope"];
 
 // RFC 6750 §3: %x20-21 / %x23-5B / %x5D-7E.
 fn is_description(byte: u8) -> bool {

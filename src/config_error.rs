@@ -125,6 +125,16 @@ pub enum ConfigError {
         /// What is wrong there.
         problem: Box<ConfigError>,
     },
+    /// The name of an authentication scheme is no token (RFC 9110 §5.6.2).
+    AuthScheme {
+        /// The name as it was given.
+        name: String,
+    },
+    /// A parameter of a challenge has a name or value that cannot stand there, or a name that is set by the crate.
+    ChallengeParameter {
+        /// The name of the parameter.
+        name: String,
+    },
     /// The realm holds a character that no challenge may carry (RFC 9110 §11.5).
     Realm {
         /// The realm as it was configured.
@@ -198,6 +208,14 @@ impl fmt::Display for ConfigError {
             ),
             Self::Configuration { path, problem } => write!(f, "{path}: {problem}"),
             Self::At { path, problem } => write!(f, "{path}: {problem}"),
+            Self::AuthScheme { name } => {
+                write!(f, "{name:?} is no authentication scheme: give one word such as `Bearer`")
+            }
+            Self::ChallengeParameter { name } => write!(
+                f,
+                "the challenge parameter {name:?} cannot be set: the name is one word other than `realm`, \
+                 `error`, `error_description` and `scope`, and the value printable ASCII except `\"` and `\\`"
+            ),
             Self::Realm { realm } => write!(
                 f,
                 "the realm {realm:?} may hold printable ASCII except `\"` and `\\` only, and not \

@@ -4,7 +4,11 @@
 //! see. Neither ever holds a token or a part of one, except that the detail of an unknown key names its
 //! `kid`. The answer to a client is decided by the reason alone, never by text that a token could influence.
 
+mod reason;
+mod remedy;
 mod unavailable;
+
+pub(crate) use reason::{Severity, Told};
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,204 +16,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use reason::{ErrorCode, Reason, ReasonClass};
+pub use remedy::Remedy;
 #[cfg(feature = "endpoints")]
 pub use unavailable::ClientsUnavailable;
 pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
-
-/// Why a request was refused, in one word.
-///
-/// What the client is told follows from the reason: see the table in the [crate documentation](crate#answers).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// No bearer token was sent.
-    MissingToken,
-
-    /// The `Authorization` field does not follow the grammar of RFC 6750 §2.1.
-    MalformedAuthorization,
-    /// There is more than one `Authorization` field.
-    RepeatedAuthorization,
-    /// The `Sec-WebSocket-Protocol` field says `bearer` but is not followed by one token.
-    MalformedSubprotocol,
-    /// A token was sent in more than one place (RFC 6750 §2).
-    SeveralTokens,
-
-    /// The token is longer than the verifier reads.
-    TokenTooLarge,
-    /// The token is not a signed JWT in compact form, or its header or payload is not what RFC 7515
-    /// and RFC 7519 ask for.
-    Malformed,
-    /// The token has five parts: it is encrypted (RFC 7516), and this crate reads signed ones.
-    Encrypted,
-    /// The header names an algorithm this crate does not verify, `none` among them.
-    UnsupportedAlgorithm,
-    /// The header names an algorithm that neither the configuration nor the key is for.
-    AlgorithmNotAllowed,
-    /// The header asks for an extension to be understood (`crit`, `b64`), and none is.
-    CriticalHeader,
-    /// The token was signed with a key that the key source does not know.
-    UnknownKey,
-    /// No candidate key verifies the signature.
-    InvalidSignature,
-    /// The token is of another kind, an ID token for example.
-    WrongTokenType,
-    /// The token is bound to a key (`cnf`, RFC 7800) and was sent as a plain bearer token.
-    BoundToken,
-    /// A claim that must be there is not.
-    MissingClaim,
-    /// A claim has the wrong JSON type or an impossible value.
-    InvalidClaim,
-    /// `exp` has passed, leeway included.
-    Expired,
-    /// The token was made longer ago than the configured maximum age, leeway included.
-    TooOld,
-    /// `nbf` or `iat` has not come yet, leeway included.
-    NotYetValid,
-    /// `iss` is not the configured issuer, to the letter.
-    WrongIssuer,
-    /// `aud` holds none of the configured audiences.
-    WrongAudience,
-    /// The token, its session, or everything of its subject or client was revoked.
-    Revoked,
-    /// Whom the token speaks for is not active any more, says the check that was asked.
-    Inactive,
-
-    /// A scope is missing that would let the request through.
-    InsufficientScope,
-    /// A role or another claim is missing; scopes alone would not help.
-    Forbidden,
-    /// The token is good, but its claims do not fit the application's claims type.
-    ClaimsMismatch,
-
-    /// The keys for this token cannot be had, or whether its key exists could not be looked up.
-    KeysUnavailable,
-    /// Whether the token was revoked cannot be told right now.
-    RevocationsUnavailable,
-    /// Whether whom the token speaks for is still active cannot be told right now.
-    ActiveCheckFailed,
-
-    /// A guard or extractor runs where no [`BearerLayer`](crate::BearerLayer) has been.
-    LayerMissing,
-    /// An extractor asks for another claims type than the layer produces.
-    ClaimsTypeMissing,
-}
-
-/// What kind of refusal a [`Reason`] is, for code that has to decide about each.
-///
-/// Reasons are added in minor versions; each of them falls into one of these classes, and a class is added
-/// in a major version only. So a `match` on the class needs no `_ =>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReasonClass {
-    /// The request has no token. A layer answers 401.
-    NoCredentials,
-    /// The request is malformed, whatever the token in it is like. A layer answers 400.
-    BadRequest,
-    /// The token is not accepted; another one might be. A layer answers 401.
-    BadToken,
-    /// The token is good and does not allow this. A layer answers 403.
-    NotAllowed,
-    /// The decision needs keys or answers that cannot be had right now. A layer answers 503.
-    Unavailable,
-    /// The application is put together wrongly. A layer answers 500.
-    Misconfigured,
-}
-
-impl Reason {
-    /// Returns the class of the reason.
-    ///
-    /// ```
-    /// use tower_bearer::error::ReasonClass;
-    /// use tower_bearer::AuthError;
-    ///
-    /// fn exit_code(error: &AuthError) -> i32 {
-    ///     match error.reason().class() {
-    ///         ReasonClass::NoCredentials | ReasonClass::BadRequest | ReasonClass::BadToken => 77,
-    ///         ReasonClass::NotAllowed => 78,
-    ///         ReasonClass::Unavailable => 75,
-    ///         ReasonClass::Misconfigured => 70,
-    ///     }
-    /// }
-    /// ```
-    pub const fn class(self) -> ReasonClass {
-        match self {
-            Self::MissingToken => ReasonClass::NoCredentials,
-            Self::MalformedAuthorization
-            | Self::RepeatedAuthorization
-            | Self::MalformedSubprotocol
-            | Self::SeveralTokens => ReasonClass::BadRequest,
-            Self::TokenTooLarge
-            | Self::Malformed
-            | Self::Encrypted
-            | Self::UnsupportedAlgorithm
-            | Self::AlgorithmNotAllowed
-            | Self::CriticalHeader
-            | Self::UnknownKey
-            | Self::InvalidSignature
-            | Self::WrongTokenType
-            | Self::BoundToken
-            | Self::MissingClaim
-            | Self::InvalidClaim
-            | Self::Expired
-            | Self::TooOld
-            | Self::NotYetValid
-            | Self::WrongIssuer
-            | Self::WrongAudience
-            | Self::Revoked
-            | Self::Inactive => ReasonClass::BadToken,
-            Self::InsufficientScope | Self::Forbidden | Self::ClaimsMismatch => {
-                ReasonClass::NotAllowed
-            }
-            Self::KeysUnavailable | Self::RevocationsUnavailable | Self::ActiveCheckFailed => {
-                ReasonClass::Unavailable
-            }
-            Self::LayerMissing | Self::ClaimsTypeMissing => ReasonClass::Misconfigured,
-        }
-    }
-
-    /// The reason as a stable `snake_case` word, for logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingToken => "missing_token",
-            Self::MalformedAuthorization => "malformed_authorization",
-            Self::RepeatedAuthorization => "repeated_authorization",
-            Self::MalformedSubprotocol => "malformed_subprotocol",
-            Self::SeveralTokens => "several_tokens",
-            Self::TokenTooLarge => "token_too_large",
-            Self::Malformed => "malformed",
-            Self::Encrypted => "encrypted",
-            Self::UnsupportedAlgorithm => "unsupported_algorithm",
-            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
-            Self::CriticalHeader => "critical_header",
-            Self::UnknownKey => "unknown_key",
-            Self::InvalidSignature => "invalid_signature",
-            Self::WrongTokenType => "wrong_token_type",
-            Self::BoundToken => "bound_token",
-            Self::MissingClaim => "missing_claim",
-            Self::InvalidClaim => "invalid_claim",
-            Self::Expired => "expired",
-            Self::TooOld => "too_old",
-            Self::NotYetValid => "not_yet_valid",
-            Self::WrongIssuer => "wrong_issuer",
-            Self::WrongAudience => "wrong_audience",
-            Self::Revoked => "revoked",
-            Self::Inactive => "inactive",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::Forbidden => "forbidden",
-            Self::ClaimsMismatch => "claims_mismatch",
-            Self::KeysUnavailable => "keys_unavailable",
-            Self::RevocationsUnavailable => "revocations_unavailable",
-            Self::ActiveCheckFailed => "active_check_failed",
-            Self::LayerMissing => "layer_missing",
-            Self::ClaimsTypeMissing => "claims_type_missing",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A refused request: the [`Reason`] and what the log may know besides.
 ///
@@ -235,6 +46,8 @@ pub struct AuthError {
 #[derive(Default)]
 struct Extra {
     detail: Option<Cow<'static, str>>,
+    remedy: Option<Remedy>,
+    /// The scopes of the remedy, as a challenge lists them.
     needed_scopes: Option<String>,
     retry_after: Option<Duration>,
     /// The operator has been told already, by whoever found it out.
@@ -261,6 +74,11 @@ impl AuthError {
     /// The scopes that would let the request through, separated by spaces, when scopes alone can.
     pub fn needed_scopes(&self) -> Option<&str> {
         self.extra.as_ref()?.needed_scopes.as_deref()
+    }
+
+    /// Returns the change of the token that would let the request in, if there is one.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.extra.as_ref()?.remedy.as_ref()
     }
 
     /// How long to wait before trying again, when a partner cannot be reached.
@@ -301,11 +119,24 @@ impl AuthError {
         Self::with_extra(reason, Extra { detail: Some(detail.into()), ..Extra::default() })
     }
 
-    pub(crate) fn insufficient_scope(needed: String, detail: String) -> Self {
-        Self::with_extra(
-            Reason::InsufficientScope,
-            Extra { detail: Some(detail.into()), needed_scopes: Some(needed), ..Extra::default() },
-        )
+    /// Refuses a good token that a policy does not allow this.
+    pub(crate) fn not_allowed(remedy: Option<Remedy>, detail: String) -> Self {
+        let needed_scopes = remedy.as_ref().map(|remedy| remedy.needed_scopes().join(" "));
+        let needed_scopes = needed_scopes.filter(|scopes| !scopes.is_empty());
+        let reason = match &remedy {
+            Some(remedy) if remedy.needs_sign_in() => Reason::InsufficientAuthentication,
+            Some(_) if needed_scopes.is_some() => Reason::InsufficientScope,
+            _ => Reason::Forbidden,
+        };
+        let detail = Some(detail.into());
+        Self::with_extra(reason, Extra { detail, remedy, needed_scopes, ..Extra::default() })
+    }
+
+    /// Refuses a token because an authenticator or its partner could not decide about it: 503 with
+    /// `Retry-After`. The cause is logged.
+    pub fn authenticator_failed(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = Some(cause.into());
+        Self::unavailable(Reason::AuthenticatorFailed, AUTHENTICATOR_RETRY, false, source)
     }
 
     /// Why the check failed, the log has heard already.
@@ -358,6 +189,7 @@ const MAX_CHAIN: usize = 2000;
 
 #[cfg(feature = "active-check")]
 const ACTIVE_CHECK_RETRY: Duration = Duration::from_secs(5);
+const AUTHENTICATOR_RETRY: Duration = Duration::from_secs(5);
 const MAX_SHOWN: usize = 200;
 
 impl From<Reason> for AuthError {
@@ -385,41 +217,7 @@ impl From<RevocationsUnavailable> for AuthError {
 
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sentence = match self.reason {
-            Reason::MissingToken => "no bearer token was sent",
-            Reason::MalformedAuthorization => "the authorization field is malformed",
-            Reason::RepeatedAuthorization => "there are several authorization fields",
-            Reason::MalformedSubprotocol => "the web socket protocol field is malformed",
-            Reason::SeveralTokens => "tokens were sent in several places",
-            Reason::TokenTooLarge => "the token is too large",
-            Reason::Malformed => "the token is malformed",
-            Reason::Encrypted => "the token is encrypted",
-            Reason::UnsupportedAlgorithm => "the token's algorithm is not supported",
-            Reason::AlgorithmNotAllowed => "the token's algorithm is not allowed",
-            Reason::CriticalHeader => "the token asks for an extension that is not understood",
-            Reason::UnknownKey => "the token's key is unknown",
-            Reason::InvalidSignature => "the token's signature is invalid",
-            Reason::WrongTokenType => "the token is of another kind",
-            Reason::BoundToken => "the token is bound to a key",
-            Reason::MissingClaim => "the token lacks a claim",
-            Reason::InvalidClaim => "a claim of the token is invalid",
-            Reason::Expired => "the token has expired",
-            Reason::TooOld => "the token is too old",
-            Reason::NotYetValid => "the token is not valid yet",
-            Reason::WrongIssuer => "the token is from another issuer",
-            Reason::WrongAudience => "the token is for another audience",
-            Reason::Revoked => "the token was revoked",
-            Reason::Inactive => "whom the token speaks for is not active any more",
-            Reason::InsufficientScope => "the token lacks a scope",
-            Reason::Forbidden => "the token does not allow this",
-            Reason::ClaimsMismatch => "the token's claims do not fit the claims type",
-            Reason::KeysUnavailable => "the keys to verify the token cannot be had",
-            Reason::RevocationsUnavailable => "whether the token was revoked cannot be told",
-            Reason::ActiveCheckFailed => "whether the token is still active cannot be told",
-            Reason::LayerMissing => "no BearerLayer has seen this request",
-            Reason::ClaimsTypeMissing => "the BearerLayer produces another claims type",
-        };
-        f.write_str(sentence)?;
+        f.write_str(self.reason.sentence())?;
         match self.detail() {
             Some(detail) if f.alternate() => write!(f, ": {detail}"),
             _ => Ok(()),

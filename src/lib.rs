@@ -55,9 +55,10 @@
 //! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
 //! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
 //! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience), [`Revoked`](Reason::Revoked), [`Inactive`](Reason::Inactive) | 401 | `invalid_token` |
+//! | [`InsufficientAuthentication`](Reason::InsufficientAuthentication) | 401 | `insufficient_user_authentication` with `acr_values`, `max_age`, `scope` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
 //! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
-//! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed) | 503 | none; `Retry-After` |
+//! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
 //!
 //! Clients are told the same of everything that is found out before the signature was verified. The
@@ -158,8 +159,8 @@ pub use crate::server::issue;
 pub mod policy {
     #[doc(inline)]
     pub use crate::claims::policy::{
-        AllOf, And, AnyOf, ClaimsWhere, Or, Policy, Requirement, Role, Scope, When, all_of, any_of,
-        claims_where, role, scope, when,
+        AllOf, And, AnyOf, ClaimsWhere, Or, Policy, PolicyDescription, Remedy, Requirement, Role,
+        Scope, When, all_of, any_of, claims_where, role, scope, when,
     };
 }
 
@@ -179,8 +180,9 @@ pub mod source {
 pub mod render {
     #[doc(inline)]
     pub use crate::middleware::reject::render::{
-        AnyBody, AnyBodyFuture, AnyBodyLayer, AnyBodyService, Empty, EmptyBody, FromFn, Grpc, Json,
-        ProblemJson, Render, any_body, from_fn,
+        AnyBody, AnyBodyFuture, AnyBodyLayer, AnyBodyService, Empty, EmptyBody, FromFn,
+        FromFnWithRequest, Grpc, Json, ProblemJson, ProblemJsonWithInstance, Render, RequestHead,
+        any_body, from_fn, from_fn_with_request,
     };
 }
 

@@ -5,7 +5,7 @@ use tower_layer::Layer;
 
 use super::admission::Admission;
 use super::service::Bearer;
-use crate::challenge::{ChallengeConfig, Realm};
+use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
 use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
@@ -82,7 +82,47 @@ impl<C, R> BearerLayer<C, R> {
     /// [`ConfigError::Realm`] when it holds a character that cannot stand in a challenge.
     pub fn with_realm(self, realm: impl Into<String>) -> Result<Self, ConfigError> {
         let realm = Realm::new(realm)?;
-        Ok(self.change(|admission| admission.set_config(ChallengeConfig::from(realm))))
+        Ok(self.change_challenges(|config| config.realm = realm))
+    }
+
+    /// Sets the authentication schemes that the layer accepts in the `Authorization` field and offers in its
+    /// challenges, in this order. The default is `Bearer` alone; an empty list is the same.
+    ///
+    /// A token of any scheme is verified in the same way. A scheme that demands more (a proof, for DPoP) needs a
+    /// [`Binding`](crate::middleware::Binding) too.
+    ///
+    /// ```
+    /// # use tower_bearer::{BearerLayer, ConfigError};
+    /// use tower_bearer::challenge::{AuthScheme, OfferedScheme};
+    ///
+    /// # fn add(layer: BearerLayer<()>) -> Result<BearerLayer<()>, ConfigError> {
+    /// let dpop = OfferedScheme::new(AuthScheme::DPOP).with_parameter("algs", "ES256 EdDSA")?;
+    /// let layer = layer.with_schemes([AuthScheme::BEARER.into(), dpop]);
+    /// # Ok(layer)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_schemes(self, schemes: impl IntoIterator<Item = OfferedScheme>) -> Self {
+        let mut offered: Vec<_> = schemes.into_iter().collect();
+        if offered.is_empty() {
+            offered.push(AuthScheme::BEARER.into());
+        }
+        self.change_challenges(|config| config.offered = offered)
+    }
+
+    /// Adds a parameter to the challenge of every scheme: `resource_metadata` (RFC 9728 §5.1), for example.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ChallengeParameter`] when the name or the value cannot stand in a challenge, or the crate
+    /// sets a parameter of this name itself.
+    pub fn with_challenge_parameter(
+        self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, ConfigError> {
+        let parameter = Parameter::new(name.into(), value.into())?;
+        Ok(self.change_challenges(|config| config.parameters.push(parameter)))
     }
 
     /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
@@ -115,6 +155,14 @@ impl<C, R> BearerLayer<C, R> {
     #[must_use]
     pub fn with_principal_in_responses(self) -> Self {
         self.change(|admission| admission.tells = true)
+    }
+
+    fn change_challenges(self, change: impl FnOnce(&mut ChallengeConfig)) -> Self {
+        self.change(|admission| {
+            let mut config = admission.config.copied();
+            change(&mut config);
+            admission.set_config(config);
+        })
     }
 
     fn change(mut self, change: impl FnOnce(&mut Admission<C>)) -> Self {

@@ -9,6 +9,7 @@ use tower_service::Service;
 use super::admission::{Admission, Decision, TokenOrigin};
 use super::future::{Deferred, EarlyExit, Responder, ResponseFuture};
 use super::readiness::release;
+use crate::middleware::reject::render::RequestHead;
 use crate::middleware::reject::{Empty, EmptyBody, Render};
 use crate::verify::verifier::Pending;
 
@@ -47,7 +48,9 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let is_head = *request.method() == Method::HEAD;
-        let responder = Responder { renderer: self.renderer.clone(), is_head };
+        let mut renderer = self.renderer.clone();
+        renderer.see(RequestHead::of(&request));
+        let responder = Responder { renderer, is_head };
         match self.admission.decide(&mut request) {
             Decision::ResponseHook(admitted) => {
                 let pass = self.admission.enter(admitted, &mut request);

@@ -12,12 +12,12 @@ pub(crate) use pace::Pace;
 use crate::config_error::{KeyProblem, SkippedKey};
 #[cfg(feature = "endpoints")]
 use crate::error::ClientsUnavailable;
-use crate::error::{AuthError, Reason};
+use crate::error::{AuthError, Severity};
 
 /// Reports a refused request. Of those that an operator or a programmer must hear of, the first is loud,
 /// and then one a minute for each reason and issuer: strangers can send requests at any rate.
 pub(crate) fn refused(error: &AuthError, pace: &Pace) {
-    let severity = severity(error.reason());
+    let severity = error.reason().severity();
     if matches!(severity, Severity::Stranger) || error.was_reported() {
         return quiet(error);
     }
@@ -281,48 +281,6 @@ pub(crate) fn evicts(source: &str, policy: &str) {
     }
     #[cfg(not(feature = "tracing"))]
     let _ = (source, policy);
-}
-
-enum Severity {
-    Stranger,
-    Operator,
-    Programmer,
-}
-
-fn severity(reason: Reason) -> Severity {
-    match reason {
-        Reason::MissingToken
-        | Reason::MalformedAuthorization
-        | Reason::RepeatedAuthorization
-        | Reason::MalformedSubprotocol
-        | Reason::SeveralTokens
-        | Reason::TokenTooLarge
-        | Reason::Malformed
-        | Reason::Encrypted
-        | Reason::UnsupportedAlgorithm
-        | Reason::AlgorithmNotAllowed
-        | Reason::CriticalHeader
-        | Reason::UnknownKey
-        | Reason::InvalidSignature
-        | Reason::WrongTokenType
-        | Reason::BoundToken
-        | Reason::MissingClaim
-        | Reason::InvalidClaim
-        | Reason::Expired
-        | Reason::TooOld
-        | Reason::NotYetValid
-        | Reason::WrongIssuer
-        | Reason::WrongAudience
-        | Reason::Revoked
-        | Reason::Inactive
-        | Reason::InsufficientScope
-        | Reason::Forbidden => Severity::Stranger,
-        Reason::ClaimsMismatch
-        | Reason::KeysUnavailable
-        | Reason::RevocationsUnavailable
-        | Reason::ActiveCheckFailed => Severity::Operator,
-        Reason::LayerMissing | Reason::ClaimsTypeMissing => Severity::Programmer,
-    }
 }
 
 #[cfg(feature = "tracing")]

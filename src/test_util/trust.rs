@@ -106,7 +106,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
     #[track_caller]
     pub fn with_realm(self, realm: &str) -> Self {
         let realm = Realm::new(realm).unwrap_or_else(|error| panic!("{error}"));
-        let config = Arc::new(ChallengeConfig::from(realm));
+        let config = Arc::new(ChallengeConfig { realm, ..ChallengeConfig::default() });
         Self { verified: self.verified.behind(&Some(Arc::clone(&config))), config, ..self }
     }
 

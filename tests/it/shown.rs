@@ -72,7 +72,7 @@ async fn all_shown() -> Vec<(&'static str, String)> {
         ("ActiveCheck", text(&active)),
         ("{\"shop\"}", text(&clients)),
         ("RevocationService", text(&revocation)),
-        ("RouteFuture", text(revocation.call(get("/")))),
+        ("EndpointFuture", text(revocation.call(get("/")))),
         ("LogoutService", text(&logout)),
     ]
 }

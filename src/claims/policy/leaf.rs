@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{AllOf, And, AnyOf, Or, Policy};
+use super::{AllOf, And, AnyOf, Or, Policy, PolicyDescription, Remedy};
 use crate::claims::Principal;
 
 /// Needs a role.
@@ -86,8 +86,8 @@ impl Policy for Role {
         principal.has_role(&self.0)
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "role `{}`", self.0)
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::Role(self.0.clone().into_owned())
     }
 }
 
@@ -98,18 +98,13 @@ impl Policy for Scope {
         names.peek().is_some() && names.all(|name| principal.has_scope(name))
     }
 
-    fn scopes_to_allow<'p>(&'p self, _: &Principal) -> Option<Vec<&'p str>> {
-        let mut names: Vec<&str> = Vec::new();
-        for name in self.names() {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        (!names.is_empty()).then_some(names)
+    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+        let remedy = Remedy::scopes(self.names());
+        (!remedy.needed_scopes().is_empty()).then_some(remedy)
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "scope `{}`", self.0)
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::Scope(self.0.clone().into_owned())
     }
 }
 
@@ -121,8 +116,8 @@ where
         (self.0)(principal)
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what {} decides", type_name::<F>())
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::Custom(format!("the decision of {}", type_name::<F>()))
     }
 }
 
@@ -135,8 +130,11 @@ where
         principal.claims::<C>().is_some_and(&self.allows)
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what {} decides about claims of type {}", type_name::<F>(), type_name::<C>())
+    fn describe(&self) -> PolicyDescription {
+        let (function, claims) = (type_name::<F>(), type_name::<C>());
+        PolicyDescription::Custom(format!(
+            "the decision of {function} about claims of type {claims}"
+        ))
     }
 }
 

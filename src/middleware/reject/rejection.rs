@@ -3,14 +3,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::answer::{Answer, ChallengeKind, answer};
+use super::answer::{Answer, answer};
 use super::empty_body::EmptyBody;
 use super::flavour::Flavour;
-use crate::challenge::{Challenge, ChallengeConfig};
-use crate::error::{AuthError, Reason};
+use crate::challenge::{Challenge, ChallengeConfig, is_token_char};
+use crate::error::{AuthError, Reason, ReasonClass};
 use crate::observe::trace;
 
 /// A refused request with its answer: status and challenge are decided, the body is not.
@@ -29,11 +29,13 @@ pub struct Rejection {
     config: Arc<ChallengeConfig>,
     /// How the request was sent, if it was gRPC and that is known.
     pub(super) grpc: Option<Flavour>,
+    /// The place among the offered schemes of the one that the request used, where that is known.
+    used_scheme: Option<usize>,
 }
 
 impl Rejection {
     pub(crate) fn new(error: AuthError, config: Arc<ChallengeConfig>) -> Self {
-        Self { error, config, grpc: None }
+        Self { error, config, grpc: None, used_scheme: None }
     }
 
     /// The same as the answer to a request of this method with these headers.
@@ -41,6 +43,11 @@ impl Rejection {
     pub(crate) fn asked_with(mut self, method: &Method, headers: &HeaderMap) -> Self {
         // All of gRPC is POST: a GET that says to be gRPC must not get a 200, which caches would keep.
         self.grpc = Flavour::of(headers).filter(|_| method == Method::POST);
+        // With one scheme there is no question in whose challenge an error stands.
+        if self.config.offered.len() > 1 {
+            self.used_scheme =
+                scheme_in(headers).and_then(|scheme| self.config.position_of(scheme));
+        }
         self
     }
 
@@ -81,20 +88,40 @@ impl Rejection {
         self.error.needed_scopes()
     }
 
-    /// The value of `WWW-Authenticate`, for all refusals that a token could mend.
-    pub fn challenge(&self) -> Option<HeaderValue> {
-        let Answer { challenge, description, .. } = self.answer();
-        let bearer = || Challenge::bearer(&self.config.realm);
-        let challenge = match challenge {
-            ChallengeKind::None => return None,
-            ChallengeKind::Plain => bearer(),
-            ChallengeKind::Error(code) => bearer().with_error(code, description),
+    /// Returns the values of `WWW-Authenticate`: a challenge for each scheme that the layer offers, or none where
+    /// no token would help.
+    ///
+    /// The error stands in the challenge of the scheme that the request used, or of the first one. A malformed
+    /// request that used none of them has it in all (RFC 9449 §7.2).
+    pub fn challenges(&self) -> Vec<HeaderValue> {
+        let Answer { has_challenge, code, description, .. } = self.answer();
+        if !has_challenge {
+            return Vec::new();
+        }
+        let is_ambiguous =
+            self.used_scheme.is_none() && self.reason().class() == ReasonClass::BadRequest;
+        let told_in = self.used_scheme.unwrap_or(0);
+        let complete = |place: usize, challenge: Challenge| match code {
+            Some(code) if is_ambiguous || place == told_in => {
+                self.with_remedy(challenge.with_error(code, description))
+            }
+            _ => challenge,
         };
-        let challenge = match self.needed_scopes() {
-            Some(scopes) => challenge.with_scope(scopes),
-            None => challenge,
-        };
-        Some(challenge.to_header_value())
+        self.config.challenges(complete).collect()
+    }
+
+    fn with_remedy(&self, challenge: Challenge) -> Challenge {
+        let Some(remedy) = self.error.remedy() else { return challenge };
+        let mut challenge = challenge.with_scope(self.needed_scopes().unwrap_or_default());
+        // RFC 9470 §3: both parameters of a challenge that asks for another sign-in.
+        if !remedy.acr_values().is_empty() {
+            challenge =
+                challenge.with_parameter("acr_values".into(), &remedy.acr_values().join(" "));
+        }
+        if let Some(max_age) = remedy.max_age() {
+            challenge = challenge.with_parameter("max_age".into(), &max_age.as_secs().to_string());
+        }
+        challenge
     }
 
     /// The answer, with an empty body that the layer will replace.
@@ -126,8 +153,8 @@ impl Rejection {
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
-        if let Some(challenge) = self.challenge() {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        for challenge in self.challenges() {
+            headers.append(WWW_AUTHENTICATE, challenge);
         }
         if let Some(after) = self.error.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
@@ -170,6 +197,13 @@ struct Refused(Rejection);
 pub(crate) fn take_refused<B>(response: &mut Response<B>) -> Option<Rejection> {
     let Refused(rejection) = response.extensions_mut().remove()?;
     (response.status() == rejection.status()).then_some(rejection)
+}
+
+/// The scheme of the one `Authorization` field.
+fn scheme_in(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let (field, None) = (fields.next()?.as_bytes(), fields.next()) else { return None };
+    field.split(|&byte| !is_token_char(byte)).next()
 }
 
 // Rounded up, and never 0: that would ask for a storm.

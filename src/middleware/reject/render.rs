@@ -4,6 +4,9 @@
 //! their own because their names are common: `render::Json` stands beside `axum::Json` without confusion.
 
 mod any_body;
+mod request_head;
+mod problem;
+mod with_request;
 
 use std::fmt;
 
@@ -14,6 +17,9 @@ use http::{HeaderValue, Response};
 use serde::Serialize;
 
 pub use any_body::{AnyBody, AnyBodyFuture, AnyBodyLayer, AnyBodyService, any_body};
+pub use problem::{ProblemJson, ProblemJsonWithInstance};
+pub use request_head::RequestHead;
+pub use with_request::{FromFnWithRequest, from_fn_with_request};
 
 pub use super::empty_body::EmptyBody;
 use super::grpc;
@@ -35,6 +41,14 @@ use super::rejection::{Rejection, take_refused};
 pub trait Render<B>: Send + Sync + 'static {
     /// Makes the body, and sets the headers that describe it.
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B;
+
+    /// Sees the request, before it is decided about. The renderer is a copy of its own for each request, so it
+    /// may keep what it will write: the path, a request id.
+    ///
+    /// The default keeps nothing. [`from_fn_with_request`] keeps the whole head.
+    fn see(&mut self, request: RequestHead<'_>) {
+        _ = request;
+    }
 }
 
 /// Makes a renderer of a closure that returns the body.
@@ -181,6 +195,10 @@ impl<R> Grpc<R> {
 }
 
 impl<B: EmptyBody, R: Render<B>> Render<B> for Grpc<R> {
+    fn see(&mut self, request: RequestHead<'_>) {
+        self.http.see(request);
+    }
+
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
         match rejection.grpc {
             None => self.http.render(rejection, parts),
@@ -215,36 +233,11 @@ impl<B: From<Bytes>> Render<B> for Json {
     }
 }
 
-/// Answers with a problem document (RFC 9457): `title`, `status`, `detail`, and as extension
-/// members `error` and, where scopes are missing, `scope`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProblemJson;
-
-#[diagnostic::do_not_recommend]
-impl<B: From<Bytes>> Render<B> for ProblemJson {
-    fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
-        // `type` is left out, which means `about:blank`; then `title` is the status phrase.
-        #[derive(Serialize)]
-        struct Body<'r> {
-            title: Option<&'static str>,
-            status: u16,
-            detail: &'static str,
-            error: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            scope: Option<&'r str>,
-        }
-        let body = Body {
-            title: rejection.status().canonical_reason(),
-            status: rejection.status().as_u16(),
-            detail: rejection.description(),
-            error: rejection.code(),
-            scope: rejection.needed_scopes(),
-        };
-        json_body(parts, "application/problem+json", &body)
-    }
-}
-
-fn json_body<B: From<Bytes>>(parts: &mut Parts, mime: &'static str, body: &impl Serialize) -> B {
+pub(super) fn json_body<B: From<Bytes>>(
+    parts: &mut Parts,
+    mime: &'static str,
+    body: &impl Serialize,
+) -> B {
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
     B::from(Bytes::from(serde_json::to_vec(body).expect("strings and numbers serialise")))
 }

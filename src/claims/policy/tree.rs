@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use super::{PolicyDescription, Remedy};
+use crate::claims::Principal;
+
+/// A permission, built from [`role`](super::role), [`scope`](super::scope), [`when`](super::when) and [`claims_where`](super::claims_where) with `and` and `or`.
+///
+/// ```
+/// use tower_bearer::policy::{role, scope};
+///
+/// let may_write = scope("orders:write").or(role("admin"));
+/// ```
+///
+/// Implement it for a permission model of your own; a decision that must wait for something is not
+/// one of these.
+pub trait Policy: Send + Sync + 'static {
+    /// Whether the principal may.
+    fn allows(&self, principal: &Principal) -> bool;
+
+    /// Returns the change of the token that would make [`allows`](Self::allows) true: everything that is needed,
+    /// held scopes included. `None` when no other token would help.
+    ///
+    /// It becomes `scope` in the challenge of a 403, or the parameters of a 401 that asks for another sign-in
+    /// (RFC 9470). The default says that nothing helps.
+    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
+        self.allows(principal).then(Remedy::default)
+    }
+
+    /// Describes the permission as data, for logs and for documents about an API.
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::Custom("a permission of the application's own".into())
+    }
+
+    /// Needs both.
+    #[must_use]
+    fn and<P: Policy>(self, other: P) -> And<Self, P>
+    where
+        Self: Sized,
+    {
+        And(self, other)
+    }
+
+    /// Needs one of the two.
+    #[must_use]
+    fn or<P: Policy>(self, other: P) -> Or<Self, P>
+    where
+        Self: Sized,
+    {
+        Or(self, other)
+    }
+}
+
+/// Needs two permissions.
+#[derive(Clone, Debug)]
+pub struct And<A, B>(pub(super) A, pub(super) B);
+
+/// Needs one of two permissions.
+#[derive(Clone, Debug)]
+pub struct Or<A, B>(pub(super) A, pub(super) B);
+
+impl<A: Policy, B: Policy> Policy for And<A, B> {
+    fn allows(&self, principal: &Principal) -> bool {
+        self.0.allows(principal) && self.1.allows(principal)
+    }
+
+    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
+        Some(self.0.remedy(principal)?.and(self.1.remedy(principal)?))
+    }
+
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::AllOf(vec![self.0.describe(), self.1.describe()])
+    }
+}
+
+impl<A: Policy, B: Policy> Policy for Or<A, B> {
+    fn allows(&self, principal: &Principal) -> bool {
+        self.0.allows(principal) || self.1.allows(principal)
+    }
+
+    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
+        cheapest(
+            [self.0.remedy(principal), self.1.remedy(principal)].into_iter().flatten(),
+            principal,
+        )
+    }
+
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::AnyOf(vec![self.0.describe(), self.1.describe()])
+    }
+}
+
+/// The remedy that asks for the least: rather scopes than another sign-in, and few that are not held yet.
+pub(super) fn cheapest(
+    remedies: impl Iterator<Item = Remedy>,
+    principal: &Principal,
+) -> Option<Remedy> {
+    remedies.min_by_key(|remedy| {
+        let missing = remedy.needed_scopes().iter().filter(|scope| !principal.has_scope(scope));
+        (remedy.needs_sign_in(), missing.count())
+    })
+}
+
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<P: Policy + ?Sized> Policy for $pointer {
+            fn allows(&self, principal: &Principal) -> bool {
+                (**self).allows(principal)
+            }
+
+            fn remedy(&self, principal: &Principal) -> Option<Remedy> {
+                (**self).remedy(principal)
+            }
+
+            fn describe(&self) -> PolicyDescription {
+                (**self).describe()
+            }
+        }
+    )*};
+}
+
+pointers!(&'static P, Box<P>, Arc<P>);

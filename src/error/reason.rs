@@ -1,0 +1,317 @@
+//! The table of reasons: one row decides the word for logs, the loudness and the answer of each.
+
+use std::fmt;
+
+use http::StatusCode;
+
+/// An error code that is registered for challenges (RFC 6750 §3.1, RFC 9470 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// `invalid_request`, answered with 400.
+    InvalidRequest,
+    /// `invalid_token`, answered with 401.
+    InvalidToken,
+    /// `insufficient_scope`, answered with 403.
+    InsufficientScope,
+    /// `insufficient_user_authentication`, answered with 401.
+    InsufficientUserAuthentication,
+}
+
+impl ErrorCode {
+    /// Returns the code as it stands in a challenge.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+        }
+    }
+}
+
+/// What a client is told in `error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// In the challenge and in bodies.
+    Code(ErrorCode),
+    /// In bodies only: no code is registered.
+    Word(&'static str),
+}
+
+/// Who has to act on a refusal, which decides how loud its log event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// Nobody here: strangers can cause it at any rate.
+    Stranger,
+    Operator,
+    Programmer,
+}
+
+/// A kind of refusal, for code that has to decide about each [`Reason`].
+///
+/// Reasons are added in minor versions; each of them falls into one of these classes, and a class is added
+/// in a major version only. So a `match` on the class needs no `_ =>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReasonClass {
+    /// The request has no token. A layer answers 401.
+    NoCredentials,
+    /// The request is malformed, whatever the token in it is like. A layer answers 400.
+    BadRequest,
+    /// The token is not accepted; another one might be. A layer answers 401.
+    BadToken,
+    /// The token is good and does not allow this. A layer answers 403.
+    NotAllowed,
+    /// The decision needs keys or answers that are not available at the moment. A layer answers 503.
+    Unavailable,
+    /// The application is put together wrongly. A layer answers 500.
+    Misconfigured,
+}
+
+impl ReasonClass {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::NoCredentials | Self::BadToken => StatusCode::UNAUTHORIZED,
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Whether another token, or any, would help: then the answer has a challenge.
+    pub(crate) const fn has_challenge(self) -> bool {
+        !matches!(self, Self::Unavailable | Self::Misconfigured)
+    }
+}
+
+/// Makes [`Reason`] and all that is said of each. A row is the name, the word for logs and metrics, the sentence
+/// for logs, and the sentence for clients, which never says what this server expects.
+macro_rules! reasons {
+    ($($class:ident, $severity:ident, $told:expr => {
+        $($(#[doc = $doc:literal])+ $name:ident, $word:literal, $log:literal, $client:literal;)+
+    })+) => {
+        /// The reason why a request was refused.
+        ///
+        /// The answer to the client follows from it: see the table in the [crate documentation](crate#answers).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($($(#[doc = $doc])+ $name,)+)+
+        }
+
+        impl Reason {
+            /// All reasons, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$($(Self::$name),+),+];
+
+            /// Returns the class of the reason.
+            ///
+            /// ```
+            /// use tower_bearer::error::ReasonClass;
+            /// use tower_bearer::AuthError;
+            ///
+            /// fn exit_code(error: &AuthError) -> i32 {
+            ///     match error.reason().class() {
+            ///         ReasonClass::NoCredentials | ReasonClass::BadRequest | ReasonClass::BadToken => 77,
+            ///         ReasonClass::NotAllowed => 78,
+            ///         ReasonClass::Unavailable => 75,
+            ///         ReasonClass::Misconfigured => 70,
+            ///     }
+            /// }
+            /// ```
+            pub const fn class(self) -> ReasonClass {
+                match self {
+                    $($(Self::$name)|+ => ReasonClass::$class,)+
+                }
+            }
+
+            /// Returns the reason as a stable `snake_case` word, for logs and metrics.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($(Self::$name => $word,)+)+
+                }
+            }
+
+            pub(crate) const fn severity(self) -> Severity {
+                match self {
+                    $($(Self::$name)|+ => Severity::$severity,)+
+                }
+            }
+
+            pub(crate) const fn told(self) -> Told {
+                match self {
+                    $($(Self::$name)|+ => $told,)+
+                }
+            }
+
+            pub(crate) const fn sentence(self) -> &'static str {
+                match self {
+                    $($(Self::$name => $log,)+)+
+                }
+            }
+
+            pub(crate) const fn description(self) -> &'static str {
+                match self {
+                    $($(Self::$name => $client,)+)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    NoCredentials, Stranger, Told::Word("unauthorized") => {
+        /// The request has no token.
+        MissingToken, "missing_token", "no bearer token was sent", "A bearer token is needed";
+    }
+
+    BadRequest, Stranger, Told::Code(ErrorCode::InvalidRequest) => {
+        /// The `Authorization` field does not follow the grammar of RFC 6750 §2.1.
+        MalformedAuthorization, "malformed_authorization",
+            "the authorization field is malformed", "The Authorization field is malformed";
+        /// There is more than one `Authorization` field.
+        RepeatedAuthorization, "repeated_authorization",
+            "there are several authorization fields", "There is more than one Authorization field";
+        /// The `Sec-WebSocket-Protocol` field says `bearer` but is not followed by one token.
+        MalformedSubprotocol, "malformed_subprotocol",
+            "the web socket protocol field is malformed", "The Sec-WebSocket-Protocol field is malformed";
+        /// A token was sent in more than one place (RFC 6750 §2).
+        SeveralTokens, "several_tokens",
+            "tokens were sent in several places", "More than one token was sent";
+    }
+
+    // Some of these are found behind the signature as well, a malformed payload for example.
+    BadToken, Stranger, Told::Code(ErrorCode::InvalidToken) => {
+        /// The token is longer than the verifier reads.
+        TokenTooLarge, "token_too_large", "the token is too large", "The token cannot be verified";
+        /// The token is not a signed JWT in compact form, or its header or payload breaks a rule of RFC 7515
+        /// or RFC 7519.
+        Malformed, "malformed", "the token is malformed", "The token cannot be verified";
+        /// The token has five parts: it is encrypted (RFC 7516), and this crate reads signed tokens.
+        Encrypted, "encrypted", "the token is encrypted", "The token cannot be verified";
+        /// The header names an algorithm this crate does not verify, `none` among them.
+        UnsupportedAlgorithm, "unsupported_algorithm",
+            "the token's algorithm is not supported", "The token cannot be verified";
+        /// The header names an algorithm that neither the configuration nor the key is for.
+        AlgorithmNotAllowed, "algorithm_not_allowed",
+            "the token's algorithm is not allowed", "The token cannot be verified";
+        /// The header asks for an extension to be understood (`crit`, `b64`), and none is.
+        CriticalHeader, "critical_header",
+            "the token asks for an extension that is not understood", "The token cannot be verified";
+        /// The token was signed with a key that the key source does not know.
+        UnknownKey, "unknown_key", "the token's key is unknown", "The token cannot be verified";
+        /// No candidate key verifies the signature.
+        InvalidSignature, "invalid_signature",
+            "the token's signature is invalid", "The token cannot be verified";
+        /// The token is of another kind, an ID token for example.
+        WrongTokenType, "wrong_token_type",
+            "the token is of another kind", "The token is not an access token";
+        /// The token is bound to a key (`cnf`, RFC 7800), and the request does not prove that its sender has it.
+        BoundToken, "bound_token",
+            "the token is bound to a key", "The token is bound to a key, which bearer tokens are not";
+        /// A required claim is absent.
+        MissingClaim, "missing_claim", "the token lacks a claim", "The token lacks a claim";
+        /// A claim has the wrong JSON type or an impossible value.
+        InvalidClaim, "invalid_claim", "a claim of the token is invalid", "A claim of the token is invalid";
+        /// `exp` has passed, leeway included.
+        Expired, "expired", "the token has expired", "The token has expired";
+        /// The token was made longer ago than the configured maximum age, leeway included.
+        TooOld, "too_old", "the token is too old", "The token is too old";
+        /// `nbf` or `iat` has not come yet, leeway included.
+        NotYetValid, "not_yet_valid", "the token is not valid yet", "The token is not valid yet";
+        /// `iss` is not the configured issuer, to the letter.
+        WrongIssuer, "wrong_issuer", "the token is from another issuer", "The token is from another issuer";
+        /// `aud` holds none of the configured audiences.
+        WrongAudience, "wrong_audience",
+            "the token is for another audience", "The token is for another audience";
+        /// The token, its session, or everything of its subject or client was revoked.
+        Revoked, "revoked", "the token was revoked", "The token was revoked";
+        /// The active check says that the subject of the token is not active any more.
+        Inactive, "inactive", "the subject is not active any more", "The token is not active any more";
+    }
+
+    BadToken, Stranger, Told::Code(ErrorCode::InsufficientUserAuthentication) => {
+        /// The sign-in behind the token is too weak or too long ago (RFC 9470); a new sign-in would help.
+        InsufficientAuthentication, "insufficient_authentication",
+            "the sign-in is too weak or too old", "A different authentication is needed";
+    }
+
+    NotAllowed, Stranger, Told::Code(ErrorCode::InsufficientScope) => {
+        /// A scope is missing that would let the request through.
+        InsufficientScope, "insufficient_scope", "the token lacks a scope", "The token lacks a scope";
+    }
+
+    // No registered code fits: a new token would not help. RFC 6750 §3.1 keeps `insufficient_scope` for
+    // refusals that a scope can mend.
+    NotAllowed, Stranger, Told::Word("forbidden") => {
+        /// A role or another claim is missing; scopes alone would not help.
+        Forbidden, "forbidden", "the token does not allow this", "The token does not allow this";
+    }
+
+    NotAllowed, Operator, Told::Word("forbidden") => {
+        /// The token is good, but its claims do not fit the application's claims type.
+        ClaimsMismatch, "claims_mismatch",
+            "the token's claims do not fit the claims type", "The token's claims do not fit this service";
+    }
+
+    Unavailable, Operator, Told::Word("temporarily_unavailable") => {
+        /// The keys for this token are not available, or there is no telling whether its key exists.
+        KeysUnavailable, "keys_unavailable",
+            "the keys to verify the token are not available", "The token cannot be verified right now";
+        /// There is no telling at the moment whether the token was revoked.
+        RevocationsUnavailable, "revocations_unavailable",
+            "there is no telling whether the token was revoked", "The token cannot be verified right now";
+        /// There is no telling at the moment whether the subject of the token is still active.
+        ActiveCheckFailed, "active_check_failed",
+            "there is no telling whether the subject is still active", "The token cannot be verified right now";
+        /// An [`Authenticator`](crate::middleware::Authenticator) could not decide about the token.
+        AuthenticatorFailed, "authenticator_failed",
+            "the authenticator could not decide about the token", "The token cannot be verified right now";
+    }
+
+    Misconfigured, Programmer, Told::Word("server_error") => {
+        /// A guard or extractor runs where no [`BearerLayer`](crate::BearerLayer) has been.
+        LayerMissing, "layer_missing", "no BearerLayer has seen this request", "The server is set up wrongly";
+        /// An extractor asks for another claims type than the layer produces.
+        ClaimsTypeMissing, "claims_type_missing",
+            "the BearerLayer produces another claims type", "The server is set up wrongly";
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documentation_of_the_crate_names_every_reason_with_its_status_and_code() {
+        let documentation = include_str!("../lib.rs");
+
+        for reason in Reason::ALL {
+            let cell = format!("(Reason::{reason:?})");
+            let row = documentation
+                .lines()
+                .find(|line| line.starts_with("//! |") && line.contains(&cell));
+            let row = row.unwrap_or_else(|| panic!("the table in lib.rs lacks {reason:?}"));
+            let status = reason.class().status().as_u16();
+            assert!(row.contains(&format!("| {status} |")), "{row}");
+            if let Told::Code(code) = reason.told() {
+                assert!(row.contains(&format!("`{}`", code.as_str())), "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_reasons_differ() {
+        let mut words: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+
+        assert_eq!(words.len(), Reason::ALL.len());
+    }
+}
