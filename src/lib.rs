@@ -170,7 +170,9 @@ pub mod policy {
 /// them there.
 pub mod source {
     #[doc(inline)]
-    pub use crate::middleware::source::{AuthorizationHeader, TokenSource, WebSocketProtocol};
+    pub use crate::middleware::source::{
+        AuthorizationHeader, Presented, TokenSource, WebSocketProtocol,
+    };
 }
 
 /// Renders the bodies of refusals.

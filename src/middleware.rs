@@ -6,6 +6,9 @@ pub(crate) mod reject;
 pub(crate) mod axum;
 mod require;
 pub(crate) mod source;
+mod authenticator;
+mod binding;
+mod extras;
 mod admission;
 mod future;
 mod service;
@@ -13,6 +16,8 @@ mod layer;
 #[cfg(feature = "tonic")]
 mod tonic;
 
+pub use authenticator::{Authenticated, Authenticator};
+pub use binding::{Binding, BindingVerdict};
 pub use future::ResponseFuture;
 pub use layer::BearerLayer;
 pub use require::{RequireFuture, RequireLayer, RequireService, require};

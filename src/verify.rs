@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod compact;
 pub(crate) mod issuers;
+pub(crate) mod opaque;
 pub(crate) mod verifier;
 
 pub use cache::CacheStats;

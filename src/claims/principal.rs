@@ -190,6 +190,11 @@ impl Principal {
         PrincipalKind::of(&self.facts.statement)
     }
 
+    /// Whether the token is bound to a key (`cnf`, RFC 7800).
+    pub(crate) fn is_bound(&self) -> bool {
+        self.facts.statement.marks.cnf.is_there()
+    }
+
     /// The application's claims, when `C` is the type the layer was built for.
     pub fn claims<C: 'static>(&self) -> Option<&C> {
         self.shared_claims().map(|claims| &**claims)

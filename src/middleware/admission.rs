@@ -6,19 +6,22 @@ use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::challenge::ChallengeConfig;
+use super::extras::{Backend, Extras, PendingProof, Proof, TokenOrigin};
+use crate::challenge::{AuthScheme, ChallengeConfig};
 use crate::claims::policy::{self, Policy};
-use crate::claims::{Principal, Verified};
+use crate::claims::validation::Kind;
+use crate::claims::{Principal, Span, Verified};
 use crate::error::{AuthError, KeysUnavailable, Reason};
 use crate::middleware::reject::{self, Rejection};
-use crate::middleware::source::{AuthorizationHeader, TokenSource};
+use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
+use crate::verify::opaque::read_claims;
 use crate::verify::verifier::{Attempt, Pending, Remembered, Verifier};
 
 /// The decision about a request, without any of the machinery around it.
 pub(super) struct Admission<C> {
     pub(super) verifier: Verifier<C>,
-    /// Beside the `Authorization` header.
-    pub(super) sources: Vec<Arc<dyn TokenSource>>,
+    /// `None` for the usual layer: signed JWTs, as bearer tokens, in the `Authorization` field.
+    extras: Option<Box<Extras>>,
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
     /// Whether responses carry the principal.
@@ -26,12 +29,12 @@ pub(super) struct Admission<C> {
     pub(super) config: Arc<ChallengeConfig>,
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 pub(super) enum Decision<C> {
     /// It goes on: with claims, or without where tokens are optional.
-    ResponseHook(Option<Admitted>),
+    Admit(Option<Admitted>),
     Refuse(Rejection),
-    Wait(Pending<C>, TokenOrigin),
+    Wait(Deferral<C>),
 }
 
 /// A token that was accepted, and where it was found.
@@ -40,38 +43,65 @@ pub(super) struct Admitted {
     pub(super) origin: TokenOrigin,
 }
 
-/// A token that was accepted once what it needed had been waited for. It is judged again before the inner
+/// A token about which something has to be waited for.
+pub(super) struct Deferral<C> {
+    cause: Cause<C>,
+    origin: TokenOrigin,
+    scheme: AuthScheme,
+    /// A proof that has begun already.
+    proof: Option<PendingProof>,
+}
+
+enum Cause<C> {
+    Verification(Pending<C>),
+    Authentication(Backend, Zeroizing<String>),
+}
+
+/// A token that was accepted once the answers about it had come. It is judged again before the inner
 /// service is called.
 pub(super) struct Vetted<C> {
     token: Zeroizing<String>,
-    remembered: Remembered<C>,
+    verdict: Verdict<C>,
     origin: TokenOrigin,
+    scheme: AuthScheme,
+    proof: Option<PendingProof>,
+}
+
+enum Verdict<C> {
+    Jwt(Remembered<C>),
+    Opaque(Verified<C>, Span),
+}
+
+impl<C> Verdict<C> {
+    fn verified(&self) -> Verified<C> {
+        match self {
+            Self::Jwt(remembered) => remembered.verified(),
+            Self::Opaque(verified, _) => verified.clone(),
+        }
+    }
+
+    fn into_verified(self) -> Verified<C> {
+        match self {
+            Self::Jwt(remembered) => remembered.into_verified(),
+            Self::Opaque(verified, _) => verified,
+        }
+    }
 }
 
 impl<C> Vetted<C> {
     /// For a request that has not waited since.
     pub(super) fn admitted(self) -> Admitted {
-        let principal = self.remembered.into_verified().into_principal();
+        let principal = self.verdict.into_verified().into_principal();
         Admitted { principal, origin: self.origin }
     }
 }
-
-/// Where a token was found.
-#[derive(Clone, Copy)]
-pub(super) enum TokenOrigin {
-    Header,
-    /// The place in the list of sources.
-    Source(usize),
-}
-
-type Found<'r> = Result<Option<(&'r [u8], TokenOrigin)>, Reason>;
 
 impl<C> Admission<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
         let config = Arc::<ChallengeConfig>::default();
         Self {
             verifier: verifier.behind(Arc::clone(&config)),
-            sources: Vec::new(),
+            extras: None,
             optional: false,
             policy: None,
             tells: false,
@@ -82,27 +112,27 @@ impl<C> Admission<C> {
     pub(super) fn set_config(&mut self, config: ChallengeConfig) {
         self.config = Arc::new(config);
         self.verifier = self.verifier.clone().behind(Arc::clone(&self.config));
+        self.set_schemes();
     }
 
-    fn find<'r>(&self, request: &'r Parts) -> Found<'r> {
-        let in_header = AuthorizationHeader.find(request)?;
-        let mut found = in_header.map(|token| (token, TokenOrigin::Header));
-        for (index, source) in self.sources.iter().enumerate() {
-            if let Some(token) = source.find(request)?
-                && found.replace((token, TokenOrigin::Source(index))).is_some()
-            {
-                // RFC 6750 §2: a client uses one method for each request.
-                return Err(Reason::SeveralTokens);
-            }
+    /// Has the `Authorization` field read for the schemes that are offered.
+    fn set_schemes(&mut self) {
+        let schemes: Vec<_> = self.config.offered.iter().map(|offered| offered.scheme()).collect();
+        let is_usual = schemes == [AuthScheme::BEARER];
+        if (self.extras.is_some() || !is_usual)
+            && let Some(header) = &mut self.extras_mut().header
+        {
+            *header = AuthorizationHeader::with_schemes(schemes);
         }
-        Ok(found)
     }
 
-    fn read<'t>(&self, token: &'t [u8], origin: TokenOrigin) -> Result<&'t str, Reason> {
-        match origin {
-            TokenOrigin::Header => AuthorizationHeader.read(token),
-            TokenOrigin::Source(index) => self.sources[index].read(token),
-        }
+    pub(super) fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Accepts bound tokens, as long as a binding proves them.
+    pub(super) fn prove_bound_tokens(&mut self) {
+        self.verifier = self.verifier.clone().with_proofs();
     }
 
     #[cold]
@@ -112,92 +142,180 @@ impl<C> Admission<C> {
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
-    /// Decides what can be decided without waiting.
+    /// Decides as far as is possible without waiting.
     pub(super) fn decide<B>(&self, request: &mut Request<B>) -> Decision<C> {
-        if self.sources.is_empty() {
-            let found = AuthorizationHeader::find_and_mark(request.headers_mut());
-            return self
-                .revalidate(found.map(|found| found.map(|token| (token, TokenOrigin::Header))));
+        match &self.extras {
+            None => self.decide_usual(AuthorizationHeader::find_and_mark(request.headers_mut())),
+            Some(extras) => self.decide_by(extras, request),
         }
-        self.decide_by_sources(request)
     }
 
-    // Not within the rest: what requests pass that need none of it is short, and stays in the caches.
-    #[inline(never)]
-    fn decide_by_sources<B>(&self, request: &mut Request<B>) -> Decision<C> {
-        with_parts(request, |parts| {
-            AuthorizationHeader.strip(parts);
-            self.revalidate(self.find(parts))
-        })
-    }
-
-    fn revalidate(&self, found: Found<'_>) -> Decision<C> {
+    fn decide_usual(&self, found: Result<Option<&[u8]>, Reason>) -> Decision<C> {
         match found {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
-            Ok(None) if self.optional => Decision::ResponseHook(None),
-            Ok(None) => Decision::Refuse(self.refuse(Reason::MissingToken)),
-            Ok(Some((token, origin))) => match self.verifier.recall(token) {
+            Ok(None) => self.decide_without_token(),
+            Ok(Some(token)) => match self.verifier.recall(token) {
                 Some(verified) => match self.verifier.is_active(&verified) {
-                    Some(Ok(())) => self.pass(verified, origin),
+                    Some(Ok(())) => self.admit(verified, TokenOrigin::Header),
                     Some(Err(error)) => Decision::Refuse(self.refuse(error)),
-                    None => self.attempt(token, origin, Verifier::attempt_once_more),
+                    None => self.attempt(token, Verifier::attempt_once_more),
                 },
-                None => self.attempt(token, origin, Verifier::attempt),
+                None => self.attempt(token, Verifier::attempt),
             },
         }
     }
 
-    /// Only what is new has to be looked at.
+    #[cold]
+    fn decide_without_token(&self) -> Decision<C> {
+        if self.optional {
+            Decision::Admit(None)
+        } else {
+            Decision::Refuse(self.refuse(Reason::MissingToken))
+        }
+    }
+
+    /// Only a new token has to be looked at.
     #[inline(never)]
-    fn attempt(
-        &self,
-        token: &[u8],
-        origin: TokenOrigin,
-        attempt: fn(&Verifier<C>, &str) -> Attempt<C>,
-    ) -> Decision<C> {
-        let text = match self.read(token, origin) {
+    fn attempt(&self, token: &[u8], attempt: fn(&Verifier<C>, &str) -> Attempt<C>) -> Decision<C> {
+        let text = match AuthorizationHeader::new().read(token) {
             Ok(text) => text,
             Err(reason) => return Decision::Refuse(self.refuse(reason)),
         };
+        let origin = TokenOrigin::Header;
         match attempt(&self.verifier, text) {
-            Attempt::Waits(waiting) => Decision::Wait(waiting, origin),
+            Attempt::Waits(pending) => {
+                Decision::Wait(Deferral::verification(pending, origin, AuthScheme::BEARER))
+            }
             Attempt::Done(Err(error)) => Decision::Refuse(self.refuse(error)),
-            Attempt::Done(Ok(verified)) => self.pass(verified, origin),
+            Attempt::Done(Ok(verified)) => self.admit(verified, origin),
+        }
+    }
+
+    // Apart from the rest: a request that needs none of it passes little code, which stays in the caches.
+    #[inline(never)]
+    fn decide_by<B>(&self, extras: &Extras, request: &mut Request<B>) -> Decision<C> {
+        with_parts(request, |parts| {
+            if let Some(header) = &extras.header {
+                header.strip(parts);
+            }
+            match extras.find(parts) {
+                Err(reason) => Decision::Refuse(self.refuse(reason)),
+                Ok(None) => self.decide_without_token(),
+                Ok(Some((presented, origin))) => {
+                    let decided = self.decide_about(extras, parts, presented, origin);
+                    decided.unwrap_or_else(|error| Decision::Refuse(self.refuse(error)))
+                }
+            }
+        })
+    }
+
+    fn decide_about(
+        &self,
+        extras: &Extras,
+        request: &Parts,
+        presented: Presented<'_>,
+        origin: TokenOrigin,
+    ) -> Result<Decision<C>, AuthError> {
+        let (scheme, token) = (presented.scheme(), extras.read(presented.token(), origin)?);
+        if let Some(backend) = extras.backend_for(presented) {
+            let cause = Cause::Authentication(backend.clone(), Zeroizing::new(token.to_owned()));
+            return Ok(Decision::Wait(Deferral { cause, origin, scheme, proof: None }));
+        }
+        let verified = match self.verifier.recall_or_attempt(token) {
+            Attempt::Waits(pending) => {
+                return Ok(Decision::Wait(Deferral::verification(pending, origin, scheme)));
+            }
+            Attempt::Done(verified) => verified?,
+        };
+        match extras.prove(request, presented, verified.principal())? {
+            Proof::Good => Ok(self.admit(verified, origin)),
+            Proof::Pending(proof) => {
+                let pending = self.verifier.accepted(token)?;
+                let deferral = Deferral::verification(pending, origin, scheme);
+                Ok(Decision::Wait(Deferral { proof: Some(proof), ..deferral }))
+            }
         }
     }
 
     #[inline]
-    fn pass(&self, verified: Verified<C>, origin: TokenOrigin) -> Decision<C> {
+    fn admit(&self, verified: Verified<C>, origin: TokenOrigin) -> Decision<C> {
         match self.permit(verified) {
-            Ok(principal) => Decision::ResponseHook(Some(Admitted { principal, origin })),
+            Ok(principal) => Decision::Admit(Some(Admitted { principal, origin })),
             Err(rejection) => Decision::Refuse(rejection),
         }
     }
 
-    /// Decides about a token once what it needs has been waited for.
-    pub(super) async fn decide_after(
-        &self,
-        waiting: Pending<C>,
-        origin: TokenOrigin,
-    ) -> Result<Vetted<C>, Rejection> {
-        let verified = self.verifier.verify_after(waiting).await;
-        let (token, remembered) = verified.map_err(|error| self.refuse(error))?;
-        // A request that is refused anyway does not wait for the inner service.
-        self.permit(remembered.verified())?;
-        Ok(Vetted { token, remembered, origin })
+    /// Decides about a token once the answers about it have come. [`prove`](Self::prove) and
+    /// [`check`](Self::check) come next.
+    pub(super) async fn decide_after(&self, deferral: Deferral<C>) -> Result<Vetted<C>, Rejection> {
+        let Deferral { cause, origin, scheme, proof } = deferral;
+        let (token, verdict) = self.answer(cause).await.map_err(|error| self.refuse(error))?;
+        Ok(Vetted { token, verdict, origin, scheme, proof })
     }
 
-    /// Decides about a request that has waited for the inner service as well. What it was accepted on may
-    /// have gone meanwhile.
+    async fn answer(&self, cause: Cause<C>) -> Result<(Zeroizing<String>, Verdict<C>), AuthError> {
+        match cause {
+            Cause::Verification(pending) => {
+                let (token, remembered) = self.verifier.verify_after(pending).await?;
+                Ok((token, Verdict::Jwt(remembered)))
+            }
+            Cause::Authentication(Backend { authenticator, rules }, token) => {
+                let authenticated = authenticator.authenticate(&token).await?;
+                let text = authenticated.into_text(rules.parties());
+                let (time, layer) = (self.verifier.time(), Some(Arc::clone(&self.config)));
+                let (verified, span) = read_claims(&text, &rules, Kind::Proved, time, &layer)?;
+                Ok((token, Verdict::Opaque(verified, span)))
+            }
+        }
+    }
+
+    /// Asks for the proof of a token that was waited for, unless it has begun before.
+    pub(super) fn prove<B>(
+        &self,
+        vetted: &mut Vetted<C>,
+        request: &mut Request<B>,
+    ) -> Result<Option<PendingProof>, Rejection> {
+        if let Some(proof) = vetted.proof.take() {
+            return Ok(Some(proof));
+        }
+        let Some(extras) = &self.extras else { return Ok(None) };
+        let presented = Presented::new(vetted.scheme, vetted.token.as_bytes());
+        let verified = vetted.verdict.verified();
+        let proof =
+            with_parts(request, |parts| extras.prove(parts, presented, verified.principal()));
+        match proof.map_err(|error| self.refuse(error))? {
+            Proof::Good => Ok(None),
+            Proof::Pending(proof) => Ok(Some(proof)),
+        }
+    }
+
+    /// Refuses a request that is refused anyway before it waits for the inner service.
+    pub(super) fn check(&self, vetted: &Vetted<C>) -> Result<(), Rejection> {
+        self.permit(vetted.verdict.verified()).map(drop)
+    }
+
+    pub(super) fn refuse_proof(&self, error: AuthError) -> Rejection {
+        self.refuse(error)
+    }
+
+    /// Decides about a request that has waited for the inner service as well. Its grounds may have gone
+    /// meanwhile.
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
-        let Vetted { token, remembered, origin } = vetted;
-        let judged = self.verifier.revalidate_after_wait(&token, remembered).and_then(|judged| {
-            // To wait for keys and for the inner service in turns could go on for ever.
-            judged.ok_or_else(|| KeysUnavailable::new(TOO_OLD_MEANWHILE).into())
-        });
-        let remembered = judged.map_err(|error| self.refuse(error))?;
+        let Vetted { token, verdict, origin, .. } = vetted;
+        let verified = match verdict {
+            Verdict::Jwt(remembered) => {
+                let judged = self.verifier.revalidate_after_wait(&token, remembered);
+                let judged = judged.and_then(|judged| {
+                    // To wait for keys and for the inner service in turns could go on for ever.
+                    judged.ok_or_else(|| KeysUnavailable::new(TOO_OLD_MEANWHILE).into())
+                });
+                judged.map_err(|error| self.refuse(error))?.into_verified()
+            }
+            Verdict::Opaque(verified, span) if span.contains_now(self.verifier.time()) => verified,
+            Verdict::Opaque(..) => return Err(self.refuse(Reason::Expired)),
+        };
         // The roles may be others, if the rules are.
-        let principal = self.permit(remembered.into_verified())?;
+        let principal = self.permit(verified)?;
         Ok(Admitted { principal, origin })
     }
 
@@ -249,9 +367,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
     /// Takes the token out of where it was found.
     fn strip<B>(&self, index: usize, request: &mut Request<B>) -> Arc<dyn TokenSource> {
-        let source = Arc::clone(&self.sources[index]);
+        let sources = self.extras.as_ref().map_or(&[][..], |extras| &extras.sources);
+        let source = Arc::clone(&sources[index]);
         with_parts(request, |parts| source.strip(parts));
         source
+    }
+}
+
+impl<C> Deferral<C> {
+    fn verification(pending: Pending<C>, origin: TokenOrigin, scheme: AuthScheme) -> Self {
+        Self { cause: Cause::Verification(pending), origin, scheme, proof: None }
     }
 }
 
@@ -309,7 +434,7 @@ impl<C> Clone for Admission<C> {
     fn clone(&self) -> Self {
         Self {
             verifier: self.verifier.clone(),
-            sources: self.sources.clone(),
+            extras: self.extras.clone(),
             optional: self.optional,
             policy: self.policy.clone(),
             tells: self.tells,

@@ -9,9 +9,9 @@ use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::admission::{Admission, ResponseHook, TokenOrigin, Vetted};
+use super::admission::{Admission, Deferral, ResponseHook, Vetted};
+use super::extras::PendingProof;
 use crate::middleware::reject::{EmptyBody, Rejection, Render, answer_refused, finish};
-use crate::verify::verifier::Pending;
 
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.
@@ -119,8 +119,16 @@ impl<R> Responder<R> {
 enum Stage<C> {
     /// The keys or the answer are on their way.
     Pending(Pin<Box<dyn Future<Output = Result<Vetted<C>, Rejection>> + Send>>),
+    /// A binding's proof is being checked.
+    Proving { proof: PendingProof, vetted: Option<Vetted<C>> },
     /// The token was accepted; the inner service has to be ready, which may have to be waited for.
     Accepted { vetted: Option<Vetted<C>>, has_waited: bool },
+}
+
+impl<C> Stage<C> {
+    fn accepted(vetted: Vetted<C>) -> Self {
+        Self::Accepted { vetted: Some(vetted), has_waited: false }
+    }
 }
 
 impl<S, ReqBody, ResBody, C, R> ResponseFuture<S, ReqBody, ResBody, C, R>
@@ -181,12 +189,12 @@ where
 {
     pub(super) fn new(
         admission: Arc<Admission<C>>,
-        (waiting, origin): (Pending<C>, TokenOrigin),
+        deferral: Deferral<C>,
         request: Request<ReqBody>,
         service: S,
     ) -> Self {
         let decider = Arc::clone(&admission);
-        let decision = async move { decider.decide_after(waiting, origin).await };
+        let decision = async move { decider.decide_after(deferral).await };
         let stage = Stage::Pending(Box::pin(decision));
         Self { admission, stage, request: Some(request), service }
     }
@@ -200,15 +208,35 @@ where
         })))
     }
 
+    /// The stage of a token about which all answers have come.
+    fn prove(&mut self, mut vetted: Vetted<C>) -> Result<Stage<C>, Rejection> {
+        let request = self.request.as_mut().expect(AFTER_COMPLETION);
+        if let Some(proof) = self.admission.prove(&mut vetted, request)? {
+            return Ok(Stage::Proving { proof, vetted: Some(vetted) });
+        }
+        self.admission.check(&vetted)?;
+        Ok(Stage::accepted(vetted))
+    }
+
     fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
         loop {
             match &mut self.stage {
                 Stage::Pending(waiting) => match ready!(waiting.as_mut().poll(cx)) {
-                    Ok(vetted) => {
-                        self.stage = Stage::Accepted { vetted: Some(vetted), has_waited: false };
-                    }
+                    Ok(vetted) => match self.prove(vetted) {
+                        Ok(stage) => self.stage = stage,
+                        Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
+                    },
                     Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
                 },
+                Stage::Proving { proof, vetted } => {
+                    let proved = ready!(proof.as_mut().poll(cx));
+                    let vetted = vetted.take().expect(AFTER_COMPLETION);
+                    let proved = proved.map_err(|error| self.admission.refuse_proof(error));
+                    match proved.and_then(|()| self.admission.check(&vetted)) {
+                        Ok(()) => self.stage = Stage::accepted(vetted),
+                        Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
+                    }
+                }
                 Stage::Accepted { vetted, has_waited } => {
                     let Poll::Ready(ready) = self.service.poll_ready(cx) else {
                         *has_waited = true;

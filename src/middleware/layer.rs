@@ -4,9 +4,13 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::admission::Admission;
+use super::authenticator::Authenticator;
+use super::binding::Binding;
+use super::extras::Backend;
 use super::service::Bearer;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
+use crate::claims::validation::Validation;
 use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
 use crate::middleware::source::TokenSource;
@@ -72,7 +76,48 @@ impl<C, R> BearerLayer<C, R> {
     /// 400 (RFC 6750 §2).
     #[must_use]
     pub fn with_source(self, source: impl TokenSource) -> Self {
-        self.change(|admission| admission.sources.push(Arc::new(source)))
+        self.change(|admission| admission.extras_mut().sources.push(Arc::new(source)))
+    }
+
+    /// Looks for the token in this source and not in the `Authorization` field, for networks in which a proxy
+    /// writes a token of its own there. [`with_source`](Self::with_source) adds further ones.
+    #[must_use]
+    pub fn with_source_instead(self, source: impl TokenSource) -> Self {
+        self.change(|admission| {
+            let extras = admission.extras_mut();
+            extras.header = None;
+            extras.sources = vec![Arc::new(source)];
+        })
+    }
+
+    /// Has this authenticator decide about the tokens that it accepts, by these rules for its claims. The
+    /// verifier decides about all others.
+    ///
+    /// `exp` may be absent from the claims; `iss` and `aud` may be too, and count as those of the validation.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when a rule of the validation makes no sense.
+    pub fn with_authenticator(
+        self,
+        authenticator: impl Authenticator,
+        validation: Validation,
+    ) -> Result<Self, ConfigError> {
+        let rules = validation.dangerous().accept_missing_expiry().into_rules()?;
+        let backend = Backend { authenticator: Arc::new(authenticator), rules: Arc::new(rules) };
+        Ok(self.change(|admission| admission.extras_mut().authenticators.push(backend)))
+    }
+
+    /// Checks the proof of possession of tokens that are bound to a key. Several bindings stand beside each other:
+    /// DPoP and mutual TLS, for example.
+    ///
+    /// Tokens that are bound to no key are accepted as before, unless the binding refuses them.
+    #[must_use]
+    pub fn with_binding(self, binding: impl Binding) -> Self {
+        self.change(|admission| {
+            admission.extras_mut().bindings.push(Arc::new(binding));
+            admission.prove_bound_tokens();
+        })
     }
 
     /// Sets the realm that challenges name. The default is `api`.

@@ -6,12 +6,11 @@ use http::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::admission::{Admission, Decision, TokenOrigin};
+use super::admission::{Admission, Decision, Deferral};
 use super::future::{Deferred, EarlyExit, Responder, ResponseFuture};
 use super::readiness::release;
 use crate::middleware::reject::render::RequestHead;
 use crate::middleware::reject::{Empty, EmptyBody, Render};
-use crate::verify::verifier::Pending;
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
 pub struct Bearer<S, C, R = Empty> {
@@ -52,7 +51,7 @@ where
         renderer.see(RequestHead::of(&request));
         let responder = Responder { renderer, is_head };
         match self.admission.decide(&mut request) {
-            Decision::ResponseHook(admitted) => {
+            Decision::Admit(admitted) => {
                 let pass = self.admission.enter(admitted, &mut request);
                 // The very service that was made ready takes the call.
                 ResponseFuture::running(responder, self.inner.call(request), pass)
@@ -63,8 +62,8 @@ where
                     .early_exit(&rejection.asked_with(request.method(), request.headers()));
                 ResponseFuture::exited(responder, early_exit)
             }
-            Decision::Wait(waiting, origin) => {
-                ResponseFuture::exited(responder, self.wait((waiting, origin), request))
+            Decision::Wait(deferral) => {
+                ResponseFuture::exited(responder, self.wait(deferral, request))
             }
         }
     }
@@ -75,7 +74,7 @@ impl<S: Clone, C, R> Bearer<S, C, R> {
     #[cold]
     fn wait<ReqBody, ResBody>(
         &mut self,
-        (waiting, origin): (Pending<C>, TokenOrigin),
+        deferral: Deferral<C>,
         request: Request<ReqBody>,
     ) -> EarlyExit<S, ReqBody, ResBody, C>
     where
@@ -84,7 +83,7 @@ impl<S: Clone, C, R> Bearer<S, C, R> {
     {
         release(&mut self.inner);
         let (admission, inner) = (Arc::clone(&self.admission), self.inner.clone());
-        EarlyExit::Waits(Box::new(Deferred::new(admission, (waiting, origin), request, inner)))
+        EarlyExit::Waits(Box::new(Deferred::new(admission, deferral, request, inner)))
     }
 }
 

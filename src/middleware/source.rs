@@ -6,6 +6,7 @@
 //! Nothing in this module looks inside the token. There is no source for query parameters: what is
 //! in a URL ends up in logs and histories, and OAuth 2.1 forbids it.
 
+mod presented;
 mod authorization;
 mod subprotocol;
 
@@ -14,17 +15,18 @@ use http::{HeaderMap, StatusCode, request};
 use crate::error::Reason;
 
 pub use authorization::AuthorizationHeader;
+pub use presented::Presented;
 pub use subprotocol::WebSocketProtocol;
 
 /// A place where a token travels.
 pub trait TokenSource: Send + Sync + 'static {
-    /// Finds the token, as it came.
+    /// Finds the token as it was sent, and the scheme that it was sent under.
     ///
     /// # Errors
     ///
     /// A [`Reason`] when something was sent here that cannot be one token. The request is refused even
     /// where tokens are optional.
-    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<&'r [u8]>, Reason>;
+    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<Presented<'r>>, Reason>;
 
     /// Reads what was found here, if it is written as this place asks for.
     ///

@@ -163,6 +163,17 @@ impl<C> Verifier<C> {
         self
     }
 
+    /// Accepts tokens that are bound to a key, for a layer that asks for the proof. Not with the cache of those who
+    /// do not ask.
+    pub(crate) fn with_proofs(mut self) -> Self {
+        self.kind = Kind::Proved;
+        self.with_empty_cache()
+    }
+
+    pub(crate) fn time(&self) -> &Time {
+        &self.time
+    }
+
     /// Verifies another kind of token than access tokens, and no access tokens any more.
     #[cfg(feature = "endpoints")]
     pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
@@ -314,6 +325,29 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 .map(|()| remembered.verified())
         })?;
         Some(verified.behind(&self.layer))
+    }
+
+    /// Recalls a token or verifies it, if all that is needed is at hand.
+    pub(crate) fn recall_or_attempt(&self, token: &str) -> Attempt<C> {
+        match self.recall(token.as_bytes()) {
+            None => self.attempt(token),
+            Some(verified) => match self.is_active(&verified) {
+                Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
+                None => self.attempt_once_more(token),
+            },
+        }
+    }
+
+    /// A token that was just found to be good, for a request that waits for something else all the same.
+    pub(crate) fn accepted(&self, token: &str) -> Result<Pending<C>, AuthError> {
+        let recalled =
+            self.cache.as_ref().and_then(|cache| cache.peek(token.as_bytes(), Clone::clone));
+        let remembered = match recalled {
+            Some(remembered) => Some(Remembered::behind(remembered, &self.layer)),
+            None => self.attempt_signature(token)?,
+        };
+        let need = remembered.map_or(Need::Keys, Need::Answer);
+        Ok(Pending::of(token, need))
     }
 
     /// Verifies a token that was recalled, and whose subject must be asked about.

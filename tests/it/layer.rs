@@ -15,6 +15,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bearer::policy::role;
+use tower_bearer::source::Presented;
 use tower_bearer::{BearerLayer, Claims, Principal, Reason, render, require};
 
 use crate::support::{
@@ -244,8 +245,12 @@ async fn several_sources_are_asked_and_two_tokens_are_a_bad_request() {
     // RFC 6750 §2: one method for each request
     struct Custom;
     impl tower_bearer::source::TokenSource for Custom {
-        fn find<'r>(&self, request: &'r http::request::Parts) -> Result<Option<&'r [u8]>, Reason> {
-            Ok(request.headers.get("x-token").map(|value| value.as_bytes()))
+        fn find<'r>(
+            &self,
+            request: &'r http::request::Parts,
+        ) -> Result<Option<Presented<'r>>, Reason> {
+            let field = request.headers.get("x-token");
+            Ok(field.map(|value| Presented::bearer(value.as_bytes())))
         }
     }
     let app = Router::new().route("/", on_get(subject)).layer(layer().with_source(Custom));

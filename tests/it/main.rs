@@ -55,6 +55,7 @@ mod rotation;
 mod routes;
 mod scripted;
 mod second_opinion;
+mod seams;
 mod secrets;
 mod servers;
 mod several_issuers;

@@ -100,8 +100,8 @@ proptest! {
         request.headers_mut().insert(AUTHORIZATION, value);
         let (parts, ()) = request.into_parts();
 
-        let found = AuthorizationHeader.find(&parts).ok().flatten();
-        if let Some(token) = found.and_then(|token| AuthorizationHeader.read(token).ok()) {
+        let found = AuthorizationHeader::new().find(&parts).ok().flatten();
+        if let Some(token) = found.and_then(|token| AuthorizationHeader::new().read(token.token()).ok()) {
             let text = String::from_utf8(field.clone()).unwrap();
             let (scheme, rest) = text.split_at(6);
             prop_assert!(scheme.eq_ignore_ascii_case("bearer"));

@@ -10,6 +10,8 @@ use crate::jose::Header;
 pub(crate) enum Kind {
     #[default]
     Access,
+    /// An access token that may be bound to a key: the layer asks for the proof.
+    Proved,
     /// An access token that is to be revoked: it need not be valid yet.
     AccessToRevoke,
     /// A logout token (OpenID Connect Back-Channel Logout §2.4).
@@ -59,9 +61,14 @@ impl KindRules {
     }
 
     // RFC 8725bis §3.12: what one kind must have, another must not.
-    pub(super) fn check(self, statement: &Statement, plan: &ReadPlan) -> Result<(), AuthError> {
+    pub(super) fn check(
+        self,
+        kind: Kind,
+        statement: &Statement,
+        plan: &ReadPlan,
+    ) -> Result<(), AuthError> {
         let marks = &statement.marks;
-        if marks.cnf.is_there() && !self.bound_tokens {
+        if marks.cnf.is_there() && !self.bound_tokens && kind != Kind::Proved {
             return Err(AuthError::with_detail(
                 Reason::BoundToken,
                 "the token has `cnf`: it is bound to a key and was sent as a bearer token",

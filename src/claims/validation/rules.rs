@@ -76,6 +76,11 @@ impl Rules {
         &self.validation
     }
 
+    /// The issuer and the first audience.
+    pub(crate) fn parties(&self) -> (&str, &str) {
+        self.validation.parties()
+    }
+
     /// Whose tokens they are for.
     pub(crate) fn issuer(&self) -> &str {
         &self.validation.issuer
@@ -129,7 +134,9 @@ impl Rules {
             return Err(error.before_signature());
         }
         match kind {
-            Kind::Access | Kind::AccessToRevoke => self.validation.kind.check_header(header),
+            Kind::Access | Kind::Proved | Kind::AccessToRevoke => {
+                self.validation.kind.check_header(header)
+            }
             Kind::Logout { untyped } => logout::check_header(header, untyped),
         }
         .map_err(AuthError::before_signature)
@@ -159,8 +166,8 @@ impl Rules {
         // What kind of token it is comes first: it is the better answer to an ID token than its
         // wrong audience.
         match kind {
-            Kind::Access => {
-                validation.kind.check(statement, &self.plan)?;
+            Kind::Access | Kind::Proved => {
+                validation.kind.check(kind, statement, &self.plan)?;
                 validation.check_parties(claims, validation.audience_rule)?;
                 validation.check_expiry(claims, now)?;
                 validation.check_beginning(claims, now)?;
@@ -168,7 +175,7 @@ impl Rules {
             }
             // What will be valid tomorrow must be revocable today.
             Kind::AccessToRevoke => {
-                validation.kind.check(statement, &self.plan)?;
+                validation.kind.check(kind, statement, &self.plan)?;
                 validation.check_parties(claims, validation.audience_rule)?;
                 validation.check_expiry(claims, now)
             }
@@ -197,7 +204,6 @@ impl Rules {
 
 impl Validation {
     /// An issuer and an audience that are accepted.
-    #[cfg(feature = "test-util")]
     pub(crate) fn parties(&self) -> (&str, &str) {
         (&self.issuer, self.audiences.first().map_or("", String::as_str))
     }

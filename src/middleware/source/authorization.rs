@@ -1,23 +1,59 @@
+use std::borrow::Cow;
+
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
-use super::TokenSource;
+use super::{Presented, TokenSource};
+use crate::challenge::{AuthScheme, is_token_char};
 use crate::error::Reason;
 
-/// `Authorization: Bearer …` (RFC 6750 §2.1).
+/// Finds the token in the `Authorization` field (RFC 6750 §2.1). The default source of a layer.
 ///
 /// The field stays in the request, marked as sensitive (`HeaderValue::is_sensitive`).
 ///
 /// The scheme is read in any case. A field of another scheme counts as nothing sent; a field that
 /// says `Bearer` but does not follow the grammar, or a second field of any scheme, is an error.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AuthorizationHeader;
+#[derive(Clone, Debug)]
+pub struct AuthorizationHeader {
+    schemes: Cow<'static, [AuthScheme]>,
+}
+
+impl AuthorizationHeader {
+    /// Accepts the scheme `Bearer` alone.
+    pub const fn new() -> Self {
+        Self { schemes: Cow::Borrowed(&[AuthScheme::BEARER]) }
+    }
+
+    /// Accepts these schemes, whose credentials are one token each.
+    pub fn with_schemes(schemes: impl IntoIterator<Item = AuthScheme>) -> Self {
+        Self { schemes: schemes.into_iter().collect() }
+    }
+
+    /// Both of `find` and `strip` for bearer tokens, for one look-up.
+    ///
+    /// The field stays for inner layers and for handlers that call other services in the name of the user, but
+    /// marked so that layers inside do not log it.
+    pub(crate) fn find_and_mark(headers: &mut HeaderMap) -> Result<Option<&[u8]>, Reason> {
+        refuse_several(headers)?;
+        let Some(field) = headers.get_mut(AUTHORIZATION) else { return Ok(None) };
+        field.set_sensitive(true);
+        let found = token_in(field, &[AuthScheme::BEARER])?;
+        Ok(found.map(|presented| presented.token()))
+    }
+}
+
+impl Default for AuthorizationHeader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl TokenSource for AuthorizationHeader {
-    fn find<'r>(&self, request: &'r Parts) -> Result<Option<&'r [u8]>, Reason> {
+    fn find<'r>(&self, request: &'r Parts) -> Result<Option<Presented<'r>>, Reason> {
         refuse_several(&request.headers)?;
-        request.headers.get(AUTHORIZATION).map_or(Ok(None), token_in)
+        let field = request.headers.get(AUTHORIZATION);
+        field.map_or(Ok(None), |field| token_in(field, &self.schemes))
     }
 
     fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {
@@ -32,19 +68,6 @@ impl TokenSource for AuthorizationHeader {
     }
 }
 
-impl AuthorizationHeader {
-    /// Both of `find` and `strip`, for one look-up.
-    ///
-    /// The field stays for inner layers and for handlers that ask somebody else on the user's behalf, but
-    /// marked so that what logs headers inside does not log it.
-    pub(crate) fn find_and_mark(headers: &mut HeaderMap) -> Result<Option<&[u8]>, Reason> {
-        refuse_several(headers)?;
-        let Some(field) = headers.get_mut(AUTHORIZATION) else { return Ok(None) };
-        field.set_sensitive(true);
-        token_in(field)
-    }
-}
-
 // RFC 9110 §11.6.2: the field is no list. Which one a proxy has looked at is anybody's guess, so neither
 // is believed.
 fn refuse_several(headers: &HeaderMap) -> Result<(), Reason> {
@@ -56,26 +79,40 @@ fn refuse_several(headers: &HeaderMap) -> Result<(), Reason> {
     Ok(())
 }
 
-fn token_in(field: &HeaderValue) -> Result<Option<&[u8]>, Reason> {
+#[inline]
+fn token_in<'r>(
+    field: &'r HeaderValue,
+    schemes: &[AuthScheme],
+) -> Result<Option<Presented<'r>>, Reason> {
     let credentials = field.as_bytes();
-    // As everybody writes it.
+    // The usual spelling.
     if let Some((b"Bearer ", token)) = credentials.split_at_checked(7)
         && token.first().is_some_and(|&first| first != b' ')
+        && schemes.first() == Some(&AuthScheme::BEARER)
     {
-        return Ok(Some(token));
+        return Ok(Some(Presented::bearer(token)));
     }
+    unusual_token_in(field, schemes)
+}
+
+#[inline(never)]
+fn unusual_token_in<'r>(
+    field: &'r HeaderValue,
+    schemes: &[AuthScheme],
+) -> Result<Option<Presented<'r>>, Reason> {
+    let credentials = field.as_bytes();
     let end = credentials.iter().position(|&byte| !is_token_char(byte));
-    let (scheme, rest) = credentials.split_at(end.unwrap_or(credentials.len()));
-    if scheme.eq_ignore_ascii_case(b"bearer") {
+    let (name, rest) = credentials.split_at(end.unwrap_or(credentials.len()));
+    if let Some(&scheme) = schemes.iter().find(|scheme| scheme.is(name)) {
         // RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token
         let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
         let token = &rest[spaces..];
         if spaces == 0 || token.is_empty() {
             return Err(Reason::MalformedAuthorization);
         }
-        Ok(Some(token))
-    } else if !scheme.is_empty() && (rest.is_empty() || rest[0] == b' ') {
-        // Another scheme's credentials are nobody's business, but for bytes no field may hold.
+        Ok(Some(Presented::new(scheme, token)))
+    } else if !name.is_empty() && (rest.is_empty() || rest[0] == b' ') {
+        // Credentials of another scheme are left alone, except for bytes that no field may hold.
         field.to_str().map(|_| None).map_err(|_| Reason::MalformedAuthorization)
     } else {
         Err(Reason::MalformedAuthorization)
@@ -102,11 +139,6 @@ fn is_b64(byte: u8) -> bool {
     letter | middle | (byte == b'_') | (byte == b'~') | (byte == b'+')
 }
 
-// RFC 9110 §5.6.2: the characters of a scheme.
-fn is_token_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,13 +161,15 @@ mod tests {
 
     fn find_in(parts: &mut Parts) -> Result<Option<String>, Reason> {
         let both = [
-            AuthorizationHeader.find(&parts.clone()).map(|found| found.map(<[u8]>::to_vec)),
+            AuthorizationHeader::new()
+                .find(&parts.clone())
+                .map(|found| found.map(|presented| presented.token().to_vec())),
             AuthorizationHeader::find_and_mark(&mut parts.headers)
                 .map(|found| found.map(<[u8]>::to_vec)),
         ];
         assert_eq!(both[0], both[1]);
         let [found, _] = both;
-        found?.map(|token| AuthorizationHeader.read(&token).map(str::to_owned)).transpose()
+        found?.map(|token| AuthorizationHeader::new().read(&token).map(str::to_owned)).transpose()
     }
 
     #[test]

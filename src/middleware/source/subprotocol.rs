@@ -4,7 +4,7 @@ use http::header::{
 };
 use http::{Method, StatusCode, request};
 
-use super::TokenSource;
+use super::{Presented, TokenSource};
 use crate::error::Reason;
 
 /// `Sec-WebSocket-Protocol: bearer, <token>`, for browsers, whose `WebSocket` can set no other
@@ -35,7 +35,7 @@ use crate::error::Reason;
 pub struct WebSocketProtocol;
 
 impl TokenSource for WebSocketProtocol {
-    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<&'r [u8]>, Reason> {
+    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<Presented<'r>>, Reason> {
         if !opens_web_socket(request) {
             return Ok(None);
         }
@@ -51,7 +51,7 @@ impl TokenSource for WebSocketProtocol {
                 return Err(Reason::MalformedSubprotocol);
             }
         }
-        Ok(found.map(str::as_bytes))
+        Ok(found.map(|token| Presented::bearer(token.as_bytes())))
     }
 
     fn strip(&self, request: &mut request::Parts) {

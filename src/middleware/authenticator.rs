@@ -1,0 +1,163 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::claims::NumericDate;
+use crate::error::AuthError;
+use crate::middleware::source::Presented;
+
+/// Authenticates callers by another token than a signed JWT: an API key that is looked up, an opaque token that its
+/// issuer is asked about.
+///
+/// A layer asks its authenticators in the order in which they were added, and its
+/// [`Verifier`](crate::Verifier) decides about the tokens that none of them accepts.
+///
+/// ```
+/// use tower_bearer::middleware::{Authenticated, Authenticator};
+/// use tower_bearer::source::Presented;
+/// use tower_bearer::{AuthError, Reason};
+///
+/// struct ApiKeys;
+///
+/// impl Authenticator for ApiKeys {
+///     fn accepts(&self, presented: Presented<'_>) -> bool {
+///         presented.token().starts_with(b"key_")
+///     }
+///
+///     async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
+///         match token {
+///             // Look its hash up in a table instead.
+///             "key_1" => Ok(Authenticated::subject("build server").with_scopes(["orders:read"])),
+///             _ => Err(Reason::UnknownKey.into()),
+///         }
+///     }
+/// }
+/// ```
+pub trait Authenticator: Send + Sync + 'static {
+    /// Whether this authenticator decides about the token. It must tell by the scheme and the shape of the token,
+    /// at once.
+    fn accepts(&self, presented: Presented<'_>) -> bool;
+
+    /// Authenticates the caller. The request waits for it.
+    ///
+    /// # Errors
+    ///
+    /// An [`AuthError`] made of a [`Reason`](crate::Reason) when the token is not good, or
+    /// [`AuthError::authenticator_failed`] when there is no telling.
+    fn authenticate(
+        &self,
+        token: &str,
+    ) -> impl Future<Output = Result<Authenticated, AuthError>> + Send;
+}
+
+/// The claims of an authenticated caller, by their names in JWTs (RFC 7519, RFC 7662).
+///
+/// The layer checks them by the [`Validation`](crate::Validation) of the authenticator, as if they stood in a signed
+/// token: `exp`, `nbf`, and `iss` and `aud` if they are there. Guards and `C` read the same claims.
+#[derive(Clone)]
+pub struct Authenticated {
+    claims: Map<String, Value>,
+}
+
+impl Authenticated {
+    /// Starts with the subject of the caller.
+    pub fn subject(subject: impl Into<String>) -> Self {
+        let mut claims = Map::new();
+        claims.insert("sub".into(), Value::String(subject.into()));
+        Self { claims }
+    }
+
+    /// Reads the claims from a JSON object: an introspection response, for example.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::InvalidClaim`](crate::Reason::InvalidClaim) when the text is no JSON object.
+    pub fn from_json(claims: &str) -> Result<Self, AuthError> {
+        let claims = serde_json::from_str(claims).map_err(|error| {
+            let detail = format!("the claims are no JSON object: {:?}", error.classify());
+            AuthError::with_detail(crate::error::Reason::InvalidClaim, detail)
+        })?;
+        Ok(Self { claims })
+    }
+
+    /// Sets the scopes.
+    #[must_use]
+    pub fn with_scopes<S: AsRef<str>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        let scopes: Vec<_> = scopes.into_iter().map(|scope| scope.as_ref().to_owned()).collect();
+        self.with("scope", Value::String(scopes.join(" ")))
+    }
+
+    /// Sets the roles, in the claim `roles`.
+    #[must_use]
+    pub fn with_roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
+        let roles = roles.into_iter().map(|role| Value::String(role.into())).collect();
+        self.with("roles", Value::Array(roles))
+    }
+
+    /// Sets the end of the token.
+    #[must_use]
+    pub fn with_expiry(self, expires_at: NumericDate) -> Self {
+        self.with("exp", Value::from(expires_at.as_seconds()))
+    }
+
+    /// Sets another claim, which a text is enough for.
+    #[must_use]
+    pub fn with_claim(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.with(name, Value::String(value.into()))
+    }
+
+    fn with(mut self, name: impl Into<String>, value: Value) -> Self {
+        self.claims.insert(name.into(), value);
+        self
+    }
+
+    /// The claims as JSON, completed with what the validation expects and they do not say.
+    pub(super) fn into_text(mut self, (issuer, audience): (&str, &str)) -> String {
+        for (name, value) in [("iss", issuer), ("aud", audience)] {
+            self.claims.entry(name).or_insert_with(|| Value::String(value.to_owned()));
+        }
+        Value::Object(self.claims).to_string()
+    }
+}
+
+// Claims are personal data.
+impl fmt::Debug for Authenticated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticated").finish_non_exhaustive()
+    }
+}
+
+impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
+    fn accepts(&self, presented: Presented<'_>) -> bool {
+        (**self).accepts(presented)
+    }
+
+    fn authenticate(
+        &self,
+        token: &str,
+    ) -> impl Future<Output = Result<Authenticated, AuthError>> + Send {
+        (**self).authenticate(token)
+    }
+}
+
+/// An [`Authenticator`] behind a pointer.
+pub(super) trait ErasedAuthenticator: Send + Sync {
+    fn accepts(&self, presented: Presented<'_>) -> bool;
+    fn authenticate<'a>(&'a self, token: &'a str) -> Authenticating<'a>;
+}
+
+type Authenticating<'a> =
+    Pin<Box<dyn Future<Output = Result<Authenticated, AuthError>> + Send + 'a>>;
+
+impl<A: Authenticator> ErasedAuthenticator for A {
+    fn accepts(&self, presented: Presented<'_>) -> bool {
+        Authenticator::accepts(self, presented)
+    }
+
+    fn authenticate<'a>(&'a self, token: &'a str) -> Authenticating<'a> {
+        Box::pin(Authenticator::authenticate(self, token))
+    }
+}

@@ -1,0 +1,61 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request;
+
+use crate::claims::Principal;
+use crate::error::AuthError;
+use crate::middleware::source::Presented;
+
+/// Checks that the sender of a request has the key that its token is bound to (proof of possession): DPoP
+/// (RFC 9449), mutual TLS (RFC 8705).
+///
+/// It runs for every accepted token, found in the cache or not, before any policy. A layer with a binding accepts
+/// tokens that are bound to a key (`cnf`, RFC 7800) if one of its bindings answers [`Proved`](BindingVerdict::Proved)
+/// and none refuses. Without a binding such tokens are refused.
+pub trait Binding: Send + Sync + 'static {
+    /// Checks one request. [`Principal::confirmation`] names the key that the token is bound to.
+    fn check(
+        &self,
+        request: &request::Parts,
+        presented: Presented<'_>,
+        principal: &Principal,
+    ) -> BindingVerdict;
+}
+
+/// The answer of a [`Binding`].
+#[non_exhaustive]
+pub enum BindingVerdict {
+    /// The token is not bound in the way that this binding knows.
+    NotApplicable,
+    /// The sender has the key that the token is bound to.
+    Proved,
+    /// The request is refused.
+    Refused(AuthError),
+    /// The answer takes time: a store of seen proofs has to be asked. `Ok` counts as proved.
+    Pending(Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>),
+}
+
+impl<B: Binding + ?Sized> Binding for Arc<B> {
+    fn check(
+        &self,
+        request: &request::Parts,
+        presented: Presented<'_>,
+        principal: &Principal,
+    ) -> BindingVerdict {
+        (**self).check(request, presented, principal)
+    }
+}
+
+impl fmt::Debug for BindingVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotApplicable => f.write_str("NotApplicable"),
+            Self::Proved => f.write_str("Proved"),
+            Self::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
+            Self::Pending(_) => f.debug_tuple("Pending").finish_non_exhaustive(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Everything that the usual layer has none of: other sources, other schemes, authenticators, bindings.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::authenticator::ErasedAuthenticator;
+use super::binding::{Binding, BindingVerdict};
+use crate::claims::Principal;
+use crate::claims::validation::Rules;
+use crate::error::{AuthError, Reason};
+use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
+
+#[derive(Clone)]
+pub(super) struct Extras {
+    /// `None` where other sources replace it.
+    pub(super) header: Option<AuthorizationHeader>,
+    pub(super) sources: Vec<Arc<dyn TokenSource>>,
+    pub(super) authenticators: Vec<Backend>,
+    pub(super) bindings: Vec<Arc<dyn Binding>>,
+}
+
+/// The place where a token was found.
+#[derive(Clone, Copy)]
+pub(super) enum TokenOrigin {
+    Header,
+    /// The place in the list of sources.
+    Source(usize),
+}
+
+/// An authenticator with the rules for its claims.
+#[derive(Clone)]
+pub(super) struct Backend {
+    pub(super) authenticator: Arc<dyn ErasedAuthenticator>,
+    pub(super) rules: Arc<Rules>,
+}
+
+/// A proof that takes time.
+pub(super) type PendingProof = Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>;
+
+/// What the bindings say together.
+pub(super) enum Proof {
+    Good,
+    Pending(PendingProof),
+}
+
+impl Extras {
+    pub(super) fn find<'r>(
+        &self,
+        request: &'r Parts,
+    ) -> Result<Option<(Presented<'r>, TokenOrigin)>, Reason> {
+        let in_header = match &self.header {
+            Some(header) => header.find(request)?,
+            None => None,
+        };
+        let mut found = in_header.map(|presented| (presented, TokenOrigin::Header));
+        for (index, source) in self.sources.iter().enumerate() {
+            if let Some(presented) = source.find(request)?
+                && found.replace((presented, TokenOrigin::Source(index))).is_some()
+            {
+                // RFC 6750 §2: a client uses one method for each request.
+                return Err(Reason::SeveralTokens);
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn read<'t>(&self, token: &'t [u8], origin: TokenOrigin) -> Result<&'t str, Reason> {
+        match origin {
+            TokenOrigin::Header => AuthorizationHeader::new().read(token),
+            TokenOrigin::Source(index) => self.sources[index].read(token),
+        }
+    }
+
+    pub(super) fn backend_for(&self, presented: Presented<'_>) -> Option<&Backend> {
+        self.authenticators.iter().find(|backend| backend.authenticator.accepts(presented))
+    }
+
+    /// Asks all bindings. A bound token needs one that proves it, and none that refuses.
+    pub(super) fn prove(
+        &self,
+        request: &Parts,
+        presented: Presented<'_>,
+        principal: &Principal,
+    ) -> Result<Proof, AuthError> {
+        let mut is_proved = !principal.is_bound();
+        let mut pending: Option<PendingProof> = None;
+        for binding in &self.bindings {
+            match binding.check(request, presented, principal) {
+                BindingVerdict::NotApplicable => {}
+                BindingVerdict::Proved => is_proved = true,
+                BindingVerdict::Refused(error) => return Err(error),
+                BindingVerdict::Pending(proof) => {
+                    is_proved = true;
+                    pending = Some(match pending {
+                        None => proof,
+                        Some(first) => Box::pin(async move {
+                            first.await?;
+                            proof.await
+                        }),
+                    });
+                }
+            }
+        }
+        if !is_proved {
+            let detail = "the token has `cnf`: it is bound to a key, and the request proves no key";
+            return Err(AuthError::with_detail(Reason::BoundToken, detail));
+        }
+        Ok(pending.map_or(Proof::Good, Proof::Pending))
+    }
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self {
+            header: Some(AuthorizationHeader::new()),
+            sources: Vec::new(),
+            authenticators: Vec::new(),
+            bindings: Vec::new(),
+        }
+    }
+}

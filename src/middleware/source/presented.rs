@@ -1,0 +1,41 @@
+use std::fmt;
+
+use crate::challenge::AuthScheme;
+
+/// A token as a request presents it: its bytes, and the authentication scheme they were sent under.
+#[derive(Clone, Copy)]
+pub struct Presented<'r> {
+    scheme: AuthScheme,
+    token: &'r [u8],
+}
+
+impl<'r> Presented<'r> {
+    /// Presents a bearer token.
+    #[inline]
+    pub const fn bearer(token: &'r [u8]) -> Self {
+        Self::new(AuthScheme::BEARER, token)
+    }
+
+    /// Presents a token under another scheme.
+    #[inline]
+    pub const fn new(scheme: AuthScheme, token: &'r [u8]) -> Self {
+        Self { scheme, token }
+    }
+
+    /// Returns the scheme.
+    pub const fn scheme(&self) -> AuthScheme {
+        self.scheme
+    }
+
+    /// Returns the bytes of the token.
+    pub const fn token(&self) -> &'r [u8] {
+        self.token
+    }
+}
+
+// Tokens belong into no log.
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented").field("scheme", &self.scheme).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::routing::get as on_get;
+use http::request;
+use serde_json::json;
+use tower_bearer::challenge::AuthScheme;
+use tower_bearer::middleware::{Binding, BindingVerdict};
+use tower_bearer::source::Presented;
+use tower_bearer::{AuthError, BearerLayer, Principal, Reason};
+
+use crate::support::{User, WithBearer, get, good, invalid_token, key, layer, send, token};
+
+/// A proof that is the thumbprint itself, in a field of its own.
+#[derive(Clone, Default)]
+struct Thumbprint {
+    asked: Arc<AtomicUsize>,
+    is_slow: bool,
+}
+
+impl Binding for Thumbprint {
+    fn check(
+        &self,
+        request: &request::Parts,
+        presented: Presented<'_>,
+        principal: &Principal,
+    ) -> BindingVerdict {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let Some(thumbprint) =
+            principal.confirmation().and_then(|cnf| cnf.jwk_thumbprint().map(str::to_owned))
+        else {
+            return match presented.scheme() {
+                // RFC 9449 §7.1: the scheme is for bound tokens
+                AuthScheme::DPOP => BindingVerdict::Refused(Reason::BoundToken.into()),
+                _ => BindingVerdict::NotApplicable,
+            };
+        };
+        let proof = request.headers.get("dpop").map(|proof| proof.as_bytes().to_vec());
+        let is_good = proof.as_deref() == Some(thumbprint.as_bytes());
+        let verdict = if is_good { Ok(()) } else { Err(AuthError::from(Reason::BoundToken)) };
+        if self.is_slow {
+            return BindingVerdict::Pending(Box::pin(async move {
+                tokio::task::yield_now().await;
+                verdict
+            }));
+        }
+        verdict.map_or_else(BindingVerdict::Refused, |()| BindingVerdict::Proved)
+    }
+}
+
+fn bound() -> String {
+    token().claim("cnf", json!({"jkt": "abc"})).sign(&key())
+}
+
+fn app(layer: BearerLayer<User>) -> Router {
+    let name = async |principal: Principal| principal.subject().unwrap().to_owned();
+    Router::new().route("/", on_get(name)).layer(layer)
+}
+
+const REFUSAL: &str = "The token is bound to a key, which bearer tokens are not";
+
+#[tokio::test]
+async fn bound_token_is_accepted_with_its_proof_and_refused_without_on_cache_hits_too() {
+    for is_slow in [false, true] {
+        let binding = Thumbprint { is_slow, ..Thumbprint::default() };
+        let app = app(layer().with_binding(binding.clone()));
+
+        for _ in 0..3 {
+            send(&app, get("/").bearer(bound()).field("dpop", "abc")).await.is_ok("alice");
+            for answer in [
+                send(&app, get("/").bearer(bound()).field("dpop", "other")).await,
+                send(&app, get("/").bearer(bound())).await,
+            ] {
+                answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
+            }
+        }
+
+        assert_eq!(binding.asked.load(Ordering::SeqCst), 9, "once for each request");
+    }
+}
+
+#[tokio::test]
+async fn bound_token_is_proved_where_nothing_is_cached() {
+    for is_slow in [false, true] {
+        let binding = Thumbprint { is_slow, ..Thumbprint::default() };
+        let verifier = crate::support::verifier().without_cache();
+        let app = app(BearerLayer::new(verifier).with_binding(binding));
+
+        send(&app, get("/").bearer(bound()).field("dpop", "abc")).await.is_ok("alice");
+        let answer = send(&app, get("/").bearer(bound())).await;
+        answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
+    }
+}
+
+#[tokio::test]
+async fn unbound_token_is_accepted_beside_a_binding_unless_the_binding_refuses_it() {
+    let layer = layer()
+        .with_binding(Thumbprint::default())
+        .with_schemes([AuthScheme::BEARER.into(), AuthScheme::DPOP.into()]);
+    let app = app(layer);
+
+    let accepted = send(&app, get("/").bearer(good())).await;
+    let refused = send(&app, get("/").field("authorization", format!("DPoP {}", good()))).await;
+
+    accepted.is_ok("alice");
+    assert_eq!((refused.status.as_u16(), refused.reason), (401, Some(Reason::BoundToken)));
+}
+
+#[tokio::test]
+async fn bound_token_is_refused_where_the_only_binding_does_not_know_its_kind() {
+    let certificate = token().claim("cnf", json!({"x5t#S256": "abc"})).sign(&key());
+    let app = app(layer().with_binding(Thumbprint::default()));
+
+    let answer = send(&app, get("/").bearer(certificate).field("dpop", "abc")).await;
+
+    answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
+}
+
+#[tokio::test]
+async fn layer_without_a_binding_does_not_find_bound_tokens_that_another_layer_accepted() {
+    let verifier = crate::support::verifier();
+    let with = app(BearerLayer::new(verifier.clone()).with_binding(Thumbprint::default()));
+    let without = app(BearerLayer::new(verifier));
+
+    send(&with, get("/").bearer(bound()).field("dpop", "abc")).await.is_ok("alice");
+    let answer = send(&without, get("/").bearer(bound()).field("dpop", "abc")).await;
+
+    answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
+}
+
+#[test]
+fn confirmation_names_every_method_of_the_token() {
+    for (cnf, thumbprint, certificate, has_other) in [
+        (json!({"jkt": "a"}), Some("a"), None, false),
+        (json!({"x5t#S256": "b"}), None, Some("b"), false),
+        (json!({"jkt": "a", "x5t#S256": "b"}), Some("a"), Some("b"), false),
+        (json!({"jwk": {"kty": "EC"}}), None, None, true),
+        (json!({"jkt": "a", "kid": "k"}), Some("a"), None, true),
+        (json!({"jkt": 1}), None, None, true),
+        (json!({}), None, None, true),
+        (json!("a"), None, None, true),
+    ] {
+        let token = token().claim("cnf", cnf.clone()).sign(&key());
+        let validation = crate::support::validation().dangerous().accept_bound_tokens();
+        let verifier = crate::support::verifier_with(key().verifying_key(), validation);
+
+        let verified = verifier.verify_now(&token).unwrap().unwrap();
+
+        let confirmation = verified.principal().confirmation().unwrap();
+        assert_eq!(confirmation.jwk_thumbprint(), thumbprint, "{cnf}");
+        assert_eq!(confirmation.certificate_thumbprint(), certificate, "{cnf}");
+        assert_eq!(confirmation.has_other(), has_other, "{cnf}");
+    }
+    let verifier = crate::support::verifier();
+    assert!(verifier.verify_now(&good()).unwrap().unwrap().principal().confirmation().is_none());
+}

@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get as on_get;
+use tower_bearer::policy::{Policy, PolicyDescription, Remedy, any_of, role, scope};
+use tower_bearer::{Principal, Reason, require};
+
+use crate::support::{WithBearer, challenge, get, good, key, layer, send, token};
+
+/// Needs a sign-in of a strong class that is no older than five minutes.
+struct StrongSignIn;
+
+impl Policy for StrongSignIn {
+    fn allows(&self, principal: &Principal) -> bool {
+        principal.has_role("signed-in-just-now")
+    }
+
+    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+        let fresh = Remedy::recent_authentication(Duration::from_secs(300));
+        Some(Remedy::authentication(["phr", "phrh"]).and(fresh))
+    }
+
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::Custom("a strong sign-in".into())
+    }
+}
+
+fn app(policy: impl Policy) -> Router {
+    Router::new().route("/", on_get(async || "in").layer(require(policy))).layer(layer())
+}
+
+#[tokio::test]
+async fn policy_whose_remedy_is_another_sign_in_asks_for_it() {
+    // RFC 9470 §3: insufficient_user_authentication with acr_values and max_age
+    let answer = send(&app(StrongSignIn), get("/").bearer(good())).await;
+
+    let challenge =
+        challenge("insufficient_user_authentication", "A different authentication is needed");
+    let challenge = format!("{challenge}, acr_values=\"phr phrh\", max_age=\"300\"");
+    answer.is_refused(401, Some(&challenge), Reason::InsufficientAuthentication);
+}
+
+#[tokio::test]
+async fn policy_whose_remedy_is_another_sign_in_lets_in_who_has_it() {
+    let token = token().claim("roles", ["signed-in-just-now"]).sign(&key());
+
+    send(&app(StrongSignIn), get("/").bearer(token)).await.is_ok("in");
+}
+
+#[tokio::test]
+async fn scope_rides_along_with_another_sign_in() {
+    let answer = send(&app(StrongSignIn.and(scope("pay"))), get("/").bearer(good())).await;
+
+    let challenge =
+        challenge("insufficient_user_authentication", "A different authentication is needed");
+    let challenge = format!("{challenge}, scope=\"pay\", acr_values=\"phr phrh\", max_age=\"300\"");
+    answer.is_refused(401, Some(&challenge), Reason::InsufficientAuthentication);
+}
+
+#[tokio::test]
+async fn scope_is_asked_for_rather_than_another_sign_in() {
+    let answer = send(&app(StrongSignIn.or(scope("pay"))), get("/").bearer(good())).await;
+
+    let challenge =
+        format!("{}, scope=\"pay\"", challenge("insufficient_scope", "The token lacks a scope"));
+    answer.is_refused(403, Some(&challenge), Reason::InsufficientScope);
+}
+
+#[tokio::test]
+async fn another_sign_in_does_not_help_where_a_role_is_missing() {
+    let answer = send(&app(StrongSignIn.and(role("admin"))), get("/").bearer(good())).await;
+
+    answer.is_refused(403, Some("Bearer realm=\"api\""), Reason::Forbidden);
+}
+
+#[test]
+fn remedies_together_need_the_strictest_of_both() {
+    let one =
+        Remedy::recent_authentication(Duration::from_secs(60)).and(Remedy::scopes(["a", "b"]));
+    let other =
+        Remedy::recent_authentication(Duration::from_secs(30)).and(Remedy::scopes(["b", "c"]));
+
+    let both = one.and(other);
+
+    assert_eq!(both.needed_scopes(), ["a", "b", "c"]);
+    assert_eq!(both.max_age(), Some(Duration::from_secs(30)));
+    assert!(both.acr_values().is_empty());
+}
+
+#[test]
+fn policies_are_described_as_data() {
+    use PolicyDescription::{AllOf, AnyOf, Custom, Role, Scope};
+
+    let policy = role("admin").or(scope("a b").and(StrongSignIn));
+
+    let expected = AnyOf(vec![
+        Role("admin".into()),
+        AllOf(vec![Scope("a b".into()), Custom("a strong sign-in".into())]),
+    ]);
+    assert_eq!(policy.describe(), expected);
+    assert_eq!(expected.to_string(), "(role `admin` or (scope `a b` and a strong sign-in))");
+    let list = any_of(["x", "y"].map(role));
+    assert_eq!(list.describe(), AnyOf(vec![Role("x".into()), Role("y".into())]));
+}
