@@ -93,6 +93,8 @@ pub mod clock;
 mod dangerous;
 mod text;
 mod observe;
+#[cfg(any(feature = "redis", feature = "refresh"))]
+mod task;
 pub mod challenge;
 pub mod jose;
 #[cfg(feature = "jwks")]

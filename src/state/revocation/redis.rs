@@ -1,11 +1,10 @@
 //! Revocations that several nodes share through Redis.
 //!
-//! Each node looks up in a view of its own, in memory. [`keeper`] is the task that keeps the view and
+//! Each node looks up in a view of its own, in memory. [`worker`] is the task that keeps the view and
 //! Redis together: it writes what the [`outbox`] holds, [follows](follow) the stream in which Redis says
 //! what has changed, and reads all of it now and then ([`reconcile`]).
 
 mod address;
-mod backoff;
 mod entry;
 mod keys;
 mod position;
@@ -18,28 +17,27 @@ mod tls;
 mod settings;
 mod connect;
 mod shared;
-mod configure;
 mod follow;
 mod reconcile;
 mod write;
-mod keeper;
+mod worker;
+mod configure;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 pub use status::RedisStatus;
 
 use self::shared::Shared;
+use self::worker::FollowWorker;
 use super::{Revocable, Revocation, RevocationKinds, RevocationStore, Revocations, Revoked};
 use crate::claims::NumericDate;
 use crate::error::RevocationsUnavailable;
+use crate::task::{NotHere, Worker};
 
 /// Revocations that all nodes of a service share through Redis.
 ///
@@ -114,9 +112,7 @@ pub struct RedisRevocations {
 
 struct Node {
     shared: Arc<Shared>,
-    keeper: Mutex<Option<AbortHandle>>,
-    /// The runtime that was looked at last has no timers.
-    lacks_timers: AtomicBool,
+    worker: Worker<FollowWorker>,
 }
 
 impl RedisRevocations {
@@ -186,31 +182,18 @@ impl RedisRevocations {
 impl Node {
     /// Starts to follow Redis if that can be done here. If not, what is here counts all the same.
     fn start(&self) {
-        let shared = &self.shared;
-        // A runtime without timers is not tried again and again, as each time is a panic.
-        if shared.is_kept() || shared.has_just_died() || self.lacks_timers.load(Ordering::Relaxed) {
-            return;
-        }
-        let Ok(runtime) = self.runtime() else { return };
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if !shared.is_kept() {
-            *keeper = Some(keeper::start(&runtime, Arc::clone(shared)));
-        }
+        _ = self.worker.ensure();
     }
 
-    /// The runtime to wait in.
-    fn runtime(&self) -> Result<Handle, RevocationsUnavailable> {
-        let Ok(runtime) = Handle::try_current() else {
-            let problem = "Redis is asked through tokio, and no runtime is here";
-            return Err(RevocationsUnavailable::new(problem));
+    /// Checks that a caller can wait here.
+    fn runtime(&self) -> Result<(), RevocationsUnavailable> {
+        let problem = match self.worker.runtime() {
+            Ok(_) => return Ok(()),
+            Err(NotHere::NoRuntime) => "Redis is asked through tokio, and no runtime is here",
+            Err(NotHere::NoTimers) => "the timers of this tokio runtime are not enabled",
+            Err(NotHere::Panicked) => "the task that follows Redis has panicked",
         };
-        let has_timers = keeper::has_timers();
-        self.lacks_timers.store(!has_timers, Ordering::Relaxed);
-        if !has_timers {
-            let problem = "the timers of this tokio runtime are not enabled";
-            return Err(RevocationsUnavailable::new(problem));
-        }
-        Ok(runtime)
+        Err(RevocationsUnavailable::new(problem))
     }
 }
 
@@ -304,13 +287,6 @@ impl RevocationStore for RedisRevocations {
                 Err(_) => Err(RevocationsUnavailable::new("Redis has not answered in time")),
             }
         }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        keeper.iter().for_each(AbortHandle::abort);
     }
 }
 

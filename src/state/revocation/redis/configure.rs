@@ -1,5 +1,4 @@
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Address;
@@ -7,11 +6,13 @@ use super::keys::Keys;
 use super::settings::Settings;
 use super::shared::Shared;
 use super::tls::Roots;
+use super::worker::FollowWorker;
 use super::{Node, RedisRevocations};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::dangerous::Dangerous;
 use crate::state::revocation::{MemoryRevocations, RevocationKind};
+use crate::task::Worker;
 
 impl RedisRevocations {
     /// Connects to this address when it is used first. Tokens are valid for `max_lifetime` at the
@@ -60,8 +61,8 @@ impl RedisRevocations {
 
     fn with(settings: Settings, view: MemoryRevocations) -> Self {
         let shared = Arc::new(Shared::new(settings, view));
-        let keeper = Mutex::new(None);
-        Self { node: Arc::new(Node { shared, keeper, lacks_timers: AtomicBool::new(false) }) }
+        let worker = Worker::new(FollowWorker(Arc::clone(&shared)));
+        Self { node: Arc::new(Node { shared, worker }) }
     }
 
     // Before it is used and cloned, as everywhere: what has begun ends, and begins anew.

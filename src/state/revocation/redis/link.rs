@@ -4,26 +4,18 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::position::{Id, Read};
 use super::problem::Problem;
+use crate::task::AbortOnDrop;
 
 /// A connection. Clones share it, and it ends with the last.
 #[derive(Clone)]
 pub(super) struct Link {
     connection: MultiplexedConnection,
     patience: Duration,
-    _driver: Arc<Driver>,
-}
-
-struct Driver(AbortHandle);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    _driver: Arc<AbortOnDrop>,
 }
 
 impl Link {
@@ -40,8 +32,8 @@ impl Link {
         let greeting = MultiplexedConnection::new_with_config(info, stream, config);
         let greeted = timeout(patience, greeting).await.map_err(|_| no_answer(patience))?;
         let (connection, driver) = greeted?;
-        let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { connection, patience, _driver: Arc::new(Driver(driver)) })
+        let driver = AbortOnDrop::new(tokio::spawn(driver).abort_handle());
+        Ok(Self { connection, patience, _driver: Arc::new(driver) })
     }
 
     pub(super) async fn ask(&mut self, command: &Cmd) -> Result<Value, Problem> {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::address::Address;
 use super::keys::Keys;
 use super::tls::Roots;
+use crate::task::Backoff;
 
 /// What can be set; see the methods of [`RedisRevocations`](super::RedisRevocations).
 #[derive(Clone)]
@@ -36,6 +37,12 @@ impl Settings {
         (self.max_gap / 3).clamp(Duration::from_millis(300), Duration::from_secs(3))
     }
 
+    /// The pauses between attempts to reach Redis. None is longer than a quarter of the gap that is borne, so
+    /// that one lost attempt does not use it up.
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff::new(FIRST_PAUSE, (self.max_gap / 4).clamp(FIRST_PAUSE, LONGEST_PAUSE))
+    }
+
     /// For how long entries of the stream are of use: others are found by a reconciliation.
     pub(super) fn stream_kept(&self) -> u64 {
         self.reconciled_every.as_secs().saturating_mul(2).clamp(3600, A_YEAR)
@@ -53,4 +60,33 @@ impl Settings {
     }
 }
 
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const A_YEAR: u64 = 366 * 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_no_longer_than_a_quarter_of_the_gap_and_five_seconds() {
+        for (gap, longest) in [(100, 50), (4_000, 1_000), (20_000, 5_000), (300_000, 5_000)] {
+            let settings = Settings {
+                address: Address::read("redis://127.0.0.1").unwrap(),
+                is_plain_allowed: false,
+                roots: None,
+                keys: Keys::usual(),
+                max_lifetime: Duration::from_secs(3_600),
+                max_gap: Duration::from_millis(gap),
+                reconciled_every: Duration::from_secs(600),
+                stream_length: 1_000,
+                carries_on: false,
+            };
+            let mut backoff = settings.backoff();
+
+            assert_eq!(backoff.next(1.0), FIRST_PAUSE);
+            let last = (0..20).map(|_| backoff.next(1.0)).last();
+            assert_eq!(last, Some(Duration::from_millis(longest)));
+        }
+    }
+}

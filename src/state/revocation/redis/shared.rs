@@ -1,6 +1,6 @@
-//! What requests, the keeper and operators share.
+//! What requests, the worker and operators share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +36,6 @@ pub(super) struct Shared {
     /// Told of each change between whole and not.
     pub(super) changed: watch::Sender<()>,
     state: Mutex<State>,
-    kept: AtomicBool,
 }
 
 #[derive(Default)]
@@ -53,7 +52,6 @@ struct State {
     since: Duration,
     last_reconciliation: Option<SystemTime>,
     eviction_policy: Option<Arc<str>>,
-    died: Option<Duration>,
 }
 
 impl Shared {
@@ -69,7 +67,6 @@ impl Shared {
             wake: Notify::new(),
             changed: watch::Sender::new(()),
             state: Mutex::default(),
-            kept: AtomicBool::new(false),
         }
     }
 
@@ -290,34 +287,14 @@ impl Shared {
         }
     }
 
-    /// Whether a keeper is at work.
-    pub(super) fn is_kept(&self) -> bool {
-        self.kept.load(Ordering::Acquire)
-    }
-
-    /// Whether a keeper that panicked has done so just now: not again and again.
-    pub(super) fn has_just_died(&self) -> bool {
-        self.state()
-            .died
-            .is_some_and(|died| self.now().saturating_sub(died) < Duration::from_secs(1))
-    }
-
-    pub(super) fn set_kept(&self, kept: bool) {
-        self.kept.store(kept, Ordering::Release);
-    }
-
+    /// The worker has ended.
     pub(super) fn abandon(&self) {
         const GONE: &str = "the task that follows Redis has ended";
         self.outbox().give_up(GONE);
         let mut state = self.state();
-        if std::thread::panicking() {
-            state.died = Some(self.now());
-        }
         state.link = None;
         state.is_away = true;
         state.problem = Some(GONE.into());
-        drop(state);
-        self.set_kept(false);
     }
 }
 

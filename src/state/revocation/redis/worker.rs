@@ -4,11 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::backoff::Backoff;
 use super::connect::{connect, eviction_policy};
 use super::follow::{follow, holds};
 use super::link::Link;
@@ -17,30 +15,26 @@ use super::reconcile::{catch_up, reconcile};
 use super::shared::Shared;
 use super::write::{keep_probing, keep_writing};
 use crate::observe::trace;
+use crate::task::{Job, jitter};
 
-/// Starts following, until it is aborted or the runtime ends.
-pub(super) fn start(runtime: &Handle, shared: Arc<Shared>) -> AbortHandle {
-    shared.set_kept(true);
-    // Made here, since a task that the runtime ends before its first poll runs no line of its own.
-    let kept = Kept(shared);
-    let keeper = runtime.spawn(async move {
-        let shared = &kept.0;
+/// Follows Redis.
+pub(super) struct FollowWorker(pub(super) Arc<Shared>);
+
+impl Job for FollowWorker {
+    async fn run(&self) -> Infallible {
         tokio::select! {
-            never = keep(shared) => match never {},
-            never = watch(shared) => match never {},
+            never = keep(&self.0) => never,
+            never = watch(&self.0) => never,
         }
-    });
-    keeper.abort_handle()
-}
+    }
 
-/// Whether the runtime that this is called in has timers, without which nobody can wait.
-pub(super) fn has_timers() -> bool {
-    // Tokio has no other way to ask.
-    std::panic::catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()
+    fn ended(&self) {
+        self.0.abandon();
+    }
 }
 
 async fn keep(shared: &Arc<Shared>) -> Infallible {
-    let mut backoff = Backoff::new(shared.settings.max_gap);
+    let mut backoff = shared.settings.backoff();
     loop {
         let began = shared.now();
         let problem = match session(shared).await {
@@ -48,12 +42,10 @@ async fn keep(shared: &Arc<Shared>) -> Infallible {
             Err(problem) => problem,
         };
         if shared.now().saturating_sub(began) > GOOD_SESSION {
-            backoff.succeeded();
+            backoff.reset();
         }
         shared.disconnected(&problem);
-        // Without randomness there is no jitter, which is no reason not to connect.
-        let jitter = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
-        sleep(backoff.next(jitter)).await;
+        sleep(backoff.next(jitter())).await;
     }
 }
 
@@ -123,12 +115,3 @@ async fn watch(shared: &Shared) -> Infallible {
 
 /// Longer than the longest pause: what lasts less, and ends again and again, is no success.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
-
-/// Says that nobody follows any more, however the task ends.
-struct Kept(Arc<Shared>);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}

@@ -1,0 +1,77 @@
+//! Computes the pauses between attempts.
+//!
+//! The randomness is an argument: a schedule that is made of this decides the same each time it is given the
+//! same, so tests can compare it with a model. (Crates for retrying, `backon` for example, draw it themselves.)
+
+use std::time::Duration;
+
+/// A pause that doubles with each failure, up to a longest one.
+#[derive(Clone, Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    pub(crate) fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, failures: 0 }
+    }
+
+    /// Begins anew: an attempt has succeeded.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Returns the pause after one more failure, from half to the whole of it by `jitter` from 0 to 1: two
+    /// hundred nodes do not come back in the same millisecond.
+    pub(crate) fn next(&mut self, jitter: f64) -> Duration {
+        let doubled = 2_u32.saturating_pow(self.failures);
+        let pause = self.first.saturating_mul(doubled).min(self.longest);
+        self.failures = self.failures.saturating_add(1);
+        part_of(pause, 0.5 + 0.5 * jitter)
+    }
+}
+
+/// Returns a part of a duration. Exact enough for jitter, and never more than the whole.
+pub(crate) fn part_of(duration: Duration, part: f64) -> Duration {
+    let share = Duration::try_from_secs_f64(duration.as_secs_f64() * part);
+    share.map_or(duration, |share| share.min(duration))
+}
+
+/// Returns a random number from 0 to 1. Without randomness there is no jitter, which is no reason to stop.
+pub(crate) fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_begin_anew_after_success() {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+
+        let pauses: Vec<_> = (0..7).map(|_| backoff.next(1.0).as_millis()).collect();
+        backoff.reset();
+
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(backoff.next(1.0).as_millis(), 50);
+    }
+
+    #[test]
+    fn pause_is_never_less_than_half_and_never_overflows() {
+        for longest in [Duration::from_secs(5), Duration::MAX] {
+            let mut backoff = Backoff::new(Duration::from_millis(50), longest);
+
+            for _ in 0..100 {
+                backoff.next(0.0);
+            }
+
+            // Floating point has 53 bits.
+            let half = backoff.next(0.0).max(longest / 2) - backoff.next(0.0).min(longest / 2);
+            assert!(half <= Duration::from_secs(longest.as_secs() >> 50), "{half:?}");
+            assert_eq!(backoff.next(7.0), longest);
+        }
+    }
+}
