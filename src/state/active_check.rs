@@ -8,16 +8,16 @@ mod ask;
 #[cfg(feature = "active-check")]
 mod check;
 #[cfg(feature = "active-check")]
-mod known;
+mod answer_cache;
 #[cfg(feature = "active-check")]
-mod outage;
+mod failure_log;
 #[cfg(feature = "active-check")]
 mod options;
-mod hook;
+mod optional_check;
 
 #[cfg(feature = "active-check")]
 pub use check::{ActiveVerdict, CheckActive};
 #[cfg(feature = "active-check")]
 pub use options::ActiveCheck;
 
-pub(crate) use hook::Hook;
+pub(crate) use optional_check::OptionalCheck;

@@ -23,7 +23,7 @@ use crate::jose::{Algorithm, Family, Header, KnownHeaders};
 use crate::keys::{KeySource, Lookup};
 #[cfg(feature = "active-check")]
 use crate::state::active_check::ActiveCheck;
-use crate::state::active_check::Hook;
+use crate::state::active_check::OptionalCheck;
 use crate::state::revocation::{self, Revocations};
 use crate::verify::cache::{Bounds, Cache, CacheStats};
 use crate::verify::compact::{Buffer, Compact, VerifiedJws};
@@ -57,7 +57,7 @@ pub struct Verifier<C> {
     trust: IssuerSet,
     kind: Kind,
     revocations: Option<Arc<dyn Revocations>>,
-    active: Hook,
+    active: OptionalCheck,
     time: Time,
     max_token_bytes: usize,
     headers: Arc<KnownHeaders>,
@@ -120,7 +120,7 @@ impl<C> Verifier<C> {
             trust,
             kind: Kind::Access,
             revocations: None,
-            active: Hook::default(),
+            active: OptionalCheck::default(),
             time: Time::OfSystem,
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             headers: Arc::default(),
@@ -146,7 +146,7 @@ impl<C> Verifier<C> {
     #[cfg(feature = "active-check")]
     #[must_use]
     pub fn with_active_check(mut self, check: ActiveCheck) -> Self {
-        self.active = Hook::new(check);
+        self.active = OptionalCheck::new(check);
         self
     }
 

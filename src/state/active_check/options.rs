@@ -2,10 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer_cache::{AnswerCache, Last, Name};
 use super::ask::{Answer, Failure, bounded};
 use super::check::ErasedCheck;
-use super::known::{Known, Last, Name};
-use super::outage::Outage;
+use super::failure_log::FailureLog;
 use super::{ActiveVerdict, CheckActive};
 use crate::claims::Principal;
 use crate::clock::Moment;
@@ -48,8 +48,8 @@ use crate::error::{AuthError, Reason};
 pub struct ActiveCheck {
     check: Arc<dyn ErasedCheck>,
     settings: Settings,
-    known: Arc<Known>,
-    outage: Arc<Outage>,
+    answers: Arc<AnswerCache>,
+    failures: Arc<FailureLog>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,8 +74,8 @@ impl ActiveCheck {
         Self {
             check: Arc::new(check),
             settings,
-            known: Arc::new(Known::new(CAPACITY)),
-            outage: Arc::default(),
+            answers: Arc::new(AnswerCache::new(CAPACITY)),
+            failures: Arc::default(),
         }
     }
 
@@ -113,7 +113,7 @@ impl ActiveCheck {
     /// asked about for a while. What was remembered is forgotten.
     #[must_use]
     pub fn with_capacity(mut self, subjects: usize) -> Self {
-        self.known = Arc::new(Known::new(subjects));
+        self.answers = Arc::new(AnswerCache::new(subjects));
         self
     }
 
@@ -147,7 +147,7 @@ impl ActiveCheck {
     /// Forgets what was answered about a subject, so that the next request asks. For when it is known
     /// that something has changed.
     pub fn forget(&self, issuer: &str, subject: &str) {
-        self.known.forget(&Name::new(issuer, subject));
+        self.answers.forget(&Name::new(issuer, subject));
     }
 
     /// The verdict, if it is remembered.
@@ -155,7 +155,7 @@ impl ActiveCheck {
         if !self.is_cached() {
             return None;
         }
-        let Last { is_active, asked_at } = self.known.last(&Name::of(principal)?)?;
+        let Last { is_active, asked_at } = self.answers.last(&Name::of(principal)?)?;
         let ttl = if is_active { self.settings.active_for } else { self.inactive_for() };
         (asked_at.elapsed() < ttl).then(|| verdict(is_active))
     }
@@ -166,7 +166,7 @@ impl ActiveCheck {
             return verdict;
         }
         let answer = bounded(self.settings.timeout, self.answer(principal)).await;
-        self.outage.watch(&answer, self.settings.lets_in);
+        self.failures.watch(&answer, self.settings.lets_in);
         match answer {
             Ok(is_active) => verdict(is_active),
             Err(failure) => self.without_answer(principal, failure),
@@ -175,7 +175,7 @@ impl ActiveCheck {
 
     async fn answer(&self, principal: &Principal) -> Answer {
         let name = Name::of(principal).filter(|_| self.remembers());
-        let slot = name.map(|name| self.known.slot(&name));
+        let slot = name.map(|name| self.answers.slot(&name));
         match slot {
             // Only where an answer may be older than the request that it is for.
             Some(slot) if self.is_cached() => {
@@ -197,7 +197,7 @@ impl ActiveCheck {
     }
 
     fn without_answer(&self, principal: &Principal, failure: Failure) -> Result<(), AuthError> {
-        let last = Name::of(principal).and_then(|name| self.known.last(&name));
+        let last = Name::of(principal).and_then(|name| self.answers.last(&name));
         let is_recent = |asked_at: Moment| asked_at.elapsed() < self.settings.last_answer_for;
         match last {
             Some(Last { is_active: true, asked_at }) if is_recent(asked_at) => Ok(()),
@@ -236,7 +236,7 @@ impl fmt::Debug for ActiveCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActiveCheck")
             .field("settings", &self.settings)
-            .field("known", &self.known)
+            .field("answers", &self.answers)
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ mod entry;
 mod keys;
 mod position;
 mod outbox;
-mod problem;
+mod error;
 mod link;
 mod scripts;
 mod status;

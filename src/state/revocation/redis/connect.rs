@@ -13,8 +13,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::address::{Address, Host};
+use super::error::RedisError;
 use super::link::{Link, list, text, texts};
-use super::problem::Problem;
 use super::settings::Settings;
 use super::tls;
 
@@ -27,10 +27,10 @@ pub(super) struct Server {
     pub(super) work: Link,
 }
 
-pub(super) async fn connect(settings: &Settings) -> Result<Server, Problem> {
+pub(super) async fn connect(settings: &Settings) -> Result<Server, RedisError> {
     let address = &settings.address;
     let tls = address.uses_tls.then(|| tls::connector(settings.roots.as_ref()));
-    let tls = tls.transpose().map_err(Problem::broken)?;
+    let tls = tls.transpose().map_err(RedisError::broken)?;
     let is_plain_allowed = settings.is_plain_allowed;
     let way = Way { address, tls, is_plain_allowed, patience: settings.patience() };
     let mut problem = None;
@@ -44,10 +44,10 @@ pub(super) async fn connect(settings: &Settings) -> Result<Server, Problem> {
         };
         match found {
             Ok(server) => return Ok(server),
-            Err(error) => problem = Some(Problem::Broken(format!("{host}: {error}"))),
+            Err(error) => problem = Some(RedisError::Broken(format!("{host}: {error}"))),
         }
     }
-    Err(problem.unwrap_or(Problem::Broken("no host is named".to_owned())))
+    Err(problem.unwrap_or(RedisError::Broken("no host is named".to_owned())))
 }
 
 struct Way<'s> {
@@ -59,7 +59,7 @@ struct Way<'s> {
 
 impl Way<'_> {
     /// Goes where the keys are, if this server knows.
-    async fn find(&self, mut host: Host, settings: &Settings) -> Result<Server, Problem> {
+    async fn find(&self, mut host: Host, settings: &Settings) -> Result<Server, RedisError> {
         for _ in 0..=REDIRECTS {
             let mut work = self.open(&host, self.info(), self.patience).await?;
             match is_kept_here(&mut work, &settings.keys.stream()).await {
@@ -70,18 +70,20 @@ impl Way<'_> {
                     return Ok(Server { host, follow, work });
                 }
                 // An empty name stands for the server that said so.
-                Err(Problem::Elsewhere { host: name, port }) if name.is_empty() => host.port = port,
-                Err(Problem::Elsewhere { host: name, port }) => {
+                Err(RedisError::Elsewhere { host: name, port }) if name.is_empty() => {
+                    host.port = port
+                }
+                Err(RedisError::Elsewhere { host: name, port }) => {
                     let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
                     host = Host { name, port };
                 }
                 Err(problem) => return Err(problem),
             }
         }
-        Err(Problem::Broken("the servers of the cluster send us round in circles".to_owned()))
+        Err(RedisError::Broken("the servers of the cluster send us round in circles".to_owned()))
     }
 
-    async fn ask_sentinel(&self, host: &Host, service: &str) -> Result<Host, Problem> {
+    async fn ask_sentinel(&self, host: &Host, service: &str) -> Result<Host, RedisError> {
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let mut link = self.open(host, info, self.patience).await?;
         let mut command = cmd("SENTINEL");
@@ -90,9 +92,9 @@ impl Way<'_> {
         match texts(&answer).as_deref() {
             Some([name, port]) => match port.parse() {
                 Ok(port) => Ok(Host { name: (*name).to_owned(), port }),
-                Err(_) => Err(Problem::unreadable("the sentinel's answer")),
+                Err(_) => Err(RedisError::unreadable("the sentinel's answer")),
             },
-            _ => Err(Problem::Broken(format!("the sentinel knows no master of {service:?}"))),
+            _ => Err(RedisError::Broken(format!("the sentinel knows no master of {service:?}"))),
         }
     }
 
@@ -101,25 +103,27 @@ impl Way<'_> {
         host: &Host,
         info: RedisConnectionInfo,
         patience: Duration,
-    ) -> Result<Link, Problem> {
+    ) -> Result<Link, RedisError> {
         // A sentinel or a cluster may lead elsewhere.
         if self.tls.is_none() && !self.is_plain_allowed && !host.is_loopback() {
-            return Err(Problem::Broken(format!("{host} is another machine, and there is no TLS")));
+            return Err(RedisError::Broken(format!(
+                "{host} is another machine, and there is no TLS"
+            )));
         }
-        let late = |_| Problem::Broken(format!("{host} cannot be reached in time"));
+        let late = |_| RedisError::Broken(format!("{host} cannot be reached in time"));
         let connecting = TcpStream::connect((host.name.as_str(), host.port));
         let stream =
-            timeout(self.patience, connecting).await.map_err(late)?.map_err(Problem::broken)?;
-        stream.set_nodelay(true).map_err(Problem::broken)?;
+            timeout(self.patience, connecting).await.map_err(late)?.map_err(RedisError::broken)?;
+        stream.set_nodelay(true).map_err(RedisError::broken)?;
         match &self.tls {
             None => Link::new(stream, &info, patience).await,
             Some(tls) => {
-                let name = ServerName::try_from(host.name.clone()).map_err(Problem::broken)?;
+                let name = ServerName::try_from(host.name.clone()).map_err(RedisError::broken)?;
                 let shaking = tls.connect(name, stream);
                 let stream = timeout(self.patience, shaking)
                     .await
                     .map_err(late)?
-                    .map_err(Problem::broken)?;
+                    .map_err(RedisError::broken)?;
                 Link::new(stream, &info, patience).await
             }
         }
@@ -140,29 +144,29 @@ impl Way<'_> {
 }
 
 /// Whether this server is the master that keeps the keys.
-async fn is_kept_here(link: &mut Link, key: &str) -> Result<(), Problem> {
+async fn is_kept_here(link: &mut Link, key: &str) -> Result<(), RedisError> {
     link.ask(cmd("EXISTS").arg(key)).await?;
     match link.ask(&cmd("ROLE")).await {
         Ok(role) => match list(&role).and_then(|role| role.first()).and_then(text) {
             Some("slave") => {
-                Err(Problem::Broken("it is a replica, which cannot be written to".to_owned()))
+                Err(RedisError::Broken("it is a replica, which cannot be written to".to_owned()))
             }
             _ => Ok(()),
         },
         // Where nobody may ask, writing will show.
-        Err(Problem::Refused(_)) => Ok(()),
+        Err(RedisError::Refused(_)) => Ok(()),
         Err(problem) => Err(problem),
     }
 }
 
 /// What the server does when its memory is full, if we may know.
-pub(super) async fn eviction_policy(link: &mut Link) -> Result<Option<Arc<str>>, Problem> {
+pub(super) async fn eviction_policy(link: &mut Link) -> Result<Option<Arc<str>>, RedisError> {
     match link.ask(cmd("CONFIG").arg("GET").arg("maxmemory-policy")).await {
         Ok(answer) => Ok(match answer {
             Value::Map(pairs) => pairs.first().and_then(|(_, policy)| text(policy).map(Arc::from)),
             answer => texts(&answer).and_then(|pair| pair.get(1).map(|policy| Arc::from(*policy))),
         }),
-        Err(Problem::Refused(_)) => Ok(None),
+        Err(RedisError::Refused(_)) => Ok(None),
         Err(problem) => Err(problem),
     }
 }

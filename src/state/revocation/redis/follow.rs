@@ -1,14 +1,14 @@
 use redis::pipe;
 
 use super::entry::Event;
+use super::error::RedisError;
 use super::link::{Link, entries, news};
 use super::position::{Position, Read};
-use super::problem::Problem;
 use super::shared::Shared;
 
 /// Follows the stream from where this node has stopped, for as long as it can be done.
-pub(super) async fn follow(shared: &Shared, link: &mut Link) -> Problem {
-    let Some(mut position) = shared.position() else { return Problem::Gap };
+pub(super) async fn follow(shared: &Shared, link: &mut Link) -> RedisError {
+    let Some(mut position) = shared.position() else { return RedisError::Gap };
     loop {
         // Counted from when we asked: the answer may have lain about while this program stood still.
         let asked = shared.now();
@@ -34,14 +34,14 @@ pub(super) async fn follow(shared: &Shared, link: &mut Link) -> Problem {
     }
 }
 
-fn apply(shared: &Shared, read: &Read) -> Result<(), Problem> {
+fn apply(shared: &Shared, read: &Read) -> Result<(), RedisError> {
     let event = Event::read(&read.word, &read.text);
-    let event = event.ok_or_else(|| Problem::unreadable("an entry of the stream"))?;
+    let event = event.ok_or_else(|| RedisError::unreadable("an entry of the stream"))?;
     shared.follow(&event, read.id)
 }
 
 /// Waits for news, and sees whether it has all of them.
-async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<Read>, Problem> {
+async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<Read>, RedisError> {
     let (stream, id) = (shared.settings.keys.stream(), from.id().to_string());
     let block = u64::try_from(shared.settings.block().as_millis()).unwrap_or(u64::MAX);
     let mut commands = pipe();
@@ -50,11 +50,11 @@ async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<R
     // Behind the read: if our entry still stands there then, nothing behind it was trimmed before.
     commands.cmd("XRANGE").arg(&stream).arg(&id).arg(&id);
     let answers = link.ask_all(&commands).await?;
-    let [read, own] = answers.as_slice() else { return Err(Problem::unreadable("an answer")) };
-    let entry = || Problem::unreadable("an entry of the stream");
+    let [read, own] = answers.as_slice() else { return Err(RedisError::unreadable("an answer")) };
+    let entry = || RedisError::unreadable("an entry of the stream");
     let (read, own) = (news(read).ok_or_else(entry)?, entries(own).ok_or_else(entry)?);
     if !from.is_held_by(own.first()) {
-        return Err(Problem::Gap);
+        return Err(RedisError::Gap);
     }
     Ok(read)
 }
@@ -64,19 +64,19 @@ pub(super) async fn holds(
     shared: &Shared,
     link: &mut Link,
     position: &Position,
-) -> Result<bool, Problem> {
+) -> Result<bool, RedisError> {
     let (stream, id) = (shared.settings.keys.stream(), position.id().to_string());
     let found = link.ask(redis::cmd("XRANGE").arg(&stream).arg(&id).arg(&id)).await?;
-    let found = entries(&found).ok_or_else(|| Problem::unreadable("an entry of the stream"))?;
+    let found = entries(&found).ok_or_else(|| RedisError::unreadable("an entry of the stream"))?;
     Ok(position.is_held_by(found.first()))
 }
 
 /// The last entry of the stream.
-pub(super) async fn last(shared: &Shared, link: &mut Link) -> Result<Option<Position>, Problem> {
+pub(super) async fn last(shared: &Shared, link: &mut Link) -> Result<Option<Position>, RedisError> {
     let mut command = redis::cmd("XREVRANGE");
     command.arg(shared.settings.keys.stream()).arg("+").arg("-").arg("COUNT").arg(1);
     let found = link.ask(&command).await?;
-    let found = entries(&found).ok_or_else(|| Problem::unreadable("an entry of the stream"))?;
+    let found = entries(&found).ok_or_else(|| RedisError::unreadable("an entry of the stream"))?;
     Ok(found.into_iter().next().map(Position))
 }
 

@@ -6,8 +6,8 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::error::RedisError;
 use super::position::{Id, Read};
-use super::problem::Problem;
 use crate::task::AbortOnDrop;
 
 /// A connection. Clones share it, and it ends with the last.
@@ -24,7 +24,7 @@ impl Link {
         stream: S,
         info: &RedisConnectionInfo,
         patience: Duration,
-    ) -> Result<Self, Problem>
+    ) -> Result<Self, RedisError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -36,14 +36,14 @@ impl Link {
         Ok(Self { connection, patience, _driver: Arc::new(driver) })
     }
 
-    pub(super) async fn ask(&mut self, command: &Cmd) -> Result<Value, Problem> {
+    pub(super) async fn ask(&mut self, command: &Cmd) -> Result<Value, RedisError> {
         // The client's own time-out begins when the command is under way, which it is not while a
         // server that stands still does not read.
         let answer = timeout(self.patience, self.connection.req_packed_command(command)).await;
         Ok(answer.map_err(|_| no_answer(self.patience))?.and_then(Value::extract_error)?)
     }
 
-    pub(super) async fn ask_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Problem> {
+    pub(super) async fn ask_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
         let count = commands.len();
         let answer = self.connection.req_packed_commands(commands, 0, count);
         let answers = timeout(self.patience, answer).await;
@@ -52,8 +52,8 @@ impl Link {
     }
 }
 
-fn no_answer(patience: Duration) -> Problem {
-    Problem::Broken(format!("Redis has not answered within {} ms", patience.as_millis()))
+fn no_answer(patience: Duration) -> RedisError {
+    RedisError::Broken(format!("Redis has not answered within {} ms", patience.as_millis()))
 }
 
 /// An answer as text.

@@ -6,15 +6,15 @@ use std::collections::{HashMap, HashSet};
 use redis::{Value, cmd, pipe};
 
 use super::entry::Entry;
+use super::error::RedisError;
 use super::follow::last;
 use super::link::{Link, list, text, texts};
 use super::position::{Id, Position, Read};
-use super::problem::Problem;
 use super::scripts;
 use super::shared::Shared;
 
 /// Reads all while nobody follows the stream, and returns the place from which to follow it.
-pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Position, Problem> {
+pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> {
     let began = shared.now();
     let position = mark(shared, link).await?;
     // What was taken back further on than we have read. What is not there any more was, too.
@@ -33,7 +33,7 @@ pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Positio
 }
 
 /// Reads all beside following the stream, which says what was taken back, and has Redis tidy up.
-pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), Problem> {
+pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), RedisError> {
     mark(shared, link).await?;
     scan(shared, link, |_| {}).await?;
     shared.set_reconciled();
@@ -41,13 +41,13 @@ pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), Pr
 }
 
 /// Marks where the stream ends now, and has Redis tidy up.
-async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, Problem> {
+async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> {
     let settings = &shared.settings;
     // Nobody else writes the same, so that the entry is known again.
     let text = format!(
         "{:016x}{:016x}",
-        getrandom::u64().map_err(Problem::broken)?,
-        getrandom::u64().map_err(Problem::broken)?
+        getrandom::u64().map_err(RedisError::broken)?,
+        getrandom::u64().map_err(RedisError::broken)?
     );
     let mut command = cmd("EVAL");
     command.arg(scripts::MARK).arg(2).arg(settings.keys.stream()).arg(settings.keys.index());
@@ -56,33 +56,33 @@ async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, Problem> {
     match link.ask(&command).await {
         Ok(id) => {
             let id = self::text(&id).and_then(Id::read);
-            let id = id.ok_or_else(|| Problem::unreadable("the number of an entry"))?;
+            let id = id.ok_or_else(|| RedisError::unreadable("the number of an entry"))?;
             Ok(Position(Read { id, word: "mark".to_owned(), text }))
         }
         // A Redis that is full can still be read.
-        Err(Problem::Refused(problem)) => {
-            last(shared, link).await?.ok_or(Problem::Refused(problem))
+        Err(RedisError::Refused(problem)) => {
+            last(shared, link).await?.ok_or(RedisError::Refused(problem))
         }
         Err(problem) => Err(problem),
     }
 }
 
 /// What was taken back, and where in the stream.
-async fn restored(shared: &Shared, link: &mut Link) -> Result<HashMap<String, Id>, Problem> {
+async fn restored(shared: &Shared, link: &mut Link) -> Result<HashMap<String, Id>, RedisError> {
     let answer = link.ask(cmd("HGETALL").arg(shared.settings.keys.restored())).await?;
     pairs(&answer)
         .and_then(|pairs| {
             pairs.into_iter().map(|(name, id)| Some((name.to_owned(), Id::read(id)?))).collect()
         })
-        .ok_or_else(|| Problem::unreadable("what was taken back"))
+        .ok_or_else(|| RedisError::unreadable("what was taken back"))
 }
 
 /// When the buckets end that there are.
-pub(super) async fn buckets(shared: &Shared, link: &mut Link) -> Result<Vec<u64>, Problem> {
+pub(super) async fn buckets(shared: &Shared, link: &mut Link) -> Result<Vec<u64>, RedisError> {
     let answer = link.ask(cmd("ZRANGE").arg(shared.settings.keys.index()).arg(0).arg(-1)).await?;
     texts(&answer)
         .and_then(|ends| ends.into_iter().map(|end| end.parse().ok()).collect())
-        .ok_or_else(|| Problem::unreadable("the list of buckets"))
+        .ok_or_else(|| RedisError::unreadable("the list of buckets"))
 }
 
 /// Inserts all entries of all buckets.
@@ -90,7 +90,7 @@ async fn scan(
     shared: &Shared,
     link: &mut Link,
     mut each: impl FnMut(&Entry),
-) -> Result<(), Problem> {
+) -> Result<(), RedisError> {
     let mut waiting = buckets(shared, link).await?;
     let mut open: Vec<(u64, String)> = Vec::new();
     let mut unreadable = HashSet::new();
@@ -115,7 +115,7 @@ async fn scan(
             continue;
         }
         for ((end, cursor), answer) in open.iter_mut().zip(&answers) {
-            let page = page(answer).ok_or_else(|| Problem::unreadable("a bucket"))?;
+            let page = page(answer).ok_or_else(|| RedisError::unreadable("a bucket"))?;
             page.0.clone_into(cursor);
             for (name, moment) in page.1 {
                 match Entry::read(*end, moment, name) {
@@ -132,7 +132,7 @@ async fn scan(
     }
     match unreadable.iter().next() {
         // Behind all others, which are here now.
-        Some(end) => Err(Problem::unreadable(&format!("a revocation in the bucket {end}"))),
+        Some(end) => Err(RedisError::unreadable(&format!("a revocation in the bucket {end}"))),
         None => Ok(()),
     }
 }

@@ -8,11 +8,11 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::super::{MemoryRevocations, Revocation, RevocationKind};
 use super::entry::{Entry, Event, read_name};
+use super::error::RedisError;
 use super::keys::Window;
 use super::link::Link;
 use super::outbox::{Outbox, Outcome};
 use super::position::{Id, Position};
-use super::problem::Problem;
 use super::settings::Settings;
 use super::status::{KEEPS_ALL, RedisStatus, moment};
 use crate::claims::NumericDate;
@@ -174,7 +174,7 @@ impl Shared {
     }
 
     /// Does what an entry of the stream says.
-    pub(super) fn follow(&self, event: &Event, place: Id) -> Result<(), Problem> {
+    pub(super) fn follow(&self, event: &Event, place: Id) -> Result<(), RedisError> {
         match event {
             Event::Revoked(entry) => self.insert(entry),
             Event::Restored { name } => {
@@ -185,8 +185,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn insert(&self, entry: &Entry) -> Result<(), Problem> {
-        let revocation = entry.revocation().ok_or_else(|| Problem::unreadable("a revocation"))?;
+    pub(super) fn insert(&self, entry: &Entry) -> Result<(), RedisError> {
+        let revocation =
+            entry.revocation().ok_or_else(|| RedisError::unreadable("a revocation"))?;
         self.view.insert_shared(&revocation, entry.until());
         Ok(())
     }
@@ -250,7 +251,7 @@ impl Shared {
 
     /// There is no connection any more, or still none. Whoever waits for something to be written goes on
     /// waiting as long as another connection may come at once.
-    pub(super) fn disconnected(&self, problem: &Problem) {
+    pub(super) fn disconnected(&self, problem: &RedisError) {
         let text: Arc<str> = problem.to_string().into();
         let mut outbox = self.outbox();
         let mut state = self.state();

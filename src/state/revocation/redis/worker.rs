@@ -8,9 +8,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::connect::{connect, eviction_policy};
+use super::error::RedisError;
 use super::follow::{follow, holds};
 use super::link::Link;
-use super::problem::Problem;
 use super::reconcile::{catch_up, reconcile};
 use super::shared::Shared;
 use super::write::{keep_probing, keep_writing};
@@ -50,7 +50,7 @@ async fn keep(shared: &Arc<Shared>) -> Infallible {
 }
 
 /// From a connection to its end.
-async fn session(shared: &Arc<Shared>) -> Result<Infallible, Problem> {
+async fn session(shared: &Arc<Shared>) -> Result<Infallible, RedisError> {
     let mut server = connect(&shared.settings).await?;
     shared.set_eviction_policy(eviction_policy(&mut server.work).await?);
     shared.connected(&server.host.to_string(), server.work.clone());
@@ -66,7 +66,7 @@ async fn session(shared: &Arc<Shared>) -> Result<Infallible, Problem> {
 }
 
 /// Follows from where this node has stopped, and reads everything where that cannot be done.
-async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> Problem {
+async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> RedisError {
     let goes_on = match shared.position() {
         Some(position) => holds(shared, work, &position).await,
         None => Ok(false),
@@ -80,7 +80,7 @@ async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> Pr
             return problem;
         }
         match follow(shared, following).await {
-            Problem::Gap => {
+            RedisError::Gap => {
                 // The connection is as before, so nothing else tells that Redis may have been emptied.
                 trace::gap(&shared.settings.address.to_string());
                 shared.write_again();
@@ -91,7 +91,7 @@ async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> Pr
     }
 }
 
-async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> Problem {
+async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> RedisError {
     loop {
         sleep(shared.settings.reconciled_every).await;
         shared.outbox().forget_old(shared.now());
@@ -99,7 +99,7 @@ async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> Proble
         // A moment for each million, which other tasks should not wait for.
         drop(spawn_blocking(move || view.forget_expired()).await);
         match reconcile(shared, work).await {
-            Ok(()) | Err(Problem::Refused(_)) => {}
+            Ok(()) | Err(RedisError::Refused(_)) => {}
             Err(problem) => return problem,
         }
     }

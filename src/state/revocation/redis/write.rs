@@ -6,10 +6,10 @@ use redis::{Value, cmd};
 use tokio::time::sleep;
 
 use super::entry::{Entry, spelt};
+use super::error::RedisError;
 use super::link::{Link, text, texts};
 use super::outbox::Answer;
 use super::position::Id;
-use super::problem::Problem;
 use super::reconcile::buckets;
 use super::scripts;
 use super::shared::Shared;
@@ -17,7 +17,7 @@ use crate::observe::trace;
 use crate::state::revocation::Revocable;
 
 /// Writes whatever comes, for as long as it can be done.
-pub(super) async fn keep_writing(shared: &Shared, link: &mut Link) -> Problem {
+pub(super) async fn keep_writing(shared: &Shared, link: &mut Link) -> RedisError {
     loop {
         if let Err(problem) = write_all(shared, link).await {
             return problem;
@@ -27,7 +27,7 @@ pub(super) async fn keep_writing(shared: &Shared, link: &mut Link) -> Problem {
 }
 
 /// Writes until nothing waits.
-pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), Problem> {
+pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), RedisError> {
     let mut was_refused = false;
     loop {
         let batch = shared.outbox().take();
@@ -40,7 +40,7 @@ pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), Pr
                 shared.outbox().settle(&answers, shared.now());
             }
             // The server is there: no reason to stop following it, but to try again.
-            Err(Problem::Refused(problem)) => {
+            Err(RedisError::Refused(problem)) => {
                 shared.outbox().give_up(&problem);
                 if !std::mem::replace(&mut was_refused, true) {
                     trace::revocations_not_written(&shared.settings.address.to_string(), &problem);
@@ -59,7 +59,7 @@ async fn write(
     shared: &Shared,
     link: &mut Link,
     batch: &[(Entry, String)],
-) -> Result<Vec<Answer>, Problem> {
+) -> Result<Vec<Answer>, RedisError> {
     let settings = &shared.settings;
     let mut command = cmd("EVAL");
     command.arg(scripts::WRITE).arg(3 + batch.len());
@@ -76,7 +76,7 @@ async fn write(
         texts(&answer).and_then(|answers| answers.into_iter().map(read).collect());
     answers
         .filter(|answers| answers.len() == batch.len())
-        .ok_or_else(|| Problem::unreadable("what Redis has written"))
+        .ok_or_else(|| RedisError::unreadable("what Redis has written"))
 }
 
 fn read(answer: &str) -> Option<Answer> {
@@ -91,7 +91,7 @@ fn read(answer: &str) -> Option<Answer> {
 
 /// Sees now and then whether Redis still has what this node wrote lately. The stream does not tell: single
 /// keys may be deleted or evicted, or may have expired when a clock was set.
-pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> Problem {
+pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> RedisError {
     loop {
         sleep(shared.settings.probed_every()).await;
         let probes = shared.outbox().probes();
@@ -99,7 +99,7 @@ pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> Problem {
             continue;
         }
         match missing(shared, link, &probes).await {
-            Ok(0) | Err(Problem::Refused(_)) => {}
+            Ok(0) | Err(RedisError::Refused(_)) => {}
             Ok(missing) => {
                 trace::redis_lost(&shared.settings.address.to_string(), missing);
                 shared.write_again();
@@ -113,7 +113,7 @@ async fn missing(
     shared: &Shared,
     link: &mut Link,
     probes: &[(u64, String)],
-) -> Result<u64, Problem> {
+) -> Result<u64, RedisError> {
     let keys = &shared.settings.keys;
     let mut command = cmd("EVAL");
     command.arg(scripts::PROBE).arg(1 + probes.len()).arg(keys.index());
@@ -126,7 +126,7 @@ async fn missing(
     }
     let answer = link.ask(&command).await?;
     let missing = text(&answer).and_then(|missing| missing.parse().ok());
-    missing.ok_or_else(|| Problem::unreadable("what Redis has lost"))
+    missing.ok_or_else(|| RedisError::unreadable("what Redis has lost"))
 }
 
 /// Takes a name back, here and in Redis. Whether there was anything to take back.
@@ -135,7 +135,7 @@ pub(super) async fn restore(
     link: &mut Link,
     issuer: &str,
     name: Revocable<'_>,
-) -> Result<bool, Problem> {
+) -> Result<bool, RedisError> {
     let (settings, name) = (&shared.settings, spelt(issuer, name));
     for _ in 0..RESTORE_ATTEMPTS {
         let buckets = buckets(shared, link).await?;
@@ -150,17 +150,17 @@ pub(super) async fn restore(
         command.arg(&name).arg(settings.restored_kept());
         let answer = link.ask(&command).await?;
         let [id, count] = list_of(&answer)?[..] else { continue };
-        let id = Id::read(id).ok_or_else(|| Problem::unreadable("the number of an entry"))?;
+        let id = Id::read(id).ok_or_else(|| RedisError::unreadable("the number of an entry"))?;
         let was_here = shared.restore(&name, id);
         return Ok(was_here || count != "0");
     }
-    Err(Problem::broken("the buckets change too fast"))
+    Err(RedisError::broken("the buckets change too fast"))
 }
 
-fn list_of(answer: &Value) -> Result<Vec<&str>, Problem> {
+fn list_of(answer: &Value) -> Result<Vec<&str>, RedisError> {
     match texts(answer) {
         Some(texts) => Ok(texts),
-        None => Err(Problem::unreadable(text(answer).unwrap_or("an answer"))),
+        None => Err(RedisError::unreadable(text(answer).unwrap_or("an answer"))),
     }
 }
 

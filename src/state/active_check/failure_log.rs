@@ -7,12 +7,12 @@ use crate::observe::trace::{self, Pace};
 /// Tells the log when a check fails, and when it answers again: at most once a minute each, however
 /// many requests meet it.
 #[derive(Default)]
-pub(super) struct Outage {
+pub(super) struct FailureLog {
     told: AtomicBool,
     pace: Pace,
 }
 
-impl Outage {
+impl FailureLog {
     pub(super) fn watch(&self, answer: &Answer, lets_in: bool) {
         match answer {
             Ok(_) => self.is_over(),

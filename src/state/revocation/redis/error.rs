@@ -1,10 +1,10 @@
 use std::fmt;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, ServerErrorKind};
 
-/// Why something did not work out with Redis.
+/// Tells why a command or a connection to Redis failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(super) enum RedisError {
     /// The connection is of no use any more.
     Broken(String),
     /// This server cannot do it right now, or not for us; the connection is fine.
@@ -15,7 +15,7 @@ pub(super) enum Problem {
     Gap,
 }
 
-impl Problem {
+impl RedisError {
     pub(super) fn broken(problem: impl fmt::Display) -> Self {
         Self::Broken(problem.to_string())
     }
@@ -26,8 +26,8 @@ impl Problem {
     }
 }
 
-impl From<RedisError> for Problem {
-    fn from(error: RedisError) -> Self {
+impl From<redis::RedisError> for RedisError {
+    fn from(error: redis::RedisError) -> Self {
         if let Some((place, _slot)) = error.redirect_node() {
             return match place.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
                 Some((host, Ok(port))) => Self::Elsewhere { host: host.to_owned(), port },
@@ -51,7 +51,7 @@ impl From<RedisError> for Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(problem) | Self::Refused(problem) => f.write_str(problem),

@@ -3,15 +3,15 @@ use super::ActiveCheck;
 use crate::claims::Principal;
 use crate::error::AuthError;
 
-/// What a verifier asks last, if anything. The only place here that knows whether the feature is on.
+/// Holds the active check of a verifier, if it has one. No other type here knows whether the feature is on.
 #[derive(Clone, Default)]
-pub(crate) struct Hook(#[cfg(feature = "active-check")] Option<ActiveCheck>);
+pub(crate) struct OptionalCheck(#[cfg(feature = "active-check")] Option<ActiveCheck>);
 
 #[cfg_attr(
     not(feature = "active-check"),
     expect(clippy::unused_self, clippy::unused_async, clippy::unnecessary_wraps)
 )]
-impl Hook {
+impl OptionalCheck {
     #[cfg(feature = "active-check")]
     pub(crate) fn new(check: ActiveCheck) -> Self {
         Self(Some(check))

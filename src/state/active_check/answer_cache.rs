@@ -12,8 +12,8 @@ use super::ask::Answer;
 use crate::claims::Principal;
 use crate::clock::Moment;
 
-/// The last answer about each of so many subjects, and the calls that are under way.
-pub(super) struct Known(Cache<Subject, Arc<Slot>>);
+/// Keeps the last answer about each of so many subjects, and the calls that are under way.
+pub(super) struct AnswerCache(Cache<Subject, Arc<Slot>>);
 
 /// What is known of one subject.
 #[derive(Default)]
@@ -41,7 +41,7 @@ pub(super) struct Last {
     pub(super) asked_at: Moment,
 }
 
-impl Known {
+impl AnswerCache {
     pub(super) fn new(capacity: usize) -> Self {
         Self(Cache::new(capacity))
     }
@@ -56,15 +56,15 @@ impl Known {
         made.unwrap_or_else(|never| match never {})
     }
 
-    /// Forgets a subject; a call that is under way will be remembered by nobody.
+    /// Forgets a subject, and the answer to come of a call that is under way.
     pub(super) fn forget(&self, name: &Name<'_>) {
         self.0.remove(name);
     }
 }
 
-impl fmt::Debug for Known {
+impl fmt::Debug for AnswerCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").field("len", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("AnswerCache").field("len", &self.0.len()).finish_non_exhaustive()
     }
 }
 
