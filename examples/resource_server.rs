@@ -41,15 +41,17 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
-use tower_bearer::keys::{CachedKeys, FileKeys, HttpFetch, KeyFile, VerifyingKey};
+use tower_bearer::keys::{
+    BoxKeySource, CachedKeys, HttpFetch, KeyFile, KeySource as _, VerifyingKey,
+};
 use tower_bearer::policy::{role, scope};
 use tower_bearer::revocation::{
     MemoryRevocations, RedisRevocations, RedisStatus, Revocation, RevocationKind,
 };
 use tower_bearer::validation::Preset;
 use tower_bearer::{
-    Algorithm, BearerLayer, Claims, Config, ConfigError, Issuers, KeySet, RemoteKeys, Validation,
-    Verifier, render, require,
+    Algorithm, BearerLayer, Claims, Config, ConfigError, Issuers, KeySet, Validation, Verifier,
+    render, require,
 };
 
 /// Whatever the provider puts into its tokens.
@@ -195,12 +197,7 @@ fn from_variables(
         validation = validation.with_leeway(Duration::from_secs(seconds));
     }
     let issuers = Issuers::new();
-    let added = match keys(&issuer, algorithms)? {
-        Keys::Fixed(keys) => issuers.add(keys, validation),
-        Keys::File(keys) => issuers.add(keys, validation),
-        Keys::Remote(keys) => issuers.add(keys, validation),
-    };
-    added.map_err(|error| {
+    issuers.add(keys(&issuer, algorithms)?, validation).map_err(|error| {
         let variable = match error {
             ConfigError::EmptyIssuer => "ISSUER",
             ConfigError::EmptyAudience => "AUDIENCE",
@@ -270,15 +267,9 @@ fn listed(text: &str) -> Result<Vec<String>, String> {
     Ok(ids)
 }
 
-enum Keys {
-    Fixed(KeySet),
-    File(FileKeys),
-    Remote(RemoteKeys),
-}
-
 const KEYS: [&str; 5] = ["JWT_SECRET_KEY", "PUBLIC_KEY_FILE", "JWKS_FILE", "JWKS_URL", "DISCOVER"];
 
-fn keys(issuer: &str, algorithms: Option<Vec<Algorithm>>) -> Result<Keys, Sentence> {
+fn keys(issuer: &str, algorithms: Option<Vec<Algorithm>>) -> Result<BoxKeySource, Sentence> {
     let mut given = KEYS.into_iter().filter_map(|name| Some((name, set(name)?)));
     let (variable, value) = match (given.next(), given.next()) {
         (Some(one), None) => one,
@@ -291,25 +282,27 @@ fn keys(issuer: &str, algorithms: Option<Vec<Algorithm>>) -> Result<Keys, Senten
         "JWT_SECRET_KEY" => {
             let algorithms = algorithms.unwrap_or_else(|| vec![Algorithm::HS256]);
             let key = |algorithm| VerifyingKey::from_base64url_secret(algorithm, &value);
-            let keys = algorithms.into_iter().map(key).collect::<Result<_, _>>();
-            return keys.map(Keys::Fixed).map_err(|error| wrong(variable, error));
+            let keys = algorithms.into_iter().map(key).collect::<Result<KeySet, _>>();
+            return keys.map(KeySet::boxed).map_err(|error| wrong(variable, error));
         }
         "PUBLIC_KEY_FILE" | "JWKS_FILE" => {
             let file = match algorithms {
                 Some(algorithms) => KeyFile::new(value).with_algorithms(algorithms),
                 None => KeyFile::new(value),
             };
-            return file.open().map(Keys::File).map_err(|error| wrong(variable, error));
+            let keys = file.open().map_err(|error| wrong(variable, error))?;
+            return Ok(keys.boxed());
         }
         "JWKS_URL" => HttpFetch::new(&value),
         _ if value != "1" => return Err(wrong("DISCOVER", "is 1 or not set")),
         _ => HttpFetch::discover(issuer),
     };
     let fetch = fetch.map_err(|error| wrong(variable, error))?;
-    Ok(Keys::Remote(CachedKeys::new(match algorithms {
+    let fetch = match algorithms {
         Some(algorithms) => fetch.with_algorithms(algorithms),
         None => fetch,
-    })))
+    };
+    Ok(CachedKeys::new(fetch).boxed())
 }
 
 fn algorithms() -> Result<Option<Vec<Algorithm>>, Sentence> {

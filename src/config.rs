@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use self::issuer::IssuerConfig;
-use self::keys::{BudgetConfig, Keys};
+use self::keys::{BudgetConfig, ConfiguredKeys, ShortSecret};
 use self::place::Place;
 use crate::config_error::ConfigError;
 use crate::keys::FetchBudget;
@@ -180,15 +180,11 @@ impl Config {
         for (index, config) in self.issuers.iter().enumerate() {
             let place = list.entry(index);
             let validation = config.validation(&place)?;
-            let added = match config.keys(&place, &shared)? {
-                Keys::Fixed(keys) => issuers.add(keys, validation),
-                Keys::ShortSecret { keys, algorithm, problem } => {
-                    trace::short_secret(algorithm.as_str(), &problem, &config.issuer);
-                    issuers.add(keys, validation)
-                }
-                Keys::Remote(keys) => issuers.add(keys, validation),
-                Keys::File(keys) => issuers.add(keys, validation),
-            };
+            let ConfiguredKeys { source, short_secret, .. } = config.keys(&place, &shared)?;
+            if let Some(ShortSecret { algorithm, problem }) = short_secret {
+                trace::short_secret(algorithm.as_str(), &problem, &config.issuer);
+            }
+            let added = issuers.add(source, validation);
             let member = match &added {
                 Err(ConfigError::RepeatedMissingIssuer { .. }) => "dangerous",
                 _ => "issuer",

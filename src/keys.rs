@@ -7,6 +7,7 @@ mod identity;
 mod jwk;
 mod status;
 mod verifying;
+mod lookup;
 mod source;
 mod set;
 #[cfg(feature = "refresh")]
@@ -20,10 +21,11 @@ mod remote;
 pub use cached::{CachedKeys, Fetch, FetchBudget, Fetched};
 #[cfg(feature = "refresh")]
 pub use file::{FileKeys, KeyFile};
+pub use lookup::{Candidates, Lookup};
 #[cfg(feature = "jwks")]
 pub use remote::{DangerousFetch, HttpFetch, RemoteKeys};
 pub use set::KeySet;
-pub use source::{Candidates, KeySource, Lookup};
+pub use source::{BoxKeySource, KeySource};
 pub use status::{FetchFailure, KeysState, KeysStatus};
 pub use verifying::VerifyingKey;
 
@@ -37,4 +39,3 @@ pub(crate) use identity::KeyIdentity;
 pub(crate) use jwk::PublicJwk;
 #[cfg(feature = "config")]
 pub(crate) use remote::EffectiveFetch;
-pub(crate) use source::ErasedKeySource;

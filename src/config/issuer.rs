@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::keys::{Keys, KeysConfig};
+use super::keys::{ConfiguredKeys, KeysConfig};
 use super::place::Place;
 use super::text::{Span, Text};
 use crate::claims::validation::{Preset, Validation};
@@ -68,7 +68,11 @@ enum Switch {
 }
 
 impl IssuerConfig {
-    pub(super) fn keys(&self, place: &Place, shared: &FetchBudget) -> Result<Keys, ConfigError> {
+    pub(super) fn keys(
+        &self,
+        place: &Place,
+        shared: &FetchBudget,
+    ) -> Result<ConfiguredKeys, ConfigError> {
         let algorithms = self.algorithms();
         let may_be_short = self.accepts_short_secret();
         self.keys.build(place, &self.issuer, algorithms.as_deref(), may_be_short, shared)
@@ -159,7 +163,7 @@ impl IssuerConfig {
         let rules = place.check(self.validation(place)?.into_rules())?;
         let validation = rules.validation();
         Ok(Self {
-            keys: self.keys.effective(&self.keys(place, shared)?),
+            keys: self.keys(place, shared)?.effective,
             leeway: Some(Span(validation.leeway)),
             revocation_leeway: Some(Span(rules.revocation_leeway())),
             required_claims: validation.required.clone(),

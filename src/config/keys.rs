@@ -9,8 +9,8 @@ use super::text::{InlineJwks, ProxyUrl, Secret, Span};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::keys::{
-    CachedKeys, DangerousFetch, EffectiveFetch, Fetch, FetchBudget, FileKeys, HttpFetch, KeyFile,
-    KeySet, MAX_FETCH_TIME, RemoteKeys, VerifyingKey,
+    BoxKeySource, CachedKeys, DangerousFetch, EffectiveFetch, Fetch, FetchBudget, FileKeys,
+    HttpFetch, KeyFile, KeySet, KeySource as _, MAX_FETCH_TIME, RemoteKeys, VerifyingKey,
 };
 
 /// Where an issuer's keys come from: exactly one of the first seven, and how they are fetched.
@@ -98,17 +98,18 @@ pub(super) struct BudgetConfig {
     pub(super) one_more_every: Span,
 }
 
-/// A key source in the making.
-pub(super) enum Keys {
-    Fixed(KeySet),
-    /// A secret that can be guessed, with what is wrong with it.
-    ShortSecret {
-        keys: KeySet,
-        algorithm: Algorithm,
-        problem: KeyProblem,
-    },
-    Remote(RemoteKeys),
-    File(FileKeys),
+/// The keys of an issuer, as they are configured.
+pub(super) struct ConfiguredKeys {
+    pub(super) source: BoxKeySource,
+    /// What is wrong with a secret that can be guessed.
+    pub(super) short_secret: Option<ShortSecret>,
+    /// The configuration with all that was left to defaults.
+    pub(super) effective: KeysConfig,
+}
+
+pub(super) struct ShortSecret {
+    pub(super) algorithm: Algorithm,
+    pub(super) problem: KeyProblem,
 }
 
 impl KeysConfig {
@@ -120,23 +121,22 @@ impl KeysConfig {
         algorithms: Option<&[Algorithm]>,
         may_be_short: bool,
         shared: &FetchBudget,
-    ) -> Result<Keys, ConfigError> {
+    ) -> Result<ConfiguredKeys, ConfigError> {
         let (of_issuer, place) = (place, &place.member("keys"));
         self.check_members(place)?;
         if may_be_short && self.secret.is_none() && self.secret_file.is_none() {
             let problem = "`accept_short_secret` means nothing for keys that are no `secret`";
             return Err(of_issuer.member("dangerous").wrong(problem));
         }
-        let secret_keys = |secret: &str| Self::secret_keys(secret, algorithms, may_be_short);
+        let secret_keys = |secret: &str| self.secret_keys(secret, algorithms, may_be_short);
         self.check_limits(place)?;
         let dangerous = self.switched();
         if let Some(url) = &self.jwks_url {
             let fetch = place.member("jwks_url").check(dangerous.from_url(url))?;
-            return self.remote(place, fetch, algorithms, shared).map(Keys::Remote);
+            return self.remote(place, fetch, algorithms, shared);
         }
         if let Some(path) = &self.file {
-            let file = self.open(path, algorithms, shared);
-            return place.member("file").check(file).map(Keys::File);
+            return place.member("file").check(self.open(path, algorithms, shared));
         }
         if let Some(jwks) = &self.jwks {
             let text = jwks.text();
@@ -144,7 +144,7 @@ impl KeysConfig {
                 Some(algorithms) => KeySet::from_jwks_for(&*text, algorithms),
                 None => KeySet::from_jwks(&*text),
             };
-            return place.member("jwks").check(keys).map(Keys::Fixed);
+            return place.member("jwks").check(keys).map(|keys| self.fixed(keys, None));
         }
         if let Some(Secret(secret)) = &self.secret {
             let keys = secret_keys(secret);
@@ -158,7 +158,12 @@ impl KeysConfig {
         if let Some(url) = &self.metadata_url {
             fetch = place.member("metadata_url").check(fetch.with_metadata_url(url))?;
         }
-        self.remote(place, fetch, algorithms, shared).map(Keys::Remote)
+        self.remote(place, fetch, algorithms, shared)
+    }
+
+    /// Keys that never change, for which nothing has a default.
+    fn fixed(&self, keys: KeySet, short_secret: Option<ShortSecret>) -> ConfiguredKeys {
+        ConfiguredKeys { source: keys.boxed(), short_secret, effective: self.clone() }
     }
 
     /// One source, and nothing set that it would not heed.
@@ -256,7 +261,7 @@ impl KeysConfig {
         mut fetch: HttpFetch,
         algorithms: Option<&[Algorithm]>,
         shared: &FetchBudget,
-    ) -> Result<RemoteKeys, ConfigError> {
+    ) -> Result<ConfiguredKeys, ConfigError> {
         if let Some(algorithms) = algorithms {
             fetch = fetch.with_algorithms(algorithms.iter().copied());
         }
@@ -308,7 +313,8 @@ impl KeysConfig {
         if let Some(Span(stale_for)) = self.stale_for {
             keys = keys.with_stale_if_error(stale_for);
         }
-        Ok(keys)
+        let effective = self.effective_remote(&keys);
+        Ok(ConfiguredKeys { source: keys.boxed(), short_secret: None, effective })
     }
 
     fn open(
@@ -316,7 +322,7 @@ impl KeysConfig {
         path: &std::path::Path,
         algorithms: Option<&[Algorithm]>,
         shared: &FetchBudget,
-    ) -> Result<FileKeys, ConfigError> {
+    ) -> Result<ConfiguredKeys, ConfigError> {
         let mut file = KeyFile::new(path);
         if let Some(algorithms) = algorithms {
             file = file.with_algorithms(algorithms.iter().copied());
@@ -324,7 +330,9 @@ impl KeysConfig {
         if let Some(Span(every)) = self.every {
             file = file.with_poll_interval(every);
         }
-        Ok(self.fetched(file.open()?, shared))
+        let keys = self.fetched(file.open()?, shared);
+        let effective = self.effective_file(&keys);
+        Ok(ConfiguredKeys { source: keys.boxed(), short_secret: None, effective })
     }
 
     /// What is the same for all that is fetched.
@@ -343,68 +351,72 @@ impl KeysConfig {
     }
 
     fn secret_keys(
+        &self,
         secret: &str,
         algorithms: Option<&[Algorithm]>,
         may_be_short: bool,
-    ) -> Result<Keys, ConfigError> {
+    ) -> Result<ConfiguredKeys, ConfigError> {
         let algorithms = algorithms.unwrap_or_default();
         if algorithms.is_empty() {
             return Err(ConfigError::Key(KeyProblem::SecretWithoutAlgorithm));
         }
         if may_be_short {
-            return Self::short_secret_keys(secret, algorithms);
+            return self.short_secret_keys(secret, algorithms);
         }
         let key = |algorithm: &Algorithm| VerifyingKey::from_base64url_secret(*algorithm, secret);
-        algorithms.iter().map(key).collect::<Result<_, _>>().map(Keys::Fixed)
+        let keys = algorithms.iter().map(key).collect::<Result<_, _>>()?;
+        Ok(self.fixed(keys, None))
     }
 
-    fn short_secret_keys(secret: &str, algorithms: &[Algorithm]) -> Result<Keys, ConfigError> {
+    fn short_secret_keys(
+        &self,
+        secret: &str,
+        algorithms: &[Algorithm],
+    ) -> Result<ConfiguredKeys, ConfigError> {
         let secret = VerifyingKey::decode_secret(secret)?;
-        let (mut keys, mut too_short) = (Vec::new(), None);
+        let (mut keys, mut short_secret) = (Vec::new(), None);
         for &algorithm in algorithms {
             let (key, problem) = VerifyingKey::of_any_secret(algorithm, &secret)?;
             keys.push(key);
-            too_short = too_short.or(problem.map(|problem| (algorithm, problem)));
+            short_secret =
+                short_secret.or(problem.map(|problem| ShortSecret { algorithm, problem }));
         }
-        let keys = keys.into_iter().collect();
-        Ok(match too_short {
-            Some((algorithm, problem)) => Keys::ShortSecret { keys, algorithm, problem },
-            None => Keys::Fixed(keys),
-        })
+        Ok(self.fixed(keys.into_iter().collect(), short_secret))
     }
 
-    /// The same with all that was left to defaults.
-    pub(super) fn effective(&self, keys: &Keys) -> Self {
-        let mut all = self.clone();
-        let usual = match keys {
-            Keys::Fixed(_) | Keys::ShortSecret { .. } => return all,
-            Keys::Remote(keys) => keys.effective(),
-            Keys::File(keys) => keys.effective(),
-        };
-        all.wait = Some(Span(usual.wait));
-        all.most_waiting = Some(usual.most_waiting);
-        let (fetches, one_more_every) = usual.budget;
-        all.budget = Some(BudgetConfig { fetches, one_more_every: Span(one_more_every) });
-        match keys {
-            Keys::Remote(keys) => {
-                let EffectiveFetch { timeout, redirects, max_bytes, max_keys, same_origin_only } =
-                    keys.fetcher().effective();
-                all.timeout = Some(Span(timeout));
-                all.redirects = Some(redirects);
-                all.max_bytes = Some(max_bytes);
-                all.max_keys = Some(max_keys);
-                all.same_origin_only = Some(same_origin_only);
-                let (least, most) = usual.fresh_between.into_inner();
-                (all.fresh_at_least, all.fresh_at_most) = (Some(Span(least)), Some(Span(most)));
-                let (least, most) = usual.retry_between.into_inner();
-                (all.retry_at_least, all.retry_at_most) = (Some(Span(least)), Some(Span(most)));
-                all.fresh_by_default = Some(Span(usual.fresh_by_default));
-                all.stale_for = Some(Span(usual.stale_for));
-            }
-            Keys::File(_) => all.every = Some(Span(*usual.fresh_between.start())),
-            Keys::Fixed(_) | Keys::ShortSecret { .. } => {}
-        }
+    fn effective_remote(&self, keys: &RemoteKeys) -> Self {
+        let mut all = self.effective_fetched(keys);
+        let EffectiveFetch { timeout, redirects, max_bytes, max_keys, same_origin_only } =
+            keys.fetcher().effective();
+        all.timeout = Some(Span(timeout));
+        all.redirects = Some(redirects);
+        all.max_bytes = Some(max_bytes);
+        all.max_keys = Some(max_keys);
+        all.same_origin_only = Some(same_origin_only);
+        let usual = keys.effective();
+        let (least, most) = usual.fresh_between.into_inner();
+        (all.fresh_at_least, all.fresh_at_most) = (Some(Span(least)), Some(Span(most)));
+        let (least, most) = usual.retry_between.into_inner();
+        (all.retry_at_least, all.retry_at_most) = (Some(Span(least)), Some(Span(most)));
+        all.fresh_by_default = Some(Span(usual.fresh_by_default));
+        all.stale_for = Some(Span(usual.stale_for));
         all
+    }
+
+    fn effective_file(&self, keys: &FileKeys) -> Self {
+        let every = *keys.effective().fresh_between.start();
+        Self { every: Some(Span(every)), ..self.effective_fetched(keys) }
+    }
+
+    fn effective_fetched<F>(&self, keys: &CachedKeys<F>) -> Self {
+        let usual = keys.effective();
+        let (fetches, one_more_every) = usual.budget;
+        Self {
+            wait: Some(Span(usual.wait)),
+            most_waiting: Some(usual.most_waiting),
+            budget: Some(BudgetConfig { fetches, one_more_every: Span(one_more_every) }),
+            ..self.clone()
+        }
     }
 }
 

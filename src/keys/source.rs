@@ -3,7 +3,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{KeysStatus, VerifyingKey};
+use super::{KeysStatus, Lookup, VerifyingKey};
 use crate::error::KeysUnavailable;
 use crate::jose::Header;
 
@@ -101,57 +101,13 @@ pub trait KeySource: Send + Sync + 'static {
     fn keys_status(&self) -> Option<KeysStatus> {
         None
     }
-}
 
-/// What a [`KeySource`] says to a token's header.
-#[derive(Clone, Debug)]
-pub enum Lookup {
-    /// These keys may have signed the token.
-    Found(Candidates),
-    /// Perhaps there is such a key, but it must be waited for. After waiting, it means that the key was not
-    /// looked for: 503.
-    Refresh,
-    /// There is no such key: 401.
-    Unknown,
-    /// There is a key of that name, or the token names none, but none is for its algorithm.
-    WrongAlgorithm,
-}
-
-/// The keys to try on a token, in order. Of more than 16 the verifier tries the first 16.
-#[derive(Clone)]
-pub struct Candidates(Several);
-
-#[derive(Clone)]
-enum Several {
-    One(VerifyingKey),
-    Many(Arc<[VerifyingKey]>),
-}
-
-impl Candidates {
-    /// The keys.
-    pub fn keys(&self) -> &[VerifyingKey] {
-        match &self.0 {
-            Several::One(key) => std::slice::from_ref(key),
-            Several::Many(keys) => keys,
-        }
-    }
-}
-
-impl From<VerifyingKey> for Candidates {
-    fn from(key: VerifyingKey) -> Self {
-        Self(Several::One(key))
-    }
-}
-
-impl FromIterator<VerifyingKey> for Candidates {
-    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
-        Self(Several::Many(keys.into_iter().collect()))
-    }
-}
-
-impl fmt::Debug for Candidates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys()).finish()
+    /// Returns the source without its type, for a source that is chosen at run time.
+    fn boxed(self) -> BoxKeySource
+    where
+        Self: Sized,
+    {
+        BoxKeySource(Box::new(self))
     }
 }
 
@@ -194,8 +150,62 @@ impl KeySource for VerifyingKey {
     }
 }
 
-/// A [`KeySource`] whose type is forgotten. Only the cold path pays for a box.
-pub(crate) trait ErasedKeySource: Send + Sync {
+/// A [`KeySource`] whose type is chosen at run time.
+///
+/// Made by [`KeySource::boxed`]. Look-ups stay synchronous; a [refresh](KeySource::refresh) costs one
+/// allocation.
+///
+/// ```
+/// use tower_bearer::keys::{BoxKeySource, KeySource as _};
+/// use tower_bearer::{ConfigError, KeySet, RemoteKeys};
+///
+/// fn keys(pem: Option<&str>) -> Result<BoxKeySource, ConfigError> {
+///     match pem {
+///         Some(pem) => Ok(KeySet::from_pem(pem)?.boxed()),
+///         None => Ok(RemoteKeys::discover("https://id.example.com")?.boxed()),
+///     }
+/// }
+/// # assert!(keys(None).is_ok());
+/// ```
+///
+/// To keep a handle on the source, for its status for example, box an [`Arc`] of it.
+pub struct BoxKeySource(Box<dyn Erased>);
+
+impl KeySource for BoxKeySource {
+    fn lookup(&self, header: &Header) -> Lookup {
+        self.0.lookup(header)
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        self.0.epoch()
+    }
+
+    fn may_be_outdated(&self) -> bool {
+        self.0.may_be_outdated()
+    }
+
+    async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
+        self.0.refresh(header).await
+    }
+
+    fn keys_status(&self) -> Option<KeysStatus> {
+        self.0.keys_status()
+    }
+
+    fn boxed(self) -> BoxKeySource {
+        self
+    }
+}
+
+impl fmt::Debug for BoxKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.0.keys_status().map(|status| status.source().to_owned());
+        f.debug_struct("BoxKeySource").field("source", &source).finish_non_exhaustive()
+    }
+}
+
+/// A [`KeySource`] without its type. A refresh, on the cold path, pays for a box; nothing else does.
+trait Erased: Send + Sync {
     fn lookup(&self, header: &Header) -> Lookup;
     fn epoch(&self) -> Option<u64>;
     fn may_be_outdated(&self) -> bool;
@@ -205,7 +215,7 @@ pub(crate) trait ErasedKeySource: Send + Sync {
 
 type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<Lookup, KeysUnavailable>> + Send + 'a>>;
 
-impl<K: KeySource> ErasedKeySource for K {
+impl<K: KeySource> Erased for K {
     fn lookup(&self, header: &Header) -> Lookup {
         KeySource::lookup(self, header)
     }

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use crate::claims::validation::{Rules, Validation};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
-use crate::keys::{ErasedKeySource, KeySource, KeysStatus};
+use crate::keys::{BoxKeySource, KeySource, KeysStatus};
 use crate::observe::trace::{self, Pace};
 use crate::verify::compact::Compact;
 
@@ -201,7 +201,7 @@ impl Table {
 pub(crate) struct IssuerEntry {
     /// No other has had it, not even one that is gone.
     number: u64,
-    pub(crate) keys: Box<dyn ErasedKeySource>,
+    pub(crate) keys: BoxKeySource,
     pub(crate) rules: Rules,
     near_misses: Pace,
 }
@@ -211,7 +211,7 @@ impl IssuerEntry {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let rules = validation.into_rules()?;
-        Ok(Self { number, keys: Box::new(keys), rules, near_misses: Pace::default() })
+        Ok(Self { number, keys: keys.boxed(), rules, near_misses: Pace::default() })
     }
 
     /// Tells the operator, once a minute, if `iss` of a token that was refused is nearly this issuer.

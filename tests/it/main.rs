@@ -4,6 +4,7 @@
 
 mod answers;
 mod audiences;
+mod boxed_keys;
 mod cache_bytes;
 mod claims;
 mod cold_path;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::claims::{Layer, Principal, Span, Verified};
 use crate::clock::Time;
-use crate::keys::{KeyIdentity, Lookup};
+use crate::keys::{KeyIdentity, KeySource as _, Lookup};
 use crate::state::revocation::{self, Revocations};
 use crate::verify::cache::Miss;
 use crate::verify::compact::MAX_CANDIDATES;
