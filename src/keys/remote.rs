@@ -21,9 +21,8 @@ use crate::keys::cached::{CachedKeys, Fetch, Fetched};
 use crate::net::address::{Address, Allowed, shown_address};
 use crate::net::bearer_file::BearerFile;
 use crate::net::client::HttpClient;
+use crate::net::error::FetchError;
 use crate::net::exchange::{Document, Exchange};
-use crate::net::problem::Problem;
-use crate::net::transport::Transport;
 use crate::observe::trace;
 
 /// Keys of an identity provider, kept fresh.
@@ -96,7 +95,7 @@ pub struct HttpFetch {
     exchange: Exchange,
     algorithms: Option<Vec<Algorithm>>,
     max_keys: usize,
-    kept: Mutex<Kept>,
+    last: Mutex<LastFetch>,
 }
 
 enum Place {
@@ -108,9 +107,9 @@ enum Place {
     },
 }
 
-/// What was found the last time.
+/// Keeps what the last fetch has found.
 #[derive(Default)]
-struct Kept {
+struct LastFetch {
     metadata: Option<Metadata>,
     set: Option<Set>,
 }
@@ -159,19 +158,9 @@ impl HttpFetch {
 
     fn at(place: Place, allowed: Allowed) -> Self {
         let (Place::Jwks(own) | Place::Issuer { issuer: own, .. }) = &place;
-        let exchange = Exchange {
-            own: vec![own.clone()],
-            allowed,
-            client: None,
-            transport: Transport::usual(),
-            bearer: None,
-            timeout: DEFAULT_TIMEOUT,
-            redirects: 0,
-            max_bytes: DEFAULT_MAX_BYTES,
-            same_origin_only: false,
-        };
-        let kept = Mutex::default();
-        Self { place, exchange, algorithms: None, max_keys: DEFAULT_MAX_KEYS, kept }
+        let exchange = Exchange::new(vec![own.clone()], allowed);
+        let last = Mutex::default();
+        Self { place, exchange, algorithms: None, max_keys: DEFAULT_MAX_KEYS, last }
     }
 
     /// Reads the metadata at this address instead of looking for it at the issuer's, for networks in which
@@ -336,7 +325,7 @@ impl HttpFetch {
         EffectiveFetch { timeout, redirects, max_bytes, max_keys: self.max_keys, same_origin_only }
     }
 
-    async fn fetch_keys(&self) -> Result<Fetched, Problem> {
+    async fn fetch_keys(&self) -> Result<Fetched, FetchError> {
         let issuer = match &self.place {
             Place::Jwks(address) => return self.load(address).await,
             Place::Issuer { issuer, .. } => issuer,
@@ -345,11 +334,11 @@ impl HttpFetch {
         match self.load(&jwks_uri).await {
             // Their provider may have moved them, and its metadata was not to be read again so soon.
             Err(problem) if !is_new && problem.may_have_moved() => {
-                let known = self.kept().metadata.clone();
+                let known = self.last().metadata.clone();
                 match self.discover_again(issuer, known).await {
                     Ok(metadata) if metadata.jwks_uri != jwks_uri => {
                         let moved = metadata.jwks_uri.clone();
-                        self.kept().metadata = Some(metadata);
+                        self.last().metadata = Some(metadata);
                         self.load(&moved).await
                     }
                     // What was known stays so: they may be away for a moment only.
@@ -361,15 +350,15 @@ impl HttpFetch {
     }
 
     /// Where the keys of an issuer are, and whether its metadata was read for that.
-    async fn locate(&self, issuer: &Address) -> Result<(Address, bool), Problem> {
-        let known = self.kept().metadata.clone();
+    async fn locate(&self, issuer: &Address) -> Result<(Address, bool), FetchError> {
+        let known = self.last().metadata.clone();
         if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
             return Ok((known.jwks_uri.clone(), false));
         }
         match (self.discover_again(issuer, known.clone()).await, known) {
             (Ok(metadata), _) => {
                 let jwks_uri = metadata.jwks_uri.clone();
-                self.kept().metadata = Some(metadata);
+                self.last().metadata = Some(metadata);
                 Ok((jwks_uri, true))
             }
             (Err(problem), Some(known)) if known.confirmed.elapsed() < METADATA_KEPT => {
@@ -384,7 +373,7 @@ impl HttpFetch {
         &self,
         issuer: &Address,
         mut known: Option<Metadata>,
-    ) -> Result<Metadata, Problem> {
+    ) -> Result<Metadata, FetchError> {
         let mut places = match &self.place {
             Place::Issuer { metadata: Some(place), .. } => vec![place.clone()],
             _ => discovery::places(issuer, self.exchange.allowed),
@@ -400,14 +389,14 @@ impl HttpFetch {
             let answer = self.exchange.get(&place, ACCEPT_METADATA, document).await;
             let metadata = match (answer, same) {
                 (Ok(None), Some(known)) => Ok(Metadata { confirmed: Moment::now(), ..known }),
-                (Ok(None), None) => Err(Problem::Status(StatusCode::NOT_MODIFIED)),
+                (Ok(None), None) => Err(FetchError::Status(StatusCode::NOT_MODIFIED)),
                 (Ok(Some(document)), _) => self.read_metadata(issuer, &place, document),
                 (Err(problem), _) => Err(problem),
             };
             match metadata {
                 Ok(metadata) => return Ok(metadata),
                 Err(problem) => {
-                    let is_silent = matches!(problem, Problem::Timeout(_));
+                    let is_silent = matches!(problem, FetchError::Timeout(_));
                     problems.push(problem.at(place));
                     // All places are on one host. What is left of the time is for the keys.
                     if is_silent {
@@ -416,7 +405,7 @@ impl HttpFetch {
                 }
             }
         }
-        Err(Problem::NoMetadata(problems))
+        Err(FetchError::NoMetadata(problems))
     }
 
     fn read_metadata(
@@ -424,44 +413,44 @@ impl HttpFetch {
         issuer: &Address,
         place: &Address,
         document: Document,
-    ) -> Result<Metadata, Problem> {
+    ) -> Result<Metadata, FetchError> {
         let jwks_uri = discovery::read(&document.body, issuer, place, self.exchange.allowed)?;
         if self.exchange.same_origin_only && !self.exchange.is_own_origin(&jwks_uri) {
-            return Err(Problem::OtherOrigin(jwks_uri.to_string()));
+            return Err(FetchError::OtherOrigin(jwks_uri.to_string()));
         }
         let (found_at, confirmed) = (place.clone(), Moment::now());
         Ok(Metadata { found_at, document, jwks_uri, confirmed })
     }
 
-    async fn load(&self, address: &Address) -> Result<Fetched, Problem> {
-        let mut known = self.kept().set.clone().filter(|set| set.address == *address);
+    async fn load(&self, address: &Address) -> Result<Fetched, FetchError> {
+        let mut known = self.last().set.clone().filter(|set| set.address == *address);
         let document = known.as_mut().map(|known| &mut known.document);
         let answer = self.exchange.get(address, ACCEPT_KEYS, document).await;
         let set = match (answer.map_err(|problem| problem.at(address))?, known) {
             (None, Some(known)) => known,
-            (None, None) => return Err(Problem::Status(StatusCode::NOT_MODIFIED).at(address)),
+            (None, None) => return Err(FetchError::Status(StatusCode::NOT_MODIFIED).at(address)),
             (Some(document), Some(known)) if document.body == known.document.body => {
                 Set { document, ..known }
             }
             (Some(document), _) => {
                 let algorithms = self.algorithms.as_deref();
                 let keys = KeySet::read_remote(&document.body, algorithms, self.max_keys)
-                    .map_err(|error| Problem::Keys(error).at(address))?;
+                    .map_err(|error| FetchError::Keys(error).at(address))?;
                 Set { address: address.clone(), document, keys }
             }
         };
         let fetched = Fetched::from(set.keys.clone());
         let fresh_for = set.document.fresh_for;
         // The last step, so that what was given up half-way leaves nothing behind.
-        self.kept().set = Some(set);
+        self.last().set = Some(set);
         Ok(match fresh_for {
             Some(fresh_for) => fetched.with_fresh_for(fresh_for),
             None => fetched,
         })
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last(&self) -> MutexGuard<'_, LastFetch> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -515,8 +504,6 @@ pub(crate) struct EffectiveFetch {
     pub(crate) same_origin_only: bool,
 }
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-const DEFAULT_MAX_BYTES: usize = 256 * 1024;
 const DEFAULT_MAX_KEYS: usize = 100;
 const METADATA_FRESH_BY_DEFAULT: Duration = Duration::from_secs(10 * 60);
 const METADATA_FRESH_AT_LEAST: Duration = Duration::from_secs(60);

@@ -8,13 +8,16 @@ use http_body::Body;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Sends HTTP requests for an [`HttpFetch`](crate::keys::HttpFetch), in place of the client it has.
+/// Sends HTTP requests for an [`HttpFetch`](crate::keys::HttpFetch) or a [`FormClient`](super::FormClient), in
+/// place of the client that these have.
 ///
-/// For programs whose connections need more than [`HttpFetch`](crate::keys::HttpFetch) can set. Any function
-/// from a request to a future of a response is a client.
+/// For programs whose connections need more than these can set. Any function from a request to a future of a
+/// response is a client. A client of hyper takes `request.map(Full::new)`, one of reqwest
+/// `request.map(reqwest::Body::from).try_into()?`.
 ///
 /// What a client must do, because nothing else does it:
 ///
+/// - It sends the request as it is: method, URI, fields and the whole body, with its `Content-Length`.
 /// - It does not follow redirects, since it would follow them anywhere.
 /// - It checks the certificate of the server.
 /// - It resolves names, so it decides where they lead. The metadata of a provider and redirects can name
@@ -24,7 +27,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 ///   it connects to. Hosts that are written as addresses are judged before it is asked.
 /// - It does not unpack answers beyond what it can bound: the limit of bytes counts what it hands over.
 ///
-/// Certificates and proxies that are set on an `HttpFetch` do not reach a client of one's own.
+/// Certificates and proxies that are set on an `HttpFetch` or a `FormClient` do not reach a client of one's own.
+/// A request may hold a token or a secret: they belong neither in a log nor in an error.
 ///
 /// ```
 /// # use http::{Request, Response};
@@ -32,7 +36,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// # use bytes::Bytes;
 /// use tower_bearer::keys::HttpFetch;
 ///
-/// # async fn ask(request: Request<()>) -> Result<Response<Full<Bytes>>, std::io::Error> { Err(std::io::Error::other(request.uri().to_string())) }
+/// # async fn ask(request: Request<Bytes>) -> Result<Response<Full<Bytes>>, std::io::Error> { Err(std::io::Error::other(request.uri().to_string())) }
 /// let fetch = HttpFetch::discover("https://id.example.com")?.with_client(|request| ask(request));
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
@@ -42,20 +46,20 @@ pub trait HttpClient: Send + Sync + 'static {
     /// What a request fails with.
     type Error: Into<BoxError>;
 
-    /// Sends a `GET` request, whose URI is absolute.
+    /// Sends a request, whose URI is absolute. The body of a `GET` is empty.
     ///
     /// # Errors
     ///
     /// Any error means that there is no response; whatever its status, a response is not one.
     fn send(
         &self,
-        request: Request<()>,
+        request: Request<Bytes>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
 }
 
 impl<F, Fut, B, E> HttpClient for F
 where
-    F: Fn(Request<()>) -> Fut + Send + Sync + 'static,
+    F: Fn(Request<Bytes>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response<B>, E>> + Send,
     B: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
     E: Into<BoxError>,
@@ -63,20 +67,20 @@ where
     type Body = B;
     type Error = E;
 
-    fn send(&self, request: Request<()>) -> impl Future<Output = Result<Response<B>, E>> + Send {
+    fn send(&self, request: Request<Bytes>) -> impl Future<Output = Result<Response<B>, E>> + Send {
         self(request)
     }
 }
 
 /// An [`HttpClient`] whose type is forgotten.
 pub(crate) trait ErasedClient: Send + Sync {
-    fn send(&self, request: Request<()>) -> Sending<'_>;
+    fn send(&self, request: Request<Bytes>) -> Sending<'_>;
 }
 
 type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<AnyBody>, BoxError>> + Send + 'a>>;
 
 impl<H: HttpClient> ErasedClient for H {
-    fn send(&self, request: Request<()>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             let response = HttpClient::send(self, request).await.map_err(Into::into)?;
             Ok(response.map(|body| AnyBody(Box::pin(body))))
@@ -137,8 +141,11 @@ impl HttpClient for Usual {
     type Body = reqwest::Body;
     type Error = reqwest::Error;
 
-    async fn send(&self, request: Request<()>) -> Result<Response<reqwest::Body>, reqwest::Error> {
-        let request = request.map(|()| reqwest::Body::default()).try_into()?;
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<reqwest::Body>, reqwest::Error> {
+        let request = request.map(reqwest::Body::from).try_into()?;
         // The address is said where the error is reported, and need not be said twice.
         let response = self.0.execute(request).await.map_err(reqwest::Error::without_url)?;
         Ok(response.into())

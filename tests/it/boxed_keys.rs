@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_bearer::jose::Header;
-use tower_bearer::keys::{BoxKeySource, CachedKeys, KeySource, KeysState, KeysUnavailable, Lookup};
+use tower_bearer::keys::{BoxKeySource, KeySource, KeysState, KeysUnavailable, Lookup};
 use tower_bearer::{Algorithm, Issuers, Reason};
 
 use crate::scripted::{Answer, Scripted, app, cached};

@@ -51,7 +51,7 @@ async fn fetched_in_time(
     panic!("{what} takes more than {SOON:?}");
 }
 
-fn client_of(body: String) -> impl Fn(Request<()>) -> std::future::Ready<Answer> + Send + Sync {
+fn client_of(body: String) -> impl Fn(Request<Bytes>) -> std::future::Ready<Answer> + Send + Sync {
     move |_| std::future::ready(Ok(Response::new(Full::from(body.clone()))))
 }
 
@@ -249,7 +249,7 @@ async fn metadata_is_read_in_time_and_its_addresses_are_bounded() {
         assert!(document.len() <= MOST);
         let fetch = || {
             let (document, jwks) = (document.clone(), jwks.clone());
-            HttpFetch::discover(issuer).unwrap().with_client(move |request: Request<()>| {
+            HttpFetch::discover(issuer).unwrap().with_client(move |request: Request<Bytes>| {
                 let is_keys = request.uri().path() == "/keys";
                 let body = if is_keys { jwks.clone() } else { document.clone() };
                 std::future::ready(Answer::Ok(Response::new(Full::from(body))))
@@ -267,7 +267,7 @@ async fn tag_of_a_kibibyte_is_sent_back_and_a_longer_one_is_not() {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let client = {
             let asked = Arc::clone(&asked);
-            move |request: Request<()>| {
+            move |request: Request<Bytes>| {
                 let tag = request.headers().get(IF_NONE_MATCH).cloned();
                 asked.lock().unwrap().push(tag);
                 let response = Response::builder().header(ETAG, "t".repeat(length));

@@ -10,7 +10,7 @@ use axum::routing::get as on_get;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{Request, Response};
-use http_body_util::{Empty, Full};
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tower_bearer::keys::{Fetch, HttpFetch, KeyProblem, KeysState};
@@ -130,15 +130,16 @@ async fn place_whose_metadata_cannot_be_used_is_passed_over() {
     let jwks = TestProvider::start().await.jwks();
     for (openid, is_good) in [("<html>", true), ("{}", true), ("<html>", false)] {
         let (good, jwks) = (good.clone(), jwks.clone());
-        let fetch = HttpFetch::discover(issuer).unwrap().with_client(move |request: Request<()>| {
-            let body = match request.uri().path() {
-                "/.well-known/openid-configuration" => openid.to_owned(),
-                "/.well-known/oauth-authorization-server" if is_good => good.clone(),
-                "/keys" => jwks.clone(),
-                _ => String::new(),
-            };
-            std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(body))))
-        });
+        let fetch =
+            HttpFetch::discover(issuer).unwrap().with_client(move |request: Request<Bytes>| {
+                let body = match request.uri().path() {
+                    "/.well-known/openid-configuration" => openid.to_owned(),
+                    "/.well-known/oauth-authorization-server" if is_good => good.clone(),
+                    "/keys" => jwks.clone(),
+                    _ => String::new(),
+                };
+                std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(body))))
+            });
 
         assert_eq!(problem(&fetch).await.is_none(), is_good, "{openid}");
     }
@@ -410,7 +411,7 @@ async fn redirects_are_followed_only_as_often_as_was_asked_for() {
 /// A fetch whose first answers lead to these addresses, one after the other, and then to keys.
 fn redirected(to: &'static [&'static str], jwks: String) -> HttpFetch {
     let answered = AtomicUsize::new(0);
-    let client = move |_: Request<()>| {
+    let client = move |_: Request<Bytes>| {
         let response = match to.get(answered.fetch_add(1, Ordering::SeqCst)) {
             Some(to) => Response::builder().status(302).header(LOCATION, *to).body(Full::default()),
             None => Response::builder().body(Full::<Bytes>::from(jwks.clone())),
@@ -461,9 +462,9 @@ async fn requests_are_sent_with_the_client_that_was_given() {
     let sent = Arc::new(AtomicUsize::new(0));
     let fetch = discover(&provider).with_client({
         let sent = Arc::clone(&sent);
-        move |request: Request<()>| {
+        move |request: Request<Bytes>| {
             sent.fetch_add(1, Ordering::SeqCst);
-            client.request(request.map(|()| Empty::<Bytes>::new()))
+            client.request(request.map(Full::new))
         }
     });
 
@@ -481,9 +482,7 @@ async fn limits_hold_for_the_client_that_was_given() {
     provider.set_jwks_fault(Fault::Redirect);
     let client = Client::builder(TokioExecutor::new()).build_http();
     let fetch = discover(&provider)
-        .with_client(move |request: Request<()>| {
-            client.request(request.map(|()| Empty::<Bytes>::new()))
-        })
+        .with_client(move |request: Request<Bytes>| client.request(request.map(Full::new)))
         .with_timeout(Duration::from_millis(200));
 
     assert!(problem(&fetch).await.unwrap().contains("302"));
@@ -500,7 +499,7 @@ async fn document_of_256_kib_is_read_and_a_longer_one_is_not() {
     let jwks = TestProvider::start().await.jwks();
     let padded = |length: usize| format!("{jwks}{}", " ".repeat(length - jwks.len()));
     let of = |body: String| {
-        let client = move |_: Request<()>| {
+        let client = move |_: Request<Bytes>| {
             std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(
                 body.clone(),
             ))))
@@ -603,7 +602,7 @@ async fn set_of_nothing_but_secrets_is_a_failed_fetch() {
     for (keys, is_good) in [(vec![&secret], false), (vec![&secret, &public], true)] {
         let keys: Vec<_> = keys.iter().map(|key| key.to_jwk()).collect();
         let body = serde_json::json!({ "keys": keys }).to_string();
-        let client = move |_: Request<()>| {
+        let client = move |_: Request<Bytes>| {
             std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(
                 body.clone(),
             ))))

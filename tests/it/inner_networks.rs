@@ -234,7 +234,7 @@ async fn client_of_ones_own_is_not_asked_for_private_addresses_that_a_document_n
         let asked = Arc::new(AtomicUsize::new(0));
         let client = {
             let asked = Arc::clone(&asked);
-            move |request: http::Request<()>| {
+            move |request: http::Request<Bytes>| {
                 asked.fetch_add(1, Ordering::SeqCst);
                 let is_keys = request.uri().path() == "/jwks";
                 let body = if is_keys { jwks() } else { metadata.to_string() };
@@ -268,7 +268,7 @@ async fn plain_http_to_another_machine_has_to_be_allowed() {
     let asked = Arc::new(AtomicUsize::new(0));
     let client = {
         let asked = Arc::clone(&asked);
-        move |_: http::Request<()>| {
+        move |_: http::Request<Bytes>| {
             asked.fetch_add(1, Ordering::SeqCst);
             std::future::ready(Ok::<_, Infallible>(http::Response::new(
                 Full::<Bytes>::from(jwks()),

@@ -16,6 +16,7 @@ mod discovery;
 mod events;
 mod examples;
 mod faults;
+mod forms;
 mod freshness;
 mod full_cache;
 mod grpc;

@@ -153,7 +153,7 @@ fn other_texts_than_keys_are_called_what_they_are() {
 /// What becomes of a fetch whose answers are all this.
 async fn told(fetch: Result<HttpFetch, ConfigError>, answer: &[u8]) -> Option<String> {
     let answer = Bytes::copy_from_slice(answer);
-    let client = move |_: Request<()>| {
+    let client = move |_: Request<Bytes>| {
         std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(answer.clone()))))
     };
     problem_of(&fetch.unwrap().with_client(client)).await

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use crate::error::shown;
 use crate::net::address::{Address, Allowed};
-use crate::net::problem::Problem;
+use crate::net::error::FetchError;
 use crate::text::{instead_of_keys, instead_of_text, without_mark};
 
 /// Where the metadata may be, in the order of trying: as OpenID Connect Discovery §4 appends it, which
@@ -36,13 +36,13 @@ pub(super) fn read(
     issuer: &Address,
     place: &Address,
     allowed: Allowed,
-) -> Result<Address, Problem> {
+) -> Result<Address, FetchError> {
     #[derive(Deserialize)]
     struct Metadata {
         issuer: String,
         jwks_uri: String,
     }
-    let malformed = |problem: &str| Problem::Malformed(problem.to_owned());
+    let malformed = |problem: &str| FetchError::Malformed(problem.to_owned());
     let text = str::from_utf8(without_mark(document))
         .map_err(|_| malformed(instead_of_text(document).unwrap_or("it is not UTF-8")))?;
     // serde reads an array into a struct as well.
@@ -56,14 +56,14 @@ pub(super) fn read(
                 "it is a JWK set and not metadata; give its address to `HttpFetch::new` (`jwks_url`)",
             )
         } else {
-            Problem::Malformed(error)
+            FetchError::Malformed(error)
         }
     })?;
     // RFC 8414 §3.3: to the letter, or anybody could speak for somebody else.
     if metadata.issuer != issuer.as_str() {
-        return Err(Problem::OtherIssuer(shown(&metadata.issuer)));
+        return Err(FetchError::OtherIssuer(shown(&metadata.issuer)));
     }
-    place.lead(&metadata.jwks_uri, allowed).map_err(Problem::JwksUri)
+    place.lead(&metadata.jwks_uri, allowed).map_err(FetchError::JwksUri)
 }
 
 fn is_jwk_set(text: &str) -> bool {
@@ -85,7 +85,7 @@ mod tests {
         Address::parse_issuer(text, Allowed::default()).unwrap()
     }
 
-    fn read(document: &Bytes, issuer: &Address) -> Result<Address, Problem> {
+    fn read(document: &Bytes, issuer: &Address) -> Result<Address, FetchError> {
         super::read(document, issuer, issuer, Allowed::default())
     }
 
@@ -152,7 +152,7 @@ mod tests {
             let document =
                 format!(r#"{{"issuer":"{other}","jwks_uri":"https://id.example.com/k"}}"#);
             let problem = read(&document.into(), &issuer).unwrap_err();
-            assert!(matches!(problem, Problem::OtherIssuer(_)), "{other}: {problem}");
+            assert!(matches!(problem, FetchError::OtherIssuer(_)), "{other}: {problem}");
         }
     }
 
@@ -170,13 +170,13 @@ mod tests {
             br#"{"issuer":"https://id.example.com","issuer":"https://id.example.com","jwks_uri":"https://id.example.com/k"}"#,
         ] {
             let problem = read(&Bytes::from_static(document), &issuer).unwrap_err();
-            assert!(matches!(problem, Problem::Malformed(_)), "{problem}");
+            assert!(matches!(problem, FetchError::Malformed(_)), "{problem}");
         }
         // RFC 8414 §2: jwks_uri is https
         for uri in ["http://id.example.com/k", "http://127.0.0.1/k", "/k", "file:///k"] {
             let document = format!(r#"{{"issuer":"https://id.example.com","jwks_uri":"{uri}"}}"#);
             let problem = read(&document.into(), &issuer).unwrap_err();
-            assert!(matches!(problem, Problem::JwksUri(_)), "{uri}: {problem}");
+            assert!(matches!(problem, FetchError::JwksUri(_)), "{uri}: {problem}");
         }
     }
 }

@@ -53,7 +53,7 @@ impl Web {
 
     fn client(&self, fetch: HttpFetch) -> HttpFetch {
         let web = self.clone();
-        fetch.with_client(move |request: Request<()>| {
+        fetch.with_client(move |request: Request<Bytes>| {
             let web = web.clone();
             async move { web.answer(&request.uri().to_string()).await }
         })

@@ -7,9 +7,9 @@ use http::StatusCode;
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::chain;
 
-/// Why a document cannot be had. For logs and the status; requests see a 503.
+/// Tells why a document cannot be had, or a form not be posted. For logs and the status; requests see a 503.
 #[derive(Debug)]
-pub(crate) enum Problem {
+pub(crate) enum FetchError {
     /// The client cannot be built.
     Client(String),
     /// There is no response, or it breaks off.
@@ -22,6 +22,8 @@ pub(crate) enum Problem {
         status: StatusCode,
         to: String,
     },
+    /// The answer to a form is a redirect.
+    Redirected(StatusCode),
     Redirect(ConfigError),
     Redirects(usize),
     /// It is not JSON, or not the JSON it should be.
@@ -39,12 +41,12 @@ pub(crate) enum Problem {
     /// The keys are of another origin than the issuer, and that was ruled out.
     OtherOrigin(String),
     /// The issuer's metadata is in none of its places.
-    NoMetadata(Vec<Problem>),
+    NoMetadata(Vec<FetchError>),
     /// Anything of these, and where.
-    At(String, Box<Problem>),
+    At(String, Box<FetchError>),
 }
 
-impl Problem {
+impl FetchError {
     pub(crate) fn at(self, address: impl fmt::Display) -> Self {
         Self::At(address.to_string(), Box::new(self))
     }
@@ -69,7 +71,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client(problem) => {
@@ -98,6 +100,11 @@ impl fmt::Display for Problem {
                 f,
                 "the answer is {status}, a redirect to {to:?}; give that address, or have it \
                  followed by `with_redirects` (`redirects`)"
+            ),
+            Self::Redirected(status) => write!(
+                f,
+                "the answer is {status}, a redirect, which is not followed with a form; give the address that it \
+                 leads to"
             ),
             Self::Redirect(_) => f.write_str("the answer is a redirect that is not followed"),
             Self::Refused(problem) => f.write_str(problem),
@@ -132,7 +139,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl Error for Problem {
+impl Error for FetchError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Transport(error) => Some(&**error),
@@ -143,6 +150,30 @@ impl Error for Problem {
             Self::At(_, problem) => problem.source(),
             _ => None,
         }
+    }
+}
+
+/// An exchange without a whole answer: of a [`FormClient`](super::FormClient).
+///
+/// For logs: it may name internal addresses. It holds neither the form nor a secret.
+#[derive(Debug)]
+pub struct ExchangeError(FetchError);
+
+impl From<FetchError> for ExchangeError {
+    fn from(error: FetchError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for ExchangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for ExchangeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 
