@@ -34,7 +34,7 @@ pub(super) enum Decision<C> {
     /// It goes on: with claims, or without where tokens are optional.
     Admit(Option<Admitted>),
     Refuse(Rejection),
-    Wait(Deferral<C>),
+    Wait(Box<Deferral<C>>),
 }
 
 /// A token that was accepted, and where it was found.
@@ -219,7 +219,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         let (scheme, token) = (presented.scheme(), extras.read(presented.token(), origin)?);
         if let Some(backend) = extras.backend_for(presented) {
             let cause = Cause::Authentication(backend.clone(), Zeroizing::new(token.to_owned()));
-            return Ok(Decision::Wait(Deferral { cause, origin, scheme, proof: None }));
+            return Ok(Decision::Wait(Box::new(Deferral { cause, origin, scheme, proof: None })));
         }
         let verified = match self.verifier.recall_or_attempt(token) {
             Attempt::Waits(pending) => {
@@ -231,8 +231,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Proof::Good => Ok(self.admit(verified, origin)),
             Proof::Pending(proof) => {
                 let pending = self.verifier.accepted(token)?;
-                let deferral = Deferral::verification(pending, origin, scheme);
-                Ok(Decision::Wait(Deferral { proof: Some(proof), ..deferral }))
+                let mut deferral = Deferral::verification(pending, origin, scheme);
+                deferral.proof = Some(proof);
+                Ok(Decision::Wait(deferral))
             }
         }
     }
@@ -247,8 +248,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
     /// Decides about a token once the answers about it have come. [`prove`](Self::prove) and
     /// [`check`](Self::check) come next.
-    pub(super) async fn decide_after(&self, deferral: Deferral<C>) -> Result<Vetted<C>, Rejection> {
-        let Deferral { cause, origin, scheme, proof } = deferral;
+    pub(super) async fn decide_after(
+        &self,
+        deferral: Box<Deferral<C>>,
+    ) -> Result<Vetted<C>, Rejection> {
+        let Deferral { cause, origin, scheme, proof } = *deferral;
         let (token, verdict) = self.answer(cause).await.map_err(|error| self.refuse(error))?;
         Ok(Vetted { token, verdict, origin, scheme, proof })
     }
@@ -375,8 +379,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 }
 
 impl<C> Deferral<C> {
-    fn verification(pending: Pending<C>, origin: TokenOrigin, scheme: AuthScheme) -> Self {
-        Self { cause: Cause::Verification(pending), origin, scheme, proof: None }
+    #[cold]
+    fn verification(pending: Pending<C>, origin: TokenOrigin, scheme: AuthScheme) -> Box<Self> {
+        Box::new(Self { cause: Cause::Verification(pending), origin, scheme, proof: None })
     }
 }
 

@@ -189,7 +189,7 @@ where
 {
     pub(super) fn new(
         admission: Arc<Admission<C>>,
-        deferral: Deferral<C>,
+        deferral: Box<Deferral<C>>,
         request: Request<ReqBody>,
         service: S,
     ) -> Self {

@@ -74,7 +74,7 @@ impl<S: Clone, C, R> Bearer<S, C, R> {
     #[cold]
     fn wait<ReqBody, ResBody>(
         &mut self,
-        deferral: Deferral<C>,
+        deferral: Box<Deferral<C>>,
         request: Request<ReqBody>,
     ) -> EarlyExit<S, ReqBody, ResBody, C>
     where

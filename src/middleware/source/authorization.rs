@@ -38,8 +38,10 @@ impl AuthorizationHeader {
         refuse_several(headers)?;
         let Some(field) = headers.get_mut(AUTHORIZATION) else { return Ok(None) };
         field.set_sensitive(true);
-        let found = token_in(field, &[AuthScheme::BEARER])?;
-        Ok(found.map(|presented| presented.token()))
+        match usual_token_in(field) {
+            Some(token) => Ok(Some(token)),
+            None => Ok(token_in(field, &[AuthScheme::BEARER])?.map(|presented| presented.token())),
+        }
     }
 }
 
@@ -79,24 +81,15 @@ fn refuse_several(headers: &HeaderMap) -> Result<(), Reason> {
     Ok(())
 }
 
+/// The token of a field in its usual spelling.
 #[inline]
-fn token_in<'r>(
-    field: &'r HeaderValue,
-    schemes: &[AuthScheme],
-) -> Result<Option<Presented<'r>>, Reason> {
-    let credentials = field.as_bytes();
-    // The usual spelling.
-    if let Some((b"Bearer ", token)) = credentials.split_at_checked(7)
-        && token.first().is_some_and(|&first| first != b' ')
-        && schemes.first() == Some(&AuthScheme::BEARER)
-    {
-        return Ok(Some(Presented::bearer(token)));
-    }
-    unusual_token_in(field, schemes)
+fn usual_token_in(field: &HeaderValue) -> Option<&[u8]> {
+    let (b"Bearer ", token) = field.as_bytes().split_at_checked(7)? else { return None };
+    token.first().is_some_and(|&first| first != b' ').then_some(token)
 }
 
 #[inline(never)]
-fn unusual_token_in<'r>(
+fn token_in<'r>(
     field: &'r HeaderValue,
     schemes: &[AuthScheme],
 ) -> Result<Option<Presented<'r>>, Reason> {
