@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "active-check", feature = "redis", feature = "refresh", feature = "tracing"))]
 mod moment;
+pub(crate) mod unix;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -18,7 +18,7 @@ mod file;
 mod remote;
 
 #[cfg(feature = "refresh")]
-pub use cached::{CachedKeys, Fetch, FetchBudget, Fetched};
+pub use cached::{CachedKeys, Fetch, Fetched};
 #[cfg(feature = "refresh")]
 pub use file::{FileKeys, KeyFile};
 pub use lookup::{Candidates, Lookup};
@@ -31,9 +31,9 @@ pub use verifying::VerifyingKey;
 
 pub use crate::config_error::{KeyProblem, SkippedKey};
 pub use crate::error::KeysUnavailable;
+#[cfg(feature = "refresh")]
+pub use crate::refresh::FetchBudget;
 
-#[cfg(feature = "config")]
-pub(crate) use cached::MAX_FETCH_TIME;
 pub(crate) use identity::KeyIdentity;
 #[cfg(feature = "issue")]
 pub(crate) use jwk::PublicJwk;

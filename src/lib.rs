@@ -95,6 +95,8 @@ mod text;
 mod observe;
 #[cfg(any(feature = "redis", feature = "refresh"))]
 mod task;
+#[cfg(feature = "refresh")]
+pub mod refresh;
 pub mod challenge;
 pub mod jose;
 #[cfg(feature = "jwks")]

@@ -10,8 +10,9 @@ use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::keys::{
     BoxKeySource, CachedKeys, DangerousFetch, EffectiveFetch, Fetch, FetchBudget, FileKeys,
-    HttpFetch, KeyFile, KeySet, KeySource as _, MAX_FETCH_TIME, RemoteKeys, VerifyingKey,
+    HttpFetch, KeyFile, KeySet, KeySource as _, RemoteKeys, VerifyingKey,
 };
+use crate::refresh::MAX_LOAD_TIME;
 
 /// Where an issuer's keys come from: exactly one of the first seven, and how they are fetched.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -241,8 +242,8 @@ impl KeysConfig {
                 return Err(place.member(name).wrong("is nothing at all"));
             }
         }
-        if self.timeout.is_some_and(|Span(timeout)| timeout > MAX_FETCH_TIME) {
-            let problem = format!("is more than the {MAX_FETCH_TIME:?} that a fetch may take");
+        if self.timeout.is_some_and(|Span(timeout)| timeout > MAX_LOAD_TIME) {
+            let problem = format!("is more than the {MAX_LOAD_TIME:?} that a fetch may take");
             return Err(place.member("timeout").wrong(problem));
         }
         Ok(())

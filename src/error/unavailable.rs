@@ -96,6 +96,11 @@ impl RevocationsUnavailable {
 
 #[cfg(feature = "refresh")]
 impl KeysUnavailable {
+    /// The error that is behind this one, which says no more.
+    pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
+        self.source.unwrap_or_else(|| "the keys cannot be had".into())
+    }
+
     /// What the log has heard already, and need not hear again for each request.
     pub(crate) fn reported(mut self) -> Self {
         self.reported = true;

@@ -1,40 +1,29 @@
 //! Keys that are fetched, kept, and fetched again in time.
 //!
-//! [`schedule`] decides when, [`keeper`] is the task that does it, [`CachedKeys`] is what requests see
-//! of it: a snapshot to look into, and a fetch to wait for when a key is not there.
+//! When to fetch, and the task that does it, are those of every document that is kept fresh
+//! ([`refresh`](crate::refresh)). Here is what is special about keys: a token whose key is not there waits for a
+//! fetch, keys that were withdrawn or looked for in vain are remembered, and operators can block one.
 
 mod absent;
-mod budget;
 mod fetch;
-mod schedule;
-mod settings;
 mod withdrawn;
-mod store;
-mod keeper;
+mod view;
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::{Handle, Id};
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout, timeout_at};
-
-pub use budget::FetchBudget;
 pub use fetch::{Fetch, Fetched};
-#[cfg(feature = "config")]
-pub(crate) use keeper::MAX_FETCH_TIME;
-#[cfg(feature = "config")]
-pub(crate) use settings::InForce;
 
-use self::budget::Bucket;
-use self::schedule::Ask;
-use self::settings::Settings;
-use self::store::{A_LONG_TIME, Store};
+use self::fetch::KeyLoad;
+use self::view::{KeysSnapshot, KeysView};
 use super::{KeySet, KeySource, KeysStatus, Lookup};
 use crate::error::KeysUnavailable;
 use crate::jose::Header;
+#[cfg(feature = "config")]
+use crate::refresh::EffectiveRefresh;
+use crate::refresh::{Cause, Ended, FetchBudget, NoLoad, Refresher, Settings, Unavailable};
+use crate::task::NotHere;
 
 /// Keeps the keys that a [`Fetch`] brings, and has them fetched again before they are too old.
 ///
@@ -73,24 +62,13 @@ use crate::jose::Header;
 /// | unknown keys and bad signatures cause | 3 fetches, and one more every 10 seconds |
 /// | a fetch may take | 30 seconds |
 pub struct CachedKeys<F> {
-    fetch: Arc<F>,
-    settings: Settings,
-    store: OnceLock<Arc<Store>>,
-    keeper: Mutex<Option<AbortHandle>>,
-    /// The runtime without timers that was looked at last.
-    without_timers: Mutex<Option<Id>>,
+    refresher: Refresher<KeyLoad<F>, KeysView>,
 }
 
 impl<F: Fetch> CachedKeys<F> {
     /// Keeps the keys that `fetch` brings.
     pub fn new(fetch: F) -> Self {
-        Self {
-            fetch: Arc::new(fetch),
-            settings: Settings::default(),
-            store: OnceLock::new(),
-            keeper: Mutex::new(None),
-            without_timers: Mutex::new(None),
-        }
+        Self { refresher: Refresher::new(KeyLoad(fetch), KeysView::default()) }
     }
 
     /// Starts with these keys instead of none, and has others fetched at once.
@@ -99,8 +77,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// [stale keys](Self::with_stale_if_error) are. A set without a key is the same as none.
     #[must_use]
     pub fn with_initial_keys(self, keys: KeySet) -> Self {
-        let keys = Some(keys).filter(|keys| !keys.keys().is_empty());
-        self.change(|settings| settings.initial_keys = keys)
+        Self { refresher: self.refresher.change(|_, view| view.set_initial(keys)) }
     }
 
     /// Sets how long keys stay in use after they should have been replaced. The default is 4 hours.
@@ -145,8 +122,8 @@ impl<F: Fetch> CachedKeys<F> {
     /// answered 503, so that their clients come again, except that a key which was looked for within the
     /// last minute, and was not there, or which the provider has withdrawn, is answered 401.
     #[must_use]
-    pub fn with_fetch_budget(self, fetches: u32, one_more_every: Duration) -> Self {
-        self.change(|settings| settings.timing.budget = Bucket::new(fetches, one_more_every))
+    pub fn with_fetch_budget(self, fetches: u32, refill_every: Duration) -> Self {
+        self.change(|settings| settings.set_budget(fetches, refill_every))
     }
 
     /// Sets the budget that this source shares with others. The default is one for the whole program.
@@ -176,19 +153,7 @@ impl<F: Fetch> CachedKeys<F> {
     /// [`KeysUnavailable`] with what went wrong last, when there are still none after `at_most`. The
     /// source goes on trying.
     pub async fn await_ready(&self, at_most: Duration) -> Result<(), KeysUnavailable> {
-        let store = self.store();
-        let mut ended = store.ended.subscribe();
-        drop(self.runtime()?);
-        self.ensure_keeper(store)?;
-        let ready = async {
-            while !store.has_keys() {
-                // The store holds the sender, so this cannot fail.
-                _ = ended.changed().await;
-                self.ensure_keeper(store)?;
-            }
-            Ok(())
-        };
-        timeout(at_most, ready).await.unwrap_or_else(|_| Err(store.unavailable()))
+        self.refresher.await_ready(at_most).await.map_err(|error| keys_unavailable(&error))
     }
 
     /// Stops using the keys of this name, from the next request on, until
@@ -197,12 +162,12 @@ impl<F: Fetch> CachedKeys<F> {
     ///
     /// Only this source forgets the key: other processes have to be told as well.
     pub fn block_key(&self, key_id: &str) {
-        self.store().change_dropped(|dropped| _ = dropped.insert(key_id.into()));
+        self.refresher.store().change_view(|view| view.block(key_id));
     }
 
     /// Uses keys of this name again.
     pub fn unblock_key(&self, key_id: &str) {
-        self.store().change_dropped(|dropped| _ = dropped.remove(key_id));
+        self.refresher.store().change_view(|view| view.unblock(key_id));
     }
 
     /// What the keys are like, and how the last fetches went.
@@ -210,150 +175,106 @@ impl<F: Fetch> CachedKeys<F> {
     /// Starts fetching as a look-up does, so that a program that is asked for its readiness first becomes
     /// ready.
     pub fn status(&self) -> KeysStatus {
-        self.start();
-        self.store().status(self.fetch.describe())
+        let look = |view: &KeysView| (view.len(), view.skipped());
+        let (status, (keys, skipped)) = self.refresher.status(look);
+        KeysStatus::of_refreshed(status, keys, skipped)
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(&mut self.settings);
-        // What may have begun with other settings begins anew. What was dropped stays so.
-        self.stop();
-        let dropped = self.store.take().map(|store| store.dropped()).unwrap_or_default();
-        if !dropped.is_empty() {
-            self.store().change_dropped(|all| *all = dropped);
+    fn change(self, change: impl FnOnce(&mut Settings)) -> Self {
+        Self { refresher: self.refresher.change(|settings, _| change(settings)) }
+    }
+
+    /// Finds keys among those at hand.
+    fn find(&self, header: &Header) -> Lookup {
+        let lookup = |keys: Option<&KeysSnapshot>| keys?.lookup(header);
+        self.refresher.store().read(lookup).unwrap_or(Lookup::Refresh)
+    }
+
+    /// Finds keys for a request that has waited for a fetch; `None` if there may be more than the fetch has
+    /// brought.
+    fn find_after(&self, ended: Ended, header: &Header) -> Result<Option<Lookup>, KeysUnavailable> {
+        let (store, answer) = (self.refresher.store(), self.find(header));
+        if !store.has_brought(ended.load) {
+            return Err(keys_unavailable(&store.unavailable()));
         }
-        self
-    }
-
-    fn store(&self) -> &Arc<Store> {
-        self.store.get_or_init(|| Arc::new(Store::new(&self.settings)))
-    }
-
-    /// Starts fetching if that can be done here. If not, what is here can be used all the same.
-    fn start(&self) {
-        drop(self.ensure_keeper(self.store()));
-    }
-
-    /// Sees to it that somebody fetches.
-    fn ensure_keeper(&self, store: &Arc<Store>) -> Result<(), KeysUnavailable> {
-        if store.is_kept() {
-            return Ok(());
+        if !matches!(answer, Lookup::Refresh) {
+            // It may have been replaced under its name since the provider was asked.
+            let may_be_old = ended.began_before && self.refresher.is_outdated();
+            return Ok(Some(answer).filter(|_| !may_be_old));
         }
-        let runtime = self.runtime()?;
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if !store.is_kept() {
-            *keeper = Some(keeper::start(&runtime, Arc::clone(&self.fetch), Arc::clone(store)));
+        if !store.is_usable() {
+            return Err(keys_unavailable(&store.unavailable()));
         }
-        Ok(())
+        if ended.began_before {
+            return Ok(None);
+        }
+        store.with_view(|view, now| view.note_absent(header.key_id(), now));
+        Ok(Some(Lookup::Unknown))
     }
 
-    /// The runtime to fetch and to wait in.
-    fn runtime(&self) -> Result<Handle, KeysUnavailable> {
-        let Ok(runtime) = Handle::try_current() else {
-            return Err(KeysUnavailable::new("keys are fetched by tokio, and no runtime is here"));
-        };
-        let mut without_timers = self.without_timers.lock().unwrap_or_else(PoisonError::into_inner);
-        // A runtime without timers is not tried again and again, as each time is a panic.
-        if *without_timers != Some(runtime.id()) {
-            if keeper::has_timers() {
-                return Ok(runtime);
-            }
-            *without_timers = Some(runtime.id());
-        }
-        Err(KeysUnavailable::new("the timers of this tokio runtime are not enabled"))
-    }
-
-    /// Waits until a fetch has ended.
-    async fn ended(&self, store: &Arc<Store>, fetch: u64) -> Result<(), KeysUnavailable> {
-        let mut ended = store.ended.subscribe();
-        loop {
-            if *ended.borrow_and_update() >= fetch {
-                return Ok(());
-            }
-            // Again and again: a keeper ends with its runtime, of which there may be several. Not
-            // before the line above, or one that ends in between would not be noticed.
-            self.ensure_keeper(store)?;
-            _ = ended.changed().await;
-        }
+    /// Tells whether a key of this name was looked for, or was there once, and is not there.
+    fn is_absent(&self, header: &Header) -> bool {
+        let store = self.refresher.store();
+        store.last_succeeded()
+            && store.with_view(|view, now| view.lacks(header.key_id(), now))
+            && store.is_usable()
+            && matches!(self.find(header), Lookup::Refresh)
     }
 }
 
 #[cfg(feature = "config")]
 impl<F> CachedKeys<F> {
-    pub(crate) fn effective(&self) -> InForce {
-        self.settings.effective()
+    pub(crate) fn effective(&self) -> EffectiveRefresh {
+        self.refresher.settings().effective()
     }
 
     pub(crate) fn fetcher(&self) -> &F {
-        &self.fetch
-    }
-}
-
-impl<F> CachedKeys<F> {
-    fn stop(&mut self) {
-        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        keeper.iter().for_each(AbortHandle::abort);
+        &self.refresher.load().0
     }
 }
 
 impl<F: Fetch> KeySource for CachedKeys<F> {
     fn lookup(&self, header: &Header) -> Lookup {
-        self.start();
-        self.store().lookup(header)
+        self.refresher.start();
+        self.find(header)
     }
 
+    /// Returns another number each time what look-ups read was replaced. `None` when time alone may change what
+    /// they answer, because there are no keys or they are too old, and when no worker runs: then a look-up has
+    /// to start one.
     fn epoch(&self) -> Option<u64> {
-        let store = self.store.get()?;
-        // Without a keeper a look-up has to start one.
-        store.epoch().filter(|_| store.is_kept())
+        self.refresher.running()?.read(|keys| keys.map(KeysSnapshot::epoch))
     }
 
     fn may_be_outdated(&self) -> bool {
-        let store = self.store.get();
         // Where nothing can be waited for, nothing newer can be had.
-        store.is_some_and(|store| store.is_outdated(&self.settings.shared_budget))
-            && self.runtime().is_ok()
+        self.refresher.is_outdated() && self.refresher.can_wait()
     }
 
     async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
-        let (store, shared) = (self.store(), &self.settings.shared_budget);
-        // To wait takes a runtime, even if the keeper has one.
-        drop(self.runtime()?);
-        self.ensure_keeper(store)?;
-        let answer = store.lookup(header);
+        self.refresher.start_to_wait().map_err(|error| keys_unavailable(&error))?;
+        let answer = self.find(header);
         let was_unknown = matches!(answer, Lookup::Refresh);
-        if !was_unknown && !store.is_outdated(shared) {
+        if !was_unknown && !self.refresher.is_outdated() {
             // Others have come in the meantime.
             return Ok(answer);
         }
-        let deadline = Instant::now() + self.settings.wait.min(A_LONG_TIME);
-        let (mut waiting, mut first) = (None, None);
+        let mut waiting = self.refresher.waiting();
         loop {
-            let (fetch, began_before) = match store.ask(shared) {
-                Ask::Wait { fetch, began_before } => (fetch, began_before),
-                Ask::Spent if store.is_absent(header) => return Ok(Lookup::Unknown),
-                Ask::Spent => return Err(store.spent(|| self.fetch.describe())),
-                Ask::Failed => return Err(store.unavailable()),
-            };
-            if waiting.is_none() {
-                match store.waiting.try_acquire() {
-                    Ok(permit) => waiting = Some(permit),
-                    Err(_) if store.is_absent(header) => return Ok(Lookup::Unknown),
-                    Err(_) => return Err(store.overrun()),
+            let ended = match waiting.next().await {
+                Ok(ended) => ended,
+                Err(NoLoad::Spent | NoLoad::Full) if self.is_absent(header) => {
+                    return Ok(Lookup::Unknown);
                 }
-            }
-            let ended = timeout_at(deadline, self.ended(store, fetch)).await;
-            ended.unwrap_or_else(|_| Err(store.out_of_time()))?;
-            // What was asked for before this request came may not know its key yet.
-            let began_before = began_before && first.is_none_or(|first| fetch <= first);
-            let answer = store.lookup(header);
+                Err(no_load) => return Err(keys_unavailable(&self.refresher.explain(no_load))),
+            };
+            let answer = self.find(header);
             if was_unknown && !matches!(answer, Lookup::Refresh) {
                 return Ok(answer);
             }
-            if let Some(answer) = store.lookup_after(fetch, began_before, header, shared)? {
+            if let Some(answer) = self.find_after(ended, header)? {
                 return Ok(answer);
             }
-            first.get_or_insert(fetch);
         }
     }
 
@@ -362,17 +283,29 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
     }
 }
 
-impl<F> Drop for CachedKeys<F> {
-    fn drop(&mut self) {
-        self.stop();
+fn keys_unavailable(error: &Unavailable) -> KeysUnavailable {
+    let problem = match error.cause() {
+        Cause::NotLoaded => "the keys have not come yet",
+        Cause::Failed(problem) => problem,
+        Cause::TimedOut => "the keys did not come in time",
+        Cause::Full => "too many requests wait for keys already",
+        Cause::Spent => "too many unknown keys were asked for to look for this one",
+        Cause::NotHere(NotHere::NoRuntime) => "keys are fetched by tokio, and no runtime is here",
+        Cause::NotHere(NotHere::NoTimers) => "the timers of this tokio runtime are not enabled",
+        Cause::NotHere(NotHere::Panicked) => "the task that fetches keys has panicked",
+    };
+    let unavailable = KeysUnavailable::new(problem).with_retry_after(error.retry_after());
+    match error.cause() {
+        Cause::Failed(_) | Cause::Spent => unavailable.reported(),
+        _ => unavailable,
     }
 }
 
 impl<F: Fetch> fmt::Debug for CachedKeys<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedKeys")
-            .field("source", &self.fetch.describe())
-            .field("settings", &self.settings)
+            .field("source", &self.refresher.describe())
+            .field("settings", self.refresher.settings())
             .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,12 @@
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
+use crate::clock::unix;
 use crate::config_error::SkippedKey;
+#[cfg(feature = "refresh")]
+use crate::refresh::{State, Status};
 
 /// How a [`KeySource`](super::KeySource) is doing, for readiness probes and metrics.
 ///
@@ -15,14 +18,14 @@ pub struct KeysStatus {
     pub(super) keys: usize,
     #[serde(serialize_with = "displayed")]
     pub(super) skipped: Vec<SkippedKey>,
-    #[serde(rename = "age_seconds", serialize_with = "seconds")]
+    #[serde(rename = "age_seconds", serialize_with = "unix::whole_duration")]
     pub(super) age: Option<Duration>,
-    #[serde(serialize_with = "since_1970")]
+    #[serde(serialize_with = "unix::optional_moment")]
     pub(super) last_success: Option<SystemTime>,
     pub(super) last_error: Option<FetchFailure>,
-    #[serde(serialize_with = "since_1970")]
+    #[serde(serialize_with = "unix::optional_moment")]
     pub(super) stale_since: Option<SystemTime>,
-    #[serde(serialize_with = "since_1970")]
+    #[serde(serialize_with = "unix::optional_moment")]
     pub(super) next_refresh: Option<SystemTime>,
     pub(super) fetches: u64,
     pub(super) failures: u64,
@@ -46,7 +49,7 @@ pub enum KeysState {
 /// A fetch that brought no keys.
 #[derive(Clone, Debug, Serialize)]
 pub struct FetchFailure {
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "unix::moment")]
     pub(super) at: SystemTime,
     pub(super) message: String,
 }
@@ -66,6 +69,30 @@ impl KeysStatus {
             next_refresh: None,
             fetches: 0,
             failures: 0,
+        }
+    }
+
+    #[cfg(feature = "refresh")]
+    pub(super) fn of_refreshed(status: Status, keys: usize, skipped: Vec<SkippedKey>) -> Self {
+        Self {
+            source: status.source,
+            state: match status.state {
+                State::Missing => KeysState::Missing,
+                State::Fresh => KeysState::Fresh,
+                State::Stale => KeysState::Stale,
+                State::Expired => KeysState::Expired,
+            },
+            keys,
+            skipped,
+            age: status.age,
+            last_success: status.last_success,
+            last_error: status
+                .last_error
+                .map(|failure| FetchFailure { at: failure.at, message: failure.message }),
+            stale_since: status.stale_since,
+            next_refresh: status.next_refresh,
+            fetches: status.loads,
+            failures: status.failures,
         }
     }
 
@@ -162,22 +189,4 @@ impl FetchFailure {
 
 fn displayed<S: Serializer>(skipped: &[SkippedKey], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(skipped.iter().map(ToString::to_string))
-}
-
-#[expect(clippy::ref_option, reason = "serde asks for it")]
-fn seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    age.map(|age| age.as_secs()).serialize(serializer)
-}
-
-#[expect(clippy::ref_option, reason = "serde asks for it")]
-fn since_1970<S: Serializer>(at: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
-    at.map(whole_seconds).serialize(serializer)
-}
-
-fn moment<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    whole_seconds(*at).serialize(serializer)
-}
-
-fn whole_seconds(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -181,6 +181,46 @@ pub(crate) fn fetches_spent(source: &str, suppressed: u64) {
     let _ = (source, suppressed);
 }
 
+/// Reports that a document has been loaded, the more loudly if loads had failed before.
+#[cfg(feature = "refresh")]
+pub(crate) fn document_loaded(source: &str, is_back: bool) {
+    #[cfg(feature = "tracing")]
+    if is_back {
+        tracing::info!(target: "tower_bearer", source, "document can be loaded again");
+    } else {
+        tracing::debug!(target: "tower_bearer", source, "document loaded");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, is_back);
+}
+
+/// Reports that a document has not been loaded.
+#[cfg(feature = "refresh")]
+pub(crate) fn document_not_loaded(source: &str, problem: &str, state: &str, is_usable: bool) {
+    #[cfg(feature = "tracing")]
+    if is_usable {
+        let message = "document not loaded; the one at hand stays in use";
+        tracing::warn!(target: "tower_bearer", source, problem, document = state, "{message}");
+    } else {
+        let message = "document not loaded; there is none to use";
+        tracing::error!(target: "tower_bearer", source, problem, document = state, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem, state, is_usable);
+}
+
+/// Reports that more loads of a document are wanted than its budget has.
+#[cfg(feature = "refresh")]
+pub(crate) fn loads_spent(source: &str, suppressed: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "the budget for loads of a document is spent; it is not loaded on demand";
+        tracing::warn!(target: "tower_bearer", source, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, suppressed);
+}
+
 /// Reports that a stand-in for the layer lets everybody in. Never silent: where nobody listens to
 /// events, it is a line on the standard error stream.
 #[cfg(feature = "test-util")]

@@ -24,7 +24,7 @@ pub(crate) trait Job: Send + Sync + 'static {
 }
 
 /// A task that is started when it is needed, one at a time, and ends with this.
-pub(crate) struct Worker<J: Job> {
+pub(crate) struct Worker<J> {
     shared: Arc<Shared<J>>,
     task: Mutex<Option<AbortOnDrop>>,
     runtimes: Runtimes,

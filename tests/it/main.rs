@@ -47,6 +47,7 @@ mod properties;
 mod providers;
 mod readiness;
 mod redis;
+mod refreshed;
 mod remembered;
 mod remote_keys;
 mod replaced_keys;

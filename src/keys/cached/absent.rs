@@ -10,7 +10,7 @@ use foldhash::quality::RandomState;
 ///
 /// A token of a withdrawn key must be refused with 401, or its client never asks for another one. When
 /// the budget for fetches is spent, this tells such a token from one of a key that was not looked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Absent {
     hasher: RandomState,
     /// The hash of each name, and when the fetch without it ended; the latest last.

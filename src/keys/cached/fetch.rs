@@ -1,9 +1,10 @@
+use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::error::KeysUnavailable;
 use crate::keys::KeySet;
+use crate::refresh::{Load, Loaded};
 
 /// Brings keys from somewhere. [`CachedKeys`](super::CachedKeys) decides when.
 ///
@@ -48,28 +49,8 @@ pub trait Fetch: Send + Sync + 'static {
     }
 }
 
-/// What a [`Fetch`] has brought.
-#[derive(Clone, Debug)]
-pub struct Fetched {
-    pub(super) keys: KeySet,
-    pub(super) fresh_for: Option<Duration>,
-}
-
-impl Fetched {
-    /// Sets how long these keys are fresh. [`CachedKeys`](super::CachedKeys) has bounds for that, and
-    /// a default.
-    #[must_use]
-    pub fn with_fresh_for(mut self, fresh_for: Duration) -> Self {
-        self.fresh_for = Some(fresh_for);
-        self
-    }
-}
-
-impl From<KeySet> for Fetched {
-    fn from(keys: KeySet) -> Self {
-        Self { keys, fresh_for: None }
-    }
-}
+/// The keys that a [`Fetch`] has brought, and for how long they are fresh if that is known.
+pub type Fetched = Loaded<KeySet>;
 
 impl<F: Fetch> Fetch for Arc<F> {
     fn fetch(&self) -> impl Future<Output = Result<Fetched, KeysUnavailable>> + Send {
@@ -78,5 +59,21 @@ impl<F: Fetch> Fetch for Arc<F> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+}
+
+/// Loads keys by a [`Fetch`].
+pub(super) struct KeyLoad<F>(pub(super) F);
+
+impl<F: Fetch> Load for KeyLoad<F> {
+    type Document = KeySet;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    async fn load(&self) -> Result<Fetched, Self::Error> {
+        self.0.fetch().await.map_err(KeysUnavailable::into_source)
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
     }
 }

@@ -1,5 +1,6 @@
 //! What a suspended machine finds when it wakes up. Here, where it can be pretended.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;

@@ -8,7 +8,7 @@ use crate::keys::KeySet;
 ///
 /// As [`Absent`](super::absent::Absent) does for names that were asked for. What is here the provider has
 /// chosen, so strangers can push nothing out.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Withdrawn {
     /// The latest last.
     names: VecDeque<Box<str>>,

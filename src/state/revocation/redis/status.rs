@@ -1,6 +1,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+
+use crate::clock::unix;
 
 /// How [`RedisRevocations`](super::RedisRevocations) are doing, for readiness probes and metrics.
 ///
@@ -10,15 +12,15 @@ pub struct RedisStatus {
     pub(super) source: String,
     pub(super) is_ready: bool,
     pub(super) carries_on: bool,
-    #[serde(serialize_with = "seconds")]
+    #[serde(serialize_with = "unix::moment")]
     pub(super) since: SystemTime,
     pub(super) problem: Option<String>,
-    #[serde(serialize_with = "maybe_seconds")]
+    #[serde(serialize_with = "unix::optional_moment")]
     pub(super) complete_up_to: Option<SystemTime>,
     pub(super) revocations: usize,
     pub(super) unwritten: usize,
     pub(super) position: Option<String>,
-    #[serde(serialize_with = "maybe_seconds")]
+    #[serde(serialize_with = "unix::optional_moment")]
     pub(super) last_reconciliation: Option<SystemTime>,
     pub(super) eviction_policy: Option<String>,
 }
@@ -94,18 +96,6 @@ impl RedisStatus {
 /// A moment of the monotonic clock as the system tells time.
 pub(super) fn moment(clock: SystemTime, now: Duration, at: Duration) -> SystemTime {
     clock.checked_sub(now.saturating_sub(at)).unwrap_or(UNIX_EPOCH)
-}
-
-fn seconds<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().serialize(serializer)
-}
-
-#[expect(clippy::ref_option, reason = "serde asks for it")]
-fn maybe_seconds<S: Serializer>(at: &Option<SystemTime>, ser: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => seconds(at, ser),
-        None => ser.serialize_none(),
-    }
 }
 
 /// The one policy with which Redis deletes nothing that has not expired.

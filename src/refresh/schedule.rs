@@ -1,97 +1,98 @@
-//! When to fetch. Decisions only: no clock, no randomness, no I/O.
+//! Decides when to load. No clock, no randomness, no I/O.
 //!
 //! Moments are counted from when the source began. What drives this: [`ask`](Schedule::ask) for each
-//! request whose key is unknown, [`begin`](Schedule::begin) when a fetch might be due, and one of
+//! request that needs another document, [`begin`](Schedule::begin) when a load might be due, and one of
 //! [`succeeded`](Schedule::succeeded), [`failed`](Schedule::failed) and
-//! [`abandoned`](Schedule::abandoned) for each fetch that began.
+//! [`abandoned`](Schedule::abandoned) for each load that began.
 
 use std::time::Duration;
 
 use super::budget::{Bucket, Share};
+use crate::task::{Backoff, part_of};
 
-/// The numbers by which is decided; see the methods of [`CachedKeys`](super::CachedKeys).
+/// The numbers by which is decided; see the methods of [`Refreshed`](super::Refreshed).
 #[derive(Clone, Debug)]
-pub(super) struct Timing {
-    pub(super) fresh_at_least: Duration,
-    pub(super) fresh_at_most: Duration,
-    pub(super) fresh_by_default: Duration,
-    pub(super) stale_for: Duration,
-    pub(super) first_retry: Duration,
-    pub(super) last_retry: Duration,
+pub(crate) struct Timing {
+    pub(crate) fresh_at_least: Duration,
+    pub(crate) fresh_at_most: Duration,
+    pub(crate) fresh_by_default: Duration,
+    pub(crate) stale_for: Duration,
+    pub(crate) first_retry: Duration,
+    pub(crate) last_retry: Duration,
     pub(super) budget: Bucket,
 }
 
 #[derive(Debug)]
 pub(super) struct Schedule {
     timing: Timing,
-    keys: Option<Span>,
-    /// When the fetch that runs began.
-    fetching_since: Option<Duration>,
-    /// The number of the last fetch that began; the first one is 1.
+    document: Option<Span>,
+    /// When the load that runs began.
+    loading_since: Option<Duration>,
+    /// The number of the last load that began; the first one is 1.
     number: u64,
-    /// A request waits for a fetch that has not begun.
+    /// A request waits for a load that has not begun.
     wanted: bool,
-    /// When to fetch without being asked.
+    /// When to load without being asked.
     due: Duration,
-    failures: u32,
+    backoff: Backoff,
     last_succeeded: bool,
-    /// Some fetch has brought the keys that are kept.
-    has_fetched: bool,
-    /// When a request last took a fetch out of the budget.
+    /// A load has brought the document that is kept.
+    has_loaded: bool,
+    /// When a request last took a load out of the budget.
     paid_at: Option<Duration>,
 }
 
-/// How long the keys that are kept can be used.
+/// How long the document that is kept can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
-    pub(super) fetched: Duration,
+    pub(super) loaded: Duration,
     pub(super) fresh_until: Duration,
     pub(super) usable_until: Duration,
 }
 
-/// What a request that needs other keys is told.
+/// Tells a request that needs another document what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// Wait until the fetch of this number has ended. One that began before the request was there
-    /// may have been answered before the key was published: then ask once more.
-    Wait { fetch: u64, began_before: bool },
-    /// Do not wait. The budget is spent, so the keys are not looked for.
+pub(super) enum RefreshDecision {
+    /// Wait until the load of this number has ended. One that began before the request was there
+    /// may have been answered before the document changed: then ask once more.
+    Wait { load: u64, began_before: bool },
+    /// Do not wait. The budget is spent, so nothing is loaded.
     Spent,
-    /// Do not wait. The last fetch failed, and there is no budget for another one.
+    /// Do not wait. The last load failed, and there is no budget for another one.
     Failed,
 }
 
 impl Schedule {
     pub(super) fn new(timing: Timing) -> Self {
         Self {
+            backoff: Backoff::new(timing.first_retry, timing.last_retry),
             timing,
-            keys: None,
-            fetching_since: None,
+            document: None,
+            loading_since: None,
             number: 0,
             wanted: false,
             due: Duration::ZERO,
-            failures: 0,
             last_succeeded: false,
-            has_fetched: false,
+            has_loaded: false,
             paid_at: None,
         }
     }
 
-    /// Begins with keys that were not fetched: they are stale from the start.
-    pub(super) fn with_initial_keys(mut self) -> Self {
+    /// Begins with a document that was not loaded: it is stale from the start.
+    pub(super) fn with_initial(mut self) -> Self {
         let usable_until = self.timing.stale_for;
-        let (fetched, fresh_until) = (Duration::ZERO, Duration::ZERO);
-        self.keys = Some(Span { fetched, fresh_until, usable_until });
+        let (loaded, fresh_until) = (Duration::ZERO, Duration::ZERO);
+        self.document = Some(Span { loaded, fresh_until, usable_until });
         self
     }
 
-    /// A request needs keys that are not here. `shared` takes from the budget of all sources, without which
+    /// A request needs a document that is not here. `shared` takes from the budget of all sources, without which
     /// this one may fetch only now and then.
-    pub(super) fn ask(&mut self, now: Duration, shared: impl FnOnce() -> Share) -> Ask {
-        if self.fetching_since.is_some() {
-            return Ask::Wait { fetch: self.number, began_before: true };
+    pub(super) fn ask(&mut self, now: Duration, shared: impl FnOnce() -> Share) -> RefreshDecision {
+        if self.loading_since.is_some() {
+            return RefreshDecision::Wait { load: self.number, began_before: true };
         }
-        let next = Ask::Wait { fetch: self.number + 1, began_before: false };
+        let next = RefreshDecision::Wait { load: self.number + 1, began_before: false };
         // What comes anyway costs nothing.
         if self.wanted || now >= self.due {
             return next;
@@ -108,116 +109,106 @@ impl Schedule {
             self.wanted = true;
             return next;
         }
-        if self.last_succeeded { Ask::Spent } else { Ask::Failed }
+        if self.last_succeeded { RefreshDecision::Spent } else { RefreshDecision::Failed }
     }
 
-    /// Whether a token that none of the keys has verified is a reason to look for others: they may have
-    /// been replaced under their names.
+    /// Tells whether a request that the document does not serve is a reason to load another one.
     ///
-    /// Keys that came a moment ago are the newest there are. While there is budget to spare a moment is
-    /// short, and otherwise as long as the budget takes to grow, so that made-up signatures leave it to
-    /// tokens that name a new key.
+    /// A document that came a moment ago is the newest there is. While there is budget to spare a moment is
+    /// short, and otherwise as long as the budget takes to grow: for keys, made-up signatures leave it to tokens
+    /// that name a new key.
     pub(super) fn is_outdated(&mut self, now: Duration) -> bool {
-        let Some(keys) = self.keys.filter(|_| !self.timing.budget.is_nothing()) else {
+        let Some(document) = self.document.filter(|_| !self.timing.budget.is_nothing()) else {
             return false;
         };
-        let age = now.saturating_sub(keys.fetched);
-        let comes_anyway = self.fetching_since.is_some() || self.wanted || now >= self.due;
+        let age = now.saturating_sub(document.loaded);
+        let comes_anyway = self.loading_since.is_some() || self.wanted || now >= self.due;
         let is_cheap = comes_anyway || self.timing.budget.is_full(now);
-        !self.has_fetched || age >= OLD || (is_cheap && age >= A_MOMENT)
+        !self.has_loaded || age >= OLD || (is_cheap && age >= A_MOMENT)
     }
 
-    /// How long it takes until a request can cause a fetch.
+    /// How long it takes until a request can cause a load.
     pub(super) fn until_affordable(&mut self, now: Duration) -> Duration {
         self.timing.budget.until_one(now).max(self.until_owed(now))
     }
 
-    /// How long it takes until this source may fetch whatever the others have taken.
+    /// How long it takes until this source may load whatever the others have taken.
     fn until_owed(&self, now: Duration) -> Duration {
         let paid_since = self.paid_at.map(|at| now.saturating_sub(at));
         paid_since.map_or(Duration::ZERO, |since| OWED_EVERY.saturating_sub(since))
     }
 
-    /// When something is to be done without being asked. `None` while a fetch runs.
+    /// When something is to be done without being asked. `None` while a load runs.
     pub(super) fn next(&self) -> Option<Duration> {
-        match self.fetching_since {
+        match self.loading_since {
             Some(_) => None,
             None if self.wanted => Some(Duration::ZERO),
             None => Some(self.due),
         }
     }
 
-    /// Begins a fetch if one is due or wanted, and none runs.
+    /// Begins a load if one is due or wanted, and none runs.
     pub(super) fn begin(&mut self, now: Duration) -> bool {
         let begins = self.next().is_some_and(|next| now >= next);
         if begins {
-            self.fetching_since = Some(now);
+            self.loading_since = Some(now);
             self.number += 1;
             self.wanted = false;
         }
         begins
     }
 
-    /// The fetch brought keys, which are fresh for so long. `jitter` lies between 0 and 1.
+    /// The load brought a document, which is fresh for so long. `jitter` lies between 0 and 1.
     pub(super) fn succeeded(&mut self, now: Duration, fresh_for: Option<Duration>, jitter: f64) {
         let Timing { fresh_at_least, fresh_at_most, fresh_by_default, stale_for, .. } = self.timing;
         let fresh_for =
             fresh_for.unwrap_or(fresh_by_default).min(fresh_at_most).max(fresh_at_least);
-        // From when it was asked for: that is when the provider vouched for it at the earliest.
-        let fetched = self.fetching_since.take().unwrap_or(now);
-        let fresh_until = fetched.saturating_add(fresh_for);
+        // From when it was asked for: that is when its source vouched for it at the earliest.
+        let loaded = self.loading_since.take().unwrap_or(now);
+        let fresh_until = loaded.saturating_add(fresh_for);
         let usable_until = fresh_until.saturating_add(stale_for);
-        self.keys = Some(Span { fetched, fresh_until, usable_until });
+        self.document = Some(Span { loaded, fresh_until, usable_until });
         // At 80 %, give or take 5, so that a fleet that was started at once does not stay in step.
-        self.due = fetched.saturating_add(share(fresh_for, 0.75 + 0.1 * jitter));
+        self.due = loaded.saturating_add(part_of(fresh_for, 0.75 + 0.1 * jitter));
         self.due = self.due.max(now.saturating_add(LEAST_PAUSE));
-        self.failures = 0;
+        self.backoff.reset();
         self.last_succeeded = true;
-        self.has_fetched = true;
+        self.has_loaded = true;
     }
 
-    /// The fetch brought nothing. `jitter` lies between 0 and 1.
+    /// The load brought nothing. `jitter` lies between 0 and 1.
     pub(super) fn failed(&mut self, now: Duration, jitter: f64) {
-        self.fetching_since = None;
-        let doubled = 2_u32.saturating_pow(self.failures);
-        let pause = self.timing.first_retry.saturating_mul(doubled).min(self.timing.last_retry);
-        self.due = now.saturating_add(share(pause, 0.5 + 0.5 * jitter).max(LEAST_PAUSE));
-        self.failures = self.failures.saturating_add(1);
+        self.loading_since = None;
+        self.due = now.saturating_add(self.backoff.next(jitter).max(LEAST_PAUSE));
         self.last_succeeded = false;
     }
 
-    /// Whoever ran the fetch is gone, and nobody knows what became of it: the next one is to begin
-    /// again.
+    /// The task that ran the load has ended, and there is no telling what became of the load: the next one
+    /// begins at once.
     pub(super) fn abandoned(&mut self) {
-        if self.fetching_since.take().is_some() {
+        if self.loading_since.take().is_some() {
             self.wanted = true;
         }
     }
 
-    /// How long the keys that are kept can be used, if any are.
-    pub(super) fn keys(&self) -> Option<Span> {
-        self.keys
+    /// How long the document that is kept can be used, if there is one.
+    pub(super) fn document(&self) -> Option<Span> {
+        self.document
     }
 
-    /// Whether the last fetch brought keys.
+    /// Whether the last load brought a document.
     pub(super) fn last_succeeded(&self) -> bool {
         self.last_succeeded
     }
 }
 
-/// A part of a duration. Exact enough for jitter, and never more than the whole.
-fn share(duration: Duration, part: f64) -> Duration {
-    let share = Duration::try_from_secs_f64(duration.as_secs_f64() * part);
-    share.map_or(duration, |share| share.min(duration))
-}
-
-/// Keys of this age may have been replaced under their names, whatever is left of the budget.
+/// A document of this age may have been replaced, whatever is left of the budget.
 const OLD: Duration = Duration::from_secs(10);
-/// Keys of this age may have been, if to look costs nothing that others need.
+/// A document of this age may have been, if to load costs nothing that others need.
 const A_MOMENT: Duration = Duration::from_secs(1);
-/// How long other sources can keep one from a fetch that it has budget for.
+/// How long other sources can keep one from a load that it has budget for.
 const OWED_EVERY: Duration = Duration::from_secs(10);
-/// Whatever is set, nothing is fetched in a loop without a pause.
+/// Whatever is set, nothing is loaded in a loop without a pause.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
@@ -282,8 +273,8 @@ mod tests {
         schedule.succeeded(seconds(20), Some(seconds(100)), 0.5);
 
         assert_eq!(schedule.next(), Some(seconds(80)));
-        assert_eq!(schedule.keys().unwrap().fresh_until, seconds(100));
-        assert_eq!(schedule.keys().unwrap().usable_until, seconds(3_700));
+        assert_eq!(schedule.document().unwrap().fresh_until, seconds(100));
+        assert_eq!(schedule.document().unwrap().usable_until, seconds(3_700));
     }
 
     #[test]
@@ -294,7 +285,7 @@ mod tests {
             schedule.begin(seconds(0));
             schedule.succeeded(seconds(0), Some(seconds(said)), 0.5);
 
-            assert_eq!(schedule.keys().unwrap().fresh_until, seconds(fresh), "{said}");
+            assert_eq!(schedule.document().unwrap().fresh_until, seconds(fresh), "{said}");
         }
     }
 
@@ -334,12 +325,12 @@ mod tests {
     #[test]
     fn unknown_key_causes_a_fetch_and_all_who_ask_share_it() {
         let mut schedule = fetched();
-        let next = Ask::Wait { fetch: 2, began_before: false };
+        let next = RefreshDecision::Wait { load: 2, began_before: false };
 
         assert_eq!(schedule.ask(seconds(5), || Share::Given), next);
         assert_eq!(schedule.ask(seconds(5), || panic!("it comes anyway")), next);
         assert!(schedule.begin(seconds(5)));
-        let running = Ask::Wait { fetch: 2, began_before: true };
+        let running = RefreshDecision::Wait { load: 2, began_before: true };
         assert_eq!(schedule.ask(seconds(6), || panic!("it runs already")), running);
     }
 
@@ -350,8 +341,8 @@ mod tests {
         schedule.begin(seconds(5));
         schedule.succeeded(seconds(5), None, 0.5);
 
-        assert_eq!(schedule.ask(seconds(14), || Share::Given), Ask::Spent);
-        let next = Ask::Wait { fetch: 3, began_before: false };
+        assert_eq!(schedule.ask(seconds(14), || Share::Given), RefreshDecision::Spent);
+        let next = RefreshDecision::Wait { load: 3, began_before: false };
         assert_eq!(schedule.ask(seconds(15), || Share::Given), next);
     }
 
@@ -362,7 +353,7 @@ mod tests {
         schedule.begin(seconds(5));
         schedule.failed(seconds(5), 1.0);
 
-        assert_eq!(schedule.ask(seconds(5), || Share::Given), Ask::Failed);
+        assert_eq!(schedule.ask(seconds(5), || Share::Given), RefreshDecision::Failed);
     }
 
     /// A schedule with this budget which has fetched at 0 and, for an unknown key, at 5 seconds.
@@ -379,23 +370,23 @@ mod tests {
     fn refusal_by_the_shared_budget_costs_nothing_of_the_own() {
         let mut schedule = asked(Bucket::new(2, seconds(3600)));
 
-        assert_eq!(schedule.ask(seconds(6), || Share::Spent), Ask::Spent);
+        assert_eq!(schedule.ask(seconds(6), || Share::Spent), RefreshDecision::Spent);
         assert_eq!(schedule.until_affordable(seconds(6)), seconds(9));
 
-        let next = Ask::Wait { fetch: 3, began_before: false };
+        let next = RefreshDecision::Wait { load: 3, began_before: false };
         assert_eq!(schedule.ask(seconds(6), || Share::Given), next);
     }
 
     #[test]
     fn others_keep_a_source_from_fetching_for_ten_seconds_at_the_most() {
-        let first = Ask::Wait { fetch: 2, began_before: false };
+        let first = RefreshDecision::Wait { load: 2, began_before: false };
         assert_eq!(fetched().ask(seconds(5), || Share::Spent), first);
-        assert_eq!(fetched().ask(seconds(5), || Share::Never), Ask::Spent);
+        assert_eq!(fetched().ask(seconds(5), || Share::Never), RefreshDecision::Spent);
         let mut schedule = asked(Bucket::new(2, seconds(3600)));
 
-        assert_eq!(schedule.ask(seconds(14), || Share::Spent), Ask::Spent);
+        assert_eq!(schedule.ask(seconds(14), || Share::Spent), RefreshDecision::Spent);
 
-        let second = Ask::Wait { fetch: 3, began_before: false };
+        let second = RefreshDecision::Wait { load: 3, began_before: false };
         assert_eq!(schedule.ask(seconds(15), || Share::Spent), second);
     }
 
@@ -403,7 +394,10 @@ mod tests {
     fn source_that_is_owed_a_fetch_takes_it_out_of_its_own_budget_all_the_same() {
         let mut schedule = asked(Bucket::new(1, seconds(60)));
 
-        assert_eq!(schedule.ask(seconds(20), || panic!("there is none to take")), Ask::Spent);
+        assert_eq!(
+            schedule.ask(seconds(20), || panic!("there is none to take")),
+            RefreshDecision::Spent
+        );
         assert_eq!(schedule.until_affordable(seconds(20)), seconds(45));
     }
 
@@ -433,7 +427,7 @@ mod tests {
 
     #[test]
     fn keys_that_no_fetch_has_brought_are_outdated_and_no_keys_at_all_are_not() {
-        assert!(schedule().with_initial_keys().is_outdated(seconds(0)));
+        assert!(schedule().with_initial().is_outdated(seconds(0)));
         assert!(!schedule().is_outdated(seconds(3600)));
     }
 
@@ -453,14 +447,14 @@ mod tests {
         schedule.abandoned();
 
         assert!(schedule.begin(seconds(480)));
-        assert_eq!(schedule.keys().unwrap().usable_until, seconds(4_200));
+        assert_eq!(schedule.document().unwrap().usable_until, seconds(4_200));
     }
 
     #[test]
     fn initial_keys_are_stale_from_the_start_and_replaced_at_once() {
-        let schedule = schedule().with_initial_keys();
+        let schedule = schedule().with_initial();
 
-        let keys = schedule.keys().unwrap();
+        let keys = schedule.document().unwrap();
         assert_eq!((keys.fresh_until, keys.usable_until), (seconds(0), seconds(3_600)));
         assert_eq!(schedule.next(), Some(seconds(0)));
     }

@@ -136,7 +136,7 @@ struct Model {
     began: Option<Duration>,
     number: u64,
     ended: u64,
-    /// The last fetch that a request was told to wait for.
+    /// The last load that a request was told to wait for.
     promised: u64,
     wanted: bool,
     due: Duration,
@@ -149,13 +149,13 @@ struct Model {
 }
 
 impl Model {
-    fn new(timing: Timing, allowance: Allowance, with_initial_keys: bool) -> Self {
+    fn new(timing: Timing, allowance: Allowance, with_initial: bool) -> Self {
         let mut schedule = Schedule::new(timing.clone());
         let mut keys = None;
-        if with_initial_keys {
-            schedule = schedule.with_initial_keys();
-            let (fetched, fresh_until) = (Duration::ZERO, Duration::ZERO);
-            keys = Some(Span { fetched, fresh_until, usable_until: timing.stale_for });
+        if with_initial {
+            schedule = schedule.with_initial();
+            let (loaded, fresh_until) = (Duration::ZERO, Duration::ZERO);
+            keys = Some(Span { loaded, fresh_until, usable_until: timing.stale_for });
         }
         Self {
             timing,
@@ -206,18 +206,18 @@ impl Model {
             self.paid_at = Some(self.now);
             self.wanted = true;
         }
-        if let Ask::Wait { fetch, .. } = answer {
-            self.promised = self.promised.max(fetch);
+        if let RefreshDecision::Wait { load, .. } = answer {
+            self.promised = self.promised.max(load);
         }
         let next = self.number + 1;
         assert_eq!(
             answer,
             match (self.began.is_some(), self.last_succeeded) {
-                (true, _) => Ask::Wait { fetch: self.number, began_before: true },
+                (true, _) => RefreshDecision::Wait { load: self.number, began_before: true },
                 (false, _) if comes_anyway || self.wanted =>
-                    Ask::Wait { fetch: next, began_before: false },
-                (false, true) => Ask::Spent,
-                (false, false) => Ask::Failed,
+                    RefreshDecision::Wait { load: next, began_before: false },
+                (false, true) => RefreshDecision::Spent,
+                (false, false) => RefreshDecision::Failed,
             }
         );
     }
@@ -242,7 +242,7 @@ impl Model {
         let fresh_for = stated.min(fresh_at_most).max(fresh_at_least);
         let fresh_until = began.saturating_add(fresh_for);
         let usable_until = fresh_until.saturating_add(stale_for);
-        self.keys = Some(Span { fetched: began, fresh_until, usable_until });
+        self.keys = Some(Span { loaded: began, fresh_until, usable_until });
         self.fetched = Some(began);
         (self.failures, self.last_succeeded, self.ended) = (0, true, self.number);
         let (early, late) = (began.saturating_add(fresh_for / 4 * 3), fresh_until);
@@ -277,7 +277,7 @@ impl Model {
         let soonest = self.now.saturating_add(LEAST_PAUSE);
         let early = early.saturating_sub(inexact).max(soonest);
         let late = late.max(soonest);
-        self.due = self.schedule.next().expect("no fetch runs");
+        self.due = self.schedule.next().expect("no load runs");
         assert!((early..=late).contains(&self.due), "{early:?} {:?} {late:?}", self.due);
     }
 
@@ -300,9 +300,9 @@ impl Model {
             (None, false) => Some(self.due),
         };
         assert_eq!(self.schedule.next(), next);
-        assert_eq!(self.schedule.keys(), self.keys);
+        assert_eq!(self.schedule.document(), self.keys);
         assert_eq!(self.schedule.last_succeeded(), self.last_succeeded);
-        // Nobody waits for a fetch that is not to come.
+        // Nothing waits for a load that is not to come.
         let is_awaited = self.promised > self.ended;
         assert!(!is_awaited || self.began.is_some() || next <= Some(self.now), "{self:?}");
         assert!(self.promised <= self.number + u64::from(self.began.is_none()));
@@ -323,10 +323,10 @@ proptest! {
     #[test]
     fn schedule_does_what_its_model_does(
         (timing, allowance) in timing(),
-        with_initial_keys in any::<bool>(),
+        with_initial in any::<bool>(),
         steps in vec(step(), 1..80),
     ) {
-        let mut model = Model::new(timing, allowance, with_initial_keys);
+        let mut model = Model::new(timing, allowance, with_initial);
         model.check();
         for step in &steps {
             model.take(step);

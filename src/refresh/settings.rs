@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use super::budget::{Bucket, FetchBudget};
 use super::schedule::Timing;
-use crate::keys::KeySet;
 
-/// What can be set about a source; see the methods of [`CachedKeys`](super::CachedKeys).
+/// What can be set about a source; see the methods of [`Refreshed`](super::Refreshed).
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) timing: Timing,
-    pub(super) wait: Duration,
-    pub(super) most_waiting: usize,
-    pub(super) shared_budget: FetchBudget,
-    pub(super) initial_keys: Option<KeySet>,
+pub(crate) struct Settings {
+    pub(crate) timing: Timing,
+    pub(crate) wait: Duration,
+    pub(crate) most_waiting: usize,
+    pub(crate) shared_budget: FetchBudget,
 }
 
 impl Default for Settings {
@@ -32,14 +30,19 @@ impl Default for Settings {
             wait: Duration::from_secs(5),
             most_waiting: 256,
             shared_budget: FetchBudget::of_the_program(),
-            initial_keys: None,
         }
+    }
+}
+
+impl Settings {
+    pub(crate) fn set_budget(&mut self, loads: u32, refill_every: Duration) {
+        self.timing.budget = Bucket::new(loads, refill_every);
     }
 }
 
 /// What is set, defaults included.
 #[cfg(feature = "config")]
-pub(crate) struct InForce {
+pub(crate) struct EffectiveRefresh {
     pub(crate) wait: Duration,
     pub(crate) most_waiting: usize,
     pub(crate) budget: (u32, Duration),
@@ -51,9 +54,9 @@ pub(crate) struct InForce {
 
 #[cfg(feature = "config")]
 impl Settings {
-    pub(super) fn effective(&self) -> InForce {
+    pub(crate) fn effective(&self) -> EffectiveRefresh {
         let Timing { first_retry, last_retry, fresh_at_least, fresh_at_most, .. } = self.timing;
-        InForce {
+        EffectiveRefresh {
             wait: self.wait,
             most_waiting: self.most_waiting,
             budget: self.timing.budget.size(),

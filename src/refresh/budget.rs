@@ -6,7 +6,8 @@ use crate::clock::Moment;
 
 /// Limits the fetches that strangers can cause, over all sources that share it.
 ///
-/// A token that names an unknown key makes a [`CachedKeys`](super::CachedKeys) fetch. Each source has
+/// A token that names an unknown key makes a [`CachedKeys`](crate::keys::CachedKeys) fetch, and
+/// [`Refreshed::refresh`](super::Refreshed::refresh) makes a [`Refreshed`](super::Refreshed) load. Each source has
 /// a budget of its own for that; this one is for all of them together, so that somebody who invents
 /// keys of a hundred issuers does not cause a hundred times as many. Fetches that are due anyway do
 /// not count, and no source is kept from fetching by the others for long: one that strangers have not
@@ -15,7 +16,7 @@ use crate::clock::Moment;
 ///
 /// All sources of a program share one of 60 fetches, to which one is added every second, unless they
 /// are given another by
-/// [`CachedKeys::with_shared_budget`](super::CachedKeys::with_shared_budget). Clones are the same
+/// [`CachedKeys::with_shared_budget`](crate::keys::CachedKeys::with_shared_budget). Clones are the same
 /// budget.
 #[derive(Clone)]
 pub struct FetchBudget(Arc<Shared>);
@@ -26,9 +27,9 @@ struct Shared {
 }
 
 impl FetchBudget {
-    /// So many fetches at once, and one more each time this much time has passed.
-    pub fn new(fetches: u32, one_more_every: Duration) -> Self {
-        let bucket = Mutex::new(Bucket::new(fetches, one_more_every));
+    /// Allows so many fetches at once, and one more each time this much time has passed.
+    pub fn new(fetches: u32, refill_every: Duration) -> Self {
+        let bucket = Mutex::new(Bucket::new(fetches, refill_every));
         Self(Arc::new(Shared { began: Moment::now(), bucket }))
     }
 
@@ -61,7 +62,7 @@ impl fmt::Debug for FetchBudget {
         let bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         f.debug_struct("FetchBudget")
             .field("fetches", &bucket.most)
-            .field("one_more_every", &bucket.every)
+            .field("refill_every", &bucket.every)
             .finish_non_exhaustive()
     }
 }

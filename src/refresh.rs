@@ -1,0 +1,35 @@
+//! Keeps documents fresh: key sets, lists and metadata that change somewhere else.
+//!
+//! [`Refreshed`] loads a document in the background, before the one at hand is too old, and once for all
+//! requests that wait for it. Where the document comes from is a [`Load`] of the application's: HTTP, a file, a
+//! database. [`CachedKeys`](crate::keys::CachedKeys) are made of the same parts.
+//!
+//! The parts: `schedule` decides when to load, and does nothing else; `store` is what readers, the worker and
+//! operators share; `worker` is the task that loads; a `view` makes of the document what readers see.
+
+mod budget;
+mod load;
+mod schedule;
+mod settings;
+mod status;
+mod unavailable;
+mod view;
+mod store;
+mod worker;
+mod refresher;
+mod refreshed;
+
+pub use budget::FetchBudget;
+pub use load::{Load, Loaded};
+pub use refreshed::Refreshed;
+pub use status::{LoadFailure, State, Status};
+pub use unavailable::Unavailable;
+
+pub(crate) use refresher::{Ended, NoLoad, Refresher};
+#[cfg(feature = "config")]
+pub(crate) use settings::EffectiveRefresh;
+pub(crate) use settings::Settings;
+pub(crate) use unavailable::Cause;
+pub(crate) use view::{Event, View};
+#[cfg(feature = "config")]
+pub(crate) use worker::MAX_LOAD_TIME;
