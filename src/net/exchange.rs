@@ -77,7 +77,9 @@ impl Exchange {
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        authorization.into_iter().for_each(|field| drop(headers.insert(AUTHORIZATION, field)));
+        if let Some(field) = authorization {
+            headers.insert(AUTHORIZATION, field);
+        }
         self.in_time(async {
             let (parts, body) = self.send(address, request).await?.into_parts();
             if parts.status.is_redirection() {

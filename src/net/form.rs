@@ -60,12 +60,7 @@ impl FormClient {
     /// as RFC 6749 §2.3.1 says.
     #[must_use]
     pub fn with_basic_auth(mut self, client_id: &str, client_secret: &str) -> Self {
-        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = [encoded(client_id), encoded(client_secret)].join(":");
-        let field = ["Basic ", &STANDARD.encode(pair)].concat();
-        let mut field = HeaderValue::try_from(field).expect("base64 has visible ASCII only");
-        field.set_sensitive(true);
-        self.authorization = Some(field);
+        self.authorization = Some(basic(client_id, client_secret));
         self
     }
 
@@ -135,6 +130,16 @@ impl fmt::Debug for FormClient {
             .field("max_bytes", &self.exchange.max_bytes)
             .finish_non_exhaustive()
     }
+}
+
+/// The `Authorization` field of HTTP Basic.
+fn basic(client_id: &str, client_secret: &str) -> HeaderValue {
+    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = [encoded(client_id), encoded(client_secret)].join(":");
+    let field = ["Basic ", &STANDARD.encode(pair)].concat();
+    let mut field = HeaderValue::try_from(field).expect("base64 has visible ASCII only");
+    field.set_sensitive(true);
+    field
 }
 
 const ACCEPT: &str = "application/json";

@@ -75,10 +75,10 @@ impl<T> From<T> for Loaded<T> {
     }
 }
 
-impl<F, L, T, E> Load for F
+impl<F, Fut, T, E> Load for F
 where
-    F: Fn() -> L + Send + Sync + 'static,
-    L: Future<Output = Result<Loaded<T>, E>> + Send,
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Loaded<T>, E>> + Send,
     T: Send + Sync + 'static,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
@@ -90,11 +90,11 @@ where
     }
 }
 
-impl<L: Load> Load for Arc<L> {
-    type Document = L::Document;
-    type Error = L::Error;
+impl<T: Load> Load for Arc<T> {
+    type Document = T::Document;
+    type Error = T::Error;
 
-    fn load(&self) -> impl Future<Output = Result<Loaded<L::Document>, L::Error>> + Send {
+    fn load(&self) -> impl Future<Output = Result<Loaded<T::Document>, T::Error>> + Send {
         (**self).load()
     }
 

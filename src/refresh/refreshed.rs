@@ -129,7 +129,7 @@ impl<L: Load> Refreshed<L> {
     /// Returns the document at hand: the last one that was loaded, unless it is too old. Never waits.
     pub fn current(&self) -> Option<Arc<L::Document>> {
         self.refresher.start();
-        self.refresher.store().read(|document| document.cloned())
+        self.refresher.store().read(|document| Some(Arc::clone(document?)))
     }
 
     /// Returns the document at hand, or waits for one.

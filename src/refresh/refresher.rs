@@ -30,6 +30,7 @@ impl<L, V: View> Refresher<L, V> {
         Self { load, settings, initial, worker: OnceLock::new() }
     }
 
+    #[cfg(feature = "config")]
     pub(crate) fn load(&self) -> &L {
         &self.load
     }

@@ -47,6 +47,7 @@ impl<J: Job> Worker<J> {
         }
     }
 
+    #[cfg(feature = "refresh")]
     pub(crate) fn job(&self) -> &J {
         &self.shared.job
     }

@@ -130,8 +130,9 @@ async fn reader_does_not_wait_for_the_load_that_replaces_its_document() {
     plans.0.gate.add_permits(1);
     document.get().await.unwrap();
     // The second load does not end.
-    sleep(9 * MINUTE).await;
-    assert_eq!(plans.loads(), 2);
+    while plans.loads() < 2 {
+        sleep(SECOND).await;
+    }
 
     let began = Instant::now();
 

@@ -71,7 +71,7 @@ impl Way<'_> {
                 }
                 // An empty name stands for the server that said so.
                 Err(RedisError::Elsewhere { host: name, port }) if name.is_empty() => {
-                    host.port = port
+                    host.port = port;
                 }
                 Err(RedisError::Elsewhere { host: name, port }) => {
                     let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
