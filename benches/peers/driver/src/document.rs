@@ -3,15 +3,15 @@
 use std::fs;
 use std::process::Command;
 
-/// Prints the text, and puts it between the markers of this name in `BENCHMARKS.md` unless it was
+/// Prints the text, and puts it between the markers of this name in `docs/BENCHMARKS.md` unless it was
 /// only a trial.
 pub(crate) fn put(name: &str, text: &str, trial: bool) {
     println!("{text}");
     if trial {
         return;
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../BENCHMARKS.md");
-    let document = fs::read_to_string(path).expect("BENCHMARKS.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/BENCHMARKS.md");
+    let document = fs::read_to_string(path).expect("docs/BENCHMARKS.md");
     let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
     let (before, rest) = document.split_once(&begin).expect("a marker");
     let (_, after) = rest.split_once(&end).expect("a marker");

@@ -1,4 +1,4 @@
-//! Starts the peers, lets them take turns, and writes the tables into `BENCHMARKS.md`.
+//! Starts the peers, lets them take turns, and writes the tables into `docs/BENCHMARKS.md`.
 //!
 //! ```text
 //! driver table [--quick]    in the process: time and allocations per request
