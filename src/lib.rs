@@ -113,6 +113,8 @@ mod server;
 mod config;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 #[doc(inline)]
 pub use crate::claims::policy::Requirement;

@@ -1,0 +1,54 @@
+//! Explains one task per page, with code that compiles.
+//!
+//! | page | task |
+//! |---|---|
+//! | [`routes`] | Put the layer in the right place, guard routes, choose the look of refusals. |
+//! | [`providers`] | Verify the tokens of an identity provider. |
+//! | [`several_issuers`] | Accept tokens of more than one issuer. |
+//! | [`configuration`] | Read all settings from a file. |
+//! | [`revocation`] | Refuse tokens before they expire: on one node, on many, by a database. |
+//! | [`issuing`] | Sign users in and issue tokens. |
+//! | [`streams`] | Serve WebSockets, event streams and gRPC. |
+//! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
+//! | [`extending`] | Add a scheme, a place for tokens, API keys, proofs, policies, key sources. |
+//! | [`moving`] | Move an application over from other code. |
+//! | [`testing`] | Test an application. |
+//! | [`operating`] | Run it: log, probes, metrics, incidents. |
+//!
+//! The module has no items and is compiled for the documentation only.
+
+#[doc = include_str!("guide/routes.md")]
+pub mod routes {}
+
+#[doc = include_str!("guide/providers.md")]
+pub mod providers {}
+
+#[doc = include_str!("guide/several_issuers.md")]
+pub mod several_issuers {}
+
+#[doc = include_str!("guide/configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("guide/revocation.md")]
+pub mod revocation {}
+
+#[doc = include_str!("guide/issuing.md")]
+pub mod issuing {}
+
+#[doc = include_str!("guide/streams.md")]
+pub mod streams {}
+
+#[doc = include_str!("guide/without_layer.md")]
+pub mod without_layer {}
+
+#[doc = include_str!("guide/extending.md")]
+pub mod extending {}
+
+#[doc = include_str!("guide/moving.md")]
+pub mod moving {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("guide/operating.md")]
+pub mod operating {}
