@@ -1,10 +1,9 @@
-//! Bearer token authentication and authorization as a tower layer.
+//! Verifies bearer tokens in a tower layer.
 //!
-//! A [`BearerLayer`] takes the `Authorization: Bearer` token of a request, verifies it with a
-//! [`Verifier`], and puts typed claims into the request's extensions; what does not pass is answered
-//! as RFC 6750 says. Inside, axum handlers take [`Claims<C>`], [`Option<Claims<C>>`](Claims) or
-//! [`Require<R>`](Require); any other tower service takes
-//! the [`Principal`] from the request's extensions, and the claims from it ([`Principal::claims`]).
+//! A [`BearerLayer`] takes the token of a request, verifies it with a [`Verifier`], and puts a [`Principal`] with typed
+//! claims into the request's extensions. It answers all other requests as RFC 6750 says. Inside, axum handlers take
+//! [`Claims<C>`], [`Option<Claims<C>>`](Claims), [`Require<R>`](Require) or [`Principal`]; other services call
+//! [`Principal::from_extensions`].
 //!
 //! ```
 //! use axum::{Router, routing::{get, post}};
@@ -26,28 +25,36 @@
 //! let app = Router::new()
 //!     .route("/me", get(|Claims(user): Claims<User>| async move { user.email.clone() }))
 //!     .route("/orders", post(create).layer(require(scope("orders:write").or(role("admin")))))
-//!     .route_layer(BearerLayer::new(verifier));
+//!     .route_layer(BearerLayer::new(verifier)); // routes that are added after it are open
 //! # Ok(app)
 //! # }
 //! ```
 //!
+//! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
+//! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
+//! [issuing](guide::issuing), [WebSockets, streams and gRPC](guide::streams), [without the
+//! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
+//! [operating](guide::operating).
+//!
 //! # Parts
 //!
-//! - Keys: [`KeySet`] from PEM, JWK sets or secrets; `RemoteKeys` of an identity provider (feature
-//!   `jwks`); `FileKeys`, and `CachedKeys` for a `Fetch` of your own (feature `refresh`).
-//! - Other documents: `Refreshed` keeps one fresh (feature `refresh`).
-//! - Issuers: one, or several with [`Issuers`]; all of it as data with `Config` (feature `config`).
-//! - Rules: [`Validation`], with issuer and audience as arguments.
-//! - Revocation: [`MemoryRevocations`](revocation::MemoryRevocations), `RedisRevocations` (feature `redis`), or a view of your own
-//!   ([`Revocations`](revocation::Revocations)), with [`Verifier::with_revocations`]; a database asked for each subject, `ActiveCheck`
-//!   (feature `active-check`).
-//! - Permissions: [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer
-//!   [`require`], as the extractor [`Require`], or in a handler with [`Principal::check`].
-//! - Answers: [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function
-//!   ([`render::from_fn`]).
-//! - Routes that revoke: `RevocationService` and `LogoutService` (feature `endpoints`).
-//! - Tokens of your own: `TokenIssuer` (feature `issue`).
-//! - Tests: `test_util` (feature `test-util`).
+//! | part | |
+//! |---|---|
+//! | keys | [`KeySet`] of PEM, DER, JWK sets and secrets; [`RemoteKeys`] of an identity provider; [`FileKeys`](keys::FileKeys); [`CachedKeys`](keys::CachedKeys) of a loader of your own |
+//! | other documents | [`Refreshed`](refresh::Refreshed) keeps one fresh; [`FormClient`](net::FormClient) posts forms |
+//! | issuers | one, or several with [`Issuers`]; all of it as data with [`Config`] |
+//! | rules | [`Validation`], with issuer and audience as arguments |
+//! | permissions | [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer [`require`], as the extractor [`Require`], in a handler with [`Principal::check`] |
+//! | revocation | [`MemoryRevocations`](revocation::MemoryRevocations), [`RedisRevocations`](revocation::RedisRevocations), a view of your own ([`Revocations`](revocation::Revocations)); [`ActiveCheck`](active_check::ActiveCheck) asks a database |
+//! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
+//! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
+//! | tokens of your own | [`TokenIssuer`] |
+//! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
+//! | tests | [`test_util`] |
+//!
+//! # The way of a request
+//!
+#![doc = include_str!("../docs/request.svg")]
 //!
 //! # Answers
 //!
@@ -62,9 +69,8 @@
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
 //!
-//! Clients are told the same of everything that is found out before the signature was verified. The
-//! [`Reason`] is in the response's extensions, for access logs and metrics. For requests that were
-//! let in the [`Principal`] is there, if
+//! A client is told the same of all faults that are found before the signature is verified. The [`Reason`] is in the
+//! extensions of the response, for access logs and metrics. The [`Principal`] of an accepted request is there too if
 //! [`with_principal_in_responses`](BearerLayer::with_principal_in_responses) asks for it.
 //!
 //! # Features
@@ -80,10 +86,37 @@
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, `FileKeys`, which reads them from a file, and `Refreshed`, which keeps any other document fresh. Needs tokio. |
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery, and `FormClient`, which posts forms. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
-//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
+//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
+//!
+//! A feature only adds items. Items of a feature are marked with it.
+//!
+//! ## Without a C compiler
+//!
+//! ```toml
+//! tower-bearer = { version = "0.1", default-features = false, features = ["axum", "tracing", "rust-crypto"] }
+//! ```
+//!
+//! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
+//! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
+//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `active-check`, `refresh`, `endpoints` and
+//! `test-util` need no C either. `jwks`, `config` and `redis` do, for TLS: load keys with a client of your own and
+//! [`CachedKeys`](keys::CachedKeys) instead. Before you sign with RSA in pure Rust, read `SECURITY.md`.
+//!
+//! # Versions
+//!
+//! Semantic versioning: before 1.0, a minor version may break. The minimum Rust version is 1.88, and a higher one is a minor
+//! change.
+//!
+//! - Part of the API: statuses, error codes of challenges and bodies (`invalid_token`, `forbidden` …),
+//!   [`Reason::as_str`], and the default of every option. Another default is a breaking change, unless it only refuses more
+//!   for safety; the changelog then says so.
+//! - Not part of the API: sentences. `error_description`, `detail`, messages and details of errors and events may be
+//!   reworded in any version, so match on codes and reasons.
+//! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service`,
+//!   `serde`, `axum-core`, and `jsonwebtoken`'s key types.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -201,7 +234,7 @@ pub mod validation {
     pub use crate::claims::validation::{ParsePresetError, Preset, Validation};
 }
 
-/// Runs the code of the README.
+/// Compiles the code of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

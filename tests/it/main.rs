@@ -13,6 +13,7 @@ mod conformance;
 mod costly_documents;
 mod differential;
 mod discovery;
+mod documents;
 mod events;
 mod examples;
 mod faults;
