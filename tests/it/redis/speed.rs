@@ -1,4 +1,4 @@
-//! How fast it is; what it prints stands in DESIGN.md.
+//! How fast it is; its numbers stand in docs/BENCHMARKS.md.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ async fn revoke(node: &Node, from: u64, to: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: scripts/interop"]
 async fn needs_redis_speed_of_learning_following_and_reconciling() {
-    // The numbers in DESIGN.md are those of a million, and of an optimised build.
+    // The numbers in docs/BENCHMARKS.md are those of a million, and of an optimised build.
     let many = std::env::var("REDIS_ENTRIES").map_or(50_000, |count| count.parse().unwrap());
     let redis = Redis::start(FORGETFUL);
     let mut proxy = Proxy::to(redis.port()).await;
