@@ -50,6 +50,7 @@
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
 //! | tokens of your own | [`TokenIssuer`] |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
+//! | other documents | [`Refreshed`](refresh::Refreshed) keeps them fresh as keys are |
 //! | tests | [`test_util`] |
 //!
 //! # The way of a request

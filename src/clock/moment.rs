@@ -1,3 +1,9 @@
+//! Measures time that no change of the clock can move.
+//!
+//! tokio's `Instant` plus, on Linux, the time in which the machine was suspended, which `CLOCK_MONOTONIC`
+//! leaves out: a laptop that wakes up must not believe old keys. The suspension is read once a second. Not
+//! `CLOCK_BOOTTIME` itself, because tests that let tokio's time pass would wait for ever.
+
 use std::time::Duration;
 
 #[cfg(not(any(feature = "active-check", feature = "redis", feature = "refresh")))]

@@ -1,4 +1,10 @@
 //! Signature arithmetic, behind two private traits; one back end per file.
+//!
+//! The back end is chosen here, when the crate is compiled: `aws-lc-rs`, or else `rust-crypto`. A choice at run
+//! time would be a branch without a use. `tests/` gives both Wycheproof's vectors, those of the RFCs, edge
+//! cases of Ed25519 and altered signatures, and each must decide as the other does. `scripts/rust-crypto-first`
+//! turns the choice round for `.ci/run`: a wrapper around rustc and no RUSTFLAGS, which would compile every
+//! dependency anew, and no feature, because features add and do not choose.
 
 #[cfg_attr(
     not(any(feature = "aws-lc-rs", feature = "rust-crypto")),

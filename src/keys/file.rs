@@ -1,3 +1,8 @@
+//! Reads keys from a file again when it changes.
+//!
+//! A file has no stale limit: a key is not withdrawn by making its file unreadable, and an API that stops four
+//! hours after a broken deployment helps no user. A `WARN` is written each minute instead.
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

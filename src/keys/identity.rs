@@ -1,3 +1,9 @@
+//! Tells keys apart without keeping them.
+//!
+//! Keys are read again with each fetch. Their identity is a hash under a random key of this process, so that a
+//! fetch of equal keys does not empty the cache of tokens. Comparing numbers would keep secrets in memory a
+//! second time.
+
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::LazyLock;
 

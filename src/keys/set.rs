@@ -1,3 +1,10 @@
+//! Holds keys that do not change, and finds those for a token.
+//!
+//! A key that has a name is tried for tokens with this `kid` only. Keys without a name (PEM) are tried for
+//! every `kid` of their algorithm. An unknown `kid` is found before a wrong algorithm: `Lookup::Unknown` makes
+//! a source refresh, and a provider that replaces its RSA key by one on a curve names a key that is not here
+//! yet.
+
 use std::collections::HashMap;
 #[cfg(feature = "refresh")]
 use std::collections::HashSet;

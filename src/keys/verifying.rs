@@ -1,3 +1,8 @@
+//! Binds a key to its algorithm.
+//!
+//! A secret that reads as a public key (PEM, DER, JWK) is refused: an RSA public key that is configured as an
+//! HMAC secret lets every reader of the key sign tokens.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,3 +1,10 @@
+//! Gives back what `poll_ready` has reserved in the inner service: a permit of a limit, a place in a buffer.
+//!
+//! A request that is refused or waits does not use the reservation, and a caller may keep the service for an
+//! idle connection. So a clone takes the place of the service that was ready. A request that waits has a clone
+//! of its own and makes it ready once it is accepted. Otherwise a stack with few permits waits for itself, and
+//! strangers can take all of them.
+
 /// Gives back what `poll_ready` has reserved in a service (a permit, a place in a queue) for a call that
 /// is not made. Callers may keep the service, and with it the place of another request.
 ///

@@ -1,3 +1,8 @@
+//! Stands around the inner service, for each request.
+//!
+//! The future carries the renderer and not the shared part of the layer: a reference count that each request
+//! writes is a line of memory that all cores pass round. The renderer is empty by default, so it is cloned.
+
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -1,4 +1,7 @@
 //! How long a response is fresh (RFC 9111 §4.2), for a cache that belongs to one program.
+//!
+//! Own code for three fields with a stated default: a cache library brings heuristics that must be switched
+//! off.
 
 use std::time::{Duration, SystemTime};
 

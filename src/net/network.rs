@@ -1,4 +1,9 @@
 //! Where a document of a provider may lead, judged by the addresses that a name resolves to.
+//!
+//! Metadata and redirects lead to the configured host, wherever that is, and to public addresses. Names are
+//! judged in the resolver that the client connects by, so no second resolution can differ; hosts written as
+//! addresses are judged before, after the client's own parsing. IPv4 inside of IPv6 is judged by the IPv4 part.
+//! Link-local addresses cannot be allowed: clouds keep the credentials of machines there.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};

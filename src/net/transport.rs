@@ -1,4 +1,9 @@
 //! How the usual client connects: certificates, proxies, names.
+//!
+//! TLS library, HTTP version, compression and resolver are named here, because features of reqwest unify: a
+//! program with `native-tls` or `hickory-dns` must not change how keys are fetched. Proxies are read from the
+//! environment here and not by reqwest, whose feature `system-proxy` would find others. The client keeps no
+//! connections: it would hand a connection of one runtime to another.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};

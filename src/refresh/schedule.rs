@@ -4,6 +4,19 @@
 //! request that needs another document, [`begin`](Schedule::begin) when a load might be due, and one of
 //! [`succeeded`](Schedule::succeeded), [`failed`](Schedule::failed) and
 //! [`abandoned`](Schedule::abandoned) for each load that began.
+//!
+//! A request that joined a fetch and still does not know its key asks for one more, which began after the
+//! request came: its key may have been published after the provider wrote its answer. Fetches that are due
+//! anyway count for no budget. The program's budget is asked only if the source's own has one left; a source
+//! that tokens have not made fetch for 10 seconds may fetch although the shared budget is spent, or strangers
+//! who name other issuers keep out its new keys.
+//!
+//! A bad signature causes a fetch too, since some providers replace a key under its name. Keys younger than a
+//! second are the newest there are; while a part of the budget is spent, keys younger than 10 seconds. A budget
+//! of none is an order.
+//!
+//! Stale counts from the end of freshness and not from the last success, because that is when the provider's
+//! word ends.
 
 use std::time::Duration;
 

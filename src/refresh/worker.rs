@@ -1,4 +1,8 @@
 //! The task that loads.
+//!
+//! One task and not one spawned fetch for each need: "one fetch at a time" is then true by structure. It ends
+//! with its source and with its runtime; the next use starts another one in the runtime that is there, so a
+//! `static` verifier works in programs and tests with several runtimes.
 
 use std::convert::Infallible;
 use std::error::Error;

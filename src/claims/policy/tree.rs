@@ -1,3 +1,8 @@
+//! Combines permissions.
+//!
+//! Policies are types with methods and not one enum: `Requirement::policy()` runs for every request,
+//! `role("admin")` borrows its name, and `and` and `or` nest without a box.
+
 use std::sync::Arc;
 
 use super::{PolicyDescription, Remedy};

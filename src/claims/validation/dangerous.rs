@@ -1,3 +1,11 @@
+//! Weakens single checks, by name.
+//!
+//! A token without `iss` belongs to the configured issuer everywhere: `Principal::issuer`, revocations, active
+//! checks. `RegisteredClaims::issuer` returns what the token says. Of several issuers one may accept such
+//! tokens, or the order of set-up would decide with which keys they are tried.
+//!
+//! A token without `exp` ends with its maximum age, or never: then its revocation is kept for ever.
+
 use super::config::{AudienceRule, Validation};
 use crate::dangerous::Dangerous;
 

@@ -1,4 +1,7 @@
 //! Access tokens, and nothing that merely looks like one.
+//!
+//! The kind is checked before issuer and audience: an ID token sent to an API has the wrong audience too, but
+//! "this is an ID token" is what its sender needs to know, and the log.
 
 use crate::claims::{ReadPlan, Statement};
 use crate::error::{AuthError, Reason};

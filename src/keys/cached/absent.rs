@@ -1,4 +1,8 @@
 //! Names of keys that were looked for and are not there.
+//!
+//! A token of a key that was withdrawn must be answered 401, or its client comes back with it for ever; after
+//! an emergency that is every client at once, with far more tokens than there is budget for. So the names that
+//! a fetch has not brought are remembered for a minute, and are unknown although the budget is spent.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;

@@ -1,4 +1,7 @@
 //! Names of keys that were published, and are no more.
+//!
+//! Strangers can keep a client from asking for its name at the right moment, so these names are remembered
+//! until they come back. Only the provider chooses them, so strangers cannot fill the list.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,12 @@
 //! Where an issuer keeps its metadata, and what of it matters here.
+//!
+//! OpenID's place comes first although RFC 8414 and MCP put their own first: nearly every provider has
+//! OpenID's, so the others would cost a 404 at each start. The issuer in the document decides whether it is
+//! believed, and not its place.
+//!
+//! Metadata is kept for a day: `jwks_uri` hardly ever changes, and a provider whose keys can be fetched is up
+//! as far as tokens go. When the keys are not where they were, the metadata is read again at once. A host that
+//! is silent at one place is not asked at the others: three timeouts would be the whole time of a fetch.
 
 use bytes::Bytes;
 use serde::Deserialize;

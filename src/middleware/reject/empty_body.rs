@@ -1,3 +1,10 @@
+//! Makes bodies that are empty.
+//!
+//! A trait of the crate's own instead of `Default`, and `render::from_fn` instead of closures as renderers, for
+//! the messages of the compiler: `#[diagnostic::on_unimplemented]` works on own traits only, and where closures
+//! are renderers, the compiler takes `axum::Json` for a closure with too few parameters. `outside/mistakes`
+//! reads these messages.
+
 /// A body that can be made empty, as the answers to `HEAD` and those of guards are: one with `Default`.
 #[diagnostic::on_unimplemented(
     message = "requests cannot be refused with a body of type `{Self}`, since it cannot be made",

@@ -1,4 +1,9 @@
 //! What guards share: has the layer been here, whom did it let in, may they?
+//!
+//! One value travels in the extensions. A principal is one pointer: with four words it cost 40 ns more of each
+//! request. A verifier knows its layer, so a principal is made with it and cached with it; behind layers of
+//! several realms the principal is copied (about a microsecond). A request without a token carries a marker of
+//! its own.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,3 +1,9 @@
+//! Finds the token in the protocols of a WebSocket.
+//!
+//! A WebSocket over HTTP/2 is known by `Sec-WebSocket-Version` on `CONNECT`: the `:protocol` of RFC 8441 stands
+//! in an extension whose type belongs to the server's library, and a dependency on hyper for that would be a
+//! poor trade.
+
 use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     UPGRADE,

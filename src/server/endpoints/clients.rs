@@ -1,3 +1,8 @@
+//! Authenticates the clients of an endpoint.
+//!
+//! Two methods, for clients with and without a secret: with one that gets an `Option`, an implementation that
+//! only looks the id up lets every client speak for every other.
+
 use std::fmt;
 use std::future::{Future, ready};
 use std::hint::black_box;

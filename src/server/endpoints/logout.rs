@@ -1,3 +1,11 @@
+//! Receives logout tokens (OpenID Connect Back-Channel Logout).
+//!
+//! A logout token may come again: a provider that lost our answer tries again, and what the token names is
+//! fixed. A subject is revoked up to the token's `iat` and not up to now, or a replayed token ends sessions
+//! that began after the logout. `LogoutScope` has no default: by session alone a logout ends nothing where
+//! access tokens have no `sid`; by subject alone the phone is logged out with the laptop. `typ` is strict
+//! because oidc-provider sends `logout+jwt`; Keycloak does not, so an application must ask.
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;

@@ -1,3 +1,11 @@
+//! Serves the revocation endpoint (RFC 7009).
+//!
+//! Takes keys and not a `Verifier`: it must revoke whatever any verifier might accept (another audience, bound
+//! to a key, dated tomorrow, longer than 16 KiB). A verifier's refusal would be answered 200 (RFC 7009 §2.2),
+//! and the client would believe the token dead. It knows one issuer, because its clients are that issuer's.
+//! "Nothing to do" is an error where 200 would be a lie: a token without `jti`, one of another kind, an unknown
+//! one that is said to be a refresh token.
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;

@@ -1,3 +1,9 @@
+//! Asks the application, in time.
+//!
+//! A shared call is a task: it goes on when the request that began it goes away. Without sharing, the call ends
+//! with its request, which is what a busy database needs. Calls are shared only where answers are cached: a
+//! call that is under way may know less than one that begins now. Failures are not remembered.
+
 use std::error::Error;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,3 +1,14 @@
+//! Decides by the answers of a view whether a token was revoked.
+//!
+//! A view looks up and the verifier decides: the rounding of the moment, the leeway, a token without `iat` and
+//! a view that is not ready are the same for every view. Whether the view is ready is asked before the look-ups
+//! and judged after them: a view that becomes ready in between was not asked with all it knows, and a known
+//! revocation stays one (401, not 503).
+//!
+//! A revocation covers the moment plus the leeway, because `iat` is in whole seconds and from a clock that may
+//! be ahead. Our own issuer needs no leeway: it dates each token later than the last moment of its names. The
+//! view knows this, and not the key or a setting, because it is true of issuer and view together.
+
 use std::time::Duration;
 
 use super::{Revocable, RevocationKind, Revocations, Revoked};

@@ -1,3 +1,9 @@
+//! Names what is revoked, in 16 bytes.
+//!
+//! Names are kept as hashes: a name is 20 to 100 bytes and a heap block, a hash 16 bytes. SipHash-2-4-128 has a
+//! random key, so a collision cannot be aimed at; one of ten million names is met with a probability of 10⁻³¹,
+//! and would refuse a token, never accept one. A snapshot holds the key and no name.
+
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hash, Hasher};
 

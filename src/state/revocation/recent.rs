@@ -1,3 +1,7 @@
+//! Keeps which names were dated ahead: such a token has a date that is still to come, so another revocation
+//! within these seconds must cover that date. But no further, and only tokens that were issued up to the new
+//! moment, or a repeated revocation would move the boundary and end a session that began after it.
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};

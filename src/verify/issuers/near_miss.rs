@@ -1,4 +1,9 @@
 //! Issuers that are nearly a configured one, as a slip of the pen makes them.
+//!
+//! "To the letter" keeps tenants apart, but a slash too many refuses every token. Both names are spelt so that
+//! slashes at the end, the case of the host and default ports do not count, and a `WARN` names the configured
+//! issuer. The token's name is not repeated: it is a stranger's word. Found in a map, so a thousand issuers
+//! cost the same as one.
 
 /// Spells an issuer so that a final slash, the case of scheme and host, and a default port make no
 /// difference. `None` of what is no address, or longer than any issuer.

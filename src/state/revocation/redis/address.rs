@@ -1,3 +1,8 @@
+//! Reads the address of Redis.
+//!
+//! An error shows nothing but the scheme of an address that cannot be read: where the password ends is exactly
+//! what is unknown.
+
 use std::fmt;
 use std::net::IpAddr;
 

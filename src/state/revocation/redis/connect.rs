@@ -2,6 +2,9 @@
 //!
 //! All keys have one hash tag, so even in a cluster it is one server. That makes following a redirect
 //! the whole of what a cluster asks for, and leaves TLS, time-outs and the blocking read to us.
+//!
+//! The redis crate is used for its protocol only: its cluster connection shares one socket with the blocking
+//! read, and its TLS asks rustls for the default provider, which panics in a program that has linked two.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,12 @@
+//! Follows the stream of changes.
+//!
+//! Each read is followed, in the same pipeline, by a look at the entry that it started from. While that entry
+//! stands there, nothing behind it was trimmed. The whole entry is compared: a Redis that lost its tail and
+//! runs with an older clock gives the same number to another entry. Numbers come from Redis and are never
+//! compared with a clock of ours.
+//!
+//! An entry that cannot be read ends the session with an error: it may revoke something.
+
 use redis::pipe;
 
 use super::entry::Event;

@@ -1,3 +1,15 @@
+//! Names the keys in Redis, all with the hash tag `{namespace}`.
+//!
+//! | key | holds |
+//! |---|---|
+//! | `until:<second>` | a bucket: a hash from names to moments for one window of time, which expires as a whole |
+//! | `buckets` | a sorted set of the buckets that exist |
+//! | `stream` | the changes |
+//! | `restored` | the names that were restored, and where in the stream |
+//!
+//! Each key has an expiry date of its own, so a service that is shut down leaves nothing. The name of a bucket is a
+//! function of the date, so `EXPIREAT` never moves.
+
 use std::time::Duration;
 
 use crate::config_error::ConfigError;

@@ -1,3 +1,14 @@
+//! Holds revocations that Redis does not have yet.
+//!
+//! One writer: no write is under way twice, a caller who gives up cancels nothing, and ten thousand calls
+//! become forty scripts. A revocation whose caller was told of a failure is written under a condition (not if
+//! the name was restored later); one whose caller still waits is the latest word. Where the order cannot be
+//! known, revoking wins.
+//!
+//! The writes of the last ten minutes (100,000 revocations) are repeated after a reconnection, after a gap, and
+//! when a bucket lacks the oldest name of this node: a Redis that fails or evicts has lost what it had
+//! confirmed.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;

@@ -1,4 +1,9 @@
 //! What requests, the worker and operators share.
+//!
+//! Readiness is one number: the moment up to which no revocation can be missing here. An answer to the blocking
+//! read moves it to when the read was sent, because a suspended node finds an old answer in its socket. A full
+//! page is a backlog and does not move it. Nothing has to happen for the view to become not ready, so a dead
+//! worker, a stopped Redis and a cut cable are one case.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
