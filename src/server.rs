@@ -1,4 +1,4 @@
-//! Serves tokens and what belongs to them: issuing, and endpoints.
+//! Issues tokens and serves the endpoints that belong to them.
 
 pub(crate) mod body;
 #[cfg(feature = "issue")]

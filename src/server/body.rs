@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of what a service of this crate answers: all at once, or nothing.
+/// The body of a response made by a service of this crate. Holds one frame or none.
 #[derive(Debug)]
 pub struct ServiceBody(Option<Bytes>);
 

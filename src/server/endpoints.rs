@@ -1,9 +1,10 @@
-//! Serves what belongs to tokens: the public keys, a revocation endpoint (RFC 7009) and a receiver of OpenID
-//! Connect Back-Channel Logout.
+//! Serves public keys, a revocation endpoint (RFC 7009) and a receiver of OpenID Connect
+//! Back-Channel Logout.
 //!
-//! The two endpoints that revoke read a form sent by `POST`, verify a token in full, and write into any
-//! [`RevocationStore`](crate::revocation::RevocationStore) before they answer. A request with any mistake revokes
-//! nothing. Neither reads the query, because tokens and secrets in addresses end up in logs.
+//! The two endpoints that revoke read a form sent by `POST`, verify a token in full, and write into
+//! a [`RevocationStore`](crate::revocation::RevocationStore) before they answer. A request with any
+//! mistake revokes nothing. Neither endpoint reads the query, because addresses with tokens and
+//! secrets end up in logs.
 
 #[cfg(feature = "issue")]
 mod jwks;

@@ -14,14 +14,14 @@ use crate::middleware::reject::whole_seconds;
 use crate::observe::trace::{self, Pace};
 use crate::server::body::ServiceBody;
 
-/// A request that is answered with an error. It has revoked nothing, unless the store has failed.
+/// An error response. The request has revoked nothing, unless the store failed.
 pub(super) struct Refusal {
     status: StatusCode,
     /// A code of RFC 6749 §5.2 or RFC 7009 §2.2.1.
     error: &'static str,
     description: &'static str,
     retry_after: Option<Duration>,
-    /// What is wrong with the token, if it is the token.
+    /// The reason for refusing the token, when the token is at fault.
     cause: Option<AuthError>,
 }
 
@@ -52,7 +52,7 @@ impl Refusal {
         Self { retry_after, ..Self::new(status, error, "This cannot be done right now") }
     }
 
-    /// For a token that is no good; unless that cannot be told, since a partner is away.
+    /// Refuses a token. A token that cannot be verified because a partner is away gets 503 instead.
     pub(super) fn of(cause: AuthError, error: &'static str, description: &'static str) -> Self {
         let refusal = match cause.retry_after() {
             None => Self::bad_request(error, description),
@@ -77,7 +77,7 @@ impl Refusal {
         let headers = response.headers_mut();
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
-            // Perhaps to HEAD, so without a body.
+            // The request may be a HEAD, so the response has no body.
             return response;
         }
         if self.status == StatusCode::UNAUTHORIZED {
@@ -88,7 +88,7 @@ impl Refusal {
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let Self { error, description, .. } = self;
-        // Both are ours, without anything to escape.
+        // Both texts are constants of this crate and need no escaping.
         let json = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
         *response.body_mut() = ServiceBody::new(json);
         response
@@ -99,13 +99,14 @@ impl From<RevocationsUnavailable> for Refusal {
     fn from(error: RevocationsUnavailable) -> Self {
         let cause = AuthError::from(error);
         let after = cause.retry_after().unwrap_or_default();
-        // It may be revoked all the same: here, or everywhere and only the answer was lost.
+        // The revocation may hold all the same: on this node, or everywhere when only the answer
+        // was lost.
         let description = "Whether all is revoked cannot be told; send the same again";
         Self { cause: Some(cause), description, ..Self::unavailable(after) }
     }
 }
 
-// RFC 7009 §2.2 and OpenID Connect Back-Channel Logout §2.8: nobody keeps an answer.
+// RFC 7009 §2.2 and OpenID Connect Back-Channel Logout §2.8: no cache keeps an answer.
 fn answer(status: StatusCode) -> Response<ServiceBody> {
     let mut response = Response::new(ServiceBody::EMPTY);
     *response.status_mut() = status;
@@ -117,7 +118,7 @@ fn answer(status: StatusCode) -> Response<ServiceBody> {
 /// [`LogoutService`](crate::endpoints::LogoutService).
 pub struct EndpointFuture {
     answer: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
-    /// What the log has heard of the route.
+    /// Limits how often the log repeats itself for this endpoint.
     pace: Arc<Pace>,
 }
 

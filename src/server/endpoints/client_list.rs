@@ -8,7 +8,7 @@ use super::clients::{ClientSecret, Clients};
 use crate::config_error::ConfigError;
 use crate::error::ClientsUnavailable;
 
-/// Clients in the memory of this program, known from the start.
+/// Keeps a fixed list of clients in memory.
 ///
 /// ```
 /// use tower_bearer::endpoints::ClientList;
@@ -21,7 +21,7 @@ use crate::error::ClientsUnavailable;
 pub struct ClientList(BTreeMap<String, Option<Zeroizing<String>>>);
 
 impl ClientList {
-    /// No clients yet: every request is refused.
+    /// Creates an empty list, with which every request is refused.
     pub fn new() -> Self {
         Self::default()
     }
@@ -30,7 +30,8 @@ impl ClientList {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Client`] when id or secret is empty, or the client is there already.
+    /// [`ConfigError::Client`] when the id or the secret is empty, or the client is in the list
+    /// already.
     pub fn with_client(
         self,
         client_id: impl Into<String>,
@@ -43,7 +44,7 @@ impl ClientList {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Client`] when the id is empty, or the client is there already.
+    /// [`ConfigError::Client`] when the id is empty, or the client is in the list already.
     pub fn with_public_client(self, client_id: impl Into<String>) -> Result<Self, ConfigError> {
         self.with(client_id.into(), None)
     }

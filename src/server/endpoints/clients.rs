@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 
 use crate::error::ClientsUnavailable;
 
-/// The clients that may ask for a revocation, and how they show who they are.
+/// Authenticates the clients that may request a revocation.
 ///
-/// [`ClientList`](crate::endpoints::ClientList) is one, in memory. Over a database:
+/// [`ClientList`](crate::endpoints::ClientList) implements this in memory. Over a database:
 ///
 /// ```
 /// use tower_bearer::endpoints::{ClientSecret, Clients, ClientsUnavailable};
@@ -25,9 +25,9 @@ use crate::error::ClientsUnavailable;
 /// # }
 /// # fn matches(_hash: &str, _secret: &str) -> bool { false }
 ///
-/// struct RegisteredClaims(Database);
+/// struct RegisteredClients(Database);
 ///
-/// impl Clients for RegisteredClaims {
+/// impl Clients for RegisteredClients {
 ///     async fn authenticate(
 ///         &self,
 ///         client_id: &str,
@@ -39,24 +39,24 @@ use crate::error::ClientsUnavailable;
 /// }
 /// ```
 ///
-/// Nothing here limits how often a secret can be guessed: a limit on requests belongs in front of the
-/// route, or secrets that cannot be guessed behind it.
+/// The endpoint does not limit how often a secret can be guessed. Put a rate limit in front of the
+/// route, or give clients secrets that are too long to guess.
 pub trait Clients: Send + Sync + 'static {
-    /// Whether it is this client that sends this secret.
+    /// Returns whether the secret is the secret of this client.
     ///
     /// # Errors
     ///
-    /// [`ClientsUnavailable`] when that cannot be told right now; the request is answered 503.
+    /// [`ClientsUnavailable`] when the answer cannot be had right now. The request is answered 503.
     fn authenticate(
         &self,
         client_id: &str,
         secret: &ClientSecret,
     ) -> impl Future<Output = Result<bool, ClientsUnavailable>> + Send;
 
-    /// Whether this client has no secret, an application in a browser for example, so that its
-    /// `client_id` alone says who it is. The default is no, for all.
+    /// Returns whether this client has no secret, so that its `client_id` alone identifies it.
     ///
-    /// Such a client can revoke only what it already holds: a token that was issued to it.
+    /// Applications in browsers are such clients. A client without a secret can revoke only tokens
+    /// that were issued to it. The default is `false` for every client.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl<C: Clients + ?Sized> Clients for Arc<C> {
     }
 }
 
-/// The secret that a client has sent. It is in no `Debug` output, and zeroized when it is dropped.
+/// The secret that a client sent. `Debug` does not show it, and it is zeroized when dropped.
 pub struct ClientSecret(Zeroizing<String>);
 
 impl ClientSecret {
@@ -95,7 +95,7 @@ impl ClientSecret {
         Self(Zeroizing::new(secret.into()))
     }
 
-    /// Whether it is this secret, compared in a time that tells nothing but the length.
+    /// Compares the secret with another. The time it takes depends on the lengths only.
     pub fn is(&self, secret: &str) -> bool {
         let (sent, own) = (self.0.as_bytes(), secret.as_bytes());
         let differing =
@@ -103,7 +103,7 @@ impl ClientSecret {
         sent.len() == own.len() && !own.is_empty() && differing == 0
     }
 
-    /// The secret itself, to be hashed and compared with a hash.
+    /// Returns the secret itself, for comparison with a hash.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -115,7 +115,7 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// [`Clients`] whose type is forgotten.
+/// Erases the type of a [`Clients`].
 pub(super) trait ErasedClients: Send + Sync {
     fn authenticate<'a>(&'a self, client_id: &'a str, secret: &'a ClientSecret) -> Asking<'a>;
     fn is_public<'a>(&'a self, client_id: &'a str) -> Asking<'a>;

@@ -1,7 +1,4 @@
-//! Who a request says it comes from (RFC 6749 §2.3.1).
-//!
-//! RFC 6749 §2.3.1 encodes id and secret as in forms; Authlib and curl do not. Secrets of letters, digits and
-//! `-._~` are the same either way. Trying both spellings would be two guesses for each request.
+//! Reads the credentials of the client from a request (RFC 6749 §2.3.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,18 +10,20 @@ use super::answer::Refusal;
 use super::clients::ClientSecret;
 use super::form::{Form, decode};
 
-/// What a client shows of itself. Nobody has looked at it yet.
+/// The credentials that a client sent. They are not verified yet.
 pub(super) struct Credentials {
     pub(super) client_id: String,
-    /// `None` for clients that have none.
+    /// `None` for clients without a secret.
     pub(super) secret: Option<ClientSecret>,
 }
 
 impl Credentials {
-    /// Finds them in the `Authorization` field or in the form, and never in both.
+    /// Finds the credentials in the `Authorization` field or in the form, and refuses a request
+    /// with both.
     pub(super) fn find(headers: &HeaderMap, form: &Form) -> Result<Self, Refusal> {
         let (id, secret) = (form.get("client_id"), form.get("client_secret"));
-        // RFC 7521 §4.2: another way of authentication, and none of ours.
+        // RFC 7521 §4.2: a client assertion is another way to authenticate, which this endpoint
+        // does not support.
         if form.get("client_assertion").or(form.get("client_assertion_type")).is_some() {
             return Err(Refusal::invalid_client("Client assertions are not supported"));
         }
@@ -62,12 +61,12 @@ fn read_basic(field: &[u8]) -> Option<Credentials> {
     }
     let pair = Zeroizing::new(STANDARD.decode(rest.trim_ascii()).ok()?);
     let colon = pair.iter().position(|&byte| byte == b':')?;
-    // RFC 6749 §2.3.1: both are encoded as in forms before they are put together.
+    // RFC 6749 §2.3.1: both are encoded as in forms before they are joined.
     let (client_id, secret) = (decode(&pair[..colon])?, decode(&pair[colon + 1..])?);
     if client_id.is_empty() {
         return None;
     }
-    // An empty secret is none (RFC 6749 §2.3.1).
+    // RFC 6749 §2.3.1: an empty secret counts as absent.
     let secret = Some(ClientSecret::new(secret)).filter(|secret| !secret.expose().is_empty());
     Some(Credentials { client_id, secret })
 }

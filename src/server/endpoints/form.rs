@@ -1,11 +1,11 @@
-//! `application/x-www-form-urlencoded`, read more strictly than browsers do.
+//! Reads `application/x-www-form-urlencoded`, more strictly than browsers do.
 
 use zeroize::Zeroizing;
 
-/// The parameters of a form, each of which may come once.
+/// The parameters of a form. A parameter may come once.
 pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
 
-/// Why a body is no form.
+/// The reason why a body cannot be read as a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     Encoding,
@@ -20,7 +20,7 @@ impl Form {
             let mut halves = pair.splitn(2, |&byte| byte == b'=');
             let mut half = || decode(halves.next().unwrap_or_default()).ok_or(Unreadable::Encoding);
             let (name, value) = (half()?, Zeroizing::new(half()?));
-            // RFC 6749 §3.1: no parameter more than once, whatever it is.
+            // RFC 6749 §3.1: no parameter more than once, even one that is not known.
             if parameters.iter().any(|(other, _)| *other == name) {
                 return Err(Unreadable::Repeated);
             }
@@ -32,14 +32,14 @@ impl Form {
         Ok(Self(parameters))
     }
 
-    /// A parameter. RFC 6749 §3.1: one without a value counts as absent.
+    /// Returns a parameter. RFC 6749 §3.1: a parameter without a value counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.iter().find_map(|(one, value)| (one == name).then_some(value))?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 }
 
-/// A name or value. `None` if it has a broken escape or is not UTF-8.
+/// Decodes a name or a value. Returns `None` for a broken escape or text that is not UTF-8.
 pub(super) fn decode(encoded: &[u8]) -> Option<String> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.iter();
@@ -58,7 +58,7 @@ fn hex(digit: u8) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-/// Names are compared with all before them; real forms have five.
+/// Each name is compared with all names before it. Real forms have five parameters.
 const MAX_PARAMETERS: usize = 64;
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl JwksService {
         response
     }
 
-    // RFC 9110 §13.1.2: weak comparison, any of a list, or `*`.
+    // RFC 9110 §13.1.2: weak comparison, with each tag of a list or with `*`.
     fn is_known(&self, headers: &HeaderMap) -> bool {
         let Some(etag) = self.etag.as_ref().and_then(|etag| etag.to_str().ok()) else {
             return false;

@@ -32,11 +32,10 @@ use crate::state::revocation::{Revocation, RevocationStore};
 use crate::verify::issuers::Issuers;
 use crate::verify::verifier::Verifier;
 
-/// Hears from an identity provider that a user has logged out (OpenID Connect Back-Channel Logout), and
-/// revokes.
+/// Receives OpenID Connect Back-Channel Logout: revokes when an identity provider reports a logout.
 ///
-/// Its address is registered at the provider as `backchannel_logout_uri` of a client; that client's id
-/// is the audience here. Keys can be the same as the API's, shared in an `Arc`.
+/// Register its address at the provider as `backchannel_logout_uri` of a client. The audience in
+/// the rules is the id of that client. The keys can be the same as the API's, shared in an `Arc`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -47,7 +46,7 @@ use crate::verify::verifier::Verifier;
 /// # let keys = Arc::new(tower_bearer::keys::VerifyingKey::from_secret(
 /// #     tower_bearer::Algorithm::HS256, "at least 32 bytes of randomness, please")?);
 ///
-/// let revocations = MemoryRevocations::new(); // which the API's verifier asks, too
+/// let revocations = MemoryRevocations::new(); // the same as the API's verifier has
 /// let rules = Validation::new("https://id.example.com", "the-client-id");
 /// let ends = LogoutScope::Session; // since access tokens of this provider carry `sid`
 /// let logout = LogoutService::new(Arc::clone(&keys), rules, ends, revocations.clone())?;
@@ -55,61 +54,65 @@ use crate::verify::verifier::Verifier;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// The provider posts a form with `logout_token`, which is verified in full: signature, `iss`, `aud`,
-/// `exp`, `iat`, the header's `typ` (`logout+jwt`), `events`, `jti`, `sid` or `sub`, and no `nonce`. Of the
-/// rules, issuer, audiences, algorithms, leeway and maximum age count; what they say of access tokens
-/// (kinds, presets, required claims, an audience that does not matter) does not.
+/// The provider posts a form with `logout_token`, which is verified in full: signature, `iss`,
+/// `aud`, `exp`, `iat`, the header's `typ` (`logout+jwt`), `events`, `jti`, `sid` or `sub`, and no
+/// `nonce`. Of the rules, the issuer, audiences, algorithms, leeway and maximum age apply. Rules
+/// about access tokens (kinds, presets, required claims, an audience that does not matter) do not
+/// apply.
 ///
 /// | request | answer |
 /// |---|---|
-/// | a logout token; also the same again | 200 |
-/// | no form, no `logout_token`, or a token that is no good | 400 `invalid_request` |
+/// | a logout token, also one that was sent before | 200 |
+/// | no form, no `logout_token`, or an invalid token | 400 `invalid_request` |
 /// | another method than `POST` | 405 |
 /// | a form of more than 64 KiB | 413 |
-/// | keys or store cannot be had | 503 with `Retry-After` |
+/// | keys or store unavailable | 503 with `Retry-After` |
 ///
-/// 200 is said when the store has all of it. After a 503 some of it may hold already, or all (see
-/// [`RevocationStore::add_all`]); the same token again does the rest. If the token was at fault, its [`Reason`]
-/// is in the response's extensions.
+/// The service answers 200 when the store has every revocation. After a 503, some or all of them
+/// may hold already (see [`RevocationStore::add_all`]), and sending the same token again completes
+/// them. If the token was at fault, its [`Reason`] is in the response's extensions.
 ///
-/// A token may come again, since a provider that has not heard the answer tries again: it names a session
-/// for good, or a subject up to its own `iat`, so it revokes nothing the second time that it has not the
-/// first.
+/// A token may be sent twice, since a provider that received no answer tries again. A logout token
+/// names a session for good, or a subject up to the token's own `iat`. The second time therefore
+/// revokes nothing more than the first.
 #[derive(Clone)]
 pub struct LogoutService {
     verifier: Verifier<IgnoredAny>,
     ends: LogoutScope,
     store: Arc<dyn ErasedStore>,
-    /// What the log has heard.
+    /// Limits how often the log repeats itself for this endpoint.
     pace: Arc<Pace>,
 }
 
-/// By what a logout finds the access tokens that it ends.
+/// Selects the claim by which a logout finds the access tokens to revoke.
 ///
-/// Look at an access token of the provider: one without `sid` cannot be found by its session.
+/// Look at an access token of the provider: a token without `sid` cannot be found by its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogoutScope {
-    /// The session, by `sid`; if the provider names none, everything of the subject as below.
+    /// Revokes the session, by `sid`. If the provider names no session, revokes as
+    /// [`Subject`](Self::Subject) does.
     ///
-    /// For access tokens that carry `sid`: others outlive the logout. To make sure that there are none,
-    /// name [`RevocationKind::Session`](crate::revocation::RevocationKind::Session) among the kinds that must be
-    /// possible ([`MemoryRevocations::with_kinds`](crate::revocation::MemoryRevocations::with_kinds)).
+    /// For access tokens that carry `sid`. Tokens without `sid` stay valid after the logout. To
+    /// refuse them, name [`RevocationKind::Session`](crate::revocation::RevocationKind::Session)
+    /// among the kinds that must be possible
+    /// ([`MemoryRevocations::with_kinds`](crate::revocation::MemoryRevocations::with_kinds)).
     Session,
-    /// Everything of the subject, on all devices, that was issued up to the logout token's `iat`; and
-    /// the session, if one is named. A logout token without `sub` is refused.
+    /// Revokes all tokens of the subject, on all devices, issued up to the logout token's `iat`;
+    /// and the session, if the token names one. A logout token without `sub` is refused.
     ///
-    /// For access tokens that carry no `sid`. Their `sub` must be that of logout tokens, so not one that the
-    /// provider makes up for each client.
+    /// For access tokens that carry no `sid`. Their `sub` must equal the `sub` of logout tokens, so
+    /// the provider must not make up another `sub` for each client.
     ///
-    /// A leeway is added to the moment (60 seconds by default), so a user who signs in again within it is
-    /// refused until it is over. If one clock of the provider dates both kinds of token, give the API's rules a
-    /// smaller one: [`with_revocation_leeway`](crate::Validation::with_revocation_leeway).
+    /// A leeway is added to the moment (60 seconds by default), so a user who signs in again within
+    /// it is refused until it is over. If one clock of the provider dates both kinds of token, give
+    /// the API's rules a smaller leeway:
+    /// [`with_revocation_leeway`](crate::Validation::with_revocation_leeway).
     Subject,
 }
 
 impl LogoutService {
-    /// Believes logout tokens that are signed with these keys and fit these rules, whose audience is the
-    /// id of the client.
+    /// Accepts logout tokens that are signed with these keys and fit these rules. The audience in
+    /// the rules is the id of the client.
     ///
     /// # Errors
     ///
@@ -123,10 +126,10 @@ impl LogoutService {
         Ok(Self::with_verifier(Verifier::new(keys, validation)?, ends, store))
     }
 
-    /// Believes logout tokens of several issuers, which may come and go.
+    /// Accepts logout tokens of several issuers, which can be added and removed later.
     ///
-    /// Their audiences are the ids of clients, so these are usually not the issuers that an API's
-    /// verifier has, but may share the keys.
+    /// The audiences of these issuers are client ids, so they are usually not the issuers of an
+    /// API's verifier. They may share the keys.
     pub fn multi_issuer(issuers: &Issuers, ends: LogoutScope, store: impl RevocationStore) -> Self {
         Self::with_verifier(Verifier::multi_issuer(issuers), ends, store)
     }
@@ -145,7 +148,7 @@ impl LogoutService {
         Dangerous(self)
     }
 
-    /// Asks another clock for the time. For tests.
+    /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.verifier = self.verifier.with_clock(clock);
@@ -165,8 +168,8 @@ impl LogoutService {
     fn revocations(&self, principal: &Principal) -> Result<Vec<Revocation>, AuthError> {
         let (issuer, claims) = (principal.issuer(), principal.registered());
         let session = claims.session_id().map(|session| Revocation::session(issuer, session));
-        // The token's own date, and not ours: what is issued later was not logged out, whenever the token
-        // arrives, and both dates come from one clock.
+        // The token's own date, not the time of arrival: a token that is issued later was not
+        // logged out, and both dates come from one clock.
         let subject = claims.subject().zip(claims.issued_at());
         let subject =
             subject.map(|(subject, at)| Revocation::subject(issuer, subject, at.to_system_time()));
@@ -184,7 +187,7 @@ impl LogoutService {
 impl Dangerous<LogoutService> {
     /// Accepts logout tokens whose `typ` header is `JWT` or absent. Keycloak sends such tokens.
     ///
-    /// They are still told from other tokens by their event, and by having no `nonce`.
+    /// The `events` claim and the missing `nonce` still tell them from other tokens.
     pub fn accept_untyped_tokens(mut self) -> LogoutService {
         self.0.verifier = self.0.verifier.of_kind(Kind::Logout { untyped: true });
         self.0

@@ -1,4 +1,4 @@
-//! From a request to its form, or to the refusal.
+//! Reads a request into a form, or refuses it.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::answer::Refusal;
 use super::form::{Form, Unreadable};
 
-/// Reads the form that a request brings.
+/// Reads the form in the body of a request.
 pub(super) async fn read_form<B: Body>(request: Request<B>) -> Result<(Parts, Form), Refusal> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
@@ -69,5 +69,5 @@ async fn read<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     Ok(read)
 }
 
-/// A token of 16 KiB and a secret fit in, however they are encoded.
+/// Large enough for a token of 16 KiB and a secret in any encoding.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;

@@ -34,7 +34,8 @@ use crate::verify::verifier::Verifier;
 
 /// Lets clients revoke the access tokens that were issued to them (RFC 7009).
 ///
-/// For the server that issues the tokens: [`new`](Self::new) takes the one issuer's keys and name.
+/// For the server that issues the tokens: [`new`](Self::new) takes the keys and the name of its one
+/// issuer.
 ///
 /// ```
 /// use axum::Router;
@@ -47,7 +48,7 @@ use crate::verify::verifier::Verifier;
 /// # let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?;
 ///
 /// # let secret = "a long one, from the environment";
-/// let revocations = MemoryRevocations::new(); // which the verifier asks, too
+/// let revocations = MemoryRevocations::new(); // the same as the verifier has
 /// let clients = ClientList::new().with_client("shop", secret)?;
 /// let revoke = RevocationService::new(tokens.verifying_key(), issuer, clients, revocations.clone())?;
 /// let app: Router = Router::new().route_service("/revoke", revoke);
@@ -55,30 +56,31 @@ use crate::verify::verifier::Verifier;
 /// ```
 ///
 /// A client sends `token` in a form, and authenticates by HTTP Basic or with `client_id` and
-/// `client_secret` in the form. `token_type_hint` is looked at only when the token is none of ours.
+/// `client_secret` in the form. `token_type_hint` is read only when the token is not of this
+/// issuer.
 ///
 /// | request | answer |
 /// |---|---|
-/// | the token was revoked; or has expired, is broken, or none of this issuer's | 200 |
+/// | a token that is now revoked, has expired, is broken, or is of another issuer | 200 |
 /// | no form, no `token`, a parameter twice, two ways of authentication | 400 `invalid_request` |
 /// | a token that was issued to another client, or to none | 400 `invalid_grant` |
-/// | a token of another kind or without `jti`; an unknown one that is said to be a refresh token | 400 `unsupported_token_type` |
-/// | the client is not who it says | 401 `invalid_client`, with a challenge for Basic |
+/// | a token of another kind or without `jti`; an unknown token with the hint `refresh_token` | 400 `unsupported_token_type` |
+/// | a client that fails to authenticate | 401 `invalid_client`, with a challenge for Basic |
 /// | another method than `POST` | 405 |
 /// | a form of more than 64 KiB | 413 |
-/// | keys, clients or store cannot be had | 503 with `Retry-After` |
+/// | keys, clients or store unavailable | 503 with `Retry-After` |
 ///
-/// 200 is said when the store has the revocation, and where nothing is left to revoke. After a 503 from the
-/// store the client must take the token to be good still and try again (RFC 7009 §2.2.1), although the
-/// revocation may hold already, here or everywhere; after any other answer nothing was revoked. The audience of
-/// a token does not matter, nor whether it is valid already. Tokens need the claim `client_id`: see
-/// [`TokenIssuer::with_client_id`](crate::TokenIssuer::with_client_id). If a token was at fault, its
-/// [`Reason`] is in the response's extensions.
+/// The service answers 200 when the store has the revocation, or when there is nothing to revoke.
+/// After a 503 from the store, the client must take the token for valid and try again (RFC 7009
+/// §2.2.1), although the revocation may hold already, on this node or everywhere. After any other
+/// answer nothing was revoked. The audience and `nbf` of the token do not matter. Tokens need the
+/// claim `client_id`: see [`TokenIssuer::with_client_id`](crate::TokenIssuer::with_client_id). If a
+/// token was at fault, its [`Reason`] is in the response's extensions.
 #[derive(Clone)]
 pub struct RevocationService {
     verifier: Verifier<IgnoredAny>,
     clients: Arc<dyn ErasedClients>,
-    /// What the log has heard.
+    /// Limits how often the log repeats itself for this endpoint.
     pace: Arc<Pace>,
     store: Arc<dyn ErasedStore>,
 }
@@ -95,7 +97,8 @@ impl RevocationService {
         clients: impl Clients,
         store: impl RevocationStore,
     ) -> Result<Self, ConfigError> {
-        // What some verifier may accept, must not be taken here for a token that is dead anyway.
+        // A token that some verifier may accept must not be taken here for one that is invalid
+        // anyway.
         let rules = Validation::new(issuer, "any")
             .with_leeway(MAX_LEEWAY)
             .dangerous()
@@ -113,7 +116,7 @@ impl RevocationService {
         Ok(Self { verifier, clients, store, pace: Arc::default() })
     }
 
-    /// Asks another clock for the time. For tests.
+    /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.verifier = self.verifier.with_clock(clock);
@@ -142,7 +145,7 @@ impl RevocationService {
         Ok(self.store.add_all(vec![revocation]).await?)
     }
 
-    /// The client that asks, once it has shown who it is.
+    /// Returns the id of the authenticated client.
     async fn authenticate(&self, headers: &HeaderMap, form: &Form) -> Result<String, Refusal> {
         let Credentials { client_id, secret } = Credentials::find(headers, form)?;
         let is_known = match &secret {
@@ -160,8 +163,8 @@ impl RevocationService {
     }
 }
 
-// RFC 7009 §2.2: an invalid token is no error, as the client could do nothing about it. But what may be
-// good elsewhere must not look revoked.
+// RFC 7009 §2.2: an invalid token is no error, as the client could do nothing about it. But a token
+// that may be valid elsewhere must not look revoked.
 fn nothing_to_do(cause: AuthError, hint: Option<&str>, pace: &Pace) -> Result<(), Refusal> {
     let description = match cause.reason() {
         Reason::KeysUnavailable | Reason::WrongTokenType => "The token is not an access token",

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use crate::error::RevocationsUnavailable;
 use crate::state::revocation::{Revocation, RevocationStore};
 
-/// A [`RevocationStore`] whose type is forgotten.
+/// Erases the type of a [`RevocationStore`].
 pub(super) trait ErasedStore: Send + Sync {
     fn add_all(&self, revocations: Vec<Revocation>) -> Adding<'_>;
 }
