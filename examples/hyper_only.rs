@@ -1,12 +1,12 @@
-//! The same layer without axum: tower and hyper, HTTP/1 and HTTP/2 on one port.
+//! Runs the layer without axum: tower and hyper, HTTP/1 and HTTP/2 on one port.
 //!
 //! ```text
 //! cargo run --example hyper_only
 //! ```
 //!
-//! It prints a token that is good for 15 minutes and the `curl` line to try it with.
+//! It prints a token that is valid for 15 minutes and the `curl` line to try it with.
 //!
-//! - `ADDR`: where to listen, `127.0.0.1:3001` by default
+//! - `ADDR`: the address to listen on, `127.0.0.1:3001` by default
 
 use std::convert::Infallible;
 use std::error::Error;

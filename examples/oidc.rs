@@ -1,14 +1,15 @@
-//! An API in front of any OpenID provider, by its issuer URL.
+//! Puts an API behind any OpenID provider, found by its issuer URL.
 //!
 //! ```text
 //! cargo run --example oidc -- https://id.example.com https://api.example.com
 //! ```
 //!
-//! The first argument is the issuer as tokens name it, to the letter; the second one the audience they
-//! must be for.
+//! The first argument is the issuer, to the letter as in `iss`. The second is the audience that
+//! tokens must be for.
 //!
-//! - `ADDR`: where to listen, `127.0.0.1:3000` by default
-//! - `RUST_LOG`: what to log, `tower_bearer=debug` by default, which shows why each request was refused
+//! - `ADDR`: the address to listen on, `127.0.0.1:3000` by default
+//! - `RUST_LOG`: the log filter, `tower_bearer=debug` by default, which shows why each request was
+//!   refused
 
 use std::error::Error;
 use std::io::IsTerminal as _;

@@ -1,14 +1,15 @@
-//! Users sign in with a password, get a token, and use it: the whole story in one program.
+//! Lets users sign in with a password, get a token, and use it: issuing and verifying in one
+//! program.
 //!
 //! ```text
 //! cargo run --example quickstart
 //! ```
 //!
-//! It prints the `curl` lines to try, and then one line for each refusal with its reason. Users: `alice`
-//! (role `user`) and `admin` (role `admin`), both with the password `password`.
+//! It prints the `curl` lines to try, and then one line for each refusal with its reason. Users:
+//! `alice` (role `user`) and `admin` (role `admin`), both with the password `password`.
 //!
-//! - `ADDR`: where to listen, `127.0.0.1:3000` by default
-//! - `RUST_LOG`: what to log, `tower_bearer=debug` by default
+//! - `ADDR`: the address to listen on, `127.0.0.1:3000` by default
+//! - `RUST_LOG`: the log filter, `tower_bearer=debug` by default
 //! - `JWT_SECRET_KEY`: the secret to sign with, in base64url, at least 32 bytes; random by default
 
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ use tower_bearer::{
     Verifier, render,
 };
 
-/// What handlers learn from a token.
+/// The claims that handlers read from a token.
 #[derive(Clone, Serialize, Deserialize)]
 struct User {
     sub: String,
@@ -60,7 +61,8 @@ impl Requirement for Admin {
 
 #[tokio::main]
 async fn main() -> Result<(), Sentence> {
-    // Refusals are events of the target `tower_bearer`; what strangers cause has the level `DEBUG`.
+    // Refusals are events of the target `tower_bearer`. Those that a stranger can cause have the
+    // level `DEBUG`.
     let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "tower_bearer=debug".to_owned());
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -95,7 +97,8 @@ fn app(issuer: TokenIssuer) -> Result<Router, Box<dyn Error>> {
         .route("/admin-only", get(admin_only))
         .route("/logout", post(logout))
         .with_state(revocations)
-        // Not `layer`: that would cover the 404 of this router too, and so of the one it is merged into.
+        // Not `layer`: that would cover the 404 of this router too, and so of the one it is merged
+        // into.
         .route_layer(BearerLayer::new(verifier).with_rejection(render::Json));
     let open = Router::new()
         .route("/", get(|| async { "Hello! Sign in at POST /login.\n" }))
@@ -112,7 +115,7 @@ async fn admin_only(_: Require<Admin>, user: Claims<User>) -> Json<serde_json::V
     Json(json!({ "message": format!("Welcome to the engine room, {}.", user.name) }))
 }
 
-/// From the next request on, the token that came with this one is refused.
+/// Revokes the token of this request. The next request with it is refused.
 async fn logout(State(revocations): State<MemoryRevocations>, principal: Principal) -> Response {
     match Revocation::of(&principal) {
         Ok(token) => {
@@ -144,7 +147,7 @@ async fn login(State(accounts): State<Arc<Accounts>>, Json(sent): Json<Credentia
         .issue();
     match issued {
         Ok(token) => {
-            // RFC 6749 §5.1: nobody keeps a copy.
+            // RFC 6749 §5.1: no cache keeps a copy.
             let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             let expires_in = token.expires_in().as_secs();
             (no_store, Json(json!({ "token": token.as_str(), "expires_in": expires_in })))
@@ -167,9 +170,9 @@ struct Account {
 struct Accounts {
     issuer: TokenIssuer,
     by_name: HashMap<&'static str, (Account, PasswordHash)>,
-    /// Checked in place of an unknown user's, so that both take the same time.
-    nobody: PasswordHash,
-    /// Argon2 takes 19 MiB and a core for each password: a bounded number at a time.
+    /// Checked in place of an unknown user's hash, so that both take the same time.
+    unknown_user: PasswordHash,
+    /// Bounds how many passwords are hashed at a time: Argon2 takes 19 MiB and a core for each.
     hashing: Semaphore,
 }
 
@@ -183,14 +186,14 @@ impl Accounts {
         ] {
             by_name.insert(account.username, (account, hash("password")?));
         }
-        Ok(Self { issuer, by_name, nobody: hash("nobody")?, hashing: Semaphore::new(4) })
+        Ok(Self { issuer, by_name, unknown_user: hash("nobody")?, hashing: Semaphore::new(4) })
     }
 
-    /// Checks a password. The same work for a user that does not exist.
+    /// Checks a password. Does the same work for a user that does not exist.
     async fn check(&self, sent: Credentials) -> Option<Account> {
         let (account, hash) = match self.by_name.get(&*sent.username) {
             Some((account, hash)) => (Some(*account), hash.clone()),
-            None => (None, self.nobody.clone()),
+            None => (None, self.unknown_user.clone()),
         };
         let _permit = self.hashing.acquire().await.ok()?;
         let matches = tokio::task::spawn_blocking(move || {
@@ -201,7 +204,7 @@ impl Accounts {
     }
 }
 
-/// The secret from the environment, or a random one for as long as the program runs.
+/// Returns the secret from the environment, or a random one for this run.
 fn secret() -> Result<Vec<u8>, Sentence> {
     if let Ok(encoded) = std::env::var("JWT_SECRET_KEY") {
         let secret = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('='));
@@ -235,7 +238,7 @@ async fn stopped() {
     }
 }
 
-/// An error that `main` shows as the sentence it is.
+/// An error that `main` shows as a plain sentence.
 struct Sentence(Box<dyn Error>);
 
 impl<E: Into<Box<dyn Error>>> From<E> for Sentence {

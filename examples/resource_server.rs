@@ -1,34 +1,34 @@
-//! An API in front of somebody else's tokens, set up by environment variables.
+//! Puts an API behind a provider's tokens, configured by environment variables.
 //!
 //! ```text
 //! ISSUER=https://id.example.com AUDIENCE=https://api.example.com JWKS_FILE=keys.json \
 //!     cargo run --example resource_server
 //! ```
 //!
-//! - `ADDR`: where to listen, `127.0.0.1:3000` by default
+//! - `ADDR`: the address to listen on, `127.0.0.1:3000` by default
 //! - `ISSUER`, `AUDIENCE`: the `iss` and `aud` that tokens carry, to the letter
-//! - one of `JWT_SECRET_KEY` (base64url), `PUBLIC_KEY_FILE` (PEM, a certificate will do), `JWKS_FILE`
+//! - one of `JWT_SECRET_KEY` (base64url), `PUBLIC_KEY_FILE` (PEM, also a certificate), `JWKS_FILE`
 //!   (both are read again when they change), `JWKS_URL`, `DISCOVER=1` (by the issuer's metadata)
-//! - `ALGORITHMS`: the algorithms to accept, separated by commas; by default what the keys are for,
-//!   and HS256 for a secret
+//! - `ALGORITHMS`: the algorithms to accept, separated by commas; by default those that the keys
+//!   are for, and HS256 for a secret
 //! - `TOKEN_TYPE`: `at+jwt` to accept access tokens as RFC 9068 defines them and no others
-//! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`), which decides where roles
-//!   and scopes are and how ID tokens are told apart
+//! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`), which decides where
+//!   roles and scopes are and how ID tokens are told apart
 //! - `LEEWAY`: by how many seconds clocks may differ, 60 by default
-//! - `REVOKED_JTI_FILE`: a file with the `jti` of a revoked token on each line (`#` begins a comment),
-//!   which is looked at every 5 seconds; tokens without `jti` are then refused. A line that is taken out
-//!   counts until the program starts again
-//! - `REDIS_URL`: where the nodes of this API share what was revoked, `redis://127.0.0.1:6379` for example;
-//!   one on another machine needs TLS (`rediss://`) or `REDIS_WITHOUT_TLS=true`;
-//!   with `REDIS_NAMESPACE` (`tower-bearer` by default) and `LONGEST_LIFETIME`, for how many seconds tokens
-//!   are valid at the most (86400 by default)
-//! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the variables
-//!   above but `ADDR` and those about Redis; see `tower_bearer::Config`
-//! - `RUST_LOG`: what to log; `tower_bearer=debug` shows why each request was refused
+//! - `REVOKED_JTI_FILE`: a file with the `jti` of a revoked token on each line (`#` begins a
+//!   comment), which is looked at every 5 seconds; tokens without `jti` are then refused. A line
+//!   that is taken out counts until the program starts again
+//! - `REDIS_URL`: the Redis through which the nodes of this API share revocations,
+//!   `redis://127.0.0.1:6379` for example; on another machine it needs TLS (`rediss://`) or
+//!   `REDIS_WITHOUT_TLS=true`; with `REDIS_NAMESPACE` (`tower-bearer` by default) and
+//!   `LONGEST_LIFETIME`, the longest lifetime of a token in seconds (86400 by default)
+//! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the
+//!   variables above but `ADDR` and those about Redis; see `tower_bearer::Config`
+//! - `RUST_LOG`: the log filter; `tower_bearer=debug` shows why each request was refused
 //!
-//! `/healthz` tells how keys and shared revocations are doing: 200 while tokens of any issuer can be verified
-//! and no revocation may be missing, else 503. It may
-//! name internal addresses, so keep it inside.
+//! `/healthz` reports the state of keys and shared revocations: 200 while tokens of at least one
+//! issuer can be verified and no revocation may be missing, else 503. It may name internal
+//! addresses, so keep it inside.
 
 use std::error::Error;
 use std::fmt;
@@ -54,7 +54,7 @@ use tower_bearer::{
     render, require,
 };
 
-/// Whatever the provider puts into its tokens.
+/// The claims of any provider.
 type AnyClaims = Map<String, Value>;
 
 #[tokio::main]
@@ -105,7 +105,7 @@ async fn health(
 ) -> (StatusCode, Json<Value>) {
     let keys = issuers.status();
     let revocations = shared.map(|shared| shared.status());
-    // One provider that is away must not take the tokens of the others out of service.
+    // A provider that is away must not take the tokens of the others out of service.
     let is_ready = keys.iter().any(|(_, status)| status.is_ready())
         && revocations.as_ref().is_none_or(RedisStatus::is_ready);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -224,13 +224,13 @@ fn listed_revocations(issuer: String) -> Result<Option<MemoryRevocations>, Sente
     Ok(Some(view))
 }
 
-/// Revokes what the file lists, now and again when it changes.
+/// Revokes the tokens in the file, now and again when it changes.
 fn revoke_listed(file: String, issuer: String, view: MemoryRevocations) -> Result<(), String> {
     let read = |file: &str, text: io::Result<String>| {
         let listed = text.map_err(|error| error.to_string()).and_then(|text| listed(&text));
         listed.map_err(|problem| format!("{file}: {problem}"))
     };
-    // When they expire is not listed, so they are kept.
+    // The file does not say when they expire, so they are kept.
     let expires_at = UNIX_EPOCH + Duration::from_secs(u32::MAX.into());
     let revoke = move |id: &String| view.revoke(Revocation::token(&issuer, id, expires_at));
     let mut last = read(&file, std::fs::read_to_string(&file));
@@ -241,7 +241,7 @@ fn revoke_listed(file: String, issuer: String, view: MemoryRevocations) -> Resul
             let now = read(&file, tokio::fs::read_to_string(&file).await);
             match &now {
                 _ if now == last => {}
-                // What is listed no more stays revoked: the file may be half written.
+                // A line that was taken out stays revoked: the file may be half written.
                 Ok(ids) => ids.iter().for_each(&revoke),
                 Err(problem) => {
                     tracing::warn!("REVOKED_JTI_FILE: {problem}; what was listed stays revoked");
@@ -332,7 +332,7 @@ async fn stopped() {
     }
 }
 
-/// An error that `main` shows as the sentence it is.
+/// An error that `main` shows as a plain sentence.
 struct Sentence(Box<dyn Error>);
 
 impl<E: Into<Box<dyn Error>>> From<E> for Sentence {

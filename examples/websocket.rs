@@ -1,13 +1,13 @@
-//! A WebSocket that needs a token, and ends when the token does.
+//! Opens a WebSocket that needs a token, and closes it when the token expires.
 //!
 //! ```text
 //! cargo run --example websocket
 //! ```
 //!
-//! Open the address it prints in a browser: the page gets a token that is good for ten seconds and
-//! opens `new WebSocket(url, ["bearer", token])`, which is all that a browser can send.
+//! Open the address it prints in a browser: the page gets a token that is valid for ten seconds and
+//! opens `new WebSocket(url, ["bearer", token])`, the only way in which a browser can send a token.
 //!
-//! - `ADDR`: where to listen, `127.0.0.1:3002` by default
+//! - `ADDR`: the address to listen on, `127.0.0.1:3002` by default
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -64,7 +64,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Stands in for whatever signs users in.
+/// Stands in for a sign-in.
 async fn token(State(tokens): State<Arc<TokenIssuer>>) -> Result<String, String> {
     let token = tokens.token_for("alice").issue().map_err(|error| error.to_string())?;
     Ok(token.into_string())
