@@ -1,4 +1,4 @@
-//! All that can be set, as data.
+//! Reads the whole configuration from data: JSON, TOML, or another format of serde.
 
 mod place;
 mod read;
@@ -23,7 +23,7 @@ use crate::verify::cache::Bounds;
 use crate::verify::issuers::Issuers;
 use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 
-/// Issuers, keys, rules and sources, read from JSON, TOML or anything else that serde reads.
+/// Configures issuers, keys, rules and token sources from JSON, TOML or another format of serde.
 ///
 /// ```
 /// use tower_bearer::{BearerLayer, Config};
@@ -53,9 +53,9 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// Every mistake is a [`ConfigError`] that names its place, as `issuers[0].keys.jwks_url`; a name that
-/// is not known is a mistake too. What is in force, defaults included, can be printed:
-/// [`effective`](Self::effective).
+/// Every mistake is a [`ConfigError`] that names its place, as `issuers[0].keys.jwks_url`. An
+/// unknown name is a mistake too. [`effective`](Self::effective) prints the configuration with its
+/// defaults.
 ///
 /// # Members
 ///
@@ -65,13 +65,13 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `sources` | `"authorization"`, which cannot be left out, and `"websocket"` ([`WebSocketProtocol`]) |
 /// | `optional` | [`BearerLayer::with_optional_token`] |
 /// | `max_token_bytes` | [`Verifier::with_max_token_bytes`] |
-/// | `cache` | `{ entries, bytes }`, both or one ([`Verifier::with_cache`]); no `entries` is no cache |
+/// | `cache` | `{ entries, bytes }`, both or one ([`Verifier::with_cache`]); without `entries` there is no cache |
 /// | `shared_budget` | `{ fetches, one_more_every }` of all issuers together ([`FetchBudget`]) |
 /// | `issuers` | a list of the following |
 ///
 /// | of an issuer | |
 /// |---|---|
-/// | `issuer`, `audiences`, `keys` | must be there |
+/// | `issuer`, `audiences`, `keys` | required |
 /// | `preset` | [`Preset`](crate::validation::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
 /// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
 /// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
@@ -82,7 +82,7 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 ///
 /// | of `keys` | |
 /// |---|---|
-/// | one of | `discover = true`, `metadata_url` (the issuer's, if it is not where the issuer is), `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
+/// | one of | `discover = true`, `metadata_url` (the issuer's metadata, if it is not below the issuer), `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
 /// | over HTTP | `timeout`, `redirects`, `same_origin_only`, `max_bytes`, `max_keys`, `ca_file` (authorities in PEM), `proxy`, `bearer_file` ([`HttpFetch`](crate::keys::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::keys::CachedKeys)) |
 /// | | `dangerous`, a list of `allow_plain_http`, `allow_private_networks` ([`DangerousFetch`](crate::keys::DangerousFetch)) |
 /// | of a file | `every` |
@@ -107,7 +107,7 @@ pub struct Config {
     issuers: Vec<IssuerConfig>,
 }
 
-/// How many verified tokens are kept.
+/// The size of the cache of verified tokens.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct CacheConfig {
@@ -134,8 +134,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Configuration`] with the place of the mistake. What can only be known when it is
-    /// put to use is found by [`issuers`](Self::issuers) and [`layer`](Self::layer).
+    /// [`ConfigError::Configuration`] with the place of the mistake. [`issuers`](Self::issuers) and
+    /// [`layer`](Self::layer) find the mistakes that show only in use.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         read::toml(text)
     }
@@ -149,7 +149,7 @@ impl Config {
         read::json(text)
     }
 
-    /// Reads a file, whose name ends with `.json` or `.toml`.
+    /// Reads a file with a name that ends with `.json` or `.toml`.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl Config {
         }
     }
 
-    /// The issuers with their keys and rules. Files are read; nothing is fetched yet.
+    /// Returns the issuers with their keys and rules. Reads files, and fetches nothing yet.
     ///
     /// # Errors
     ///
@@ -194,7 +194,7 @@ impl Config {
         Ok(issuers)
     }
 
-    /// A verifier for these issuers, for tokens that come another way than with requests.
+    /// Returns a verifier for these issuers, for tokens that do not come with HTTP requests.
     pub fn verifier<C>(&self, issuers: &Issuers) -> Verifier<C> {
         let CacheConfig { entries, bytes } = self.cache;
         Verifier::multi_issuer(issuers)
@@ -202,7 +202,7 @@ impl Config {
             .with_cache(entries, bytes)
     }
 
-    /// The layer in front of an API. Policies and the look of refusals are set on it in code.
+    /// Returns the layer for an API. Policies and the look of refusals are set on it in code.
     ///
     /// # Errors
     ///
@@ -214,8 +214,8 @@ impl Config {
         self.layer_with(self.verifier(issuers))
     }
 
-    /// The layer around a verifier that was given more than a configuration can say: the one of
-    /// [`verifier`](Self::verifier) with revocations, for example.
+    /// Returns the layer around a verifier with settings that a configuration cannot express: the
+    /// verifier of [`verifier`](Self::verifier) with revocations, for example.
     ///
     /// # Errors
     ///
@@ -241,8 +241,9 @@ impl Config {
         Ok(layer)
     }
 
-    /// The same configuration with everything that was left to defaults and presets written out, to be
-    /// printed. Secrets are not shown. Algorithms that are not named stay so: then the keys decide.
+    /// Returns the same configuration with all defaults and presets written out, to be printed.
+    ///
+    /// Secrets are not shown. Algorithms that are not named stay absent: then the keys decide.
     ///
     /// # Errors
     ///
@@ -259,11 +260,11 @@ impl Config {
         })
     }
 
-    /// The configuration as TOML.
+    /// Returns the configuration as TOML.
     ///
     /// # Panics
     ///
-    /// Never: what can be read can be written.
+    /// Never: every configuration that can be read can be written.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a configuration can be written as TOML")
     }

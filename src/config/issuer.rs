@@ -8,7 +8,7 @@ use crate::config_error::ConfigError;
 use crate::jose::Algorithm;
 use crate::keys::FetchBudget;
 
-/// One issuer: whose tokens, with which keys, by which rules.
+/// One issuer with its keys and rules.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IssuerConfig {
@@ -47,7 +47,7 @@ enum TokenType {
     AtJwt,
 }
 
-/// What weakens a check; see [`Dangerous`](crate::Dangerous) and
+/// A switch that weakens a check; see [`Dangerous`](crate::Dangerous) and
 /// [`VerifyingKey::dangerously_from_short_secret`](crate::keys::VerifyingKey::dangerously_from_short_secret).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 enum Switch {
@@ -120,7 +120,7 @@ impl IssuerConfig {
             let unchanged = validation.clone();
             let dangerous = validation.dangerous();
             validation = match switch {
-                // Of the keys.
+                // A switch of the keys.
                 Switch::ShortSecret => unchanged,
                 Switch::AnyAudience => dangerous.accept_any_audience(),
                 Switch::AnyKind => dangerous.accept_any_kind(),
@@ -130,7 +130,7 @@ impl IssuerConfig {
                 Switch::UnrevocableTokens => dangerous.accept_unrevocable_tokens(),
             };
         }
-        // Found here, where the member is known that is wrong.
+        // Checked here, where the wrong member is known.
         match validation.clone().into_rules() {
             Ok(_) => Ok(validation),
             Err(problem) => {
@@ -154,7 +154,7 @@ impl IssuerConfig {
         }
     }
 
-    /// The same with all that was left to defaults.
+    /// Returns the same issuer with all defaults written out.
     pub(super) fn effective(
         &self,
         place: &Place,

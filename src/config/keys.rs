@@ -14,20 +14,20 @@ use crate::keys::{
 };
 use crate::refresh::MAX_LOAD_TIME;
 
-/// Where an issuer's keys come from: exactly one of the first seven, and how they are fetched.
+/// The source of an issuer's keys: exactly one of the first seven members, and how it is fetched.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct KeysConfig {
-    /// By the issuer's metadata.
+    /// Finds the keys by the issuer's metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) discover: Option<bool>,
-    /// By the issuer's metadata at this address.
+    /// Finds the keys by the issuer's metadata at this address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) metadata_url: Option<String>,
-    /// From this address.
+    /// The address of a JWK set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwks_url: Option<String>,
-    /// From this file: a JWK set or PEM.
+    /// The path of a JWK set or PEM file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<PathBuf>,
     /// A JWK set.
@@ -55,7 +55,7 @@ pub(super) struct KeysConfig {
     pub(super) ca_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) proxy: Option<ProxyUrl>,
-    /// A token to show where the keys are.
+    /// A file with a bearer token to send with each fetch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bearer_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -83,7 +83,8 @@ pub(super) struct KeysConfig {
     pub(super) every: Option<Span>,
 }
 
-/// What lets fetches go where they should not; see [`DangerousFetch`](crate::keys::DangerousFetch).
+/// A switch that weakens the checks of fetches; see
+/// [`DangerousFetch`](crate::keys::DangerousFetch).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Switch {
@@ -91,7 +92,7 @@ pub(super) enum Switch {
     AllowPrivateNetworks,
 }
 
-/// Fetches that tokens with unknown keys can cause.
+/// Bounds the fetches that tokens with unknown keys can cause.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BudgetConfig {
@@ -99,12 +100,12 @@ pub(super) struct BudgetConfig {
     pub(super) one_more_every: Span,
 }
 
-/// The keys of an issuer, as they are configured.
+/// The keys of one configured issuer.
 pub(super) struct ConfiguredKeys {
     pub(super) source: BoxKeySource,
-    /// What is wrong with a secret that can be guessed.
+    /// The reason why the secret can be guessed, if it can.
     pub(super) short_secret: Option<ShortSecret>,
-    /// The configuration with all that was left to defaults.
+    /// The configuration with all defaults written out.
     pub(super) effective: KeysConfig,
 }
 
@@ -114,7 +115,7 @@ pub(super) struct ShortSecret {
 }
 
 impl KeysConfig {
-    /// What it says at `place`, which is that of the issuer.
+    /// Builds the key source. `place` is the place of the issuer, for errors.
     pub(super) fn build(
         &self,
         place: &Place,
@@ -167,7 +168,7 @@ impl KeysConfig {
         ConfiguredKeys { source: keys.boxed(), short_secret, effective: self.clone() }
     }
 
-    /// One source, and nothing set that it would not heed.
+    /// Checks that there is one source, and that it heeds every member that is set.
     fn check_members(&self, place: &Place) -> Result<(), ConfigError> {
         let sources = [
             ("discover", self.discover == Some(true)),
@@ -225,7 +226,8 @@ impl KeysConfig {
         }
     }
 
-    /// No duration or limit by which nothing could work, or that something else cuts short.
+    /// Refuses durations and limits with which nothing could work, or that another limit cuts
+    /// short.
     fn check_limits(&self, place: &Place) -> Result<(), ConfigError> {
         for (name, span) in [
             ("timeout", self.timeout),
@@ -336,7 +338,7 @@ impl KeysConfig {
         Ok(ConfiguredKeys { source: keys.boxed(), short_secret: None, effective })
     }
 
-    /// What is the same for all that is fetched.
+    /// Applies the settings that all fetched documents share.
     fn fetched<F: Fetch>(&self, keys: CachedKeys<F>, shared: &FetchBudget) -> CachedKeys<F> {
         let mut keys = keys.with_shared_budget(shared.clone());
         if let Some(Span(wait)) = self.wait {

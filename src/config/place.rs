@@ -22,7 +22,7 @@ impl Place {
         ConfigError::Configuration { path: self.0.clone(), problem: problem.into() }
     }
 
-    /// Adds the place to what is wrong there.
+    /// Adds the place to an error.
     pub(super) fn check<T>(&self, result: Result<T, ConfigError>) -> Result<T, ConfigError> {
         result
             .map_err(|problem| ConfigError::At { path: self.0.clone(), problem: Box::new(problem) })

@@ -1,4 +1,4 @@
-//! From JSON or TOML to values, with the place of each mistake.
+//! Reads JSON or TOML into values, with the place of each mistake.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::config_error::ConfigError;
 use crate::text::{instead_of_text, without_mark};
 
-/// Reads a file of text, or says why it is none.
+/// Reads a text file.
 pub(super) fn file(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     let unreadable =
         |problem: String| ConfigError::UnreadableFile { path: path.to_owned(), problem };
@@ -31,7 +31,7 @@ pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
 
 pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
     let text = without_byte_order_mark(text);
-    // The message alone: shown whole, the error would quote the line, which may hold a secret.
+    // The message alone: the whole error would quote the line, which may hold a secret.
     let message = |error: &toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         match before {
@@ -50,13 +50,13 @@ fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// A mistake in the text as a whole.
+/// Returns the error for a mistake in the text as a whole.
 fn unplaced(problem: &str) -> ConfigError {
     ConfigError::Configuration { path: ".".to_owned(), problem: problem.trim_end().to_owned() }
 }
 
 fn misplaced(path: &str, problem: &str) -> ConfigError {
-    // What serde found in place of a secret may be one.
+    // The text that serde found in place of a secret may be a secret.
     let problem = match path.rsplit('.').next() {
         Some("secret") => "is not a string",
         Some("keys") if problem.starts_with("invalid type") => {

@@ -1,4 +1,4 @@
-//! Values that are written as text.
+//! Reads and writes values that are written as text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-/// Anything that can be parsed and shown, written as a string.
+/// A value that can be parsed and displayed, written as a string.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Text<T>(pub(super) T);
 
@@ -32,8 +32,8 @@ pub(super) struct Span(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // By way of a JSON value: with serde_json's `arbitrary_precision`, which any crate of a program
-        // may turn on, a number that is asked for as anything comes as a map.
+        // Reads a JSON value first: with serde_json's `arbitrary_precision`, which any crate of a
+        // program may switch on, `deserialize_any` presents a number as a map.
         let value = Value::deserialize(deserializer)?;
         match &value {
             Value::Number(seconds) => seconds.as_u64().map(Duration::from_secs).map(Self),
@@ -56,7 +56,7 @@ impl Serialize for Span {
     }
 }
 
-/// A secret, which is read and never shown.
+/// A secret that is read and never shown.
 #[derive(Clone)]
 pub(super) struct Secret(pub(super) Zeroizing<String>);
 
@@ -72,7 +72,7 @@ impl Serialize for Secret {
     }
 }
 
-/// The address of a proxy, whose user and password are read and never shown.
+/// The address of a proxy. Its user and password are read and never shown.
 #[derive(Clone)]
 pub(super) struct ProxyUrl(pub(super) Zeroizing<String>);
 
@@ -103,7 +103,7 @@ impl fmt::Debug for ProxyUrl {
     }
 }
 
-/// A JWK set as JSON, of which secret and private members are read and never shown.
+/// A JWK set as JSON. Its secret and private members are read and never shown.
 #[derive(Clone, Deserialize)]
 pub(super) struct InlineJwks(Value);
 
@@ -143,7 +143,7 @@ impl fmt::Debug for InlineJwks {
     }
 }
 
-/// RFC 7518 §6: what must not be public.
+/// RFC 7518 §6: the members that must not be public.
 const SECRET_MEMBERS: [&str; 8] = ["k", "d", "p", "q", "dp", "dq", "qi", "oth"];
 const NOT_SHOWN: &str = "(not shown)";
 
