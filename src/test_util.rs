@@ -1,5 +1,5 @@
-//! What tests of an application need: a clock to set, keys, tokens good and broken, a provider to
-//! fetch keys from, and for tests of handlers claims without any token.
+//! Provides a test clock, keys, valid and broken tokens, a provider to fetch keys from, and claims
+//! without a token for tests of handlers.
 //!
 //! ```
 //! use serde_json::json;

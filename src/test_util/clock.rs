@@ -8,7 +8,7 @@ use crate::clock::Clock;
 pub struct TestClock(Arc<Mutex<SystemTime>>);
 
 impl TestClock {
-    /// A clock that shows this many seconds since 1970.
+    /// Creates a clock that shows this many seconds since 1970.
     pub fn at(seconds: u64) -> Self {
         Self(Arc::new(Mutex::new(UNIX_EPOCH + Duration::from_secs(seconds))))
     }
@@ -18,7 +18,7 @@ impl TestClock {
         self.change(|time| *time = UNIX_EPOCH + Duration::from_secs(seconds));
     }
 
-    /// Lets time pass.
+    /// Moves the clock forward.
     pub fn advance(&self, duration: Duration) {
         self.change(|time| *time += duration);
     }

@@ -5,7 +5,7 @@ use crate::jose::Algorithm;
 use crate::jose::crypto::{self, Material, Sign};
 use crate::keys::{PublicJwk, VerifyingKey};
 
-/// A key to sign test tokens with. Cloning is cheap.
+/// Signs test tokens. Cloning is cheap.
 #[derive(Clone)]
 pub struct TestKey {
     algorithm: Algorithm,
@@ -15,7 +15,7 @@ pub struct TestKey {
 }
 
 impl TestKey {
-    /// Makes a new key for an algorithm. It has no `kid`.
+    /// Generates a key for an algorithm. It has no `kid`.
     ///
     /// # Panics
     ///
@@ -25,16 +25,16 @@ impl TestKey {
         Self::from_encoded(algorithm, &encoded)
     }
 
-    /// A secret for HMAC.
+    /// Creates a key from an HMAC secret.
     ///
     /// # Panics
     ///
-    /// When the secret is too short for the algorithm, or the algorithm not for secrets.
+    /// When the secret is too short for the algorithm, or the algorithm is not for secrets.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Self {
         Self::from_encoded(algorithm, secret)
     }
 
-    /// A private key in DER: PKCS#8, PKCS#1 or SEC 1.
+    /// Reads a private key in DER: PKCS#8, PKCS#1 or SEC 1.
     ///
     /// # Panics
     ///
@@ -45,14 +45,14 @@ impl TestKey {
         Self { algorithm, key_id: None, signer: signer.into(), material }
     }
 
-    /// Names the key; tokens signed with it carry the name in `kid`.
+    /// Sets the key's name. Tokens signed with the key carry it in `kid`.
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
         self
     }
 
-    /// The same key for another algorithm of its kind.
+    /// Returns the public key for another algorithm of the same kind.
     ///
     /// # Panics
     ///
@@ -66,16 +66,16 @@ impl TestKey {
         }
     }
 
-    /// What verifies this key's signatures.
+    /// Returns the key that verifies the signatures of this key.
     ///
     /// # Panics
     ///
-    /// Never: a key that signs can be verified with.
+    /// Never: every key that signs can be verified with.
     pub fn verifying_key(&self) -> VerifyingKey {
         self.verifying_key_for(self.algorithm)
     }
 
-    /// The public key as a JWK. For a secret, the secret itself (`oct`).
+    /// Returns the public key as a JWK. For a secret, returns the secret itself (`oct`).
     ///
     /// # Panics
     ///
@@ -97,17 +97,17 @@ impl TestKey {
         jwk
     }
 
-    /// The algorithm the key signs with.
+    /// Returns the algorithm that the key signs with.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The key's name.
+    /// Returns the key's name.
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// The signature of any bytes.
+    /// Signs any bytes, and returns the signature.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! An OpenID provider that runs inside of a test.
+//! Runs an OpenID provider inside a test.
 
 mod busy;
 mod body;
@@ -32,12 +32,11 @@ use self::shared::Shared;
 use super::{TestKey, TestToken};
 use crate::jose::Algorithm;
 
-/// An OpenID provider on a port of 127.0.0.1: it publishes keys, signs tokens with them, and breaks
-/// in whatever way it is told to.
+/// Runs an OpenID provider on a port of 127.0.0.1: publishes keys, signs tokens with them, and
+/// fails on demand.
 ///
-/// It serves its metadata and its keys over HTTP and nothing else: nobody can sign in. Everything
-/// takes effect before the call returns, so a test need not wait. What it does stops when it is
-/// dropped.
+/// It serves its metadata and its keys over HTTP and nothing else: there is no sign-in. Each change
+/// takes effect before its call returns, so a test need not wait. Dropping the provider stops it.
 ///
 /// ```
 /// use tower_bearer::test_util::{Fault, TestProvider};
@@ -46,10 +45,10 @@ use crate::jose::Algorithm;
 /// # async fn main() {
 /// let provider = TestProvider::start().await;
 ///
-/// // What is tested gets `provider.issuer()`, or `provider.jwks_url()`, and this:
+/// // Configure the code under test with `provider.issuer()`, or `provider.jwks_url()`, and send it this:
 /// let token = provider.mint("https://api.example.com");
 ///
-/// // The next tokens are signed with a key that nobody has loaded yet.
+/// // The next tokens are signed with a key that has not been loaded yet.
 /// provider.rotate();
 /// let next = provider.mint("https://api.example.com");
 ///
@@ -64,28 +63,28 @@ use crate::jose::Algorithm;
 ///
 /// # Panics
 ///
-/// All of it panics when the crate was built without a back end for signatures.
+/// Every method panics when the crate was built without a back end for signatures.
 pub struct TestProvider {
     shared: Arc<Shared>,
     server: Server,
 }
 
 impl TestProvider {
-    /// Starts a provider with one key for ES256, named `key-1`, and its metadata where OpenID
-    /// Connect has it.
+    /// Starts a provider with one key for ES256, named `key-1`, and its metadata at the place that
+    /// OpenID Connect defines.
     ///
     /// # Panics
     ///
-    /// When there is no port to listen on.
+    /// When no port can be listened on.
     pub async fn start() -> Self {
         Self::start_with(ProviderOptions::new()).await
     }
 
-    /// Starts a provider that differs from the usual one.
+    /// Starts a provider with options.
     ///
     /// # Panics
     ///
-    /// When there is no port to listen on, or an option makes no sense.
+    /// When no port can be listened on, or an option is invalid.
     pub async fn start_with(options: ProviderOptions) -> Self {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = TcpListener::bind(any_port).await.expect("a free port of 127.0.0.1");
@@ -97,23 +96,24 @@ impl TestProvider {
         Self { shared, server }
     }
 
-    /// The issuer: an `http` URL of 127.0.0.1 without a trailing slash, unless
+    /// Returns the issuer: an `http` URL of 127.0.0.1 without a trailing slash, unless
     /// [`ProviderOptions::with_issuer_path`] says otherwise.
     pub fn issuer(&self) -> &str {
         self.shared.places.issuer()
     }
 
-    /// Where the keys are, whatever the metadata says.
+    /// Returns the address of the keys, even if the metadata names another.
     pub fn jwks_url(&self) -> String {
         self.shared.places.jwks_url()
     }
 
-    /// The published keys as a JWK set.
+    /// Returns the published keys as a JWK set.
     pub fn jwks(&self) -> String {
         jwks(&self.shared.state().keys, None)
     }
 
-    /// A token of this provider, to be changed as a test needs it and then [signed](Self::sign).
+    /// Returns a token of this provider, to be changed as a test needs it and then
+    /// [signed](Self::sign).
     pub fn token(&self, audience: &str) -> TestToken {
         TestToken::new(self.issuer(), audience)
     }
@@ -123,23 +123,24 @@ impl TestProvider {
         token.sign(&self.key())
     }
 
-    /// A good token for this audience.
+    /// Returns a valid, signed token for this audience.
     pub fn mint(&self, audience: &str) -> String {
         self.sign(&self.token(audience))
     }
 
-    /// The key that signs now.
+    /// Returns the current signing key.
     pub fn key(&self) -> TestKey {
         self.shared.state().keys.current().clone()
     }
 
-    /// Signs with another key from now on: the one that was [published](Self::publish_next) for
-    /// this, or a new one of the same algorithm. Earlier keys stay published.
+    /// Changes the signing key: to the key that was [published](Self::publish_next) for this, or to
+    /// a new one of the same algorithm. Earlier keys stay published.
     pub fn rotate(&self) -> TestKey {
         self.shared.change(|state| state.keys.rotate())
     }
 
-    /// Signs with a new key for this algorithm from now on. A new RSA key takes a moment.
+    /// Changes the signing key to a new key for this algorithm. Generating an RSA key takes a
+    /// moment.
     ///
     /// # Panics
     ///
@@ -148,13 +149,13 @@ impl TestProvider {
         self.shared.change(|state| state.keys.rotate_to(algorithm))
     }
 
-    /// Publishes the key that the next [`rotate`](Self::rotate) will sign with, as careful providers
-    /// do some time before.
+    /// Publishes the key that the next [`rotate`](Self::rotate) will sign with, as careful
+    /// providers do some time before a rotation.
     pub fn publish_next(&self) -> TestKey {
         self.shared.change(|state| state.keys.publish_next())
     }
 
-    /// Stops publishing a key. If it is the current one, tokens are signed with it nevertheless.
+    /// Stops publishing a key. If it is the current one, tokens are still signed with it.
     ///
     /// # Panics
     ///
@@ -163,19 +164,19 @@ impl TestProvider {
         self.shared.change(|state| state.keys.withdraw(key_id));
     }
 
-    /// Breaks metadata and keys. Replaces the faults set before.
+    /// Sets a fault of metadata and keys. Replaces the faults set before.
     ///
     /// Requests that hang, or are answered slowly, under an earlier fault lose their connection.
     ///
     /// # Panics
     ///
-    /// For [`Fault::Status`] with something that is no status of a response (200 to 999).
+    /// For [`Fault::Status`] with a number that is no status of a response (200 to 999).
     pub fn set_fault(&self, fault: Fault) {
         self.set_faults(Faults { metadata: Some(fault), jwks: Some(fault) });
     }
 
-    /// Breaks the metadata only. The keys stay as they are, or as broken as they are;
-    /// [`Fault::Down`] is of the whole provider nevertheless.
+    /// Sets a fault of the metadata only. A fault of the keys stays as it is. [`Fault::Down`]
+    /// affects the whole provider nevertheless.
     ///
     /// # Panics
     ///
@@ -184,8 +185,8 @@ impl TestProvider {
         self.set_faults(Faults { metadata: Some(fault), ..self.shared.faults() });
     }
 
-    /// Breaks the keys only. The metadata stays as it is, or as broken as it is; [`Fault::Down`] is
-    /// of the whole provider nevertheless.
+    /// Sets a fault of the keys only. A fault of the metadata stays as it is. [`Fault::Down`]
+    /// affects the whole provider nevertheless.
     ///
     /// # Panics
     ///
@@ -194,22 +195,22 @@ impl TestProvider {
         self.set_faults(Faults { jwks: Some(fault), ..self.shared.faults() });
     }
 
-    /// Takes all faults away. The port is the same as before.
+    /// Removes all faults. The port is the same as before.
     pub fn heal(&self) {
         self.set_faults(Faults::default());
     }
 
-    /// Sets what the metadata says in `jwks_uri`, in place of [`jwks_url`](Self::jwks_url).
+    /// Sets `jwks_uri` in the metadata, in place of [`jwks_url`](Self::jwks_url).
     pub fn set_jwks_uri(&self, uri: impl Into<String>) {
         let uri = uri.into();
         self.shared.change(|state| state.jwks_uri = Some(uri));
     }
 
-    /// Sets `Cache-Control` of all answers; there is none by default.
+    /// Sets `Cache-Control` of all answers. By default there is none.
     ///
     /// # Panics
     ///
-    /// When the value cannot stand in a field.
+    /// When the value is not a valid header field value.
     pub fn set_cache_control(&self, value: Option<&str>) {
         match value {
             Some(value) => self.set_header("cache-control", value),
@@ -217,12 +218,12 @@ impl TestProvider {
         }
     }
 
-    /// Sets a header field of all answers, in place of the provider's own where it has one:
+    /// Sets a header field of all answers, in place of the provider's own field of that name:
     /// `Age`, `Expires` or `Retry-After`, for example, or another `ETag`.
     ///
     /// # Panics
     ///
-    /// When name or value cannot stand in a header.
+    /// When the name or the value is not valid in a header.
     pub fn set_header(&self, name: &str, value: &str) {
         let value = value.parse().expect("a value that can stand in a field");
         self.shared.state().set_field(name, Some(value));
@@ -232,24 +233,24 @@ impl TestProvider {
     ///
     /// # Panics
     ///
-    /// When the name cannot stand in a header.
+    /// When the name is not valid in a header.
     pub fn hide_header(&self, name: &str) {
         self.shared.state().set_field(name, None);
     }
 
-    /// How many requests have come so far.
+    /// Returns the number of requests received so far.
     pub fn requests(&self) -> Requests {
         self.shared.state().requests
     }
 
-    /// All requests so far, in their order: targets and header fields.
+    /// Returns all requests received so far, in their order: targets and header fields.
     pub fn received(&self) -> Vec<Request<()>> {
         self.shared.state().received.clone()
     }
 
     fn set_faults(&self, faults: Faults) {
         faults.check();
-        // Some faults change what is served.
+        // Some faults change the documents.
         self.shared.change(|_| ());
         self.shared.set_faults(faults, |is_down| self.server.set_open(!is_down));
     }

@@ -8,10 +8,10 @@ use super::TestKey;
 use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
 
-/// A token for tests: good unless it is told otherwise.
+/// Builds a token for tests. It is valid unless a method changes that.
 ///
-/// It speaks for `alice`, has the `jti` `test-token`, was made now and is valid for 15 minutes. Everything can be changed or
-/// left out, and header and payload can be any text at all.
+/// Its subject is `alice`, its `jti` is `test-token`, it was issued now and is valid for 15
+/// minutes. Everything can be changed or left out, and header and payload can be any text.
 #[derive(Clone)]
 pub struct TestToken {
     header: Part,
@@ -21,12 +21,12 @@ pub struct TestToken {
 #[derive(Clone)]
 struct Part {
     members: Map<String, Value>,
-    /// Stands in place of the members.
+    /// Replaces the members.
     text: Option<Vec<u8>>,
 }
 
 impl TestToken {
-    /// A token of this issuer for this audience.
+    /// Creates a token of this issuer for this audience.
     pub fn new(issuer: &str, audience: &str) -> Self {
         let token = Self { header: Part::new(), payload: Part::new() }
             .header("typ", "at+jwt")
@@ -37,7 +37,8 @@ impl TestToken {
         token.starting(NumericDate::from(SystemClock.now()).as_seconds())
     }
 
-    /// Made at this many seconds since 1970, instead of now, and valid for 15 minutes.
+    /// Issues the token at this many seconds since 1970, instead of now. It is valid for 15
+    /// minutes.
     #[must_use]
     pub fn at(self, seconds: u64) -> Self {
         self.starting(i64::try_from(seconds).unwrap_or(i64::MAX))
@@ -67,26 +68,26 @@ impl TestToken {
     /// Leaves a header parameter out.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
-        // `null` marks those that would be filled in otherwise.
+        // `null` marks parameters that would be filled in otherwise.
         self.header.members.insert(name.to_owned(), Value::Null);
         self
     }
 
-    /// Puts these bytes in place of the payload, whatever they are.
+    /// Replaces the payload with these bytes, valid or not.
     #[must_use]
     pub fn raw_payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload.text = Some(payload.into());
         self
     }
 
-    /// Puts these bytes in place of the header, whatever they are.
+    /// Replaces the header with these bytes, valid or not.
     #[must_use]
     pub fn raw_header(mut self, header: impl Into<Vec<u8>>) -> Self {
         self.header.text = Some(header.into());
         self
     }
 
-    /// Signs the token, broken or not.
+    /// Signs the token, valid or not.
     pub fn sign(&self, key: &TestKey) -> String {
         let mut header = self.header.clone();
         header.members.entry("alg").or_insert(key.algorithm().as_str().into());

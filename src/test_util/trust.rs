@@ -1,4 +1,4 @@
-//! Claims without a token, for tests of handlers.
+//! Provides claims without a token, for tests of handlers.
 
 mod service;
 
@@ -21,12 +21,13 @@ use crate::jose::json::Members;
 use crate::middleware::reject::{self, Empty};
 use crate::observe::trace;
 
-/// Lets every request in, whoever sends it, with claims that it makes up: for tests only.
+/// Admits every request, with claims that it makes up: for tests only.
 ///
-/// It stands where the application has its [`BearerLayer`](crate::BearerLayer), and handlers and
-/// guards behind it see no difference: extractors find the claims, guards refuse what the claims do
-/// not allow, with the same status and challenge. There is no token, no key and no cryptography.
-/// Tokens that are sent are not looked at; [`optional`](Self::with_optional_token) asks whether there is one.
+/// It stands in place of the application's [`BearerLayer`](crate::BearerLayer), and handlers and
+/// guards behind it see no difference: extractors find the claims, guards refuse requests by the
+/// claims, with the same status and challenge. There is no token, no key and no cryptography.
+/// Tokens in requests are not read; [`with_optional_token`](Self::with_optional_token) makes it
+/// check whether there is one.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -46,13 +47,14 @@ use crate::observe::trace;
 ///     .layer(DangerouslyTrustEveryone::<User>::new(alice));
 /// ```
 ///
-/// # How it gives itself away
+/// # Reports
 ///
-/// Each one that is made is reported: as an event of level `ERROR` or, where nobody listens to
-/// events, as a line on the standard error stream. A program that goes live with it says so at its
-/// start.
+/// Each one that is made is reported: as an event of level `ERROR` or, where no subscriber listens
+/// to events, as a line on the standard error stream. A program that goes live with it says so at
+/// its start.
 pub struct DangerouslyTrustEveryone<C, R = Empty> {
-    /// As they were given; what a token must have besides is added when they are read.
+    /// The claims as they were given. Required claims that are missing are added when they are
+    /// read.
     claims: Map<String, Value>,
     verified: Verified<C>,
     config: Arc<ChallengeConfig>,
@@ -61,11 +63,11 @@ pub struct DangerouslyTrustEveryone<C, R = Empty> {
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> DangerouslyTrustEveryone<C> {
-    /// Every request comes from the one who has these claims.
+    /// Creates a layer that gives every request these claims.
     ///
-    /// The claims are an object. `iss`, `aud` and an `exp` in 2100 are added where they are missing,
-    /// and nothing is checked: a date may have passed. Roles and scopes are where they are by
-    /// default.
+    /// The claims are an object. `iss`, `aud` and an `exp` in 2100 are added where they are
+    /// missing, and nothing is checked: a date may have passed. Roles and scopes are read from
+    /// their default places.
     ///
     /// # Panics
     ///
@@ -84,12 +86,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> DangerouslyTrustEveryone<C> {
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C, R> {
-    /// Finds roles and scopes where this validation has them, and takes what is missing in `iss` and
-    /// `aud` from it. It checks nothing.
+    /// Reads roles and scopes from the places of this validation, and takes missing `iss` and `aud`
+    /// from it. Checks nothing.
     ///
     /// # Panics
     ///
-    /// When the validation makes no sense.
+    /// When the validation is invalid.
     #[must_use]
     #[track_caller]
     pub fn with_validation(self, validation: Validation) -> Self {
@@ -101,7 +103,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
     ///
     /// # Panics
     ///
-    /// When it holds a character that cannot stand in a challenge.
+    /// When it holds a character that is not valid in a challenge.
     #[must_use]
     #[track_caller]
     pub fn with_realm(self, realm: &str) -> Self {
@@ -110,9 +112,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static, R> DangerouslyTrustEveryone<C,
         Self { verified: self.verified.behind(&Some(Arc::clone(&config))), config, ..self }
     }
 
-    /// Stands for a layer whose tokens are [optional](crate::BearerLayer::with_optional_token): a request without a bearer
-    /// token in its `Authorization` field passes without claims, one with any text for a token has those that
-    /// were made up.
+    /// Makes the token [optional](crate::BearerLayer::with_optional_token): a request without a
+    /// bearer token in its `Authorization` field passes without claims, and a request with any text
+    /// as its token gets the claims.
     ///
     /// ```
     /// # use serde_json::{Value, json};
@@ -161,7 +163,7 @@ impl<C, R> Clone for DangerouslyTrustEveryone<C, R> {
     }
 }
 
-// Claims may be personal data, even those of tests.
+// Claims may be personal data, even in tests.
 impl<C, R> fmt::Debug for DangerouslyTrustEveryone<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DangerouslyTrustEveryone")
@@ -170,7 +172,7 @@ impl<C, R> fmt::Debug for DangerouslyTrustEveryone<C, R> {
     }
 }
 
-/// Puts claims that nobody has verified into the extensions of one request, in place of a
+/// Puts unverified claims into the extensions of one request, in place of a
 /// [`BearerLayer`](crate::BearerLayer): for tests only.
 ///
 /// Claims are read, and the call reported, as by [`DangerouslyTrustEveryone::new`].
@@ -234,6 +236,6 @@ where
     Verified::new(draft, claims)
 }
 
-/// Of the token that there is not.
+/// The header of the token that does not exist.
 const HEADER: &[u8] = br#"{"alg":"ES256","typ":"at+jwt"}"#;
 const IN_2100: i64 = 4_102_444_800;

@@ -1,4 +1,4 @@
-//! What becomes of a request, given the faults at the moment it arrives.
+//! Decides how a request is answered, by the faults at the moment it arrives.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::jose::crypto;
 
 pub(super) enum Outcome {
     Answer(Response<Body>),
-    /// An answer that takes its time: before its header, or in its body.
+    /// An answer that is delayed: before its header, or in its body.
     Slowly(Duration, Response<Body>),
     /// No answer, for as long as the client waits.
     Hang,
@@ -24,7 +24,7 @@ pub(super) enum Outcome {
     Close,
 }
 
-/// Decides about a request, and counts it.
+/// Decides the outcome of a request, and counts the request.
 pub(super) fn decide<B>(shared: &Shared, request: &Request<B>) -> Outcome {
     let path = request.uri().path();
     let target = shared.places.find(path);
@@ -95,7 +95,7 @@ fn head(document: Document, text: &str, state: &State) -> HeaderMap {
     ])
 }
 
-/// Sets the header fields that the provider was told to set.
+/// Sets the configured header fields.
 fn finish(mut response: Response<Body>, state: &State) -> Response<Body> {
     for (name, value) in &state.fields {
         match value {
@@ -106,7 +106,7 @@ fn finish(mut response: Response<Body>, state: &State) -> Response<Body> {
     response
 }
 
-/// 304 to a client that has this answer already.
+/// Answers 304 to a client that has this answer already.
 fn unless_known(
     mut response: Response<Body>,
     request: &HeaderMap,

@@ -12,22 +12,22 @@ use tokio::time::{Sleep, sleep};
 
 use super::busy::Held;
 
-/// A body that can be sent slowly, without its length, or not to its end.
+/// A body that can be sent slowly, without its length, or cut short.
 pub(super) struct Body {
     pieces: VecDeque<Bytes>,
-    /// What the client is told, which need not be true.
+    /// The length that the client is told, which need not be true.
     length: Option<u64>,
-    /// Before each piece.
+    /// The pause before each piece.
     pause: Option<Duration>,
     pausing: Option<Pin<Box<Sleep>>>,
     end: End,
-    /// For as long as the body is there.
+    /// Held while the body exists.
     held: Option<Held>,
 }
 
 enum End {
     Good,
-    /// The connection ends here, once the client has got what was sent before.
+    /// Ends the connection, after the client has received the data before.
     Broken {
         flushed: bool,
     },
@@ -42,7 +42,7 @@ impl Body {
         Self::of(VecDeque::from([text.into()]))
     }
 
-    /// In pieces, the last of them after this time.
+    /// Sends the text in pieces, the last of them after this time.
     pub(super) fn slow(text: String, duration: Duration) -> Self {
         let mut text = Bytes::from(text);
         let size = text.len().div_ceil(PIECES as usize);
@@ -53,7 +53,7 @@ impl Body {
         Self { pause: Some(duration / PIECES), ..Self::of(pieces) }
     }
 
-    /// This object with a member more, which makes it 8 MiB long; of no length that is told.
+    /// Adds a member to the object that makes it 8 MiB long. The client is not told the length.
     pub(super) fn huge(object: &str) -> Self {
         let start = object.strip_suffix('}').expect("the text of a JSON object");
         let filling = Bytes::from(vec![b'x'; 64 * 1024]);
@@ -63,7 +63,7 @@ impl Body {
         Self { length: None, ..Self::of(pieces) }
     }
 
-    /// Half of the text, and then nothing.
+    /// Sends half of the text, and ends the connection.
     pub(super) fn truncated(text: String) -> Self {
         let length = text.len();
         let text = Bytes::from(text);
@@ -107,7 +107,7 @@ impl http_body::Body for Body {
         }
         match &mut this.end {
             End::Good => Poll::Ready(None),
-            // hyper sends what it has before it asks again.
+            // hyper flushes before it polls again.
             End::Broken { flushed } if !*flushed => {
                 *flushed = true;
                 cx.waker().wake_by_ref();
@@ -126,7 +126,7 @@ impl http_body::Body for Body {
     }
 }
 
-/// Why a body or a connection ends before its time.
+/// The error of a body or a connection that ends early.
 #[derive(Debug)]
 pub(super) struct BrokenOff;
 

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a connection is held up by an answer that takes its time.
+/// Says whether a delayed answer occupies a connection.
 #[derive(Clone, Default)]
 pub(super) struct Busy(Arc<AtomicBool>);
 
-/// Such an answer. There is one at a time, as HTTP/1 has it.
+/// Marks the connection as occupied while it lives. HTTP/1 has one answer at a time.
 pub(super) struct Held(Busy);
 
 impl Busy {

@@ -1,4 +1,4 @@
-//! What the provider serves, as JSON.
+//! Writes the documents of the provider as JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::key_ring::KeyRing;
 use super::places::Places;
 
-/// The metadata (OpenID Connect Discovery §3, RFC 8414 §2).
+/// Returns the metadata (OpenID Connect Discovery §3, RFC 8414 §2).
 pub(super) fn metadata(
     places: &Places,
     keys: &KeyRing,
@@ -37,13 +37,14 @@ pub(super) fn metadata(
     document.to_string()
 }
 
-/// The keys (RFC 7517 §5).
+/// Returns the keys (RFC 7517 §5).
 pub(super) fn jwks(keys: &KeyRing, fault: Option<Fault>) -> String {
     let good = keys.published().iter().map(TestKey::to_jwk);
     let keys: Vec<Value> = match fault {
         Some(Fault::EmptySet) => Vec::new(),
         Some(Fault::OddKeys) => {
-            // Good ones in the middle, for those who stop at the first odd one, or begin at it.
+            // The good keys are in the middle, for clients that stop at the first odd one, or begin
+            // at it.
             let mut odd = odd_keys();
             odd.splice(3..3, good);
             odd
@@ -62,7 +63,7 @@ fn odd_keys() -> Vec<Value> {
             "kty": "oct", "kid": "odd-secret", "alg": "HS256",
             "k": URL_SAFE_NO_PAD.encode(Fault::ODD_SECRET),
         }),
-        // RFC 7517 §A.2: known to everybody, so nobody's loss.
+        // RFC 7517 §A.2: a published private key.
         json!({
             "kty": "EC", "kid": "odd-private", "alg": "ES256", "use": "sig", "crv": "P-256",
             "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-/// What a [`TestProvider`](super::TestProvider) does wrong while it is told to.
+/// A failure of a [`TestProvider`](super::TestProvider).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Connections are refused, and those that are open are closed. The port stays the provider's.
+    /// Connections are refused, and open ones are closed. The port stays reserved for the provider.
     Down,
     /// Requests are read and never answered.
     Hang,
@@ -17,11 +17,11 @@ pub enum Fault {
     SlowBody(Duration),
     /// Another status than 200.
     Status(u16),
-    /// A page for people, with status 200: a login form in between, or a captive portal.
+    /// An HTML page with status 200, as a login form or a captive portal sends it.
     Html,
-    /// A good set that holds no key. The metadata is as usual.
+    /// A valid set that holds no key. The metadata is as usual.
     EmptySet,
-    /// A good document of 8 MiB, without `Content-Length`.
+    /// A valid document of 8 MiB, without `Content-Length`.
     Huge,
     /// The connection ends in the middle of the document.
     Truncated,
@@ -33,8 +33,8 @@ pub enum Fault {
     /// point beside its curve, a private key, a secret, one that lacks a member, one that is no
     /// object. The metadata is as usual.
     ///
-    /// The secret (`odd-secret`) names HS256, and is [`ODD_SECRET`](Self::ODD_SECRET): whoever takes
-    /// secrets from a set that all can read accepts tokens from all.
+    /// The secret (`odd-secret`) names HS256, and is [`ODD_SECRET`](Self::ODD_SECRET). Everyone can
+    /// read it, so a client that takes secrets from a key set accepts tokens from everyone.
     OddKeys,
 }
 
@@ -43,14 +43,14 @@ impl Fault {
     pub const ODD_SECRET: &[u8] = b"a secret that everybody can read in the set";
 }
 
-/// What a provider serves.
+/// A document that a provider serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Document {
     Metadata,
     Jwks,
 }
 
-/// What is wrong with each document.
+/// The fault of each document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faults {
     pub(super) metadata: Option<Fault>,
@@ -69,7 +69,7 @@ impl Faults {
         [self.metadata, self.jwks].contains(&Some(Fault::Down))
     }
 
-    /// Panics if there is a status that no response has.
+    /// Panics for a status that no response has.
     pub(super) fn check(self) {
         for fault in [self.metadata, self.jwks].into_iter().flatten() {
             if let Fault::Status(code) = fault {

@@ -3,13 +3,13 @@ use std::collections::VecDeque;
 use super::super::TestKey;
 use crate::jose::{Algorithm, Family};
 
-/// The provider's keys: which are published, and which one signs.
+/// The provider's keys: those it publishes, and the one it signs with.
 pub(super) struct KeyRing {
     published: Vec<TestKey>,
     current: TestKey,
-    /// Published already, to sign later.
+    /// Keys that are published already, to sign later.
     next: VecDeque<TestKey>,
-    /// How many there have been: each has a name of its own.
+    /// The number of keys made so far. Each has a name of its own.
     made: usize,
 }
 

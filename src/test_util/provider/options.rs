@@ -1,7 +1,7 @@
 use super::places::MetadataPlace;
 use crate::jose::Algorithm;
 
-/// What is unusual about a [`TestProvider`](super::TestProvider).
+/// Options of a [`TestProvider`](super::TestProvider).
 ///
 /// ```
 /// use tower_bearer::Algorithm;
@@ -27,7 +27,7 @@ pub struct ProviderOptions {
 }
 
 impl ProviderOptions {
-    /// The usual: ES256, an issuer without a path, metadata at
+    /// Returns the defaults: ES256, an issuer without a path, metadata at
     /// [`OpenIdAppended`](MetadataPlace::OpenIdAppended).
     pub fn new() -> Self {
         Self {
@@ -37,7 +37,7 @@ impl ProviderOptions {
         }
     }
 
-    /// Sets the first key's algorithm. An RSA key takes a moment to make.
+    /// Sets the first key's algorithm. Generating an RSA key takes a moment.
     ///
     /// The provider panics if the algorithm is for secrets, which no provider publishes.
     #[must_use]
@@ -46,7 +46,7 @@ impl ProviderOptions {
         self
     }
 
-    /// Adds a path to the issuer: `/realms/shop`, or `/` for one that ends with a slash.
+    /// Adds a path to the issuer: `/realms/shop`, or `/` for an issuer that ends with a slash.
     ///
     /// The provider panics if the path does not begin with a slash.
     #[must_use]
@@ -55,8 +55,8 @@ impl ProviderOptions {
         self
     }
 
-    /// Serves the metadata at these places and at no other. With none of them there is only a key
-    /// set.
+    /// Serves the metadata at these places only. With an empty list, the provider has a key set and
+    /// no metadata.
     #[must_use]
     pub fn with_metadata_at(mut self, places: impl IntoIterator<Item = MetadataPlace>) -> Self {
         self.metadata_at = places.into_iter().collect();

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use super::fault::Document;
 
-/// Where a provider has its metadata, seen from an issuer such as `https://id.example.com/realms/shop`.
+/// A place of metadata, relative to an issuer such as `https://id.example.com/realms/shop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetadataPlace {
@@ -24,11 +24,11 @@ impl MetadataPlace {
     }
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Document(Document),
-    /// Where a redirect leads to.
+    /// The document that a redirect leads to.
     Moved(Document),
     Nothing,
 }
@@ -53,7 +53,7 @@ impl Places {
         );
         let origin = format!("http://{address}");
         let issuer = format!("{origin}{issuer_path}");
-        // All specifications take a trailing slash away before they add anything.
+        // All specifications remove a trailing slash before they add anything.
         let path = issuer_path.trim_end_matches('/');
         let metadata = metadata_at.into_iter().map(|place| place.path(path)).collect();
         Self { issuer, origin, jwks: format!("{path}/jwks"), metadata }
@@ -63,7 +63,7 @@ impl Places {
         &self.issuer
     }
 
-    /// An address of this provider that is no document of it.
+    /// Returns an address of this provider at which there is no document.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
@@ -72,7 +72,7 @@ impl Places {
         self.url(&self.jwks)
     }
 
-    /// Where a redirect of this path leads to.
+    /// Returns the address that a redirect from this path leads to.
     pub(super) fn elsewhere(&self, path: &str) -> String {
         self.url(&format!("{ELSEWHERE}{path}"))
     }

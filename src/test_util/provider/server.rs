@@ -26,14 +26,15 @@ use super::shared::Shared;
 pub(super) struct Server {
     door: Arc<Mutex<Door>>,
     address: SocketAddr,
-    /// The task listens on a door that was opened here.
+    /// The runtime of the task. A listener must be opened in it.
     runtime: Handle,
     listening: JoinHandle<()>,
 }
 
 enum Door {
     Open(TcpListener),
-    /// Bound, so that nobody else gets the port, and not listening, so that connections are refused.
+    /// Bound, so that no other program gets the port, and not listening, so that connections are
+    /// refused.
     Closed(TcpSocket),
     Gone,
 }
@@ -63,7 +64,7 @@ impl Server {
     }
 }
 
-// The connections go with the task, whose they are.
+// The task owns the connections, which end with it.
 impl Drop for Server {
     fn drop(&mut self) {
         self.listening.abort();
@@ -103,7 +104,7 @@ async fn listen(door: Arc<Mutex<Door>>, shared: Arc<Shared>) {
                 // No more files, for example.
                 Err(_) => sleep(Duration::from_millis(10)).await,
             },
-            // The door may be another one.
+            // The listener may be another one.
             _ = faults.changed() => {}
             Some(_) = connections.join_next() => {}
         }
@@ -125,7 +126,7 @@ async fn converse(socket: TcpStream, shared: Arc<Shared>) {
     if faults.borrow_and_update().is_down() {
         return;
     }
-    // The pieces of a slow body shall leave one by one.
+    // The pieces of a slow body must leave one by one.
     drop(socket.set_nodelay(true));
     let busy = Busy::default();
     let service = service_fn(|request| serve(request, Arc::clone(&shared), busy.clone()));

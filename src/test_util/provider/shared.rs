@@ -11,7 +11,7 @@ use super::key_ring::KeyRing;
 use super::places::{Places, Target};
 use crate::clock::{Clock as _, SystemClock};
 
-/// What the provider and its connections have in common.
+/// The state that the provider and its connections share.
 pub(super) struct Shared {
     pub(super) places: Places,
     /// Connections watch it.
@@ -19,7 +19,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
 }
 
-/// What changes while the provider runs.
+/// The state that changes while the provider runs.
 pub(super) struct State {
     pub(super) keys: KeyRing,
     pub(super) jwks_uri: Option<String>,
@@ -30,22 +30,22 @@ pub(super) struct State {
     pub(super) modified: SystemTime,
 }
 
-/// How many requests a [`TestProvider`](super::TestProvider) has got, each counted as it arrived.
+/// Counts the requests that a [`TestProvider`](super::TestProvider) received, each when it arrives.
 ///
-/// Connections that were refused are no requests.
+/// Refused connections are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Requests {
-    /// For the metadata, in all places where it is.
+    /// Requests for the metadata, in all its places.
     pub metadata: usize,
-    /// For the keys.
+    /// Requests for the keys.
     pub jwks: usize,
-    /// Those of the above that were answered with 304: nothing new.
+    /// Those of the above that were answered with 304.
     pub not_modified: usize,
-    /// For a document in the place that [`Fault::Redirect`](super::Fault::Redirect) leads to; not
-    /// counted above.
+    /// Requests for a document in the place that [`Fault::Redirect`](super::Fault::Redirect) leads
+    /// to; not counted above.
     pub redirected: usize,
-    /// For something else: for metadata in a place where there is none, for example.
+    /// Requests for anything else: for metadata in a place where there is none, for example.
     pub not_found: usize,
 }
 
@@ -67,7 +67,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is served.
+    /// Changes the documents.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state();
         // `Last-Modified` counts seconds and tests are quicker, so it has seconds of its own; those
@@ -84,7 +84,7 @@ impl Shared {
         self.faults.subscribe()
     }
 
-    /// Sets the faults. Nobody sees them before the door has been opened or closed.
+    /// Sets the faults. They take effect after the listener has been opened or closed.
     pub(super) fn set_faults(&self, faults: Faults, door: impl FnOnce(bool)) {
         self.faults.send_modify(|now| {
             *now = faults;

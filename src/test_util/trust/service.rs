@@ -32,7 +32,7 @@ impl<S, C, R> DangerouslyTrusting<S, C, R> {
         Self { inner, verified, visitors, renderer }
     }
 
-    /// Leaves in a request what the layer would.
+    /// Adds the extensions that the layer would add.
     fn admit<B>(&self, request: &mut Request<B>) {
         match &self.visitors {
             Some(config) if !has_token(request) => {
@@ -69,7 +69,7 @@ where
 }
 
 fn has_token<B>(request: &mut Request<B>) -> bool {
-    // A malformed field tries to send one.
+    // A request with a malformed field tried to send a token.
     !matches!(AuthorizationHeader::find_and_mark(request.headers_mut()), Ok(None))
 }
 
