@@ -16,17 +16,17 @@ impl<'a> Audience<'a> {
         Self { text, pieces }
     }
 
-    /// Whether `audience` is among them, to the letter.
+    /// Returns whether the token names this audience, compared to the letter.
     pub fn contains(self, audience: &str) -> bool {
         self.iter().any(|one| one == audience)
     }
 
-    /// Whether the token names no audience: its list is empty.
+    /// Returns whether the token names no audience: its list is empty.
     pub fn is_empty(self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// The audiences in the order of the token.
+    /// Returns the audiences in the order of the token.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
         self.pieces.iter().map(move |piece| piece.of(self.text))
     }
@@ -46,7 +46,7 @@ impl fmt::Debug for Audience<'_> {
     }
 }
 
-/// What `aud` says, one string or a list of them, as serde reads it.
+/// The value of `aud`, one string or a list, as serde reads it.
 pub(super) struct Audiences(pub(super) Vec<String>);
 
 impl<'de> Deserialize<'de> for Audiences {

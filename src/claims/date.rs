@@ -7,8 +7,8 @@ use crate::clock::{LATEST, Time};
 
 /// A moment as RFC 7519 §2 writes it: seconds since 1970 UTC, possibly fractional.
 ///
-/// Any JSON number is one. What lies outside the range of 64-bit seconds becomes the nearest end of
-/// it, so absurd dates stay absurd instead of wrapping around.
+/// Every JSON number is accepted. A number outside the range of 64-bit seconds becomes the nearest
+/// end of the range, so that absurd dates do not wrap around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NumericDate {
     seconds: i64,
@@ -19,18 +19,18 @@ impl NumericDate {
     pub(crate) const MIN: Self = Self::from_seconds(i64::MIN);
     pub(crate) const MAX: Self = Self { seconds: i64::MAX, nanos: NANOS - 1 };
 
-    /// A moment in whole seconds.
+    /// Creates a moment in whole seconds.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self { seconds, nanos: 0 }
     }
 
-    /// The whole seconds since 1970, rounded towards the past.
+    /// Returns the whole seconds since 1970, rounded towards the past.
     pub const fn as_seconds(self) -> i64 {
         self.seconds
     }
 
-    /// The moment as the system tells time; before 1970 becomes 1970, and what is later than
-    /// the year 9999 becomes its end.
+    /// Converts the moment to system time. Before 1970 becomes 1970, and after the year 9999
+    /// becomes the end of that year.
     pub fn to_system_time(self) -> SystemTime {
         let since = match u64::try_from(self.seconds) {
             Ok(seconds) => Duration::new(seconds, self.nanos),
@@ -56,7 +56,7 @@ impl NumericDate {
         seconds.map_or(Self::MIN, |seconds| Self { seconds, nanos })
     }
 
-    /// The end of the second it lies in, unless it is a whole one.
+    /// Returns the end of the second that contains the moment. A whole second stays as it is.
     pub(crate) fn rounded_up(self) -> Self {
         Self::from_seconds(self.seconds.saturating_add(i64::from(self.nanos > 0)))
     }
@@ -84,7 +84,7 @@ impl From<SystemTime> for NumericDate {
 impl<'de> Deserialize<'de> for NumericDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Not `deserialize_any`: with serde_json's `arbitrary_precision`, which any crate of an
-        // application may turn on, that one presents numbers as maps.
+        // application may switch on, it presents numbers as maps.
         deserializer.deserialize_f64(DateVisitor)
     }
 }
@@ -111,7 +111,7 @@ impl Visitor<'_> for DateVisitor {
     }
 }
 
-/// From one moment on until another comes.
+/// A span of time: includes its start, excludes its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     start: NumericDate,
@@ -131,7 +131,7 @@ impl Span {
         self.start <= now && now < self.end
     }
 
-    /// Whether it is now that it contains.
+    /// Returns whether the span contains the present.
     #[inline]
     pub(crate) fn contains_now(self, time: &Time) -> bool {
         self.about_now(time).is_some() || self.contains_exactly_now(time)
@@ -142,7 +142,7 @@ impl Span {
         self.contains(time.now().into())
     }
 
-    /// What time it is, as exactly as it matters for whether that is inside.
+    /// Returns the present, exactly enough to decide whether it is in the span.
     #[inline]
     pub(crate) fn now(self, time: &Time) -> NumericDate {
         match self.about_now(time) {
@@ -151,14 +151,15 @@ impl Span {
         }
     }
 
-    /// About what second it is, if that is enough to know that it is inside. Close to either end it is worth
-    /// asking for the exact time.
+    /// Returns the present to about a second, if that is enough to know that it is in the span.
+    /// Close to either end the exact time is worth its cost.
     #[inline]
     fn about_now(self, time: &Time) -> Option<i64> {
         time.about_now().filter(|about| self.surely_contains(*about, LATEST))
     }
 
-    /// Whether it is inside, when it is this second or any moment in the next few.
+    /// Returns whether the span contains this second and all moments in the `late` seconds after
+    /// it.
     #[inline]
     pub(crate) fn surely_contains(self, second: i64, late: i64) -> bool {
         self.start.rounded_up().seconds <= second && second.saturating_add(late) < self.end.seconds

@@ -5,13 +5,13 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::jose::json::{MemberName, SeenNames};
 
-/// What the claim `events` says (RFC 8417 §2.2).
+/// The meaning of the claim `events` (RFC 8417 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Events {
-    /// Among others perhaps, that a user was logged out at the provider (OpenID Connect Back-Channel
-    /// Logout §2.4).
+    /// Contains the event that a user was logged out at the provider (OpenID Connect Back-Channel
+    /// Logout §2.4), perhaps among others.
     Logout,
-    /// Anything else, things that are no events among it.
+    /// Any other value, including values that are no events.
     Other,
     /// `null`.
     Null,
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// An object, whatever its members.
+/// Accepts an object with any members.
 struct AnyObject;
 
 impl<'de> Deserialize<'de> for AnyObject {

@@ -5,12 +5,11 @@ use arrayvec::ArrayVec;
 
 use super::piece::Piece;
 
-/// The roles and scopes a token grants.
+/// The roles and scopes that a token grants.
 ///
-/// Where they are found is configured with
 /// [`Validation::with_roles_at`](crate::Validation::with_roles_at) and
-/// [`Validation::with_scopes_at`](crate::Validation::with_scopes_at). Both are compared to the
-/// letter. An empty string is neither.
+/// [`Validation::with_scopes_at`](crate::Validation::with_scopes_at) configure the claims that they
+/// are read from. Both are compared to the letter. An empty string is neither a role nor a scope.
 #[derive(Clone, Copy)]
 pub struct Grants<'a> {
     text: &'a str,
@@ -22,22 +21,22 @@ impl<'a> Grants<'a> {
         Self { text, list }
     }
 
-    /// Whether the role is granted.
+    /// Returns whether the token grants the role.
     pub fn has_role(self, role: &str) -> bool {
         self.roles().any(|one| one == role)
     }
 
-    /// Whether the scope is granted.
+    /// Returns whether the token grants the scope.
     pub fn has_scope(self, scope: &str) -> bool {
         self.scopes().any(|one| one == scope)
     }
 
-    /// The roles in the order of the token.
+    /// Returns the roles in the order of the token.
     pub fn roles(self) -> impl Iterator<Item = &'a str> {
         self.of(|kinds| kinds.roles)
     }
 
-    /// The scopes in the order of the token.
+    /// Returns the scopes in the order of the token.
     pub fn scopes(self) -> impl Iterator<Item = &'a str> {
         self.of(|kinds| kinds.scopes)
     }
@@ -49,10 +48,10 @@ impl<'a> Grants<'a> {
     }
 }
 
-/// Where the grants of a token lie in its text.
+/// The positions of the grants in the text of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct GrantList {
-    // In place for the dozen that a token may grant, and an allocation where it grants more.
+    // Inline for the dozen grants of a usual token. More of them are allocated.
     few: ArrayVec<(Kinds, Piece), FEW>,
     more: Vec<(Kinds, Piece)>,
 }
@@ -71,7 +70,8 @@ impl GrantList {
     }
 }
 
-/// Where the entries lie in a list that is written as one string, with spaces between them.
+/// Returns the positions of the entries in a list that is written as one string, separated by
+/// spaces.
 pub(super) fn entries(list: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     memchr::memchr_iter(b' ', list.as_bytes()).chain([list.len()]).filter_map(move |end| {
@@ -97,7 +97,7 @@ impl fmt::Debug for Grants<'_> {
     }
 }
 
-/// What a place in the claims holds.
+/// Says whether a place in the claims holds roles, scopes, or both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kinds {
     pub(super) roles: bool,
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(grants.roles().collect::<Vec<_>>(), ["a b", "é"]);
         assert_eq!(grants.scopes().collect::<Vec<_>>(), ["c", "d", "é"]);
         assert!(grants.has_role("a b") && grants.has_scope("d") && !grants.has_role(""));
-        // Nor what lies across two of them.
+        // Nor text that lies across two of them.
         for other in ["a", "b", "c", "cd", "c  d", "a bc", "nothing"] {
             assert!(!grants.has_role(other), "{other}");
         }

@@ -4,13 +4,14 @@ use serde_json::Value;
 use crate::error::{AuthError, Reason};
 use crate::jose::json;
 
-/// Reads `iss` and nothing else from a payload whose signature nobody has checked.
+/// Reads `iss` and nothing else from a payload with an unverified signature.
 ///
-/// A stranger's word: it may choose among issuers that are trusted already. `None` when there is no `iss`.
+/// The value is not trusted: it may only select one of the configured issuers. Returns `None` when
+/// there is no `iss`.
 pub(crate) fn unverified_issuer(text: &str) -> Result<Option<String>, AuthError> {
     #[derive(Deserialize)]
     struct Issuer {
-        // Not an `Option`, for which `null` would be the same as no member.
+        // Not an `Option`, for which `null` would be the same as an absent member.
         #[serde(default)]
         iss: Claim,
     }
@@ -29,7 +30,7 @@ pub(crate) fn unverified_issuer(text: &str) -> Result<Option<String>, AuthError>
     if !json::is_shallow(text) {
         return Err(malformed("the payload nests too deeply"));
     }
-    // serde reads an array into a struct as well.
+    // serde would read an array into a struct as well.
     if !text.trim_start().starts_with('{') {
         return Err(malformed("the payload is not a JSON object"));
     }

@@ -9,46 +9,46 @@ use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
 use crate::jose::Header;
 
-/// Who sent a request, whatever the application's claims type is.
+/// Identifies the sender of a request, independently of the application's claims type.
 ///
-/// The layer puts one into the extensions of every request whose token it accepted, and
-/// [on demand](crate::BearerLayer::with_principal_in_responses) into those of the response, where access
-/// logs find it. Cloning is cheap.
+/// The layer puts a principal into the extensions of every request with an accepted token, and [on
+/// demand](crate::BearerLayer::with_principal_in_responses) into those of the response, for access
+/// logs. Cloning is cheap.
 #[derive(Clone)]
 pub struct Principal {
-    // One pointer and nothing beside it: on its way from the cache to the request it stays in registers.
+    // One pointer and nothing beside it: between the cache and the request it stays in registers.
     facts: Arc<Facts<dyn Any + Send + Sync>>,
 }
 
 struct Facts<T: ?Sized> {
     header: Header,
     statement: Statement,
-    /// The moment at which the verifier would refuse it.
+    /// The moment from which the verifier would refuse the token.
     end: NumericDate,
-    /// The layer that let the request in. Guards believe no principal without it.
+    /// The layer that admitted the request. Guards refuse a principal without it.
     layer: Layer,
-    /// The application's claims in an [`Arc`], so that a copy of all this is one count and not two; an
-    /// [`Option`] of it, as they are read last.
+    /// The application's claims in an [`Arc`], so that a copy of all this costs one count and not
+    /// two. An [`Option`] while the principal is built, as the claims are read last.
     claims: T,
 }
 
-/// What becomes a principal when the claims have been read. It is large, so it is filled where it is.
+/// A principal before its claims are read. It is large, so it is filled in place.
 pub(crate) struct Draft<C>(Facts<Option<Arc<C>>>);
 
 impl<C: Send + Sync + 'static> Draft<C> {
-    /// Of a token with this header, accepted by this layer.
+    /// Starts a principal for a token with this header, accepted by this layer.
     #[inline]
     pub(crate) fn new(header: Header, layer: Layer) -> Self {
         let (statement, end) = (Statement::default(), NumericDate::MIN);
         Self(Facts { header, statement, end, layer, claims: None })
     }
 
-    /// What the token says; nothing at first.
+    /// The claims of the token, empty at first.
     pub(crate) fn statement(&mut self) -> &mut Statement {
         &mut self.0.statement
     }
 
-    /// Says from when on the token is refused.
+    /// Sets the moment from which the token is refused.
     #[inline]
     pub(crate) fn ends_at(&mut self, end: NumericDate) {
         self.0.end = end;
@@ -61,16 +61,17 @@ impl<C: Send + Sync + 'static> Draft<C> {
     }
 }
 
-/// What challenges of the layer say, if there is one.
+/// The challenge configuration of the layer, if there is a layer.
 pub(crate) type Layer = Option<Arc<ChallengeConfig>>;
 
-/// Whether a person or a program speaks through a token.
+/// Says whether a person or a program acts through a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrincipalKind {
     /// A user, through some client.
     User,
-    /// A client of its own (client credentials): `sub` is the client or absent (RFC 9700 §4.15).
+    /// A client on its own behalf (client credentials): `sub` is the client or absent (RFC 9700
+    /// §4.15).
     Client,
 }
 
@@ -90,70 +91,70 @@ impl PrincipalKind {
 }
 
 impl Principal {
-    /// What one takes in memory, without what the token says.
+    /// The size of a principal in memory, without the strings of the token.
     pub(crate) const BYTES: usize = size_of::<Facts<Option<Arc<()>>>>();
 
-    /// What it takes in memory besides that, without the application's claims.
+    /// Returns the heap memory beside [`BYTES`](Self::BYTES), without the application's claims.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.header().heap_bytes() + self.facts.statement.heap_bytes()
     }
 
-    /// `sub`, if the token has one.
+    /// Returns `sub`, if the token has one.
     pub fn subject(&self) -> Option<&str> {
         self.registered().subject()
     }
 
-    /// The issuer: `iss`, or the configured issuer if the token has none and was accepted all the same
-    /// ([`accept_missing_issuer`](crate::Dangerous::accept_missing_issuer)).
+    /// Returns the issuer: `iss`, or the configured issuer for a token that was accepted without
+    /// `iss` ([`accept_missing_issuer`](crate::Dangerous::accept_missing_issuer)).
     pub fn issuer(&self) -> &str {
         self.registered().issuer_or_assumed().unwrap_or_default()
     }
 
-    /// The registered claims.
+    /// Returns the registered claims.
     pub fn registered(&self) -> &RegisteredClaims {
         &self.facts.statement.registered
     }
 
-    /// The roles and scopes.
+    /// Returns the roles and scopes.
     pub fn grants(&self) -> Grants<'_> {
         self.facts.statement.grants()
     }
 
-    /// Whether the role is granted.
+    /// Returns whether the token grants the role.
     pub fn has_role(&self, role: &str) -> bool {
         self.grants().has_role(role)
     }
 
-    /// Whether the scope is granted.
+    /// Returns whether the token grants the scope.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.grants().has_scope(scope)
     }
 
-    /// The header of the token.
+    /// Returns the header of the token.
     pub fn header(&self) -> &Header {
         &self.facts.header
     }
 
-    /// `exp`: when the token stops being valid, without leeway. `None` for a token without `exp`
-    /// ([`accept_missing_expiry`](crate::Dangerous::accept_missing_expiry)).
+    /// Returns `exp`: the moment at which the token expires, without leeway. `None` for a token
+    /// without `exp` ([`accept_missing_expiry`](crate::Dangerous::accept_missing_expiry)).
     ///
-    /// Absurdly late dates are cut to what the system can tell. See also
+    /// Dates beyond the range of system time become the end of that range. See also
     /// [`time_left`](Self::time_left).
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.registered().expires_at().map(NumericDate::to_system_time)
     }
 
-    /// How long the token is still accepted by the system's clock, whatever clock the verifier has; zero
-    /// once it is refused.
+    /// Returns how long the token is still accepted, by the system's clock and not by the
+    /// verifier's. Zero once the token is refused.
     ///
-    /// It ends with `exp` or, if that comes first, with the
-    /// [maximum age](crate::Validation::with_max_age), each with the leeway of the validation: a request
-    /// with the same token would be refused from then on. A token that never ends has until the end of the
-    /// year 9999.
+    /// The time ends with `exp` or, if that comes first, with the [maximum
+    /// age](crate::Validation::with_max_age), each with the leeway of the validation: a request
+    /// with the same token would be refused from then on. For a token that never expires, the time
+    /// ends with the year 9999.
     ///
-    /// A token is checked when a request begins. What lives longer than its request should end with
-    /// its token:
+    /// A token is checked when a request begins. A connection that lives longer than its request
+    /// should end with the token:
     ///
     /// ```
     /// use axum::extract::ws::{Message, WebSocket};
@@ -181,21 +182,21 @@ impl Principal {
         end.duration_since(SystemClock.now()).unwrap_or_default()
     }
 
-    /// Whether a user or a client of its own speaks.
+    /// Returns whether a user acts through the token, or a client on its own behalf.
     ///
     /// A client when `sub` is absent, or equal to the client's id (Auth0 adds `@clients`), or when
-    /// `idtyp` says `app` (Entra). Keycloak gives a client's service account a subject of its own:
+    /// `idtyp` is `app` (Entra). Keycloak gives a client's service account a subject of its own:
     /// such a token looks like a user's here; tell it apart by a claim of the realm's.
     pub fn kind(&self) -> PrincipalKind {
         PrincipalKind::of(&self.facts.statement)
     }
 
-    /// Whether the token is bound to a key (`cnf`, RFC 7800).
+    /// Returns whether the token is bound to a key (`cnf`, RFC 7800).
     pub(crate) fn is_bound(&self) -> bool {
         self.facts.statement.marks.cnf.is_there()
     }
 
-    /// The application's claims, when `C` is the type the layer was built for.
+    /// Returns the application's claims, when `C` is the type the layer was built for.
     pub fn claims<C: 'static>(&self) -> Option<&C> {
         self.shared_claims().map(|claims| &**claims)
     }
@@ -204,7 +205,8 @@ impl Principal {
         self.facts.claims.downcast_ref::<Option<Arc<C>>>()?.as_ref()
     }
 
-    /// The same behind this layer, or behind none. The claims must be of this type.
+    /// Returns the same principal behind this layer, or behind none. The claims must be of this
+    /// type.
     #[inline]
     pub(super) fn behind<C: Send + Sync + 'static>(self, layer: &Layer) -> Self {
         let is_same = match (&self.facts.layer, layer) {
@@ -215,7 +217,8 @@ impl Principal {
         if is_same { self } else { self.moved::<C>(layer.clone()) }
     }
 
-    /// For verifiers that are used with and without a layer, or behind layers of several realms.
+    /// Copies the principal for another layer: for verifiers that are used with and without a
+    /// layer, or behind layers of several realms.
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
@@ -230,7 +233,7 @@ impl Principal {
     }
 }
 
-// Names no person: a log that shows this does not tell who was here.
+// Shows no personal data, so a log of it does not identify a user.
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")

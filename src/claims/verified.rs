@@ -8,16 +8,17 @@ use super::{Layer, Principal};
 
 /// A token that passed every check: the application's claims and the [`Principal`].
 ///
-/// Only a [`Verifier`](crate::Verifier) makes these, and in tests what is named dangerous in
-/// `test_util`. Behind a layer it is an extractor with axum; elsewhere the request's extensions have the
-/// principal, and the claims in it ([`Principal::claims`]). Cloning is cheap. Dereferences to the claims.
+/// Only a [`Verifier`](crate::Verifier) makes these, and in tests the items named dangerous in
+/// `test_util`. With axum, this is an extractor behind the layer. Elsewhere, the request's
+/// extensions hold the principal, and the principal holds the claims ([`Principal::claims`]).
+/// Cloning is cheap. Dereferences to the claims.
 pub struct Verified<C> {
     principal: Principal,
     claims: PhantomData<Arc<C>>,
 }
 
 impl<C> Verified<C> {
-    /// Who the token speaks for.
+    /// Returns the principal of the token.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -28,14 +29,14 @@ impl<C> Verified<C> {
 }
 
 impl<C: 'static> Verified<C> {
-    /// A principal whose claims are of this type.
+    /// Returns the token of a principal, if its claims are of this type.
     #[cfg(feature = "axum")]
     pub(crate) fn of(principal: &Principal) -> Option<Self> {
         principal.shared_claims::<C>()?;
         Some(Self { principal: principal.clone(), claims: PhantomData })
     }
 
-    /// The application's claims.
+    /// Returns the application's claims.
     #[expect(clippy::missing_panics_doc, reason = "the principal was made with them")]
     pub fn claims(&self) -> &Arc<C> {
         self.principal.shared_claims().expect("the principal was made with them")
@@ -48,7 +49,7 @@ impl<C: Send + Sync + 'static> Verified<C> {
         Self { principal: draft.with_claims(claims), claims: PhantomData }
     }
 
-    /// The same behind this layer, or behind none.
+    /// Returns the same token behind this layer, or behind none.
     #[inline]
     pub(crate) fn behind(self, layer: &Layer) -> Self {
         Self { principal: self.principal.behind::<C>(layer), ..self }
