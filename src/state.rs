@@ -1,4 +1,4 @@
-//! State that several requests share: revocations, and answers of the active check.
+//! Keeps state that requests share: revocations, and answers of the active check.
 
 #[cfg_attr(
     not(feature = "active-check"),

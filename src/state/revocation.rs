@@ -1,11 +1,11 @@
-//! What was revoked: tokens that are refused although everything else about them is good.
+//! Refuses tokens that were revoked, although everything else about them is valid.
 //!
-//! A view of the revocations is asked about every token, after its signature and claims and before
-//! anything else, and answers from memory. How it comes to know what was revoked elsewhere is its own
-//! business, and happens beside requests.
+//! A view of the revocations is looked up for every token, after its signature and claims and
+//! before any other check, and answers from memory. A view that learns of revocations elsewhere
+//! does so in the background, never during a request.
 //!
-//! Nothing here knows a token by its text: an ECDSA signature has a second good spelling, so a hash of
-//! the token would name only one of two.
+//! No revocation names a token by its text: an ECDSA signature has a second valid spelling, so a
+//! hash of the token would name only one of two.
 
 mod kind;
 mod view;

@@ -18,10 +18,10 @@ use super::ask::Answer;
 use crate::claims::Principal;
 use crate::clock::Moment;
 
-/// Keeps the last answer about each of so many subjects, and the calls that are under way.
+/// Keeps the last answer about each of a bounded number of subjects, and the pending calls.
 pub(super) struct AnswerCache(Cache<Subject, Arc<Slot>>);
 
-/// What is known of one subject.
+/// The last answer and the pending call of one subject.
 #[derive(Default)]
 pub(super) struct Slot(Mutex<State>);
 
@@ -31,19 +31,19 @@ struct State {
     call: Option<Call>,
 }
 
-/// A call that others can wait for as well.
+/// A pending call. Several requests can wait for it.
 #[derive(Clone)]
 struct Call {
     began: Moment,
-    /// Ends without an answer if the runtime of the one who began it does.
+    /// Closes without an answer when the runtime that runs the call ends.
     answer: watch::Receiver<Option<Answer>>,
 }
 
-/// What was said the last time.
+/// The last answer about a subject.
 #[derive(Clone, Copy)]
 pub(super) struct Last {
     pub(super) is_active: bool,
-    /// When the question was asked: the answer may be as old as that.
+    /// The moment of the question. The answer may be as old as that.
     pub(super) asked_at: Moment,
 }
 
@@ -62,7 +62,7 @@ impl AnswerCache {
         made.unwrap_or_else(|never| match never {})
     }
 
-    /// Forgets a subject, and the answer to come of a call that is under way.
+    /// Forgets a subject, and the answer of its pending call.
     pub(super) fn forget(&self, name: &Name<'_>) {
         self.0.remove(name);
     }
@@ -75,15 +75,15 @@ impl fmt::Debug for AnswerCache {
 }
 
 impl Slot {
-    /// Remembers an answer unless there is one to a later question.
+    /// Remembers an answer, unless a later question has been answered.
     pub(super) fn remember(&self, answer: &Answer, asked_at: Moment) {
         self.state().remember(answer, asked_at);
     }
 
-    /// Waits for the call that is under way, or for one that this begins.
+    /// Waits for the pending call, or starts one.
     ///
-    /// The call is a task of its own: whoever waits for it may go away. One that is older than a call
-    /// may be is left alone: it belongs to a runtime that stands still.
+    /// The call is a task of its own, which goes on when a waiting request goes away. A pending
+    /// call that is older than `at_most` is ignored: its runtime has stopped.
     pub(super) async fn share<A>(
         self: &Arc<Self>,
         at_most: Duration,
@@ -98,7 +98,7 @@ impl Slot {
             if let Some(answer) = answered.ok().and_then(|answer| answer.clone()) {
                 return answer;
             }
-            // The runtime has ended that it was begun in, which need not be this one.
+            // The runtime of the call has ended. It need not be the runtime of this request.
             yield_now().await;
         }
     }
@@ -118,7 +118,8 @@ impl Slot {
         tokio::spawn(async move {
             let answer = asking.await;
             slot.end(&own, &answer);
-            // Behind it, so that whoever was told finds it remembered.
+            // Sent after the answer is remembered, so that a request that receives it also finds it
+            // in the cache.
             sender.send_replace(Some(answer));
         });
         call
@@ -151,14 +152,14 @@ impl State {
     }
 }
 
-/// A subject of an issuer, as it is kept.
+/// The key of an entry: a subject of an issuer.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Subject {
     issuer: Box<str>,
     subject: Box<str>,
 }
 
-/// A subject of an issuer: `alice` of one is not `alice` of another.
+/// A borrowed key. `alice` of one issuer is not `alice` of another.
 #[derive(Clone, Copy, Hash)]
 pub(super) struct Name<'p> {
     issuer: &'p str,
@@ -170,7 +171,7 @@ impl<'p> Name<'p> {
         Self { issuer, subject }
     }
 
-    /// `None` for a token that names nobody: all of these would be taken for one.
+    /// Returns `None` for a token without a subject: all such tokens would share one entry.
     pub(super) fn of(principal: &'p Principal) -> Option<Self> {
         let subject = principal.subject().filter(|subject| !subject.is_empty())?;
         Some(Self::new(principal.issuer(), subject))

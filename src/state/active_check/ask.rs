@@ -15,18 +15,18 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// What a check said; or why it said nothing.
+/// The answer of a check, or the reason why there is none.
 pub(super) type Answer = Result<bool, Failure>;
 
-/// Why there is no answer. Shared by all who have waited for it.
+/// The reason why there is no answer. All requests that waited for it share it.
 pub(super) type Failure = Arc<dyn Error + Send + Sync>;
 
-/// Waits for an answer so long and no longer. A panic on the way is a failure and no more.
+/// Waits for an answer up to a time limit. A panic in the check is a failure and no more.
 pub(super) async fn bounded(at_most: Duration, asking: impl Future<Output = Answer>) -> Answer {
     if Handle::try_current().is_err() {
         return Err(failure("a check can be waited for in a tokio runtime only"));
     }
-    // The making of the timeout in here too: there are runtimes without timers, and no way to ask.
+    // The timeout is created in here too: a runtime may lack timers, and there is no way to ask.
     let mut asking = pin!(async { timeout(at_most, asking).await });
     let asked = poll_fn(|cx| {
         let poll = catch_unwind(AssertUnwindSafe(|| asking.as_mut().poll(cx)));

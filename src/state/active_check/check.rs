@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::claims::Principal;
 
-/// An answer of an active check: whether the subject of a token may still use it.
+/// The answer of an active check: whether the subject of a token may still use it.
 ///
-/// Made from a `bool` as well, where `true` is [`Active`](Self::Active).
+/// A `bool` converts into it, where `true` is [`Active`](Self::Active).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ActiveVerdict {
@@ -25,8 +25,8 @@ impl From<bool> for ActiveVerdict {
 
 /// Asks the application whether the subject of a token is still active, for example in a database.
 ///
-/// Implemented by functions and closures that take a [`Principal`] and return a future of a `bool` or an
-/// [`ActiveVerdict`]:
+/// Implemented by functions and closures that take a [`Principal`] and return a future of a `bool`
+/// or an [`ActiveVerdict`]:
 ///
 /// ```
 /// use std::io;
@@ -42,13 +42,13 @@ impl From<bool> for ActiveVerdict {
 /// let check = ActiveCheck::new(is_active);
 /// ```
 ///
-/// The request of this principal has not been let in yet: no guard accepts the principal.
+/// The request of this principal has not been admitted yet: guards refuse the principal.
 pub trait CheckActive: Send + Sync + 'static {
-    /// Answers whether the token is still to be accepted. The request waits for it.
+    /// Returns whether the token is still accepted. The request waits for the answer.
     ///
     /// # Errors
     ///
-    /// When there is no telling. The error is logged, so it must hold no secret;
+    /// When there is no answer. The error is logged, so it must hold no secret;
     /// [`ActiveCheck`](super::ActiveCheck) decides how the request is answered.
     fn check(
         &self,
@@ -80,7 +80,7 @@ impl<K: CheckActive + ?Sized> CheckActive for Arc<K> {
     }
 }
 
-/// A [`CheckActive`] behind a pointer.
+/// Erases the type of a [`CheckActive`].
 pub(super) trait ErasedCheck: Send + Sync {
     fn check<'a>(&'a self, principal: &'a Principal) -> Asking<'a>;
 }

@@ -4,8 +4,8 @@ use super::ask::Answer;
 use crate::error::{Reason, chain};
 use crate::observe::trace::{self, Pace};
 
-/// Tells the log when a check fails, and when it answers again: at most once a minute each, however
-/// many requests meet it.
+/// Logs when a check starts to fail and when it answers again: each at most once a minute, for any
+/// number of requests.
 #[derive(Default)]
 pub(super) struct FailureLog {
     told: AtomicBool,
@@ -26,7 +26,7 @@ impl FailureLog {
     }
 
     fn is_over(&self) {
-        // Read first: there is hardly ever anything to write.
+        // A read is cheaper, and there is hardly ever anything to write.
         if self.told.load(Ordering::Relaxed) && self.told.swap(false, Ordering::Relaxed) {
             trace::active_check_answers_again();
         }

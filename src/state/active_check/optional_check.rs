@@ -3,7 +3,8 @@ use super::ActiveCheck;
 use crate::claims::Principal;
 use crate::error::AuthError;
 
-/// Holds the active check of a verifier, if it has one. No other type here knows whether the feature is on.
+/// Holds the active check of a verifier, if it has one. No other type here knows whether the
+/// feature is on.
 #[derive(Clone, Default)]
 pub(crate) struct OptionalCheck(#[cfg(feature = "active-check")] Option<ActiveCheck>);
 
@@ -24,7 +25,7 @@ impl OptionalCheck {
         false
     }
 
-    /// The verdict, if it can be told without waiting.
+    /// Returns the verdict, if it is known without waiting.
     pub(crate) fn recall(&self, principal: &Principal) -> Option<Result<(), AuthError>> {
         #[cfg(feature = "active-check")]
         if let Some(check) = &self.0 {
@@ -34,7 +35,7 @@ impl OptionalCheck {
         Some(Ok(()))
     }
 
-    /// The verdict, waited for if need be.
+    /// Returns the verdict, and waits for it if necessary.
     pub(crate) async fn ask(&self, principal: &Principal) -> Result<(), AuthError> {
         #[cfg(feature = "active-check")]
         if let Some(check) = &self.0 {

@@ -13,7 +13,7 @@ use crate::config_error::ConfigError;
 use crate::dangerous::Dangerous;
 use crate::error::{AuthError, Reason};
 
-/// Asks whether whom a token speaks for is still active, before a request is let in.
+/// Asks whether the subject of a token is still active, before a request is admitted.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,17 +33,17 @@ use crate::error::{AuthError, Reason};
 ///
 /// | | default | |
 /// |---|---|---|
-/// | asked | for each request | [`with_cache_ttl`](Self::with_cache_ttl) |
-/// | waited for | 1 second at the most | [`with_timeout`](Self::with_timeout) |
-/// | "no" | 401 `invalid_token`, [`Reason::Inactive`](crate::Reason::Inactive) | |
-/// | no answer: an error, too late, a panic | 503, [`Reason::ActiveCheckFailed`](crate::Reason::ActiveCheckFailed) | [`with_last_answer_for`](Self::with_last_answer_for), [`dangerous().fail_open()`](Dangerous#method.fail_open) |
+/// | called | for each request | [`with_cache_ttl`](Self::with_cache_ttl) |
+/// | time limit | 1 second | [`with_timeout`](Self::with_timeout) |
+/// | inactive | 401 `invalid_token`, [`Reason::Inactive`](crate::Reason::Inactive) | |
+/// | no answer: an error, a timeout, a panic | 503, [`Reason::ActiveCheckFailed`](crate::Reason::ActiveCheckFailed) | [`with_last_answer_for`](Self::with_last_answer_for), [`dangerous().fail_open()`](Dangerous#method.fail_open) |
 ///
-/// It is asked last, about tokens that are good and not revoked and about no others. An answer that is
-/// remembered costs no waiting. Without one the request waits, and needs a tokio runtime with timers for
-/// it: without them it is answered 503, or ends the process if that is built with `panic = "abort"`. There
-/// a panic in the check does so, too.
+/// The check runs last, only for tokens that are valid and not revoked. A cached answer needs no
+/// waiting. Without a cached answer the request waits, in a tokio runtime with timers. Elsewhere
+/// the request is answered 503. In a process built with `panic = "abort"`, a runtime without timers
+/// or a panic in the check ends the process.
 ///
-/// Clones share what they remember.
+/// Clones share their cache.
 #[derive(Clone)]
 pub struct ActiveCheck {
     check: Arc<dyn ErasedCheck>,
@@ -62,7 +62,7 @@ struct Settings {
 }
 
 impl ActiveCheck {
-    /// Asks this for each request, and answers 503 when it fails.
+    /// Creates an active check that calls `check` for each request, and answers 503 when it fails.
     pub fn new(check: impl CheckActive) -> Self {
         let settings = Settings {
             active_for: Duration::ZERO,
@@ -79,23 +79,23 @@ impl ActiveCheck {
         }
     }
 
-    /// Remembers an answer about a subject (`iss` and `sub`) for this long after it was asked for,
-    /// "yes" and "no" alike. The default is not at all.
+    /// Caches each answer about a subject (`iss` and `sub`), active or inactive, for this long
+    /// after the question. By default answers are not cached.
     ///
-    /// So whoever is locked is let in for this long at the most, and whoever is unlocked is refused for
-    /// this long at the most, unless [`forget`](Self::forget) is told. Requests of one subject that come
-    /// at once share one call, which goes on if one of them goes away. Tokens without `sub` are asked
-    /// about each time.
+    /// A subject that is locked is thus still accepted for at most this long, and a subject that is
+    /// unlocked is still refused for at most this long, unless [`forget`](Self::forget) is called.
+    /// Concurrent requests of one subject share one call, which goes on if one of them goes away.
+    /// Tokens without `sub` cause a call each time.
     ///
-    /// No clock that is set back makes an answer last. On Linux the time counts in which the machine was
-    /// suspended.
+    /// Setting a clock back does not prolong an answer. On Linux, the time while the machine is
+    /// suspended counts.
     #[must_use]
     pub fn with_cache_ttl(mut self, time: Duration) -> Self {
         self.settings.active_for = time;
         self
     }
 
-    /// Remembers "no" for another time than "yes".
+    /// Caches inactive answers for another time than active ones.
     #[must_use]
     pub fn with_inactive_cache_ttl(mut self, time: Duration) -> Self {
         self.settings.inactive_for = Some(time);
@@ -109,22 +109,22 @@ impl ActiveCheck {
         self
     }
 
-    /// Sets how many subjects are remembered. The default is 10,000; beyond that those go that were not
-    /// asked about for a while. What was remembered is forgotten.
+    /// Sets the number of subjects in the cache. The default is 10,000. A full cache evicts
+    /// subjects without recent requests. This call empties the cache.
     #[must_use]
     pub fn with_capacity(mut self, subjects: usize) -> Self {
         self.answers = Arc::new(AnswerCache::new(subjects));
         self
     }
 
-    /// Lets requests in while the check fails if its last answer about their subject was "yes", and was
-    /// asked for no longer ago than this. The default is not at all; at most 4 hours are possible.
+    /// Accepts tokens while the check fails, if the last answer about their subject was active and
+    /// its question no older than this. By default they are refused; the longest time is 4 hours.
     ///
-    /// The check is still asked each time, and a "no" counts at once.
+    /// The check is still called each time, and an inactive answer counts at once.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TooLong`]. To let requests in for as long as the check fails is
+    /// [`ConfigError::TooLong`]. To accept tokens for as long as the check fails, use
     /// [`dangerous().fail_open()`](Dangerous#method.fail_open).
     pub fn with_last_answer_for(mut self, time: Duration) -> Result<Self, ConfigError> {
         if time > LONGEST_LAST_ANSWER {
@@ -144,13 +144,13 @@ impl ActiveCheck {
         Dangerous(self)
     }
 
-    /// Forgets what was answered about a subject, so that the next request asks. For when it is known
-    /// that something has changed.
+    /// Removes a subject from the cache, so that the next request calls the check. Use it when the
+    /// subject has changed.
     pub fn forget(&self, issuer: &str, subject: &str) {
         self.answers.forget(&Name::new(issuer, subject));
     }
 
-    /// The verdict, if it is remembered.
+    /// Returns the verdict, if it is cached.
     pub(super) fn recall(&self, principal: &Principal) -> Option<Result<(), AuthError>> {
         if !self.is_cached() {
             return None;
@@ -160,7 +160,7 @@ impl ActiveCheck {
         (asked_at.elapsed() < ttl).then(|| verdict(is_active))
     }
 
-    /// The verdict, waited for if need be.
+    /// Returns the verdict, and waits for it if necessary.
     pub(super) async fn ask(&self, principal: &Principal) -> Result<(), AuthError> {
         if let Some(verdict) = self.recall(principal) {
             return verdict;
@@ -177,7 +177,7 @@ impl ActiveCheck {
         let name = Name::of(principal).filter(|_| self.remembers());
         let slot = name.map(|name| self.answers.slot(&name));
         match slot {
-            // Only where an answer may be older than the request that it is for.
+            // Only where an answer may be older than the request.
             Some(slot) if self.is_cached() => {
                 let at_most = self.settings.timeout;
                 let call = || {
@@ -201,7 +201,7 @@ impl ActiveCheck {
         let is_recent = |asked_at: Moment| asked_at.elapsed() < self.settings.last_answer_for;
         match last {
             Some(Last { is_active: true, asked_at }) if is_recent(asked_at) => Ok(()),
-            // Too old to say "no", and no reason to let in.
+            // Too old to refuse by, and no reason to accept.
             Some(Last { is_active: false, .. }) => Err(AuthError::active_check_failed(failure)),
             _ if self.settings.lets_in => Ok(()),
             _ => Err(AuthError::active_check_failed(failure)),
@@ -222,10 +222,12 @@ impl ActiveCheck {
 }
 
 impl Dangerous<ActiveCheck> {
-    /// Accepts tokens while the check fails or takes too long, as if it were not there (fail open).
+    /// Accepts tokens while the check fails or takes too long, as if there were no check (fail
+    /// open).
     ///
-    /// An attacker who overloads the database behind the check lets locked users in. A subject whose last
-    /// answer was "no" is still refused with 503, as long as that answer is remembered.
+    /// An attacker who overloads the database behind the check lets locked users in. A subject
+    /// whose last answer was inactive is still refused with 503, as long as that answer is
+    /// remembered.
     pub fn fail_open(mut self) -> ActiveCheck {
         self.0.settings.lets_in = true;
         self.0

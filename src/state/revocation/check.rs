@@ -16,7 +16,7 @@ use crate::claims::RegisteredClaims;
 use crate::claims::validation::Rules;
 use crate::error::{AuthError, Reason};
 
-/// Asks a view about a token whose signature and claims are good.
+/// Looks up a token with a valid signature and valid claims in a view.
 pub(crate) fn check(
     view: &dyn Revocations,
     claims: &RegisteredClaims,
@@ -25,12 +25,13 @@ pub(crate) fn check(
     if !rules.accepts_unrevocable() {
         check_revocable(view, claims, rules)?;
     }
-    // Before the look-ups: a view that becomes whole between them and this has not been asked.
+    // Called before the look-ups: a view that becomes ready between them and this call was not
+    // looked up.
     let whole = view.ready();
     // `iss` is the same, or absent.
     let issuer = rules.issuer();
-    // An issuer that heeds this view dates its tokens by the clock of the revocations, and behind them. It
-    // also names itself in them: a token without `iss` is from elsewhere.
+    // An issuer that heeds this view dates its tokens by the clock of the revocations, and later
+    // than them. It also names itself in them: a token without `iss` is from elsewhere.
     let leeway = || match rules.explicit_revocation_leeway() {
         None if claims.issuer().is_some() && view.is_heeded_by(issuer) => Duration::ZERO,
         _ => rules.revocation_leeway(),

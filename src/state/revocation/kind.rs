@@ -1,4 +1,4 @@
-/// What a revocation names.
+/// The kind of name by which tokens are revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RevocationKind {
     /// One token, by `jti`.
@@ -12,7 +12,7 @@ pub enum RevocationKind {
 }
 
 impl RevocationKind {
-    /// The kind as a stable word.
+    /// Returns the kind as a stable word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -29,27 +29,28 @@ impl RevocationKind {
 
 /// The kinds of revocation that must be possible for every token.
 ///
-/// A token that lacks a claim it would be revoked by is refused, unless
+/// A token that lacks a claim needed to revoke it is refused, unless
 /// [`accept_unrevocable_tokens`](crate::Dangerous::accept_unrevocable_tokens) says otherwise:
 ///
 /// | kind | claims |
 /// |---|---|
 /// | [`Token`](RevocationKind::Token) | `jti` |
 /// | [`Session`](RevocationKind::Session) | `sid` |
-/// | [`Subject`](RevocationKind::Subject) | `iat`; a token without `sub` speaks for no subject |
-/// | [`Client`](RevocationKind::Client) | `iat`, and `client_id` or what stands for it |
+/// | [`Subject`](RevocationKind::Subject) | `iat`; a token without `sub` has no subject to revoke |
+/// | [`Client`](RevocationKind::Client) | `iat`, and `client_id` or a claim in its place |
 ///
-/// Collected from the kinds. The default is `Token` and `Subject`, also where it is collected from none.
+/// Collected from an iterator of kinds. The default is `Token` and `Subject`, also for an empty
+/// iterator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RevocationKinds(u8);
 
 impl RevocationKinds {
-    /// Whether the kind is among them.
+    /// Returns whether the kind is among them.
     pub const fn contains(self, kind: RevocationKind) -> bool {
         self.0 & kind.bit() != 0
     }
 
-    /// These kinds, if there are any.
+    /// Returns these kinds, if there are any.
     pub(super) fn of(kinds: impl IntoIterator<Item = RevocationKind>) -> Option<Self> {
         let bits = kinds.into_iter().fold(0, |bits, kind| bits | kind.bit());
         (bits != 0).then_some(Self(bits))

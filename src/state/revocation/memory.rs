@@ -20,7 +20,7 @@ use crate::config_error::ConfigError;
 use crate::error::{RevocationsUnavailable, shown};
 use crate::observe::trace;
 
-/// Revocations in the memory of this program.
+/// Keeps revocations in the memory of this program.
 ///
 /// ```
 /// use axum::extract::State;
@@ -35,7 +35,7 @@ use crate::observe::trace;
 /// let verifier = Verifier::<serde_json::Value>::new(key, rules)?
 ///     .with_revocations(revocations.clone());
 ///
-/// /// From the next request on, the token that came with this one is refused.
+/// /// Revokes the token of this request. The next request with it is refused.
 /// async fn log_out(
 ///     State(revocations): State<MemoryRevocations>,
 ///     principal: Principal,
@@ -49,20 +49,20 @@ use crate::observe::trace;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// Clones are the same revocations, so several verifiers can share them. They end with the program
-/// unless they are [saved](Self::save) and [opened](Self::open) again; the file is [made](Self::create)
-/// once.
+/// Clones share the same revocations, so several verifiers can use them. They are lost when the
+/// program ends, unless they are [saved](Self::save) and [opened](Self::open) again; the file is
+/// [created](Self::create) once.
 ///
-/// # What is kept, and for how long
+/// # Memory and expiry
 ///
-/// Of each name 128 bits that depend on a random key, so nobody can find two names that are taken for
-/// each other: 21 bytes for a revoked token, and the free room of a hash map. A revoked token is
-/// forgotten when it has expired and the largest possible leeway is over. Sessions, subjects and
-/// clients are kept for ever, unless it is known [how long tokens
-/// live](Self::with_max_lifetime).
+/// Each name is kept as 128 bits that depend on a random key, so an attacker cannot find two names
+/// with the same bits. A revoked token takes 21 bytes and the free room of a hash map. It is
+/// forgotten when the token has expired and the largest possible leeway is over. Sessions, subjects
+/// and clients are kept for ever, unless the [longest lifetime of tokens](Self::with_max_lifetime)
+/// is set.
 ///
-/// What may be forgotten goes little by little while revocations are added;
-/// [`forget_expired`](Self::forget_expired) does it at once.
+/// Each addition forgets a few expired revocations; [`forget_expired`](Self::forget_expired)
+/// forgets all of them at once.
 #[derive(Clone)]
 pub struct MemoryRevocations {
     pub(super) entries: Arc<Entries>,
@@ -79,13 +79,13 @@ pub(super) struct Entries {
     pub(super) recent: Recent,
     /// The issuers that heed these revocations.
     heeded: RwLock<Vec<Box<str>>>,
-    /// How long tokens live, in seconds; [`UNKNOWN`] at first.
+    /// The longest lifetime of tokens, in seconds; [`UNKNOWN`] at first.
     longest: AtomicU64,
     epoch: AtomicU64,
 }
 
 impl MemoryRevocations {
-    /// Nothing is revoked yet.
+    /// Creates an empty view.
     pub fn new() -> Self {
         Self::with_key(NameKey::random())
     }
@@ -100,8 +100,8 @@ impl MemoryRevocations {
             recent: Recent::default(),
             heeded: RwLock::default(),
             longest: AtomicU64::new(UNKNOWN),
-            // Not from the start: a view that holds first these and then others, and hands on their epoch,
-            // must not say the same twice.
+            // Starts at a random number. A view that holds first these and then other revocations,
+            // and forwards their epoch, must not return the same number twice.
             epoch: AtomicU64::new(RandomState::new().hash_one(0_u64)),
         };
         Self {
@@ -111,19 +111,19 @@ impl MemoryRevocations {
         }
     }
 
-    /// Sets which kinds of revocation must be possible for every token; others are refused. The
-    /// default is [`Token`](RevocationKind::Token) and [`Subject`](RevocationKind::Subject), which
-    /// needs `jti` and `iat`.
+    /// Sets the kinds of revocation that must be possible for every token. Other tokens are
+    /// refused. The default is [`Token`](RevocationKind::Token) and
+    /// [`Subject`](RevocationKind::Subject), which needs `jti` and `iat`.
     ///
-    /// A kind that is not named counts nevertheless, for tokens that can be revoked by it: without
-    /// [`Session`](RevocationKind::Session) here, a revoked session takes the
-    /// tokens with it that have a `sid` and lets those pass that have none.
+    /// A kind that is not named still applies to tokens that carry its claim: without
+    /// [`Session`](RevocationKind::Session) here, a revoked session refuses the tokens with that
+    /// `sid`, and tokens without `sid` pass.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoRevocationKinds`] when none is named. Tokens that cannot be revoked at all are
-    /// accepted by
-    /// [`accept_unrevocable_tokens`](crate::Dangerous::accept_unrevocable_tokens) only.
+    /// [`ConfigError::NoRevocationKinds`] when no kind is named. Only
+    /// [`accept_unrevocable_tokens`](crate::Dangerous::accept_unrevocable_tokens) accepts tokens
+    /// that cannot be revoked at all.
     pub fn with_kinds(
         mut self,
         kinds: impl IntoIterator<Item = RevocationKind>,
@@ -132,11 +132,12 @@ impl MemoryRevocations {
         Ok(self)
     }
 
-    /// Sets for how long tokens are valid at the most, so that revoked sessions, subjects and clients
-    /// can be forgotten. Tokens that are valid for longer are refused. Without it they are kept.
+    /// Sets the longest lifetime of a token, after which revoked sessions, subjects and clients are
+    /// forgotten. Tokens that live longer are refused. By default these revocations are kept for
+    /// ever.
     ///
-    /// In whole seconds, and for all clones, as what one has forgotten is forgotten by all. Of several
-    /// the shortest counts.
+    /// Counted in whole seconds. Applies to all clones, as they share what they forget. Of several
+    /// values, the shortest counts.
     #[must_use]
     pub fn with_max_lifetime(self, longest: Duration) -> Self {
         self.entries.longest.fetch_min(longest.as_secs(), Ordering::AcqRel);
@@ -144,16 +145,17 @@ impl MemoryRevocations {
         self
     }
 
-    /// Asks another clock for the time. For tests.
+    /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Revokes. From the next look-up on, the tokens that it names are refused.
+    /// Revokes the tokens that the revocation names. They are refused from the next look-up on.
     ///
-    /// Of several moments for one name the latest counts, so the same revocation twice is as good as once.
+    /// Of several moments for one name the latest counts, so repeating a revocation changes
+    /// nothing.
     pub fn revoke(&self, revocation: impl Borrow<Revocation>) {
         let revocation = revocation.borrow();
         let later = self.covering_dated_ahead(revocation);
@@ -161,8 +163,8 @@ impl MemoryRevocations {
         self.insert(revocation, self.kept_until(revocation));
     }
 
-    /// The same up to a later moment, if tokens were issued up to its moment that are dated later; see
-    /// [`MAX_DATED_AHEAD`].
+    /// Returns the same revocation up to a later moment, if a token that it must cover is dated
+    /// later; see [`MAX_DATED_AHEAD`].
     pub(super) fn covering_dated_ahead(&self, revocation: &Revocation) -> Option<Revocation> {
         let Revoked::IssuedUpTo(moment) = revocation.revoked() else { return None };
         let (issuer, name) = (revocation.issuer(), revocation.name());
@@ -178,7 +180,8 @@ impl MemoryRevocations {
         Some(Revocation::new(issuer, name, Some(NumericDate::from_seconds(last.into()))))
     }
 
-    /// The last moment by which an issuer in another program may have dated a token that this revokes.
+    /// Returns the last moment by which an issuer in another program may have dated a token that
+    /// this revokes.
     fn last_of_others(
         &self,
         recent: &Dates,
@@ -186,7 +189,7 @@ impl MemoryRevocations {
         moment: NumericDate,
         within: &Range<u32>,
     ) -> Option<u32> {
-        // Up to a moment that is still to come, tokens are revoked by their dates.
+        // Up to a moment in the future, tokens are revoked by their dates.
         if moment > NumericDate::from(self.clock.now()) {
             return None;
         }
@@ -201,13 +204,14 @@ impl MemoryRevocations {
         recent.last_for_subject(own, moment, within)
     }
 
-    /// Inserts what other programs know, too, so that their issuers may date tokens by it.
+    /// Inserts a revocation that other programs know, too, so that their issuers may date tokens by
+    /// it.
     #[cfg(feature = "redis")]
     pub(super) fn insert_shared(&self, revocation: &Revocation, until: u32) {
         if let Revoked::IssuedUpTo(moment) = revocation.revoked() {
             let (moment, since) = (second(moment.rounded_up()), self.clock.now().into());
             let (mut recent, now) = (self.entries.recent.lock(), self.now());
-            // Before an issuer can see it.
+            // Noted before an issuer can see the revocation.
             match revocation.name().kind() {
                 RevocationKind::Client => recent.note_client(moment, since, now),
                 _ => recent.note_subject(moment, since, now),
@@ -216,7 +220,7 @@ impl MemoryRevocations {
         self.insert(revocation, until);
     }
 
-    /// Inserts what may be forgotten at this second, whatever the revocation says about it.
+    /// Inserts a revocation that may be forgotten at this second, whatever the revocation says.
     fn insert(&self, revocation: &Revocation, until: u32) {
         let entries = &*self.entries;
         let name = entries.key.name(revocation.issuer(), revocation.name());
@@ -231,7 +235,7 @@ impl MemoryRevocations {
         }
     }
 
-    /// When nothing is left that this revokes.
+    /// Returns the second from which no token is left that this revokes.
     pub(super) fn kept_until(&self, revocation: &Revocation) -> u32 {
         match (revocation.name(), revocation.revoked()) {
             (Revocable::Token(_), _) => revocation.expires_at().map_or(NEVER, kept_after),
@@ -246,8 +250,8 @@ impl MemoryRevocations {
         }
     }
 
-    /// Takes back what was revoked under this name, whatever its moment, and a warning says so.
-    /// `false` if nothing was.
+    /// Takes back the revocations of a name, whatever their moment, and logs a warning. Returns
+    /// `false` if there were none.
     pub fn restore(&self, issuer: &str, name: Revocable<'_>) -> bool {
         let was_here = self.forget(issuer, name);
         if was_here {
@@ -256,9 +260,9 @@ impl MemoryRevocations {
         was_here
     }
 
-    /// Forgets at once all that may be forgotten, and gives its memory back.
+    /// Forgets all expired revocations at once, and frees their memory.
     ///
-    /// Not needed where revocations are added now and then: each makes room for others.
+    /// Not needed where revocations are added now and then: each addition makes room for others.
     pub fn forget_expired(&self) {
         let (entries, now) = (&*self.entries, self.now());
         entries.tokens.forget_expired(now);
@@ -267,19 +271,19 @@ impl MemoryRevocations {
         entries.clients.forget_expired(now);
     }
 
-    /// How many revocations are kept.
+    /// Returns the number of revocations.
     pub fn len(&self) -> usize {
         let entries = &*self.entries;
         let whole = entries.tokens.len() + entries.sessions.len();
         whole + entries.subjects.len() + entries.clients.len()
     }
 
-    /// Whether none is kept.
+    /// Returns whether there are no revocations.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How much memory they take, as good as can be told.
+    /// Returns an estimate of the memory that the revocations take, in bytes.
     pub fn memory_bytes(&self) -> usize {
         let entries = &*self.entries;
         let whole = entries.tokens.bytes() + entries.sessions.bytes();
@@ -303,7 +307,7 @@ impl MemoryRevocations {
 
     fn forget_moment(&self, table: &Table<IssuedUpTo>, name: Name) -> bool {
         let now = self.now();
-        // Under the lock: a revocation that comes meanwhile finds the moment in one place or in the other.
+        // Under the lock: a concurrent revocation finds the moment in one place or in the other.
         let mut recent = self.entries.recent.lock();
         let removed = table.remove(name);
         if let Some(IssuedUpTo { moment, .. }) = removed {
@@ -312,7 +316,7 @@ impl MemoryRevocations {
         removed.is_some()
     }
 
-    /// When no token is left that was issued up to a moment.
+    /// Returns the second from which no token is left that was issued up to a moment.
     pub(super) fn outlived(&self, issued_up_to: NumericDate) -> u32 {
         let expired = self.max_lifetime().map(|longest| issued_up_to.saturating_add(longest));
         expired.map_or(NEVER, kept_after)
@@ -322,7 +326,8 @@ impl MemoryRevocations {
         second(self.clock.now().into())
     }
 
-    /// Called behind the change, so that a verifier that read the epoch before asks again.
+    /// Counts the epoch up. Called after the change, so that a verifier that read the epoch before
+    /// looks up again.
     fn changed(&self) {
         self.entries.epoch.fetch_add(1, Ordering::Release);
     }
@@ -419,7 +424,7 @@ impl fmt::Debug for MemoryRevocations {
     }
 }
 
-/// Revoked whatever its date.
+/// Revoked whatever its date, and kept until this second.
 #[derive(Clone, Copy)]
 pub(super) struct Until(pub(super) u32);
 
@@ -475,7 +480,7 @@ impl Kept for IssuedUpTo {
     }
 }
 
-/// When nothing is left of a token that expires then.
+/// Returns the second from which nothing is left of a token that expires at this moment.
 fn kept_after(expires_at: NumericDate) -> u32 {
     second(expires_at.rounded_up().saturating_add(MAX_LEEWAY).saturating_add(MARGIN))
 }
@@ -488,12 +493,13 @@ pub(super) fn second(date: NumericDate) -> u32 {
     }
 }
 
-/// By how much a token may be dated ahead by an issuer that heeds the revocations: later than the last
-/// moment up to which its subject or a client was revoked, but not by more than this later than now.
+/// The most by which an issuer that heeds the revocations dates a token ahead: later than the last
+/// moment up to which its subject or a client was revoked, but not by more than this later than
+/// now.
 ///
-/// At any time, no token is thus dated later than a second behind the last moment of one of its names, or
-/// than now if that is later. So a revocation that comes within the same seconds goes up to that second too,
-/// whichever of the names it is by.
+/// At any time, no token is thus dated later than one second after the last moment of one of its
+/// names, or than now if that is later. So a revocation that comes within the same seconds covers
+/// the token up to that second too, whichever of its names the revocation is by.
 pub(crate) const MAX_DATED_AHEAD: Duration = Duration::from_secs(5);
 
 const UNKNOWN: u64 = u64::MAX;

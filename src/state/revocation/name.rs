@@ -11,7 +11,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use super::Revocable;
 
-/// A name of an issuer as 128 bits that nobody without the key can aim at.
+/// A name of an issuer as 128 bits, which cannot be predicted without the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name([u32; 4]); // Not `u128`: entries are then packed without gaps.
 
@@ -32,7 +32,7 @@ impl Name {
         Self(words)
     }
 
-    /// Bits that have no part in the hash.
+    /// Returns bits that are not part of the hash.
     pub(super) fn shard_bits(self) -> usize {
         self.0[2] as usize
     }
@@ -44,7 +44,7 @@ impl Hash for Name {
     }
 }
 
-/// Takes the first half of a [`Name`] for its hash: it is one already.
+/// Uses the first half of a [`Name`] as its hash, since it is one already.
 #[derive(Default)]
 pub(super) struct AsItIs(u64);
 
@@ -68,8 +68,8 @@ pub(super) struct NameKey([u8; 16]);
 
 impl NameKey {
     pub(super) fn random() -> Self {
-        // The standard library's randomness, since `getrandom` is not there without features: each
-        // half is a keyed hash under a key of the operating system's.
+        // The standard library's randomness, since `getrandom` is a dependency of some features
+        // only: each half is a keyed hash under a key of the operating system's.
         let half = || RandomState::new().hash_one(0_u64).to_le_bytes();
         let mut key = [0; 16];
         key[..8].copy_from_slice(&half());
@@ -91,7 +91,7 @@ impl NameKey {
 
     pub(super) fn name(self, issuer: &str, name: Revocable<'_>) -> Name {
         let mut hasher = self.hasher();
-        // The length of the issuer, so that no two pairs of texts are one.
+        // The length of the issuer keeps two different pairs of texts apart.
         hasher.write(&[name.kind() as u8]);
         hasher.write(&(issuer.len() as u64).to_le_bytes());
         hasher.write(issuer.as_bytes());
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn name_of_a_known_key_is_the_same_for_ever() {
-        // Snapshots of yesterday are read today.
+        // Snapshots of earlier versions are read by later ones.
         let key = NameKey::from_bytes(*b"0123456789abcdef");
 
         let name = key.name("https://id.example.com", Revocable::Token("t1"));

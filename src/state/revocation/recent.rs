@@ -9,22 +9,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::name::Name;
 use crate::claims::NumericDate;
 
-/// The tokens that are dated later than they were issued: because a moment had been revoked, and an
-/// issuer that heeds revocations dates its tokens behind it.
+/// Remembers tokens that are dated later than they were issued, because a moment had been revoked
+/// and an issuer that heeds revocations dates its tokens after it.
 ///
-/// A revocation that comes within the same seconds must cover them, by whichever of their names it is.
-/// Tokens that an issuer in this program dated are known, each with its names. Tokens that issuers in other
-/// programs dated are not: for them, the moments stand that they may have been dated by.
+/// A revocation that comes within the same seconds must cover them, whichever of their names it is
+/// by. Tokens dated by an issuer in this program are known, each with its names. Tokens dated by
+/// issuers in other programs are not known: for them, the moments are kept by which they may have
+/// been dated.
 #[derive(Default)]
 pub(super) struct Recent(Mutex<Dates>);
 
-/// Dates are in seconds since 1970; those that are past are left out.
+/// Dates are in seconds since 1970. Past dates are left out.
 #[derive(Default)]
 pub(super) struct Dates {
     own: Generations,
     of_subjects: Moments,
     of_clients: Moments,
-    /// Nothing under the name itself tells of them any more.
+    /// Moments that were restored and so are no longer kept under their names.
     taken_back: Moments,
 }
 
@@ -35,12 +36,13 @@ impl Recent {
 }
 
 impl Dates {
-    /// An issuer in this program has dated a token with this name.
+    /// Notes that an issuer in this program has dated a token with this name.
     pub(super) fn note_own(&mut self, name: Name, date: u32, issued: NumericDate, now: u32) {
         self.own.note(name, date, issued, now);
     }
 
-    /// The last date of a token with this name that an issuer in this program issued up to a moment.
+    /// Returns the last date of a token with this name that an issuer in this program issued up to
+    /// a moment.
     pub(super) fn last_own(
         &self,
         name: Name,
@@ -50,13 +52,13 @@ impl Dates {
         within.rev().find(|date| self.own.first(name, *date).is_some_and(|first| first <= up_to))
     }
 
-    /// From `since` on, other programs may date tokens by this moment of a subject.
+    /// Notes that other programs may date tokens by this moment of a subject from `since` on.
     #[cfg(feature = "redis")]
     pub(super) fn note_subject(&mut self, moment: u32, since: NumericDate, now: u32) {
         self.of_subjects.note(moment, since, now);
     }
 
-    /// From `since` on, other programs may date tokens by this moment of a client.
+    /// Notes that other programs may date tokens by this moment of a client from `since` on.
     pub(super) fn note_client(&mut self, moment: u32, since: NumericDate, now: u32) {
         self.of_clients.note(moment, since, now);
     }
@@ -69,8 +71,8 @@ impl Dates {
         }
     }
 
-    /// The last of the moments by which a token of a subject may have been dated and issued up to a moment.
-    /// Its own is given; it has no other subject.
+    /// Returns the last moment by which a token of a subject, issued up to `up_to`, may have been
+    /// dated. `own` is the moment of the subject; the token has no other subject.
     pub(super) fn last_for_subject(
         &self,
         own: Option<u32>,
@@ -82,7 +84,7 @@ impl Dates {
         own.filter(is_own).max(beside)
     }
 
-    /// The same for a token of a client, which may have any subject and other clients.
+    /// Returns the same for a token of a client, which may have any subject and other clients.
     pub(super) fn last_for_client(&self, up_to: NumericDate, within: &Range<u32>) -> Option<u32> {
         let of_others =
             self.of_clients.last(up_to, within).max(self.taken_back.last(up_to, within));
@@ -90,8 +92,8 @@ impl Dates {
     }
 }
 
-/// When the first token with a name and a date was issued. What is older than a generation is forgotten
-/// with it, at once.
+/// The moment of issue of the first token with a name and a date. Entries are forgotten a whole
+/// generation at a time.
 #[derive(Default)]
 struct Generations {
     new: HashMap<(Name, u32), NumericDate>,
@@ -128,7 +130,8 @@ impl Moments {
         }
     }
 
-    /// The last that dated tokens before a moment. Not in it: a token must come from another program.
+    /// Returns the last moment that dated tokens before `up_to`, and not at `up_to`: a token must
+    /// come from another program.
     fn last(&self, up_to: NumericDate, within: &Range<u32>) -> Option<u32> {
         let moments = self.0.range(within.clone()).rev();
         moments.filter(|(_, since)| **since < up_to).map(|(moment, _)| *moment).next()
@@ -139,5 +142,6 @@ impl Moments {
     }
 }
 
-/// In seconds. A clock may be set back, and a moment may be older than the call that revokes up to it.
+/// In seconds. A clock may be set back, and a moment may be older than the call that revokes up to
+/// it.
 const KEPT: u32 = 60;

@@ -1,7 +1,7 @@
-//! Revocations in a file, so that they outlive the program.
+//! Saves revocations in a file, so that they outlive the program.
 //!
-//! Names are hashed, so the key of the hash is in the file too: whoever can read it can find out
-//! whether a name that they guess was revoked. On Unix nobody but the owner may.
+//! Names are hashed, and the file holds the key of the hash. A reader of the file can therefore
+//! find out whether a name that they guess was revoked. On Unix only the owner may read it.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -19,16 +19,16 @@ use crate::claims::NumericDate;
 use crate::config_error::ConfigError;
 
 impl MemoryRevocations {
-    /// Reads the revocations that were [saved](Self::save) in this file, which must be there: another path
-    /// than last time would let in every token that was revoked. For the first start of all there is
+    /// Reads the revocations that were [saved](Self::save) in this file. The file must exist: a
+    /// wrong path would accept every token that was revoked. For the first start there is
     /// [`create`](Self::create).
     ///
-    /// Reads the file while it waits, so do it at the start.
+    /// Blocks while it reads, so call it at the start of the program.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::UnreadableFile`] when it is not there, cannot be read, is cut short or damaged, or
-    /// was written by a later version. The file stays as it is.
+    /// [`ConfigError::UnreadableFile`] when the file does not exist, cannot be read, is cut short
+    /// or damaged, or was written by a later version. The file stays as it is.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let mut bytes = Vec::new();
@@ -42,16 +42,16 @@ impl MemoryRevocations {
         }
     }
 
-    /// Starts without any revocation, and makes the file that [`open`](Self::open) reads at later starts.
+    /// Creates an empty view and the file that [`open`](Self::open) reads at later starts.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::UnreadableFile`] when the file is there already, or cannot be made. One that is there
-    /// stays as it is.
+    /// [`ConfigError::UnreadableFile`] when the file exists already, or cannot be created. An
+    /// existing file stays as it is.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let revocations = Self::new();
-        // Takes the place, so that of two who start at once one fails.
+        // Creates the file first, so that of two concurrent starts one fails.
         let made = File::options().write(true).create_new(true).open(path);
         let saved = made.and_then(|file| {
             drop(file);
@@ -67,11 +67,11 @@ impl MemoryRevocations {
         }
     }
 
-    /// Writes all revocations into this file, in place of what it held: all of the new, or, whatever
-    /// happens meanwhile, all of the old.
+    /// Replaces the file with all revocations. The replacement is atomic: after a crash the file
+    /// holds either all of the new revocations or all of the old.
     ///
-    /// What is revoked while it runs may be in it or not. Waits for the disk: not for a task that
-    /// serves requests (`spawn_blocking`).
+    /// A revocation that is added while it runs may be in the file or not. Blocks on the disk, so a
+    /// task that serves requests must not call it directly (`spawn_blocking`).
     ///
     /// # Errors
     ///
@@ -112,8 +112,8 @@ fn unreadable(path: &Path, problem: &dyn Display) -> ConfigError {
     ConfigError::UnreadableFile { path: path.to_owned(), problem: problem.to_string() }
 }
 
-/// A new file beside another, whatever a process that was killed meanwhile has left there: in a container
-/// all of them have the same number.
+/// Creates a new file beside another. A killed process may have left files there, even with the
+/// same process id: in a container all processes have the same.
 fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     static SAVED: AtomicU32 = AtomicU32::new(0);
     let mut options = OpenOptions::new();
@@ -132,7 +132,7 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// Writes, and sums up what was written.
+/// Writes to a file, and computes the checksum of the bytes.
 struct Summed {
     out: BufWriter<File>,
     sum: SipHasher24,
@@ -180,7 +180,8 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
                 let (until, behind) = number(behind).ok_or(CUT)?;
                 rest = behind;
                 let table = if *kind == SUBJECT { &entries.subjects } else { &entries.clients };
-                // As a client's, which dates tokens of every name: it is about seconds.
+                // Noted as the moment of a client, which dates tokens of every name: this is about
+                // seconds.
                 entries.recent.lock().note_client(first, since, now);
                 table.insert(name, IssuedUpTo { moment: first, until }, 0, || ());
             }

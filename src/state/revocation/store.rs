@@ -8,7 +8,7 @@ use super::{Revocable, RevocationKind, Revoked};
 use crate::claims::{NumericDate, Principal};
 use crate::error::RevocationsUnavailable;
 
-/// What is to be revoked.
+/// Names the tokens to revoke.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -29,40 +29,42 @@ pub struct Revocation {
     issuer: Box<str>,
     kind: RevocationKind,
     name: Box<str>,
-    /// Up to when it was issued, or for a token, when it expires.
+    /// The latest issue of the revoked tokens; or for a single token, its expiry.
     moment: Option<NumericDate>,
 }
 
 impl Revocation {
-    /// One token, by its issuer and `jti`. The revocation may be forgotten some minutes after
-    /// `expires_at`.
+    /// Revokes one token, by its issuer and `jti`. The revocation may be forgotten some minutes
+    /// after `expires_at`.
     pub fn token(issuer: &str, token_id: &str, expires_at: SystemTime) -> Self {
         Self::new(issuer, Revocable::Token(token_id), Some(expires_at.into()))
     }
 
-    /// All tokens of a session, by its issuer and `sid`, those among them that it is given as long as the
-    /// revocation is kept (see [`MemoryRevocations`](crate::revocation::MemoryRevocations)).
+    /// Revokes all tokens of a session, by its issuer and `sid`. Includes tokens that are issued to
+    /// the session later, as long as the revocation is kept (see
+    /// [`MemoryRevocations`](crate::revocation::MemoryRevocations)).
     pub fn session(issuer: &str, session_id: &str) -> Self {
         Self::new(issuer, Revocable::Session(session_id), None)
     }
 
-    /// All tokens of a subject that were issued up to this moment, usually now.
+    /// Revokes all tokens of a subject that were issued up to this moment, usually now.
     ///
-    /// A leeway is added to it, because the issuer's clock may be ahead. For as long (60 seconds, unless
+    /// A leeway is added to the moment, because the issuer's clock may be ahead. Tokens that are
+    /// issued within the leeway (60 seconds, unless
     /// [`Validation::with_revocation_leeway`](crate::Validation::with_revocation_leeway) says
-    /// otherwise) tokens that are issued after it are refused too. None is added for a `TokenIssuer` that
-    /// [knows the revocations](crate::TokenIssuer::with_revocations).
+    /// otherwise) are refused too. No leeway is added for a `TokenIssuer` that [knows the
+    /// revocations](crate::TokenIssuer::with_revocations).
     pub fn subject(issuer: &str, subject: &str, up_to: SystemTime) -> Self {
         Self::new(issuer, Revocable::Subject(subject), Some(up_to.into()))
     }
 
-    /// All tokens of a client that were issued up to this moment, by its issuer and `client_id`, `azp`,
-    /// `cid` or `appid`. As [`subject`](Self::subject).
+    /// Revokes all tokens of a client that were issued up to this moment, by its issuer and
+    /// `client_id`, `azp`, `cid` or `appid`. Otherwise as [`subject`](Self::subject).
     pub fn client(issuer: &str, client_id: &str, up_to: SystemTime) -> Self {
         Self::new(issuer, Revocable::Client(client_id), Some(up_to.into()))
     }
 
-    /// The one token that this principal came with. For logging out.
+    /// Revokes the one token of this principal, for a logout.
     ///
     /// # Errors
     ///
@@ -79,17 +81,17 @@ impl Revocation {
         Self { issuer: issuer.into(), kind, name: name.as_str().into(), moment }
     }
 
-    /// `iss` of the tokens.
+    /// Returns `iss` of the tokens.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// By which name they are revoked.
+    /// Returns the name by which the tokens are revoked.
     pub fn name(&self) -> Revocable<'_> {
         Revocable::new(self.kind, &self.name)
     }
 
-    /// How much is revoked under that name.
+    /// Returns how much is revoked under that name.
     pub fn revoked(&self) -> Revoked {
         match (self.kind, self.moment) {
             (RevocationKind::Subject | RevocationKind::Client, Some(moment)) => {
@@ -99,7 +101,8 @@ impl Revocation {
         }
     }
 
-    /// When a revoked token expires. `None` for other kinds, and for a token that never does.
+    /// Returns when the revoked token expires. `None` for other kinds, and for a token that never
+    /// expires.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.moment.filter(|_| self.kind == RevocationKind::Token)
     }
@@ -115,29 +118,29 @@ impl fmt::Debug for Revocation {
     }
 }
 
-/// Where revocations are written down. [`MemoryRevocations`](crate::revocation::MemoryRevocations) is one.
+/// Stores revocations. [`MemoryRevocations`](crate::revocation::MemoryRevocations) is a store.
 pub trait RevocationStore: Send + Sync + 'static {
-    /// Writes a revocation down. When it is done, it holds here from the next look-up on, and is not
-    /// lost with this program if the store outlives it.
+    /// Stores a revocation. When the call returns, the revocation holds here from the next look-up
+    /// on, and is not lost with this program if the store outlives it.
     ///
     /// # Errors
     ///
-    /// [`RevocationsUnavailable`] when it could not be written down. It may hold here all the same. Try
-    /// again: twice is as good as once.
+    /// [`RevocationsUnavailable`] when it could not be stored. It may hold here all the same. Try
+    /// again: storing a revocation twice changes nothing.
     fn add(
         &self,
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), RevocationsUnavailable>> + Send;
 
-    /// Writes several revocations down that belong together: those of one logout.
+    /// Stores several revocations that belong together: those of one logout.
     ///
-    /// By default one after the other, up to the first that fails. A store that can write all of them
-    /// or none, in a transaction, should.
+    /// The default stores one after the other, up to the first failure. A store with transactions
+    /// should store all of them or none.
     ///
     /// # Errors
     ///
-    /// [`RevocationsUnavailable`] when not all could be written down. Some may hold all the same. Try all of
-    /// them again: twice is as good as once.
+    /// [`RevocationsUnavailable`] when not all could be stored. Some may hold all the same. Try all
+    /// of them again: storing a revocation twice changes nothing.
     fn add_all(
         &self,
         revocations: Vec<Revocation>,
@@ -167,7 +170,7 @@ impl<S: RevocationStore> RevocationStore for Arc<S> {
     }
 }
 
-/// A token without `jti`: there is nothing to revoke it by.
+/// A token without `jti` cannot be revoked by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingTokenId(());
 

@@ -16,21 +16,21 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::name::{AsItIs, Name};
 
-/// What is kept of a name, in seconds since 1970. The last one that can be said is never.
+/// The value of a name in the table, in seconds since 1970. The largest number stands for never.
 pub(super) trait Kept: Copy {
-    /// When it may be forgotten.
+    /// Returns the second from which it may be forgotten.
     fn until(&self) -> u32;
-    /// What is revoked by either of two.
+    /// Combines two values: revokes the tokens that either revokes.
     fn or(self, other: Self) -> Self;
-    /// Whether tokens are revoked by this that were not by another of the same name.
+    /// Returns whether it revokes tokens that another value of the same name does not.
     fn revokes_more_than(&self, other: &Self) -> bool;
 }
 
-/// Names in many small maps, each behind a lock of its own.
+/// Maps names to values in many small maps, each behind a lock of its own.
 ///
-/// Readers wait for nobody but a writer of the same map, for the time of one insertion or of one
-/// clearing-up. Each writer looks at one more map, in turn, and clears it up if something in it is
-/// due: what has expired thus goes in small steps, without a thread of its own.
+/// A reader waits only for a writer of the same map, for the time of one insertion or of one
+/// clean-up. Each writer checks one more map, in turn, and cleans it up if an entry in it has
+/// expired. Expired entries are thus removed in small steps, without a thread of their own.
 pub(super) struct Table<V> {
     shards: Box<[Shard<V>]>,
     len: AtomicUsize,
@@ -39,7 +39,7 @@ pub(super) struct Table<V> {
 
 struct Shard<V> {
     map: RwLock<Map<V>>,
-    /// When there is something to clear up here.
+    /// The second at which this map is due for a clean-up.
     due: AtomicU32,
 }
 
@@ -64,8 +64,8 @@ impl<V: Kept> Table<V> {
         self.shard(name).read().get(&name).copied()
     }
 
-    /// Calls a function if more is revoked than before: while the map is locked, so that another thread
-    /// that finds the same here already may count on the call.
+    /// Inserts a value. Calls `changed` if more is revoked than before, while the map is locked:
+    /// another thread that finds the same value here may rely on the call.
     pub(super) fn insert(&self, name: Name, value: V, now: u32, changed: impl FnOnce()) {
         let shard = self.shard(name);
         {
@@ -98,7 +98,7 @@ impl<V: Kept> Table<V> {
         removed
     }
 
-    /// Forgets all that is due, one map after the other.
+    /// Removes all expired entries, one map after the other.
     pub(super) fn forget_expired(&self, now: u32) {
         for shard in &self.shards {
             shard.due.fetch_min(now, Ordering::Relaxed);
@@ -106,13 +106,13 @@ impl<V: Kept> Table<V> {
         }
     }
 
-    /// Hands every entry to a function, one map after the other.
+    /// Calls a function with every entry, one map after the other.
     pub(super) fn try_for_each<E>(
         &self,
         mut each: impl FnMut(Name, V) -> Result<(), E>,
     ) -> Result<(), E> {
         for shard in &self.shards {
-            // Copied: whatever is done with them must not keep writers out.
+            // Copied, so that the function does not block writers.
             let entries: Vec<(Name, V)> =
                 shard.read().iter().map(|(name, value)| (*name, *value)).collect();
             entries.into_iter().try_for_each(|(name, value)| each(name, value))?;
@@ -120,7 +120,7 @@ impl<V: Kept> Table<V> {
         Ok(())
     }
 
-    /// How many bytes are in use, as good as can be told.
+    /// Returns an estimate of the bytes in use.
     pub(super) fn bytes(&self) -> usize {
         let maps: usize = self.shards.iter().map(|shard| buckets(&shard.read())).sum();
         size_of_val(&*self.shards) + maps * (size_of::<(Name, V)>() + 1)
@@ -162,7 +162,7 @@ impl<V> Shard<V> {
     }
 }
 
-/// A while later, so that a map in which something expires every second is not cleared up as often.
+/// Delays a clean-up, so that a map with an expiry every second is not cleaned up every second.
 fn later(second: u32) -> u32 {
     second.saturating_add(CLEARED_UP_EVERY)
 }
@@ -176,6 +176,6 @@ fn buckets<V>(map: &Map<V>) -> usize {
 
 pub(super) const NEVER: u32 = u32::MAX;
 const CLEARED_UP_EVERY: u32 = 64;
-/// So many that at ten million entries one has ten thousand, which are cleared up in a fifth of a
-/// millisecond (`benches/revocations.rs`).
+/// At ten million entries a map has ten thousand, which take a fifth of a millisecond to clean up
+/// (`benches/revocations.rs`).
 const SHARDS: usize = 1024;

@@ -6,14 +6,14 @@ use super::{RevocationKind, RevocationKinds};
 use crate::claims::NumericDate;
 use crate::error::RevocationsUnavailable;
 
-/// A view of what was revoked, asked about every token that is good otherwise.
+/// Looks up revocations, for every token that is valid otherwise.
 ///
-/// [`MemoryRevocations`](super::MemoryRevocations) is one. A view of what is kept elsewhere implements
-/// this over a copy in memory, which it keeps up beside the requests that ask it; it says when the copy
-/// may lack something ([`whole`](Self::ready)).
+/// [`MemoryRevocations`](super::MemoryRevocations) is a view. A view of revocations that are kept
+/// elsewhere looks them up in a copy in memory, which it updates in the background;
+/// [`ready`](Self::ready) says whether the copy may lack some.
 ///
-/// Views grow: a revocation leaves one when the tokens it names have expired, leeway included (5
-/// minutes at the most), or because somebody took it back, and never because a message was lost.
+/// A revocation leaves a view when the tokens it names have expired, leeway included (5 minutes at
+/// the most), or when an operator takes it back, and never because a message was lost.
 ///
 /// ```
 /// use std::collections::HashSet;
@@ -40,61 +40,66 @@ use crate::error::RevocationsUnavailable;
 /// }
 /// ```
 pub trait Revocations: Send + Sync + 'static {
-    /// What is known to be revoked under this name of this issuer. Must not wait.
+    /// Returns how much is revoked under a name of an issuer. Must not block.
     ///
-    /// Asked for each name that a token carries, whatever [`kinds`](Self::kinds) says. Issuers are
-    /// compared to the letter: `alice` of one is not `alice` of another.
+    /// Called for each name that a token carries, independently of [`kinds`](Self::kinds). Issuers
+    /// are compared to the letter: `alice` of one is not `alice` of another.
     fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked>;
 
-    /// A number that is another one after each change: after `lookup` or [`whole`](Self::ready) may
-    /// answer otherwise, and before whoever made the change is told that it is done.
+    /// Returns a number that changes whenever `lookup` or [`ready`](Self::ready) could give a
+    /// different answer.
     ///
-    /// Whoever remembers an answer remembers with it the epoch that was read before, and need not ask
-    /// again while it is the same.
+    /// It changes after the answer does, and before the call that made the change returns. A caller
+    /// may keep an answer with the epoch that it read before, and use it while the epoch is the
+    /// same.
     fn epoch(&self) -> u64;
 
-    /// The kinds of revocation that must be possible for every token. See [`RevocationKinds`].
+    /// Returns the kinds of revocation that must be possible for every token. See
+    /// [`RevocationKinds`].
     fn kinds(&self) -> RevocationKinds {
         RevocationKinds::default()
     }
 
-    /// How long tokens are valid at the most, if revocations of more than one token are forgotten.
+    /// Returns the longest lifetime of tokens, if revocations of more than one token are forgotten.
     ///
-    /// A token that is valid for longer might outlive its revocation, so it is refused.
+    /// A token that lives longer might outlive its revocation, so it is refused.
     fn max_lifetime(&self) -> Option<Duration> {
         None
     }
 
-    /// Takes note that this issuer heeds these revocations: it dates each token later than the last moment
-    /// up to which its subject or client was revoked, and by the clock of the revocations. A
-    /// `TokenIssuer` that [knows them](crate::TokenIssuer::with_revocations) says so at the start.
+    /// Registers an issuer that heeds these revocations: it dates each token later than the last
+    /// moment up to which its subject or client was revoked, by the clock of the revocations. A
+    /// `TokenIssuer` that [knows them](crate::TokenIssuer::with_revocations) calls this when it is
+    /// built.
     ///
-    /// A view that hands its questions on to another hands this, [`is_heeded_by`](Self::is_heeded_by) and
-    /// [`dated_ahead`](Self::dated_ahead) on, too. Does nothing by default.
+    /// A view that forwards to another view forwards this call,
+    /// [`is_heeded_by`](Self::is_heeded_by) and [`dated_ahead`](Self::dated_ahead), too. The
+    /// default does nothing.
     fn heeded_by(&self, issuer: &str) {
         let _ = issuer;
     }
 
-    /// Whether this issuer heeds these revocations. No leeway is then added to their moments, so that a
-    /// token that it issues after a revocation is accepted at once. `false` by default.
+    /// Returns whether this issuer heeds these revocations. No leeway is then added to their
+    /// moments, so that a token issued after a revocation is accepted at once. The default is
+    /// `false`.
     fn is_heeded_by(&self, issuer: &str) -> bool {
         let _ = issuer;
         false
     }
 
-    /// Takes note that an issuer that heeds these revocations has dated a token with this name later than
-    /// now, because of them. A revocation by this name that comes next must cover the token. Does
-    /// nothing by default.
+    /// Reports that an issuer that heeds these revocations has dated a token with this name later
+    /// than now, because of them. The next revocation by this name must cover the token. The
+    /// default does nothing.
     fn dated_ahead(&self, issuer: &str, name: Revocable<'_>, date: NumericDate) {
         let _ = (issuer, name, date);
     }
 
-    /// Whether all revocations are here that should be.
+    /// Checks that no revocation is missing.
     ///
     /// # Errors
     ///
-    /// [`RevocationsUnavailable`] while some may be missing: a token that is not known to be revoked is
-    /// then answered 503, and one that is, 401 as ever.
+    /// [`RevocationsUnavailable`] while some may be missing. A token that is not known to be
+    /// revoked is then answered 503, and a token that is known to be revoked 401 as usual.
     fn ready(&self) -> Result<(), RevocationsUnavailable> {
         Ok(())
     }
@@ -134,7 +139,7 @@ impl<R: Revocations + ?Sized> Revocations for Arc<R> {
     }
 }
 
-/// Two views as one: what either knows is revoked, and both must be whole.
+/// Combines two views: a token is refused if either has revoked it, and both must be ready.
 impl<A: Revocations, B: Revocations> Revocations for (A, B) {
     fn lookup(&self, issuer: &str, name: Revocable<'_>) -> Option<Revoked> {
         match (self.0.lookup(issuer, name), self.1.lookup(issuer, name)) {
@@ -147,7 +152,8 @@ impl<A: Revocations, B: Revocations> Revocations for (A, B) {
     }
 
     fn epoch(&self) -> u64 {
-        // Multiplied by an odd number, so that one up and the other down is another number too.
+        // Multiplied by an odd number, so that counting one up and the other down changes the
+        // result.
         self.0.epoch().wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(self.1.epoch())
     }
 
@@ -181,8 +187,8 @@ impl<A: Revocations, B: Revocations> Revocations for (A, B) {
     }
 }
 
-/// A name in a token under which it may have been revoked. `Debug` does not show it.
-// Not `non_exhaustive`: a view that does not know a kind would let its tokens through.
+/// A name in a token by which it may have been revoked. `Debug` does not show it.
+// Not `non_exhaustive`: a view that does not know a kind would accept its tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Revocable<'t> {
     /// `jti`.
@@ -191,7 +197,7 @@ pub enum Revocable<'t> {
     Session(&'t str),
     /// `sub`.
     Subject(&'t str),
-    /// `client_id`, or what stands for it (`azp`, `cid`, `appid`).
+    /// `client_id`, or a claim in its place (`azp`, `cid`, `appid`).
     Client(&'t str),
 }
 
@@ -211,7 +217,7 @@ impl<'t> Revocable<'t> {
         }
     }
 
-    /// Of which kind the name is.
+    /// Returns the kind of the name.
     pub const fn kind(self) -> RevocationKind {
         match self {
             Self::Token(_) => RevocationKind::Token,
@@ -221,7 +227,7 @@ impl<'t> Revocable<'t> {
         }
     }
 
-    /// The name itself.
+    /// Returns the name itself.
     pub const fn as_str(self) -> &'t str {
         match self {
             Self::Token(name) | Self::Session(name) | Self::Subject(name) | Self::Client(name) => {
@@ -232,15 +238,15 @@ impl<'t> Revocable<'t> {
 }
 
 /// How much was revoked under a name.
-// Not `non_exhaustive`: whoever reads one must know what it says.
+// Not `non_exhaustive`: a reader must understand every variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Revoked {
     /// Every token that carries the name.
     Entirely,
-    /// The tokens that were issued up to this moment. The second it lies in counts whole, and the
-    /// leeway of the rules is added, so that neither dates in whole seconds nor an issuer's clock that
-    /// is ahead let a token through; none is added for an issuer that
-    /// [heeds the view](Revocations::is_heeded_by), unless the rules set one for revocations. A token
-    /// without `iat` counts as issued before.
+    /// The tokens that were issued up to this moment. The whole second of the moment counts, and
+    /// the leeway of the rules is added, so that neither dates in whole seconds nor an issuer's
+    /// clock that is ahead let a token through. No leeway is added for an issuer that [heeds the
+    /// view](Revocations::is_heeded_by), unless the rules set one for revocations. A token without
+    /// `iat` counts as issued before.
     IssuedUpTo(NumericDate),
 }
