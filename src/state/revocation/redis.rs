@@ -1,8 +1,8 @@
-//! Revocations that several nodes share through Redis.
+//! Shares revocations between several nodes through Redis.
 //!
-//! Each node looks up in a view of its own, in memory. [`worker`] is the task that keeps the view and
-//! Redis together: it writes what the [`outbox`] holds, [follows](follow) the stream in which Redis says
-//! what has changed, and reads all of it now and then ([`reconcile`]).
+//! Each node looks up revocations in a view of its own, in memory. The [`worker`] is a task that
+//! keeps the view and Redis in step: it writes the revocations in the [`outbox`], [follows](follow)
+//! the stream of changes in Redis, and reads all revocations from time to time ([`reconcile`]).
 
 mod address;
 mod entry;
@@ -39,7 +39,7 @@ use crate::claims::NumericDate;
 use crate::error::RevocationsUnavailable;
 use crate::task::{NotHere, Worker};
 
-/// Revocations that all nodes of a service share through Redis.
+/// Shares revocations between all nodes of a service, through Redis.
 ///
 /// ```no_run
 /// use std::time::{Duration, SystemTime};
@@ -63,23 +63,23 @@ use crate::task::{NotHere, Worker};
 ///
 /// - **Look-ups never wait.** They read a copy in memory, a
 ///   [`MemoryRevocations`](crate::revocation::MemoryRevocations).
-/// - **What is revoked on one node holds on all** some milliseconds later. [`add`](Self::add) is done when
-///   Redis has it. If it fails, the revocation holds on this node all the same, and is written when
-///   Redis is back.
-/// - **No message is lost.** Nodes follow a stream from where they have stopped, and read everything
-///   where it does not reach back so far. After each reconnection, each gap in the stream, and when it finds
-///   within a second or so that Redis lacks what it has written, a node writes again what it has written
-///   in the last 10 minutes: for a Redis that lost its last second or its memory, was emptied, or has
-///   evicted keys. A node that starts before that is done may let in what was lost.
-/// - **A gap is noticed.** While it has not heard of Redis for [some
-///   seconds](Self::with_max_gap), and before it has heard of it for the first time, a node answers 503
-///   to tokens that it does not know as revoked, unless somebody
-///   [chose otherwise](crate::Dangerous#method.fail_open-1).
-/// - **Revocations expire**, here and in Redis, when the tokens that they name have. So it must be said
-///   how long tokens live; those that live longer are refused.
+/// - **A revocation on one node holds on all nodes** some milliseconds later. [`add`](Self::add)
+///   returns when Redis has it. If `add` fails, the revocation holds on this node all the same, and
+///   is written when Redis is back.
+/// - **No message is lost.** A node follows a stream from its last position, and reads all
+///   revocations if the stream no longer reaches back to that position. A node writes again all
+///   that it has written in the last 10 minutes after each reconnection, after each gap in the
+///   stream, and within about a second when Redis lacks a revocation that it wrote: for a Redis
+///   that lost its last second or its memory, was emptied, or has evicted keys. A node that starts
+///   before that is done may accept tokens whose revocation was lost.
+/// - **A gap is noticed.** A node that has not heard from Redis for [some
+///   seconds](Self::with_max_gap), or never yet, answers 503 to tokens that it does not know to be
+///   revoked, unless [`fail_open`](crate::Dangerous#method.fail_open-1) was chosen.
+/// - **Revocations expire**, here and in Redis, when the tokens that they name have expired. The
+///   longest lifetime of tokens is therefore required, and tokens that live longer are refused.
 ///
-/// Clones are the same revocations. The first use in a tokio runtime, whose I/O and timers must be
-/// enabled, starts a task that connects to Redis; it ends with the last clone.
+/// Clones share the same revocations. The first use in a tokio runtime with I/O and timers starts a
+/// task that connects to Redis; the task ends with the last clone.
 ///
 /// # Address
 ///
@@ -87,12 +87,12 @@ use crate::task::{NotHere, Worker};
 /// |---|---|
 /// | `rediss://user:password@host:6379/0` | a server, or several hosts to try, separated by commas; user, password, port and database may be left out |
 /// | `redis://…` | the same without TLS, on this machine; on others only by [`dangerously_without_tls`](Self::dangerously_without_tls) |
-/// | `rediss+sentinel://host:26379,host:26379/service` | sentinels, and the name of what they watch; with user, password and database of the server |
+/// | `rediss+sentinel://host:26379,host:26379/service` | sentinels, and the name of the service they watch; with user, password and database of the server |
 /// | `redis+sentinel://…` | the same without TLS to either |
 ///
 /// In user and password, `@`, `/`, `?`, `#` and `%` are percent-encoded.
 ///
-/// A cluster needs no spelling of its own: any of its hosts leads to the one that keeps the keys.
+/// A cluster has no scheme of its own: any of its hosts leads to the one that keeps the keys.
 ///
 /// # Defaults
 ///
@@ -100,11 +100,12 @@ use crate::task::{NotHere, Worker};
 /// |---|---|
 /// | namespace of the keys | `tower-bearer` |
 /// | largest gap | 10 seconds |
-/// | everything is read again | every 10 minutes |
+/// | all revocations are read again | every 10 minutes |
 /// | the stream holds | 1,000,000 changes, and those of the last hour |
 ///
-/// Redis 5 or later. It must be allowed to keep what it has: `maxmemory-policy noeviction`, and for
-/// revocations that outlive it, `appendonly yes`. It is trusted: who can write to it, can revoke.
+/// Requires Redis 5 or later. It must not evict keys (`maxmemory-policy noeviction`), and to keep
+/// revocations over a restart it needs `appendonly yes`. Redis is trusted: a client that can write
+/// to it can revoke.
 #[derive(Clone)]
 pub struct RedisRevocations {
     node: Arc<Node>,
@@ -116,11 +117,12 @@ struct Node {
 }
 
 impl RedisRevocations {
-    /// Waits until all revocations are here. For programs that would rather not start without.
+    /// Waits until all revocations are here, for programs that should not start without them.
     ///
     /// # Errors
     ///
-    /// [`RevocationsUnavailable`] when some are still missing after `at_most`. It goes on trying.
+    /// [`RevocationsUnavailable`] when some are still missing after `at_most`. The node goes on
+    /// trying.
     pub async fn await_ready(&self, at_most: Duration) -> Result<(), RevocationsUnavailable> {
         let shared = &self.node.shared;
         self.node.start();
@@ -128,7 +130,7 @@ impl RedisRevocations {
         let mut changed = shared.changed.subscribe();
         let whole = async {
             while !shared.is_ready() {
-                // The sender is held by `shared`, so this cannot fail.
+                // `shared` holds the sender, so this cannot fail.
                 _ = changed.changed().await;
                 self.node.start();
             }
@@ -136,15 +138,15 @@ impl RedisRevocations {
         timeout(at_most, whole).await.map_err(|_| self.unavailable())
     }
 
-    /// Takes back what was revoked under this name, whatever its moment, on all nodes; a warning in the
-    /// log of each says so. `false` if nothing was.
+    /// Takes back the revocations of a name, whatever their moment, on all nodes. Each node logs a
+    /// warning. Returns `false` if there were none.
     ///
-    /// Where the same name is revoked in the same moment, either may be the last.
+    /// If the same name is revoked at the same time, either call may win.
     ///
     /// # Errors
     ///
-    /// [`RevocationsUnavailable`] when Redis could not be told. Nothing is taken back then, unless the
-    /// answer alone was lost; do it again.
+    /// [`RevocationsUnavailable`] when Redis could not be reached. Nothing is taken back then,
+    /// unless only the answer was lost. Try again.
     pub async fn restore(
         &self,
         issuer: &str,
@@ -158,16 +160,16 @@ impl RedisRevocations {
         restored.map_err(|problem| RevocationsUnavailable::new(problem.to_string()))
     }
 
-    /// How they are doing: whole or not, since when, and what Redis is like.
+    /// Returns the state: ready or not, since when, and the state of Redis.
     ///
-    /// Starts following as a look-up does, so that a program that is asked for its readiness first becomes
-    /// ready.
+    /// Starts to follow Redis as a look-up does, so that a program that only reports its readiness
+    /// becomes ready.
     pub fn status(&self) -> RedisStatus {
         self.node.start();
         self.node.shared.status()
     }
 
-    /// How much memory the copy on this node takes, as good as can be told.
+    /// Returns an estimate of the memory that the copy on this node takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
         self.node.shared.view.memory_bytes()
     }
@@ -180,7 +182,8 @@ impl RedisRevocations {
 }
 
 impl Node {
-    /// Starts to follow Redis if that can be done here. If not, what is here counts all the same.
+    /// Starts to follow Redis if that is possible here. If not, the revocations in memory still
+    /// count.
     fn start(&self) {
         _ = self.worker.ensure();
     }
@@ -202,8 +205,8 @@ impl Revocations for RedisRevocations {
         self.node.shared.view.lookup(issuer, name)
     }
 
-    /// Also tells a whole view from one that is not: it is another number while revocations are missing,
-    /// and the same as before when the view is whole again and has not changed.
+    /// Differs while revocations are missing, and returns to the number before when the view is
+    /// ready again and has not changed.
     fn epoch(&self) -> u64 {
         let shared = &self.node.shared;
         let lets_in = shared.settings.carries_on || shared.is_ready();
@@ -241,13 +244,13 @@ impl Revocations for RedisRevocations {
 }
 
 impl RevocationStore for RedisRevocations {
-    /// Holds on this node from this call on, whether the future is awaited or not, and is done when
-    /// Redis has it.
+    /// Stores a revocation. It holds on this node from this call on, even if the future is dropped.
+    /// The future is ready when Redis has it.
     ///
     /// # Errors
     ///
-    /// [`RevocationsUnavailable`] when Redis does not have it after 5 seconds, or cannot be reached. It
-    /// is written when Redis is back, if this program still runs then.
+    /// [`RevocationsUnavailable`] when Redis does not have it after 5 seconds, or cannot be
+    /// reached. It is written when Redis is back, if this program still runs then.
     fn add(
         &self,
         revocation: Revocation,
@@ -255,7 +258,7 @@ impl RevocationStore for RedisRevocations {
         self.add_all(vec![revocation])
     }
 
-    /// As [`add`](Self::add), and in Redis all of them or none.
+    /// Stores several revocations, in Redis all of them or none. Otherwise as [`add`](Self::add).
     ///
     /// # Errors
     ///
@@ -302,5 +305,5 @@ impl fmt::Debug for RedisRevocations {
     }
 }
 
-/// How long whoever revokes waits for Redis.
+/// The longest wait of a caller that revokes.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);

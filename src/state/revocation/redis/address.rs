@@ -8,12 +8,12 @@ use std::net::IpAddr;
 
 use crate::config_error::ConfigError;
 
-/// Where Redis is, as an operator writes it.
+/// The address of Redis, as an operator writes it.
 #[derive(Clone)]
 pub(super) struct Address {
     pub(super) hosts: Vec<Host>,
     pub(super) uses_tls: bool,
-    /// The hosts are sentinels, which know the server by this name.
+    /// Set when the hosts are sentinels: the name of the service they watch.
     pub(super) service: Option<String>,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
@@ -41,14 +41,14 @@ impl Address {
                        password and take revocations back; write `rediss://`, or say \
                        `RedisRevocations::dangerously_without_tls`; plain TCP is for this machine \
                        only (127.0.0.1, [::1], localhost)";
-        // Not more: without an `@`, user and password are taken for host and port.
+        // Only the scheme: without an `@`, user and password are taken for host and port.
         let scheme = if self.service.is_some() { "redis+sentinel" } else { "redis" };
         Err(ConfigError::Address { address: format!("{scheme}://…"), problem })
     }
 }
 
 impl Host {
-    /// Whether it is this machine, as far as its name tells.
+    /// Returns whether the name is one of this machine.
     pub(super) fn is_loopback(&self) -> bool {
         self.name.eq_ignore_ascii_case("localhost")
             || self.name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
@@ -128,7 +128,7 @@ fn host(text: &str, default: u16) -> Result<Host, &'static str> {
     Ok(Host { name: name.to_owned(), port })
 }
 
-/// RFC 3986 §2.1; empty is absent.
+/// Decodes percent-encoding (RFC 3986 §2.1). An empty text counts as absent.
 fn decoded(text: &str) -> Result<Option<String>, &'static str> {
     const BROKEN: &str = "has a `%` without two hexadecimal digits, or bytes that are no UTF-8";
     let mut bytes = Vec::new();
@@ -149,7 +149,7 @@ fn decoded(text: &str) -> Result<Option<String>, &'static str> {
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-/// The part of an address that cannot be read which is certain to hold no password: its scheme.
+/// Returns the scheme: the one part of an unreadable address that cannot hold a password.
 fn without_secrets(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, _)) if KNOWN_SCHEMES.contains(&scheme) => format!("{scheme}://…"),
@@ -168,7 +168,7 @@ impl fmt::Display for Host {
 }
 
 impl fmt::Display for Address {
-    /// Without user and password.
+    /// Shows the address without user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.uses_tls { "rediss" } else { "redis" })?;
         f.write_str(if self.service.is_some() { "+sentinel://" } else { "://" })?;
@@ -302,7 +302,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// With every odd character, in every place in which somebody may put it.
+        /// Tries every special character, in every place in which a user may put it.
         #[test]
         fn secret_is_in_no_error_and_no_address_that_is_shown(
             parts in proptest::collection::vec("[A-Z]{6}|[:/@?#%,\\[\\] .&=0-9+]", 1..6),
@@ -324,7 +324,7 @@ mod tests {
                 Ok(address) => format!("{address} {address:?} {:?}", address.check_secrecy().err()),
             };
 
-            // Words of six capitals are in no sentence.
+            // No sentence has words of six capitals.
             for part in parts.iter().filter(|part| part.len() == 6) {
                 prop_assert!(!shown.contains(part), "{} shows {}", url, shown);
             }

@@ -15,23 +15,23 @@ use crate::state::revocation::{MemoryRevocations, RevocationKind};
 use crate::task::Worker;
 
 impl RedisRevocations {
-    /// Connects to this address when it is used first. Tokens are valid for `max_lifetime` at the
-    /// most, or refused.
+    /// Connects to this address on first use. Tokens that live longer than `max_lifetime` are
+    /// refused.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Address`] when the address cannot be read, or is of another machine and without TLS. It
-    /// shows neither user nor password.
+    /// [`ConfigError::Address`] when the address cannot be read, or is of another machine and
+    /// without TLS. It shows neither user nor password.
     pub fn new(address: &str, max_lifetime: Duration) -> Result<Self, ConfigError> {
         let address = Address::read(address)?;
         address.check_secrecy()?;
         Ok(Self::at(address, max_lifetime, false))
     }
 
-    /// The same without TLS, to other machines too.
+    /// Connects without TLS, to other machines too.
     ///
-    /// An attacker on the way can read the password, and so revoke every token and take every revocation
-    /// back. For a network without strangers.
+    /// An attacker on the way can read the password, and so revoke every token and take every
+    /// revocation back. Use it only in a network without strangers.
     ///
     /// # Errors
     ///
@@ -65,7 +65,8 @@ impl RedisRevocations {
         Self { node: Arc::new(Node { shared, worker }) }
     }
 
-    // Before it is used and cloned, as everywhere: what has begun ends, and begins anew.
+    // Settings change before use and before cloning, as everywhere. A worker that runs already
+    // starts anew.
     fn change(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.node.shared.settings.clone();
         change(&mut settings);
@@ -77,8 +78,8 @@ impl RedisRevocations {
         Self::with(shared.settings.clone(), change(shared.view.clone()))
     }
 
-    /// Sets the namespace, with which all keys begin. Nodes that share revocations have the same. The
-    /// default is `tower-bearer`.
+    /// Sets the namespace, with which all keys begin. Nodes that share revocations have the same
+    /// namespace. The default is `tower-bearer`.
     ///
     /// # Errors
     ///
@@ -89,12 +90,12 @@ impl RedisRevocations {
         Ok(self.change(|settings| settings.keys = keys))
     }
 
-    /// Sets which kinds of revocation must be possible for every token, as
+    /// Sets the kinds of revocation that must be possible for every token, as
     /// [`MemoryRevocations::with_kinds`] does.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoRevocationKinds`] when none is named.
+    /// [`ConfigError::NoRevocationKinds`] when no kind is named.
     pub fn with_kinds(
         self,
         kinds: impl IntoIterator<Item = RevocationKind>,
@@ -103,14 +104,15 @@ impl RedisRevocations {
         Ok(self.change_view(|_| view))
     }
 
-    /// Sets for how long Redis may be out of sight before revocations count as missing. The default is
-    /// 10 seconds; at least half a second, and at most 5 minutes are possible.
+    /// Sets how long Redis may be unreachable before revocations count as missing. The default is
+    /// 10 seconds, the range half a second to 5 minutes.
     ///
-    /// Within it nobody notices anything, and what is revoked elsewhere may be let in for as long.
+    /// Within the gap tokens are accepted as usual, so a revocation made elsewhere may take this
+    /// long to hold.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TooLong`]. To let tokens in for as long as Redis is away is
+    /// [`ConfigError::TooLong`]. To accept tokens for as long as Redis is away, use
     /// [`dangerous().fail_open()`](Dangerous#method.fail_open-1).
     pub fn with_max_gap(self, gap: Duration) -> Result<Self, ConfigError> {
         if gap > MAX_GAP {
@@ -124,32 +126,32 @@ impl RedisRevocations {
         Ok(self.change(|settings| settings.max_gap = gap.max(Duration::from_millis(500))))
     }
 
-    /// Sets after how much time all revocations in Redis are read again, whatever the stream has said.
-    /// The default is 10 minutes; at least a second.
+    /// Sets how often all revocations in Redis are read again, besides following the stream. The
+    /// default is every 10 minutes; the shortest interval is a second.
     #[must_use]
     pub fn with_reconciliation_every(self, pause: Duration) -> Self {
         self.change(|settings| settings.reconciled_every = pause.max(Duration::from_secs(1)))
     }
 
-    /// Sets how many changes the stream holds, more or less. The default is 1,000,000.
+    /// Sets how many changes the stream holds, approximately. The default is 1,000,000.
     ///
-    /// Who has missed more reads everything. A change takes 100 bytes or so in Redis.
+    /// A node that has missed more reads all revocations. A change takes about 100 bytes in Redis.
     #[must_use]
     pub fn with_stream_length(self, changes: u64) -> Self {
         self.change(|settings| settings.stream_length = changes.max(1))
     }
 
-    /// Believes servers by these certificates in PEM and no others. By default, those of the system.
+    /// Trusts only these certificates, in PEM. The default is those of the system.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::UnreadableKeys`] when there is none, or one that cannot be read.
+    /// [`ConfigError::UnreadableKeys`] when there is no certificate, or one that cannot be read.
     pub fn with_root_certificates(self, pem: &str) -> Result<Self, ConfigError> {
         let roots = Roots::read(pem)?;
         Ok(self.change(|settings| settings.roots = Some(roots)))
     }
 
-    /// Asks another clock for the time. For tests.
+    /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         self.change_view(|view| view.with_clock(clock))
@@ -162,11 +164,12 @@ impl RedisRevocations {
 }
 
 impl Dangerous<RedisRevocations> {
-    /// Accepts tokens while revocations may be missing (fail open): before Redis was reached for the first
-    /// time, and while it has been unreachable for longer than [the gap](RedisRevocations::with_max_gap).
+    /// Accepts tokens while revocations may be missing (fail open): before Redis was reached for
+    /// the first time, and while it has been unreachable for longer than [the
+    /// gap](RedisRevocations::with_max_gap).
     ///
-    /// An attacker who keeps a node from Redis can use a stolen token there until it expires. A token that
-    /// this node knows to be revoked is still refused.
+    /// An attacker who keeps a node from Redis can use a stolen token there until it expires. A
+    /// token that this node knows to be revoked is still refused.
     pub fn fail_open(self) -> RedisRevocations {
         self.0.change(|settings| settings.carries_on = true)
     }

@@ -1,7 +1,7 @@
 //! Finds the one server that keeps the keys, and connects to it.
 //!
-//! All keys have one hash tag, so even in a cluster it is one server. That makes following a redirect
-//! the whole of what a cluster asks for, and leaves TLS, time-outs and the blocking read to us.
+//! All keys have one hash tag, so one server keeps them even in a cluster. Following a redirect is
+//! therefore all that a cluster needs, and TLS, time-outs and the blocking read stay in this crate.
 //!
 //! The redis crate is used for its protocol only: its cluster connection shares one socket with the blocking
 //! read, and its TLS asks rustls for the default provider, which panics in a program that has linked two.
@@ -21,10 +21,10 @@ use super::link::{Link, list, text, texts};
 use super::settings::Settings;
 use super::tls;
 
-/// The server that keeps the keys.
+/// Connections to the server that keeps the keys.
 pub(super) struct Server {
     pub(super) host: Host,
-    /// For reads that wait until there is something to read.
+    /// For reads that block until there is an entry.
     pub(super) follow: Link,
     /// For everything else.
     pub(super) work: Link,
@@ -61,18 +61,18 @@ struct Way<'s> {
 }
 
 impl Way<'_> {
-    /// Goes where the keys are, if this server knows.
+    /// Connects to the host, or to the server that it redirects to.
     async fn find(&self, mut host: Host, settings: &Settings) -> Result<Server, RedisError> {
         for _ in 0..=REDIRECTS {
             let mut work = self.open(&host, self.info(), self.patience).await?;
             match is_kept_here(&mut work, &settings.keys.stream()).await {
                 Ok(()) => {
-                    // A blocked read is answered late, and that is no sign of anything.
+                    // A blocking read is answered late, which is no sign of a failure.
                     let patience = self.patience + settings.block();
                     let follow = self.open(&host, self.info(), patience).await?;
                     return Ok(Server { host, follow, work });
                 }
-                // An empty name stands for the server that said so.
+                // An empty name stands for the server that sent it.
                 Err(RedisError::Elsewhere { host: name, port }) if name.is_empty() => {
                     host.port = port;
                 }
@@ -146,7 +146,7 @@ impl Way<'_> {
     }
 }
 
-/// Whether this server is the master that keeps the keys.
+/// Checks that this server is the master that keeps the keys.
 async fn is_kept_here(link: &mut Link, key: &str) -> Result<(), RedisError> {
     link.ask(cmd("EXISTS").arg(key)).await?;
     match link.ask(&cmd("ROLE")).await {
@@ -156,13 +156,13 @@ async fn is_kept_here(link: &mut Link, key: &str) -> Result<(), RedisError> {
             }
             _ => Ok(()),
         },
-        // Where nobody may ask, writing will show.
+        // Without permission to ask, the first write will show it.
         Err(RedisError::Refused(_)) => Ok(()),
         Err(problem) => Err(problem),
     }
 }
 
-/// What the server does when its memory is full, if we may know.
+/// Returns the eviction policy of the server, if this client may read it.
 pub(super) async fn eviction_policy(link: &mut Link) -> Result<Option<Arc<str>>, RedisError> {
     match link.ask(cmd("CONFIG").arg("GET").arg("maxmemory-policy")).await {
         Ok(answer) => Ok(match answer {

@@ -1,21 +1,22 @@
-//! How revocations are spelt in Redis: so that an operator can read them, and only in one way.
+//! Writes and reads revocations in Redis: readable for operators, and with one spelling each.
 //!
-//! A field of a bucket is the name, `subject 22 https://id.example.com alice`, with the length of the
-//! issuer in bytes before it; its value is the moment for a subject or client, and empty otherwise. An
-//! entry of the stream has one pair: `revoke` with the bucket's end, the moment or `-`, and the name;
-//! `restore` with the name; `mark` with anything, which is only there to be found again.
+//! A field of a bucket is the name, `subject 22 https://id.example.com alice`, with the length of
+//! the issuer in bytes before it; its value is the moment for a subject or client, and empty
+//! otherwise. An entry of the stream has one pair: `revoke` with the bucket's end, the moment or
+//! `-`, and the name; `restore` with the name; `mark` with any text, by which a node finds its
+//! position again.
 
 use super::super::{Revocable, Revocation, RevocationKind, Revoked};
 use crate::claims::NumericDate;
 
-/// A revocation as it is written down.
+/// A revocation as it is written in Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// When it may be forgotten, in seconds since 1970.
+    /// The second from which it may be forgotten, since 1970.
     pub(super) end: u64,
-    /// Up to when it holds, for a subject or client.
+    /// The moment up to which it holds, for a subject or client.
     pub(super) moment: Option<u32>,
-    /// What it names.
+    /// The name in its spelling.
     pub(super) name: String,
 }
 
@@ -32,7 +33,7 @@ impl Entry {
         Self { end, moment, name }
     }
 
-    /// As a field of a bucket has it.
+    /// Reads a field of a bucket.
     pub(super) fn read(end: u64, moment: &str, name: &str) -> Option<Self> {
         let moment = match moment {
             "" => None,
@@ -49,7 +50,7 @@ impl Entry {
 
     pub(super) fn revocation(&self) -> Option<Revocation> {
         let (issuer, name) = read_name(&self.name)?;
-        // The last second that can be said stands for all time, as it does in memory.
+        // The largest number stands for all time, as it does in memory.
         let moment = self.moment.filter(|moment| *moment != u32::MAX);
         let moment = moment.map(|moment| NumericDate::from_seconds(moment.into()));
         Some(Revocation::new(issuer, name, moment))
@@ -60,7 +61,7 @@ impl Entry {
     }
 }
 
-/// What an entry of the stream says.
+/// The meaning of an entry of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     Revoked(Entry),
@@ -84,7 +85,7 @@ impl Event {
     }
 }
 
-/// `token 22 https://id.example.com t1`.
+/// Spells a name: `token 22 https://id.example.com t1`.
 pub(super) fn spelt(issuer: &str, name: Revocable<'_>) -> String {
     format!("{} {} {issuer} {}", name.kind().as_str(), issuer.len(), name.as_str())
 }

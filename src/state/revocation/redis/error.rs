@@ -2,16 +2,16 @@ use std::fmt;
 
 use redis::{ErrorKind, ServerErrorKind};
 
-/// Tells why a command or a connection to Redis failed.
+/// The reason why a command or a connection to Redis failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RedisError {
-    /// The connection is of no use any more.
+    /// The connection cannot be used any more.
     Broken(String),
-    /// This server cannot do it right now, or not for us; the connection is fine.
+    /// This server refuses the command now, or to this client; the connection works.
     Refused(String),
-    /// The keys are kept by another server.
+    /// Another server keeps the keys.
     Elsewhere { host: String, port: u16 },
-    /// The stream does not hold our position any more.
+    /// The stream no longer holds the position of this node.
     Gap,
 }
 
@@ -20,7 +20,7 @@ impl RedisError {
         Self::Broken(problem.to_string())
     }
 
-    /// What a version that we do not know may have written. Passing over it would let something in.
+    /// An entry that an unknown version may have written. Skipping it could accept a revoked token.
     pub(super) fn unreadable(what: &str) -> Self {
         Self::Broken(format!("{what} cannot be read by this version"))
     }
@@ -42,7 +42,7 @@ impl From<redis::RedisError> for RedisError {
                     | ServerErrorKind::NoPerm
                     | ServerErrorKind::NoScript
             ),
-            // `OOM`, `MISCONF`, `NOREPLICAS`, and what only newer servers know.
+            // `OOM`, `MISCONF`, `NOREPLICAS`, and codes that only newer servers know.
             ErrorKind::Extension => !matches!(error.code(), Some("UNBLOCKED" | "NOAUTH")),
             _ => false,
         };

@@ -15,11 +15,11 @@ use super::link::{Link, entries, news};
 use super::position::{Position, Read};
 use super::shared::Shared;
 
-/// Follows the stream from where this node has stopped, for as long as it can be done.
+/// Follows the stream from the position of this node, until an error.
 pub(super) async fn follow(shared: &Shared, link: &mut Link) -> RedisError {
     let Some(mut position) = shared.position() else { return RedisError::Gap };
     loop {
-        // Counted from when we asked: the answer may have lain about while this program stood still.
+        // Counted from the question: the answer may have waited while this program was suspended.
         let asked = shared.now();
         let read = match read(shared, link, &position).await {
             Ok(read) => read,
@@ -38,7 +38,7 @@ pub(super) async fn follow(shared: &Shared, link: &mut Link) -> RedisError {
         if is_up_to_date {
             shared.complete(asked);
         }
-        // Behind a backlog of a million, other tasks want to go on too.
+        // With a backlog of a million entries, other tasks must run too.
         tokio::task::yield_now().await;
     }
 }
@@ -49,14 +49,15 @@ fn apply(shared: &Shared, read: &Read) -> Result<(), RedisError> {
     shared.follow(&event, read.id)
 }
 
-/// Waits for news, and sees whether it has all of them.
+/// Waits for entries, and checks that none before them is missing.
 async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<Read>, RedisError> {
     let (stream, id) = (shared.settings.keys.stream(), from.id().to_string());
     let block = u64::try_from(shared.settings.block().as_millis()).unwrap_or(u64::MAX);
     let mut commands = pipe();
     commands.cmd("XREAD").arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(block);
     commands.arg("STREAMS").arg(&stream).arg(&id);
-    // Behind the read: if our entry still stands there then, nothing behind it was trimmed before.
+    // After the read: if the entry at this position is still there, no entry after it was trimmed
+    // before.
     commands.cmd("XRANGE").arg(&stream).arg(&id).arg(&id);
     let answers = link.ask_all(&commands).await?;
     let [read, own] = answers.as_slice() else { return Err(RedisError::unreadable("an answer")) };
@@ -68,7 +69,7 @@ async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<R
     Ok(read)
 }
 
-/// Whether the stream still holds all that came behind this position.
+/// Returns whether the stream still holds all entries after this position.
 pub(super) async fn holds(
     shared: &Shared,
     link: &mut Link,
@@ -80,7 +81,7 @@ pub(super) async fn holds(
     Ok(position.is_held_by(found.first()))
 }
 
-/// The last entry of the stream.
+/// Returns the last entry of the stream.
 pub(super) async fn last(shared: &Shared, link: &mut Link) -> Result<Option<Position>, RedisError> {
     let mut command = redis::cmd("XREVRANGE");
     command.arg(shared.settings.keys.stream()).arg("+").arg("-").arg("COUNT").arg(1);
@@ -89,5 +90,5 @@ pub(super) async fn last(shared: &Shared, link: &mut Link) -> Result<Option<Posi
     Ok(found.into_iter().next().map(Position))
 }
 
-/// So many that a hundred thousand come in a hundred answers, and none keeps Redis for long.
+/// A hundred thousand entries come in a hundred answers, and none occupies Redis for long.
 const AT_ONCE: usize = 1000;

@@ -16,7 +16,7 @@ use crate::config_error::ConfigError;
 
 /// The names of the keys in Redis.
 ///
-/// All carry the same hash tag, so that in a cluster they lie on one server, where one script can
+/// All keys carry the same hash tag, so that in a cluster one server keeps them and one script can
 /// touch them.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -36,44 +36,44 @@ impl Keys {
         Self::of("tower-bearer")
     }
 
-    // The number is that of the format, so that another one can stand beside it.
+    // The number is the version of the format, so that another version can stand beside it.
     fn of(namespace: &str) -> Self {
         Self { prefix: format!("{{{namespace}}}:1:") }
     }
 
-    /// What changed, in the order in which it did.
+    /// The stream of changes, in their order.
     pub(super) fn stream(&self) -> String {
         format!("{}stream", self.prefix)
     }
 
-    /// Which buckets there are, by when they end.
+    /// The index of the buckets, by their ends.
     pub(super) fn index(&self) -> String {
         format!("{}buckets", self.prefix)
     }
 
-    /// What was taken back, with the place of that in the stream.
+    /// The restored names, each with the position of the restoration in the stream.
     pub(super) fn restored(&self) -> String {
         format!("{}restored", self.prefix)
     }
 
-    /// What is kept until that second.
+    /// The bucket of the revocations that are kept until this second.
     pub(super) fn bucket(&self, end: u64) -> String {
         format!("{}until:{end}", self.prefix)
     }
 }
 
-/// Into how large pieces of time revocations are sorted, so that a piece can expire as a whole.
+/// The span of time of a bucket. A bucket expires as a whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window(u64);
 
 impl Window {
-    /// Some hundred pieces for the time that revocations live: a reconciliation asks for each, and
-    /// Redis deletes each at once.
+    /// Divides the lifetime of revocations into some hundred buckets: a reconciliation asks for
+    /// each bucket, and Redis deletes each at once.
     pub(super) fn of(max_lifetime: Duration) -> Self {
         Self((max_lifetime.as_secs() / 512).clamp(60, 3600))
     }
 
-    /// The end of the piece in which this second lies.
+    /// Returns the end of the bucket in which this second lies.
     pub(super) fn end(self, until: u32) -> u64 {
         u64::from(until).div_ceil(self.0) * self.0
     }

@@ -10,7 +10,7 @@ use super::error::RedisError;
 use super::position::{Id, Read};
 use crate::task::AbortOnDrop;
 
-/// A connection. Clones share it, and it ends with the last.
+/// A connection. Clones share it, and it closes with the last.
 #[derive(Clone)]
 pub(super) struct Link {
     connection: MultiplexedConnection,
@@ -19,7 +19,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Greets the server. No answer will be waited for longer than `patience`.
+    /// Greets the server. No answer is awaited for longer than `patience`.
     pub(super) async fn new<S>(
         stream: S,
         info: &RedisConnectionInfo,
@@ -37,8 +37,8 @@ impl Link {
     }
 
     pub(super) async fn ask(&mut self, command: &Cmd) -> Result<Value, RedisError> {
-        // The client's own time-out begins when the command is under way, which it is not while a
-        // server that stands still does not read.
+        // The client's own time-out starts when the command has been sent, which does not happen
+        // while a server that has stopped does not read.
         let answer = timeout(self.patience, self.connection.req_packed_command(command)).await;
         Ok(answer.map_err(|_| no_answer(self.patience))?.and_then(Value::extract_error)?)
     }
@@ -56,7 +56,7 @@ fn no_answer(patience: Duration) -> RedisError {
     RedisError::Broken(format!("Redis has not answered within {} ms", patience.as_millis()))
 }
 
-/// An answer as text.
+/// Returns an answer as text.
 pub(super) fn text(value: &Value) -> Option<&str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
@@ -65,7 +65,7 @@ pub(super) fn text(value: &Value) -> Option<&str> {
     }
 }
 
-/// An answer as a list; nothing is an empty one.
+/// Returns an answer as a list. Nil is an empty list.
 pub(super) fn list(value: &Value) -> Option<&[Value]> {
     match value {
         Value::Array(values) => Some(values),
@@ -74,12 +74,12 @@ pub(super) fn list(value: &Value) -> Option<&[Value]> {
     }
 }
 
-/// An answer as a list of texts.
+/// Returns an answer as a list of texts.
 pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
     list(value)?.iter().map(text).collect()
 }
 
-/// Entries of the stream, as they come from `XRANGE`.
+/// Returns entries of the stream from an answer to `XRANGE`.
 pub(super) fn entries(value: &Value) -> Option<Vec<Read>> {
     list(value)?.iter().map(entry).collect()
 }
@@ -90,7 +90,7 @@ fn entry(value: &Value) -> Option<Read> {
     Some(Read { id: Id::read(text(id)?)?, word: word.to_owned(), text: said.to_owned() })
 }
 
-/// Entries of the stream, as they come from `XREAD` of one stream.
+/// Returns entries of the stream from an answer to `XREAD` of one stream.
 pub(super) fn news(value: &Value) -> Option<Vec<Read>> {
     match list(value)? {
         [] => Some(Vec::new()),

@@ -18,49 +18,50 @@ use tokio::sync::oneshot;
 use super::entry::Entry;
 use super::position::Id;
 
-/// What this node has revoked and Redis does not have yet, or has not had for long.
+/// Keeps the revocations of this node that Redis does not have yet, or has had for a short time
+/// only.
 ///
-/// Knows no time and no network, so that its rules can be seen and tested.
+/// Has no clock and no network of its own, so that its rules can be tested.
 #[derive(Default)]
 pub(super) struct Outbox {
     waiting: Pile,
-    /// Taken by the one writer, whose answer is not here yet.
+    /// Taken by the one writer, and not answered yet.
     under_way: Vec<Letter>,
     written: Pile,
     next: u64,
 }
 
-/// The outcome that a caller who revoked is told.
+/// The outcome that a caller receives.
 pub(super) type Outcome = Result<(), String>;
 
 struct Letter {
-    /// Its place in the order of letters.
+    /// Its place in the order of writes.
     number: u64,
     entry: Entry,
-    /// The place of the stream up to which everything is older: where it stands itself, or up to where
-    /// this node had read when it revoked. If that is not known, everything counts as older.
+    /// The position in the stream before which everything is older: its own entry, or the position
+    /// of this node when it revoked. `None` counts everything as older.
     behind: Option<Id>,
-    /// The callers who wait: several, if they have revoked the same.
+    /// The waiting callers: several, if they revoked the same.
     tellers: Vec<oneshot::Sender<Outcome>>,
-    /// It is to be written in one step with the next.
+    /// Set when it must be written in one step with the next.
     goes_with_next: bool,
-    /// When it was written.
+    /// The moment when it was written.
     at: Duration,
 }
 
-/// The answer of Redis to a letter.
+/// The answer of Redis to a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Written(Id),
     /// It was there already when the stream ended here.
     Known(Option<Id>),
-    /// It was taken back after it was revoked, and before it came to be written.
+    /// It was taken back after it was revoked, and before it was written.
     TakenBack,
 }
 
 impl Outbox {
-    /// Takes revocations to be written in one step, unless there are too many already. The stream has been
-    /// read up to here.
+    /// Adds revocations to be written in one step, unless too many are waiting. `read_up_to` is the
+    /// position of this node in the stream.
     pub(super) fn add(
         &mut self,
         entries: Vec<Entry>,
@@ -100,10 +101,10 @@ impl Outbox {
         self.next
     }
 
-    /// The next revocations to write, each with the condition it is to be written under.
+    /// Takes the next revocations to write, each with its condition.
     ///
-    /// A caller who waits has revoked just now, and a name that was taken back was so before. A letter
-    /// without one is from a while ago: if its name was taken back since, that stays so.
+    /// A caller that waits has revoked just now, after any restoration of the name so far. A write
+    /// without a waiting caller is older: if its name was restored since, that stays so.
     pub(super) fn take(&mut self) -> Vec<(Entry, String)> {
         let goes_on = |letters: &[Letter]| {
             letters.len() < AT_ONCE
@@ -120,7 +121,7 @@ impl Outbox {
         self.under_way.iter().map(|letter| (letter.entry.clone(), condition(letter))).collect()
     }
 
-    /// What was taken has been answered.
+    /// Handles the answers to the revocations that were taken.
     pub(super) fn settle(&mut self, answers: &[Answer], now: Duration) {
         let under_way = std::mem::take(&mut self.under_way);
         for (mut letter, answer) in under_way.into_iter().zip(answers) {
@@ -134,9 +135,9 @@ impl Outbox {
                 Answer::Known(place) => letter.behind = place.or(letter.behind),
                 Answer::TakenBack => continue,
             }
-            // Those that were written together need not be again.
+            // Revocations that were written in one step need not be again.
             letter.goes_with_next = false;
-            // One that was there already when it was written again is as old as before.
+            // A revocation that was still there when it was written again is as old as before.
             if is_new || matches!(answer, Answer::Written(_)) {
                 letter.at = now;
                 letter.number = self.next_number();
@@ -151,7 +152,8 @@ impl Outbox {
         }
     }
 
-    /// What was taken was not written, as far as can be known. It will be tried again.
+    /// Puts the revocations that were taken back. They may not have been written, and are tried
+    /// again.
     pub(super) fn put_back(&mut self) {
         for letter in std::mem::take(&mut self.under_way) {
             self.wait_again(letter);
@@ -165,15 +167,15 @@ impl Outbox {
         }
     }
 
-    /// Nothing can be written for now: callers who wait are told so. It will be tried again, but nobody
-    /// waits for that.
+    /// Tells waiting callers that nothing can be written for now. The revocations are tried again,
+    /// without a caller that waits.
     pub(super) fn give_up(&mut self, problem: &str) {
         self.put_back();
         let problem = Err(problem.to_owned());
         self.waiting.letters.values_mut().for_each(|letter| letter.tell(&problem));
     }
 
-    /// What was written lately is to be written again, for a Redis that has lost it.
+    /// Queues the recently written revocations again, for a Redis that has lost them.
     pub(super) fn write_again(&mut self, now: Duration) {
         self.forget_old(now);
         for letter in std::mem::take(&mut self.written).letters.into_values() {
@@ -185,11 +187,11 @@ impl Outbox {
         self.written.retain(|letter| now.saturating_sub(letter.at) <= WRITTEN_AGAIN_FOR);
     }
 
-    /// A name was taken back at this place of the stream. Whether it is so for this node too: unless it
-    /// has revoked the name later.
+    /// Handles a restoration of a name at this position of the stream. Returns whether it holds for
+    /// this node: not if this node has revoked the name later.
     pub(super) fn restore(&mut self, name: &str, place: Id) -> bool {
         let is_it = |letter: &Letter| letter.entry.name == name;
-        // One that somebody waits for may be on its way to a later place.
+        // A write with a waiting caller may be on its way to a later position.
         let stays = |letter: &Letter| {
             !is_it(letter)
                 || letter.is_waited_for()
@@ -197,7 +199,7 @@ impl Outbox {
         };
         self.written.retain(stays);
         self.waiting.retain(stays);
-        // One that is under way and does not stay will not be written, either.
+        // A write that is under way and does not stay will not be written, either.
         let mut left = self.waiting.letters.values().chain(&self.under_way);
         !left.any(|letter| is_it(letter) && stays(letter))
             && !self.written.letters.values().any(is_it)
@@ -207,8 +209,8 @@ impl Outbox {
         self.waiting.len() + self.under_way.len()
     }
 
-    /// The oldest letter of each bucket that Redis should have: where one is missing, Redis has lost
-    /// something.
+    /// Returns the oldest write of each bucket that Redis should have. Where one is missing, Redis
+    /// has lost revocations.
     pub(super) fn probes(&self) -> Vec<(u64, String)> {
         let mut oldest = Vec::new();
         let mut next = 0;
@@ -223,7 +225,7 @@ impl Outbox {
 
 impl Letter {
     fn tell(&mut self, outcome: &Outcome) {
-        // Those who do not listen any more have been told by a time-out.
+        // A caller that has stopped listening was told by a time-out.
         self.tellers.drain(..).for_each(|teller| drop(teller.send(outcome.clone())));
     }
 
@@ -235,7 +237,7 @@ impl Letter {
         self.goes_with_next
     }
 
-    /// The same was revoked again, and is to be written once.
+    /// Merges a later revocation of the same name, so that the name is written once.
     fn merge_later(&mut self, later: Self) {
         self.entry.moment = self.entry.moment.max(later.entry.moment);
         self.behind = later.behind;
@@ -249,13 +251,14 @@ impl Letter {
     }
 }
 
-/// Letters in their order, of each name in a bucket one.
+/// Keeps writes in their order: one for each name in a bucket.
 #[derive(Default)]
 struct Pile {
     letters: BTreeMap<u64, Letter>,
-    /// Their numbers, by a hash of what they are about. Of two with one hash the later is found.
+    /// The numbers of the writes, by a hash of bucket and name. Of two with one hash the later is
+    /// found.
     numbers: HashMap<u64, u64>,
-    /// Their numbers, in the order of the buckets they belong into.
+    /// The numbers of the writes, in the order of their buckets.
     by_end: BTreeSet<(u64, u64)>,
     hasher: RandomState,
 }
@@ -313,11 +316,11 @@ impl Pile {
     }
 }
 
-/// As many as Redis writes in some milliseconds.
+/// The number that Redis writes in some milliseconds.
 const AT_ONCE: usize = 256;
-/// With those that go with the last of them. More would keep Redis for too long.
+/// Includes those that go with the last of them. More would occupy Redis for too long.
 const MAX_TOGETHER: usize = 2 * AT_ONCE;
-/// For how long what was written is kept to be written again.
+/// How long a written revocation is kept to be written again.
 const WRITTEN_AGAIN_FOR: Duration = Duration::from_secs(10 * 60);
 const MAX_WRITTEN: usize = 100_000;
 const MAX_WAITING: usize = 1_000_000;
@@ -358,7 +361,7 @@ mod tests {
         }
         assert!(outbox.take().len() <= AT_ONCE + 1);
 
-        // And when all is written again.
+        // The same when all are written again.
         while outbox.waiting() > 0 {
             let answers: Vec<Answer> =
                 outbox.take().iter().map(|_| Answer::Written(id("2-0"))).collect();
@@ -538,7 +541,7 @@ mod tests {
             outbox.write_again(half);
             assert_eq!(outbox.take().len(), 1);
             outbox.settle(&[answer], half);
-            // Only what was lost counts as written anew.
+            // Only a revocation that was lost counts as written anew.
             let written = outbox.written.letters.values().map(|letter| letter.at);
             let later = written.filter(|at| *at == half).count();
             assert_eq!(later == 1, is_left, "{answer:?}");

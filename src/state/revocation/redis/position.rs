@@ -28,11 +28,12 @@ pub(super) struct Read {
     pub(super) text: String,
 }
 
-/// Up to where a node has read the stream.
+/// The position up to which a node has read the stream.
 ///
-/// The entry as it was, and not its number alone: a Redis that lost its last second, or starts with an
-/// empty stream and a clock that was set back, may give the same number to something else. If the same
-/// entry still stands there, so does the whole history before it, and nothing behind it was trimmed.
+/// Holds the whole entry and not only its number: a Redis that lost its last second, or starts with
+/// an empty stream and a clock that was set back, may give the same number to another entry. If the
+/// same entry is still in its place, so is the whole history before it, and nothing after it was
+/// trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Position(pub(super) Read);
 
@@ -41,7 +42,7 @@ impl Position {
         self.0.id
     }
 
-    /// Whether a stream in which this stands in its place holds all that is behind it.
+    /// Returns whether a stream with this entry at the position holds all entries after it.
     pub(super) fn is_held_by(&self, found: Option<&Read>) -> bool {
         found == Some(&self.0)
     }

@@ -1,5 +1,5 @@
-//! Reads all that Redis has: at the start, when the stream does not reach back to where this node
-//! stopped, and from time to time.
+//! Reads all revocations in Redis: at the start, when the stream no longer reaches back to the
+//! position of this node, and from time to time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,16 +13,19 @@ use super::position::{Id, Position, Read};
 use super::scripts;
 use super::shared::Shared;
 
-/// Reads all while nobody follows the stream, and returns the place from which to follow it.
+/// Reads all revocations while the stream is not followed, and returns the position from which to
+/// follow it.
 pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> {
     let began = shared.now();
     let position = mark(shared, link).await?;
-    // What was taken back further on than we have read. What is not there any more was, too.
+    // The names restored after our position. An entry that has expired from the list was restored,
+    // too.
     let read_up_to = shared.position();
     let mut taken_back = restored(shared, link).await?;
     taken_back.retain(|_, place| read_up_to.as_ref().is_some_and(|read| *place > read.id()));
     scan(shared, link, |entry| _ = taken_back.remove(&entry.name)).await?;
-    // Not before: what was taken back and revoked again must not be forgotten even for a moment.
+    // Not before: a name that was restored and revoked again must not be forgotten even for a
+    // moment.
     for (name, place) in taken_back {
         shared.restore(&name, place);
     }
@@ -32,7 +35,8 @@ pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Positio
     Ok(position)
 }
 
-/// Reads all beside following the stream, which says what was taken back, and has Redis tidy up.
+/// Reads all revocations while the stream, which reports restorations, is followed. Redis removes
+/// expired entries.
 pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), RedisError> {
     mark(shared, link).await?;
     scan(shared, link, |_| {}).await?;
@@ -40,10 +44,10 @@ pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), Re
     Ok(())
 }
 
-/// Marks where the stream ends now, and has Redis tidy up.
+/// Marks the end of the stream, and has Redis remove expired entries.
 async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> {
     let settings = &shared.settings;
-    // Nobody else writes the same, so that the entry is known again.
+    // No other node writes the same text, so this node can recognise the entry.
     let text = format!(
         "{:016x}{:016x}",
         getrandom::u64().map_err(RedisError::broken)?,
@@ -67,7 +71,7 @@ async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> 
     }
 }
 
-/// What was taken back, and where in the stream.
+/// Returns the restored names, each with its position in the stream.
 async fn restored(shared: &Shared, link: &mut Link) -> Result<HashMap<String, Id>, RedisError> {
     let answer = link.ask(cmd("HGETALL").arg(shared.settings.keys.restored())).await?;
     pairs(&answer)
@@ -77,7 +81,7 @@ async fn restored(shared: &Shared, link: &mut Link) -> Result<HashMap<String, Id
         .ok_or_else(|| RedisError::unreadable("what was taken back"))
 }
 
-/// When the buckets end that there are.
+/// Returns the ends of all buckets.
 pub(super) async fn buckets(shared: &Shared, link: &mut Link) -> Result<Vec<u64>, RedisError> {
     let answer = link.ask(cmd("ZRANGE").arg(shared.settings.keys.index()).arg(0).arg(-1)).await?;
     texts(&answer)
@@ -110,7 +114,7 @@ async fn scan(
         }
         let restorations = shared.restorations();
         let answers = link.ask_all(&commands).await?;
-        // What was taken back since Redis answered must not come in again.
+        // A name that was restored since Redis answered must not come in again.
         if restorations != shared.restorations() {
             continue;
         }
@@ -131,7 +135,7 @@ async fn scan(
         tokio::task::yield_now().await;
     }
     match unreadable.iter().next() {
-        // Behind all others, which are here now.
+        // Reported after all others have been inserted.
         Some(end) => Err(RedisError::unreadable(&format!("a revocation in the bucket {end}"))),
         None => Ok(()),
     }

@@ -1,17 +1,18 @@
-//! What Redis does in one step. All writes are scripts: a revocation is in its bucket and in the stream,
-//! or in neither.
+//! The scripts that Redis runs, each in one step. All writes are scripts: a revocation is in its
+//! bucket and in the stream, or in neither.
 //!
-//! Dates in revocations come from nodes, and keys expire by the clock of Redis. Each node says what time it
-//! has: nothing has expired before it has by both clocks, and if that of Redis is ahead, keys live longer by as
-//! much. Times in the stream are those of Redis alone.
+//! Dates in revocations come from nodes, and keys expire by the clock of Redis. Each node sends its
+//! time: an entry expires only when it has expired by both clocks, and if the clock of Redis is
+//! ahead, keys live longer by the difference. Times in the stream are those of Redis alone.
 
 /// Writes revocations.
 ///
-/// Keys: stream, index, what was taken back, a bucket for each revocation. Arguments: the most entries
-/// of the stream, for how many seconds it is kept, the time of the node, and for each revocation its end,
-/// moment, name, and a condition: `*`, or the place in the stream behind which it must not have been taken
-/// back. Answers for each its place in the stream, or `=` and the end of the stream if it was there already,
-/// or `restored` if it was taken back.
+/// Keys: the stream, the index, the restored names, a bucket for each revocation. Arguments: the
+/// largest number of entries in the stream, the seconds for which it is kept, the time of the node,
+/// and for each revocation its end, moment, name, and a condition: `*`, or the position in the
+/// stream after which the name must not have been restored. Answers for each its position in the
+/// stream, or `=` and the end of the stream if it was there already, or `restored` if the name was
+/// restored.
 pub(super) const WRITE: &str = r"
 local now = tonumber(redis.call('TIME')[1])
 local theirs = tonumber(ARGV[3])
@@ -63,9 +64,10 @@ if has_written then outlast(KEYS[1], now + tonumber(ARGV[2])) end
 return answers
 ";
 
-/// Counts the buckets that lack what a node has written, or that the index does not name.
+/// Counts the buckets that lack a revocation of this node, or that the index does not name.
 ///
-/// Keys: index, buckets. Arguments: the time of the node, and for each bucket its end and a name in it.
+/// Keys: the index, buckets. Arguments: the time of the node, and for each bucket its end and a
+/// name in it.
 pub(super) const PROBE: &str = r"
 local now = math.min(tonumber(redis.call('TIME')[1]), tonumber(ARGV[1]))
 local missing = 0
@@ -79,13 +81,13 @@ end
 return tostring(missing)
 ";
 
-/// Takes a name back, out of every bucket.
+/// Restores a name: removes it from every bucket.
 ///
-/// Writes even if it was taken back before: a node that is cut off may have revoked it since.
+/// Writes even if it was restored before: a node that is cut off may have revoked it since.
 ///
-/// Keys: as for writing, with all buckets. Arguments: the first two as there, the name, and for how many seconds nodes may
-/// come back that do not know. Answers the place in the stream and how many there were, or nothing if
-/// these are not all buckets any more.
+/// Keys: as for writing, with all buckets. Arguments: the first two as there, the name, and the
+/// seconds within which a node that missed it may come back. Answers the position in the stream and
+/// the number of removed entries, or an empty list if these are not all buckets any more.
 pub(super) const RESTORE: &str = r"
 if redis.call('ZCARD', KEYS[2]) ~= #KEYS - 3 then return {} end
 local count = 0
@@ -97,10 +99,10 @@ if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS
 return {id, tostring(count)}
 ";
 
-/// Marks a place in the stream to continue from, and tidies up.
+/// Marks a position in the stream to continue from, and removes expired entries.
 ///
-/// Keys: stream, index. Arguments: the first two as for writing, the mark, and for how many seconds entries of the stream
-/// are kept. Answers the place.
+/// Keys: the stream, the index. Arguments: the first two as for writing, the mark, and the seconds
+/// for which entries of the stream are kept. Answers the position.
 pub(super) const MARK: &str = r"
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))

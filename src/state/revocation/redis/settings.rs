@@ -5,11 +5,11 @@ use super::keys::Keys;
 use super::tls::Roots;
 use crate::task::Backoff;
 
-/// What can be set; see the methods of [`RedisRevocations`](super::RedisRevocations).
+/// The settings; see the methods of [`RedisRevocations`](super::RedisRevocations).
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) address: Address,
-    /// Other machines may be reached without TLS.
+    /// Allows other machines without TLS.
     pub(super) is_plain_allowed: bool,
     pub(super) roots: Option<Roots>,
     pub(super) keys: Keys,
@@ -21,40 +21,40 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// How long a read waits for news. While there are none, each answer shows that we miss nothing, so
-    /// there must be several within the gap.
+    /// Returns how long a read waits for entries. While there are none, each answer shows that this
+    /// node misses nothing, so several answers must fit in the gap.
     pub(super) fn block(&self) -> Duration {
         (self.max_gap / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 
-    /// How often Redis is asked whether it still has what was written lately.
+    /// Returns how often the worker checks that Redis still has the recent writes.
     pub(super) fn probed_every(&self) -> Duration {
         self.block().max(Duration::from_secs(1))
     }
 
-    /// How long an answer is waited for.
+    /// Returns how long to wait for an answer.
     pub(super) fn patience(&self) -> Duration {
         (self.max_gap / 3).clamp(Duration::from_millis(300), Duration::from_secs(3))
     }
 
-    /// The pauses between attempts to reach Redis. None is longer than a quarter of the gap that is borne, so
-    /// that one lost attempt does not use it up.
+    /// Returns the pauses between attempts to reach Redis. None is longer than a quarter of the
+    /// gap, so that one lost attempt does not use it up.
     pub(super) fn backoff(&self) -> Backoff {
         Backoff::new(FIRST_PAUSE, (self.max_gap / 4).clamp(FIRST_PAUSE, LONGEST_PAUSE))
     }
 
-    /// For how long entries of the stream are of use: others are found by a reconciliation.
+    /// Returns how long entries of the stream are useful: older ones are found by a reconciliation.
     pub(super) fn stream_kept(&self) -> u64 {
         self.reconciled_every.as_secs().saturating_mul(2).clamp(3600, A_YEAR)
     }
 
-    /// For how long the stream is kept when nobody is there.
+    /// Returns how long the stream is kept while no node runs.
     pub(super) fn stream_idle(&self) -> u64 {
         self.stream_kept().max(24 * 60 * 60)
     }
 
-    /// For how long it is kept in mind what was taken back: as long as somebody may come back who has
-    /// revoked it before.
+    /// Returns how long a restoration is remembered: as long as a node may come back that revoked
+    /// the name before it.
     pub(super) fn restored_kept(&self) -> u64 {
         self.max_lifetime.as_secs().saturating_add(24 * 60 * 60).min(A_YEAR)
     }

@@ -1,4 +1,4 @@
-//! What requests, the worker and operators share.
+//! Keeps the state that requests, the worker and operators share.
 //!
 //! Readiness is one number: the moment up to which no revocation can be missing here. An answer to the blocking
 //! read moves it to when the read was sent, because a suspended node finds an old answer in its socket. A full
@@ -31,14 +31,14 @@ pub(super) struct Shared {
     pub(super) view: MemoryRevocations,
     window: Window,
     began: Moment,
-    /// Up to when nothing is missing, in milliseconds since the beginning; 0 is never.
+    /// The moment up to which nothing is missing, in milliseconds since `began`; 0 is never.
     complete_up_to: AtomicU64,
     outbox: Mutex<Outbox>,
-    /// Changes with whatever was taken back.
+    /// Counts the restorations.
     restorations: AtomicU64,
     /// Wakes the writer.
     pub(super) wake: Notify,
-    /// Told of each change between whole and not.
+    /// Notified of each change of readiness.
     pub(super) changed: watch::Sender<()>,
     state: Mutex<State>,
 }
@@ -46,11 +46,11 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct State {
     link: Option<Link>,
-    /// Where the last connection led to.
+    /// The server of the last connection.
     server: String,
-    /// Why there was no connection, until all is well again.
+    /// The reason why there was no connection. Kept until the view is ready again.
     problem: Option<Arc<str>>,
-    /// The last attempt to connect has failed.
+    /// Set when the last attempt to connect failed.
     is_away: bool,
     position: Option<Position>,
     was_whole: Option<bool>,
@@ -79,17 +79,18 @@ impl Shared {
         self.began.elapsed()
     }
 
-    /// Whether nothing is missing but what may have been revoked within the gap that is borne.
+    /// Returns whether nothing is missing except the revocations of the last moments, within the
+    /// gap.
     pub(super) fn is_ready(&self) -> bool {
         let complete = self.complete_up_to.load(Ordering::Acquire);
         let missed = milliseconds(self.now()).saturating_sub(complete);
         complete != 0 && missed <= milliseconds(self.settings.max_gap)
     }
 
-    /// All that Redis had at this moment is here.
+    /// Records that all that Redis had at this moment is here.
     pub(super) fn complete(&self, up_to: Duration) {
         self.complete_up_to.fetch_max(milliseconds(up_to).max(1), Ordering::AcqRel);
-        // Not with the connection: one that leads to nothing again and again is no news.
+        // Not on connecting: a connection that fails again and again is not worth a line each time.
         let mut state = self.state();
         if state.problem.take().is_some() {
             trace::redis_reached(&self.settings.address.to_string(), &state.server);
@@ -98,7 +99,7 @@ impl Shared {
         self.report();
     }
 
-    /// Tells the log if it is another answer than last time.
+    /// Logs the readiness if it has changed.
     pub(super) fn report(&self) {
         let is_ready = self.is_ready();
         let mut state = self.state();
@@ -131,13 +132,13 @@ impl Shared {
             .reported()
     }
 
-    /// Revokes here, and puts it where the writer finds it, to be written in one step.
+    /// Revokes on this node, and queues the revocations for the writer, to be written in one step.
     pub(super) fn revoke(
         &self,
         revocations: &[Revocation],
     ) -> Option<Vec<oneshot::Receiver<Outcome>>> {
         let mut entries = Vec::with_capacity(revocations.len());
-        // Locked, so that nothing is taken back in between.
+        // Locked, so that nothing is restored in between.
         let mut outbox = self.outbox();
         for revocation in revocations {
             let later = self.view.covering_dated_ahead(revocation);
@@ -148,7 +149,7 @@ impl Shared {
         }
         let state = self.state();
         let told = outbox.add(entries, state.position.as_ref().map(Position::id));
-        // No writer: callers would wait in vain.
+        // Without a connection, callers would wait in vain.
         if state.link.is_none()
             && let Some(problem) = &state.problem
         {
@@ -159,14 +160,15 @@ impl Shared {
         told
     }
 
-    /// Has the writer write again what was written lately, since Redis seems to have lost it.
+    /// Has the writer write recent revocations again, since Redis seems to have lost them.
     pub(super) fn write_again(&self) {
         let now = self.now();
         self.outbox().write_again(now);
         self.wake.notify_one();
     }
 
-    /// A token that claims to live longer than any is refused for that, and not kept for ever.
+    /// A token that claims to outlive the longest lifetime is refused for that, so its revocation
+    /// is not kept for ever.
     fn kept_until(&self, revocation: &Revocation) -> u32 {
         let until = self.view.kept_until(revocation);
         match revocation.name().kind() {
@@ -178,7 +180,7 @@ impl Shared {
         }
     }
 
-    /// Does what an entry of the stream says.
+    /// Applies an entry of the stream.
     pub(super) fn follow(&self, event: &Event, place: Id) -> Result<(), RedisError> {
         match event {
             Event::Revoked(entry) => self.insert(entry),
@@ -197,7 +199,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes back what was taken back at this place of the stream.
+    /// Restores a name that was restored at this position of the stream.
     pub(super) fn restore(&self, name: &str, place: Id) -> bool {
         let mut outbox = self.outbox();
         let is_taken_back = outbox.restore(name, place);
@@ -220,7 +222,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Up to where the stream was read.
+    /// Returns the position up to which the stream was read.
     pub(super) fn position(&self) -> Option<Position> {
         self.state().position.clone()
     }
@@ -254,8 +256,8 @@ impl Shared {
         server.clone_into(&mut state.server);
     }
 
-    /// There is no connection any more, or still none. Whoever waits for something to be written goes on
-    /// waiting as long as another connection may come at once.
+    /// Records that there is no connection. Callers that wait for a write go on waiting as long as
+    /// another connection may follow at once.
     pub(super) fn disconnected(&self, problem: &RedisError) {
         let text: Arc<str> = problem.to_string().into();
         let mut outbox = self.outbox();
@@ -293,7 +295,7 @@ impl Shared {
         }
     }
 
-    /// The worker has ended.
+    /// Records that the worker has ended.
     pub(super) fn abandon(&self) {
         const GONE: &str = "the task that follows Redis has ended";
         self.outbox().give_up(GONE);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::clock::unix;
 
-/// How [`RedisRevocations`](super::RedisRevocations) are doing, for readiness probes and metrics.
+/// The state of [`RedisRevocations`](super::RedisRevocations), for readiness probes and metrics.
 ///
 /// Serialises as an object; moments are seconds since 1970.
 #[derive(Clone, Debug, Serialize)]
@@ -26,77 +26,79 @@ pub struct RedisStatus {
 }
 
 impl RedisStatus {
-    /// The address as it was configured, without user and password.
+    /// Returns the configured address, without user and password.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether all revocations are here but those of the last moments, as
-    /// [`with_max_gap`](super::RedisRevocations::with_max_gap) allows. If not, tokens that are
-    /// not known to be revoked are answered 503, or let in where
-    /// [somebody chose that](crate::Dangerous#method.fail_open-1).
+    /// Returns whether all revocations are here except those of the last moments, as
+    /// [`with_max_gap`](super::RedisRevocations::with_max_gap) allows. If not, tokens that are not
+    /// known to be revoked are answered 503, or accepted with
+    /// [`fail_open`](crate::Dangerous#method.fail_open-1).
     pub fn is_ready(&self) -> bool {
         self.is_ready
     }
 
-    /// Whether tokens are let in while revocations are missing.
+    /// Returns whether tokens are accepted while revocations are missing.
     pub fn carries_on(&self) -> bool {
         self.carries_on
     }
 
-    /// Since when they are whole, or not.
+    /// Returns since when the view has been ready, or not ready.
     pub fn since(&self) -> SystemTime {
         self.since
     }
 
-    /// Why there is no connection, if there is none. For logs: it may name internal addresses.
+    /// Returns why there is no connection, if there is none. For logs: it may name internal
+    /// addresses.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// Up to when nothing is missing here: the last contact with Redis, as the clock of this machine
-    /// has it.
+    /// Returns the moment up to which nothing is missing: the last contact with Redis, by the clock
+    /// of this machine.
     pub fn complete_up_to(&self) -> Option<SystemTime> {
         self.complete_up_to
     }
 
-    /// How many revocations are here.
+    /// Returns the number of revocations on this node.
     pub fn revocations(&self) -> usize {
         self.revocations
     }
 
-    /// How many revocations of this node are not in Redis yet.
+    /// Returns the number of revocations of this node that are not in Redis yet.
     pub fn unwritten(&self) -> usize {
         self.unwritten
     }
 
-    /// The entry of the stream up to which it was read.
+    /// Returns the position up to which the stream was read.
     pub fn position(&self) -> Option<&str> {
         self.position.as_deref()
     }
 
-    /// When all revocations in Redis were last read.
+    /// Returns when all revocations in Redis were last read.
     pub fn last_reconciliation(&self) -> Option<SystemTime> {
         self.last_reconciliation
     }
 
-    /// What Redis does when its memory is full (`maxmemory-policy`); `None` where it does not say.
+    /// Returns the `maxmemory-policy` of Redis, if this client may read it.
     ///
-    /// Anything but `noeviction` lets it delete revocations.
+    /// With any policy but `noeviction`, Redis may evict revocations.
     pub fn eviction_policy(&self) -> Option<&str> {
         self.eviction_policy.as_deref()
     }
 
-    /// Whether Redis may delete revocations when its memory is full; `None` where it does not say.
+    /// Returns whether Redis may evict revocations when its memory is full, if this client may
+    /// know.
     pub fn evicts(&self) -> Option<bool> {
         self.eviction_policy.as_deref().map(|policy| policy != KEEPS_ALL)
     }
 }
 
-/// A moment of the monotonic clock as the system tells time.
+/// Converts a moment of the monotonic clock to system time.
 pub(super) fn moment(clock: SystemTime, now: Duration, at: Duration) -> SystemTime {
     clock.checked_sub(now.saturating_sub(at)).unwrap_or(UNIX_EPOCH)
 }
 
-/// The one policy with which Redis deletes nothing that has not expired.
+/// The one policy with which Redis evicts nothing.
 pub(super) const KEEPS_ALL: &str = "noeviction";

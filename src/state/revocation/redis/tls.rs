@@ -9,7 +9,7 @@ use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
 
 use crate::config_error::ConfigError;
 
-/// The certificates that servers are believed by, if not those of the system.
+/// The trusted certificates, in place of those of the system.
 #[derive(Clone)]
 pub(super) struct Roots(RootCertStore);
 
@@ -31,8 +31,8 @@ impl Roots {
     }
 }
 
-/// The provider is named. The one that rustls would find by itself makes it panic if an application
-/// has linked two.
+/// Names the crypto provider. The provider that rustls would find by itself makes it panic if an
+/// application has linked two.
 pub(super) fn connector(roots: Option<&Roots>) -> Result<TlsConnector, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?;

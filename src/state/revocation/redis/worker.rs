@@ -1,4 +1,4 @@
-//! The task that keeps a node and Redis together.
+//! Runs the task that keeps a node and Redis in step.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ async fn keep(shared: &Arc<Shared>) -> Infallible {
     }
 }
 
-/// From a connection to its end.
+/// Runs one connection from its start to its end.
 async fn session(shared: &Arc<Shared>) -> Result<Infallible, RedisError> {
     let mut server = connect(&shared.settings).await?;
     shared.set_eviction_policy(eviction_policy(&mut server.work).await?);
@@ -57,7 +57,7 @@ async fn session(shared: &Arc<Shared>) -> Result<Infallible, RedisError> {
     shared.outbox().write_again(shared.now());
     let [mut writing, mut catching_up, mut probing] = [(); 3].map(|()| server.work.clone());
     tokio::select! {
-        // Beside the rest: a Redis that is full and refuses to write can still be followed.
+        // Beside the rest: a Redis that is full and refuses writes can still be followed.
         problem = keep_writing(shared, &mut writing) => Err(problem),
         problem = follow_on(shared, &mut server.follow, &mut catching_up) => Err(problem),
         problem = keep_probing(shared, &mut probing) => Err(problem),
@@ -65,7 +65,7 @@ async fn session(shared: &Arc<Shared>) -> Result<Infallible, RedisError> {
     }
 }
 
-/// Follows from where this node has stopped, and reads everything where that cannot be done.
+/// Follows from the position of this node, and reads all revocations where that is not possible.
 async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> RedisError {
     let goes_on = match shared.position() {
         Some(position) => holds(shared, work, &position).await,
@@ -81,7 +81,8 @@ async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> Re
         }
         match follow(shared, following).await {
             RedisError::Gap => {
-                // The connection is as before, so nothing else tells that Redis may have been emptied.
+                // The connection is as before, so nothing else tells that Redis may have been
+                // emptied.
                 trace::gap(&shared.settings.address.to_string());
                 shared.write_again();
                 goes_on = false;
@@ -96,7 +97,7 @@ async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> RedisE
         sleep(shared.settings.reconciled_every).await;
         shared.outbox().forget_old(shared.now());
         let view = shared.view.clone();
-        // A moment for each million, which other tasks should not wait for.
+        // It takes a moment for each million, which must not delay other tasks.
         drop(spawn_blocking(move || view.forget_expired()).await);
         match reconcile(shared, work).await {
             Ok(()) | Err(RedisError::Refused(_)) => {}
@@ -105,7 +106,7 @@ async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> RedisE
     }
 }
 
-/// Tells the log when the view is not whole any more, which no event brings about.
+/// Logs when the view is no longer ready, which no event reports.
 async fn watch(shared: &Shared) -> Infallible {
     loop {
         sleep((shared.settings.max_gap / 8).max(Duration::from_millis(50))).await;
@@ -113,5 +114,5 @@ async fn watch(shared: &Shared) -> Infallible {
     }
 }
 
-/// Longer than the longest pause: what lasts less, and ends again and again, is no success.
+/// Longer than the longest pause: a shorter session that ends again and again is no success.
 const GOOD_SESSION: Duration = Duration::from_secs(10);

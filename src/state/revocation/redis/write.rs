@@ -1,4 +1,4 @@
-//! Writes what the outbox holds: the only task that does, so that nothing is under way twice.
+//! Writes the revocations in the outbox. Only one task does, so that nothing is under way twice.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::shared::Shared;
 use crate::observe::trace;
 use crate::state::revocation::Revocable;
 
-/// Writes whatever comes, for as long as it can be done.
+/// Writes all revocations as they come, until an error.
 pub(super) async fn keep_writing(shared: &Shared, link: &mut Link) -> RedisError {
     loop {
         if let Err(problem) = write_all(shared, link).await {
@@ -39,7 +39,7 @@ pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), Re
                 was_refused = false;
                 shared.outbox().settle(&answers, shared.now());
             }
-            // The server is there: no reason to stop following it, but to try again.
+            // The server answers: a reason to try again, not to stop following it.
             Err(RedisError::Refused(problem)) => {
                 shared.outbox().give_up(&problem);
                 if !std::mem::replace(&mut was_refused, true) {
@@ -89,8 +89,8 @@ fn read(answer: &str) -> Option<Answer> {
     }
 }
 
-/// Sees now and then whether Redis still has what this node wrote lately. The stream does not tell: single
-/// keys may be deleted or evicted, or may have expired when a clock was set.
+/// Checks from time to time that Redis still has the recent writes of this node. The stream does
+/// not tell: single keys may be deleted or evicted, or may have expired when a clock was set.
 pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> RedisError {
     loop {
         sleep(shared.settings.probed_every()).await;
@@ -129,7 +129,7 @@ async fn missing(
     missing.ok_or_else(|| RedisError::unreadable("what Redis has lost"))
 }
 
-/// Takes a name back, here and in Redis. Whether there was anything to take back.
+/// Restores a name, here and in Redis. Returns whether it was revoked.
 pub(super) async fn restore(
     shared: &Shared,
     link: &mut Link,
