@@ -1,6 +1,6 @@
 //! Reads the whole configuration from data: JSON, TOML, or another format of serde.
 
-mod place;
+mod path;
 mod read;
 mod text;
 mod keys;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::issuer::IssuerConfig;
 use self::keys::{BudgetConfig, ConfiguredKeys, ShortSecret};
-use self::place::Place;
+use self::path::ConfigPath;
 use crate::config_error::ConfigError;
 use crate::keys::FetchBudget;
 use crate::middleware::BearerLayer;
@@ -172,7 +172,7 @@ impl Config {
     ///
     /// [`ConfigError::At`] and [`ConfigError::Configuration`] with the place of the mistake.
     pub fn issuers(&self) -> Result<Issuers, ConfigError> {
-        let list = Place::default().member("issuers");
+        let list = ConfigPath::default().member("issuers");
         if self.issuers.is_empty() {
             return Err(list.wrong("no issuer is given, so no token could pass"));
         }
@@ -224,7 +224,7 @@ impl Config {
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
-        let place = Place::default();
+        let place = ConfigPath::default();
         let mut layer = BearerLayer::new(verifier);
         if let Some(realm) = &self.realm {
             layer = place.member("realm").check(layer.with_realm(realm))?;
@@ -249,7 +249,7 @@ impl Config {
     ///
     /// Those of [`issuers`](Self::issuers).
     pub fn effective(&self) -> Result<Self, ConfigError> {
-        let (list, shared) = (Place::default().member("issuers"), self.shared_budget());
+        let (list, shared) = (ConfigPath::default().member("issuers"), self.shared_budget());
         let issuers = self.issuers.iter().enumerate();
         Ok(Self {
             realm: Some(self.realm.clone().unwrap_or_else(|| "api".to_owned())),

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::{ConfiguredKeys, KeysConfig};
-use super::place::Place;
-use super::text::{Span, Text};
+use super::path::ConfigPath;
+use super::text::{DurationText, ParsedText};
 use crate::claims::validation::{Preset, Validation};
 use crate::config_error::ConfigError;
 use crate::jose::Algorithm;
@@ -16,17 +16,17 @@ pub(super) struct IssuerConfig {
     audiences: Vec<String>,
     keys: KeysConfig,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    preset: Option<Text<Preset>>,
+    preset: Option<ParsedText<Preset>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token_type: Option<TokenType>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    algorithms: Option<Vec<Text<Algorithm>>>,
+    algorithms: Option<Vec<ParsedText<Algorithm>>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    leeway: Option<Span>,
+    leeway: Option<DurationText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    revocation_leeway: Option<Span>,
+    revocation_leeway: Option<DurationText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    max_age: Option<Span>,
+    max_age: Option<DurationText>,
     #[serde(default)]
     required_claims: Vec<String>,
     #[serde(default)]
@@ -38,7 +38,7 @@ pub(super) struct IssuerConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     separated_at: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    dangerous: Vec<Switch>,
+    dangerous: Vec<ClaimSwitch>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -50,7 +50,7 @@ enum TokenType {
 /// A switch that weakens a check; see [`Dangerous`](crate::Dangerous) and
 /// [`VerifyingKey::dangerously_from_short_secret`](crate::keys::VerifyingKey::dangerously_from_short_secret).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-enum Switch {
+enum ClaimSwitch {
     #[serde(rename = "accept_any_audience")]
     AnyAudience,
     #[serde(rename = "accept_any_kind")]
@@ -70,7 +70,7 @@ enum Switch {
 impl IssuerConfig {
     pub(super) fn keys(
         &self,
-        place: &Place,
+        place: &ConfigPath,
         shared: &FetchBudget,
     ) -> Result<ConfiguredKeys, ConfigError> {
         let algorithms = self.algorithms();
@@ -78,7 +78,7 @@ impl IssuerConfig {
         self.keys.build(place, &self.issuer, algorithms.as_deref(), may_be_short, shared)
     }
 
-    pub(super) fn validation(&self, place: &Place) -> Result<Validation, ConfigError> {
+    pub(super) fn validation(&self, place: &ConfigPath) -> Result<Validation, ConfigError> {
         let mut audiences = self.audiences.iter();
         let Some(audience) = audiences.next() else {
             return place.member("audiences").check(Err(ConfigError::EmptyAudience));
@@ -89,7 +89,7 @@ impl IssuerConfig {
         for audience in audiences {
             validation = validation.with_audience(audience);
         }
-        if let Some(Text(preset)) = self.preset {
+        if let Some(ParsedText(preset)) = self.preset {
             validation = validation.with_preset(preset);
         }
         if let Some(TokenType::AtJwt) = self.token_type {
@@ -98,13 +98,13 @@ impl IssuerConfig {
         if let Some(algorithms) = self.algorithms() {
             validation = validation.with_algorithms(algorithms);
         }
-        if let Some(Span(leeway)) = self.leeway {
+        if let Some(DurationText(leeway)) = self.leeway {
             validation = validation.with_leeway(leeway);
         }
-        if let Some(Span(leeway)) = self.revocation_leeway {
+        if let Some(DurationText(leeway)) = self.revocation_leeway {
             validation = validation.with_revocation_leeway(leeway);
         }
-        if let Some(Span(max_age)) = self.max_age {
+        if let Some(DurationText(max_age)) = self.max_age {
             validation = validation.with_max_age(max_age);
         }
         if self.client_id_as_audience {
@@ -121,13 +121,13 @@ impl IssuerConfig {
             let dangerous = validation.dangerous();
             validation = match switch {
                 // A switch of the keys.
-                Switch::ShortSecret => unchanged,
-                Switch::AnyAudience => dangerous.accept_any_audience(),
-                Switch::AnyKind => dangerous.accept_any_kind(),
-                Switch::BoundTokens => dangerous.accept_bound_tokens(),
-                Switch::MissingIssuer => dangerous.accept_missing_issuer(),
-                Switch::MissingExpiry => dangerous.accept_missing_expiry(),
-                Switch::UnrevocableTokens => dangerous.accept_unrevocable_tokens(),
+                ClaimSwitch::ShortSecret => unchanged,
+                ClaimSwitch::AnyAudience => dangerous.accept_any_audience(),
+                ClaimSwitch::AnyKind => dangerous.accept_any_kind(),
+                ClaimSwitch::BoundTokens => dangerous.accept_bound_tokens(),
+                ClaimSwitch::MissingIssuer => dangerous.accept_missing_issuer(),
+                ClaimSwitch::MissingExpiry => dangerous.accept_missing_expiry(),
+                ClaimSwitch::UnrevocableTokens => dangerous.accept_unrevocable_tokens(),
             };
         }
         // Checked here, where the wrong member is known.
@@ -157,15 +157,15 @@ impl IssuerConfig {
     /// Returns the same issuer with all defaults written out.
     pub(super) fn effective(
         &self,
-        place: &Place,
+        place: &ConfigPath,
         shared: &FetchBudget,
     ) -> Result<Self, ConfigError> {
         let rules = place.check(self.validation(place)?.into_rules())?;
         let validation = rules.validation();
         Ok(Self {
             keys: self.keys(place, shared)?.effective,
-            leeway: Some(Span(validation.leeway)),
-            revocation_leeway: Some(Span(rules.revocation_leeway())),
+            leeway: Some(DurationText(validation.leeway)),
+            revocation_leeway: Some(DurationText(rules.revocation_leeway())),
             required_claims: validation.required.clone(),
             client_id_as_audience: validation.has_client_id_as_audience(),
             roles_at: validation.roles_at.clone(),
@@ -175,11 +175,11 @@ impl IssuerConfig {
     }
 
     fn accepts_short_secret(&self) -> bool {
-        self.dangerous.iter().any(|switch| matches!(switch, Switch::ShortSecret))
+        self.dangerous.iter().any(|switch| matches!(switch, ClaimSwitch::ShortSecret))
     }
 
     fn algorithms(&self) -> Option<Vec<Algorithm>> {
-        Some(self.algorithms.as_ref()?.iter().map(|Text(algorithm)| *algorithm).collect())
+        Some(self.algorithms.as_ref()?.iter().map(|ParsedText(algorithm)| *algorithm).collect())
     }
 
     fn member_with(&self, path: &String) -> &'static str {

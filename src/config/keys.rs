@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
+use super::path::ConfigPath;
 use super::read;
-use super::text::{InlineJwks, ProxyUrl, Secret, Span};
+use super::text::{DurationText, InlineJwks, ProxyUrl, Secret};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::keys::{
@@ -41,7 +41,7 @@ pub(super) struct KeysConfig {
     pub(super) secret_file: Option<PathBuf>,
 
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) timeout: Option<Span>,
+    pub(super) timeout: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) redirects: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,35 +59,35 @@ pub(super) struct KeysConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bearer_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) dangerous: Vec<Switch>,
+    pub(super) dangerous: Vec<FetchSwitch>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) wait: Option<Span>,
+    pub(super) wait: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) most_waiting: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) budget: Option<BudgetConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) fresh_at_least: Option<Span>,
+    pub(super) fresh_at_least: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) fresh_at_most: Option<Span>,
+    pub(super) fresh_at_most: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) fresh_by_default: Option<Span>,
+    pub(super) fresh_by_default: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) stale_for: Option<Span>,
+    pub(super) stale_for: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retry_at_least: Option<Span>,
+    pub(super) retry_at_least: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retry_at_most: Option<Span>,
+    pub(super) retry_at_most: Option<DurationText>,
     /// How often a file is looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) every: Option<Span>,
+    pub(super) every: Option<DurationText>,
 }
 
 /// A switch that weakens the checks of fetches; see
 /// [`DangerousFetch`](crate::keys::DangerousFetch).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Switch {
+pub(super) enum FetchSwitch {
     AllowPlainHttp,
     AllowPrivateNetworks,
 }
@@ -97,7 +97,7 @@ pub(super) enum Switch {
 #[serde(deny_unknown_fields)]
 pub(super) struct BudgetConfig {
     pub(super) fetches: u32,
-    pub(super) one_more_every: Span,
+    pub(super) one_more_every: DurationText,
 }
 
 /// The keys of one configured issuer.
@@ -118,7 +118,7 @@ impl KeysConfig {
     /// Builds the key source. `place` is the place of the issuer, for errors.
     pub(super) fn build(
         &self,
-        place: &Place,
+        place: &ConfigPath,
         issuer: &str,
         algorithms: Option<&[Algorithm]>,
         may_be_short: bool,
@@ -169,7 +169,7 @@ impl KeysConfig {
     }
 
     /// Checks that there is one source, and that it heeds every member that is set.
-    fn check_members(&self, place: &Place) -> Result<(), ConfigError> {
+    fn check_members(&self, place: &ConfigPath) -> Result<(), ConfigError> {
         let sources = [
             ("discover", self.discover == Some(true)),
             ("metadata_url", self.metadata_url.is_some()),
@@ -228,14 +228,14 @@ impl KeysConfig {
 
     /// Refuses durations and limits with which nothing could work, or that another limit cuts
     /// short.
-    fn check_limits(&self, place: &Place) -> Result<(), ConfigError> {
+    fn check_limits(&self, place: &ConfigPath) -> Result<(), ConfigError> {
         for (name, span) in [
             ("timeout", self.timeout),
             ("fresh_at_least", self.fresh_at_least),
             ("retry_at_least", self.retry_at_least),
             ("every", self.every),
         ] {
-            if span.is_some_and(|Span(span)| span.is_zero()) {
+            if span.is_some_and(|DurationText(span)| span.is_zero()) {
                 return Err(place.member(name).wrong("is no time at all"));
             }
         }
@@ -244,7 +244,7 @@ impl KeysConfig {
                 return Err(place.member(name).wrong("is nothing at all"));
             }
         }
-        if self.timeout.is_some_and(|Span(timeout)| timeout > MAX_LOAD_TIME) {
+        if self.timeout.is_some_and(|DurationText(timeout)| timeout > MAX_LOAD_TIME) {
             let problem = format!("is more than the {MAX_LOAD_TIME:?} that a fetch may take");
             return Err(place.member("timeout").wrong(problem));
         }
@@ -253,14 +253,14 @@ impl KeysConfig {
 
     fn switched(&self) -> DangerousFetch {
         self.dangerous.iter().fold(HttpFetch::dangerous(), |fetch, switch| match switch {
-            Switch::AllowPlainHttp => fetch.allow_plain_http(),
-            Switch::AllowPrivateNetworks => fetch.allow_private_networks(),
+            FetchSwitch::AllowPlainHttp => fetch.allow_plain_http(),
+            FetchSwitch::AllowPrivateNetworks => fetch.allow_private_networks(),
         })
     }
 
     fn remote(
         &self,
-        place: &Place,
+        place: &ConfigPath,
         mut fetch: HttpFetch,
         algorithms: Option<&[Algorithm]>,
         shared: &FetchBudget,
@@ -268,7 +268,7 @@ impl KeysConfig {
         if let Some(algorithms) = algorithms {
             fetch = fetch.with_algorithms(algorithms.iter().copied());
         }
-        if let Some(Span(timeout)) = self.timeout {
+        if let Some(DurationText(timeout)) = self.timeout {
             fetch = fetch.with_timeout(timeout);
         }
         if let Some(most) = self.redirects {
@@ -305,7 +305,7 @@ impl KeysConfig {
                 return Err(place.member(name).wrong("is more than what is set as the most"));
             }
         }
-        if let Some(Span(fresh_for)) = self.fresh_by_default {
+        if let Some(DurationText(fresh_for)) = self.fresh_by_default {
             if !fresh.contains(&fresh_for) {
                 let problem = "lies outside of fresh_at_least and fresh_at_most";
                 return Err(place.member("fresh_by_default").wrong(problem));
@@ -313,7 +313,7 @@ impl KeysConfig {
             keys = keys.with_default_freshness(fresh_for);
         }
         keys = keys.with_freshness_between(fresh).with_backoff(retry);
-        if let Some(Span(stale_for)) = self.stale_for {
+        if let Some(DurationText(stale_for)) = self.stale_for {
             keys = keys.with_stale_if_error(stale_for);
         }
         let effective = self.effective_remote(&keys);
@@ -330,7 +330,7 @@ impl KeysConfig {
         if let Some(algorithms) = algorithms {
             file = file.with_algorithms(algorithms.iter().copied());
         }
-        if let Some(Span(every)) = self.every {
+        if let Some(DurationText(every)) = self.every {
             file = file.with_poll_interval(every);
         }
         let keys = self.fetched(file.open()?, shared);
@@ -341,7 +341,7 @@ impl KeysConfig {
     /// Applies the settings that all fetched documents share.
     fn fetched<F: Fetch>(&self, keys: CachedKeys<F>, shared: &FetchBudget) -> CachedKeys<F> {
         let mut keys = keys.with_shared_budget(shared.clone());
-        if let Some(Span(wait)) = self.wait {
+        if let Some(DurationText(wait)) = self.wait {
             keys = keys.with_wait(wait);
         }
         if let Some(requests) = self.most_waiting {
@@ -391,33 +391,35 @@ impl KeysConfig {
         let mut all = self.effective_fetched(keys);
         let EffectiveFetch { timeout, redirects, max_bytes, max_keys, same_origin_only } =
             keys.fetcher().effective();
-        all.timeout = Some(Span(timeout));
+        all.timeout = Some(DurationText(timeout));
         all.redirects = Some(redirects);
         all.max_bytes = Some(max_bytes);
         all.max_keys = Some(max_keys);
         all.same_origin_only = Some(same_origin_only);
         let usual = keys.effective();
         let (least, most) = usual.fresh_between.into_inner();
-        (all.fresh_at_least, all.fresh_at_most) = (Some(Span(least)), Some(Span(most)));
+        (all.fresh_at_least, all.fresh_at_most) =
+            (Some(DurationText(least)), Some(DurationText(most)));
         let (least, most) = usual.retry_between.into_inner();
-        (all.retry_at_least, all.retry_at_most) = (Some(Span(least)), Some(Span(most)));
-        all.fresh_by_default = Some(Span(usual.fresh_by_default));
-        all.stale_for = Some(Span(usual.stale_for));
+        (all.retry_at_least, all.retry_at_most) =
+            (Some(DurationText(least)), Some(DurationText(most)));
+        all.fresh_by_default = Some(DurationText(usual.fresh_by_default));
+        all.stale_for = Some(DurationText(usual.stale_for));
         all
     }
 
     fn effective_file(&self, keys: &FileKeys) -> Self {
         let every = *keys.effective().fresh_between.start();
-        Self { every: Some(Span(every)), ..self.effective_fetched(keys) }
+        Self { every: Some(DurationText(every)), ..self.effective_fetched(keys) }
     }
 
     fn effective_fetched<F>(&self, keys: &CachedKeys<F>) -> Self {
         let usual = keys.effective();
         let (fetches, one_more_every) = usual.budget;
         Self {
-            wait: Some(Span(usual.wait)),
+            wait: Some(DurationText(usual.wait)),
             most_waiting: Some(usual.most_waiting),
-            budget: Some(BudgetConfig { fetches, one_more_every: Span(one_more_every) }),
+            budget: Some(BudgetConfig { fetches, one_more_every: DurationText(one_more_every) }),
             ..self.clone()
         }
     }
@@ -425,6 +427,6 @@ impl KeysConfig {
 
 impl Default for BudgetConfig {
     fn default() -> Self {
-        Self { fetches: 60, one_more_every: Span(Duration::from_secs(1)) }
+        Self { fetches: 60, one_more_every: DurationText(Duration::from_secs(1)) }
     }
 }

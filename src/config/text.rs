@@ -11,16 +11,16 @@ use zeroize::Zeroizing;
 
 /// A value that can be parsed and displayed, written as a string.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Text<T>(pub(super) T);
+pub(super) struct ParsedText<T>(pub(super) T);
 
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for ParsedText<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(|problem| D::Error::custom(format!("{text:?}: {problem}")))
     }
 }
 
-impl<T: fmt::Display> Serialize for Text<T> {
+impl<T: fmt::Display> Serialize for ParsedText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -28,9 +28,9 @@ impl<T: fmt::Display> Serialize for Text<T> {
 
 /// A duration: a number of seconds, or text such as `90s`, `10m` or `1h 30m`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Span(pub(super) Duration);
+pub(super) struct DurationText(pub(super) Duration);
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Reads a JSON value first: with serde_json's `arbitrary_precision`, which any crate of a
         // program may switch on, `deserialize_any` presents a number as a map.
@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-impl Serialize for Span {
+impl Serialize for DurationText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&humantime::format_duration(self.0))
     }

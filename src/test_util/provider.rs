@@ -26,9 +26,9 @@ pub use shared::Requests;
 use self::documents::jwks;
 use self::fault::Faults;
 use self::key_ring::KeyRing;
-use self::places::Places;
-use self::server::Server;
-use self::shared::Shared;
+use self::places::ProviderUrls;
+use self::server::ProviderServer;
+use self::shared::SharedProvider;
 use super::{TestKey, TestToken};
 use crate::jose::Algorithm;
 
@@ -65,8 +65,8 @@ use crate::jose::Algorithm;
 ///
 /// Every method panics when the crate was built without a back end for signatures.
 pub struct TestProvider {
-    shared: Arc<Shared>,
-    server: Server,
+    shared: Arc<SharedProvider>,
+    server: ProviderServer,
 }
 
 impl TestProvider {
@@ -90,9 +90,9 @@ impl TestProvider {
         let listener = TcpListener::bind(any_port).await.expect("a free port of 127.0.0.1");
         let address = listener.local_addr().expect("a listener has an address");
         let keys = KeyRing::new(options.algorithm);
-        let places = Places::new(address, &options.issuer_path, options.metadata_at);
-        let shared = Arc::new(Shared::new(places, keys));
-        let server = Server::start(listener, address, Arc::clone(&shared));
+        let places = ProviderUrls::new(address, &options.issuer_path, options.metadata_at);
+        let shared = Arc::new(SharedProvider::new(places, keys));
+        let server = ProviderServer::start(listener, address, Arc::clone(&shared));
         Self { shared, server }
     }
 

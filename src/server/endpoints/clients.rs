@@ -117,18 +117,27 @@ impl fmt::Debug for ClientSecret {
 
 /// Erases the type of a [`Clients`].
 pub(super) trait ErasedClients: Send + Sync {
-    fn authenticate<'a>(&'a self, client_id: &'a str, secret: &'a ClientSecret) -> Asking<'a>;
-    fn is_public<'a>(&'a self, client_id: &'a str) -> Asking<'a>;
+    fn authenticate<'a>(
+        &'a self,
+        client_id: &'a str,
+        secret: &'a ClientSecret,
+    ) -> ClientsFuture<'a>;
+    fn is_public<'a>(&'a self, client_id: &'a str) -> ClientsFuture<'a>;
 }
 
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<bool, ClientsUnavailable>> + Send + 'a>>;
+type ClientsFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<bool, ClientsUnavailable>> + Send + 'a>>;
 
 impl<C: Clients> ErasedClients for C {
-    fn authenticate<'a>(&'a self, client_id: &'a str, secret: &'a ClientSecret) -> Asking<'a> {
+    fn authenticate<'a>(
+        &'a self,
+        client_id: &'a str,
+        secret: &'a ClientSecret,
+    ) -> ClientsFuture<'a> {
         Box::pin(Clients::authenticate(self, client_id, secret))
     }
 
-    fn is_public<'a>(&'a self, client_id: &'a str) -> Asking<'a> {
+    fn is_public<'a>(&'a self, client_id: &'a str) -> ClientsFuture<'a> {
         Box::pin(Clients::is_public(self, client_id))
     }
 }

@@ -7,25 +7,25 @@ pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
 
 /// The reason why a body cannot be read as a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(super) enum FormError {
     Encoding,
     Repeated,
     TooMany,
 }
 
 impl Form {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Unreadable> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, FormError> {
         let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
         for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |&byte| byte == b'=');
-            let mut half = || decode(halves.next().unwrap_or_default()).ok_or(Unreadable::Encoding);
+            let mut half = || decode(halves.next().unwrap_or_default()).ok_or(FormError::Encoding);
             let (name, value) = (half()?, Zeroizing::new(half()?));
             // RFC 6749 §3.1: no parameter more than once, even one that is not known.
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(Unreadable::Repeated);
+                return Err(FormError::Repeated);
             }
             if parameters.len() == MAX_PARAMETERS {
-                return Err(Unreadable::TooMany);
+                return Err(FormError::TooMany);
             }
             parameters.push((name, value));
         }
@@ -110,16 +110,16 @@ mod tests {
         let many: Vec<_> = (0..=MAX_PARAMETERS).map(|n| format!("p{n}=")).collect();
         let many = many.join("&");
         for (body, problem) in [
-            ("a=%", Unreadable::Encoding),
-            ("a=%2", Unreadable::Encoding),
-            ("a=%2g", Unreadable::Encoding),
-            ("a=%+1", Unreadable::Encoding),
-            ("a=%FF", Unreadable::Encoding),
-            ("%=a", Unreadable::Encoding),
-            ("a=1&a=1", Unreadable::Repeated),
-            ("a=1&%61=2", Unreadable::Repeated),
-            ("a=&b=1&a", Unreadable::Repeated),
-            (&many, Unreadable::TooMany),
+            ("a=%", FormError::Encoding),
+            ("a=%2", FormError::Encoding),
+            ("a=%2g", FormError::Encoding),
+            ("a=%+1", FormError::Encoding),
+            ("a=%FF", FormError::Encoding),
+            ("%=a", FormError::Encoding),
+            ("a=1&a=1", FormError::Repeated),
+            ("a=1&%61=2", FormError::Repeated),
+            ("a=&b=1&a", FormError::Repeated),
+            (&many, FormError::TooMany),
         ] {
             assert_eq!(Form::parse(body.as_bytes()).err(), Some(problem), "{body}");
         }

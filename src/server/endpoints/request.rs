@@ -11,7 +11,7 @@ use http_body::Body;
 use zeroize::Zeroizing;
 
 use super::answer::Refusal;
-use super::form::{Form, Unreadable};
+use super::form::{Form, FormError};
 
 /// Reads the form in the body of a request.
 pub(super) async fn read_form<B: Body>(request: Request<B>) -> Result<(Parts, Form), Refusal> {
@@ -25,9 +25,9 @@ pub(super) async fn read_form<B: Body>(request: Request<B>) -> Result<(Parts, Fo
     let body = read(body).await?;
     let form = Form::parse(&body).map_err(|problem| {
         Refusal::invalid_request(match problem {
-            Unreadable::Encoding => "The form is not encoded as forms are",
-            Unreadable::Repeated => "A parameter comes more than once",
-            Unreadable::TooMany => "There are too many parameters",
+            FormError::Encoding => "The form is not encoded as forms are",
+            FormError::Repeated => "A parameter comes more than once",
+            FormError::TooMany => "There are too many parameters",
         })
     })?;
     Ok((parts, form))

@@ -14,34 +14,34 @@ use quick_cache::sync::Cache;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 
-use super::ask::Answer;
+use super::ask::CheckAnswer;
 use crate::claims::Principal;
 use crate::clock::Moment;
 
 /// Keeps the last answer about each of a bounded number of subjects, and the pending calls.
-pub(super) struct AnswerCache(Cache<Subject, Arc<Slot>>);
+pub(super) struct AnswerCache(Cache<SubjectKey, Arc<SubjectSlot>>);
 
 /// The last answer and the pending call of one subject.
 #[derive(Default)]
-pub(super) struct Slot(Mutex<State>);
+pub(super) struct SubjectSlot(Mutex<SubjectState>);
 
 #[derive(Default)]
-struct State {
-    last: Option<Last>,
-    call: Option<Call>,
+struct SubjectState {
+    last: Option<LastAnswer>,
+    call: Option<PendingCall>,
 }
 
 /// A pending call. Several requests can wait for it.
 #[derive(Clone)]
-struct Call {
+struct PendingCall {
     began: Moment,
     /// Closes without an answer when the runtime that runs the call ends.
-    answer: watch::Receiver<Option<Answer>>,
+    answer: watch::Receiver<Option<CheckAnswer>>,
 }
 
 /// The last answer about a subject.
 #[derive(Clone, Copy)]
-pub(super) struct Last {
+pub(super) struct LastAnswer {
     pub(super) is_active: bool,
     /// The moment of the question. The answer may be as old as that.
     pub(super) asked_at: Moment,
@@ -52,18 +52,18 @@ impl AnswerCache {
         Self(Cache::new(capacity))
     }
 
-    pub(super) fn last(&self, name: &Name<'_>) -> Option<Last> {
+    pub(super) fn last(&self, name: &SubjectRef<'_>) -> Option<LastAnswer> {
         self.0.get(name)?.state().last
     }
 
-    pub(super) fn slot(&self, name: &Name<'_>) -> Arc<Slot> {
-        let name = Subject::from(name);
+    pub(super) fn slot(&self, name: &SubjectRef<'_>) -> Arc<SubjectSlot> {
+        let name = SubjectKey::from(name);
         let made = self.0.get_or_insert_with(&name, || Ok::<_, Infallible>(Arc::default()));
         made.unwrap_or_else(|never| match never {})
     }
 
     /// Forgets a subject, and the answer of its pending call.
-    pub(super) fn forget(&self, name: &Name<'_>) {
+    pub(super) fn forget(&self, name: &SubjectRef<'_>) {
         self.0.remove(name);
     }
 }
@@ -74,9 +74,9 @@ impl fmt::Debug for AnswerCache {
     }
 }
 
-impl Slot {
+impl SubjectSlot {
     /// Remembers an answer, unless a later question has been answered.
-    pub(super) fn remember(&self, answer: &Answer, asked_at: Moment) {
+    pub(super) fn remember(&self, answer: &CheckAnswer, asked_at: Moment) {
         self.state().remember(answer, asked_at);
     }
 
@@ -88,12 +88,12 @@ impl Slot {
         self: &Arc<Self>,
         at_most: Duration,
         mut begin: impl FnMut() -> A,
-    ) -> Answer
+    ) -> CheckAnswer
     where
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = CheckAnswer> + Send + 'static,
     {
         loop {
-            let Call { mut answer, .. } = self.call(at_most, &mut begin);
+            let PendingCall { mut answer, .. } = self.call(at_most, &mut begin);
             let answered = answer.wait_for(Option::is_some).await;
             if let Some(answer) = answered.ok().and_then(|answer| answer.clone()) {
                 return answer;
@@ -103,16 +103,16 @@ impl Slot {
         }
     }
 
-    fn call<A>(self: &Arc<Self>, at_most: Duration, begin: impl FnOnce() -> A) -> Call
+    fn call<A>(self: &Arc<Self>, at_most: Duration, begin: impl FnOnce() -> A) -> PendingCall
     where
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = CheckAnswer> + Send + 'static,
     {
         let mut state = self.state();
         if let Some(call) = state.call.as_ref().filter(|call| call.is_under_way(at_most)) {
             return call.clone();
         }
         let (sender, answer) = watch::channel(None);
-        let call = Call { began: Moment::now(), answer };
+        let call = PendingCall { began: Moment::now(), answer };
         state.call = Some(call.clone());
         let (slot, asking, own) = (Arc::clone(self), begin(), call.clone());
         tokio::spawn(async move {
@@ -125,48 +125,48 @@ impl Slot {
         call
     }
 
-    fn end(&self, call: &Call, answer: &Answer) {
+    fn end(&self, call: &PendingCall, answer: &CheckAnswer) {
         let mut state = self.state();
         state.remember(answer, call.began);
         state.call.take_if(|current| current.answer.same_channel(&call.answer));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SubjectState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Call {
+impl PendingCall {
     fn is_under_way(&self, at_most: Duration) -> bool {
         self.answer.has_changed().is_ok() && self.began.elapsed() < at_most
     }
 }
 
-impl State {
-    fn remember(&mut self, answer: &Answer, asked_at: Moment) {
+impl SubjectState {
+    fn remember(&mut self, answer: &CheckAnswer, asked_at: Moment) {
         if let Ok(is_active) = *answer
             && self.last.is_none_or(|last| last.asked_at.since(asked_at).is_zero())
         {
-            self.last = Some(Last { is_active, asked_at });
+            self.last = Some(LastAnswer { is_active, asked_at });
         }
     }
 }
 
 /// The key of an entry: a subject of an issuer.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Subject {
+struct SubjectKey {
     issuer: Box<str>,
     subject: Box<str>,
 }
 
 /// A borrowed key. `alice` of one issuer is not `alice` of another.
 #[derive(Clone, Copy, Hash)]
-pub(super) struct Name<'p> {
+pub(super) struct SubjectRef<'p> {
     issuer: &'p str,
     subject: &'p str,
 }
 
-impl<'p> Name<'p> {
+impl<'p> SubjectRef<'p> {
     pub(super) fn new(issuer: &'p str, subject: &'p str) -> Self {
         Self { issuer, subject }
     }
@@ -178,14 +178,14 @@ impl<'p> Name<'p> {
     }
 }
 
-impl Equivalent<Subject> for Name<'_> {
-    fn equivalent(&self, kept: &Subject) -> bool {
+impl Equivalent<SubjectKey> for SubjectRef<'_> {
+    fn equivalent(&self, kept: &SubjectKey) -> bool {
         (self.issuer, self.subject) == (&*kept.issuer, &*kept.subject)
     }
 }
 
-impl From<&Name<'_>> for Subject {
-    fn from(name: &Name<'_>) -> Self {
+impl From<&SubjectRef<'_>> for SubjectKey {
+    fn from(name: &SubjectRef<'_>) -> Self {
         Self { issuer: name.issuer.into(), subject: name.subject.into() }
     }
 }

@@ -16,13 +16,16 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// The answer of a check, or the reason why there is none.
-pub(super) type Answer = Result<bool, Failure>;
+pub(super) type CheckAnswer = Result<bool, CheckFailure>;
 
 /// The reason why there is no answer. All requests that waited for it share it.
-pub(super) type Failure = Arc<dyn Error + Send + Sync>;
+pub(super) type CheckFailure = Arc<dyn Error + Send + Sync>;
 
 /// Waits for an answer up to a time limit. A panic in the check is a failure and no more.
-pub(super) async fn bounded(at_most: Duration, asking: impl Future<Output = Answer>) -> Answer {
+pub(super) async fn bounded(
+    at_most: Duration,
+    asking: impl Future<Output = CheckAnswer>,
+) -> CheckAnswer {
     if Handle::try_current().is_err() {
         return Err(failure("a check can be waited for in a tokio runtime only"));
     }
@@ -39,6 +42,6 @@ pub(super) async fn bounded(at_most: Duration, asking: impl Future<Output = Answ
     }
 }
 
-pub(super) fn failure(problem: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
-    Failure::from(problem.into())
+pub(super) fn failure(problem: impl Into<Box<dyn Error + Send + Sync>>) -> CheckFailure {
+    CheckFailure::from(problem.into())
 }

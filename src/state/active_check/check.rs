@@ -82,14 +82,14 @@ impl<K: CheckActive + ?Sized> CheckActive for Arc<K> {
 
 /// Erases the type of a [`CheckActive`].
 pub(super) trait ErasedCheck: Send + Sync {
-    fn check<'a>(&'a self, principal: &'a Principal) -> Asking<'a>;
+    fn check<'a>(&'a self, principal: &'a Principal) -> CheckFuture<'a>;
 }
 
-type Asking<'a> =
+type CheckFuture<'a> =
     Pin<Box<dyn Future<Output = Result<ActiveVerdict, Box<dyn Error + Send + Sync>>> + Send + 'a>>;
 
 impl<K: CheckActive> ErasedCheck for K {
-    fn check<'a>(&'a self, principal: &'a Principal) -> Asking<'a> {
+    fn check<'a>(&'a self, principal: &'a Principal) -> CheckFuture<'a> {
         Box::pin(CheckActive::check(self, principal))
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ask::Answer;
+use super::ask::CheckAnswer;
 use crate::error::{Reason, chain};
 use crate::observe::trace::{self, Pace};
 
@@ -13,7 +13,7 @@ pub(super) struct FailureLog {
 }
 
 impl FailureLog {
-    pub(super) fn watch(&self, answer: &Answer, lets_in: bool) {
+    pub(super) fn watch(&self, answer: &CheckAnswer, lets_in: bool) {
         match answer {
             Ok(_) => self.is_over(),
             Err(failure) => {

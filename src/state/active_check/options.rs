@@ -2,8 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer_cache::{AnswerCache, Last, Name};
-use super::ask::{Answer, Failure, bounded};
+use super::answer_cache::{AnswerCache, LastAnswer, SubjectRef};
+use super::ask::{CheckAnswer, CheckFailure, bounded};
 use super::check::ErasedCheck;
 use super::failure_log::FailureLog;
 use super::{ActiveVerdict, CheckActive};
@@ -47,13 +47,13 @@ use crate::error::{AuthError, Reason};
 #[derive(Clone)]
 pub struct ActiveCheck {
     check: Arc<dyn ErasedCheck>,
-    settings: Settings,
+    settings: CheckSettings,
     answers: Arc<AnswerCache>,
     failures: Arc<FailureLog>,
 }
 
 #[derive(Clone, Debug)]
-struct Settings {
+struct CheckSettings {
     active_for: Duration,
     inactive_for: Option<Duration>,
     last_answer_for: Duration,
@@ -64,7 +64,7 @@ struct Settings {
 impl ActiveCheck {
     /// Creates an active check that calls `check` for each request, and answers 503 when it fails.
     pub fn new(check: impl CheckActive) -> Self {
-        let settings = Settings {
+        let settings = CheckSettings {
             active_for: Duration::ZERO,
             inactive_for: None,
             last_answer_for: Duration::ZERO,
@@ -147,7 +147,7 @@ impl ActiveCheck {
     /// Removes a subject from the cache, so that the next request calls the check. Use it when the
     /// subject has changed.
     pub fn forget(&self, issuer: &str, subject: &str) {
-        self.answers.forget(&Name::new(issuer, subject));
+        self.answers.forget(&SubjectRef::new(issuer, subject));
     }
 
     /// Returns the verdict, if it is cached.
@@ -155,7 +155,7 @@ impl ActiveCheck {
         if !self.is_cached() {
             return None;
         }
-        let Last { is_active, asked_at } = self.answers.last(&Name::of(principal)?)?;
+        let LastAnswer { is_active, asked_at } = self.answers.last(&SubjectRef::of(principal)?)?;
         let ttl = if is_active { self.settings.active_for } else { self.inactive_for() };
         (asked_at.elapsed() < ttl).then(|| verdict(is_active))
     }
@@ -173,8 +173,8 @@ impl ActiveCheck {
         }
     }
 
-    async fn answer(&self, principal: &Principal) -> Answer {
-        let name = Name::of(principal).filter(|_| self.remembers());
+    async fn answer(&self, principal: &Principal) -> CheckAnswer {
+        let name = SubjectRef::of(principal).filter(|_| self.remembers());
         let slot = name.map(|name| self.answers.slot(&name));
         match slot {
             // Only where an answer may be older than the request.
@@ -196,13 +196,19 @@ impl ActiveCheck {
         }
     }
 
-    fn without_answer(&self, principal: &Principal, failure: Failure) -> Result<(), AuthError> {
-        let last = Name::of(principal).and_then(|name| self.answers.last(&name));
+    fn without_answer(
+        &self,
+        principal: &Principal,
+        failure: CheckFailure,
+    ) -> Result<(), AuthError> {
+        let last = SubjectRef::of(principal).and_then(|name| self.answers.last(&name));
         let is_recent = |asked_at: Moment| asked_at.elapsed() < self.settings.last_answer_for;
         match last {
-            Some(Last { is_active: true, asked_at }) if is_recent(asked_at) => Ok(()),
+            Some(LastAnswer { is_active: true, asked_at }) if is_recent(asked_at) => Ok(()),
             // Too old to refuse by, and no reason to accept.
-            Some(Last { is_active: false, .. }) => Err(AuthError::active_check_failed(failure)),
+            Some(LastAnswer { is_active: false, .. }) => {
+                Err(AuthError::active_check_failed(failure))
+            }
             _ if self.settings.lets_in => Ok(()),
             _ => Err(AuthError::active_check_failed(failure)),
         }
@@ -243,8 +249,8 @@ impl fmt::Debug for ActiveCheck {
     }
 }
 
-async fn call(check: &dyn ErasedCheck, principal: &Principal) -> Answer {
-    let verdict = check.check(principal).await.map_err(Failure::from)?;
+async fn call(check: &dyn ErasedCheck, principal: &Principal) -> CheckAnswer {
+    let verdict = check.check(principal).await.map_err(CheckFailure::from)?;
     Ok(verdict == ActiveVerdict::Active)
 }
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::name::{Name, NameKey};
-use super::recent::{Dates, Recent};
-use super::table::{Kept, NEVER, Table};
+use super::name::{HashedName, NameKey};
+use super::recent::{Dates, RecentDates};
+use super::table::{NEVER, RevocationTable, TableValue};
 use super::{
     Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore, Revocations, Revoked,
 };
@@ -72,11 +72,11 @@ pub struct MemoryRevocations {
 
 pub(super) struct Entries {
     pub(super) key: NameKey,
-    pub(super) tokens: Table<Until>,
-    pub(super) sessions: Table<Until>,
-    pub(super) subjects: Table<IssuedUpTo>,
-    pub(super) clients: Table<IssuedUpTo>,
-    pub(super) recent: Recent,
+    pub(super) tokens: RevocationTable<KeptUntil>,
+    pub(super) sessions: RevocationTable<KeptUntil>,
+    pub(super) subjects: RevocationTable<IssuedUpTo>,
+    pub(super) clients: RevocationTable<IssuedUpTo>,
+    pub(super) recent: RecentDates,
     /// The issuers that heed these revocations.
     heeded: RwLock<Vec<Box<str>>>,
     /// The longest lifetime of tokens, in seconds; [`UNKNOWN`] at first.
@@ -93,11 +93,11 @@ impl MemoryRevocations {
     pub(super) fn with_key(key: NameKey) -> Self {
         let entries = Entries {
             key,
-            tokens: Table::new(),
-            sessions: Table::new(),
-            subjects: Table::new(),
-            clients: Table::new(),
-            recent: Recent::default(),
+            tokens: RevocationTable::new(),
+            sessions: RevocationTable::new(),
+            subjects: RevocationTable::new(),
+            clients: RevocationTable::new(),
+            recent: RecentDates::default(),
             heeded: RwLock::default(),
             longest: AtomicU64::new(UNKNOWN),
             // Starts at a random number. A view that holds first these and then other revocations,
@@ -228,8 +228,8 @@ impl MemoryRevocations {
         let issued = IssuedUpTo::new(revocation.revoked(), until);
         let changed = || self.changed();
         match revocation.name() {
-            Revocable::Token(_) => entries.tokens.insert(name, Until(until), now, changed),
-            Revocable::Session(_) => entries.sessions.insert(name, Until(until), now, changed),
+            Revocable::Token(_) => entries.tokens.insert(name, KeptUntil(until), now, changed),
+            Revocable::Session(_) => entries.sessions.insert(name, KeptUntil(until), now, changed),
             Revocable::Subject(_) => entries.subjects.insert(name, issued, now, changed),
             Revocable::Client(_) => entries.clients.insert(name, issued, now, changed),
         }
@@ -305,7 +305,7 @@ impl MemoryRevocations {
         was_here
     }
 
-    fn forget_moment(&self, table: &Table<IssuedUpTo>, name: Name) -> bool {
+    fn forget_moment(&self, table: &RevocationTable<IssuedUpTo>, name: HashedName) -> bool {
         let now = self.now();
         // Under the lock: a concurrent revocation finds the moment in one place or in the other.
         let mut recent = self.entries.recent.lock();
@@ -426,9 +426,9 @@ impl fmt::Debug for MemoryRevocations {
 
 /// Revoked whatever its date, and kept until this second.
 #[derive(Clone, Copy)]
-pub(super) struct Until(pub(super) u32);
+pub(super) struct KeptUntil(pub(super) u32);
 
-impl Kept for Until {
+impl TableValue for KeptUntil {
     fn until(&self) -> u32 {
         self.0
     }
@@ -466,7 +466,7 @@ impl IssuedUpTo {
     }
 }
 
-impl Kept for IssuedUpTo {
+impl TableValue for IssuedUpTo {
     fn until(&self) -> u32 {
         self.until
     }

@@ -13,9 +13,9 @@ use super::Revocable;
 
 /// A name of an issuer as 128 bits, which cannot be predicted without the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Name([u32; 4]); // Not `u128`: entries are then packed without gaps.
+pub(super) struct HashedName([u32; 4]); // Not `u128`: entries are then packed without gaps.
 
-impl Name {
+impl HashedName {
     pub(super) fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];
         for (four, word) in bytes.chunks_exact_mut(4).zip(self.0) {
@@ -38,17 +38,17 @@ impl Name {
     }
 }
 
-impl Hash for Name {
+impl Hash for HashedName {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(u64::from(self.0[0]) << 32 | u64::from(self.0[1]));
     }
 }
 
-/// Uses the first half of a [`Name`] as its hash, since it is one already.
+/// Uses the first half of a [`HashedName`] as its hash, since it is one already.
 #[derive(Default)]
-pub(super) struct AsItIs(u64);
+pub(super) struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -89,14 +89,14 @@ impl NameKey {
         SipHasher24::new_with_key(&self.0)
     }
 
-    pub(super) fn name(self, issuer: &str, name: Revocable<'_>) -> Name {
+    pub(super) fn name(self, issuer: &str, name: Revocable<'_>) -> HashedName {
         let mut hasher = self.hasher();
         // The length of the issuer keeps two different pairs of texts apart.
         hasher.write(&[name.kind() as u8]);
         hasher.write(&(issuer.len() as u64).to_le_bytes());
         hasher.write(issuer.as_bytes());
         hasher.write(name.as_str().as_bytes());
-        Name::from_bytes(hasher.finish128().as_bytes())
+        HashedName::from_bytes(hasher.finish128().as_bytes())
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
 
         let name = key.name("https://id.example.com", Revocable::Token("t1"));
 
-        assert_eq!(Name::from_bytes(name.to_bytes()), name);
+        assert_eq!(HashedName::from_bytes(name.to_bytes()), name);
         // By the authors' description of SipHash-2-4-128, computed elsewhere.
         assert_eq!(u128::from_le_bytes(name.to_bytes()), 0xe7a8_c889_eb48_ba56_beec_fbd6_cd91_4153);
     }

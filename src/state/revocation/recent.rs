@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::name::Name;
+use super::name::HashedName;
 use crate::claims::NumericDate;
 
 /// Remembers tokens that are dated later than they were issued, because a moment had been revoked
@@ -17,7 +17,7 @@ use crate::claims::NumericDate;
 /// issuers in other programs are not known: for them, the moments are kept by which they may have
 /// been dated.
 #[derive(Default)]
-pub(super) struct Recent(Mutex<Dates>);
+pub(super) struct RecentDates(Mutex<Dates>);
 
 /// Dates are in seconds since 1970. Past dates are left out.
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(super) struct Dates {
     taken_back: Moments,
 }
 
-impl Recent {
+impl RecentDates {
     pub(super) fn lock(&self) -> MutexGuard<'_, Dates> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -37,7 +37,7 @@ impl Recent {
 
 impl Dates {
     /// Notes that an issuer in this program has dated a token with this name.
-    pub(super) fn note_own(&mut self, name: Name, date: u32, issued: NumericDate, now: u32) {
+    pub(super) fn note_own(&mut self, name: HashedName, date: u32, issued: NumericDate, now: u32) {
         self.own.note(name, date, issued, now);
     }
 
@@ -45,7 +45,7 @@ impl Dates {
     /// a moment.
     pub(super) fn last_own(
         &self,
-        name: Name,
+        name: HashedName,
         up_to: NumericDate,
         within: Range<u32>,
     ) -> Option<u32> {
@@ -96,13 +96,13 @@ impl Dates {
 /// generation at a time.
 #[derive(Default)]
 struct Generations {
-    new: HashMap<(Name, u32), NumericDate>,
-    old: HashMap<(Name, u32), NumericDate>,
+    new: HashMap<(HashedName, u32), NumericDate>,
+    old: HashMap<(HashedName, u32), NumericDate>,
     began: u32,
 }
 
 impl Generations {
-    fn note(&mut self, name: Name, date: u32, issued: NumericDate, now: u32) {
+    fn note(&mut self, name: HashedName, date: u32, issued: NumericDate, now: u32) {
         if now.abs_diff(self.began) >= KEPT {
             self.old = std::mem::take(&mut self.new);
             self.began = now;
@@ -110,7 +110,7 @@ impl Generations {
         self.new.entry((name, date)).or_insert(issued);
     }
 
-    fn first(&self, name: Name, date: u32) -> Option<NumericDate> {
+    fn first(&self, name: HashedName, date: u32) -> Option<NumericDate> {
         self.old.get(&(name, date)).or_else(|| self.new.get(&(name, date))).copied()
     }
 }

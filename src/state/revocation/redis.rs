@@ -32,7 +32,7 @@ use tokio::time::timeout;
 
 pub use status::RedisStatus;
 
-use self::shared::Shared;
+use self::shared::SharedState;
 use self::worker::FollowWorker;
 use super::{Revocable, Revocation, RevocationKinds, RevocationStore, Revocations, Revoked};
 use crate::claims::NumericDate;
@@ -112,7 +112,7 @@ pub struct RedisRevocations {
 }
 
 struct Node {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     worker: Worker<FollowWorker>,
 }
 

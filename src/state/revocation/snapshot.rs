@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use super::RevocationKind;
-use super::memory::{IssuedUpTo, MAX_DATED_AHEAD, MemoryRevocations, Until};
-use super::name::{Name, NameKey};
+use super::memory::{IssuedUpTo, KeptUntil, MAX_DATED_AHEAD, MemoryRevocations};
+use super::name::{HashedName, NameKey};
 use crate::claims::NumericDate;
 use crate::config_error::ConfigError;
 
@@ -88,13 +88,13 @@ impl MemoryRevocations {
 
     fn write(&self, file: File) -> io::Result<()> {
         let entries = &*self.entries;
-        let mut out = Summed { out: BufWriter::new(file), sum: entries.key.hasher() };
+        let mut out = ChecksumWriter { out: BufWriter::new(file), sum: entries.key.hasher() };
         out.put(MAGIC)?;
         out.put(&entries.key.to_bytes())?;
         for (kind, table) in
             [(RevocationKind::Token, &entries.tokens), (RevocationKind::Session, &entries.sessions)]
         {
-            table.try_for_each(|name, Until(until)| out.entry(kind, name, &[until]))?;
+            table.try_for_each(|name, KeptUntil(until)| out.entry(kind, name, &[until]))?;
         }
         for (kind, table) in [
             (RevocationKind::Subject, &entries.subjects),
@@ -133,18 +133,18 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
 }
 
 /// Writes to a file, and computes the checksum of the bytes.
-struct Summed {
+struct ChecksumWriter {
     out: BufWriter<File>,
     sum: SipHasher24,
 }
 
-impl Summed {
+impl ChecksumWriter {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.sum.write(bytes);
         self.out.write_all(bytes)
     }
 
-    fn entry(&mut self, kind: RevocationKind, name: Name, seconds: &[u32]) -> io::Result<()> {
+    fn entry(&mut self, kind: RevocationKind, name: HashedName, seconds: &[u32]) -> io::Result<()> {
         self.put(&[kind as u8])?;
         self.put(&name.to_bytes())?;
         seconds.iter().try_for_each(|second| self.put(&second.to_le_bytes()))
@@ -169,13 +169,13 @@ fn read(bytes: &[u8]) -> Result<MemoryRevocations, &'static str> {
     let since = NumericDate::from_seconds(now.into()).saturating_sub(MAX_DATED_AHEAD);
     while let Some((kind, behind)) = rest.split_first() {
         let (name, behind) = behind.split_first_chunk::<16>().ok_or(CUT)?;
-        let name = Name::from_bytes(*name);
+        let name = HashedName::from_bytes(*name);
         let (first, behind) = number(behind).ok_or(CUT)?;
         rest = behind;
         // Nothing is cleared up meanwhile: it is the year 1970.
         match *kind {
-            TOKEN => entries.tokens.insert(name, Until(first), 0, || ()),
-            SESSION => entries.sessions.insert(name, Until(first), 0, || ()),
+            TOKEN => entries.tokens.insert(name, KeptUntil(first), 0, || ()),
+            SESSION => entries.sessions.insert(name, KeptUntil(first), 0, || ()),
             SUBJECT | CLIENT => {
                 let (until, behind) = number(behind).ok_or(CUT)?;
                 rest = behind;

@@ -14,10 +14,10 @@ use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::name::{AsItIs, Name};
+use super::name::{HashedName, IdentityHasher};
 
 /// The value of a name in the table, in seconds since 1970. The largest number stands for never.
-pub(super) trait Kept: Copy {
+pub(super) trait TableValue: Copy {
     /// Returns the second from which it may be forgotten.
     fn until(&self) -> u32;
     /// Combines two values: revokes the tokens that either revokes.
@@ -31,7 +31,7 @@ pub(super) trait Kept: Copy {
 /// A reader waits only for a writer of the same map, for the time of one insertion or of one
 /// clean-up. Each writer checks one more map, in turn, and cleans it up if an entry in it has
 /// expired. Expired entries are thus removed in small steps, without a thread of their own.
-pub(super) struct Table<V> {
+pub(super) struct RevocationTable<V> {
     shards: Box<[Shard<V>]>,
     len: AtomicUsize,
     next: AtomicUsize,
@@ -43,9 +43,9 @@ struct Shard<V> {
     due: AtomicU32,
 }
 
-type Map<V> = HashMap<Name, V, BuildHasherDefault<AsItIs>>;
+type Map<V> = HashMap<HashedName, V, BuildHasherDefault<IdentityHasher>>;
 
-impl<V: Kept> Table<V> {
+impl<V: TableValue> RevocationTable<V> {
     pub(super) fn new() -> Self {
         let shard = || Shard { map: RwLock::default(), due: AtomicU32::new(NEVER) };
         let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
@@ -60,13 +60,13 @@ impl<V: Kept> Table<V> {
         self.len.load(Ordering::Acquire)
     }
 
-    pub(super) fn get(&self, name: Name) -> Option<V> {
+    pub(super) fn get(&self, name: HashedName) -> Option<V> {
         self.shard(name).read().get(&name).copied()
     }
 
     /// Inserts a value. Calls `changed` if more is revoked than before, while the map is locked:
     /// another thread that finds the same value here may rely on the call.
-    pub(super) fn insert(&self, name: Name, value: V, now: u32, changed: impl FnOnce()) {
+    pub(super) fn insert(&self, name: HashedName, value: V, now: u32, changed: impl FnOnce()) {
         let shard = self.shard(name);
         {
             let mut map = shard.write();
@@ -89,7 +89,7 @@ impl<V: Kept> Table<V> {
         self.clear_up(&self.shards[next], now);
     }
 
-    pub(super) fn remove(&self, name: Name) -> Option<V> {
+    pub(super) fn remove(&self, name: HashedName) -> Option<V> {
         let mut map = self.shard(name).write();
         let removed = map.remove(&name);
         if removed.is_some() {
@@ -109,11 +109,11 @@ impl<V: Kept> Table<V> {
     /// Calls a function with every entry, one map after the other.
     pub(super) fn try_for_each<E>(
         &self,
-        mut each: impl FnMut(Name, V) -> Result<(), E>,
+        mut each: impl FnMut(HashedName, V) -> Result<(), E>,
     ) -> Result<(), E> {
         for shard in &self.shards {
             // Copied, so that the function does not block writers.
-            let entries: Vec<(Name, V)> =
+            let entries: Vec<(HashedName, V)> =
                 shard.read().iter().map(|(name, value)| (*name, *value)).collect();
             entries.into_iter().try_for_each(|(name, value)| each(name, value))?;
         }
@@ -123,10 +123,10 @@ impl<V: Kept> Table<V> {
     /// Returns an estimate of the bytes in use.
     pub(super) fn bytes(&self) -> usize {
         let maps: usize = self.shards.iter().map(|shard| buckets(&shard.read())).sum();
-        size_of_val(&*self.shards) + maps * (size_of::<(Name, V)>() + 1)
+        size_of_val(&*self.shards) + maps * (size_of::<(HashedName, V)>() + 1)
     }
 
-    fn shard(&self, name: Name) -> &Shard<V> {
+    fn shard(&self, name: HashedName) -> &Shard<V> {
         &self.shards[name.shard_bits() % SHARDS]
     }
 

@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
 use super::body::Body;
 use super::documents;
-use super::fault::{Document, Fault};
+use super::fault::{Fault, ProviderDocument};
 use super::places::Target;
-use super::shared::{Shared, State};
+use super::shared::{ProviderState, SharedProvider};
 use crate::jose::crypto;
 
-pub(super) enum Outcome {
+pub(super) enum RequestOutcome {
     Answer(Response<Body>),
     /// An answer that is delayed: before its header, or in its body.
     Slowly(Duration, Response<Body>),
@@ -25,25 +25,27 @@ pub(super) enum Outcome {
 }
 
 /// Decides the outcome of a request, and counts the request.
-pub(super) fn decide<B>(shared: &Shared, request: &Request<B>) -> Outcome {
+pub(super) fn decide<B>(shared: &SharedProvider, request: &Request<B>) -> RequestOutcome {
     let path = request.uri().path();
     let target = shared.places.find(path);
     let faults = shared.faults();
     if faults.is_down() {
-        return Outcome::Close;
+        return RequestOutcome::Close;
     }
     let state = &mut *shared.state();
     state.record(target, request);
     let (document, fault) = match target {
-        Target::Document(document) => (document, faults.of(document)),
+        Target::ProviderDocument(document) => (document, faults.of(document)),
         Target::Moved(document) => (document, None),
-        Target::Nothing => return Outcome::Answer(finish(error(StatusCode::NOT_FOUND), state)),
+        Target::Nothing => {
+            return RequestOutcome::Answer(finish(error(StatusCode::NOT_FOUND), state));
+        }
     };
     let text = match document {
-        Document::Metadata => {
+        ProviderDocument::Metadata => {
             documents::metadata(&shared.places, &state.keys, state.jwks_uri.as_deref(), fault)
         }
-        Document::Jwks => documents::jwks(&state.keys, fault),
+        ProviderDocument::Jwks => documents::jwks(&state.keys, fault),
     };
     let head = head(document, &text, state);
     let with_head = |body| {
@@ -52,37 +54,39 @@ pub(super) fn decide<B>(shared: &Shared, request: &Request<B>) -> Outcome {
         response
     };
     match fault {
-        Some(Fault::Down) => Outcome::Close,
-        Some(Fault::Hang) => Outcome::Hang,
+        Some(Fault::Down) => RequestOutcome::Close,
+        Some(Fault::Hang) => RequestOutcome::Hang,
         Some(Fault::Status(code)) => {
             let status = StatusCode::from_u16(code).expect("a status that was checked");
-            Outcome::Answer(finish(error(status), state))
+            RequestOutcome::Answer(finish(error(status), state))
         }
-        Some(Fault::Html) => Outcome::Answer(finish(html(), state)),
+        Some(Fault::Html) => RequestOutcome::Answer(finish(html(), state)),
         Some(Fault::Redirect) => {
-            Outcome::Answer(finish(redirect(&shared.places.elsewhere(path)), state))
+            RequestOutcome::Answer(finish(redirect(&shared.places.elsewhere(path)), state))
         }
-        Some(Fault::Huge) => Outcome::Answer(finish(with_head(Body::huge(&text)), state)),
-        Some(Fault::Truncated) => Outcome::Answer(finish(with_head(Body::truncated(text)), state)),
+        Some(Fault::Huge) => RequestOutcome::Answer(finish(with_head(Body::huge(&text)), state)),
+        Some(Fault::Truncated) => {
+            RequestOutcome::Answer(finish(with_head(Body::truncated(text)), state))
+        }
         Some(Fault::SlowBody(duration)) => {
             let response = finish(with_head(Body::slow(text, duration)), state);
-            Outcome::Slowly(Duration::ZERO, response)
+            RequestOutcome::Slowly(Duration::ZERO, response)
         }
         Some(Fault::SlowHeaders(duration)) => {
             let response = finish(with_head(Body::whole(text)), state);
-            Outcome::Slowly(duration, unless_known(response, request.headers(), state))
+            RequestOutcome::Slowly(duration, unless_known(response, request.headers(), state))
         }
         None | Some(Fault::EmptySet | Fault::WrongIssuer | Fault::OddKeys) => {
             let response = finish(with_head(Body::whole(text)), state);
-            Outcome::Answer(unless_known(response, request.headers(), state))
+            RequestOutcome::Answer(unless_known(response, request.headers(), state))
         }
     }
 }
 
-fn head(document: Document, text: &str, state: &State) -> HeaderMap {
+fn head(document: ProviderDocument, text: &str, state: &ProviderState) -> HeaderMap {
     let kind = match document {
-        Document::Metadata => "application/json",
-        Document::Jwks => "application/jwk-set+json",
+        ProviderDocument::Metadata => "application/json",
+        ProviderDocument::Jwks => "application/jwk-set+json",
     };
     let hash = crypto::sha256(text.as_bytes()).expect("the back end that has made the keys");
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16]));
@@ -96,7 +100,7 @@ fn head(document: Document, text: &str, state: &State) -> HeaderMap {
 }
 
 /// Sets the configured header fields.
-fn finish(mut response: Response<Body>, state: &State) -> Response<Body> {
+fn finish(mut response: Response<Body>, state: &ProviderState) -> Response<Body> {
     for (name, value) in &state.fields {
         match value {
             Some(value) => drop(response.headers_mut().insert(name, value.clone())),
@@ -110,7 +114,7 @@ fn finish(mut response: Response<Body>, state: &State) -> Response<Body> {
 fn unless_known(
     mut response: Response<Body>,
     request: &HeaderMap,
-    state: &mut State,
+    state: &mut ProviderState,
 ) -> Response<Body> {
     if is_known(response.headers(), request) {
         state.requests.not_modified += 1;

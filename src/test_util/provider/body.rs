@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::busy::Held;
+use super::busy::BusyGuard;
 
 /// A body that can be sent slowly, without its length, or cut short.
 pub(super) struct Body {
@@ -22,7 +22,7 @@ pub(super) struct Body {
     pausing: Option<Pin<Box<Sleep>>>,
     end: End,
     /// Held while the body exists.
-    held: Option<Held>,
+    held: Option<BusyGuard>,
 }
 
 enum End {
@@ -74,7 +74,7 @@ impl Body {
         }
     }
 
-    pub(super) fn while_held(mut self, held: Held) -> Self {
+    pub(super) fn while_held(mut self, held: BusyGuard) -> Self {
         self.held = Some(held);
         self
     }
@@ -88,12 +88,12 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = ConnectionAborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ConnectionAborted>>> {
         let this = &mut *self;
         if !this.pieces.is_empty()
             && let Some(pause) = this.pause
@@ -113,7 +113,7 @@ impl http_body::Body for Body {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            End::Broken { .. } => Poll::Ready(Some(Err(BrokenOff))),
+            End::Broken { .. } => Poll::Ready(Some(Err(ConnectionAborted))),
         }
     }
 
@@ -128,14 +128,14 @@ impl http_body::Body for Body {
 
 /// The error of a body or a connection that ends early.
 #[derive(Debug)]
-pub(super) struct BrokenOff;
+pub(super) struct ConnectionAborted;
 
-impl fmt::Display for BrokenOff {
+impl fmt::Display for ConnectionAborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the provider was told to break off here")
     }
 }
 
-impl Error for BrokenOff {}
+impl Error for ConnectionAborted {}
 
 const PIECES: u32 = 8;

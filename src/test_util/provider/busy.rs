@@ -3,15 +3,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Says whether a delayed answer occupies a connection.
 #[derive(Clone, Default)]
-pub(super) struct Busy(Arc<AtomicBool>);
+pub(super) struct BusyFlag(Arc<AtomicBool>);
 
 /// Marks the connection as occupied while it lives. HTTP/1 has one answer at a time.
-pub(super) struct Held(Busy);
+pub(super) struct BusyGuard(BusyFlag);
 
-impl Busy {
-    pub(super) fn hold(&self) -> Held {
+impl BusyFlag {
+    pub(super) fn hold(&self) -> BusyGuard {
         self.0.store(true, Ordering::SeqCst);
-        Held(self.clone())
+        BusyGuard(self.clone())
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -19,7 +19,7 @@ impl Busy {
     }
 }
 
-impl Drop for Held {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         self.0.0.store(false, Ordering::SeqCst);
     }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::super::TestKey;
 use super::fault::Fault;
 use super::key_ring::KeyRing;
-use super::places::Places;
+use super::places::ProviderUrls;
 
 /// Returns the metadata (OpenID Connect Discovery §3, RFC 8414 §2).
 pub(super) fn metadata(
-    places: &Places,
+    places: &ProviderUrls,
     keys: &KeyRing,
     jwks_uri: Option<&str>,
     fault: Option<Fault>,

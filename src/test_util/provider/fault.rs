@@ -45,7 +45,7 @@ impl Fault {
 
 /// A document that a provider serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Document {
+pub(super) enum ProviderDocument {
     Metadata,
     Jwks,
 }
@@ -58,10 +58,10 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn of(self, document: Document) -> Option<Fault> {
+    pub(super) fn of(self, document: ProviderDocument) -> Option<Fault> {
         match document {
-            Document::Metadata => self.metadata,
-            Document::Jwks => self.jwks,
+            ProviderDocument::Metadata => self.metadata,
+            ProviderDocument::Jwks => self.jwks,
         }
     }
 

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::fault::Document;
+use super::fault::ProviderDocument;
 
 /// A place of metadata, relative to an issuer such as `https://id.example.com/realms/shop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,21 +27,21 @@ impl MetadataPlace {
 /// The target of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    Document(Document),
+    ProviderDocument(ProviderDocument),
     /// The document that a redirect leads to.
-    Moved(Document),
+    Moved(ProviderDocument),
     Nothing,
 }
 
 /// The provider's addresses.
-pub(super) struct Places {
+pub(super) struct ProviderUrls {
     issuer: String,
     origin: String,
     jwks: String,
     metadata: Vec<String>,
 }
 
-impl Places {
+impl ProviderUrls {
     pub(super) fn new(
         address: SocketAddr,
         issuer_path: &str,
@@ -80,15 +80,15 @@ impl Places {
     pub(super) fn find(&self, path: &str) -> Target {
         let document = |path: &str| {
             if path == self.jwks {
-                Some(Document::Jwks)
+                Some(ProviderDocument::Jwks)
             } else if self.metadata.iter().any(|metadata| metadata == path) {
-                Some(Document::Metadata)
+                Some(ProviderDocument::Metadata)
             } else {
                 None
             }
         };
         document(path)
-            .map(Target::Document)
+            .map(Target::ProviderDocument)
             .or_else(|| path.strip_prefix(ELSEWHERE).and_then(document).map(Target::Moved))
             .unwrap_or(Target::Nothing)
     }
@@ -102,8 +102,8 @@ const ELSEWHERE: &str = "/elsewhere";
 mod tests {
     use super::*;
 
-    fn places(issuer_path: &str, metadata_at: MetadataPlace) -> Places {
-        Places::new(([127, 0, 0, 1], 1).into(), issuer_path, [metadata_at])
+    fn places(issuer_path: &str, metadata_at: MetadataPlace) -> ProviderUrls {
+        ProviderUrls::new(([127, 0, 0, 1], 1).into(), issuer_path, [metadata_at])
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
         ] {
             let found = places(issuer_path, place).find(path);
 
-            assert_eq!(found, Target::Document(Document::Metadata), "{path}");
+            assert_eq!(found, Target::ProviderDocument(ProviderDocument::Metadata), "{path}");
         }
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let places = places("/a", MetadataPlace::OpenIdAppended);
 
         assert_eq!(places.elsewhere("/a/jwks"), "http://127.0.0.1:1/elsewhere/a/jwks");
-        assert_eq!(places.find("/elsewhere/a/jwks"), Target::Moved(Document::Jwks));
+        assert_eq!(places.find("/elsewhere/a/jwks"), Target::Moved(ProviderDocument::Jwks));
         assert_eq!(places.find("/elsewhere/elsewhere/a/jwks"), Target::Nothing);
         assert_eq!(places.find("/jwks"), Target::Nothing);
     }

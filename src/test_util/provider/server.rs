@@ -17,21 +17,21 @@ use tokio::select;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-use super::answer::{Outcome, decide};
-use super::body::{Body, BrokenOff};
-use super::busy::Busy;
-use super::shared::Shared;
+use super::answer::{RequestOutcome, decide};
+use super::body::{Body, ConnectionAborted};
+use super::busy::BusyFlag;
+use super::shared::SharedProvider;
 
 /// A port that can be closed and opened again, and the task that listens on it.
-pub(super) struct Server {
-    door: Arc<Mutex<Door>>,
+pub(super) struct ProviderServer {
+    door: Arc<Mutex<Listener>>,
     address: SocketAddr,
     /// The runtime of the task. A listener must be opened in it.
     runtime: Handle,
     listening: JoinHandle<()>,
 }
 
-enum Door {
+enum Listener {
     Open(TcpListener),
     /// Bound, so that no other program gets the port, and not listening, so that connections are
     /// refused.
@@ -39,40 +39,44 @@ enum Door {
     Gone,
 }
 
-impl Server {
-    pub(super) fn start(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) -> Self {
-        let door = Arc::new(Mutex::new(Door::Open(listener)));
+impl ProviderServer {
+    pub(super) fn start(
+        listener: TcpListener,
+        address: SocketAddr,
+        shared: Arc<SharedProvider>,
+    ) -> Self {
+        let door = Arc::new(Mutex::new(Listener::Open(listener)));
         let listening = tokio::spawn(listen(Arc::clone(&door), shared));
         Self { door, address, runtime: Handle::current(), listening }
     }
 
     pub(super) fn set_open(&self, open: bool) {
         let mut door = lock(&self.door);
-        if matches!(*door, Door::Open(_)) == open {
+        if matches!(*door, Listener::Open(_)) == open {
             return;
         }
-        *door = match std::mem::replace(&mut *door, Door::Gone) {
-            Door::Closed(socket) => {
+        *door = match std::mem::replace(&mut *door, Listener::Gone) {
+            Listener::Closed(socket) => {
                 let _runtime = self.runtime.enter();
-                Door::Open(socket.listen(BACKLOG).expect("a port that is bound already"))
+                Listener::Open(socket.listen(BACKLOG).expect("a port that is bound already"))
             }
             door => {
                 drop(door);
-                Door::Closed(reserve(self.address))
+                Listener::Closed(reserve(self.address))
             }
         };
     }
 }
 
 // The task owns the connections, which end with it.
-impl Drop for Server {
+impl Drop for ProviderServer {
     fn drop(&mut self) {
         self.listening.abort();
-        *lock(&self.door) = Door::Gone;
+        *lock(&self.door) = Listener::Gone;
     }
 }
 
-fn lock(door: &Mutex<Door>) -> MutexGuard<'_, Door> {
+fn lock(door: &Mutex<Listener>) -> MutexGuard<'_, Listener> {
     door.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -94,7 +98,7 @@ fn reserve(address: SocketAddr) -> TcpSocket {
     panic!("somebody else has taken the provider's port, {address}");
 }
 
-async fn listen(door: Arc<Mutex<Door>>, shared: Arc<Shared>) {
+async fn listen(door: Arc<Mutex<Listener>>, shared: Arc<SharedProvider>) {
     let mut faults = shared.watch_faults();
     let mut connections = JoinSet::new();
     loop {
@@ -111,24 +115,24 @@ async fn listen(door: Arc<Mutex<Door>>, shared: Arc<Shared>) {
     }
 }
 
-fn poll_accept(door: &Mutex<Door>, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+fn poll_accept(door: &Mutex<Listener>, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
     match &*lock(door) {
-        Door::Open(listener) => {
+        Listener::Open(listener) => {
             Poll::Ready(ready!(listener.poll_accept(cx)).map(|(socket, _)| socket))
         }
-        Door::Closed(_) | Door::Gone => Poll::Pending,
+        Listener::Closed(_) | Listener::Gone => Poll::Pending,
     }
 }
 
 /// Answers the requests of a connection, until a change of faults ends it.
-async fn converse(socket: TcpStream, shared: Arc<Shared>) {
+async fn converse(socket: TcpStream, shared: Arc<SharedProvider>) {
     let mut faults = shared.watch_faults();
     if faults.borrow_and_update().is_down() {
         return;
     }
     // The pieces of a slow body must leave one by one.
     drop(socket.set_nodelay(true));
-    let busy = Busy::default();
+    let busy = BusyFlag::default();
     let service = service_fn(|request| serve(request, Arc::clone(&shared), busy.clone()));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
@@ -146,23 +150,23 @@ async fn converse(socket: TcpStream, shared: Arc<Shared>) {
 
 async fn serve(
     request: Request<Incoming>,
-    shared: Arc<Shared>,
-    busy: Busy,
-) -> Result<Response<Body>, BrokenOff> {
+    shared: Arc<SharedProvider>,
+    busy: BusyFlag,
+) -> Result<Response<Body>, ConnectionAborted> {
     match decide(&shared, &request) {
-        Outcome::Answer(response) => Ok(response),
-        Outcome::Slowly(duration, response) => {
+        RequestOutcome::Answer(response) => Ok(response),
+        RequestOutcome::Slowly(duration, response) => {
             let held = busy.hold();
             if !duration.is_zero() {
                 sleep(duration).await;
             }
             Ok(response.map(|body| body.while_held(held)))
         }
-        Outcome::Hang => {
+        RequestOutcome::Hang => {
             let _held = busy.hold();
             pending().await
         }
-        Outcome::Close => Err(BrokenOff),
+        RequestOutcome::Close => Err(ConnectionAborted),
     }
 }
 

@@ -6,21 +6,21 @@ use http::header::HeaderName;
 use http::{HeaderValue, Request};
 use tokio::sync::watch;
 
-use super::fault::{Document, Faults};
+use super::fault::{Faults, ProviderDocument};
 use super::key_ring::KeyRing;
-use super::places::{Places, Target};
+use super::places::{ProviderUrls, Target};
 use crate::clock::{Clock as _, SystemClock};
 
 /// The state that the provider and its connections share.
-pub(super) struct Shared {
-    pub(super) places: Places,
+pub(super) struct SharedProvider {
+    pub(super) places: ProviderUrls,
     /// Connections watch it.
     faults: watch::Sender<Faults>,
-    state: Mutex<State>,
+    state: Mutex<ProviderState>,
 }
 
 /// The state that changes while the provider runs.
-pub(super) struct State {
+pub(super) struct ProviderState {
     pub(super) keys: KeyRing,
     pub(super) jwks_uri: Option<String>,
     /// Header fields of all answers; `None` for those that are left out.
@@ -49,9 +49,9 @@ pub struct Requests {
     pub not_found: usize,
 }
 
-impl Shared {
-    pub(super) fn new(places: Places, keys: KeyRing) -> Self {
-        let state = State {
+impl SharedProvider {
+    pub(super) fn new(places: ProviderUrls, keys: KeyRing) -> Self {
+        let state = ProviderState {
             keys,
             jwks_uri: None,
             fields: HashMap::new(),
@@ -63,12 +63,12 @@ impl Shared {
         Self { places, faults, state: Mutex::new(state) }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, ProviderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the documents.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut ProviderState) -> T) -> T {
         let mut state = self.state();
         // `Last-Modified` counts seconds and tests are quicker, so it has seconds of its own; those
         // of the past, as none may lie in the future.
@@ -93,7 +93,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl ProviderState {
     pub(super) fn set_field(&mut self, name: &str, value: Option<HeaderValue>) {
         let name = name.parse().expect("a name that can stand in a header");
         self.fields.insert(name, value);
@@ -101,8 +101,8 @@ impl State {
 
     pub(super) fn record<B>(&mut self, target: Target, request: &Request<B>) {
         let count = match target {
-            Target::Document(Document::Metadata) => &mut self.requests.metadata,
-            Target::Document(Document::Jwks) => &mut self.requests.jwks,
+            Target::ProviderDocument(ProviderDocument::Metadata) => &mut self.requests.metadata,
+            Target::ProviderDocument(ProviderDocument::Jwks) => &mut self.requests.jwks,
             Target::Moved(_) => &mut self.requests.redirected,
             Target::Nothing => &mut self.requests.not_found,
         };

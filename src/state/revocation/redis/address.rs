@@ -10,7 +10,7 @@ use crate::config_error::ConfigError;
 
 /// The address of Redis, as an operator writes it.
 #[derive(Clone)]
-pub(super) struct Address {
+pub(super) struct RedisAddress {
     pub(super) hosts: Vec<Host>,
     pub(super) uses_tls: bool,
     /// Set when the hosts are sentinels: the name of the service they watch.
@@ -26,7 +26,7 @@ pub(super) struct Host {
     pub(super) port: u16,
 }
 
-impl Address {
+impl RedisAddress {
     pub(super) fn read(url: &str) -> Result<Self, ConfigError> {
         parse(url)
             .map_err(|problem| ConfigError::Address { address: without_secrets(url), problem })
@@ -55,7 +55,7 @@ impl Host {
     }
 }
 
-fn parse(url: &str) -> Result<Address, &'static str> {
+fn parse(url: &str) -> Result<RedisAddress, &'static str> {
     const DATABASE: &str = "has a database that is no number";
     let (scheme, rest) = url.split_once("://").ok_or(SCHEMES)?;
     let (uses_tls, has_sentinels) = match scheme {
@@ -104,7 +104,7 @@ fn parse(url: &str) -> Result<Address, &'static str> {
         "" => 0,
         database => database.parse().map_err(|_| DATABASE)?,
     };
-    Ok(Address { hosts, uses_tls, service, user, password, database })
+    Ok(RedisAddress { hosts, uses_tls, service, user, password, database })
 }
 
 fn host(text: &str, default: u16) -> Result<Host, &'static str> {
@@ -167,7 +167,7 @@ impl fmt::Display for Host {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for RedisAddress {
     /// Shows the address without user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.uses_tls { "rediss" } else { "redis" })?;
@@ -185,7 +185,7 @@ impl fmt::Display for Address {
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.to_string())
     }
@@ -215,12 +215,12 @@ mod tests {
             ("redis+sentinel://a,b:1/mymaster", "redis+sentinel://a:26379,b:1/mymaster"),
             ("rediss+sentinel://a/m/2", "rediss+sentinel://a:26379/m/2"),
         ] {
-            assert_eq!(Address::read(url).unwrap().to_string(), shown, "{url}");
+            assert_eq!(RedisAddress::read(url).unwrap().to_string(), shown, "{url}");
         }
-        let address = Address::read("redis://us%3Aer:p%40s:s@host").unwrap();
+        let address = RedisAddress::read("redis://us%3Aer:p%40s:s@host").unwrap();
         assert_eq!(address.user.as_deref(), Some("us:er"));
         assert_eq!(address.password.as_deref(), Some("p@s:s"));
-        assert_eq!(Address::read("redis://:secret@h").unwrap().user, None);
+        assert_eq!(RedisAddress::read("redis://:secret@h").unwrap().user, None);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
             "redis+sentinel://user:12/secret@host",
             "redis+sentinel://user:12/m/secret@host",
         ] {
-            let error = Address::read(url).unwrap_err();
+            let error = RedisAddress::read(url).unwrap_err();
 
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("sec") && !shown.contains("ret"), "{url}: {shown}");
@@ -283,7 +283,7 @@ mod tests {
             "redis://:secret@localhost.example.com",
             "redis://secret:12345",
         ] {
-            let error = Address::read(url).unwrap().check_secrecy().unwrap_err();
+            let error = RedisAddress::read(url).unwrap().check_secrecy().unwrap_err();
 
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("secret") && shown.contains("dangerously"), "{url}: {shown}");
@@ -295,7 +295,7 @@ mod tests {
             "redis://LOCALHOST,127.0.0.1:7000,127.3.4.5,[::1]:1",
             "redis+sentinel://127.0.0.1/shop",
         ] {
-            Address::read(url).unwrap().check_secrecy().unwrap();
+            RedisAddress::read(url).unwrap().check_secrecy().unwrap();
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
                 "redis://:{}@a,:{}@b",
             ][place].replace("{}", &secret);
 
-            let shown = match Address::read(&url) {
+            let shown = match RedisAddress::read(&url) {
                 Err(error) => format!("{error} {error:?}"),
                 Ok(address) => format!("{address} {address:?} {:?}", address.check_secrecy().err()),
             };

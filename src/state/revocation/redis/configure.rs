@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Address;
-use super::keys::Keys;
-use super::settings::Settings;
-use super::shared::Shared;
+use super::address::RedisAddress;
+use super::keys::RedisKeys;
+use super::settings::RedisSettings;
+use super::shared::SharedState;
 use super::tls::Roots;
 use super::worker::FollowWorker;
 use super::{Node, RedisRevocations};
@@ -23,7 +23,7 @@ impl RedisRevocations {
     /// [`ConfigError::Address`] when the address cannot be read, or is of another machine and
     /// without TLS. It shows neither user nor password.
     pub fn new(address: &str, max_lifetime: Duration) -> Result<Self, ConfigError> {
-        let address = Address::read(address)?;
+        let address = RedisAddress::read(address)?;
         address.check_secrecy()?;
         Ok(Self::at(address, max_lifetime, false))
     }
@@ -40,15 +40,15 @@ impl RedisRevocations {
         address: &str,
         max_lifetime: Duration,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::at(Address::read(address)?, max_lifetime, true))
+        Ok(Self::at(RedisAddress::read(address)?, max_lifetime, true))
     }
 
-    fn at(address: Address, max_lifetime: Duration, is_plain_allowed: bool) -> Self {
-        let settings = Settings {
+    fn at(address: RedisAddress, max_lifetime: Duration, is_plain_allowed: bool) -> Self {
+        let settings = RedisSettings {
             address,
             is_plain_allowed,
             roots: None,
-            keys: Keys::usual(),
+            keys: RedisKeys::usual(),
             max_lifetime,
             max_gap: Duration::from_secs(10),
             reconciled_every: Duration::from_secs(10 * 60),
@@ -59,15 +59,15 @@ impl RedisRevocations {
         Self::with(settings, view)
     }
 
-    fn with(settings: Settings, view: MemoryRevocations) -> Self {
-        let shared = Arc::new(Shared::new(settings, view));
+    fn with(settings: RedisSettings, view: MemoryRevocations) -> Self {
+        let shared = Arc::new(SharedState::new(settings, view));
         let worker = Worker::new(FollowWorker(Arc::clone(&shared)));
         Self { node: Arc::new(Node { shared, worker }) }
     }
 
     // Settings change before use and before cloning, as everywhere. A worker that runs already
     // starts anew.
-    fn change(self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn change(self, change: impl FnOnce(&mut RedisSettings)) -> Self {
         let mut settings = self.node.shared.settings.clone();
         change(&mut settings);
         Self::with(settings, self.node.shared.view.clone())
@@ -86,7 +86,7 @@ impl RedisRevocations {
     /// [`ConfigError::Namespace`] when it is empty, or holds anything but ASCII letters, digits and
     /// `-_.:/`.
     pub fn with_namespace(self, namespace: &str) -> Result<Self, ConfigError> {
-        let keys = Keys::new(namespace)?;
+        let keys = RedisKeys::new(namespace)?;
         Ok(self.change(|settings| settings.keys = keys))
     }
 

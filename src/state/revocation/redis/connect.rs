@@ -15,10 +15,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::address::{Address, Host};
+use super::address::{Host, RedisAddress};
 use super::error::RedisError;
 use super::link::{Link, list, text, texts};
-use super::settings::Settings;
+use super::settings::RedisSettings;
 use super::tls;
 
 /// Connections to the server that keeps the keys.
@@ -30,7 +30,7 @@ pub(super) struct Server {
     pub(super) work: Link,
 }
 
-pub(super) async fn connect(settings: &Settings) -> Result<Server, RedisError> {
+pub(super) async fn connect(settings: &RedisSettings) -> Result<Server, RedisError> {
     let address = &settings.address;
     let tls = address.uses_tls.then(|| tls::connector(settings.roots.as_ref()));
     let tls = tls.transpose().map_err(RedisError::broken)?;
@@ -54,7 +54,7 @@ pub(super) async fn connect(settings: &Settings) -> Result<Server, RedisError> {
 }
 
 struct Way<'s> {
-    address: &'s Address,
+    address: &'s RedisAddress,
     tls: Option<TlsConnector>,
     is_plain_allowed: bool,
     patience: Duration,
@@ -62,7 +62,7 @@ struct Way<'s> {
 
 impl Way<'_> {
     /// Connects to the host, or to the server that it redirects to.
-    async fn find(&self, mut host: Host, settings: &Settings) -> Result<Server, RedisError> {
+    async fn find(&self, mut host: Host, settings: &RedisSettings) -> Result<Server, RedisError> {
         for _ in 0..=REDIRECTS {
             let mut work = self.open(&host, self.info(), self.patience).await?;
             match is_kept_here(&mut work, &settings.keys.stream()).await {

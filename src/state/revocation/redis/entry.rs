@@ -11,7 +11,7 @@ use crate::claims::NumericDate;
 
 /// A revocation as it is written in Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct RevocationEntry {
     /// The second from which it may be forgotten, since 1970.
     pub(super) end: u64,
     /// The moment up to which it holds, for a subject or client.
@@ -20,7 +20,7 @@ pub(super) struct Entry {
     pub(super) name: String,
 }
 
-impl Entry {
+impl RevocationEntry {
     pub(super) fn new(revocation: &Revocation, end: u64) -> Self {
         let moment = match (revocation.name().kind(), revocation.revoked()) {
             (RevocationKind::Token | RevocationKind::Session, _) => None,
@@ -63,20 +63,20 @@ impl Entry {
 
 /// The meaning of an entry of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    Revoked(Entry),
+pub(super) enum StreamEvent {
+    Revoked(RevocationEntry),
     Restored { name: String },
     Mark,
 }
 
-impl Event {
+impl StreamEvent {
     pub(super) fn read(word: &str, text: &str) -> Option<Self> {
         match word {
             "revoke" => {
                 let (end, rest) = text.split_once(' ')?;
                 let (moment, name) = rest.split_once(' ')?;
                 let moment = if moment == "-" { "" } else { moment };
-                Entry::read(end.parse().ok()?, moment, name).map(Self::Revoked)
+                RevocationEntry::read(end.parse().ok()?, moment, name).map(Self::Revoked)
             }
             "restore" => read_name(text).map(|_| Self::Restored { name: text.to_owned() }),
             "mark" => Some(Self::Mark),
@@ -128,15 +128,15 @@ mod tests {
             kind in 0_u8..4, issuer in ".*", name in ".*", moment in 0..u32::MAX, end: u32,
         ) {
             let revocation = revocation(kind, &issuer, &name, moment);
-            let entry = Entry::new(&revocation, end.into());
+            let entry = RevocationEntry::new(&revocation, end.into());
             let moment = entry.moment();
 
-            let field = Entry::read(end.into(), &moment, &entry.name);
+            let field = RevocationEntry::read(end.into(), &moment, &entry.name);
             let moment = if moment.is_empty() { "-" } else { &moment };
-            let event = Event::read("revoke", &format!("{end} {moment} {}", entry.name));
+            let event = StreamEvent::read("revoke", &format!("{end} {moment} {}", entry.name));
 
             prop_assert_eq!(field.as_ref(), Some(&entry));
-            prop_assert_eq!(event, Some(Event::Revoked(entry.clone())));
+            prop_assert_eq!(event, Some(StreamEvent::Revoked(entry.clone())));
             prop_assert_eq!(entry.revocation(), Some(revocation));
         }
 
@@ -149,16 +149,16 @@ mod tests {
             let first = revocation(kinds.0, &one.0, &one.1, 1);
             let second = revocation(kinds.1, &other.0, &other.1, 1);
 
-            let are_alike = Entry::new(&first, 1).name == Entry::new(&second, 1).name;
+            let are_alike = RevocationEntry::new(&first, 1).name == RevocationEntry::new(&second, 1).name;
 
             prop_assert_eq!(are_alike, first == second);
         }
 
         #[test]
-        fn whatever_stands_there_is_read_without_a_panic(word in ".*", text in ".*") {
-            drop(Event::read(&word, &text));
-            drop(Event::read("revoke", &text));
-            drop(Entry::read(1, &word, &text));
+        fn any_text_is_read_without_a_panic(word in ".*", text in ".*") {
+            drop(StreamEvent::read(&word, &text));
+            drop(StreamEvent::read("revoke", &text));
+            drop(RevocationEntry::read(1, &word, &text));
         }
     }
 
@@ -175,17 +175,17 @@ mod tests {
     fn revocation_for_all_time_stays_one() {
         let revocation = Revocation::new("i", Revocable::Client("c"), None);
 
-        let entry = Entry::new(&revocation, 1);
+        let entry = RevocationEntry::new(&revocation, 1);
 
         assert_eq!(entry.revocation().unwrap().revoked(), Revoked::Entirely);
     }
 
     #[test]
     fn subject_without_a_moment_and_token_with_one_are_unreadable() {
-        assert_eq!(Entry::read(1, "", "subject 1 i s"), None);
-        assert_eq!(Entry::read(1, "5", "token 1 i t"), None);
-        assert!(Entry::read(1, "5", "subject 1 i s").is_some());
-        assert!(Entry::read(1, "", "token 1 i t").is_some());
+        assert_eq!(RevocationEntry::read(1, "", "subject 1 i s"), None);
+        assert_eq!(RevocationEntry::read(1, "5", "token 1 i t"), None);
+        assert!(RevocationEntry::read(1, "5", "subject 1 i s").is_some());
+        assert!(RevocationEntry::read(1, "", "token 1 i t").is_some());
         for name in ["token", "token 1", "token 9 i t", "token x i t", "tokens 1 i t", "token 1 it"]
         {
             assert_eq!(read_name(name), None, "{name}");

@@ -9,14 +9,14 @@
 
 use redis::pipe;
 
-use super::entry::Event;
+use super::entry::StreamEvent;
 use super::error::RedisError;
 use super::link::{Link, entries, news};
-use super::position::{Position, Read};
-use super::shared::Shared;
+use super::position::{Position, StreamEntry};
+use super::shared::SharedState;
 
 /// Follows the stream from the position of this node, until an error.
-pub(super) async fn follow(shared: &Shared, link: &mut Link) -> RedisError {
+pub(super) async fn follow(shared: &SharedState, link: &mut Link) -> RedisError {
     let Some(mut position) = shared.position() else { return RedisError::Gap };
     loop {
         // Counted from the question: the answer may have waited while this program was suspended.
@@ -43,14 +43,18 @@ pub(super) async fn follow(shared: &Shared, link: &mut Link) -> RedisError {
     }
 }
 
-fn apply(shared: &Shared, read: &Read) -> Result<(), RedisError> {
-    let event = Event::read(&read.word, &read.text);
+fn apply(shared: &SharedState, read: &StreamEntry) -> Result<(), RedisError> {
+    let event = StreamEvent::read(&read.word, &read.text);
     let event = event.ok_or_else(|| RedisError::unreadable("an entry of the stream"))?;
     shared.follow(&event, read.id)
 }
 
 /// Waits for entries, and checks that none before them is missing.
-async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<Read>, RedisError> {
+async fn read(
+    shared: &SharedState,
+    link: &mut Link,
+    from: &Position,
+) -> Result<Vec<StreamEntry>, RedisError> {
     let (stream, id) = (shared.settings.keys.stream(), from.id().to_string());
     let block = u64::try_from(shared.settings.block().as_millis()).unwrap_or(u64::MAX);
     let mut commands = pipe();
@@ -71,7 +75,7 @@ async fn read(shared: &Shared, link: &mut Link, from: &Position) -> Result<Vec<R
 
 /// Returns whether the stream still holds all entries after this position.
 pub(super) async fn holds(
-    shared: &Shared,
+    shared: &SharedState,
     link: &mut Link,
     position: &Position,
 ) -> Result<bool, RedisError> {
@@ -82,7 +86,10 @@ pub(super) async fn holds(
 }
 
 /// Returns the last entry of the stream.
-pub(super) async fn last(shared: &Shared, link: &mut Link) -> Result<Option<Position>, RedisError> {
+pub(super) async fn last(
+    shared: &SharedState,
+    link: &mut Link,
+) -> Result<Option<Position>, RedisError> {
     let mut command = redis::cmd("XREVRANGE");
     command.arg(shared.settings.keys.stream()).arg("+").arg("-").arg("COUNT").arg(1);
     let found = link.ask(&command).await?;

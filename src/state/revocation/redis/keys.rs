@@ -19,11 +19,11 @@ use crate::config_error::ConfigError;
 /// All keys carry the same hash tag, so that in a cluster one server keeps them and one script can
 /// touch them.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(super) struct RedisKeys {
     prefix: String,
 }
 
-impl Keys {
+impl RedisKeys {
     pub(super) fn new(namespace: &str) -> Result<Self, ConfigError> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
         if namespace.is_empty() || !namespace.chars().all(is_plain) {
@@ -64,9 +64,9 @@ impl Keys {
 
 /// The span of time of a bucket. A bucket expires as a whole.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window(u64);
+pub(super) struct BucketSpan(u64);
 
-impl Window {
+impl BucketSpan {
     /// Divides the lifetime of revocations into some hundred buckets: a reconciliation asks for
     /// each bucket, and Redis deletes each at once.
     pub(super) fn of(max_lifetime: Duration) -> Self {
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn keys_share_one_hash_tag() {
-        let keys = Keys::new("shop").unwrap();
+        let keys = RedisKeys::new("shop").unwrap();
 
         for key in [keys.stream(), keys.index(), keys.restored(), keys.bucket(60)] {
             assert!(key.starts_with("{shop}:1:"), "{key}");
@@ -95,15 +95,15 @@ mod tests {
     #[test]
     fn namespace_without_a_hash_tag_is_refused() {
         for namespace in ["", "a}b", "{", "a b", "ä"] {
-            assert!(Keys::new(namespace).is_err(), "{namespace}");
+            assert!(RedisKeys::new(namespace).is_err(), "{namespace}");
         }
-        assert!(Keys::new("tower-bearer").is_ok());
+        assert!(RedisKeys::new("tower-bearer").is_ok());
     }
 
     #[test]
     fn window_ends_no_earlier_than_what_is_in_it() {
         for longest in [0, 1, 3600, 86_400, 365 * 86_400] {
-            let window = Window::of(Duration::from_secs(longest));
+            let window = BucketSpan::of(Duration::from_secs(longest));
             for until in [0, 1, 59, 60, 61, 3601, u32::MAX - 1, u32::MAX] {
                 let end = window.end(until);
                 assert!((u64::from(until)..u64::from(until) + 3600).contains(&end));

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::error::RedisError;
-use super::position::{Id, Read};
+use super::position::{StreamEntry, StreamId};
 use crate::task::AbortOnDrop;
 
 /// A connection. Clones share it, and it closes with the last.
@@ -80,18 +80,22 @@ pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
 }
 
 /// Returns entries of the stream from an answer to `XRANGE`.
-pub(super) fn entries(value: &Value) -> Option<Vec<Read>> {
+pub(super) fn entries(value: &Value) -> Option<Vec<StreamEntry>> {
     list(value)?.iter().map(entry).collect()
 }
 
-fn entry(value: &Value) -> Option<Read> {
+fn entry(value: &Value) -> Option<StreamEntry> {
     let [id, pairs] = list(value)? else { return None };
     let [word, said] = *texts(pairs)? else { return None };
-    Some(Read { id: Id::read(text(id)?)?, word: word.to_owned(), text: said.to_owned() })
+    Some(StreamEntry {
+        id: StreamId::read(text(id)?)?,
+        word: word.to_owned(),
+        text: said.to_owned(),
+    })
 }
 
 /// Returns entries of the stream from an answer to `XREAD` of one stream.
-pub(super) fn news(value: &Value) -> Option<Vec<Read>> {
+pub(super) fn news(value: &Value) -> Option<Vec<StreamEntry>> {
     match list(value)? {
         [] => Some(Vec::new()),
         [stream] => match list(stream)? {

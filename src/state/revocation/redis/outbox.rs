@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::entry::Entry;
-use super::position::Id;
+use super::entry::RevocationEntry;
+use super::position::StreamId;
 
 /// Keeps the revocations of this node that Redis does not have yet, or has had for a short time
 /// only.
@@ -24,25 +24,25 @@ use super::position::Id;
 /// Has no clock and no network of its own, so that its rules can be tested.
 #[derive(Default)]
 pub(super) struct Outbox {
-    waiting: Pile,
+    waiting: WriteQueue,
     /// Taken by the one writer, and not answered yet.
-    under_way: Vec<Letter>,
-    written: Pile,
+    under_way: Vec<PendingWrite>,
+    written: WriteQueue,
     next: u64,
 }
 
 /// The outcome that a caller receives.
-pub(super) type Outcome = Result<(), String>;
+pub(super) type WriteOutcome = Result<(), String>;
 
-struct Letter {
+struct PendingWrite {
     /// Its place in the order of writes.
     number: u64,
-    entry: Entry,
+    entry: RevocationEntry,
     /// The position in the stream before which everything is older: its own entry, or the position
     /// of this node when it revoked. `None` counts everything as older.
-    behind: Option<Id>,
+    behind: Option<StreamId>,
     /// The waiting callers: several, if they revoked the same.
-    tellers: Vec<oneshot::Sender<Outcome>>,
+    waiters: Vec<oneshot::Sender<WriteOutcome>>,
     /// Set when it must be written in one step with the next.
     goes_with_next: bool,
     /// The moment when it was written.
@@ -51,10 +51,10 @@ struct Letter {
 
 /// The answer of Redis to a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Written(Id),
+pub(super) enum WriteAnswer {
+    Written(StreamId),
     /// It was there already when the stream ended here.
-    Known(Option<Id>),
+    Known(Option<StreamId>),
     /// It was taken back after it was revoked, and before it was written.
     TakenBack,
 }
@@ -64,36 +64,36 @@ impl Outbox {
     /// position of this node in the stream.
     pub(super) fn add(
         &mut self,
-        entries: Vec<Entry>,
-        read_up_to: Option<Id>,
-    ) -> Option<Vec<oneshot::Receiver<Outcome>>> {
+        entries: Vec<RevocationEntry>,
+        read_up_to: Option<StreamId>,
+    ) -> Option<Vec<oneshot::Receiver<WriteOutcome>>> {
         if self.waiting.len() + entries.len() > MAX_WAITING {
             return None;
         }
         let mut before = None;
-        let letters = entries.into_iter().map(|entry| {
-            let (teller, told) = oneshot::channel();
-            let letter = Letter {
+        let writes = entries.into_iter().map(|entry| {
+            let (waiter, told) = oneshot::channel();
+            let write = PendingWrite {
                 number: self.next_number(),
                 entry,
                 behind: read_up_to,
-                tellers: vec![teller],
+                waiters: vec![waiter],
                 goes_with_next: false,
                 at: Duration::ZERO,
             };
-            if let Some(waiting) = self.waiting.find(&letter.entry) {
-                waiting.merge_later(letter);
+            if let Some(waiting) = self.waiting.find(&write.entry) {
+                waiting.merge_later(write);
                 before = None;
                 return told;
             }
-            if let Some(before) = before.and_then(|it| self.waiting.letters.get_mut(&it)) {
+            if let Some(before) = before.and_then(|it| self.waiting.writes.get_mut(&it)) {
                 before.goes_with_next = true;
             }
-            before = Some(letter.number);
-            self.waiting.insert(letter);
+            before = Some(write.number);
+            self.waiting.insert(write);
             told
         });
-        Some(letters.collect())
+        Some(writes.collect())
     }
 
     fn next_number(&mut self) -> u64 {
@@ -105,47 +105,47 @@ impl Outbox {
     ///
     /// A caller that waits has revoked just now, after any restoration of the name so far. A write
     /// without a waiting caller is older: if its name was restored since, that stays so.
-    pub(super) fn take(&mut self) -> Vec<(Entry, String)> {
-        let goes_on = |letters: &[Letter]| {
-            letters.len() < AT_ONCE
-                || letters.len() < MAX_TOGETHER && letters.last().is_some_and(Letter::has_next)
+    pub(super) fn take(&mut self) -> Vec<(RevocationEntry, String)> {
+        let goes_on = |writes: &[PendingWrite]| {
+            writes.len() < AT_ONCE
+                || writes.len() < MAX_TOGETHER && writes.last().is_some_and(PendingWrite::has_next)
         };
         while goes_on(&self.under_way) {
-            let Some(letter) = self.waiting.pop_first() else { break };
-            self.under_way.push(letter);
+            let Some(write) = self.waiting.pop_first() else { break };
+            self.under_way.push(write);
         }
-        let condition = |letter: &Letter| match letter.behind {
-            Some(place) if !letter.is_waited_for() => place.to_string(),
+        let condition = |write: &PendingWrite| match write.behind {
+            Some(place) if !write.is_waited_for() => place.to_string(),
             _ => "*".to_owned(),
         };
-        self.under_way.iter().map(|letter| (letter.entry.clone(), condition(letter))).collect()
+        self.under_way.iter().map(|write| (write.entry.clone(), condition(write))).collect()
     }
 
     /// Handles the answers to the revocations that were taken.
-    pub(super) fn settle(&mut self, answers: &[Answer], now: Duration) {
+    pub(super) fn settle(&mut self, answers: &[WriteAnswer], now: Duration) {
         let under_way = std::mem::take(&mut self.under_way);
-        for (mut letter, answer) in under_way.into_iter().zip(answers) {
-            let is_new = !letter.tellers.is_empty() || letter.at.is_zero();
-            letter.tell(&match answer {
-                Answer::TakenBack => Err("it was taken back meanwhile".to_owned()),
-                Answer::Written(_) | Answer::Known(_) => Ok(()),
+        for (mut write, answer) in under_way.into_iter().zip(answers) {
+            let is_new = !write.waiters.is_empty() || write.at.is_zero();
+            write.tell(&match answer {
+                WriteAnswer::TakenBack => Err("it was taken back meanwhile".to_owned()),
+                WriteAnswer::Written(_) | WriteAnswer::Known(_) => Ok(()),
             });
             match answer {
-                Answer::Written(place) => letter.behind = Some(*place),
-                Answer::Known(place) => letter.behind = place.or(letter.behind),
-                Answer::TakenBack => continue,
+                WriteAnswer::Written(place) => write.behind = Some(*place),
+                WriteAnswer::Known(place) => write.behind = place.or(write.behind),
+                WriteAnswer::TakenBack => continue,
             }
             // Revocations that were written in one step need not be again.
-            letter.goes_with_next = false;
+            write.goes_with_next = false;
             // A revocation that was still there when it was written again is as old as before.
-            if is_new || matches!(answer, Answer::Written(_)) {
-                letter.at = now;
-                letter.number = self.next_number();
+            if is_new || matches!(answer, WriteAnswer::Written(_)) {
+                write.at = now;
+                write.number = self.next_number();
             }
-            if let Some(before) = self.written.remove(&letter.entry) {
-                letter.entry.moment = letter.entry.moment.max(before.entry.moment);
+            if let Some(before) = self.written.remove(&write.entry) {
+                write.entry.moment = write.entry.moment.max(before.entry.moment);
             }
-            self.written.insert(letter);
+            self.written.insert(write);
         }
         while self.written.len() > MAX_WRITTEN {
             self.written.pop_first();
@@ -155,15 +155,15 @@ impl Outbox {
     /// Puts the revocations that were taken back. They may not have been written, and are tried
     /// again.
     pub(super) fn put_back(&mut self) {
-        for letter in std::mem::take(&mut self.under_way) {
-            self.wait_again(letter);
+        for write in std::mem::take(&mut self.under_way) {
+            self.wait_again(write);
         }
     }
 
-    fn wait_again(&mut self, letter: Letter) {
-        match self.waiting.find(&letter.entry) {
-            Some(later) => later.merge_earlier(letter),
-            None => self.waiting.insert(letter),
+    fn wait_again(&mut self, write: PendingWrite) {
+        match self.waiting.find(&write.entry) {
+            Some(later) => later.merge_earlier(write),
+            None => self.waiting.insert(write),
         }
     }
 
@@ -172,37 +172,36 @@ impl Outbox {
     pub(super) fn give_up(&mut self, problem: &str) {
         self.put_back();
         let problem = Err(problem.to_owned());
-        self.waiting.letters.values_mut().for_each(|letter| letter.tell(&problem));
+        self.waiting.writes.values_mut().for_each(|write| write.tell(&problem));
     }
 
     /// Queues the recently written revocations again, for a Redis that has lost them.
     pub(super) fn write_again(&mut self, now: Duration) {
         self.forget_old(now);
-        for letter in std::mem::take(&mut self.written).letters.into_values() {
-            self.wait_again(letter);
+        for write in std::mem::take(&mut self.written).writes.into_values() {
+            self.wait_again(write);
         }
     }
 
     pub(super) fn forget_old(&mut self, now: Duration) {
-        self.written.retain(|letter| now.saturating_sub(letter.at) <= WRITTEN_AGAIN_FOR);
+        self.written.retain(|write| now.saturating_sub(write.at) <= WRITTEN_AGAIN_FOR);
     }
 
     /// Handles a restoration of a name at this position of the stream. Returns whether it holds for
     /// this node: not if this node has revoked the name later.
-    pub(super) fn restore(&mut self, name: &str, place: Id) -> bool {
-        let is_it = |letter: &Letter| letter.entry.name == name;
+    pub(super) fn restore(&mut self, name: &str, place: StreamId) -> bool {
+        let is_it = |write: &PendingWrite| write.entry.name == name;
         // A write with a waiting caller may be on its way to a later position.
-        let stays = |letter: &Letter| {
-            !is_it(letter)
-                || letter.is_waited_for()
-                || letter.behind.is_none_or(|behind| behind >= place)
+        let stays = |write: &PendingWrite| {
+            !is_it(write)
+                || write.is_waited_for()
+                || write.behind.is_none_or(|behind| behind >= place)
         };
         self.written.retain(stays);
         self.waiting.retain(stays);
         // A write that is under way and does not stay will not be written, either.
-        let mut left = self.waiting.letters.values().chain(&self.under_way);
-        !left.any(|letter| is_it(letter) && stays(letter))
-            && !self.written.letters.values().any(is_it)
+        let mut left = self.waiting.writes.values().chain(&self.under_way);
+        !left.any(|write| is_it(write) && stays(write)) && !self.written.writes.values().any(is_it)
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -215,22 +214,22 @@ impl Outbox {
         let mut oldest = Vec::new();
         let mut next = 0;
         while let Some(&(end, number)) = self.written.by_end.range((next, 0)..).next() {
-            let letter = self.written.letters.get(&number);
-            oldest.extend(letter.map(|letter| (end, letter.entry.name.clone())));
+            let write = self.written.writes.get(&number);
+            oldest.extend(write.map(|write| (end, write.entry.name.clone())));
             next = end.saturating_add(1);
         }
         oldest
     }
 }
 
-impl Letter {
-    fn tell(&mut self, outcome: &Outcome) {
+impl PendingWrite {
+    fn tell(&mut self, outcome: &WriteOutcome) {
         // A caller that has stopped listening was told by a time-out.
-        self.tellers.drain(..).for_each(|teller| drop(teller.send(outcome.clone())));
+        self.waiters.drain(..).for_each(|waiter| drop(waiter.send(outcome.clone())));
     }
 
     fn is_waited_for(&self) -> bool {
-        self.tellers.iter().any(|teller| !teller.is_closed())
+        self.waiters.iter().any(|waiter| !waiter.is_closed())
     }
 
     fn has_next(&self) -> bool {
@@ -241,20 +240,20 @@ impl Letter {
     fn merge_later(&mut self, later: Self) {
         self.entry.moment = self.entry.moment.max(later.entry.moment);
         self.behind = later.behind;
-        self.tellers.retain(|teller| !teller.is_closed());
-        self.tellers.extend(later.tellers);
+        self.waiters.retain(|waiter| !waiter.is_closed());
+        self.waiters.extend(later.waiters);
     }
 
     fn merge_earlier(&mut self, earlier: Self) {
         self.entry.moment = self.entry.moment.max(earlier.entry.moment);
-        self.tellers.extend(earlier.tellers);
+        self.waiters.extend(earlier.waiters);
     }
 }
 
 /// Keeps writes in their order: one for each name in a bucket.
 #[derive(Default)]
-struct Pile {
-    letters: BTreeMap<u64, Letter>,
+struct WriteQueue {
+    writes: BTreeMap<u64, PendingWrite>,
     /// The numbers of the writes, by a hash of bucket and name. Of two with one hash the later is
     /// found.
     numbers: HashMap<u64, u64>,
@@ -263,55 +262,55 @@ struct Pile {
     hasher: RandomState,
 }
 
-impl Pile {
+impl WriteQueue {
     fn len(&self) -> usize {
-        self.letters.len()
+        self.writes.len()
     }
 
-    fn hash(&self, entry: &Entry) -> u64 {
+    fn hash(&self, entry: &RevocationEntry) -> u64 {
         self.hasher.hash_one((&entry.name, entry.end))
     }
 
-    fn number(&self, entry: &Entry) -> Option<u64> {
+    fn number(&self, entry: &RevocationEntry) -> Option<u64> {
         let number = *self.numbers.get(&self.hash(entry))?;
-        let found = &self.letters.get(&number)?.entry;
+        let found = &self.writes.get(&number)?.entry;
         (found.name == entry.name && found.end == entry.end).then_some(number)
     }
 
-    fn find(&mut self, entry: &Entry) -> Option<&mut Letter> {
+    fn find(&mut self, entry: &RevocationEntry) -> Option<&mut PendingWrite> {
         let number = self.number(entry)?;
-        self.letters.get_mut(&number)
+        self.writes.get_mut(&number)
     }
 
-    fn insert(&mut self, letter: Letter) {
-        self.numbers.insert(self.hash(&letter.entry), letter.number);
-        self.by_end.insert((letter.entry.end, letter.number));
-        self.letters.insert(letter.number, letter);
+    fn insert(&mut self, write: PendingWrite) {
+        self.numbers.insert(self.hash(&write.entry), write.number);
+        self.by_end.insert((write.entry.end, write.number));
+        self.writes.insert(write.number, write);
     }
 
-    fn remove(&mut self, entry: &Entry) -> Option<Letter> {
+    fn remove(&mut self, entry: &RevocationEntry) -> Option<PendingWrite> {
         let number = self.number(entry)?;
         self.numbers.remove(&self.hash(entry));
         self.by_end.remove(&(entry.end, number));
-        self.letters.remove(&number)
+        self.writes.remove(&number)
     }
 
-    fn pop_first(&mut self) -> Option<Letter> {
-        let (number, letter) = self.letters.pop_first()?;
-        self.by_end.remove(&(letter.entry.end, number));
-        let hash = self.hash(&letter.entry);
+    fn pop_first(&mut self) -> Option<PendingWrite> {
+        let (number, write) = self.writes.pop_first()?;
+        self.by_end.remove(&(write.entry.end, number));
+        let hash = self.hash(&write.entry);
         if self.numbers.get(&hash) == Some(&number) {
             self.numbers.remove(&hash);
         }
-        Some(letter)
+        Some(write)
     }
 
-    fn retain(&mut self, stays: impl Fn(&Letter) -> bool) {
-        let before = self.letters.len();
-        self.letters.retain(|_, letter| stays(letter));
-        if self.letters.len() < before {
-            self.numbers.retain(|_, number| self.letters.contains_key(number));
-            self.by_end.retain(|(_, number)| self.letters.contains_key(number));
+    fn retain(&mut self, stays: impl Fn(&PendingWrite) -> bool) {
+        let before = self.writes.len();
+        self.writes.retain(|_, write| stays(write));
+        if self.writes.len() < before {
+            self.numbers.retain(|_, number| self.writes.contains_key(number));
+            self.by_end.retain(|(_, number)| self.writes.contains_key(number));
         }
     }
 }
@@ -331,15 +330,15 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(1000);
 
-    fn id(text: &str) -> Id {
-        Id::read(text).unwrap()
+    fn id(text: &str) -> StreamId {
+        StreamId::read(text).unwrap()
     }
 
-    fn entry(name: &str) -> Entry {
-        Entry { end: 60, moment: None, name: name.to_owned() }
+    fn entry(name: &str) -> RevocationEntry {
+        RevocationEntry { end: 60, moment: None, name: name.to_owned() }
     }
 
-    fn add(outbox: &mut Outbox, name: &str) -> oneshot::Receiver<Outcome> {
+    fn add(outbox: &mut Outbox, name: &str) -> oneshot::Receiver<WriteOutcome> {
         let told = outbox.add(vec![entry(name)], Some(id("1-0"))).unwrap();
         told.into_iter().next().unwrap()
     }
@@ -363,8 +362,8 @@ mod tests {
 
         // The same when all are written again.
         while outbox.waiting() > 0 {
-            let answers: Vec<Answer> =
-                outbox.take().iter().map(|_| Answer::Written(id("2-0"))).collect();
+            let answers: Vec<WriteAnswer> =
+                outbox.take().iter().map(|_| WriteAnswer::Written(id("2-0"))).collect();
             assert!(answers.len() <= AT_ONCE + 1, "{}", answers.len());
             outbox.settle(&answers, NOW);
         }
@@ -391,7 +390,7 @@ mod tests {
 
         assert_eq!(conditions(&mut outbox), [pair("a", "*")]);
         assert!(told.try_recv().is_err());
-        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+        outbox.settle(&[WriteAnswer::Written(id("2-0"))], NOW);
 
         assert_eq!(told.try_recv(), Ok(Ok(())));
         assert_eq!(outbox.waiting(), 0);
@@ -417,14 +416,14 @@ mod tests {
         let mut outbox = Outbox::default();
         let _told = [add(&mut outbox, "old"), add(&mut outbox, "new")];
         outbox.take();
-        outbox.settle(&[Answer::Written(id("2-0")), Answer::Known(Some(id("3-0")))], NOW);
+        outbox.settle(&[WriteAnswer::Written(id("2-0")), WriteAnswer::Known(Some(id("3-0")))], NOW);
         let _told = add(&mut outbox, "newer");
         outbox.take();
-        outbox.settle(&[Answer::Written(id("4-0"))], NOW + WRITTEN_AGAIN_FOR);
+        outbox.settle(&[WriteAnswer::Written(id("4-0"))], NOW + WRITTEN_AGAIN_FOR);
 
         outbox.write_again(NOW + WRITTEN_AGAIN_FOR);
         let again = conditions(&mut outbox);
-        outbox.settle(&[Answer::Known(None); 3], NOW + WRITTEN_AGAIN_FOR);
+        outbox.settle(&[WriteAnswer::Known(None); 3], NOW + WRITTEN_AGAIN_FOR);
         outbox.write_again(NOW + 3 * WRITTEN_AGAIN_FOR);
 
         assert_eq!(again, [pair("old", "2-0"), pair("new", "3-0"), pair("newer", "4-0")]);
@@ -436,7 +435,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let _told = add(&mut outbox, "a");
         outbox.take();
-        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+        outbox.settle(&[WriteAnswer::Written(id("2-0"))], NOW);
 
         assert!(outbox.restore("a", id("3-0")));
         outbox.write_again(NOW);
@@ -449,7 +448,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let _told = add(&mut outbox, "a");
         outbox.take();
-        outbox.settle(&[Answer::Written(id("4-0"))], NOW);
+        outbox.settle(&[WriteAnswer::Written(id("4-0"))], NOW);
 
         assert!(!outbox.restore("a", id("3-0")));
         outbox.write_again(NOW);
@@ -471,7 +470,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let _told = add(&mut outbox, "a");
         outbox.take();
-        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+        outbox.settle(&[WriteAnswer::Written(id("2-0"))], NOW);
         outbox.write_again(NOW);
         outbox.take();
 
@@ -485,7 +484,7 @@ mod tests {
         outbox.give_up("away");
 
         assert_eq!(conditions(&mut outbox), [pair("a", "1-0")]);
-        outbox.settle(&[Answer::TakenBack], NOW);
+        outbox.settle(&[WriteAnswer::TakenBack], NOW);
         outbox.write_again(NOW);
 
         assert_eq!(outbox.take().len(), 0);
@@ -507,7 +506,7 @@ mod tests {
         let told: Vec<_> = (0..100).map(|_| add(&mut outbox, "a")).collect();
 
         assert_eq!(conditions(&mut outbox), [pair("a", "*")]);
-        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+        outbox.settle(&[WriteAnswer::Written(id("2-0"))], NOW);
 
         for mut told in told {
             assert_eq!(told.try_recv(), Ok(Ok(())));
@@ -521,7 +520,7 @@ mod tests {
         for name in ["first", "again", "again", "again"] {
             let _told = add(&mut outbox, name);
             outbox.take();
-            outbox.settle(&[Answer::Known(Some(id("2-0")))], NOW);
+            outbox.settle(&[WriteAnswer::Known(Some(id("2-0")))], NOW);
         }
 
         outbox.write_again(NOW);
@@ -534,15 +533,16 @@ mod tests {
         let mut outbox = Outbox::default();
         let _told = add(&mut outbox, "a");
         outbox.take();
-        outbox.settle(&[Answer::Written(id("2-0"))], NOW);
-        for (answer, is_left) in [(Answer::Known(None), false), (Answer::Written(id("3-0")), true)]
+        outbox.settle(&[WriteAnswer::Written(id("2-0"))], NOW);
+        for (answer, is_left) in
+            [(WriteAnswer::Known(None), false), (WriteAnswer::Written(id("3-0")), true)]
         {
             let half = NOW + WRITTEN_AGAIN_FOR / 2;
             outbox.write_again(half);
             assert_eq!(outbox.take().len(), 1);
             outbox.settle(&[answer], half);
             // Only a revocation that was lost counts as written anew.
-            let written = outbox.written.letters.values().map(|letter| letter.at);
+            let written = outbox.written.writes.values().map(|write| write.at);
             let later = written.filter(|at| *at == half).count();
             assert_eq!(later == 1, is_left, "{answer:?}");
         }
@@ -551,7 +551,7 @@ mod tests {
     #[test]
     fn later_moment_of_two_that_wait_for_one_name_is_written() {
         let mut outbox = Outbox::default();
-        let of = |moment| Entry { moment: Some(moment), ..entry("a") };
+        let of = |moment| RevocationEntry { moment: Some(moment), ..entry("a") };
         let _told = [5, 9, 7].map(|moment| outbox.add(vec![of(moment)], None));
 
         let taken = outbox.take();
@@ -576,9 +576,9 @@ mod tests {
     fn probes_are_the_oldest_of_each_bucket() {
         let mut outbox = Outbox::default();
         for (name, end) in [("a", 60), ("b", 120), ("c", 60)] {
-            let _told = outbox.add(vec![Entry { end, ..entry(name) }], None);
+            let _told = outbox.add(vec![RevocationEntry { end, ..entry(name) }], None);
             outbox.take();
-            outbox.settle(&[Answer::Written(id("2-0"))], NOW);
+            outbox.settle(&[WriteAnswer::Written(id("2-0"))], NOW);
         }
 
         assert_eq!(outbox.probes(), [(60, "a".to_owned()), (120, "b".to_owned())]);

@@ -2,19 +2,19 @@ use std::fmt;
 
 /// The number of an entry in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Id {
+pub(super) struct StreamId {
     milliseconds: u64,
     count: u64,
 }
 
-impl Id {
+impl StreamId {
     pub(super) fn read(text: &str) -> Option<Self> {
         let (milliseconds, count) = text.split_once('-')?;
         Some(Self { milliseconds: milliseconds.parse().ok()?, count: count.parse().ok()? })
     }
 }
 
-impl fmt::Display for Id {
+impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.milliseconds, self.count)
     }
@@ -22,8 +22,8 @@ impl fmt::Display for Id {
 
 /// An entry of the stream, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Read {
-    pub(super) id: Id,
+pub(super) struct StreamEntry {
+    pub(super) id: StreamId,
     pub(super) word: String,
     pub(super) text: String,
 }
@@ -35,15 +35,15 @@ pub(super) struct Read {
 /// same entry is still in its place, so is the whole history before it, and nothing after it was
 /// trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Position(pub(super) Read);
+pub(super) struct Position(pub(super) StreamEntry);
 
 impl Position {
-    pub(super) fn id(&self) -> Id {
+    pub(super) fn id(&self) -> StreamId {
         self.0.id
     }
 
     /// Returns whether a stream with this entry at the position holds all entries after it.
-    pub(super) fn is_held_by(&self, found: Option<&Read>) -> bool {
+    pub(super) fn is_held_by(&self, found: Option<&StreamEntry>) -> bool {
         found == Some(&self.0)
     }
 }
@@ -52,17 +52,21 @@ impl Position {
 mod tests {
     use super::*;
 
-    fn read(id: &str, text: &str) -> Read {
-        Read { id: Id::read(id).unwrap(), word: "mark".to_owned(), text: text.to_owned() }
+    fn read(id: &str, text: &str) -> StreamEntry {
+        StreamEntry {
+            id: StreamId::read(id).unwrap(),
+            word: "mark".to_owned(),
+            text: text.to_owned(),
+        }
     }
 
     #[test]
     fn ids_are_numbers_and_no_texts() {
-        assert!(Id::read("9-0") < Id::read("10-0"));
-        assert!(Id::read("10-9") < Id::read("10-10"));
-        assert_eq!(Id::read("10-9").unwrap().to_string(), "10-9");
+        assert!(StreamId::read("9-0") < StreamId::read("10-0"));
+        assert!(StreamId::read("10-9") < StreamId::read("10-10"));
+        assert_eq!(StreamId::read("10-9").unwrap().to_string(), "10-9");
         for text in ["", "10", "-", "x-1", "1-x", "-1-1", "1-1-1"] {
-            assert_eq!(Id::read(text), None, "{text}");
+            assert_eq!(StreamId::read(text), None, "{text}");
         }
     }
 

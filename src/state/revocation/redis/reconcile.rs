@@ -5,17 +5,20 @@ use std::collections::{HashMap, HashSet};
 
 use redis::{Value, cmd, pipe};
 
-use super::entry::Entry;
+use super::entry::RevocationEntry;
 use super::error::RedisError;
 use super::follow::last;
 use super::link::{Link, list, text, texts};
-use super::position::{Id, Position, Read};
+use super::position::{Position, StreamEntry, StreamId};
 use super::scripts;
-use super::shared::Shared;
+use super::shared::SharedState;
 
 /// Reads all revocations while the stream is not followed, and returns the position from which to
 /// follow it.
-pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> {
+pub(super) async fn catch_up(
+    shared: &SharedState,
+    link: &mut Link,
+) -> Result<Position, RedisError> {
     let began = shared.now();
     let position = mark(shared, link).await?;
     // The names restored after our position. An entry that has expired from the list was restored,
@@ -37,7 +40,7 @@ pub(super) async fn catch_up(shared: &Shared, link: &mut Link) -> Result<Positio
 
 /// Reads all revocations while the stream, which reports restorations, is followed. Redis removes
 /// expired entries.
-pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), RedisError> {
+pub(super) async fn reconcile(shared: &SharedState, link: &mut Link) -> Result<(), RedisError> {
     mark(shared, link).await?;
     scan(shared, link, |_| {}).await?;
     shared.set_reconciled();
@@ -45,7 +48,7 @@ pub(super) async fn reconcile(shared: &Shared, link: &mut Link) -> Result<(), Re
 }
 
 /// Marks the end of the stream, and has Redis remove expired entries.
-async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> {
+async fn mark(shared: &SharedState, link: &mut Link) -> Result<Position, RedisError> {
     let settings = &shared.settings;
     // No other node writes the same text, so this node can recognise the entry.
     let text = format!(
@@ -59,9 +62,9 @@ async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> 
     command.arg(&text).arg(settings.stream_kept());
     match link.ask(&command).await {
         Ok(id) => {
-            let id = self::text(&id).and_then(Id::read);
+            let id = self::text(&id).and_then(StreamId::read);
             let id = id.ok_or_else(|| RedisError::unreadable("the number of an entry"))?;
-            Ok(Position(Read { id, word: "mark".to_owned(), text }))
+            Ok(Position(StreamEntry { id, word: "mark".to_owned(), text }))
         }
         // A Redis that is full can still be read.
         Err(RedisError::Refused(problem)) => {
@@ -72,17 +75,23 @@ async fn mark(shared: &Shared, link: &mut Link) -> Result<Position, RedisError> 
 }
 
 /// Returns the restored names, each with its position in the stream.
-async fn restored(shared: &Shared, link: &mut Link) -> Result<HashMap<String, Id>, RedisError> {
+async fn restored(
+    shared: &SharedState,
+    link: &mut Link,
+) -> Result<HashMap<String, StreamId>, RedisError> {
     let answer = link.ask(cmd("HGETALL").arg(shared.settings.keys.restored())).await?;
     pairs(&answer)
         .and_then(|pairs| {
-            pairs.into_iter().map(|(name, id)| Some((name.to_owned(), Id::read(id)?))).collect()
+            pairs
+                .into_iter()
+                .map(|(name, id)| Some((name.to_owned(), StreamId::read(id)?)))
+                .collect()
         })
         .ok_or_else(|| RedisError::unreadable("what was taken back"))
 }
 
 /// Returns the ends of all buckets.
-pub(super) async fn buckets(shared: &Shared, link: &mut Link) -> Result<Vec<u64>, RedisError> {
+pub(super) async fn buckets(shared: &SharedState, link: &mut Link) -> Result<Vec<u64>, RedisError> {
     let answer = link.ask(cmd("ZRANGE").arg(shared.settings.keys.index()).arg(0).arg(-1)).await?;
     texts(&answer)
         .and_then(|ends| ends.into_iter().map(|end| end.parse().ok()).collect())
@@ -91,9 +100,9 @@ pub(super) async fn buckets(shared: &Shared, link: &mut Link) -> Result<Vec<u64>
 
 /// Inserts all entries of all buckets.
 async fn scan(
-    shared: &Shared,
+    shared: &SharedState,
     link: &mut Link,
-    mut each: impl FnMut(&Entry),
+    mut each: impl FnMut(&RevocationEntry),
 ) -> Result<(), RedisError> {
     let mut waiting = buckets(shared, link).await?;
     let mut open: Vec<(u64, String)> = Vec::new();
@@ -122,7 +131,7 @@ async fn scan(
             let page = page(answer).ok_or_else(|| RedisError::unreadable("a bucket"))?;
             page.0.clone_into(cursor);
             for (name, moment) in page.1 {
-                match Entry::read(*end, moment, name) {
+                match RevocationEntry::read(*end, moment, name) {
                     Some(entry) => {
                         each(&entry);
                         shared.insert(&entry)?;

@@ -1,18 +1,18 @@
 use std::time::Duration;
 
-use super::address::Address;
-use super::keys::Keys;
+use super::address::RedisAddress;
+use super::keys::RedisKeys;
 use super::tls::Roots;
 use crate::task::Backoff;
 
 /// The settings; see the methods of [`RedisRevocations`](super::RedisRevocations).
 #[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) address: Address,
+pub(super) struct RedisSettings {
+    pub(super) address: RedisAddress,
     /// Allows other machines without TLS.
     pub(super) is_plain_allowed: bool,
     pub(super) roots: Option<Roots>,
-    pub(super) keys: Keys,
+    pub(super) keys: RedisKeys,
     pub(super) max_lifetime: Duration,
     pub(super) max_gap: Duration,
     pub(super) reconciled_every: Duration,
@@ -20,7 +20,7 @@ pub(super) struct Settings {
     pub(super) carries_on: bool,
 }
 
-impl Settings {
+impl RedisSettings {
     /// Returns how long a read waits for entries. While there are none, each answer shows that this
     /// node misses nothing, so several answers must fit in the gap.
     pub(super) fn block(&self) -> Duration {
@@ -71,11 +71,11 @@ mod tests {
     #[test]
     fn pauses_are_no_longer_than_a_quarter_of_the_gap_and_five_seconds() {
         for (gap, longest) in [(100, 50), (4_000, 1_000), (20_000, 5_000), (300_000, 5_000)] {
-            let settings = Settings {
-                address: Address::read("redis://127.0.0.1").unwrap(),
+            let settings = RedisSettings {
+                address: RedisAddress::read("redis://127.0.0.1").unwrap(),
                 is_plain_allowed: false,
                 roots: None,
-                keys: Keys::usual(),
+                keys: RedisKeys::usual(),
                 max_lifetime: Duration::from_secs(3_600),
                 max_gap: Duration::from_millis(gap),
                 reconciled_every: Duration::from_secs(600),

@@ -12,13 +12,13 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::super::{MemoryRevocations, Revocation, RevocationKind};
-use super::entry::{Entry, Event, read_name};
+use super::entry::{RevocationEntry, StreamEvent, read_name};
 use super::error::RedisError;
-use super::keys::Window;
+use super::keys::BucketSpan;
 use super::link::Link;
-use super::outbox::{Outbox, Outcome};
-use super::position::{Id, Position};
-use super::settings::Settings;
+use super::outbox::{Outbox, WriteOutcome};
+use super::position::{Position, StreamId};
+use super::settings::RedisSettings;
 use super::status::{KEEPS_ALL, RedisStatus, moment};
 use crate::claims::NumericDate;
 use crate::claims::validation::MAX_LEEWAY;
@@ -26,10 +26,10 @@ use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::error::RevocationsUnavailable;
 use crate::observe::trace;
 
-pub(super) struct Shared {
-    pub(super) settings: Settings,
+pub(super) struct SharedState {
+    pub(super) settings: RedisSettings,
     pub(super) view: MemoryRevocations,
-    window: Window,
+    window: BucketSpan,
     began: Moment,
     /// The moment up to which nothing is missing, in milliseconds since `began`; 0 is never.
     complete_up_to: AtomicU64,
@@ -40,11 +40,11 @@ pub(super) struct Shared {
     pub(super) wake: Notify,
     /// Notified of each change of readiness.
     pub(super) changed: watch::Sender<()>,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ConnectionState {
     link: Option<Link>,
     /// The server of the last connection.
     server: String,
@@ -59,10 +59,10 @@ struct State {
     eviction_policy: Option<Arc<str>>,
 }
 
-impl Shared {
-    pub(super) fn new(settings: Settings, view: MemoryRevocations) -> Self {
+impl SharedState {
+    pub(super) fn new(settings: RedisSettings, view: MemoryRevocations) -> Self {
         Self {
-            window: Window::of(settings.max_lifetime),
+            window: BucketSpan::of(settings.max_lifetime),
             settings,
             view,
             began: Moment::now(),
@@ -136,14 +136,15 @@ impl Shared {
     pub(super) fn revoke(
         &self,
         revocations: &[Revocation],
-    ) -> Option<Vec<oneshot::Receiver<Outcome>>> {
+    ) -> Option<Vec<oneshot::Receiver<WriteOutcome>>> {
         let mut entries = Vec::with_capacity(revocations.len());
         // Locked, so that nothing is restored in between.
         let mut outbox = self.outbox();
         for revocation in revocations {
             let later = self.view.covering_dated_ahead(revocation);
             let revocation = later.as_ref().unwrap_or(revocation);
-            let entry = Entry::new(revocation, self.window.end(self.kept_until(revocation)));
+            let entry =
+                RevocationEntry::new(revocation, self.window.end(self.kept_until(revocation)));
             self.view.insert_shared(revocation, entry.until());
             entries.push(entry);
         }
@@ -181,18 +182,18 @@ impl Shared {
     }
 
     /// Applies an entry of the stream.
-    pub(super) fn follow(&self, event: &Event, place: Id) -> Result<(), RedisError> {
+    pub(super) fn follow(&self, event: &StreamEvent, place: StreamId) -> Result<(), RedisError> {
         match event {
-            Event::Revoked(entry) => self.insert(entry),
-            Event::Restored { name } => {
+            StreamEvent::Revoked(entry) => self.insert(entry),
+            StreamEvent::Restored { name } => {
                 self.restore(name, place);
                 Ok(())
             }
-            Event::Mark => Ok(()),
+            StreamEvent::Mark => Ok(()),
         }
     }
 
-    pub(super) fn insert(&self, entry: &Entry) -> Result<(), RedisError> {
+    pub(super) fn insert(&self, entry: &RevocationEntry) -> Result<(), RedisError> {
         let revocation =
             entry.revocation().ok_or_else(|| RedisError::unreadable("a revocation"))?;
         self.view.insert_shared(&revocation, entry.until());
@@ -200,7 +201,7 @@ impl Shared {
     }
 
     /// Restores a name that was restored at this position of the stream.
-    pub(super) fn restore(&self, name: &str, place: Id) -> bool {
+    pub(super) fn restore(&self, name: &str, place: StreamId) -> bool {
         let mut outbox = self.outbox();
         let is_taken_back = outbox.restore(name, place);
         self.restorations.fetch_add(1, Ordering::AcqRel);
@@ -218,7 +219,7 @@ impl Shared {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

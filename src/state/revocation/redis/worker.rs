@@ -12,13 +12,13 @@ use super::error::RedisError;
 use super::follow::{follow, holds};
 use super::link::Link;
 use super::reconcile::{catch_up, reconcile};
-use super::shared::Shared;
+use super::shared::SharedState;
 use super::write::{keep_probing, keep_writing};
 use crate::observe::trace;
 use crate::task::{Job, jitter};
 
 /// Follows Redis.
-pub(super) struct FollowWorker(pub(super) Arc<Shared>);
+pub(super) struct FollowWorker(pub(super) Arc<SharedState>);
 
 impl Job for FollowWorker {
     async fn run(&self) -> Infallible {
@@ -33,7 +33,7 @@ impl Job for FollowWorker {
     }
 }
 
-async fn keep(shared: &Arc<Shared>) -> Infallible {
+async fn keep(shared: &Arc<SharedState>) -> Infallible {
     let mut backoff = shared.settings.backoff();
     loop {
         let began = shared.now();
@@ -50,7 +50,7 @@ async fn keep(shared: &Arc<Shared>) -> Infallible {
 }
 
 /// Runs one connection from its start to its end.
-async fn session(shared: &Arc<Shared>) -> Result<Infallible, RedisError> {
+async fn session(shared: &Arc<SharedState>) -> Result<Infallible, RedisError> {
     let mut server = connect(&shared.settings).await?;
     shared.set_eviction_policy(eviction_policy(&mut server.work).await?);
     shared.connected(&server.host.to_string(), server.work.clone());
@@ -66,7 +66,7 @@ async fn session(shared: &Arc<Shared>) -> Result<Infallible, RedisError> {
 }
 
 /// Follows from the position of this node, and reads all revocations where that is not possible.
-async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> RedisError {
+async fn follow_on(shared: &SharedState, following: &mut Link, work: &mut Link) -> RedisError {
     let goes_on = match shared.position() {
         Some(position) => holds(shared, work, &position).await,
         None => Ok(false),
@@ -92,7 +92,7 @@ async fn follow_on(shared: &Shared, following: &mut Link, work: &mut Link) -> Re
     }
 }
 
-async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> RedisError {
+async fn reconcile_now_and_then(shared: &Arc<SharedState>, work: &mut Link) -> RedisError {
     loop {
         sleep(shared.settings.reconciled_every).await;
         shared.outbox().forget_old(shared.now());
@@ -107,7 +107,7 @@ async fn reconcile_now_and_then(shared: &Arc<Shared>, work: &mut Link) -> RedisE
 }
 
 /// Logs when the view is no longer ready, which no event reports.
-async fn watch(shared: &Shared) -> Infallible {
+async fn watch(shared: &SharedState) -> Infallible {
     loop {
         sleep((shared.settings.max_gap / 8).max(Duration::from_millis(50))).await;
         shared.report();

@@ -5,19 +5,19 @@ use std::time::Duration;
 use redis::{Value, cmd};
 use tokio::time::sleep;
 
-use super::entry::{Entry, spelt};
+use super::entry::{RevocationEntry, spelt};
 use super::error::RedisError;
 use super::link::{Link, text, texts};
-use super::outbox::Answer;
-use super::position::Id;
+use super::outbox::WriteAnswer;
+use super::position::StreamId;
 use super::reconcile::buckets;
 use super::scripts;
-use super::shared::Shared;
+use super::shared::SharedState;
 use crate::observe::trace;
 use crate::state::revocation::Revocable;
 
 /// Writes all revocations as they come, until an error.
-pub(super) async fn keep_writing(shared: &Shared, link: &mut Link) -> RedisError {
+pub(super) async fn keep_writing(shared: &SharedState, link: &mut Link) -> RedisError {
     loop {
         if let Err(problem) = write_all(shared, link).await {
             return problem;
@@ -27,7 +27,7 @@ pub(super) async fn keep_writing(shared: &Shared, link: &mut Link) -> RedisError
 }
 
 /// Writes until nothing waits.
-pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), RedisError> {
+pub(super) async fn write_all(shared: &SharedState, link: &mut Link) -> Result<(), RedisError> {
     let mut was_refused = false;
     loop {
         let batch = shared.outbox().take();
@@ -56,10 +56,10 @@ pub(super) async fn write_all(shared: &Shared, link: &mut Link) -> Result<(), Re
 }
 
 async fn write(
-    shared: &Shared,
+    shared: &SharedState,
     link: &mut Link,
-    batch: &[(Entry, String)],
-) -> Result<Vec<Answer>, RedisError> {
+    batch: &[(RevocationEntry, String)],
+) -> Result<Vec<WriteAnswer>, RedisError> {
     let settings = &shared.settings;
     let mut command = cmd("EVAL");
     command.arg(scripts::WRITE).arg(3 + batch.len());
@@ -79,19 +79,19 @@ async fn write(
         .ok_or_else(|| RedisError::unreadable("what Redis has written"))
 }
 
-fn read(answer: &str) -> Option<Answer> {
+fn read(answer: &str) -> Option<WriteAnswer> {
     match answer {
-        "restored" => Some(Answer::TakenBack),
+        "restored" => Some(WriteAnswer::TakenBack),
         answer => match answer.strip_prefix('=') {
-            Some(end) => Some(Answer::Known(Id::read(end))),
-            None => Id::read(answer).map(Answer::Written),
+            Some(end) => Some(WriteAnswer::Known(StreamId::read(end))),
+            None => StreamId::read(answer).map(WriteAnswer::Written),
         },
     }
 }
 
 /// Checks from time to time that Redis still has the recent writes of this node. The stream does
 /// not tell: single keys may be deleted or evicted, or may have expired when a clock was set.
-pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> RedisError {
+pub(super) async fn keep_probing(shared: &SharedState, link: &mut Link) -> RedisError {
     loop {
         sleep(shared.settings.probed_every()).await;
         let probes = shared.outbox().probes();
@@ -110,7 +110,7 @@ pub(super) async fn keep_probing(shared: &Shared, link: &mut Link) -> RedisError
 }
 
 async fn missing(
-    shared: &Shared,
+    shared: &SharedState,
     link: &mut Link,
     probes: &[(u64, String)],
 ) -> Result<u64, RedisError> {
@@ -131,7 +131,7 @@ async fn missing(
 
 /// Restores a name, here and in Redis. Returns whether it was revoked.
 pub(super) async fn restore(
-    shared: &Shared,
+    shared: &SharedState,
     link: &mut Link,
     issuer: &str,
     name: Revocable<'_>,
@@ -150,7 +150,8 @@ pub(super) async fn restore(
         command.arg(&name).arg(settings.restored_kept());
         let answer = link.ask(&command).await?;
         let [id, count] = list_of(&answer)?[..] else { continue };
-        let id = Id::read(id).ok_or_else(|| RedisError::unreadable("the number of an entry"))?;
+        let id =
+            StreamId::read(id).ok_or_else(|| RedisError::unreadable("the number of an entry"))?;
         let was_here = shared.restore(&name, id);
         return Ok(was_here || count != "0");
     }

@@ -4,9 +4,9 @@ use crate::config_error::ConfigError;
 
 /// A place in a configuration, written as `issuers[0].keys.file`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place(String);
+pub(super) struct ConfigPath(String);
 
-impl Place {
+impl ConfigPath {
     pub(super) fn member(&self, name: &str) -> Self {
         let dot = if self.0.is_empty() { "" } else { "." };
         Self(format!("{}{dot}{name}", self.0))
