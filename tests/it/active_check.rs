@@ -1,5 +1,5 @@
-//! Tokens that are good, of subjects that may not be active any more: what is asked, when, and what
-//! becomes of a request if there is no answer.
+//! Tests the active check, on valid tokens of subjects that may be inactive: which calls it makes,
+//! when, and how a request without an answer is refused.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ use crate::support::{
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// A database: who is active, how it behaves, and what it was asked. Clones are the same one.
+/// A database with a behaviour that records its calls. Clones share it.
 #[derive(Clone)]
 struct Database {
     state: Arc<Mutex<State>>,
@@ -42,10 +42,10 @@ struct Database {
 
 #[derive(Clone, Copy, Debug)]
 enum Mood {
-    /// `alice` and all others are active, or are not.
+    /// Every subject is active, or none is.
     Says(bool),
     SaysAfter(Duration, bool),
-    /// Says yes once it has been opened.
+    /// Answers "active" once it has been opened.
     WhenOpened,
     Fails,
     Hangs,
@@ -137,7 +137,7 @@ fn is_unknown(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn whoever_is_active_is_let_in_and_who_is_not_is_refused() {
+async fn active_subject_is_accepted_and_inactive_one_is_refused() {
     let database = Database::new(Mood::Says(true));
     let app = app(&asks(&database));
     ask(&app).await.is_ok("in");
@@ -147,7 +147,7 @@ async fn whoever_is_active_is_let_in_and_who_is_not_is_refused() {
     is_inactive(&ask(&app).await);
     database.mood(Mood::Says(true));
     ask(&app).await.is_ok("in");
-    // Nothing is remembered unless it is said for how long.
+    // Answers are not cached unless a time is set.
     assert_eq!(database.calls(), 3);
 }
 
@@ -214,7 +214,7 @@ async fn answers_are_remembered_for_exactly_the_time() {
         is(&ask(&app).await, is_active);
         database.mood(Mood::Says(!is_active));
 
-        // From the question on and not from the answer.
+        // Counted from the question and not from the answer.
         advance(time - began.elapsed() - MILLISECOND).await;
         is(&ask(&app).await, is_active);
         assert_eq!(database.calls(), 1);
@@ -313,7 +313,7 @@ async fn request_that_goes_away_takes_the_answer_of_the_others_not_with_it() {
 }
 
 #[tokio::test]
-async fn call_of_a_request_that_goes_away_is_dropped_where_nobody_shares_it() {
+async fn unshared_call_of_a_request_that_goes_away_is_dropped() {
     struct Dropped(Arc<AtomicUsize>);
     impl Drop for Dropped {
         fn drop(&mut self) {
@@ -375,17 +375,17 @@ async fn subject_of_that_name_of_another_issuer_is_another() {
 async fn token_that_names_no_subject_is_asked_about_each_time() {
     let database = Database::new(Mood::Says(true));
     let app = app(&asks(&database).with_cache_ttl(SECOND));
-    let nobody = [
+    let without_subject = [
         token().without("sub").claim("client_id", "a").sign(&key()),
         token().without("sub").claim("client_id", "b").sign(&key()),
         token().claim("sub", "").sign(&key()),
     ];
 
-    for token in &nobody {
+    for token in &without_subject {
         send(&app, get("/").bearer(token)).await.is_ok("in");
     }
     database.mood(Mood::Says(false));
-    for token in &nobody {
+    for token in &without_subject {
         is_inactive(&send(&app, get("/").bearer(token)).await);
     }
 
@@ -413,7 +413,7 @@ async fn no_more_subjects_are_remembered_than_there_is_room_for() {
         let again = database.calls() - 1000;
         assert!(again >= 1000 - capacity, "{again} of {capacity}");
     }
-    // It is taken as it comes, and not all at once.
+    // An answer is used as it comes, and not all at once.
     let database = Database::new(Mood::Says(true));
     let app = app(&asks(&database).with_cache_ttl(SECOND).with_capacity(usize::MAX));
     ask(&app).await.is_ok("in");
@@ -433,7 +433,7 @@ async fn failing_check_lets_in_where_that_was_asked_for_but_never_who_is_not_act
     database.mood(Mood::Says(false));
 
     is_inactive(&ask(&mild).await);
-    // It has said no, and now it says nothing.
+    // The last answer was "inactive", and now there is none.
     database.mood(Mood::Fails);
     is_unknown(&ask(&mild).await);
     let bob = token().claim("sub", "bob").sign(&key());
@@ -483,7 +483,7 @@ async fn last_answer_counts_for_a_while_when_the_check_fails() {
     is_unknown(&send(&app, get("/").bearer(bob)).await);
     advance(MILLISECOND).await;
     is_unknown(&ask(&app).await);
-    // A "no" counts at once, and is no reason to let in when the check fails again.
+    // An inactive answer counts at once, and gives no reason to accept when the check fails again.
     database.mood(Mood::Says(false));
     is_inactive(&ask(&app).await);
     database.mood(Mood::Fails);
@@ -566,7 +566,7 @@ fn verifier_used_by_itself_asks_too() {
     assert_eq!(error.reason(), Reason::ActiveCheckFailed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     assert!(runtime.block_on(verify()).is_ok());
-    // What is remembered needs no waiting.
+    // A cached answer needs no waiting.
     assert!(block_on(verify()).is_ok());
     database.mood(Mood::Says(false));
     let verifier = verifier.with_active_check(asks(&database));
@@ -575,7 +575,7 @@ fn verifier_used_by_itself_asks_too() {
 }
 
 #[test]
-fn runtime_that_ends_or_stands_still_stops_nobody_elsewhere() {
+fn runtime_that_ends_or_stands_still_stops_no_request_elsewhere() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().unwrap()
@@ -677,7 +677,7 @@ async fn log_hears_of_an_outage_once_a_minute_and_not_for_each_request() {
     let [(level, text)] = &loud()[..] else { panic!("{:?}", loud()) };
     assert_eq!(*level, Level::WARN);
     assert!(text.contains("no route") && text.contains("503"), "{text}");
-    // Each request is one event nevertheless, for who looks closely.
+    // Each request is one event nevertheless, at the level `DEBUG`.
     assert_eq!(log.about("active_check_failed").len(), 100);
 
     advance(60 * SECOND).await;
@@ -735,7 +735,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The model: of each subject the last answer and when it was asked for, and three times.
+    /// The model: for each subject the last answer, the moment of its question, and three times.
     #[test]
     fn verdicts_and_calls_are_those_of_a_simple_model(
         (yes_for, no_for, last_for) in (0..6_u64, 0..6_u64, 0..12_u64),

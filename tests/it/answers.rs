@@ -1,4 +1,5 @@
-//! What refusals look like: every reason, every renderer, and what may happen on the way out.
+//! Tests how refusals look: every reason, every renderer, and middleware that changes an answer on
+//! its way out.
 
 use std::time::{Duration, SystemTime};
 
@@ -40,8 +41,8 @@ impl KeySource for Down {
     }
 }
 
-/// A layer that can refuse for every reason: its key has a name, tokens may be a day old, one of them
-/// was revoked, and Mallory was locked.
+/// A layer that can refuse for every reason: its key has a name, tokens may be a day old, one of
+/// them was revoked, and Mallory is locked.
 fn layer() -> BearerLayer<User> {
     let named = key().with_key_id("known").verifying_key();
     let validation = validation().with_max_age(Duration::from_secs(24 * 60 * 60));
@@ -63,7 +64,7 @@ fn app<R: Render<Body> + Clone>(layer: BearerLayer<User, R>) -> Router {
         .layer(layer)
 }
 
-/// A request for every reason a stranger can cause, with status and challenge.
+/// A request for every reason that a stranger can cause, with status and challenge.
 fn refusals() -> Vec<(Reason, Request<Body>, u16, Option<String>)> {
     let signed = |token: tower_bearer::test_util::TestToken| get("/").bearer(token.sign(&key()));
     let invalid = |text: &str| Some(invalid_token(text));
@@ -216,7 +217,7 @@ async fn every_refusal_has_its_status_and_challenge_and_an_empty_body() {
     }
 }
 
-/// As the documentation of the classes says.
+/// The table in the documentation of the classes.
 fn status_of(class: ReasonClass) -> u16 {
     match class {
         ReasonClass::NoCredentials | ReasonClass::BadToken => 401,
@@ -298,7 +299,7 @@ async fn unreachable_keys_are_503_with_retry_after_and_no_challenge() {
     answer.is_refused(503, None, Reason::KeysUnavailable);
     assert_eq!(answer.headers[RETRY_AFTER], "2");
     assert!(answer.body.contains("temporarily_unavailable"));
-    // What does not need keys is decided without them.
+    // A refusal that does not need keys is decided without them.
     send(&app, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
 }
 
@@ -365,7 +366,7 @@ async fn headers_added_on_the_way_out_stay() {
 }
 
 #[tokio::test]
-async fn answer_whose_status_somebody_changed_is_left_alone() {
+async fn answer_with_a_changed_status_is_left_alone() {
     let app = with_between(|response| {
         if response.status() == StatusCode::FORBIDDEN {
             let (mut parts, _) = response.into_parts();

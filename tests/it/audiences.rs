@@ -1,4 +1,4 @@
-//! For whom a token is: lists that are empty, and claims that are `null`.
+//! Tests audiences: empty lists, and claims that are `null`.
 
 use axum::Router;
 use axum::routing::get as on_get;
@@ -132,7 +132,7 @@ async fn proof_of_possession_that_is_null_is_no_bound_token_and_no_required_clai
 }
 
 #[tokio::test]
-async fn empty_list_reaches_the_handler_as_an_audience_of_nobody() {
+async fn empty_list_reaches_the_handler_as_an_empty_audience() {
     async fn count(principal: tower_bearer::Principal) -> String {
         let audience = principal.registered().audience();
         audience.map_or("none".to_owned(), |audience| {
@@ -147,6 +147,6 @@ async fn empty_list_reaches_the_handler_as_an_audience_of_nobody() {
     sent(for_audience(json!([]))).await.is_ok("true 0");
     sent(for_audience(json!(null))).await.is_ok("none");
     sent(for_audience(json!(["x"]))).await.is_ok("false 1");
-    // Twice: found in the cache.
+    // Sent twice: the second time from the cache.
     sent(for_audience(json!([]))).await.is_ok("true 0");
 }

@@ -1,4 +1,4 @@
-//! A key source that is chosen at run time.
+//! Tests key sources that are chosen at run time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::{
     WithBearer, get, invalid_token, key_for, send, token, validation, verifier_of,
 };
 
-/// Chooses as a program does that was configured.
+/// Chooses a source as a configured program does.
 fn chosen(is_fetched: bool, provider: &Scripted) -> BoxKeySource {
     if is_fetched { cached(provider).boxed() } else { provider.keys().boxed() }
 }
@@ -77,7 +77,7 @@ async fn boxed_source_tells_its_status_and_epoch() {
     assert!(keys.epoch().is_some());
 }
 
-/// Counts how often it is asked what.
+/// Counts the calls of each method.
 struct Asked(Mutex<Vec<&'static str>>);
 
 impl KeySource for &'static Asked {

@@ -1,4 +1,4 @@
-//! How much memory verified tokens take, counted by the allocator.
+//! Tests how much memory verified tokens take, counted by the allocator.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::support::{NOW, User, key, token, validation};
 
 const MIB: usize = 1024 * 1024;
 
-/// All that a token says, in a type of one's own.
+/// All claims of a token, in a type of the application.
 #[derive(Deserialize)]
 struct Everything {
     #[serde(flatten)]
@@ -23,7 +23,7 @@ struct Everything {
 
 type Shape = fn(usize) -> Value;
 
-/// Payloads of every shape: what they say besides, by the number of the token.
+/// Payloads of every shape: further claims, by the number of the token.
 fn shapes() -> Vec<(&'static str, Shape)> {
     let nested = |number: usize| {
         let roles = json!({ "roles": ["user", "editor", format!("r{number}")] });
@@ -46,7 +46,7 @@ fn shapes() -> Vec<(&'static str, Shape)> {
     ]
 }
 
-/// What the allocator says that verified tokens take, and what the cache says.
+/// Returns the memory that verified tokens take, by the allocator and by the cache.
 fn taken<C: DeserializeOwned + Send + Sync + 'static>(
     bytes: usize,
     count: usize,
@@ -55,12 +55,12 @@ fn taken<C: DeserializeOwned + Send + Sync + 'static>(
     let tokens: Vec<String> = (0..count).map(token).collect();
     let verifier: Verifier<C> = Verifier::new(key().verifying_key(), validation()).unwrap();
     let verifier = verifier.with_clock(TestClock::at(NOW)).with_cache(4096, bytes);
-    // What is made once, and not for each token.
+    // Allocations that are made once, and not for each token.
     let first = verifier.clone();
     futures::executor::block_on(first.verify(&tokens[0])).unwrap();
     let used = measure(|| {
         for token in &tokens {
-            // Twice: what comes once does not push out another.
+            // Sent twice: a token that is seen for the first time does not evict another.
             for _ in 0..2 {
                 futures::executor::block_on(verifier.verify(token)).unwrap();
             }

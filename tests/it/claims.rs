@@ -1,4 +1,4 @@
-//! Extractors of claims.
+//! Tests the extractors of claims.
 
 use axum::Router;
 use axum::routing::get as on_get;

@@ -1,4 +1,4 @@
-//! Keys that must be waited for, from a source of the test's own.
+//! Tests keys that must be waited for, from a source of the test's own.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tower_bearer::{BearerLayer, Claims, Reason};
 
 use crate::support::{User, WithBearer, get, good, invalid_token, key, send, token, verifier_of};
 
-/// Has its key once it has been refreshed, which takes until the test lets it.
+/// Has its key after a refresh, which takes until the test allows it.
 struct Slow {
     key: VerifyingKey,
     loaded: AtomicBool,
@@ -117,7 +117,7 @@ async fn source_is_asked_to_refresh_once_for_a_request() {
 }
 
 #[tokio::test]
-async fn malformed_tokens_never_make_anybody_wait() {
+async fn malformed_tokens_never_make_a_request_wait() {
     let keys = Slow::new();
 
     for token in ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.AA"] {
@@ -129,7 +129,7 @@ async fn malformed_tokens_never_make_anybody_wait() {
 
 #[tokio::test]
 async fn waiting_request_holds_no_readiness_of_the_inner_service() {
-    // One permit: a request that waited for keys while holding it would block everybody.
+    // One permit: a request that waited for keys while holding it would block all others.
     let keys = Slow::new();
     let inner =
         ServiceBuilder::new().concurrency_limit(1).service(service_fn(|_: Request<()>| async {

@@ -1,4 +1,4 @@
-//! Everything that can be set, as data.
+//! Tests the configuration from data.
 
 use axum::Router;
 use axum::routing::get as on_get;
@@ -9,7 +9,7 @@ use tower_bearer::{Algorithm, Claims, Config, ConfigError, Reason, require};
 
 use crate::support::{AUDIENCE, ISSUER, User, WithBearer, get, invalid_token, key_for, send};
 
-/// One issuer with a key of its own, besides what a test adds.
+/// One issuer with a key of its own, and the members that a test adds.
 fn config(add: &Value) -> Value {
     let key = key_for(Algorithm::ES256);
     let mut issuer = json!({
@@ -34,7 +34,7 @@ fn token() -> TestToken {
     TestToken::new(ISSUER, AUDIENCE)
 }
 
-/// What is said of a configuration when it is read or put to use.
+/// Returns the error of a configuration when it is read or used.
 fn mistake(config: &Value) -> ConfigError {
     let read = Config::from_json(&config.to_string());
     read.and_then(|config| {

@@ -1,4 +1,5 @@
-//! Lines of the RFCs that no other test proves; `docs/CONFORMANCE.md` names every line with its tests.
+//! Tests lines of the RFCs that no other test proves; `CONFORMANCE.md` names every line with its
+//! tests.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Documents that a provider makes costly to read on purpose. Each is as long as it may be, and none
-//! takes longer than reading it once.
+//! Tests documents that a provider makes costly to read on purpose. Each is as long as possible,
+//! and none takes longer than reading it once.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -17,12 +17,12 @@ use tower_bearer::{Algorithm, ConfigError, KeySet, RemoteKeys};
 
 use crate::support::key_for;
 
-/// What a provider may send.
+/// The largest document that a provider may send.
 const MOST: usize = 256 * 1024;
-/// Without optimisation. What was quadratic took three times as long and more.
+/// Without optimisation. Quadratic code took three times as long and more.
 const SOON: Duration = Duration::from_secs(5);
 const A_WHILE: Duration = Duration::from_secs(60);
-/// A machine that has other things to do gets as many attempts.
+/// The attempts that a busy machine gets.
 const ATTEMPTS: usize = 3;
 
 fn in_time<T>(what: &str, read: impl Fn() -> T) -> T {
@@ -41,7 +41,7 @@ async fn fetched_in_time(
     fetch: impl Fn() -> HttpFetch,
 ) -> Result<Fetched, KeysUnavailable> {
     for _ in 0..ATTEMPTS {
-        // Anew, because one that has the document does not read it again.
+        // A new source each time, because one that has the document does not read it again.
         let (fetch, began) = (fetch(), Instant::now());
         let result = fetch.fetch().await;
         if began.elapsed() < SOON {
@@ -62,7 +62,7 @@ fn fetch_of(body: String) -> HttpFetch {
     HttpFetch::new("https://id.example.com/jwks").unwrap().with_client(client_of(body))
 }
 
-/// The keys of a set, once they were fetched in time.
+/// The keys of a set that was fetched in time.
 async fn fetched(what: &str, body: String) -> Result<RemoteKeys, KeysUnavailable> {
     fetched_in_time(what, || fetch_of(body.clone())).await?;
     let keys = RemoteKeys::new(fetch_of(body));
@@ -165,7 +165,7 @@ async fn number_of_bytes_can_be_set() {
 }
 
 #[tokio::test]
-async fn what_nobody_reads_costs_nothing_however_deep_and_often_it_is() {
+async fn unread_members_cost_nothing_at_any_depth_and_number() {
     let certificates = filled(|_| format!("\"{}\"", "MII".repeat(300)));
     let half = MOST / 2 - 2000;
     let nested = format!("{}{}", "[".repeat(half), "]".repeat(half));

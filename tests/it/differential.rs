@@ -1,8 +1,8 @@
-//! What we accept, other libraries accept: thousands of tokens that are nearly right.
+//! Compares this crate with other libraries on thousands of tokens that are nearly right.
 //!
-//! A token that we accept and another careful reader refuses is either a hole or a difference that
-//! somebody has thought about; [`EXCEPTIONS`] has the second kind. The other direction is not judged
-//! but counted: it measures how strict we are.
+//! A token that this crate accepts and another careful library refuses is either a hole or a known
+//! difference, listed in [`EXCEPTIONS`]. The other direction is only counted: it measures how
+//! strict this crate is.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -55,12 +55,12 @@ mod needs_second_opinion {
     }
 }
 
-/// Why we accept what a library refuses.
+/// The reason why this crate accepts a token that a library refuses.
 struct Exception {
     library: &'static Library,
-    /// A part of what one of the changes is called.
+    /// A part of the name of one of the changes.
     change: &'static str,
-    /// Parts of answers, of which theirs has one.
+    /// Parts of answers. The library's answer contains one of them.
     answers: &'static [&'static str],
     why: &'static str,
 }
@@ -149,7 +149,8 @@ const TWO_NAMES: &str = "RFC 9864 §2.2: EdDSA with this curve and Ed25519 are o
 const LONG_NUMBERS: &str = "RFC 7519 §4: claims that are not understood must be ignored. Python reads \
                             no integer beyond 4300 digits; we skip it.";
 
-/// Our reason and their answer for each token that the library can be asked about.
+/// Returns this crate's reason and the library's answer for each token that the library can be
+/// asked about.
 fn opinions<'m>(
     library: &Library,
     mutants: &'m [Mutant],
@@ -164,12 +165,12 @@ fn opinions<'m>(
     asked.zip(answers).map(|((mutant, ours), theirs)| (mutant, *ours, theirs)).collect()
 }
 
-/// Why we refuse each token, or [`ACCEPTED`].
+/// Returns this crate's reason for refusing each token, or [`ACCEPTED`].
 async fn our_opinions(mutants: &[Mutant]) -> Vec<&'static str> {
     let verifiers = Algorithm::ALL.map(|algorithm| {
         let keys = KeySet::from_jwks(jwks(algorithm).to_string()).unwrap();
         let validation = Validation::new(ISSUER, AUDIENCE).with_algorithms([algorithm]);
-        // Claims that fit whatever they are: how strict a type is, is up to the application.
+        // Claims of any shape: how strict a type is, is up to the application.
         let verifier = Verifier::<IgnoredAny>::new(keys, validation).unwrap();
         (algorithm, verifier.with_clock(TestClock::at(NOW)))
     });
@@ -196,7 +197,7 @@ fn complaint(library: &Library, mutant: &Mutant, theirs: &str) -> String {
     )
 }
 
-/// How many tokens we give each answer, and how many of those each library accepts.
+/// The number of tokens for each answer of this crate, and how many of those each library accepts.
 struct Table(BTreeMap<&'static str, (usize, [usize; 3])>);
 
 impl Table {

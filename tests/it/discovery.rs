@@ -1,4 +1,4 @@
-//! Keys found by an issuer's metadata, over real sockets.
+//! Tests keys found by an issuer's metadata, over real sockets.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ async fn accepts(provider: &TestProvider, fetch: HttpFetch) -> bool {
     verifier.verify(&provider.mint(AUDIENCE)).await.is_ok()
 }
 
-/// What becomes of one fetch: nothing, or what went wrong.
+/// Returns the problem of one fetch, if there is one.
 async fn problem(fetch: &HttpFetch) -> Option<String> {
     let error = fetch.fetch().await.err()?;
     let mut text = error.to_string();
@@ -65,8 +65,8 @@ fn paths(provider: &TestProvider) -> Vec<String> {
     provider.received().iter().map(|request| request.uri().path().to_owned()).collect()
 }
 
-/// Lets this much time pass at once. A clock that stood still would run ahead whenever all wait for a
-/// socket.
+/// Lets this much time pass at once. A clock that stood still would run ahead whenever all wait for
+/// a socket.
 async fn leap(by: Duration) {
     tokio::time::pause();
     tokio::time::advance(by).await;
@@ -228,7 +228,7 @@ async fn jwks_uri_that_is_not_https_is_not_used() {
 
         assert!(text.contains("no good `jwks_uri`") && text.contains(expected), "{uri}: {text}");
     }
-    // On this machine nobody stands in between.
+    // On this machine there is no one in between.
     provider.set_jwks_uri(own);
     assert!(accepts(&provider, discover(&provider)).await);
 }
@@ -320,7 +320,7 @@ async fn keys_go_on_while_the_metadata_cannot_be_had() {
 }
 
 #[tokio::test]
-async fn metadata_that_nobody_has_confirmed_for_a_day_is_used_no_more() {
+async fn metadata_not_confirmed_for_a_day_is_used_no_more() {
     let provider = TestProvider::start().await;
     let fetch = discover(&provider);
     assert_eq!(problem(&fetch).await, None);
@@ -349,7 +349,7 @@ async fn metadata_is_asked_for_again_when_it_is_not_fresh_and_not_before() {
     leap(Duration::from_secs(20)).await;
     assert_eq!(problem(&fetch).await, None);
     let requests = provider.requests();
-    // Nothing of it had changed, so nothing was sent again.
+    // Nothing had changed, so nothing was sent again.
     assert_eq!((requests.metadata, requests.jwks, requests.not_modified), (2, 3, 3));
 }
 

@@ -1,4 +1,4 @@
-//! What the log hears: one event for each refusal, and never a token.
+//! Tests the log: one event for each refusal, and never a token.
 
 use axum::Router;
 use axum::extract::Path;
@@ -24,7 +24,7 @@ async fn logged(app: &Router, request: http::Request<axum::body::Body>) -> Vec<(
     log.events()
 }
 
-/// What the log hears of something that happens at once.
+/// Returns the events of a call.
 pub fn reported(happens: impl FnOnce()) -> Vec<(Level, String)> {
     let log = Log::default();
     tracing::subscriber::with_default(log.subscriber(), happens);
@@ -64,7 +64,7 @@ async fn every_refusal_is_one_event_with_its_reason() {
 async fn missing_layer_is_one_event_that_says_what_to_add() {
     let events = logged(&app(), get("/no-layer")).await;
 
-    // How loud it is depends on the last minute of the whole program.
+    // Its level depends on the last minute of the whole program.
     let [(_, text)] = &events[..] else { panic!("{events:?}") };
     assert!(text.contains("reason=\"layer_missing\""), "{text}");
     assert!(text.contains(".layer(BearerLayer::new(verifier))"), "{text}");
@@ -187,12 +187,12 @@ async fn detail_of_claims_that_do_not_fit_says_what_was_expected_and_not_what_wa
     let detail_of_tenant = detail::<Tenant>("secret".into()).await;
     let expected = "Tenant: missing field `tenant` at line 1 column ";
     assert!(detail_of_tenant.contains(expected), "{detail_of_tenant}");
-    // What an application says itself may hold anything.
+    // An application's own message may hold any text.
     for claim in ["secret", "x at line secret", "x, expected secret"] {
         let detail_of_odd = detail::<Odd>(claim.into()).await;
         assert!(detail_of_odd.ends_with("Odd: "), "{detail_of_odd}");
     }
-    // What a claim says may look like what serde says of it.
+    // A claim may look like an error message of serde.
     for claim in
         ["x, expected secret", "x at line secret", "x`, expected secret at line 1 column 2"]
     {
@@ -258,7 +258,7 @@ async fn rejection_as_a_status_of_grpc_is_logged_once() {
         _ = tonic::Status::from(rejection);
     });
 
-    // How loud depends on whether other tests have met it within the last minute.
+    // The level depends on whether other tests have caused it within the last minute.
     let [(_, text)] = &events[..] else { panic!("{events:?}") };
     assert!(text.contains("layer_missing"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The examples as programs: over sockets, set up by environment variables.
+//! Tests the examples as programs: over sockets, configured by environment variables.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ impl Program {
         program
     }
 
-    /// Reads what it says up to the line that holds a text, and returns that line.
+    /// Reads the output up to the line that holds a text, and returns that line.
     fn read_until(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
@@ -117,8 +117,8 @@ fn command(name: &str) -> Command {
     command
 }
 
-/// What a program says that ends at once. One that serves instead is an old one, or does not see its
-/// mistake.
+/// Returns the output of a program that ends at once. A program that serves instead is an old one,
+/// or does not see its mistake.
 fn refusal(name: &str, env: &[(&str, &str)]) -> String {
     let mut child = command(name)
         .envs(env.iter().copied())
@@ -306,7 +306,7 @@ mod oidc {
 
     #[test]
     fn provider_that_cannot_be_reached_is_a_sentence() {
-        // Nobody listens there: the port was free a moment ago.
+        // Nothing listens there: the port was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let issuer = format!("http://127.0.0.1:{port}");
 
@@ -346,7 +346,7 @@ fn address_that_is_taken_is_a_sentence_in_every_example() {
 pub mod resource_server {
     use super::*;
 
-    /// A file that goes when the test ends.
+    /// A file that is removed when the test ends.
     pub struct TempFile(PathBuf);
 
     impl TempFile {
@@ -437,7 +437,7 @@ pub mod resource_server {
             assert!(written.elapsed().as_secs() < 15, "5 seconds, and a busy machine");
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
-        // Neither a line nor a file that goes takes a revocation back.
+        // Neither removing a line nor removing the file takes a revocation back.
         std::fs::remove_file(list.path()).unwrap();
         tokio::time::sleep(std::time::Duration::from_secs(6)).await;
         for (id, expected) in [("t1", 401), ("t2", 401), ("t3", 200)] {

@@ -1,6 +1,6 @@
-//! What requests see of a provider that is broken: each fault in each state of the keys.
+//! Tests how requests see a broken provider: each fault in each state of the keys.
 //!
-//! All of it through the layer and over real sockets, with a source as it is by default.
+//! All tests run through the layer and over real sockets, with a source in its default settings.
 
 mod cell;
 mod hanging;
@@ -15,8 +15,8 @@ use self::cell::{Cell, Expected, Outcome, State};
 const A_MOMENT: Duration = Duration::from_millis(50);
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-/// For each fault, and each state that it meets: what becomes of the token that needs a fetch, and
-/// how many fetches there are.
+/// For each fault and each state: the outcome of the token that needs a fetch, and the number of
+/// fetches.
 macro_rules! cells {
     ($(
         $name:ident: $fault:expr => $cold:expr, $warm:expr, $stale:expr, $expired:expr;
@@ -51,8 +51,8 @@ macro_rules! cells {
     };
 }
 
-// With fresh keys the token that needs a fetch is the first of a new key. With stale ones it is the
-// same, and one fetch was due anyway; where that has brought the new key, there is no other.
+// With fresh keys, the token that needs a fetch is the first of a new key. With stale keys it is
+// the same, and one fetch was due anyway; if that fetch has brought the new key, there is no other.
 cells! {
     // A provider that …
     provider_is_well: None
@@ -73,7 +73,7 @@ cells! {
         => unavailable(1), unavailable(1), unavailable(2), unavailable(1);
     provider_answers_404: Some(Fault::Status(404))
         => unavailable(1), unavailable(1), unavailable(2), unavailable(1);
-    // Whoever says that nothing has changed is believed, if there is something that could have.
+    // A provider that answers 304 is believed, if a document was fetched before.
     provider_answers_304: Some(Fault::Status(304))
         => unavailable(1), unknown(1), unknown(2), served(1);
     provider_sends_a_page: Some(Fault::Html)
@@ -86,7 +86,7 @@ cells! {
         => unavailable(1), unavailable(1), unavailable(2), unavailable(1);
     provider_redirects: Some(Fault::Redirect)
         => unavailable(1), unavailable(1), unavailable(2), unavailable(1);
-    // The metadata is not read again for each fetch, and what it has said stays in use for a day.
+    // The metadata is not read again for each fetch, and stays in use for a day.
     provider_names_another_issuer: Some(Fault::WrongIssuer)
         => unavailable(1), served(1), served(1), served(1);
     provider_sends_odd_keys_too: Some(Fault::OddKeys)

@@ -1,4 +1,4 @@
-//! Forms that are posted to an authorization server, over real sockets.
+//! Tests forms that are posted to an authorization server, over real sockets.
 
 use std::error::Error as _;
 use std::future::{pending, ready};
@@ -24,10 +24,10 @@ use tower_bearer::net::{ExchangeError, FormClient, HttpClient};
 const TOKEN: &str = "a token+&=/";
 const SECRET: &str = "p%ss:wörd";
 
-/// What the server has received.
+/// The requests that the server has received.
 type Received = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// An authorization server that answers as its paths say.
+/// An authorization server with a fixed answer for each path.
 struct Server {
     address: SocketAddr,
     received: Received,

@@ -1,4 +1,4 @@
-//! When keys are fetched again, and what is sent for it.
+//! Tests when keys are fetched again, and which requests are sent for it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The provider's keys, and when the next fetch is due, as a share of what they are `fresh_for`.
+/// The provider's keys, and when the next fetch is due, as a share of `fresh_for`.
 async fn share_of(fresh_for: Duration, provider: &TestProvider) -> (RemoteKeys, f64) {
     let keys = from_url(provider);
     keys.await_ready(10 * SECOND).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who is kept when there is no room for all, and who has to go.
+//! Tests which tokens a full cache keeps and which it evicts.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn stats(verifier: &Verifier<User>) -> CacheStats {
     verifier.cache_stats().unwrap()
 }
 
-/// A good token like no other.
+/// A valid token that equals no other.
 fn of(subject: impl ToString) -> String {
     token().claim("sub", subject.to_string()).sign(&key())
 }

@@ -1,4 +1,5 @@
-//! Refusals of requests that are gRPC, as the headers of an answer. `outside/tonic` has a real client read them.
+//! Tests refusals of gRPC requests, by the headers of an answer. `outside/tonic` reads them with a
+//! real client.
 
 use axum::Router;
 use axum::body::Body;
@@ -83,7 +84,7 @@ fn is_status(
     assert_eq!(answer.body, "");
 }
 
-/// The details as text, with what is not text in between.
+/// The details as text, including bytes that are not text.
 fn details(headers: &HeaderMap) -> String {
     let bytes = STANDARD_NO_PAD.decode(&headers["grpc-status-details-bin"]).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -200,10 +201,10 @@ async fn other_requests_are_answered_as_the_other_renderer_does() {
         let body: Value = serde_json::from_str(&json.body).unwrap();
         assert_eq!((json.status.as_u16(), body["error"].is_string()), (status, true));
     }
-    // A cache would keep a 200, and a proxy that asks who may pass would take it for a yes.
+    // A cache would keep a 200, and a proxy that only checks the status would let the request pass.
     let get = Request::get("/").header("content-type", "application/grpc").body(Body::empty());
     send(&json, get.unwrap()).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
-    // And those that are gRPC are not.
+    // Those that are gRPC are not.
     let answer = send(&json, call("/")).await;
     assert_eq!(answer.headers["cache-control"], "no-store");
     is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
@@ -211,7 +212,7 @@ async fn other_requests_are_answered_as_the_other_renderer_does() {
 
 #[tokio::test]
 async fn refusal_that_a_handler_makes_does_not_know_the_request_and_is_one_of_http() {
-    // Never 200 to somebody who cannot read `grpc-status`.
+    // Never 200 to a client that cannot read `grpc-status`.
     let app = app(layer().with_rejection(render::Grpc::new()));
 
     let answer = send(&app, call("/handler").bearer(good())).await;

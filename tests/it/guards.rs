@@ -1,4 +1,4 @@
-//! Roles, scopes and other permissions: as extractor, as layer, in a handler.
+//! Tests roles, scopes and other permissions: as extractor, as layer, in a handler.
 
 use std::convert::Infallible;
 
@@ -94,7 +94,7 @@ async fn tokens_open_the_routes_they_should_and_no_others() {
     let write = missing_scope("orders:write");
     let both = missing_scope("orders:read orders:write");
 
-    // What opens a route, and what a token that does not is told.
+    // The permission of each route, and the answer to a token without it.
     let needs_abc = missing_scope("a b c");
     let forbidden = || Some((Reason::Forbidden, PLAIN));
     let table = [
@@ -309,7 +309,7 @@ async fn permissions_from_a_configuration_are_any_of_or_all_of_a_list() {
     assert_eq!(needed(who.check(all_of(scopes(&["a", "b"])))), "a b");
     assert_eq!(needed(who.check(any_of(scopes(&["b c", "d"])))), "d");
     assert_eq!(needed(who.check(scope("b b"))), "b");
-    // An empty list is a mistake, and a mistake must not open a door.
+    // An empty list is a mistake, and a mistake must not open a route.
     assert_eq!(reason(who.check(any_of(roles(&[])))), Some(Reason::Forbidden));
     assert_eq!(reason(who.check(all_of(roles(&[])))), Some(Reason::Forbidden));
 }

@@ -1,4 +1,4 @@
-//! Claims without a token, as users test their handlers with them.
+//! Tests claims without a token, as users test their handlers with them.
 
 use axum::Router;
 use axum::routing::get as on_get;
@@ -73,7 +73,7 @@ async fn ask(claims: Value, path: &str) -> Answer {
     send(&routes().layer(trusting(claims)), get(path)).await
 }
 
-/// What a verified token of these claims is answered.
+/// The answer to a verified token with these claims.
 async fn ask_with_token(claims: Value, path: &str) -> Answer {
     let claims = claims.as_object().unwrap().iter();
     let token = claims.fold(token(), |token, (name, value)| token.claim(name, value.clone()));
@@ -93,14 +93,14 @@ async fn handlers_find_the_claims_that_were_made_up() {
 }
 
 #[tokio::test]
-async fn guards_let_in_whom_the_claims_allow() {
+async fn guards_accept_a_subject_with_the_right_claims() {
     for path in ["/extractor", "/role", "/scope", "/email", "/handler"] {
         ask(alice(), path).await.is_ok("in");
     }
 }
 
 #[tokio::test]
-async fn guards_refuse_whom_the_claims_do_not_allow() {
+async fn guards_refuse_a_subject_without_the_right_claims() {
     for path in ["/extractor", "/role", "/email", "/handler"] {
         ask(bob(), path).await.is_refused(403, Some(PLAIN), Reason::Forbidden);
     }
@@ -293,7 +293,7 @@ fn request_that_is_trusted_by_itself_is_reported_too() {
 }
 
 #[test]
-fn report_goes_to_the_standard_error_stream_when_nobody_listens_to_events() {
+fn report_goes_to_the_standard_error_stream_without_a_subscriber() {
     let this = std::env::current_exe().unwrap();
 
     let output = std::process::Command::new(this)
@@ -345,7 +345,7 @@ async fn stand_in_that_is_not_optional_has_no_visitors() {
 }
 
 #[tokio::test]
-async fn optional_stand_in_forgets_whom_an_outer_layer_let_in() {
+async fn optional_stand_in_removes_the_principal_of_an_outer_layer() {
     let app = routes().layer(trusting(alice()).with_optional_token()).layer(trusting(bob()));
 
     send(&app, get("/optional")).await.is_ok("");

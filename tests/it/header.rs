@@ -1,4 +1,4 @@
-//! The `Authorization` field, through a real router.
+//! Tests the `Authorization` field, through a real router.
 
 use axum::Router;
 use axum::routing::get as on_get;

@@ -1,4 +1,4 @@
-//! Keys over HTTPS: certificates, proxies and tokens to fetch with.
+//! Tests keys over HTTPS: certificates, proxies and tokens to fetch with.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ impl Front {
         Self::named(&["localhost"], address_of(provider)).await
     }
 
-    /// With a certificate for these names and addresses.
+    /// Starts with a certificate for these names and addresses.
     pub async fn named(names: &[&str], behind: SocketAddr) -> Self {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
@@ -72,7 +72,7 @@ fn address_of(provider: &TestProvider) -> SocketAddr {
     provider.issuer().strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-/// A proxy that connects to this machine, whatever host it is asked for.
+/// A proxy that connects to this machine, for any host.
 pub struct Proxy {
     pub port: u16,
     /// The heads of all requests.
@@ -170,7 +170,7 @@ async fn certificate_of_an_authority_that_was_named_brings_keys() {
     let told = problem_of(&other).await.unwrap();
     assert!(told.contains("invalid peer certificate"), "{told}");
     assert!(told.contains("`with_root_certificates`"), "{told}");
-    // One after the other adds up.
+    // Certificates that are added one after the other add up.
     let again = other.with_root_certificates(&front.certificate).unwrap();
     assert_eq!(problem_of(&again).await, None);
 }
@@ -294,7 +294,7 @@ async fn proxy_that_was_set_is_asked_for_the_hosts_and_resolves_their_names() {
     assert!(asked[0].starts_with(&format!("CONNECT keys.invalid:{} ", front.port)), "{asked:?}");
     assert!(asked[0].to_lowercase().contains("proxy-authorization: basic"), "{asked:?}");
     assert!(!format!("{fetch:?}").contains("word"), "{fetch:?}");
-    // Without it there is no such name.
+    // Without the proxy there is no such name.
     let direct = HttpFetch::new(&url).unwrap();
     assert!(
         problem_of(&direct.with_root_certificates(&front.certificate).unwrap()).await.is_some()
@@ -433,7 +433,7 @@ fn mistakes_about_fetching_name_their_place_in_a_configuration() {
         let error = result.unwrap_err().to_string();
         let place = format!("issuers[0].keys.{member}: ");
         assert!(error.starts_with(&place) && error.contains(expected), "{error}");
-        // The same means nothing where nothing is fetched.
+        // The option has no meaning where nothing is fetched.
         if !member.ends_with(']') {
             let keys = json!({ "jwks": { "keys": [] }, name: value });
             let issuer = json!({ "issuer": "a", "audiences": ["b"], "keys": keys });

@@ -1,6 +1,6 @@
-//! Providers inside of private networks, and documents that lead there, over real sockets.
+//! Tests providers inside private networks, and documents that lead there, over real sockets.
 //!
-//! `0.0.0.0` stands in for another machine: what is configured to be there is found on this one.
+//! `0.0.0.0` stands in for another machine: a server that is configured there is found on this one.
 
 use std::convert::Infallible;
 use std::error::Error as _;
@@ -91,7 +91,7 @@ fn jwks() -> String {
     json!({ "keys": [key_for(Algorithm::ES256).to_jwk()] }).to_string()
 }
 
-/// What becomes of one fetch: nothing, or what went wrong.
+/// Returns the problem of one fetch, if there is one.
 pub async fn problem_of(fetch: &HttpFetch) -> Option<String> {
     let error = fetch.fetch().await.err()?;
     let mut text = error.to_string();
@@ -200,7 +200,7 @@ async fn host_that_is_configured_may_be_anywhere() {
         let fetch = HttpFetch::new(&format!("https://{host}:{}/jwks", front.port));
         assert_eq!(problem_of(&trusting(&front, fetch)).await, None, "{host}");
     }
-    // This machine is one under all of its names.
+    // All names of this machine are the same machine.
     let issuer = format!("https://127.0.0.1:{}", front.port);
     documents.set(&issuer, &format!("https://localhost:{}/jwks", front.port));
     assert_eq!(problem_of(&trusting(&front, HttpFetch::discover(&issuer))).await, None);
@@ -264,7 +264,7 @@ async fn plain_http_to_another_machine_has_to_be_allowed() {
     for fetch in [allowed().from_url(&jwks_url), allowed().discover(&issuer)] {
         assert!(accepts(tower_bearer::RemoteKeys::new(fetch.unwrap()), &issuer).await);
     }
-    // A client of one's own changes nothing about that.
+    // An application's own client changes nothing about that.
     let asked = Arc::new(AtomicUsize::new(0));
     let client = {
         let asked = Arc::clone(&asked);
@@ -297,7 +297,7 @@ async fn provider_has_one_name_inside_and_another_outside() {
     assert!(accepts(tower_bearer::RemoteKeys::new(fetch(allowed).unwrap()), outer).await);
     assert_eq!(documents.paths(), ["/realms/shop/.well-known/openid-configuration", "/jwks"]);
 
-    // The issuer is still the one that was given, to the letter.
+    // The issuer is still the configured one, to the letter.
     documents.set(&format!("{outer}/"), &format!("{inner}/jwks"));
     let told = problem_of(&fetch(allowed).unwrap()).await.unwrap();
     assert!(told.contains("to the letter"), "{told}");

@@ -1,4 +1,4 @@
-//! Tokens of one's own.
+//! Tests tokens that this crate issues.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the log hears of keys: outages, once a minute, and their end.
+//! Tests the log of key sources: outages, once a minute, and their end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,8 +205,8 @@ async fn no_event_about_keys_holds_a_token_or_a_secret() {
     let events = log.events();
     let level = |wanted| events.iter().filter(|(level, _)| *level == wanted).count();
     assert!(level(Level::WARN) >= 9 && level(Level::ERROR) >= 1, "{events:?}");
-    // The parts of the tokens but for the header, which is the same for all; and what the secret and
-    // the private key among the odd keys begin with.
+    // The parts of the tokens without the header, which is the same for all; and the beginnings of
+    // the secret and of the private key among the odd keys.
     let parts = tokens.iter().flat_map(|token| token.split('.').skip(1));
     for (_, text) in &events {
         for secret in parts.clone().chain(["YSBzZWNyZXQ", "a secret that", "870MB6gf"]) {

@@ -1,6 +1,6 @@
-//! Keys in files that change while they are in use.
+//! Tests keys in files that change while they are in use.
 //!
-//! The clock stands still but for what the tests let pass, so that a file is looked at when they say.
+//! The clock moves only when the tests move it, so a file is looked at when they say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tracing::Level;
 use crate::log::Log;
 use crate::support::{User, token, verifier_of};
 
-/// A directory that is gone after the test.
+/// A directory that is removed after the test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -40,7 +40,7 @@ impl Directory {
         path
     }
 
-    /// Puts another file in its place, as careful programs do.
+    /// Replaces the file by renaming another, as careful programs do.
     fn replace_keys(&self, text: &str) {
         let next = self.file("keys.new");
         fs::write(&next, text).unwrap();
@@ -94,7 +94,7 @@ async fn accepts(verifier: &Verifier<User>, key: &TestKey) -> bool {
     }
 }
 
-/// Lets so much time pass that the file has been looked at.
+/// Lets enough time pass that the file has been looked at.
 async fn look() {
     tokio::time::sleep(Duration::from_secs(6)).await;
 }
@@ -172,7 +172,7 @@ async fn file_that_is_written_in_place_is_read_again() {
     let (_keys, verifier) = open(directory.keys(&jwks(&[&old])));
     assert!(accepts(&verifier, &old).await);
 
-    // In one piece or in two, between which somebody looks.
+    // In one piece, or in two with a look between them.
     let text = jwks(&[&new]);
     directory.keys(&text[..text.len() / 2]);
     look().await;

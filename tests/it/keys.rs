@@ -1,4 +1,4 @@
-//! Loading keys and finding the one that verifies.
+//! Tests loading keys and finding the one that verifies.
 
 use jsonwebtoken::DecodingKey;
 use serde_json::{Value, json};
@@ -351,7 +351,7 @@ fn secret_in_a_jwk_must_name_its_algorithm() {
 
     assert_eq!(problem(KeySet::from_jwks(&jwk)), KeyProblem::SecretWithoutAlgorithm);
     assert!(KeySet::from_jwks_for(&jwk, &[Algorithm::HS256]).is_ok());
-    // What is too short for one algorithm may be long enough for another.
+    // A secret that is too short for one algorithm may be long enough for another.
     let short = json!({ "kty": "oct", "k": "A".repeat(43) }).to_string();
     let both = [Algorithm::HS512, Algorithm::HS256];
     assert_eq!(
@@ -494,8 +494,8 @@ fn debug_output_shows_no_secret() {
 #[test]
 fn unknown_key_id_is_unknown_whatever_its_algorithm() {
     use tower_bearer::keys::{KeySource, Lookup};
-    // So that a source of one's own refreshes when a provider replaces RS256 by ES256, or when it
-    // starts with nothing.
+    // So that a custom source refreshes when a provider replaces RS256 by ES256, or when it starts
+    // empty.
     let named = key_for(Algorithm::RS256).with_key_id("old").verifying_key();
     let header = |algorithm: Algorithm, kid: &str| {
         let key = key_for(algorithm).with_key_id(kid);

@@ -1,4 +1,4 @@
-//! Access tokens, and what merely looks like one.
+//! Tests access tokens, and other tokens that look like them.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ async fn reason_with(validation: Validation, token: TestToken) -> Option<Reason>
     verifier.verify(&token.sign(&key())).await.err().map(|error| error.reason())
 }
 
-/// What a client is answered.
+/// Returns the answer to a client.
 async fn answer_with(validation: Validation, token: TestToken) -> Answer {
     let layer = BearerLayer::new(verifier_with(key().verifying_key(), validation));
     let app = Router::new().route("/", on_get(|| async { "in" })).layer(layer);
     send(&app, get("/").bearer(token.sign(&key()))).await
 }
 
-/// A token as RFC 9068 wants it.
+/// A token as RFC 9068 defines it.
 fn rfc_9068() -> TestToken {
     token().claim("client_id", "shop").claim("jti", "t1")
 }
@@ -213,7 +213,7 @@ async fn client_id_stands_for_an_absent_audience_only_where_that_is_configured()
     assert_eq!(reason_with(cognito(), without(AUDIENCE)).await, None);
     assert_eq!(reason_with(cognito(), without("x")).await, Some(Reason::WrongAudience));
     assert_eq!(reason_with(cognito(), token().without("aud")).await, Some(Reason::MissingClaim));
-    // A token that has `aud` is judged by that.
+    // A token with `aud` is judged by that.
     let both = token().claim("aud", "x").claim("client_id", AUDIENCE);
     assert_eq!(reason_with(cognito(), both).await, Some(Reason::WrongAudience));
     assert_eq!(reason_with(validation(), without(AUDIENCE)).await, Some(Reason::MissingClaim));
@@ -237,7 +237,7 @@ async fn client_id_stands_for_an_absent_audience_by_no_preset_but_cognitos() {
             answer.is_refused(401, Some(&challenge), Reason::MissingClaim);
         }
     }
-    // What is weakened by name stays so.
+    // A check that was weakened by name stays weakened.
     let any = validation().dangerous().accept_any_audience().with_preset(Preset::Cognito);
     let other = token().claim("token_use", "access").claim("client_id", "x");
     answer_with(any, other).await.is_ok("in");

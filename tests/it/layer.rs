@@ -1,4 +1,4 @@
-//! The layer around axum routers and plain tower stacks.
+//! Tests the layer around axum routers and plain tower stacks.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -193,7 +193,7 @@ struct Picky {
 }
 
 impl Clone for Picky {
-    // A clone has not promised anything.
+    // A clone is not ready yet.
     fn clone(&self) -> Self {
         Self { ready: false, calls: Arc::clone(&self.calls) }
     }
@@ -293,7 +293,7 @@ fn layer_and_future_can_be_shared_between_threads() {
     let _ = Mutex::new(0);
 }
 
-/// A body that nobody but its service can make.
+/// A body that only its service can make.
 struct Opaque(Full<Bytes>);
 
 impl http_body::Body for Opaque {

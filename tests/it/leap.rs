@@ -1,7 +1,7 @@
-//! A clock that leaps: for hours and time limits in tests with real sockets.
+//! Moves a clock by hours, for tests of time limits over real sockets.
 //!
-//! A clock that stands still, as in the tests without sockets, would run ahead whenever all wait for a
-//! socket. This one runs as usual but for the leaps.
+//! A clock that stands still, as in the tests without sockets, would run ahead whenever all tasks
+//! wait for a socket. This clock runs as usual between the leaps.
 
 use std::future::Future;
 use std::pin::pin;

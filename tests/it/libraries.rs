@@ -1,4 +1,4 @@
-//! Other libraries that read and make tokens, as programs that answer lines of JSON.
+//! Runs other libraries that read and make tokens, as programs that answer lines of JSON.
 //!
 //! `scripts/interop` installs them, and says in `JOSE_CHECK`, `PYJWT_CHECK` and `JOSERFC_CHECK` how
 //! to call them.
@@ -19,7 +19,7 @@ use crate::support::{AUDIENCE, ISSUER, NOW};
 pub const ALL: [&Library; 3] = [&JOSE, &PYJWT, &JOSERFC];
 
 pub const JOSE: Library = Library { name: "jose", command: "JOSE_CHECK", unknown: &[] };
-// PyJWT has not heard of RFC 9864, which gives EdDSA on this curve a name of its own.
+// PyJWT does not know RFC 9864, which gives EdDSA on this curve a name of its own.
 pub const PYJWT: Library =
     Library { name: "pyjwt", command: "PYJWT_CHECK", unknown: &[Algorithm::Ed25519] };
 pub const JOSERFC: Library = Library { name: "joserfc", command: "JOSERFC_CHECK", unknown: &[] };
@@ -31,7 +31,7 @@ pub struct Library {
     unknown: &'static [Algorithm],
 }
 
-/// What a library makes when it is asked for a token of its own.
+/// A token that a library made.
 pub struct Minted {
     pub token: String,
     pub jwk: Value,
@@ -57,7 +57,7 @@ impl Library {
         self.algorithms().zip(answers.iter().map(|answer| Minted::read(answer))).collect()
     }
 
-    /// One answer for each question.
+    /// Returns one answer for each question.
     pub fn ask(&self, questions: &[Value]) -> Vec<String> {
         let command = env::var(self.command)
             .unwrap_or_else(|_| panic!("{} is not set: run scripts/interop", self.command));
@@ -69,7 +69,7 @@ impl Library {
             .unwrap();
         let mut input = library.stdin.take().unwrap();
         let output = thread::scope(|scope| {
-            // Beside the reading: a full pipe of answers would stop the library, and then us.
+            // Written while reading: a full pipe of answers would block both sides.
             scope.spawn(move || questions.iter().for_each(|one| writeln!(input, "{one}").unwrap()));
             library.wait_with_output().unwrap()
         });

@@ -1,4 +1,4 @@
-//! Where and for how long a source of keys lives: runtimes, tasks, readiness, operators.
+//! Tests where and for how long a source of keys lives: runtimes, tasks, readiness, operators.
 
 mod operators;
 mod runtimes;
@@ -12,7 +12,7 @@ use tower_bearer::keys::CachedKeys;
 use crate::scripted::{Scripted, cached};
 use crate::support::{User, verifier_of};
 
-/// A source that others can look at, and a verifier that uses it.
+/// A shared source, and a verifier that uses it.
 fn source(provider: &Scripted) -> (Arc<CachedKeys<Scripted>>, Verifier<User>) {
     of(cached(provider))
 }

@@ -1,4 +1,4 @@
-//! What the log hears, for tests to look at.
+//! Records the log, for tests to look at.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer, Registry};
 pub struct Log(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl Log {
-    /// Hears all tasks of a test that runs on one thread, until the guard is dropped.
+    /// Records all tasks of a test that runs on one thread, until the guard is dropped.
     pub fn of_this_thread() -> (Self, DefaultGuard) {
         let log = Self::default();
         let guard = tracing::subscriber::set_default(log.subscriber());
@@ -29,7 +29,7 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// Those with these words in them.
+    /// Returns the events that contain these words.
     pub fn about(&self, words: &str) -> Vec<(Level, String)> {
         self.events().into_iter().filter(|(_, text)| text.contains(words)).collect()
     }

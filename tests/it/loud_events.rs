@@ -1,4 +1,4 @@
-//! What an operator must hear of is told once, and once a minute, however many requests meet it.
+//! Tests that an operator hears of a problem once, and once a minute, for any number of requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Tokens without `iss` or `exp`, where an application that moves over has them.
+//! Tests tokens without `iss` or `exp`, which an application may have before it moves over.
 
 use std::time::{Duration, SystemTime};
 
@@ -323,7 +323,7 @@ async fn token_without_expiry_has_time_left_to_the_end_of_the_calendar_or_of_its
     let left = principal_of(without_expiry(), endless.clone()).await;
     assert!(left.time_left() > 24 * 365 * 1000 * hour(), "{left:?}");
     assert_eq!(left.expires_at(), None);
-    // What the example in the documentation does with it.
+    // The call of the example in the documentation.
     assert!(std::time::Instant::now().checked_add(left.time_left()).is_some());
     drop(tokio::time::sleep(left.time_left()));
 

@@ -1,4 +1,4 @@
-//! What users give for keys by mistake, and what they are told.
+//! Tests texts that users give for keys by mistake, and the errors they get.
 
 use std::convert::Infallible;
 
@@ -150,7 +150,7 @@ fn other_texts_than_keys_are_called_what_they_are() {
     }
 }
 
-/// What becomes of a fetch whose answers are all this.
+/// Returns the problem of a fetch with this as every answer.
 async fn told(fetch: Result<HttpFetch, ConfigError>, answer: &[u8]) -> Option<String> {
     let answer = Bytes::copy_from_slice(answer);
     let client = move |_: Request<Bytes>| {
@@ -199,7 +199,7 @@ async fn answers_that_are_no_metadata_are_called_what_they_are() {
         let told = told(HttpFetch::discover(ISSUER), answer.as_bytes()).await.unwrap();
         assert!(told.contains(expected), "{told}");
     }
-    // Read as metadata it is good, and then it is what the keys should be.
+    // Valid as metadata, and then used as the keys.
     let marked = format!("\u{feff}{}", metadata());
     let told = told(HttpFetch::discover(ISSUER), marked.as_bytes()).await.unwrap();
     assert!(told.contains(&format!("{ISSUER}/keys: the answer has no keys to use")), "{told}");
@@ -232,7 +232,7 @@ fn jwks_that_cannot_be_used_say_what_is_wrong_with_them() {
             KeySet::from_jwks(json!({ "keys": [jwk] }).to_string()).unwrap_err().to_string();
         assert!(error.contains(expected), "{jwk}\n{error}");
     }
-    // The twin: what was changed above is good as it is.
+    // The twin: the same without the change is valid.
     assert!(KeySet::from_jwks(changed(json!({})).to_string()).is_ok());
 }
 

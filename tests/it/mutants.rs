@@ -1,7 +1,7 @@
-//! Tokens that are nearly right: good ones with one to three things changed.
+//! Makes tokens that are nearly right: valid ones with one to three changes.
 //!
-//! Header and payload are changed as texts and signed afterwards, with the right key: otherwise every
-//! reader would say no at the signature, and nothing would be learned of how it reads.
+//! Header and payload are changed as texts and signed afterwards, with the right key. Otherwise
+//! every reader would refuse at the signature, and the test would learn nothing about how it reads.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,16 +20,16 @@ pub const KEY_ID: &str = "k1";
 pub struct Mutant {
     pub algorithm: Algorithm,
     pub token: String,
-    /// What was changed, in the order of the changes.
+    /// The changes, in their order.
     pub changes: Vec<String>,
     /// Header and payload as they were signed, before base64.
     pub texts: [String; 2],
 }
 
-/// Numbers that are the same for the same seed (SplitMix64).
+/// Random numbers that are the same for the same seed (SplitMix64).
 pub struct Random(pub u64);
 
-/// A token in the making.
+/// A token that is being built.
 struct Draft {
     key: TestKey,
     /// Header and payload as objects, as texts, and in base64.
@@ -45,7 +45,7 @@ struct Members(Vec<(String, String)>);
 
 type Change = fn(&mut Draft, &mut Random) -> String;
 
-/// What may be changed and how often, in the order in which a token is made.
+/// The possible changes and their weights, in the order in which a token is made.
 const OBJECT_CHANGES: [(usize, Change); 7] = [
     (26, |draft, random| draft.objects[PAYLOAD].set(random, "claim", CLAIMS)),
     (18, |draft, random| draft.objects[PAYLOAD].set_date(random)),
@@ -114,7 +114,7 @@ impl Draft {
         }
     }
 
-    /// Makes what the changes of a stage are about.
+    /// Makes the text or the bytes that the changes of a stage work on.
     fn enter(&mut self, stage: usize) {
         let input = || self.codes.join(".");
         match stage {
@@ -229,7 +229,8 @@ impl Members {
     }
 }
 
-/// Names another algorithm of the same kind: one hash longer or shorter, or the other name of EdDSA.
+/// Names another algorithm of the same kind: one hash longer or shorter, or the other name of
+/// EdDSA.
 fn misname(draft: &mut Draft, random: &mut Random) -> String {
     let own = draft.key.algorithm().as_str();
     let is_sibling = |name: &&str| name[..2] == own[..2] && *name != own;
@@ -396,7 +397,7 @@ fn resign(draft: &mut Draft, random: &mut Random) -> String {
             "signature in DER".to_owned()
         }
         9 if draft.key.algorithm().as_str().starts_with("Ed") => {
-            // Good where S may be L or more, which RFC 8032 §5.1.7 forbids.
+            // Valid where S may be L or more, which RFC 8032 §5.1.7 forbids.
             if let Some(number) = signature.get_mut(32..64) {
                 add(number, ORDER);
             }

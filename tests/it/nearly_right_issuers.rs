@@ -1,4 +1,4 @@
-//! Issuers that differ from the configured one by a slip of the pen.
+//! Tests issuers that differ from the configured one by a small mistake.
 
 use axum::Router;
 use axum::routing::get as on_get;
@@ -121,7 +121,7 @@ async fn both_spellings_are_two_issuers_where_both_are_configured() {
     sent(&with_slash).await.is_ok("in");
     assert_eq!(warnings(&log), [] as [String; 0]);
 
-    // The one that stays is the one that is nearly named.
+    // The issuer that stays is the one that is nearly named.
     issuers.remove(ISSUER);
     assert_eq!(sent(ISSUER).await.reason, Some(Reason::WrongIssuer));
     let [text] = &warnings(&log)[..] else { panic!("{:?}", log.events()) };

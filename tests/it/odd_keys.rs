@@ -1,4 +1,4 @@
-//! Keys as nobody should write them, each beside one that is meant.
+//! Tests keys in wrong spellings, each beside the right one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use tower_bearer::{Algorithm, ConfigError, KeySet, TokenIssuer};
 
 use crate::support::{key_for, token, verifier_of};
 
-/// Why the only key was passed over.
+/// The reason for skipping the only key.
 fn problem(jwks: &Value) -> KeyProblem {
     match KeySet::from_jwks(jwks.to_string()).unwrap_err() {
         ConfigError::NoUsableKey { mut skipped } if skipped.len() == 1 => skipped.remove(0).problem,
@@ -49,7 +49,7 @@ fn jwk_of_the_wrong_shape_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn ed25519_key_that_anybody_can_sign_for_is_refused() {
+async fn ed25519_key_that_any_signature_fits_is_refused() {
     // RFC 8725bis §3.4: keys on curves are validated
     for y in [
         "0000000000000000000000000000000000000000000000000000000000000000",
@@ -82,7 +82,7 @@ fn public_key_in_any_clothes_is_no_secret() {
         jwk.to_string()
     };
     let pem = include_str!("rsa_public.pem");
-    // As Keycloak shows it, and as it lands in an environment variable.
+    // As Keycloak shows it, and as it ends up in an environment variable.
     let bare: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let url_safe = bare.replace('+', "-").replace('/', "_");
     for public in [
@@ -107,7 +107,7 @@ fn public_key_in_any_clothes_is_no_secret() {
         assert_eq!(signing, Some(refused), "{public}");
         assert_eq!(problem(&jwk), KeyProblem::PublicKeyAsSecret, "{public}");
     }
-    // Secrets that resemble one.
+    // Secrets that resemble a PEM.
     for secret in [
         "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A".to_owned(),
         json!({ "kty": "oct", "k": "A".repeat(43) }).to_string(),

@@ -1,6 +1,6 @@
-//! Every option of a configuration is heeded.
+//! Tests that every option of a configuration has an effect.
 //!
-//! The names come from what is said of a name that is not known, so that an option without a test fails here.
+//! The names are read from the error about an unknown name, so an option without a test fails here.
 
 mod issuer;
 mod keys;
@@ -20,7 +20,7 @@ use tower_bearer::{Algorithm, Claims, Config, Principal, Reason, Verifier, requi
 use crate::leap::leap;
 use crate::support::{self, AUDIENCE, Answer, ISSUER, NOW, User, WithBearer, get, key_for, send};
 
-/// Each option, and the tests that fail when it is not heeded.
+/// Each option, with the test that fails when it has no effect.
 const HEEDED: &[(&str, fn())] = &[
     ("realm", whole::realm_is_in_challenges),
     ("sources", whole::sources_are_where_tokens_are_looked_for),
@@ -38,7 +38,7 @@ const HEEDED: &[(&str, fn())] = &[
     ("shared_budget one_more_every", whole::shared_budget_bounds_what_unknown_keys_fetch),
     ("issuers", issuer::issuer_is_whose_tokens_are_accepted),
     ("issuer", issuer::issuer_is_whose_tokens_are_accepted),
-    ("audiences", issuer::audiences_are_for_whom_tokens_are_accepted),
+    ("audiences", issuer::audiences_are_those_that_tokens_must_name),
     ("preset", issuer::preset_is_that_of_the_provider),
     ("token_type", issuer::token_type_is_the_only_one),
     ("token_type at+jwt", issuer::token_type_is_the_only_one),
@@ -97,8 +97,8 @@ const HEEDED: &[(&str, fn())] = &[
     ("keys every", keys::every_is_how_often_a_file_is_read),
 ];
 
-/// Where names may stand: the words before them in the table, and the usual configuration with one there
-/// that is none.
+/// The places that hold names: the words before them in the table, and the usual configuration with
+/// an unknown name there.
 fn places() -> Vec<(&'static str, Value)> {
     let none = || json!({ "none": 1 });
     let whole = |option: &str, value: Value| set(config(), "", option, value);
@@ -162,13 +162,13 @@ fn read(config: &Value) -> Config {
     Config::from_json(&config.to_string()).unwrap()
 }
 
-/// What is said of a configuration whose issuers cannot be made.
+/// Returns the error of a configuration whose issuers cannot be built.
 #[track_caller]
 fn mistake(config: &Value) -> String {
     read(config).issuers().unwrap_err().to_string()
 }
 
-/// A good token for the usual configuration.
+/// A valid token for the usual configuration.
 fn token() -> TestToken {
     support::token()
 }
@@ -182,7 +182,7 @@ fn app_of(config: &Value) -> Router {
     app(config, verifier_of(config))
 }
 
-/// For tokens of providers, which are made now.
+/// For tokens of providers, which are issued now.
 fn app_by_the_clock(config: &Value) -> Router {
     let read = read(config);
     app(config, read.verifier(&read.issuers().unwrap()))
@@ -197,7 +197,7 @@ fn app(config: &Value, verifier: Verifier<User>) -> Router {
         .layer(read(config).layer_with(verifier).unwrap())
 }
 
-/// What becomes of a request with this token.
+/// Returns the answer to a request with this token.
 async fn ask(config: &Value, token: &str) -> Answer {
     ask_for("/", config, token).await
 }
@@ -211,7 +211,7 @@ async fn ask_with(config: &Value, view: &MemoryRevocations, token: &str) -> Answ
     send(&app(config, verifier), get("/").bearer(token)).await
 }
 
-/// Checks that a token with a good signature is refused for this reason.
+/// Checks that a token with a valid signature is refused for this reason.
 #[track_caller]
 fn is_refused(answer: &Answer, reason: Reason) {
     let description = match reason {
@@ -227,14 +227,14 @@ fn is_refused(answer: &Answer, reason: Reason) {
     answer.is_refused(401, Some(&support::invalid_token(description)), reason);
 }
 
-/// Checks that a token is refused for this reason before its signature is known to be good.
+/// Checks that a token is refused for this reason before its signature is known to be valid.
 #[track_caller]
 fn is_unverified(answer: &Answer, reason: Reason) {
     let challenge = support::invalid_token("The token cannot be verified");
     answer.is_refused(401, Some(&challenge), reason);
 }
 
-/// How many fetches many tokens of an unknown key cause, at once and again after this time.
+/// Returns how many fetches many tokens of an unknown key cause, at once and again after this time.
 async fn fetches_of_strangers(
     provider: &TestProvider,
     config: &Value,

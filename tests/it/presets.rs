@@ -1,4 +1,4 @@
-//! The presets against the providers' documented tokens (`tests/fixtures/providers`).
+//! Tests the presets against the providers' documented tokens (`tests/fixtures/providers`).
 
 use serde_json::{Map, Value};
 use tower_bearer::claims::PrincipalKind;
@@ -119,7 +119,7 @@ async fn documented_id_tokens_are_refused_even_if_they_were_for_this_audience() 
             let documented = provider.claims(name);
             let mut for_us = documented.clone();
             for_us.insert("aud".into(), provider.setting("audience", name).into());
-            // What a provider leaves out one day must not open the door either.
+            // A marker that a provider may leave out some day must not be needed to refuse.
             let mut without_marks = for_us.clone();
             without_marks.retain(|name, _| !["nonce", "at_hash", "c_hash"].contains(&&**name));
 
@@ -164,7 +164,7 @@ async fn clients_of_their_own_are_told_apart_where_the_provider_says_so() {
         (Preset::Auth0, PrincipalKind::Client),
         (Preset::Okta, PrincipalKind::Client),
         (Preset::Cognito, PrincipalKind::Client),
-        // A service account has a subject of its own, and nothing standard to know it by.
+        // A service account has a subject of its own, and no standard claim to know it by.
         (Preset::Keycloak, PrincipalKind::User),
     ] {
         let provider = Provider::all().into_iter().find(|one| one.preset == preset).unwrap();

@@ -1,4 +1,4 @@
-//! What holds for every input, tried on random ones.
+//! Tests properties that hold for every input, on random inputs.
 
 use std::sync::OnceLock;
 
@@ -30,7 +30,7 @@ fn verify(token: &str) -> Result<Verified<Value>, AuthError> {
     block_on(verifier.verify(token))
 }
 
-/// Verifies a payload of any text behind a good signature.
+/// Verifies a payload of any text with a valid signature.
 fn verify_payload(payload: &str) -> Result<Verified<Value>, AuthError> {
     verify(&token().raw_payload(payload).sign(&key()))
 }
@@ -188,7 +188,7 @@ proptest! {
                 let principal = verified.principal();
                 prop_assert!(principal.expires_at().is_some());
                 let seconds = principal.registered().issued_at().unwrap().as_seconds() as f64;
-                // `as` stops at the ends of the range, where a float is not exact.
+                // `as` saturates at the ends of the range, where a float is not exact.
                 let expected = value(&iat).floor().clamp(i64::MIN as f64, i64::MAX as f64);
                 prop_assert!((seconds - expected).abs() <= 1024.0);
             }
@@ -231,7 +231,7 @@ proptest! {
             let principal = verified.principal();
             prop_assert_eq!(principal.issuer(), ISSUER);
             prop_assert!(principal.registered().audience().unwrap().contains(AUDIENCE));
-            // By its text, since serde_json reads a float only nearly as it was.
+            // By its text, since serde_json does not read every float exactly.
             let read: Value = serde_json::from_str(&value.to_string()).unwrap();
             prop_assert_eq!(&verified[name], &read);
             if name == "sub" {

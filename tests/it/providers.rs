@@ -1,8 +1,8 @@
-//! Tokens and keys of real providers.
+//! Tests tokens and keys of real providers.
 //!
-//! [`Provider`] starts them. Each test says where the keys come from: [`key_set`] is what is
-//! published at the moment, read once and by the test itself; [`RemoteKeys`] are what users would write.
-//! [`resource_server`] puts the example of that name in front, as a program.
+//! [`Provider`] starts them. Each test says where the keys come from: [`key_set`] is the set that
+//! is published at the moment, read once and by the test itself; [`RemoteKeys`] are the usual
+//! source of users. [`resource_server`] puts the example of that name in front, as a program.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,7 +203,7 @@ mod needs_authlib {
     }
 }
 
-/// With the usual rules and with those of RFC 9068, and without asking the provider anything.
+/// With the usual rules and with those of RFC 9068, and without a request to the provider.
 async fn assert_client_credentials_are_accepted(maker: &Maker) {
     let provider = Provider::start(maker);
     let keys = key_set(&provider).await;
@@ -223,7 +223,7 @@ async fn assert_client_credentials_are_accepted(maker: &Maker) {
     }
 }
 
-/// Below a path and without one; nothing but the issuer is given.
+/// Below a path and without one; only the issuer is given.
 async fn assert_discovered_keys_verify_tokens(maker: &Maker) {
     for path in ["", "/realms/shop"] {
         let provider = Provider::start_with(maker, &[("ISSUER_PATH", path)]);
@@ -345,7 +345,7 @@ async fn assert_new_key_is_unknown_to_the_old_set(maker: &Maker) {
     }
 }
 
-/// Issuers with and without a slash at the end are two.
+/// An issuer with and without a slash at the end is two issuers.
 async fn assert_issuer_is_compared_to_the_letter(maker: &Maker) {
     for path in ["/realms/shop", "/realms/shop/", "/"] {
         let provider = Provider::start_with(maker, &[("ISSUER_PATH", path)]);
@@ -374,7 +374,7 @@ async fn assert_issuer_is_compared_to_the_letter(maker: &Maker) {
     }
 }
 
-/// Answers who speaks, and lets write who may.
+/// Answers with the subject, and lets the right scope write.
 fn app(verifier: Verifier<Value>) -> Router {
     let kind = |principal: Principal| async move {
         format!("{:?} {}", principal.kind(), principal.subject().unwrap_or("nobody"))
@@ -383,7 +383,7 @@ fn app(verifier: Verifier<Value>) -> Router {
     Router::new().route("/", on_get(kind)).route("/write", write).layer(BearerLayer::new(verifier))
 }
 
-/// The example in front of a provider, told where the keys are.
+/// The example in front of a provider, configured with its keys.
 fn resource_server(provider: &Provider, keys: &[(&str, &str)]) -> Program {
     let env = [("ISSUER", provider.issuer()), ("AUDIENCE", AUDIENCE)];
     Program::start("resource_server", &[&env[..], keys].concat())

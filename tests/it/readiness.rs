@@ -1,5 +1,5 @@
-//! Inner services whose readiness is a resource: a permit, a place in a queue. Requests that are refused
-//! or that wait must not keep it, also where the caller keeps the service.
+//! Tests inner services whose readiness is a resource: a permit, a place in a queue. Requests that
+//! are refused or that wait must not keep it, even if the caller keeps the service.
 
 mod permits;
 mod sockets;
@@ -64,7 +64,7 @@ impl KeySource for LateKeys {
     }
 }
 
-/// Why a request does not go straight on.
+/// The reason why a request does not go straight on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cause {
     /// It has no token.
@@ -73,9 +73,9 @@ enum Cause {
     WaitsForKeys,
     /// Its keys come late, and then it is refused.
     WaitsInVain,
-    /// Somebody is asked whether its subject is active.
+    /// The active check is asked about its subject.
     WaitsForAnswer,
-    /// Somebody says that its subject is not active.
+    /// The active check answers that its subject is inactive.
     WaitsForRefusal,
     /// A guard refuses it.
     Forbidden,
@@ -127,7 +127,7 @@ impl Cause {
         }
     }
 
-    /// The layer, and for [`Self::Forbidden`] a guard, around what is inside.
+    /// Puts the layer, and for [`Self::Forbidden`] a guard, around the inner service.
     fn around(self, inner: Inner) -> Inner {
         let layer = BearerLayer::new(self.verifier());
         if self == Self::Forbidden {
@@ -169,7 +169,7 @@ const INNER: [(&str, Make); 5] = [
     ("buffer of 4", || BoxCloneService::new(ServiceBuilder::new().buffer(4).service(handler()))),
 ];
 
-/// Asks as a connection does that keeps its service, also after the call.
+/// Calls as a connection does that keeps its service, also after the call.
 fn ask_and_keep(mut service: Inner, call: Call) -> BoxFuture<'static, (StatusCode, Inner)> {
     Box::pin(async move {
         let response = service.ready().await.unwrap().call(call).await.unwrap();
@@ -183,14 +183,14 @@ async fn in_time<T>(what: &impl Debug, future: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn requests_that_wait_or_are_refused_are_all_answered_and_shut_nobody_out() {
+async fn requests_that_wait_or_are_refused_are_all_answered_and_shut_no_other_out() {
     for cause in CAUSES {
         for (inner, make) in INNER {
             let service = cause.around(make());
 
             let many = (0..20).map(|_| ask_and_keep(service.clone(), cause.request()));
             let answers = in_time(&(cause, inner), join_all(many)).await;
-            // Those that were kept hold nothing that the next one needs.
+            // The kept services hold nothing that the next request needs.
             let next = in_time(&(cause, inner), ask_and_keep(service, cause.request())).await;
 
             assert!(answers.iter().all(|(status, _)| *status == cause.status()), "{cause:?}");

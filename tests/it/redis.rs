@@ -1,4 +1,5 @@
-//! Nodes that share revocations through Redis, with real servers that these tests start and stop.
+//! Tests nodes that share revocations through Redis, with real servers that these tests start and
+//! stop.
 
 mod address;
 mod catching_up;
@@ -36,7 +37,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A node of the service: a view of its own, and an API that asks it.
+/// A node of the service: a view of its own, and an API that uses it.
 struct Node {
     revocations: RedisRevocations,
     app: Router,
@@ -83,7 +84,7 @@ impl Node {
         is_revoked(&self.answer(&token(id)).await);
     }
 
-    /// 503, since something may be missing.
+    /// 503, since a revocation may be missing.
     async fn cannot_tell(&self, id: &str) {
         let answer = self.answer(&token(id)).await;
         answer.is_refused(503, None, Reason::RevocationsUnavailable);
@@ -112,7 +113,7 @@ fn in_an_hour() -> SystemTime {
     SystemClock.now() + HOUR
 }
 
-/// A token that is good now; what Redis keeps expires by its own clock, so there is no other.
+/// A valid token of the present; Redis expires entries by its own clock, so there is no other.
 fn token(id: &str) -> TestToken {
     TestToken::new(ISSUER, AUDIENCE).at(now()).claim("jti", id)
 }
@@ -121,7 +122,7 @@ fn token_revocation(id: &str) -> Revocation {
     Revocation::token(ISSUER, id, in_an_hour())
 }
 
-/// Waits for something that happens in other tasks and programs.
+/// Waits for a condition that other tasks and programs bring about.
 async fn until(mut is_so: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !is_so() {

@@ -1,4 +1,4 @@
-//! A document other than keys, kept fresh.
+//! Tests a document other than keys that is kept fresh.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,12 +16,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A list of plans that somebody else keeps, and the way there. Clones are the same.
+/// A list of plans that another program keeps, and how it is loaded. Clones share it.
 #[derive(Clone)]
 struct Plans(Arc<Table>);
 
 struct Table {
-    /// What is in the table, or what a load fails with.
+    /// The content of the table, or the error of a load.
     content: Mutex<Result<Vec<&'static str>, &'static str>>,
     loads: AtomicUsize,
     /// A load passes for each permit.

@@ -1,4 +1,4 @@
-//! Tokens that were verified before: all that may have changed since is noticed, and nothing else is
+//! Tests hits: tokens that were verified before. Every change since is noticed, and nothing else is
 //! worked out again.
 
 use std::sync::{Arc, RwLock};
@@ -98,7 +98,7 @@ async fn other_text_is_another_token_whatever_it_ends_with() {
     let good = good();
     answer_to(&app, &good).await.is_ok("alice");
 
-    // With the signature of the good one: what is hashed of both is the same.
+    // With the signature of the valid one: the hashed part of both is the same.
     let (_, signature) = good.rsplit_once('.').unwrap();
     let other = token().claim("sub", "admin").sign(&key());
     let (input, _) = other.rsplit_once('.').unwrap();
@@ -131,7 +131,7 @@ async fn token_that_expires_is_refused_at_that_very_moment_and_its_memory_given_
     assert_eq!((stats(&verifier).entries, stats(&verifier).bytes), (0, 0));
 }
 
-/// A hit reads a clock that is quicker and less exact, but not when the exact time matters.
+/// A hit reads a clock that is faster and less exact, but not when the exact time matters.
 #[tokio::test]
 async fn token_expires_at_that_very_moment_by_the_clock_of_the_system_too() {
     let rules = validation().with_leeway(Duration::ZERO);
@@ -152,7 +152,7 @@ async fn token_expires_at_that_very_moment_by_the_clock_of_the_system_too() {
                 refused += 1;
             }
         }
-        // What is written is a fraction, and so not the moment to the nanosecond.
+        // The written number is a fraction, and so not the moment to the nanosecond.
         let microsecond = Duration::from_micros(1);
         if after + microsecond < expires {
             assert_eq!(refused, 0, "{:?} too early", expires - after);
@@ -225,7 +225,7 @@ async fn revocation_of_others_does_not_make_a_token_be_verified_again() {
     counted(&verifier, 10, 1);
 }
 
-/// A view that never changes its epoch and is not whole now and then.
+/// A view that never changes its epoch and is not ready now and then.
 struct Torn(RwLock<bool>);
 
 impl Revocations for Torn {

@@ -1,4 +1,4 @@
-//! Keys of a provider that rotates, over real sockets.
+//! Tests keys of a provider that rotates, over real sockets.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Keys that are replaced under their names, or have none: a token that no key verifies.
+//! Tests keys that are replaced under their names, or have none: a token that no key verifies.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
@@ -354,7 +354,7 @@ async fn signature_is_not_called_bad_when_the_budget_is_spent_and_the_keys_are_o
         advance(SECOND).await;
         let old = send(&app, get("/").bearer(forged("key-1"))).await;
 
-        // Without any budget the operator has decided that tokens cause nothing.
+        // Without any budget the operator has decided that tokens cause no fetch.
         if is_final {
             old.is_refused(401, Some(&bad_signature()), Reason::InvalidSignature);
         } else {

@@ -1,4 +1,4 @@
-//! Keys that are fetched, tokens that come again, and what was revoked, at the edges.
+//! Tests keys that are fetched, tokens that come again, and revocations, in rare cases.
 
 use std::time::Duration;
 

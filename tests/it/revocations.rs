@@ -1,4 +1,4 @@
-//! Tokens that are good in every other way and refused nevertheless.
+//! Tests tokens that are valid in every other way and refused nevertheless.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -43,7 +43,7 @@ fn app(view: &MemoryRevocations) -> Router {
     app_with(view.clone(), validation())
 }
 
-/// Good, and revocable in every way.
+/// A valid token, revocable in every way.
 fn full() -> TestToken {
     token().claim("jti", "t1").claim("sid", "s1").claim("client_id", "c1")
 }
@@ -191,7 +191,7 @@ async fn view_that_asks_for_no_kind_of_revocation_is_a_mistake() {
 
     assert_eq!(error, ConfigError::NoRevocationKinds);
     assert!(error.to_string().contains("accept_unrevocable_tokens"), "{error}");
-    // A view of one's own that asks for none is taken to ask for the usual ones.
+    // A view that requires no kind is taken to require the default ones.
     struct Careless;
     impl Revocations for Careless {
         fn lookup(&self, _: &str, _: Revocable<'_>) -> Option<Revoked> {
@@ -249,7 +249,7 @@ async fn restored_token_is_accepted_again_and_a_warning_says_so() {
     assert!(text.contains("t1") && text.contains(ISSUER), "{text}");
 }
 
-/// A view that knows of one revoked token and that more may be missing.
+/// A view that knows one revoked token, and that others may be missing.
 struct Torn;
 
 impl Revocations for Torn {
@@ -333,7 +333,7 @@ async fn next_request_on_the_same_connection_is_refused() {
     let request = |line: &str, more: &str| {
         format!("{line} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{more}\r\n")
     };
-    // All at once, so that nothing can be between them.
+    // All at once, so that nothing can come between them.
     let requests = request("GET /", "")
         + &request("POST /logout", "content-length: 0\r\n")
         + &request("GET /", "connection: close\r\n");
@@ -530,7 +530,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The model never forgets; the view may, but only what is expired in any case.
+/// The model never forgets; the view may, but only tokens that have expired in any case.
 #[track_caller]
 fn is_as_the_model_says(steps: &[Step]) {
     let clock = TestClock::at(NOW);
@@ -616,7 +616,7 @@ proptest! {
         is_as_the_model_says(&steps);
     }
 
-    /// By whichever name, whenever it is said, and whatever else was revoked.
+    /// By any of the names, at any time, and with any other revocations.
     #[test]
     fn same_revocation_twice_is_as_good_as_once(
         steps in proptest::collection::vec((any::<bool>(), 0..3_u8, -6_000..200_000_i64, 0..3_000_u64), 1..20)
@@ -643,7 +643,7 @@ proptest! {
     }
 }
 
-/// As many as `PROPTEST_CASES` says, or else so many.
+/// The number in `PROPTEST_CASES`, or else this many.
 pub fn cases(usual: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
 }
@@ -708,7 +708,7 @@ async fn user_who_was_revoked_signs_in_again_at_once() {
     let own = OwnIssuer::new();
     let before = own.tokens.token_for("alice").issue().unwrap();
     own.send(&before).await.is_ok("in");
-    // Neither at a whole second nor at any other do the tokens of one second get mixed up.
+    // Neither at a whole second nor at any other are the tokens of one second mixed up.
     for millis in [0, 1, 999, 1000, 61_000] {
         own.clock.set(NOW);
         own.clock.advance(Duration::from_millis(millis));
@@ -728,7 +728,7 @@ async fn revocation_that_was_a_while_on_its_way_covers_the_tokens_dated_ahead_be
     own.view.revoke(Revocation::subject(ISSUER, "alice", own.now()));
     let before = own.tokens.token_for("alice").issue().unwrap();
     let moment = own.now();
-    // A database is asked, say.
+    // The time of a database query, for example.
     own.clock.advance(Duration::from_millis(2500));
     let after = own.tokens.token_for("alice").issue().unwrap();
 
@@ -770,7 +770,7 @@ async fn token_issued_after_a_revocation_is_let_in_where_its_issuer_heeds_the_sa
     let apps = [
         (app_of(&own, validation(), own.view.clone()), true),
         (app_of(&own, leeway(0), own.view.clone()), true),
-        // What was set counts.
+        // An explicit setting counts.
         (app_of(&own, leeway(60), own.view.clone()), false),
         // Moments that the issuer does not know may be of another clock.
         (app_of(&own, validation(), (own.view.clone(), other)), false),
@@ -828,8 +828,8 @@ fn issuer_makes_no_token_that_is_dead_from_its_birth() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(64)) })]
 
-    /// Whatever the milliseconds between them: what was issued before a revocation is refused behind
-    /// it, and what is issued behind it is let in.
+    /// For any milliseconds between them: a token that was issued before a revocation is refused
+    /// after it, and a token that is issued after it is accepted.
     #[test]
     fn revocation_parts_the_tokens_of_its_own_issuer_exactly(
         steps in proptest::collection::vec((0..1500_u64, any::<bool>()), 1..30)

@@ -1,4 +1,4 @@
-//! Roles and scopes as issuers write them: lists, and lists of one as a string.
+//! Tests roles and scopes as issuers write them: lists, and lists of one as a string.
 
 use axum::Router;
 use axum::routing::get as on_get;

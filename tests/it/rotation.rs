@@ -1,7 +1,7 @@
-//! Keys that change under load, and strangers who invent some.
+//! Tests keys that change under load, and strangers that invent keys.
 //!
-//! The provider is in memory and time passes as soon as nobody has anything to do, so hours take
-//! seconds and every run is the same.
+//! The provider is in memory and time passes as soon as every task waits, so hours take seconds and
+//! every run is the same.
 
 mod budget;
 mod random;

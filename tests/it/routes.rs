@@ -1,4 +1,4 @@
-//! Routes that revoke, mounted as users mount them.
+//! Tests endpoints that revoke, mounted as users mount them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,12 +35,12 @@ fn post_raw(content_type: &str, body: impl Into<Body>) -> Request<Body> {
     Request::post("/").header(CONTENT_TYPE, content_type).body(body.into()).unwrap()
 }
 
-/// Remembers what was written, and can be away.
+/// Records the revocations it is given, and can be away.
 #[derive(Clone, Default)]
 struct Store {
     written: Arc<Mutex<Vec<Revocation>>>,
     is_away: Arc<AtomicBool>,
-    /// Goes away behind as many.
+    /// Goes away after this many.
     takes: Arc<Mutex<Option<usize>>>,
 }
 
@@ -95,7 +95,7 @@ fn is_done(answer: &Answer) {
     assert_eq!(answer.headers["cache-control"], "no-store");
 }
 
-/// Checks status, error and reason, and what goes with them.
+/// Checks status, error and reason, and the fields that go with them.
 #[track_caller]
 fn is_refused(answer: &Answer, status: u16, error: &str, reason: Option<Reason>) {
     let json: Value = serde_json::from_str(&answer.body).unwrap_or_default();

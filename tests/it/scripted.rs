@@ -1,4 +1,4 @@
-//! A provider in memory, for tests in which time passes as they tell it to.
+//! A provider in memory, for tests that control time.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,7 +28,7 @@ struct State {
     gate: Arc<Semaphore>,
 }
 
-/// What a fetch meets.
+/// The outcome of a fetch.
 #[derive(Clone, Copy)]
 pub enum Answer {
     Keys,
@@ -54,7 +54,7 @@ impl Scripted {
         provider
     }
 
-    /// Signs with a new key from now on. Those before it stay published.
+    /// Signs with a new key from now on. Earlier keys stay published.
     pub fn rotate(&self) {
         let mut state = self.state();
         state.made += 1;
@@ -74,12 +74,12 @@ impl Scripted {
         state.published.drain(..first);
     }
 
-    /// The key that signs now.
+    /// The current signing key.
     pub fn key(&self) -> TestKey {
         self.state().published.back().unwrap().clone()
     }
 
-    /// A good token of the key that signs now.
+    /// A valid token of the current signing key.
     pub fn mint(&self) -> String {
         token().sign(&self.key())
     }
@@ -96,12 +96,12 @@ impl Scripted {
         self.state().fresh_for = Some(fresh_for);
     }
 
-    /// Lets all fetches through.
+    /// Lets all fetches pass.
     pub fn open(&self) {
         self.state().gate.add_permits(1000);
     }
 
-    /// How many fetches have begun.
+    /// The number of fetches that have begun.
     pub fn fetches(&self) -> usize {
         self.state().fetches
     }
@@ -124,7 +124,7 @@ impl Fetch for Scripted {
             state.fetches += 1;
             (state.answer, state.latency, state.fresh_for, Arc::clone(&state.gate))
         };
-        // As they were when they were asked for: what is on its way may be old already.
+        // The keys of the moment of the request: an answer on its way may be old already.
         let keys = self.keys();
         tokio::time::sleep(latency).await;
         match answer {

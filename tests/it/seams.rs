@@ -1,4 +1,4 @@
-//! The places where later capabilities and strangers put code of their own, each from its other side.
+//! Tests each place where applications put code of their own, from its other side.
 
 mod authenticators;
 // mod bindings;

@@ -1,6 +1,6 @@
-//! Whether other libraries think of our tokens what we think, and we of theirs.
+//! Tests that this crate and other libraries give the same answers about each other's tokens.
 //!
-//! `differential.rs` asks the same about thousands of tokens that nobody has thought of.
+//! `differential.rs` asks the same about thousands of generated tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -70,7 +70,7 @@ mod needs_second_opinion {
     }
 }
 
-/// Every algorithm, good tokens and broken ones: the library and we give the same answers.
+/// Every algorithm, valid tokens and broken ones: the library and this crate give the same answers.
 async fn assert_agreement(library: &Library) {
     let cases: Vec<Case> = library.algorithms().flat_map(Case::all).collect();
     let questions: Vec<Value> = cases.iter().map(Case::question).collect();
@@ -95,7 +95,7 @@ async fn assert_minted_tokens_are_accepted(library: &Library) {
     }
 }
 
-/// With a key of the library's, our issuer makes tokens and a key set that all libraries accept.
+/// With a key of the library's, the issuer makes tokens and a key set that all libraries accept.
 fn assert_issued_tokens_are_accepted(maker: &Library) {
     for (algorithm, minted) in maker.mint() {
         let issuer = TokenIssuer::new(ISSUER, AUDIENCE, algorithm, &minted.encoding_key())
@@ -178,7 +178,7 @@ fn token() -> TestToken {
     TestToken::new(ISSUER, AUDIENCE).at(NOW)
 }
 
-/// The same token for somebody else, under the old signature.
+/// The same token with another subject, under the old signature.
 fn tampered(token: &str) -> String {
     let [header, payload, signature] = parts(token);
     let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What must stay unseen: tokens, claims that nobody has vouched for, secrets and private keys.
+//! Tests that nothing shows tokens, unverified claims, secrets and private keys.
 
 use axum::Router;
 use axum::routing::get as on_get;
@@ -27,10 +27,10 @@ use crate::support::{
     AUDIENCE, ISSUER, NOW, User, WithBearer, get, key, token, validation, verifier, verifier_of,
 };
 
-/// Stands in claims and headers that no log has any business with.
+/// Stands in claims and headers that must not be in a log.
 const MARKER: &str = "hunter2-hunter2";
 
-/// A token whose every free place holds the marker.
+/// A token with the marker in every free place.
 fn marked() -> TestToken {
     token()
         .claim("sub", MARKER)
@@ -43,8 +43,8 @@ fn marked() -> TestToken {
         .header("jku", MARKER)
 }
 
-/// Whatever a refused token can be seen in: the error as any log would write it, the events of the
-/// crate, and the answer to the client.
+/// All outputs of a refused token: the error as any log would write it, the events of the crate,
+/// and the answer to the client.
 struct Seen {
     reason: Reason,
     log: String,
@@ -66,7 +66,7 @@ async fn refused(verifier: Verifier<User>, token: &str) -> Seen {
         route().layer(layer.clone()),
         route().layer(layer.clone().with_rejection(Json)),
         route().layer(layer.clone().with_rejection(ProblemJson)),
-        // An answer made by hand, by somebody who writes down all there is.
+        // An answer made by hand, with everything that there is.
         route().layer(layer.with_rejection(render::from_fn(|rejection, _| {
             axum::body::Body::from(format!("{rejection}"))
         }))),
@@ -184,7 +184,7 @@ async fn only_the_claim_that_is_wrong_is_seen_behind_the_signature() {
         (wrong("iss", json!("https://other.example.com")), Reason::WrongIssuer),
         (wrong("aud", json!(["https://other.example.com"])), Reason::WrongAudience),
         (marked().without("exp").sign(&key()), Reason::MissingClaim),
-        // Of these not even the value that is wrong.
+        // Of these not even the wrong value.
         (wrong("exp", json!(MARKER)), Reason::InvalidClaim),
         (wrong("aud", json!({ MARKER: MARKER })), Reason::InvalidClaim),
         (wrong("iss", json!([MARKER])), Reason::InvalidClaim),
@@ -332,7 +332,7 @@ async fn debug_shows_no_secret_and_no_token() {
         assert_hides(MARKER.as_bytes(), &revocation);
         assert_hides(MARKER.as_bytes(), &revocation.name());
     }
-    // What says why something was refused is shown.
+    // The reason of a refusal is shown.
     let shown = format!("{principal:?} {:?}", principal.registered());
     assert!(shown.contains(ISSUER) && shown.contains(AUDIENCE), "{shown}");
     assert!(shown.contains(&(NOW + 901).to_string()), "{shown}");

@@ -1,4 +1,4 @@
-//! Over real sockets: axum, hyper with HTTP/1 and HTTP/2.
+//! Tests over real sockets: axum, hyper with HTTP/1 and HTTP/2.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -124,7 +124,7 @@ async fn rendered_refusal_of_a_router_inside_crosses_a_real_socket_whole() {
     assert!(body.contains("\"status\":403"), "{body}");
 }
 
-/// Hands every request on, and the upstream's bodies back as they come.
+/// Forwards every request, and streams the upstream's bodies back.
 async fn serve_proxy(upstream: SocketAddr) -> SocketAddr {
     let client = Client::builder(TokioExecutor::new()).build_http::<Incoming>();
     let service = ServiceBuilder::new()

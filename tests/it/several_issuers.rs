@@ -1,4 +1,4 @@
-//! One layer, several issuers: which keys and rules a token is judged by.
+//! Tests one layer with several issuers: which keys and rules a token is verified by.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn staff_validation() -> Validation {
     Validation::new(STAFF, "staff-api")
 }
 
-/// The usual issuer and another one, each as these say.
+/// The usual issuer and another one, each with these rules.
 fn two(usual: Validation, staff: Validation) -> Issuers {
     let issuers = Issuers::new();
     issuers.add(key().verifying_key(), usual).unwrap();
@@ -194,10 +194,10 @@ async fn roles_are_where_the_issuer_has_them() {
 }
 
 #[tokio::test]
-async fn token_of_an_unknown_issuer_is_refused_and_nobody_is_asked() {
+async fn token_of_an_unknown_issuer_is_refused_and_no_provider_is_asked() {
     let (known, unknown) = (TestProvider::start().await, TestProvider::start().await);
     let (_, app) = remote(&[&known]);
-    // Whatever key it names, and whoever has signed it.
+    // With any key id, and signed with any key.
     let tokens = [
         unknown.mint(AUDIENCE),
         known.sign(&unknown.token(AUDIENCE)),
@@ -521,7 +521,7 @@ fn issuer_with_impossible_rules_is_not_added() {
 }
 
 #[tokio::test]
-async fn log_does_not_repeat_an_issuer_that_nobody_has_verified() {
+async fn log_does_not_repeat_an_unverified_issuer() {
     let (log, _guard) = Log::of_this_thread();
     let app = app(&usual_and_staff());
     let stranger = "https://stranger.example/a-secret";

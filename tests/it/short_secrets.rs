@@ -1,4 +1,4 @@
-//! Secrets that can be guessed, for as long as tokens of theirs are about.
+//! Tests secrets that can be guessed, while tokens signed with them are in use.
 
 use axum::Router;
 use axum::routing::get as on_get;
@@ -17,7 +17,7 @@ use crate::support::{
 
 pub const SHORT: &[u8] = b"secret123";
 
-/// Signs with a short secret: HMAC fills up with zeros what is shorter than a block (RFC 2104 §2).
+/// Signs with a short secret: HMAC pads with zeros up to the length of a block (RFC 2104 §2).
 pub fn signer(algorithm: Algorithm, secret: &[u8]) -> TestKey {
     let mut padded = secret.to_vec();
     padded.resize(64, 0);
@@ -108,7 +108,7 @@ async fn old_and_new_secret_verify_side_by_side_until_the_old_one_goes() {
     answer(alone.clone(), &token().sign(&new())).await.is_ok("in");
     let gone = answer(alone, &old).await;
     gone.is_refused(401, Some(&refused), Reason::InvalidSignature);
-    // What the guessed secret signs is no token of the new key.
+    // A token signed with the guessed secret is no token of the new key.
     let posing = token().sign(&signer(Algorithm::HS256, SHORT).with_key_id("2026"));
     let posing = answer(both, &posing).await;
     posing.is_refused(401, Some(&refused), Reason::InvalidSignature);

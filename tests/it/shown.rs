@@ -1,4 +1,5 @@
-//! What `{:?}` shows: the name of the type, what helps to tell one from another, and no secret.
+//! Tests the output of `{:?}`: the name of the type, enough to tell one from another, and no
+//! secret.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -18,7 +19,7 @@ use tower_bearer::{Issuers, KeySet, Principal, require};
 use crate::scripted::Scripted;
 use crate::support::{ISSUER, NOW, get, good, key, layer, validation, verifier};
 
-/// What is shown of each type that has something to hide, or nothing of its own to show.
+/// The output of each type that has something to hide, or nothing of its own to show.
 async fn all_shown() -> Vec<(&'static str, String)> {
     fn text(shown: impl Debug) -> String {
         format!("{shown:?}")

@@ -1,4 +1,4 @@
-//! Signatures of the wrong shape, for every algorithm, each beside the good one.
+//! Tests signatures of the wrong shape, for every algorithm, each beside the valid one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use tower_bearer::{Algorithm, Reason};
 
 use crate::support::{key_for, token, verifier_of};
 
-/// A good token in two parts: what was signed, and the signature.
+/// A valid token in two parts: the signed text, and the signature.
 #[derive(Clone)]
 struct Parts {
     key: TestKey,
@@ -188,8 +188,8 @@ async fn ecdsa_signature_has_r_and_s_in_this_order_and_in_range() {
 
 #[tokio::test]
 async fn ecdsa_signature_has_a_twin_that_is_good_too() {
-    // Whoever has a token can write it a second way without the key: (r, n - s) verifies wherever
-    // (r, s) does, and RFC 7518 does not forbid it. So a token's text is no name for it.
+    // A token can be written a second way without the key: (r, n - s) verifies wherever (r, s)
+    // does, and RFC 7518 does not forbid it. So a token's text is no name for it.
     for (algorithm, order) in CURVES {
         let parts = Parts::of(&key_for(algorithm));
         let (r, s) = parts.halves();
@@ -215,7 +215,7 @@ async fn ed25519_signature_has_one_spelling() {
 
         parts.refuses("S + L", [&point[..], &beyond].concat()).await;
         parts.refuses("S and R swapped", [&scalar[..], &point].concat()).await;
-        // The neutral element, which a sloppy verifier accepts for a key of small order.
+        // The neutral element, which a careless verifier accepts for a key of small order.
         let neutral = [vec![1], vec![0; 63]].concat();
         parts.refuses("R = 1, S = 0", neutral).await;
     }

@@ -1,4 +1,4 @@
-//! What the tests share: one issuer, one key, one moment in time.
+//! Holds the fixtures that tests share: one issuer, one key, one moment in time.
 
 use std::sync::OnceLock;
 
@@ -30,7 +30,7 @@ pub fn key() -> TestKey {
     KEY.get_or_init(|| TestKey::generate(Algorithm::HS256)).clone()
 }
 
-/// A key for an algorithm; RSA keys take a moment to make, so there is one of each.
+/// A key for an algorithm; RSA keys take a moment to generate, so there is one of each.
 pub fn key_for(algorithm: Algorithm) -> TestKey {
     static KEYS: [OnceLock<TestKey>; Algorithm::ALL.len()] =
         [const { OnceLock::new() }; Algorithm::ALL.len()];
@@ -42,7 +42,7 @@ pub fn token() -> TestToken {
     TestToken::new(ISSUER, AUDIENCE).at(NOW)
 }
 
-/// A good token of the usual key.
+/// A valid token of the usual key.
 pub fn good() -> String {
     token().sign(&key())
 }
@@ -72,7 +72,7 @@ pub async fn verify(token: &str) -> Result<Verified<User>, AuthError> {
     verifier().verify(token).await
 }
 
-/// Why a token is refused by the usual verifier.
+/// Returns the reason why the usual verifier refuses a token.
 pub async fn reason(token: &str) -> Reason {
     verify(token).await.expect_err("the token was accepted").reason()
 }
@@ -103,7 +103,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: String,
-    /// What the layer tells access logs.
+    /// The reason that access logs find in the response.
     pub reason: Option<Reason>,
     pub subject: Option<String>,
 }

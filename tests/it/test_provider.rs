@@ -1,4 +1,4 @@
-//! The OpenID provider that users test with, over its socket.
+//! Tests the OpenID provider for users' tests, over its socket.
 
 use std::time::{Duration, Instant};
 
@@ -78,7 +78,7 @@ async fn verifies(jwks: &str, provider: &TestProvider, token: &str) -> bool {
     verifier.verify(token).await.is_ok()
 }
 
-/// Whether connections are refused, rather than broken in some other way.
+/// Returns whether connections are refused, rather than broken in some other way.
 async fn is_refused(url: &str) -> bool {
     let failure = try_get(url).await.err();
     let mut cause = failure.as_deref().map(|error| error as &dyn std::error::Error);
@@ -583,7 +583,7 @@ async fn provider_is_used_by_several_threads_while_it_changes() {
             let url = provider.jwks_url();
             tokio::spawn(async move {
                 for _ in 0..50 {
-                    // Good, refused or broken off, but not without an end.
+                    // Answered, refused or broken off, but not without an end.
                     _ = timeout(Duration::from_secs(20), try_get(&url)).await.unwrap();
                 }
             })

@@ -1,7 +1,7 @@
-//! The examples that the RFCs print, as data in `tests/fixtures/vectors`.
+//! Tests the examples that the RFCs print, as data in `tests/fixtures/vectors`.
 //!
-//! None of them is an access token, so none is accepted. A good signature shows in the reason: it is
-//! one that only a payload behind a good signature can have.
+//! None of them is an access token, so none is accepted. A valid signature shows in the reason: it
+//! is one that only a payload with a valid signature can have.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ struct Signed {
     algorithm: String,
     jwk: Value,
     token: String,
-    /// What is wrong with the payload.
+    /// The defect of the payload.
     then: Then,
 }
 
@@ -51,7 +51,8 @@ impl Signed {
     }
 }
 
-/// What the refusal says about the payload, which it can only know if the signature was good.
+/// Returns the defect of the payload that the refusal names, which it can know only if the
+/// signature was valid.
 fn seen_behind_the_signature(error: &AuthError) -> Option<Then> {
     match (error.reason(), error.detail()) {
         (Reason::WrongIssuer, _) => Some(Then::WrongIssuer),
@@ -88,7 +89,7 @@ async fn the_same_examples_altered_anywhere_are_not() {
             join(&segments)
         };
         for altered in [
-            // A header of the same meaning, since the bytes are what was signed.
+            // A header of the same meaning, since the signature covers the bytes.
             alter(|[header, ..]| header.push(b' ')),
             alter(|[_, payload, _]| payload[0] ^= 1),
             alter(|[_, payload, _]| payload.push(b' ')),
@@ -149,7 +150,7 @@ async fn unencoded_example_is_refused_although_its_signature_is_good() {
     }
 }
 
-/// A token with one RSA signature, good or made wrong on purpose. The private key, of exponent 3,
+/// A token with one RSA signature, valid or made wrong on purpose. The private key, of exponent 3,
 /// was thrown away.
 #[derive(Deserialize)]
 struct Padded {

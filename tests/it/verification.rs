@@ -1,4 +1,4 @@
-//! Structure, signature and claims of a token, through the verifier.
+//! Tests structure, signature and claims of a token, through the verifier.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -490,7 +490,7 @@ async fn verdict_that_needs_keys_or_the_active_check_is_left_open() {
     assert!(cold.verify_now(&good()).is_none());
     assert!(asking.verify_now(&good()).is_none());
     assert_eq!(cold.verify_now("x").unwrap().unwrap_err().reason(), Reason::Malformed);
-    // Once it was waited for, the keys are here; the check was not told to remember anything.
+    // After a wait the keys are here; the check does not cache anything.
     assert!(cold.verify(&good()).await.is_ok());
     assert!(cold.verify_now(&good()).unwrap().is_ok());
     assert!(asking.verify(&good()).await.is_ok());

@@ -1,5 +1,5 @@
-//! Requests that have waited, for keys, for an answer or for the inner service: what has changed
-//! meanwhile counts.
+//! Tests requests that have waited, for keys, for an answer or for the inner service: changes in
+//! the meantime count.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl KeySource for Keys {
     }
 }
 
-/// All that may change while a request waits, and what it waits for.
+/// Everything that may change while a request waits, and everything it may wait for.
 struct World {
     clock: TestClock,
     keys: Keys,
@@ -147,7 +147,7 @@ impl Service<Request<()>> for Slow {
     }
 }
 
-/// What may happen while a request waits, with what it leads to.
+/// A change that may happen while a request waits, with its outcome.
 type Change = (&'static str, fn(&World), Option<(u16, &'static str, Reason)>);
 
 const CHANGES: [Change; 8] = [

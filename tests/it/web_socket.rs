@@ -1,4 +1,4 @@
-//! Tokens in `Sec-WebSocket-Protocol`, with a real client over real sockets.
+//! Tests tokens in `Sec-WebSocket-Protocol`, with a real client over real sockets.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ use tower_bearer::source::WebSocketProtocol;
 
 use crate::support::{PLAIN, User, WithBearer, challenge, good, invalid_token, key, layer, token};
 
-/// Tells who speaks and which protocols the handler was offered.
+/// Answers with the subject and the protocols that the handler was offered.
 async fn whoami(
     Claims(user): Claims<User>,
     headers: HeaderMap,
@@ -43,7 +43,7 @@ async fn serve() -> SocketAddr {
 
 type Opened = (Option<String>, String);
 
-/// Opens a socket: the protocol that was chosen and the first message, or the refusal.
+/// Opens a socket: returns the chosen protocol and the first message, or the refusal.
 async fn open(protocols: &[&str], header: Option<String>) -> Result<Opened, http::Response<()>> {
     let mut request = format!("ws://{}/", serve().await).into_client_request().unwrap();
     for protocol in protocols {

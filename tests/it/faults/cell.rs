@@ -13,7 +13,7 @@ use crate::leap::{leap, leaping};
 use crate::scripted::own_budget;
 use crate::support::{AUDIENCE, User, WithBearer, get, invalid_token, send};
 
-/// What the keys are like when the provider breaks.
+/// The state of the keys when the provider breaks.
 #[derive(Clone, Copy)]
 pub enum State {
     Cold,
@@ -32,7 +32,7 @@ pub struct Expected {
     pub fetches: u64,
 }
 
-/// What becomes of a valid token.
+/// The outcome of a valid token.
 #[derive(Clone, Copy)]
 pub enum Outcome {
     Served,
@@ -40,15 +40,15 @@ pub enum Outcome {
     Unknown,
 }
 
-/// A fault in a state: a provider that breaks, a source that must do with it, and what was seen.
+/// A fault in a state: a provider that breaks, a source that depends on it, and the observations.
 pub struct Cell {
     provider: TestProvider,
     keys: Arc<RemoteKeys>,
     app: Router,
-    /// Whether the provider takes longer than anybody has time for.
+    /// Set when the provider takes longer than any test has time for.
     leaps: bool,
     expected: Expected,
-    /// How long the slowest valid request took: with a key that is known, and with one that is not.
+    /// The time of the slowest valid request: with a known key, and with an unknown one.
     known: Option<Duration>,
     other: Duration,
 }
@@ -153,7 +153,7 @@ impl Cell {
         fault.into_iter().for_each(|fault| self.provider.set_fault(fault));
     }
 
-    /// A token of a key that is here is accepted, whatever the provider does.
+    /// A token of a known key is accepted, even if the provider fails.
     async fn known(&mut self, token: &str) {
         let before = Instant::now();
         send(&self.app, get("/").bearer(token)).await.is_ok("alice");
@@ -183,7 +183,7 @@ impl Cell {
         }
     }
 
-    /// Waits until there have been so many fetches, and sees to it that there are no more.
+    /// Waits for this number of fetches, and checks that there are no more.
     async fn until_fetched(&self, fetches: u64) {
         let ended = async {
             while self.keys.status().next_refresh().is_none() {
@@ -197,7 +197,7 @@ impl Cell {
         assert_eq!(self.keys.status().fetches(), fetches);
     }
 
-    /// Fetches that failed change nothing, and others make the keys fresh.
+    /// Failed fetches change nothing, and others make the keys fresh.
     fn is_in(&self, state: KeysState) {
         let status = self.keys.status();
         let expected = match self.expected.outcome {

@@ -1,4 +1,4 @@
-//! The worst of the faults, measured: nobody whose key is known waits for a provider that hangs.
+//! Measures the worst of the faults: no request with a known key waits for a provider that hangs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Outages that end.
+//! Tests outages that end.
 
 use std::time::Duration;
 

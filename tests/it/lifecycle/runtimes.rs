@@ -32,7 +32,7 @@ fn are_unavailable(error: &AuthError, why: &str) {
     assert!(source.contains(why), "{source}");
 }
 
-/// Lets tasks that were aborted go.
+/// Lets aborted tasks end.
 async fn tasks_alive() -> usize {
     for _ in 0..10 {
         yield_now().await;
@@ -92,7 +92,7 @@ fn remote_keys_outlive_the_runtime_that_they_were_fetched_in() {
     provider.rotate();
     let token = provider.mint(AUDIENCE);
 
-    // The provider goes on in the first runtime; who asks lives in another, and that one twice.
+    // The provider goes on in the first runtime; each of the two requests runs in another.
     for _ in 0..2 {
         let verifier = verifier.clone();
         let token = token.clone();
@@ -120,7 +120,7 @@ fn source_in_two_runtimes_at_once_fetches_in_one_of_them() {
     provider.rotate();
     let new = provider.mint();
 
-    // The second waits for a fetch in the first, until that is gone.
+    // The second waits for a fetch in the first, until the first has ended.
     let accepted = std::thread::spawn(move || second.block_on(verifier.verify(&new)).map(|_| ()));
     std::thread::sleep(Duration::from_millis(50));
     drop(first);
@@ -184,7 +184,7 @@ fn signature_is_bad_where_no_other_keys_can_be_waited_for() {
     runtime_without_timers().block_on(refused);
     assert_eq!(provider.fetches(), 0);
 
-    // Where they can be waited for, they are.
+    // In a runtime that can wait, the keys are waited for.
     provider.publish_only(TestKey::generate(Algorithm::ES256).with_key_id("key-1"));
     runtime().block_on(verifier.verify(&provider.mint())).unwrap();
     runtime().block_on(send(&app, get("/").bearer(provider.mint()))).is_ok("alice");

@@ -53,7 +53,7 @@ async fn status_follows_the_keys_from_fresh_to_expired_and_back() {
     sleep(MINUTE).await;
     let back = keys.status();
     assert_eq!((back.state(), back.is_ready()), (KeysState::Fresh, true));
-    // It stays, for those who come to look afterwards.
+    // It stays, so that an operator who looks afterwards can see it.
     assert_eq!(back.last_error().unwrap().message(), "no route");
 }
 
@@ -141,7 +141,7 @@ async fn status_names_the_keys_that_were_left_out_and_no_secret() {
         status["skipped"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(skipped.len(), 7, "{skipped:?}");
     assert!(skipped.iter().any(|key| key.contains("odd-secret")), "{skipped:?}");
-    // What the secret and the private key begin with.
+    // The beginnings of the secret and of the private key.
     let text = status.to_string();
     assert!(!text.contains("YSBzZWNyZXQ") && !text.contains("870MB6gf"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! What stands in mutants where something else should: values, bytes, spaces.
+//! Lists the values, bytes and spaces that mutants have in place of the right ones.
 
 /// Values of any member, some of which are no JSON.
 #[rustfmt::skip]

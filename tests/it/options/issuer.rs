@@ -38,7 +38,7 @@ pub async fn issuer_is_whose_tokens_are_accepted() {
 }
 
 #[tokio::test]
-pub async fn audiences_are_for_whom_tokens_are_accepted() {
+pub async fn audiences_are_those_that_tokens_must_name() {
     let config = with("audiences", json!(["first", "second", "third"]));
 
     for audience in ["first", "second", "third"] {
@@ -51,7 +51,7 @@ pub async fn audiences_are_for_whom_tokens_are_accepted() {
 pub async fn preset_is_that_of_the_provider() {
     for preset in Preset::ALL {
         let config = with("preset", json!(preset.as_str()));
-        // What only access tokens of this provider say, beside what others say.
+        // A claim that only access tokens of this provider have.
         let marked = match preset {
             Preset::Keycloak => token().claim("typ", "Bearer"),
             Preset::Auth0 => token().claim("client_id", "shop"),
@@ -106,7 +106,7 @@ pub async fn revocation_leeway_is_how_far_a_revocation_reaches() {
     view.revoke(Revocation::subject(ISSUER, "alice", TestClock::at(NOW - 1000).now()));
     let made = |after: u64| sign(token().at(NOW - 1000 + after).claim("exp", NOW + 100));
     let ten = with("revocation_leeway", json!("10s"));
-    // Not the other one of the two.
+    // Both options together have their own effects.
     let both = set(ten.clone(), "/issuers/0", "leeway", json!("100s"));
 
     for (config, leeway) in [(config(), 60), (ten, 10), (both, 10)] {
@@ -144,7 +144,7 @@ pub async fn client_id_is_the_audience_where_it_is_to_be() {
     is_refused(&ask(&config(), &token).await, Reason::MissingClaim);
 }
 
-/// Checks that a token does not grant what this path needs.
+/// Checks that a token does not grant the permission of this path.
 #[track_caller]
 fn is_not_granted(path: &str, answer: &Answer) {
     if path == "/admin" {
@@ -193,7 +193,8 @@ pub async fn strings_are_separated_at_spaces_where_that_is_said() {
     }
 }
 
-/// What each switch that weakens a check of claims accepts, and how it is refused without.
+/// For each switch that weakens a check of claims: the token that it accepts, and the refusal
+/// without it.
 type Weak = (&'static str, TestToken, fn(&Answer));
 
 fn weak() -> [Weak; 6] {

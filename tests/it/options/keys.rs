@@ -27,7 +27,7 @@ fn with(keys: Value) -> Value {
     set(config(), "/issuers/0", "keys", keys)
 }
 
-/// What becomes of a good token of this provider.
+/// Returns the answer to a valid token of this provider.
 async fn ask_of(provider: &TestProvider, config: &Value) -> Answer {
     send(&app_by_the_clock(config), get("/").bearer(provider.mint(AUDIENCE))).await
 }
@@ -37,7 +37,7 @@ fn is_unavailable(answer: &Answer) {
     answer.is_refused(503, None, Reason::KeysUnavailable);
 }
 
-/// A file that is gone after the test.
+/// A file that is removed after the test.
 pub struct File(pub PathBuf);
 
 impl File {
@@ -138,7 +138,7 @@ pub async fn every_is_how_often_a_file_is_read() {
         sleep(at_last * 6 / 10 - Duration::from_secs(1)).await;
         assert!(accepts(&old).await, "{every:?}");
         sleep(at_last * 4 / 10 + Duration::from_secs(1)).await;
-        // First the old one: a token that none of the keys verifies may have the file read as well.
+        // The old one first: a token that none of the keys verifies may have the file read as well.
         assert!(!accepts(&old).await && accepts(&new).await, "{every:?}");
     }
 }
@@ -360,7 +360,7 @@ pub async fn request_waits_for_keys_no_longer_than_wait() {
 
     let app = app_by_the_clock(&remote(&provider, json!({ "wait": "50ms" })));
     is_unavailable(&send(&app, get("/").bearer(provider.mint(AUDIENCE))).await);
-    // The fetch goes on, and brings keys for those who come later.
+    // The fetch goes on, and brings keys for later requests.
     until(|| provider.requests().jwks == 1).await;
     sleep(Duration::from_millis(500)).await;
     send(&app, get("/").bearer(provider.mint(AUDIENCE))).await.is_ok("alice");
@@ -430,8 +430,8 @@ pub async fn budgets_bound_how_often_unknown_keys_have_a_file_read() {
     }
 }
 
-/// How long after the fetch of the first keys the next one is due, which is at four fifths of what they
-/// are fresh for.
+/// Returns how long after the fetch of the first keys the next one is due, which is at four fifths
+/// of their freshness.
 async fn due_in(provider: &TestProvider, keys: Value) -> Duration {
     let issuers = issuers(&remote(provider, keys));
     until(|| status(&issuers).is_ready()).await;
@@ -520,7 +520,7 @@ pub async fn pauses_between_retries_lie_between_least_and_most() {
     assert!(most <= Duration::from_secs(2), "{most:?}");
 }
 
-/// A token of a key that nobody publishes.
+/// A token of a key that is published nowhere.
 pub fn strange(provider: &TestProvider) -> String {
     let token: TestToken = provider.token(AUDIENCE);
     token.sign(&TestKey::generate(ES256).with_key_id("stranger"))

@@ -133,7 +133,7 @@ pub async fn shared_budget_is_one_of_all_issuers_together() {
     }
 }
 
-/// Keys of this provider, of which unknown ones cause three fetches and one more every 20 minutes.
+/// Keys of this provider. Unknown keys cause three fetches and one more every 20 minutes.
 fn by_own_budget(provider: &TestProvider) -> Value {
     let budget = json!({ "fetches": 3, "one_more_every": "20m" });
     super::remote(provider, json!({ "budget": budget }))
@@ -176,7 +176,7 @@ fn names_in(value: &Value, before: &str) -> BTreeSet<String> {
 /// The options whose values are words.
 const WORDS_OF: [&str; 3] = ["sources", "dangerous", "keys dangerous"];
 
-/// What cannot stand beside something that [`full`] has, or changes it.
+/// Options that exclude or change another option of [`full`].
 const NOT_FULL: [&str; 12] = [
     // Then no claim is the audience.
     "dangerous accept_any_audience",
@@ -189,7 +189,7 @@ const NOT_FULL: [&str; 12] = [
     "keys secret",
     "keys secret_file",
     "preset",
-    // Adds claims that must be there.
+    // Adds required claims.
     "token_type",
     "token_type at+jwt",
 ];

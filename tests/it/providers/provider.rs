@@ -1,7 +1,7 @@
-//! A provider as a program: started, asked over HTTP, and gone when the test ends.
+//! Runs a provider as a program: started, called over HTTP, and ended with the test.
 //!
 //! `scripts/interop` installs the programs, and says in `OIDC_PROVIDER` and `AUTHLIB_PROVIDER` how
-//! to call them. What they offer is told at the head of `scripts/interop.d/oidc-provider/server.mjs`.
+//! to call them. The head of `scripts/interop.d/oidc-provider/server.mjs` describes their routes.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -28,11 +28,11 @@ pub const OIDC_PROVIDER: &Maker = &Maker {
 pub const AUTHLIB: &Maker =
     &Maker { command: "AUTHLIB_PROVIDER", algorithms: &[Algorithm::RS256, Algorithm::ES256] };
 
-/// Whose provider it is.
+/// The make of a provider.
 pub struct Maker {
     /// The environment variable that holds the command line.
     command: &'static str,
-    /// What it signs with; there is a client for each.
+    /// The algorithms that it signs with; there is a client for each.
     pub algorithms: &'static [Algorithm],
 }
 
@@ -40,11 +40,11 @@ pub struct Provider {
     child: Child,
     issuer: String,
     origin: String,
-    // Kept open, for a program that still has something to say.
+    // Kept open, for a program that still writes.
     _output: BufReader<ChildStdout>,
 }
 
-/// What the token endpoint gives for a code.
+/// The tokens that the token endpoint gives for a code.
 pub struct Tokens {
     pub access_token: String,
     pub id_token: String,
@@ -55,7 +55,7 @@ impl Provider {
         Self::start_with(maker, &[])
     }
 
-    /// Starts one with the variables that its program knows, `PORT` and `ISSUER_PATH`.
+    /// Starts a provider with the variables that its program knows, `PORT` and `ISSUER_PATH`.
     pub fn start_with(maker: &Maker, variables: &[(&str, &str)]) -> Self {
         let command = env::var(maker.command)
             .unwrap_or_else(|_| panic!("{} is not set: run scripts/interop", maker.command));
@@ -125,7 +125,7 @@ impl Provider {
         self.authorization_code_for(browser, algorithm, &[("resource", AUDIENCE)]).await
     }
 
-    /// Alice logs out at the provider, and says yes when she is asked.
+    /// Alice logs out at the provider, and confirms it.
     pub async fn sign_out(&self, browser: &mut Browser, tokens: &Tokens) {
         let metadata = self.metadata().await;
         let end = text(&metadata, "end_session_endpoint");
@@ -140,14 +140,14 @@ impl Provider {
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
     }
 
-    /// What became of the logouts that clients were told of.
+    /// The outcomes of the logouts that clients were told of.
     pub async fn logouts(&self) -> Vec<String> {
         let response = get(&format!("{}/admin/logouts", self.origin)).await;
         serde_json::from_str(response.body()).unwrap()
     }
 
-    /// The tokens that a client gets without naming a resource: the access token is opaque, and
-    /// for the provider itself.
+    /// The tokens that a client gets without naming a resource: the access token is opaque, and for
+    /// the provider itself.
     pub async fn authorization_code_without_resource(&self, algorithm: Algorithm) -> Tokens {
         self.authorization_code_for(&mut Browser::default(), algorithm, &[]).await
     }
@@ -186,7 +186,7 @@ impl Provider {
         }
     }
 
-    /// Makes a new key to sign with and keeps the old ones in the set; the name of the new one.
+    /// Makes a new signing key and keeps the old ones in the set. Returns the name of the new key.
     pub async fn rotate(&self, algorithm: Algorithm) -> String {
         self.change_keys(&format!("rotate?alg={algorithm}")).await
     }
@@ -196,7 +196,7 @@ impl Provider {
         self.change_keys(&format!("withdraw?kid={key_id}")).await;
     }
 
-    /// The paths that it has been asked for, in their order.
+    /// The paths of its requests, in their order.
     pub async fn requests(&self) -> Vec<String> {
         let response = get(&format!("{}/admin/requests", self.origin)).await;
         serde_json::from_str(response.body()).unwrap()
@@ -226,14 +226,14 @@ impl Drop for Provider {
     }
 }
 
-/// Keeps cookies and follows redirects, as much as a login needs.
+/// Keeps cookies and follows redirects, as far as a login needs them.
 #[derive(Default)]
 pub struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    /// Goes where it is sent, up to the address that begins like this one, which is returned.
+    /// Follows redirects up to the address that begins like this one, and returns it.
     async fn follow(&mut self, start: String, end: &str) -> String {
         let mut url = start;
         for _ in 0..8 {

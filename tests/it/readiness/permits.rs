@@ -1,4 +1,4 @@
-//! A service that counts what is reserved in it, and by whom it is called.
+//! Counts the permits of a service, and its calls.
 
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,8 @@ use tower::layer::layer_fn;
 
 use super::*;
 
-/// Reserves a permit when it is made ready, uses it up when it is called, and gives it back when it goes.
+/// Reserves a permit when it is made ready, uses it up when it is called, and gives it back when it
+/// is dropped.
 struct Counted {
     has_permit: bool,
     reserved: Arc<AtomicUsize>,

@@ -1,4 +1,5 @@
-//! The same over real sockets, with one service for each connection that is kept as long as the connection is.
+//! Tests the same over real sockets, with one service for each connection that is kept as long as
+//! the connection.
 
 use std::net::SocketAddr;
 
@@ -47,7 +48,7 @@ async fn connect(addr: SocketAddr) -> Connection {
     sender
 }
 
-/// Asks once and leaves the connection open.
+/// Sends one request and leaves the connection open.
 async fn ask(connection: &mut Connection, token: Option<String>) -> u16 {
     let request = Request::get("/").header("host", "localhost").body(Empty::new()).unwrap();
     let request = match token {

@@ -1,4 +1,4 @@
-//! What can be wrong before Redis is asked.
+//! Tests mistakes that are found before Redis is reached.
 
 use tower_bearer::ConfigError;
 use tower_bearer::revocation::{RedisRevocations, Revocation, RevocationStore as _};

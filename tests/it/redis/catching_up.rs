@@ -1,4 +1,4 @@
-//! What was revoked while a node was away.
+//! Tests revocations that were made while a node was away.
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -96,7 +96,7 @@ async fn needs_redis_stream_that_is_trimmed_faster_than_a_node_reads_is_made_up_
     let other = Node::of(short);
     let ids = names(5_000);
 
-    // Nobody reads while this thread writes: all tasks of this test share it.
+    // Nothing is read while this thread writes: all tasks of this test share it.
     assert_eq!(revoke_many(&other, &ids).await, 0);
 
     knows_all(&node, &ids).await;
@@ -104,7 +104,7 @@ async fn needs_redis_stream_that_is_trimmed_faster_than_a_node_reads_is_made_up_
 
 #[tokio::test]
 #[ignore = "needs redis-server: scripts/interop"]
-async fn needs_redis_entry_that_nobody_can_read_makes_the_view_less_than_whole() {
+async fn needs_redis_unreadable_entry_keeps_the_view_from_being_ready() {
     let redis = Redis::start(FORGETFUL);
     let node = RedisRevocations::new(&redis.url(), HOUR).unwrap();
     let node = Node::of(node.with_max_gap(std::time::Duration::from_secs(1)).unwrap());

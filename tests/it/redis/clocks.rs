@@ -1,4 +1,4 @@
-//! The clock of Redis is another than that of the nodes.
+//! Tests a clock of Redis that differs from that of the nodes.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use super::server::{FORGETFUL, Folder, Redis};
 use super::{Node, now, token, until};
 use crate::support::ISSUER;
 
-/// The environment in which a program sees another time. Its own timers go on as they do.
+/// The environment in which a program sees another time. Its own timers are not affected.
 fn faked(more: &[(&str, &str)]) -> Vec<(String, String)> {
     let shown = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
     let library = String::from_utf8(shown.expect("faketime is there").stdout).unwrap();
-    // The allocator of Redis asks for the time before libfaketime is ready, so libc's takes its place.
+    // The allocator of Redis reads the time before libfaketime is ready, so libc's takes its place.
     let libraries = format!("{}:libc.so.6", library.trim());
     let own = [("LD_PRELOAD", &*libraries), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
     own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -52,11 +52,11 @@ async fn needs_redis_with_a_clock_that_is_wrong_forgets_nothing_that_a_node_need
         }
         third.revocations.restore(ISSUER, Revocable::Token("late")).await.unwrap();
         until(|| !one.knows("late") && !other.knows("late")).await;
-        // The same again is the same.
+        // Repeating it changes nothing.
         let length = redis.cli(&["XLEN", "{tower-bearer}:1:stream"]);
         one.revocations.add(Revocation::token(ISSUER, "soon", expires_at)).await.unwrap();
         assert_eq!(redis.cli(&["XLEN", "{tower-bearer}:1:stream"]), length, "{minutes}");
-        // Nothing stays for ever, all the same.
+        // Every key expires, all the same.
         for key in redis.cli(&["KEYS", "*"]).lines() {
             assert!(redis.cli(&["TTL", key]).parse::<i64>().unwrap() > 0, "{key}");
         }
@@ -80,7 +80,7 @@ async fn needs_redis_whose_clock_is_set_ahead_has_again_what_expired_by_that() {
 
     std::fs::write(&file, "+20m").unwrap();
     until(|| time_of(&redis) > now().cast_signed() + 1000).await;
-    // By now, what was to expire by the clock of Redis has.
+    // By now, everything has expired that expires by the clock of Redis.
     until(|| !buckets().is_empty()).await;
 
     let late = Node::ready(&redis.url()).await;

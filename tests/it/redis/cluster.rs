@@ -1,4 +1,4 @@
-//! Redis as more than one server.
+//! Tests Redis with more than one server.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn needs_redis_cluster_of_three_is_one_redis_from_any_of_its_hosts() {
     for server in &servers {
         nodes.push(Node::ready(&server.url()).await);
     }
-    // The first of these is nobody.
+    // The first of these does not exist.
     nodes.push(Node::ready(&format!("redis://127.0.0.1:1,{}", hosts[1])).await);
 
     for (index, node) in nodes.iter().enumerate() {
@@ -33,7 +33,7 @@ async fn needs_redis_cluster_of_three_is_one_redis_from_any_of_its_hosts() {
             other.learns(&id).await;
         }
     }
-    // All keys are on one server, and the others know nothing of it.
+    // All keys are on one server, and the others have none.
     let full = servers.iter().filter(|server| server.cli(&["DBSIZE"]) != "0").count();
     assert_eq!(full, 1);
 }
@@ -104,11 +104,11 @@ async fn needs_redis_replica_is_passed_over_for_the_master() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: scripts/interop"]
-async fn needs_redis_sentinel_of_this_machine_leads_nobody_to_another_without_tls() {
+async fn needs_redis_sentinel_of_this_machine_does_not_lead_to_another_without_tls() {
     let folder = Folder::new();
     let configuration = folder.0.join("sentinel.conf");
     let port = free_port();
-    // An address for documentation, which nobody has.
+    // An address for documentation, which does not exist.
     let text = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor shop 192.0.2.1 6379 1\n",
         folder.0.display()

@@ -1,4 +1,4 @@
-//! Redis loses what it had, while its connections stay.
+//! Tests a Redis that loses its data, while its connections stay.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::ISSUER;
 const STREAM: &str = "{tower-bearer}:1:stream";
 const INDEX: &str = "{tower-bearer}:1:buckets";
 
-/// Two nodes of which each has revoked, and both know all of it.
+/// Two nodes. Each has revoked, and both know all of it.
 async fn two_that_have_revoked(redis: &Redis) -> [Node; 2] {
     let nodes = [Node::ready(&redis.url()).await, Node::ready(&redis.url()).await];
     nodes[0].revoke("t1").await;
@@ -27,7 +27,7 @@ async fn two_that_have_revoked(redis: &Redis) -> [Node; 2] {
     nodes
 }
 
-/// A node that starts now refuses what they have revoked, and nothing else.
+/// A node that starts now refuses the tokens that they have revoked, and no others.
 async fn late_node_refuses(redis: &Redis) {
     let late = Node::ready(&redis.url()).await;
     late.refuses("t1").await;
@@ -41,14 +41,14 @@ fn buckets(redis: &Redis) -> Vec<String> {
     keys.lines().map(str::to_owned).collect()
 }
 
-/// How many revocations Redis has, if the index names the buckets they are in.
+/// The number of revocations in Redis, if the index names their buckets.
 fn revocations_in(redis: &Redis) -> usize {
     let ends = redis.cli(&["ZRANGE", INDEX, "0", "-1"]);
     let fields = |end: &str| redis.cli(&["HLEN", &format!("{{tower-bearer}}:1:until:{end}")]);
     ends.lines().map(|end| fields(end).parse::<usize>().unwrap()).sum()
 }
 
-/// Whether the nodes have the connections that they had.
+/// Checks that the nodes keep their connections.
 async fn without_reconnecting(redis: &Redis, what: impl AsyncFnOnce()) {
     let connections = || {
         let list = redis.cli(&["CLIENT", "LIST", "TYPE", "normal"]);
@@ -140,7 +140,7 @@ async fn needs_redis_stream_that_is_trimmed_to_nothing_is_made_up_for() {
             redis.cli(&["XTRIM", STREAM, "MAXLEN", "0"]);
             nodes[0].learns(&format!("r{round}")).await;
         }
-        // With what was in the buckets too.
+        // The content of the buckets too.
         for key in buckets(&redis) {
             redis.cli(&["DEL", &key]);
         }
@@ -197,7 +197,7 @@ async fn needs_redis_that_evicts_single_keys_has_them_again() {
     node.await_ready().await;
     node.revoke("t1").await;
 
-    // As an eviction does: the key goes, and no entry of the stream says so.
+    // As an eviction does: the key is removed, and no entry of the stream says so.
     let [bucket] = &buckets(&redis)[..] else { panic!("one bucket") };
     redis.cli(&["UNLINK", bucket]);
 

@@ -1,4 +1,5 @@
-//! What has expired takes no memory, here or in Redis; and Redis must not free it before.
+//! Tests that expired revocations take no memory, here or in Redis; and that Redis must not evict
+//! them before.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ async fn needs_redis_a_million_that_have_expired_leave_nothing_behind() {
     other.await_ready().await;
     let before = (node.revocations.memory_bytes(), redis.info("used_memory"));
 
-    // Revocations are kept for 6 minutes and a window more: these have passed, nearly.
+    // Revocations are kept for 6 minutes and a bucket more: these have passed, nearly.
     let expires_at = std::time::UNIX_EPOCH + Duration::from_secs(began - 300);
     let adding = (0..ENTRIES).map(|index| {
         node.revocations.add(Revocation::token(
@@ -120,7 +121,7 @@ async fn needs_redis_that_is_full_is_an_error_and_can_still_be_followed() {
     node.refuses("t1").await;
     node.lets_in("t2").await;
     assert!(!log.about("refuses to write").is_empty());
-    // A node that starts now can read what is there.
+    // A node that starts now can read them.
     let late = Node::ready(&redis.url()).await;
     late.lets_in("t2").await;
     redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);

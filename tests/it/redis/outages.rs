@@ -1,4 +1,4 @@
-//! Redis is silent or out of reach, for shorter and for longer than is borne.
+//! Tests a Redis that is silent or unreachable, for less and for more than the largest gap.
 
 use std::time::{Duration, Instant};
 
@@ -30,14 +30,14 @@ async fn redis_that_was_never_there_is_a_503() {
 }
 
 #[tokio::test]
-async fn redis_that_was_never_there_stops_nobody_who_carries_on() {
+async fn redis_that_was_never_there_stops_no_node_that_fails_open() {
     let revocations =
         RedisRevocations::new(&format!("redis://127.0.0.1:{}", free_port()), HOUR).unwrap();
     let node = Node::of(revocations.dangerous().fail_open());
 
     node.lets_in("t1").await;
 
-    // Known here, though Redis cannot be told.
+    // Revoked here, though Redis cannot be told.
     let adding = tower_bearer::revocation::RevocationStore::add(
         &node.revocations,
         super::token_revocation("t1"),
@@ -83,7 +83,7 @@ async fn needs_redis_silence_longer_than_the_gap_is_a_503_until_all_is_here_agai
     until(|| node.revocations.ready().is_err()).await;
     assert!(paused.elapsed() < GAP + Duration::from_secs(1), "{:?}", paused.elapsed());
     node.cannot_tell("t2").await;
-    // What is known to be revoked stays so.
+    // A known revocation stays.
     node.refuses("t1").await;
     assert_ne!(node.revocations.epoch(), epoch);
     until(|| !log.about("answered 503").is_empty()).await;
@@ -101,7 +101,8 @@ async fn needs_redis_silence_longer_than_the_gap_is_a_503_until_all_is_here_agai
         .map(|(level, _)| *level)
         .filter(|l| *l < Level::DEBUG)
         .collect();
-    // Each node says that it is whole; the one that waited in vain says so, once, and when it is over.
+    // Each node logs that it is ready; the one that waited in vain logs so, once, and when it is
+    // over.
     assert_eq!(
         told.iter().filter(|level| **level == Level::ERROR).count(),
         1,

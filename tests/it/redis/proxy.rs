@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A way to Redis that can be cut.
+/// A proxy in front of Redis that can be cut.
 pub struct Proxy {
     address: SocketAddr,
     behind: u16,
@@ -40,7 +40,7 @@ impl Proxy {
         }));
     }
 
-    /// Ends all connections, and lets nobody through until it is mended.
+    /// Ends all connections, and accepts none until it is mended.
     pub fn cut(&mut self) {
         self.listening.take().unwrap().abort();
         self.connections.lock().unwrap().abort_all();

@@ -1,4 +1,4 @@
-//! The same revocation again: nothing is written, and "done" is still true.
+//! Tests a repeated revocation: nothing is written, and the answer "done" is still true.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -51,7 +51,7 @@ async fn needs_redis_hundred_calls_that_revoke_the_same_write_it_once() {
         for node in [&one, &other, &Node::ready(&redis.url()).await] {
             assert_eq!(node.revocations.lookup(ISSUER, name), revoked);
         }
-        // The one that has just started has marked its place.
+        // The node that has just started has marked its position.
         assert_ne!(stream_length(&redis), before.1);
     }
 }
@@ -90,7 +90,7 @@ async fn needs_redis_same_past_moment_moves_no_boundary_whichever_node_is_told()
     }
 }
 
-/// An issuer that heeds what the nodes share, on one of them.
+/// An issuer that heeds the shared revocations, on one of the nodes.
 fn issuer_at(node: &Node) -> (TokenIssuer, Verifier<User>) {
     let secret = jsonwebtoken::EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
     let tokens = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &secret)
@@ -169,7 +169,7 @@ async fn needs_redis_logout_of_session_and_subject_is_one_step() {
 
     assert_eq!(crate::support::send(&app, request()).await.status, 200);
 
-    // Besides, it may have been asked what it still has.
+    // It may also have been probed.
     assert!(scripts() - before <= 3, "{}", scripts() - before);
     let late = Node::ready(&redis.url()).await;
     assert!(late.revocations.lookup(ISSUER, Revocable::Session("s1")).is_some());

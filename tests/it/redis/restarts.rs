@@ -1,4 +1,5 @@
-//! Redis is killed and comes back, with and without what it had; nodes come and go.
+//! Tests a Redis that is killed and comes back, with and without its data; and nodes that come and
+//! go.
 
 use super::Node;
 use super::server::{FORGETFUL, LASTING, Redis};
@@ -62,7 +63,8 @@ async fn needs_redis_nodes_that_come_and_go_between_restarts_lose_nothing() {
         let id = format!("t{round}");
         one.revoke_somehow(&id).await;
         revoked.push(id);
-        // Whoever wrote it is gone before Redis is; the other one knows it, and the disk does.
+        // The node that wrote it has ended before Redis does; the other node knows it, and the disk
+        // does.
         other.learns(&revoked[round]).await;
         one = Node::ready(&redis.url()).await;
         tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
@@ -106,7 +108,7 @@ impl Node {
         self.revocations.add(super::token_revocation(id)).await
     }
 
-    /// As callers do: again, if it could not be written.
+    /// Tries again, as callers do, if it could not be written.
     async fn revoke_somehow(&self, id: &str) {
         while self.try_to_revoke(id).await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! Taking back is an operation of its own, and no message does it by accident.
+//! Tests that taking back is an operation of its own, which no lost message causes.
 
 use std::time::{Duration, UNIX_EPOCH};
 

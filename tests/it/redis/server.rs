@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// A redis-server that ends with the test, even if that panics.
+/// A redis-server that ends with the test, even if the test panics.
 pub struct Redis {
     child: Option<Child>,
     port: u16,
@@ -16,7 +16,7 @@ pub struct Redis {
     environment: Vec<(String, String)>,
 }
 
-/// In memory alone.
+/// In memory only.
 pub const FORGETFUL: &[&str] = &["--save", "", "--appendonly", "no"];
 /// On disk each second.
 pub const LASTING: &[&str] = &["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"];
@@ -47,7 +47,7 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it where it was before, with what it has on its disk.
+    /// Starts it again at the same place, with the data on its disk.
     pub fn restart(&mut self) {
         self.kill();
         let log = fs::File::create(self.folder.0.join("log")).unwrap();
@@ -70,7 +70,7 @@ impl Redis {
         }
     }
 
-    /// Without any chance to put things in order.
+    /// Kills it without a clean shutdown.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             _ = child.kill();
@@ -133,8 +133,8 @@ pub fn cli(port: u16, arguments: &[&str]) -> String {
 }
 
 pub fn free_port() -> u16 {
-    // Below the ports that the system gives out by itself, where a cluster's second port (10,000 more)
-    // is one too.
+    // Below the ports that the system assigns by itself, where a cluster's second port (10,000
+    // more) is one too.
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = 12_000 + std::process::id() % 5000;
     loop {

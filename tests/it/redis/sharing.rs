@@ -1,4 +1,4 @@
-//! What is revoked on one node is refused on another.
+//! Tests that a revocation on one node holds on another.
 
 use std::time::{Duration, Instant};
 
@@ -129,7 +129,7 @@ async fn needs_redis_namespaces_share_nothing() {
     bank.lets_in("t1").await;
     let keys = redis.cli(&["KEYS", "*"]);
     assert!(keys.lines().all(|key| key.starts_with("{shop}:") || key.starts_with("{bank}:")));
-    // Nothing stays for ever.
+    // Every key expires.
     for key in keys.lines() {
         assert!(redis.cli(&["TTL", key]).parse::<i64>().unwrap() > 0, "{key}");
     }
@@ -149,7 +149,7 @@ async fn needs_redis_epoch_changes_with_what_comes_from_others_and_not_with_noth
     other.revoke("t1").await;
     node.learns("t1").await;
     let after = node.revocations.epoch();
-    // A reconciliation that brings nothing new throws nobody's cache away.
+    // A reconciliation that brings nothing new empties no cache.
     let reconciled = node.revocations.status().last_reconciliation();
     until(|| node.revocations.status().last_reconciliation() != reconciled).await;
 

@@ -1,4 +1,4 @@
-//! Passwords and TLS.
+//! Tests passwords and TLS.
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tower_bearer::revocation::{RedisRevocations, Revocations as _};

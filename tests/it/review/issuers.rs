@@ -1,4 +1,4 @@
-//! Issuers that change while a request waits.
+//! Tests issuers that change while a request waits.
 
 use tower_bearer::jose::Header;
 use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup, VerifyingKey};

@@ -1,4 +1,4 @@
-//! Keys of a source of the test's own, with odd settings and at odd moments.
+//! Tests keys of a source of the test's own, with unusual settings and at unusual moments.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tower_bearer::{KeySet, Reason, Verifier};
 use super::{named, settled, token_of};
 use crate::support::{User, validation};
 
-/// Brings what the test says.
+/// Loads the keys that the test chooses.
 #[derive(Clone, Default)]
 struct Source {
     keys: Arc<Mutex<Vec<VerifyingKey>>>,
@@ -105,7 +105,7 @@ fn request_outside_of_the_runtime_is_refused_and_does_not_panic() {
 }
 
 #[tokio::test]
-async fn key_that_nobody_may_wait_for_is_fetched_all_the_same() {
+async fn key_is_fetched_although_no_request_may_wait_for_it() {
     let source = Source::with(&["a"]);
     let keys = Arc::new(CachedKeys::new(source.clone()).with_max_waiting(0));
     keys.await_ready(Duration::from_secs(10)).await.unwrap();

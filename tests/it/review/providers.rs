@@ -1,4 +1,4 @@
-//! Providers that are odd, broken or up to something.
+//! Tests providers that are unusual, broken or malicious.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tower_bearer::keys::{CachedKeys, Fetch, HttpFetch, KeysUnavailable};
 use super::named;
 use crate::support::ISSUER;
 
-/// Answers by address, and knows what it was asked.
+/// Answers by address, and records its requests.
 #[derive(Clone, Default)]
 struct Web {
     pages: Arc<Mutex<HashMap<String, Page>>>,
@@ -88,7 +88,7 @@ fn problem(error: &KeysUnavailable) -> String {
 }
 
 #[tokio::test]
-async fn provider_elsewhere_leads_nobody_to_this_machine() {
+async fn provider_elsewhere_does_not_lead_to_this_machine() {
     // RFC 8414 §2: jwks_uri is https
     for local in ["http://127.0.0.1:8080/admin", "http://localhost/admin", "http://[::1]/admin"] {
         let web = Web::default();

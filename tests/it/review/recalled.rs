@@ -1,4 +1,4 @@
-//! Tokens that come again, and what a verifier may remember of them.
+//! Tests tokens that come again, and the facts that a verifier may remember of them.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use crate::support::{
     ISSUER, NOW, WithBearer, get, good, invalid_token, key, send, token, verifier, verifier_of,
 };
 
-/// Hands on what the keys say that it holds now, their epoch too.
+/// Forwards to the keys that it holds now, their epoch too.
 struct HandsOn<K>(RwLock<K>);
 
 impl<K: KeySource> KeySource for HandsOn<K> {

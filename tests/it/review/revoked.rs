@@ -1,4 +1,4 @@
-//! Revocations that must hold although more is going on than one.
+//! Tests revocations that must hold although several things happen at once.
 
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -115,7 +115,7 @@ async fn token_that_is_dated_ahead_is_revoked_though_what_dated_it_was_taken_bac
 async fn token_that_is_dated_ahead_is_revoked_after_a_restart() {
     let name = format!("tower-bearer-{}-restarted", std::process::id());
     let file = std::env::temp_dir().join(name);
-    // The system's, which a file is opened by.
+    // The system's clock, with which a file is opened.
     let now =
         tower_bearer::clock::SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
     let before = Own::at(now, MemoryRevocations::new());
@@ -146,7 +146,7 @@ fn other_subjects_sign_in_again_however_many_are_revoked_at_once() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(64)) })]
 
-    /// By whichever name, and whatever else was revoked in the same seconds.
+    /// By any of the names, and with any other revocations in the same seconds.
     #[test]
     fn revocation_parts_the_tokens_that_have_its_name_exactly(
         steps in proptest::collection::vec((0..1200_u64, 0..2_usize, 0..2_usize, 0..4_u8), 1..40)
@@ -229,7 +229,7 @@ async fn what_one_clone_may_forget_no_verifier_needs() {
 }
 
 #[test]
-fn file_of_a_process_that_was_killed_while_it_saved_is_in_nobodys_way() {
+fn file_of_a_process_that_was_killed_while_it_saved_does_not_block_the_next() {
     let directory = std::env::temp_dir().join(format!("tower-bearer-{}-save", std::process::id()));
     fs::create_dir(&directory).unwrap();
     let file = directory.join("revoked");

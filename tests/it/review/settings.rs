@@ -1,4 +1,4 @@
-//! Configurations that say what cannot be meant.
+//! Tests configurations that cannot be meant.
 
 use serde_json::json;
 use tower_bearer::Config;

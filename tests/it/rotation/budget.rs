@@ -1,4 +1,4 @@
-//! What unknown keys cost, and whom.
+//! Tests the cost of unknown keys, and which requests pay it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn strange(key_id: &str) -> String {
     token().sign(&TestKey::generate(Algorithm::ES256).with_key_id(key_id))
 }
 
-/// A refusal of a token whose key was not looked for.
+/// Checks the refusal of a token whose key was not looked for.
 #[track_caller]
 fn is_not_looked_for(answer: &Answer, retry_after: &str) {
     answer.is_refused(503, None, Reason::KeysUnavailable);
@@ -41,8 +41,7 @@ async fn unknown_key_causes_a_fetch_each_time_while_there_is_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_when_the_budget_is_spent_and_a_key_that_was_not_looked_for_is_no_unknown_one()
-{
+async fn no_request_waits_when_the_budget_is_spent_and_a_key_not_looked_for_is_not_unknown() {
     let provider = Scripted::new();
     provider.set_latency(Duration::from_secs(1));
     let app = app(cached(&provider).with_fetch_budget(1, HOUR));
@@ -89,7 +88,7 @@ async fn keys_that_are_withdrawn_at_once_make_every_client_ask_for_a_new_token()
     verifier.verify(&old).await.unwrap();
     provider.rotate();
     provider.keep(1);
-    // Who comes first finds out that it is gone.
+    // The first request finds out that it is gone.
     verifier.verify(&provider.mint()).await.unwrap();
     let before = provider.fetches();
 
@@ -149,7 +148,7 @@ async fn withdrawn_key_is_not_called_unknown_while_the_keys_cannot_be_looked_at(
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_refused_for_a_failed_fetch_when_the_budget_is_spent() {
+async fn no_request_is_refused_for_a_failed_fetch_when_the_budget_is_spent() {
     let provider = Scripted::new();
     let keys = cached(&provider).with_fetch_budget(1, HOUR).with_backoff(HOUR..=HOUR);
     let app = app(keys);
@@ -193,13 +192,14 @@ async fn shared_budget_bounds_all_sources_together() {
 
     strangers_everywhere(&providers, &apps).await;
 
-    // The first ones; what is shared, three of it by those that come first; and one for each of the others.
+    // The first ones; the shared budget, three of it by those that come first; and one for each of
+    // the others.
     let fetches: Vec<usize> = providers.iter().map(Scripted::fetches).collect();
     assert_eq!(fetches.iter().sum::<usize>(), 5 + 4 + 1, "{fetches:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_at_other_issuers_keep_nobodys_new_key_out() {
+async fn strangers_at_other_issuers_keep_no_new_key_out() {
     let providers: Vec<Scripted> = (0..50).map(|_| Scripted::new()).collect();
     let budget = FetchBudget::new(60, Duration::from_secs(1));
     let apps: Vec<_> =
@@ -229,7 +229,7 @@ async fn others_can_keep_a_key_out_for_ten_seconds_at_the_most_and_it_is_never_c
     let provider = Scripted::new();
     let app = app(cached(&provider).with_shared_budget(FetchBudget::new(1, HOUR)));
     send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
-    // Strangers have made this one fetch, and nothing is left.
+    // Strangers have caused this one fetch, and nothing is left.
     send(&app, get("/").bearer(strange("stranger"))).await;
     provider.rotate();
     let new = provider.mint();
@@ -281,7 +281,7 @@ async fn strangers_everywhere(providers: &[Scripted; 5], apps: &[axum::Router; 5
     }
     for _ in 0..4 {
         for app in apps {
-            // Those that were looked for are unknown, and the others may not be.
+            // Keys that were looked for are unknown, and the others may not be.
             let status = send(app, get("/").bearer(strange("stranger"))).await.status;
             assert!(matches!(status.as_u16(), 401 | 503), "{status}");
         }

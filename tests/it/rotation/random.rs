@@ -1,4 +1,4 @@
-/// Numbers that are the same in every run with a seed (SplitMix64).
+/// Random numbers that are the same in every run with a seed (SplitMix64).
 pub struct Random(pub u64);
 
 impl Random {

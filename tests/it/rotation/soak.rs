@@ -1,4 +1,4 @@
-//! Rotations with overlap: a key stays published until its successor has one.
+//! Tests rotations with overlap: a key stays published until its successor has one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,9 +18,9 @@ const TASKS: usize = 50;
 const ROTATIONS: usize = 100;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Tokens are used at once, or up to 24 seconds after they were made, which takes two fetches of 2
-/// seconds at the most. Keys stay published for half a minute after they have signed. Some rotations
-/// come while the fetch for the one before is in flight.
+/// Tokens are used at once, or up to 24 seconds after they were issued, which takes two fetches of
+/// 2 seconds at the most. Keys stay published for half a minute after they have signed. Some
+/// rotations come while the fetch for the one before is in flight.
 async fn soak(seed: u64) {
     let mut random = Random(seed);
     let provider = Scripted::new();
@@ -97,8 +97,8 @@ async fn no_token_is_refused_whatever_the_seed() {
     }
 }
 
-/// As fast as it goes, on several threads and over real sockets. A key is withdrawn as soon as no task
-/// holds a token of it.
+/// As fast as it goes, on several threads and over real sockets. A key is withdrawn as soon as no
+/// task holds a token of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_token_is_refused_in_a_hundred_rotations_over_sockets() {
     let provider = Arc::new(TestProvider::start().await);
@@ -109,7 +109,7 @@ async fn no_token_is_refused_in_a_hundred_rotations_over_sockets() {
     let validation = Validation::new(provider.issuer(), AUDIENCE);
     let verifier = Verifier::<User>::new(keys, validation).unwrap();
     let rotations = Arc::new(AtomicUsize::new(0));
-    // How many rotations there had been when each task made its token.
+    // The number of rotations before each task made its token.
     let held: Arc<Vec<AtomicUsize>> = Arc::new((0..TASKS).map(|_| AtomicUsize::new(0)).collect());
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {

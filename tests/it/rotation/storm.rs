@@ -1,4 +1,4 @@
-//! Ten thousand tokens with made-up keys in a minute, against the usual budget.
+//! Tests ten thousand tokens with made-up keys in a minute, against the usual budget.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const STRANGERS: u32 = 10_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const LATENCY: Duration = Duration::from_millis(100);
 
-/// Somebody who signs with a key of their own, and another name for it each time.
+/// A stranger that signs with a key of its own, under another name each time.
 struct Stranger {
     key: TestKey,
     random: Random,
@@ -48,7 +48,7 @@ async fn storm(seed: u64) {
             provider.rotate();
             let new = provider.mint();
             while let Err(error) = verifier.verify(&new).await {
-                // Never that it is unknown: it was not looked for.
+                // Never "unknown": it was not looked for.
                 assert_eq!(error.reason(), Reason::KeysUnavailable);
                 verifier.verify(&old).await.unwrap();
                 sleep(Duration::from_millis(20)).await;
@@ -67,7 +67,7 @@ async fn storm(seed: u64) {
     assert!((3..=9).contains(&fetches), "{fetches}");
     let picked_up = customer.await.unwrap();
     assert!(picked_up <= Duration::from_secs(10) + 2 * LATENCY, "{picked_up:?}");
-    // Those that were looked for are told so.
+    // Tokens whose key was looked for are refused as unknown.
     let reasons = strangers.join_all().await;
     let unknown = reasons.iter().filter(|reason| **reason == Reason::UnknownKey).count();
     assert!((1..1000).contains(&unknown), "{unknown}");
@@ -86,7 +86,7 @@ async fn other_storm_costs_nine_fetches_and_hides_no_rotation_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn storm_during_an_outage_costs_nobody_else_anything() {
+async fn storm_during_an_outage_costs_other_requests_nothing() {
     let mut stranger = Stranger::new(3);
     let provider = Scripted::new();
     let verifier = verifier_of(cached(&provider));
@@ -104,8 +104,8 @@ async fn storm_during_an_outage_costs_nobody_else_anything() {
         }
     }
 
-    // Nine, and the repetitions of a failed fetch: after a second at the most, and then twice as much
-    // each time, less the jitter.
+    // Nine, and the repetitions of a failed fetch: after a second at the most, and then twice as
+    // much each time, less the jitter.
     let fetches = provider.fetches() - before;
     assert!((3..=9 + 7).contains(&fetches), "{fetches}");
 

@@ -1,4 +1,4 @@
-//! Requests that wait for keys: how long, how many, and what becomes of those that give up.
+//! Tests requests that wait for keys: how long, how many, and how those that give up are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +100,7 @@ async fn how_many_may_wait_can_be_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn key_that_was_looked_for_is_unknown_although_nobody_else_may_wait() {
+async fn key_that_was_looked_for_is_unknown_although_no_other_request_may_wait() {
     let provider = Scripted::new();
     let app = app(cached(&provider).with_max_waiting(1));
     let withdrawn = provider.mint();
@@ -130,14 +130,14 @@ async fn key_that_was_looked_for_is_unknown_although_nobody_else_may_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn withdrawn_key_is_unknown_although_nobody_else_may_wait() {
+async fn withdrawn_key_is_unknown_although_no_other_request_may_wait() {
     let provider = Scripted::new();
     let app = app(cached(&provider).with_max_waiting(1));
     let withdrawn = provider.mint();
     send(&app, get("/").bearer(&withdrawn)).await.is_ok("alice");
     provider.rotate();
     provider.keep(1);
-    // Nobody has asked for the old one since.
+    // No request has asked for the old one since.
     send(&app, get("/").bearer(provider.mint())).await.is_ok("alice");
     provider.answer(Answer::WhenOpened);
     provider.rotate();

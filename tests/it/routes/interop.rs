@@ -1,4 +1,4 @@
-//! The routes before clients and providers that nobody here has written.
+//! Tests the endpoints with clients and providers that were written elsewhere.
 
 use std::env;
 use std::io::Write as _;
@@ -45,11 +45,11 @@ mod needs_revocation_client {
     #[tokio::test]
     #[ignore = "needs authlib: scripts/interop"]
     async fn authlib_revokes_and_understands_refusals() {
-        // It does not encode what it sends by HTTP Basic, as RFC 6749 §2.3.1 would have it.
+        // It does not encode the credentials of HTTP Basic, as RFC 6749 §2.3.1 would have it.
         assert_client_revokes("AUTHLIB_REVOKE", "ours-alone_1~2.3", "invalid_client").await;
     }
 
-    /// Asks a program to send these requests; its answers.
+    /// Asks a program to send these requests, and returns its answers.
     async fn ask(command: &'static str, requests: Vec<Value>) -> Vec<String> {
         let ask = move || {
             let line = env::var(command)
@@ -132,7 +132,7 @@ mod needs_revocation_client {
 mod needs_oidc_provider {
     use super::*;
 
-    /// A provider that tells us of logouts, and the keys of the API and the receiver.
+    /// A provider that reports logouts, and the keys of the API and the receiver.
     struct World {
         provider: Provider,
         keys: Arc<RemoteKeys>,
@@ -183,7 +183,7 @@ mod needs_oidc_provider {
             let Tokens { access_token, .. } = provider.sign_in(&mut browser, *algorithm).await;
             let tokens = provider.sign_in(&mut browser, *algorithm).await;
             let machine = provider.client_credentials(*algorithm).await;
-            // Why it is by the subject.
+            // The reason why it is by the subject.
             assert_eq!(claim(&access_token, "sid"), Value::Null);
             for token in [&access_token, &tokens.access_token, &machine] {
                 send(&api, get("/").bearer(token)).await.is_ok("in");

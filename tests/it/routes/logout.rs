@@ -1,4 +1,4 @@
-//! The receiver of back-channel logout, by its answers and by what it writes.
+//! Tests the receiver of back-channel logout, by its answers and by the revocations it writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,11 +142,11 @@ async fn store_that_fails_half_way_is_503_and_the_same_token_does_the_rest() {
     assert_eq!(store.written(), [session()]);
     store.set_away(false);
     is_done(&log_out(&app, &logout_token()).await);
-    // Twice is as good as once.
+    // Storing it twice changes nothing.
     assert_eq!(store.written(), [session(), session(), subject()]);
 }
 
-/// A store that writes all that belongs together, or nothing.
+/// A store that writes all revocations that belong together, or none.
 #[derive(Clone, Default)]
 struct Transactions(Arc<std::sync::Mutex<Vec<Vec<Revocation>>>>);
 
@@ -278,7 +278,7 @@ async fn type_of_the_header_may_be_another_only_where_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn access_and_id_tokens_log_nobody_out() {
+async fn access_and_id_tokens_log_no_user_out() {
     // OIDC Back-Channel Logout §2.4: no other token is a logout token
     let at = access_token().claim("aud", CLIENT);
     let id = at.clone().claim("nonce", "n").claim("at_hash", "h");

@@ -1,4 +1,4 @@
-//! The revocation endpoint (RFC 7009), by its answers and by what it writes.
+//! Tests the revocation endpoint (RFC 7009), by its answers and by the revocations it writes.
 
 use axum::Router;
 use axum::routing::get as on_get;
@@ -46,7 +46,7 @@ fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
-/// As the shop, with its secret encoded as RFC 6749 has it.
+/// The shop's credentials, with its secret encoded as RFC 6749 has it.
 fn shop() -> String {
     basic("shop", "the+shop%27s+own+secret%3A+%2B%26%25")
 }
@@ -319,7 +319,7 @@ async fn store_that_is_away_is_503_and_the_same_request_succeeds_later() {
     let reason = Some(Reason::RevocationsUnavailable);
     is_refused(&answer, 503, "temporarily_unavailable", reason);
     assert_eq!(answer.headers["retry-after"], "7");
-    // It does not say that nothing was revoked, which nobody knows.
+    // It does not say that nothing was revoked, which is not known.
     assert!(answer.body.contains("cannot be told") && answer.body.contains("again"), "{answer:?}");
     assert_eq!(store.written(), []);
     store.set_away(false);
@@ -344,7 +344,7 @@ async fn keys_that_are_away_are_503_and_not_an_invalid_token() {
 }
 
 #[tokio::test]
-async fn clients_that_are_away_are_503_and_nobody_is_believed() {
+async fn clients_that_are_away_are_503_and_no_client_is_authenticated() {
     struct Away;
 
     impl Clients for Away {
@@ -367,7 +367,7 @@ async fn clients_that_are_away_are_503_and_nobody_is_believed() {
 
     is_refused(&answer, 503, "temporarily_unavailable", None);
     assert_eq!(answer.headers["retry-after"], "5");
-    // Who says nothing of public clients has none.
+    // A store of clients that implements nothing about public clients has none.
     is_refused(&public, 401, "invalid_client", None);
     assert_eq!(store.written(), []);
     let heard = log.about("the database is away");

@@ -1,4 +1,4 @@
-//! Bodies as they come over the wire, and real sockets.
+//! Tests bodies as they come over the wire, and real sockets.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -34,7 +34,7 @@ fn form() -> String {
     format!("client_id=browser&token={token}&x=")
 }
 
-/// The form, filled up with what nobody looks at.
+/// The form, filled up with a parameter that is not read.
 fn form_of(bytes: usize) -> String {
     let form = form();
     let more = "x".repeat(bytes - form.len());
@@ -122,7 +122,7 @@ async fn preflight_is_answered_by_a_cors_layer_outside() {
     assert_eq!(answer.headers["access-control-allow-origin"], "*");
 }
 
-/// One connection, spoken to by hand.
+/// One connection, used by hand.
 struct Connection(TcpStream);
 
 impl Connection {

@@ -14,7 +14,7 @@ use crate::support::{
     AUDIENCE, ISSUER, NOW, User, WithBearer, get, good, invalid_token, layer, send, validation,
 };
 
-/// A table of API keys that counts how often it is asked.
+/// A table of API keys that counts its look-ups.
 #[derive(Clone, Default)]
 struct ApiKeys(Arc<AtomicUsize>);
 

@@ -22,7 +22,7 @@ where
 }
 
 #[tokio::test]
-async fn problem_document_names_the_path_and_the_request_whoever_refused_it() {
+async fn problem_document_names_the_path_and_the_request_for_layer_guard_and_handler() {
     let app = app(render::ProblemJson.with_instance());
 
     for (path, token, status) in
