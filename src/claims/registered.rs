@@ -3,11 +3,11 @@ use std::fmt;
 use super::piece::{Piece, Pieces};
 use super::{Audience, NumericDate};
 
-/// The claims that RFC 7519 §4.1 registers, and who asked for the token.
+/// The claims that RFC 7519 §4.1 registers, and the client that requested the token.
 ///
-/// Each is of the JSON type its RFC asks for, or absent. Which of them must be there is up to
-/// [`Validation`](crate::Validation). `sub`, `aud`, `jti`, `client_id` and `azp` count as absent when they
-/// are `null`, as some providers send them; `iss` and the dates must not be `null`.
+/// Each has the JSON type that its RFC defines, or is absent. [`Validation`](crate::Validation)
+/// decides which claims are required. `sub`, `aud`, `jti`, `client_id` and `azp` count as absent
+/// when they are `null`, as some providers send them; `iss` and the dates must not be `null`.
 #[derive(Clone, Default)]
 pub struct RegisteredClaims {
     /// What all strings are cut from, those of the grants too: one allocation, however many there are.
@@ -29,13 +29,13 @@ pub struct RegisteredClaims {
 }
 
 impl RegisteredClaims {
-    /// `iss`: who made the token. See [`Principal::issuer`](crate::Principal::issuer) for tokens that do not
-    /// say.
+    /// Returns `iss`: the issuer of the token. See [`Principal::issuer`](crate::Principal::issuer)
+    /// for tokens without `iss`.
     pub fn issuer(&self) -> Option<&str> {
         self.get(self.issuer)
     }
 
-    /// `iss`, or the configured issuer in its place.
+    /// Returns `iss`, or the configured issuer in its place.
     pub(super) fn issuer_or_assumed(&self) -> Option<&str> {
         self.get(self.issuer.or(self.assumed_issuer))
     }
@@ -46,56 +46,56 @@ impl RegisteredClaims {
         self.assumed_issuer = Some(self.keep(issuer));
     }
 
-    /// `sub`: the subject, a user or a client.
+    /// Returns `sub`: the subject, a user or a client.
     pub fn subject(&self) -> Option<&str> {
         self.get(self.subject)
     }
 
-    /// `aud`: the audiences that the token is for. An empty list names none.
+    /// Returns `aud`: the audiences that the token is for. An empty list names none.
     pub fn audience(&self) -> Option<Audience<'_>> {
         let pieces = self.audience.as_ref()?;
         Some(Audience::new(&self.text, pieces.as_slice()))
     }
 
-    /// `exp`: the moment from which the token is not valid any more. See
+    /// Returns `exp`: the moment from which the token is no longer valid. See
     /// [`Principal::time_left`](crate::Principal::time_left) for how long it is accepted here.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.expires_at
     }
 
-    /// `nbf`: the moment before which the token is not valid yet.
+    /// Returns `nbf`: the moment before which the token is not valid yet.
     pub fn not_before(&self) -> Option<NumericDate> {
         self.not_before
     }
 
-    /// `iat`: when the token was made.
+    /// Returns `iat`: the moment at which the token was issued.
     pub fn issued_at(&self) -> Option<NumericDate> {
         self.issued_at
     }
 
-    /// `jti`: the name of this one token.
+    /// Returns `jti`: the name of this one token.
     pub fn token_id(&self) -> Option<&str> {
         self.get(self.token_id)
     }
 
-    /// `sid`: the session at the provider that the token belongs to (OpenID Connect Front-Channel
-    /// Logout §3). Anything but a string counts as absent.
+    /// Returns `sid`: the session at the provider that the token belongs to (OpenID Connect
+    /// Front-Channel Logout §3). A value that is no string counts as absent.
     pub fn session_id(&self) -> Option<&str> {
         self.get(self.session_id)
     }
 
-    /// Who asked for the token: `client_id` (RFC 9068 §2.2), or where a provider sends that instead,
-    /// `azp`, `cid` (Okta) or `appid` (Entra).
+    /// Returns the client that requested the token: `client_id` (RFC 9068 §2.2), or a provider's
+    /// claim in its place, `azp`, `cid` (Okta) or `appid` (Entra).
     pub fn client_id(&self) -> Option<&str> {
         self.clients().next()
     }
 
-    /// `client_id` and nothing that a provider sends instead.
+    /// Returns `client_id`, and no provider's claim in its place.
     pub(crate) fn client_id_itself(&self) -> Option<&str> {
         self.get(self.client_id)
     }
 
-    /// All names of clients in the token. They may differ.
+    /// Returns all names of clients in the token. They may differ.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &str> {
         [self.client_id, self.authorized_party]
             .into_iter()

@@ -78,7 +78,7 @@ pub(super) struct KeysConfig {
     pub(super) retry_at_least: Option<DurationText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry_at_most: Option<DurationText>,
-    /// How often a file is looked at.
+    /// The interval between two looks at a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) every: Option<DurationText>,
 }

@@ -237,7 +237,7 @@ impl<'t> Revocable<'t> {
     }
 }
 
-/// How much was revoked under a name.
+/// The extent of a revocation: all tokens of a name, or those issued up to a moment.
 // Not `non_exhaustive`: a reader must understand every variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Revoked {

@@ -95,7 +95,7 @@ fn reserve(address: SocketAddr) -> TcpSocket {
             Err(_) => thread::sleep(Duration::from_millis(5)),
         }
     }
-    panic!("somebody else has taken the provider's port, {address}");
+    panic!("another program has taken the provider's port, {address}");
 }
 
 async fn listen(door: Arc<Mutex<Listener>>, shared: Arc<SharedProvider>) {

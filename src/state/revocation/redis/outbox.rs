@@ -319,7 +319,7 @@ impl WriteQueue {
 const AT_ONCE: usize = 256;
 /// Includes those that go with the last of them. More would occupy Redis for too long.
 const MAX_TOGETHER: usize = 2 * AT_ONCE;
-/// How long a written revocation is kept to be written again.
+/// The time for which a written revocation is kept to be written again.
 const WRITTEN_AGAIN_FOR: Duration = Duration::from_secs(10 * 60);
 const MAX_WRITTEN: usize = 100_000;
 const MAX_WAITING: usize = 1_000_000;
