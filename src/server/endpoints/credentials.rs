@@ -1,4 +1,7 @@
 //! Reads the credentials of the client from a request (RFC 6749 §2.3.1).
+//!
+//! RFC 6749 §2.3.1 encodes id and secret as in forms; Authlib and curl do not. Secrets of letters, digits and
+//! `-._~` are the same either way. Trying both spellings would be two guesses for each request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
