@@ -1,7 +1,7 @@
-//! Who may do what: pure decisions about a [`Principal`].
+//! Decides whether a [`Principal`] has a permission. A policy decides at once and changes nothing.
 //!
-//! There is no `not`. A policy that passes because a claim is absent turns a misspelt claim name
-//! into an open door.
+//! There is no `not`. A policy that passes because a claim is absent would also pass for a misspelt
+//! claim name.
 
 mod description;
 mod tree;
@@ -17,7 +17,7 @@ pub use leaf::{ClaimsWhere, Role, Scope, When, claims_where, role, scope, when};
 pub use list::{AllOf, AnyOf, all_of, any_of};
 pub use tree::{And, Or, Policy};
 
-/// A [`Policy`] as a type, for the extractor [`Require`](crate::Require).
+/// A [`Policy`] that a type names, for the extractor [`Require`](crate::Require).
 ///
 /// ```
 /// use tower_bearer::Requirement;
@@ -32,12 +32,12 @@ pub use tree::{And, Or, Policy};
 /// }
 /// ```
 pub trait Requirement: Send + Sync + 'static {
-    /// The permission. Called for each request, so it should be cheap: those of this module borrow
-    /// their static names.
+    /// Returns the permission. Each request calls this function, so it should be cheap: the
+    /// policies of this module borrow static names.
     fn policy() -> impl Policy;
 }
 
-/// Decides, with everything an answer needs if the decision is no.
+/// Checks a permission. The error holds everything that the answer to the client needs.
 pub(crate) fn check(policy: &dyn Policy, principal: &Principal) -> Result<(), AuthError> {
     if policy.allows(principal) {
         return Ok(());

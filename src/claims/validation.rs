@@ -1,7 +1,7 @@
-//! What a token must say to be accepted.
+//! Checks the header and the claims of a token.
 //!
-//! [`Validation`] is what users write; [`Rules`] are the same once their mistakes have been found,
-//! and do the checking.
+//! [`Validation`] is the configuration that users write. [`Rules`] are a configuration whose
+//! mistakes have been found, and do the checking.
 
 mod kind;
 mod logout;

@@ -2,19 +2,19 @@ use std::fmt::{self, Display as _};
 
 /// A permission as data, for logs and for documents about an API.
 ///
-/// Displayed as a phrase: `(role `admin` or scope `orders:write`)`.
+/// `Display` writes it as a phrase: `(role `admin` or scope `orders:write`)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyDescription {
-    /// A role is needed.
+    /// Requires a role.
     Role(String),
-    /// A scope is needed, or all scopes of a list separated by spaces.
+    /// Requires a scope, or all scopes of a list separated by spaces.
     Scope(String),
-    /// All of these are needed.
+    /// Requires all of these permissions.
     AllOf(Vec<PolicyDescription>),
-    /// One of these is needed.
+    /// Requires one of these permissions.
     AnyOf(Vec<PolicyDescription>),
-    /// Something else is needed, in words.
+    /// Requires another condition, described in words.
     Custom(String),
 }
 

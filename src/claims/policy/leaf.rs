@@ -6,23 +6,23 @@ use std::marker::PhantomData;
 use super::{AllOf, And, AnyOf, Or, Policy, PolicyDescription, Remedy};
 use crate::claims::Principal;
 
-/// Needs a role.
+/// Requires a role.
 ///
-/// Where roles are found is configured with
-/// [`Validation::with_roles_at`](crate::Validation::with_roles_at).
+/// [`Validation::with_roles_at`](crate::Validation::with_roles_at) configures the claims that hold
+/// roles.
 pub fn role(name: impl Into<Cow<'static, str>>) -> Role {
     Role(name.into())
 }
 
-/// Needs a scope, or all scopes of a list separated by spaces.
+/// Requires a scope, or all scopes of a list separated by spaces.
 ///
-/// A request that lacks one is answered 403 `insufficient_scope` with every scope that is needed.
-/// A name that is no scope token (RFC 6749 §3.3) is held by no token.
+/// A request that lacks one is answered 403 `insufficient_scope`, and the challenge lists every
+/// required scope. No token holds a name that is not a scope token (RFC 6749 §3.3).
 pub fn scope(names: impl Into<Cow<'static, str>>) -> Scope {
     Scope(names.into())
 }
 
-/// Needs what a function says of the principal.
+/// Requires that a function of the principal returns `true`.
 ///
 /// ```
 /// use tower_bearer::policy::when;
@@ -38,7 +38,7 @@ where
     When(allows)
 }
 
-/// Needs what a function says of the application's claims.
+/// Requires that a function of the application's claims returns `true`.
 ///
 /// ```
 /// use tower_bearer::policy::claims_where;
@@ -48,7 +48,7 @@ where
 /// let verified = claims_where(|user: &User| user.email_verified);
 /// ```
 ///
-/// Behind a layer of another claims type it allows nobody, and the log says why.
+/// Behind a layer with another claims type it refuses every request, and the log says why.
 pub fn claims_where<C, F>(allows: F) -> ClaimsWhere<C, F>
 where
     C: 'static,
@@ -57,19 +57,19 @@ where
     ClaimsWhere { allows, claims: PhantomData }
 }
 
-/// See [`role`].
+/// The policy that [`role`] returns.
 #[derive(Clone, Debug)]
 pub struct Role(Cow<'static, str>);
 
-/// See [`scope`].
+/// The policy that [`scope`] returns.
 #[derive(Clone, Debug)]
 pub struct Scope(Cow<'static, str>);
 
-/// See [`when`].
+/// The policy that [`when`] returns.
 #[derive(Clone)]
 pub struct When<F>(F);
 
-/// See [`claims_where`].
+/// The policy that [`claims_where`] returns.
 pub struct ClaimsWhere<C, F> {
     allows: F,
     claims: PhantomData<fn(&C)>,
@@ -93,7 +93,7 @@ impl Policy for Role {
 
 impl Policy for Scope {
     fn allows(&self, principal: &Principal) -> bool {
-        // An empty list is a mistake, and a mistake must not open a door.
+        // An empty list is a mistake, and a mistake must not grant a permission.
         let mut names = self.names().peekable();
         names.peek().is_some() && names.all(|name| principal.has_scope(name))
     }
@@ -156,17 +156,17 @@ impl<C, F: Clone> Clone for ClaimsWhere<C, F> {
     }
 }
 
-// Methods of the types rather than of the trait, so that nobody has to import one.
+// Methods of the types and not of the trait, so that callers need not import a trait.
 macro_rules! combinators {
     ($([$($generics:tt)*] $policy:ty),* $(,)?) => {$(
         impl<$($generics)*> $policy {
-            /// Needs both.
+            /// Requires both permissions.
             #[must_use]
             pub fn and<P: Policy>(self, other: P) -> And<Self, P> {
                 And(self, other)
             }
 
-            /// Needs one of the two.
+            /// Requires one of the two permissions.
             #[must_use]
             pub fn or<P: Policy>(self, other: P) -> Or<Self, P> {
                 Or(self, other)

@@ -2,8 +2,8 @@ use super::tree::cheapest;
 use super::{Policy, PolicyDescription, Remedy};
 use crate::claims::Principal;
 
-/// Needs one of several permissions, read from a configuration for example. Of none at all it
-/// allows nobody.
+/// Requires one of several permissions, for example from a configuration. An empty list refuses
+/// every request.
 ///
 /// ```
 /// use tower_bearer::policy::{any_of, role};
@@ -15,17 +15,17 @@ pub fn any_of<P: Policy>(policies: impl IntoIterator<Item = P>) -> AnyOf<P> {
     AnyOf(policies.into_iter().collect())
 }
 
-/// Needs all of several permissions. Of none at all it allows nobody, since an empty list is more
-/// often a mistake than a wish.
+/// Requires all of several permissions. An empty list refuses every request, since it is more often
+/// a mistake than intended.
 pub fn all_of<P: Policy>(policies: impl IntoIterator<Item = P>) -> AllOf<P> {
     AllOf(policies.into_iter().collect())
 }
 
-/// See [`any_of`].
+/// The policy that [`any_of`] returns.
 #[derive(Clone, Debug)]
 pub struct AnyOf<P>(Vec<P>);
 
-/// See [`all_of`].
+/// The policy that [`all_of`] returns.
 #[derive(Clone, Debug)]
 pub struct AllOf<P>(Vec<P>);
 

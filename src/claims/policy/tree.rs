@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::{PolicyDescription, Remedy};
 use crate::claims::Principal;
 
-/// A permission, built from [`role`](super::role), [`scope`](super::scope), [`when`](super::when) and [`claims_where`](super::claims_where) with `and` and `or`.
+/// A permission, built from [`role`](super::role), [`scope`](super::scope), [`when`](super::when)
+/// and [`claims_where`](super::claims_where) with `and` and `or`.
 ///
 /// ```
 /// use tower_bearer::policy::{role, scope};
@@ -16,17 +17,18 @@ use crate::claims::Principal;
 /// let may_write = scope("orders:write").or(role("admin"));
 /// ```
 ///
-/// Implement it for a permission model of your own; a decision that must wait for something is not
-/// one of these.
+/// Implement the trait for a permission model of your own. A policy decides at once: it cannot wait
+/// for an answer.
 pub trait Policy: Send + Sync + 'static {
-    /// Whether the principal may.
+    /// Returns whether the principal has the permission.
     fn allows(&self, principal: &Principal) -> bool;
 
-    /// Returns the change of the token that would make [`allows`](Self::allows) true: everything that is needed,
-    /// held scopes included. `None` when no other token would help.
+    /// Returns the change of the token that would make [`allows`](Self::allows) return `true`. It
+    /// lists everything that is required, including scopes that the token holds. `None` when no
+    /// other token would help.
     ///
-    /// It becomes `scope` in the challenge of a 403, or the parameters of a 401 that asks for another sign-in
-    /// (RFC 9470). The default says that nothing helps.
+    /// The remedy becomes `scope` in the challenge of a 403, or the parameters of a 401 that asks
+    /// for another sign-in (RFC 9470). By default, no token helps a principal that is refused.
     fn remedy(&self, principal: &Principal) -> Option<Remedy> {
         self.allows(principal).then(Remedy::default)
     }
@@ -36,7 +38,7 @@ pub trait Policy: Send + Sync + 'static {
         PolicyDescription::Custom("a permission of the application's own".into())
     }
 
-    /// Needs both.
+    /// Requires both permissions.
     #[must_use]
     fn and<P: Policy>(self, other: P) -> And<Self, P>
     where
@@ -45,7 +47,7 @@ pub trait Policy: Send + Sync + 'static {
         And(self, other)
     }
 
-    /// Needs one of the two.
+    /// Requires one of the two permissions.
     #[must_use]
     fn or<P: Policy>(self, other: P) -> Or<Self, P>
     where
@@ -55,11 +57,11 @@ pub trait Policy: Send + Sync + 'static {
     }
 }
 
-/// Needs two permissions.
+/// The policy that [`Policy::and`] returns.
 #[derive(Clone, Debug)]
 pub struct And<A, B>(pub(super) A, pub(super) B);
 
-/// Needs one of two permissions.
+/// The policy that [`Policy::or`] returns.
 #[derive(Clone, Debug)]
 pub struct Or<A, B>(pub(super) A, pub(super) B);
 
@@ -94,7 +96,8 @@ impl<A: Policy, B: Policy> Policy for Or<A, B> {
     }
 }
 
-/// The remedy that asks for the least: rather scopes than another sign-in, and few that are not held yet.
+/// Returns the least demanding remedy: scopes rather than another sign-in, and the fewest scopes
+/// that the principal does not hold.
 pub(super) fn cheapest(
     remedies: impl Iterator<Item = Remedy>,
     principal: &Principal,

@@ -4,10 +4,11 @@ use super::kind::KindRules;
 use super::preset::Preset;
 use crate::jose::Algorithm;
 
-/// The claims a token must carry, and where its roles and scopes are.
+/// Configures the claims that a token must carry, and the claims that hold its roles and scopes.
 ///
-/// Issuer and audience are arguments, because a verifier without them accepts tokens that were made
-/// by or for somebody else. Both are compared to the letter: no trailing slash comes or goes.
+/// Issuer and audience are arguments, because a verifier without them accepts tokens that another
+/// issuer made or that are for another service. Both are compared exactly: a trailing slash is
+/// never added or removed.
 ///
 /// ```
 /// use tower_bearer::validation::Preset;
@@ -20,11 +21,12 @@ use crate::jose::Algorithm;
 ///
 /// # Kinds of token
 ///
-/// Access tokens only: a `typ` header other than `JWT` or `at+jwt` is refused, and so are the marks
-/// of other kinds whatever `typ` says (RFC 8725 §3.12): `nonce`, `at_hash`, `c_hash` (ID tokens),
-/// `events` (logout and other events), a claim `typ` of `ID`, `Refresh`, `Offline` or `Logout`, a
-/// `token_use` other than `access`. A token bound to a key (`cnf`) is no bearer token and refused
-/// too. A [`Preset`] knows better for its provider; [`dangerous`](Self::dangerous) turns it off.
+/// Only access tokens are accepted. A `typ` header other than `JWT` or `at+jwt` is refused. The
+/// marks of other kinds are refused whatever `typ` says (RFC 8725 §3.12): `nonce`, `at_hash`,
+/// `c_hash` (ID tokens), `events` (logout and other events), a claim `typ` of `ID`, `Refresh`,
+/// `Offline` or `Logout`, a `token_use` other than `access`. A token that is bound to a key (`cnf`)
+/// is not a bearer token and is refused too. A [`Preset`] adapts these rules to its provider.
+/// [`dangerous`](Self::dangerous) switches them off.
 #[derive(Clone, Debug)]
 pub struct Validation {
     pub(super) issuer: String,
@@ -32,38 +34,38 @@ pub struct Validation {
     pub(super) audience_rule: AudienceRule,
     pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(crate) leeway: Duration,
-    /// `None` until it is set: then it is the leeway.
+    /// `None` until it is set: then the leeway applies.
     pub(crate) revocation_leeway: Option<Duration>,
     pub(super) max_age: Option<Duration>,
     pub(crate) required: Vec<String>,
     pub(super) kind: KindRules,
     pub(super) unrevocable: bool,
-    /// Tokens without `iss` pass too.
+    /// Whether tokens without `iss` are accepted.
     pub(super) missing_issuer: bool,
-    /// Tokens without `exp` pass too.
+    /// Whether tokens without `exp` are accepted.
     pub(super) missing_expiry: bool,
     pub(super) preset: Option<Preset>,
-    /// `None` until it is set: then the preset or the default decides.
+    /// `None` until the paths are set: then the preset or the default applies.
     pub(crate) roles_at: Option<Vec<String>>,
     pub(crate) scopes_at: Option<Vec<String>>,
     pub(crate) separated_at: Vec<String>,
 }
 
-/// Which claim says whom a token is for.
+/// The claim that names the audience of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AudienceRule {
     Aud,
-    /// `client_id` in tokens that name no `aud`.
+    /// `aud`, or `client_id` in tokens without `aud`.
     AudOrClientId,
-    /// None: anybody's tokens pass.
+    /// No claim: tokens for any audience are accepted.
     Any,
 }
 
 impl Validation {
     /// Accepts tokens of this issuer for this audience.
     ///
-    /// An empty one, and one with a placeholder (`{tenantid}`) or an invisible character in it, is
-    /// reported by [`Verifier::new`](crate::Verifier::new).
+    /// [`Verifier::new`](crate::Verifier::new) reports a name that is empty or holds a placeholder
+    /// (`{tenantid}`) or an invisible character.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -92,7 +94,7 @@ impl Validation {
         self
     }
 
-    /// Accepts tokens for each of these audiences too: one that is meant for any of them is accepted.
+    /// Accepts tokens for any of these audiences too.
     #[must_use]
     pub fn with_audiences<A: Into<String>>(
         mut self,
@@ -102,48 +104,50 @@ impl Validation {
         self
     }
 
-    /// Takes `client_id` for the audience of tokens that have no `aud` or an empty list there, for providers
-    /// that leave it out of access tokens (Amazon Cognito). The audience to configure is then the id of the
-    /// client that users sign in with. A token that names an audience is judged by that.
+    /// Uses `client_id` as the audience of tokens whose `aud` is absent or an empty list, for
+    /// providers that omit it from access tokens (Amazon Cognito). The audience to configure is
+    /// then the id of the client that users sign in with. A token with an audience is checked by
+    /// its audience.
     #[must_use]
     pub fn with_client_id_as_audience(mut self) -> Self {
         self.audience_rule = AudienceRule::AudOrClientId;
         self
     }
 
-    /// Allows these algorithms only. The default is whatever the keys are for.
+    /// Allows these algorithms only. By default the keys decide.
     ///
-    /// This narrows and never widens: a key verifies the one algorithm it was loaded for. `EdDSA` and
-    /// `Ed25519` are two names of one algorithm here, and either allows both.
+    /// The list narrows and never widens: a key verifies the one algorithm it was loaded for.
+    /// `EdDSA` and `Ed25519` are two names of one algorithm here, and either allows both.
     #[must_use]
     pub fn with_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
-    /// Sets by how much clocks may differ: `exp`, `nbf`, `iat` and the maximum age are that much
-    /// milder. The default is 60 seconds; at most 5 minutes are possible (RFC 9068 §4: "no more than
-    /// a few minutes").
+    /// Sets the allowed difference between clocks: the checks of `exp`, `nbf`, `iat` and the
+    /// maximum age are relaxed by this much. The default is 60 seconds, and the maximum is 5
+    /// minutes (RFC 9068 §4: "no more than a few minutes").
     #[must_use]
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// Sets by how much the issuer's clock may be ahead when everything of a subject or client is revoked
-    /// up to a moment: tokens pass that were issued that much later. The default is the
-    /// [leeway](Self::with_leeway), and none for a `TokenIssuer` of this program that
-    /// [knows the revocations](crate::TokenIssuer::with_revocations); at most 5 minutes are possible.
+    /// Sets how far the issuer's clock may be ahead when all tokens of a subject or client up to a
+    /// moment are revoked: only tokens that were issued this much later are accepted. The default
+    /// is the [leeway](Self::with_leeway), and zero for a `TokenIssuer` of this program that [knows
+    /// the revocations](crate::TokenIssuer::with_revocations). The maximum is 5 minutes.
     ///
-    /// Zero where one clock both issues and revokes, so that users who sign in again at once are let in: where
-    /// such an issuer is in another program, or a provider's own date is the moment.
+    /// Set zero where one clock both issues and revokes, so that users who sign in again are
+    /// admitted at once: where such an issuer is in another program, or where the moment is a date
+    /// of the provider.
     #[must_use]
     pub fn with_revocation_leeway(mut self, leeway: Duration) -> Self {
         self.revocation_leeway = Some(leeway);
         self
     }
 
-    /// Refuses tokens that were made longer ago than this, whatever `exp` says. `iat` is then
+    /// Refuses tokens that were issued longer ago than this, whatever `exp` says. `iat` is then
     /// required. There is no such limit by default.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
@@ -151,8 +155,8 @@ impl Validation {
         self
     }
 
-    /// Requires these claims to be there and not `null`, besides `iss`, `aud` and `exp`: `sub`, for
-    /// example, or `jti`.
+    /// Requires these claims to be present and not `null`, in addition to `iss`, `aud` and `exp`:
+    /// for example `sub` or `jti`.
     #[must_use]
     pub fn with_required_claims<N: Into<String>>(
         mut self,
@@ -162,53 +166,53 @@ impl Validation {
         self
     }
 
-    /// Accepts access tokens as RFC 9068 defines them and no others: `typ` is `at+jwt`, and `iss`,
-    /// `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are there.
+    /// Accepts only access tokens as RFC 9068 defines them: `typ` is `at+jwt`, and `iss`, `exp`,
+    /// `aud`, `sub`, `client_id`, `iat` and `jti` are present.
     #[must_use]
     pub fn with_at_jwt_only(mut self) -> Self {
         self.kind.at_jwt_only = true;
         self.with_required_claims(["sub", "client_id", "iat", "jti"])
     }
 
-    /// Sets what is known of a provider's access tokens: where roles and scopes are, and how its ID
-    /// tokens are told apart. See [`Preset`] for what each one says.
+    /// Applies the properties of a provider's access tokens: the claims that hold roles and scopes,
+    /// and the marks of its ID tokens. [`Preset`] lists them for each provider.
     ///
-    /// Places of roles and scopes that are set besides replace the preset's.
+    /// Paths of roles and scopes that are set as well replace those of the preset.
     #[must_use]
     pub fn with_preset(mut self, preset: Preset) -> Self {
         self.preset = Some(preset);
         self
     }
 
-    /// Sets where roles are found, in place of the default `roles` and `role`.
+    /// Sets the claims that hold roles. The default is `roles` and `role`.
     ///
-    /// A path that starts with `/` is a JSON Pointer (`/realm_access/roles`); any other is the name
-    /// of a claim, whatever it looks like (`https://example.com/roles`). What is found may be a list
-    /// of strings, each of which is a role, or one string, which is one role: roles may hold spaces (RFC
-    /// 9068 §2.2.3.1). See [`with_separated_at`](Self::with_separated_at) for issuers that write several
-    /// into one string.
+    /// A path that starts with `/` is a JSON Pointer (`/realm_access/roles`). Any other path is the
+    /// name of a claim, whatever it looks like (`https://example.com/roles`). The value may be a
+    /// list of strings, each of which is a role, or one string, which is one role: roles may hold
+    /// spaces (RFC 9068 §2.2.3.1). For issuers that write several roles into one string, see
+    /// [`with_separated_at`](Self::with_separated_at).
     ///
-    /// Claims such as `groups` or `permissions` count only when they are named here: whoever may
-    /// name a group must not be able to name a role.
+    /// Claims such as `groups` or `permissions` count only when they are named here: the right to
+    /// name a group must not become the right to name a role.
     #[must_use]
     pub fn with_roles_at<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.roles_at = Some(owned(paths));
         self
     }
 
-    /// Sets where scopes are found, in place of the default `scope` and `scp`. Paths and values are
-    /// those of [`with_roles_at`](Self::with_roles_at), but that a string in `scope` or `scp` is a list
-    /// separated by spaces (RFC 8693 §4.2).
+    /// Sets the claims that hold scopes. The default is `scope` and `scp`. Paths and values are
+    /// those of [`with_roles_at`](Self::with_roles_at), except that a string in `scope` or `scp` is
+    /// a list separated by spaces (RFC 8693 §4.2).
     #[must_use]
     pub fn with_scopes_at<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.scopes_at = Some(owned(paths));
         self
     }
 
-    /// Reads a string at these places of roles or scopes as a list separated by spaces, as one in `scope`
-    /// and `scp` always is. The paths are written as for [`with_roles_at`](Self::with_roles_at).
+    /// Reads a string at these paths of roles or scopes as a list separated by spaces, as in
+    /// `scope` and `scp`. The paths are written as for [`with_roles_at`](Self::with_roles_at).
     ///
-    /// Only where no role can hold a space: otherwise `"not admin"` grants `admin`.
+    /// Use it only where no role can hold a space: otherwise `"not admin"` grants `admin`.
     ///
     /// ```
     /// use tower_bearer::Validation;

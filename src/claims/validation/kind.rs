@@ -1,4 +1,4 @@
-//! Access tokens, and nothing that merely looks like one.
+//! Tells access tokens from other kinds of JWT.
 //!
 //! The kind is checked before issuer and audience: an ID token sent to an API has the wrong audience too, but
 //! "this is an ID token" is what its sender needs to know, and the log.
@@ -7,47 +7,47 @@ use crate::claims::{ReadPlan, Statement};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 
-/// Which kind of token is to be verified. What is asked of one kind, another must not pass.
+/// The kind of token to verify. A token never satisfies the rules of two kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "endpoints"), expect(dead_code, reason = "made by routes"))]
 pub(crate) enum Kind {
     #[default]
     Access,
-    /// An access token that may be bound to a key: the layer asks for the proof.
+    /// An access token that may be bound to a key. The layer asks for the proof.
     Proved,
-    /// An access token that is to be revoked: it need not be valid yet.
+    /// An access token to revoke, which need not be valid yet.
     AccessToRevoke,
     /// A logout token (OpenID Connect Back-Channel Logout §2.4).
     Logout {
-        /// Whether the header's `typ` may be `JWT` or absent too.
+        /// Whether the header's `typ` may also be `JWT` or absent.
         untyped: bool,
     },
 }
 
-/// What tells an access token from other kinds of JWT.
+/// The rules that tell an access token from other kinds of JWT.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
 pub(super) struct KindRules {
-    /// `typ` must be `at+jwt`; otherwise it may be absent or `JWT` as well.
+    /// `typ` must be `at+jwt`. Otherwise it may also be `JWT` or absent.
     pub(super) at_jwt_only: bool,
-    /// The provider puts `nonce` into access tokens too.
+    /// The provider writes `nonce` into access tokens too.
     pub(super) nonce_is_usual: bool,
-    /// The claim `typ` must be there, as `Bearer` (or `DPoP` where bound tokens pass).
+    /// The claim `typ` must be present, as `Bearer` (or `DPoP` where bound tokens are accepted).
     pub(super) bearer_typ_needed: bool,
-    /// `token_use` must be there, as `access`.
+    /// `token_use` must be present, as `access`.
     pub(super) token_use_needed: bool,
-    /// One of these claims must be there, which ID tokens do not have.
+    /// One of these claims must be present. ID tokens have none of them.
     pub(super) one_of: &'static [&'static str],
-    /// Other kinds pass too.
+    /// Other kinds are accepted too.
     pub(super) any_kind: bool,
-    /// Tokens bound to a key pass too.
+    /// Tokens that are bound to a key are accepted too.
     pub(super) bound_tokens: bool,
 }
 
 impl KindRules {
-    // RFC 8725bis §3.11: a `typ` that is there must be the expected one.
+    // RFC 8725bis §3.11: if `typ` is present, it must be the expected one.
     pub(super) fn check_header(self, header: &Header) -> Result<(), AuthError> {
-        // RFC 7519 §5.2: a nested JWT is not what it carries.
+        // RFC 7519 §5.2: a nested JWT is not the token inside of it.
         if header.content_type().is_some_and(|cty| plain(cty).eq_ignore_ascii_case("jwt")) {
             return Err(other_kind("`cty` says that another token is inside"));
         }
@@ -63,7 +63,7 @@ impl KindRules {
         }
     }
 
-    // RFC 8725bis §3.12: what one kind must have, another must not.
+    // RFC 8725bis §3.12: a claim that one kind must have, another kind must not have.
     pub(super) fn check(
         self,
         kind: Kind,
@@ -124,7 +124,7 @@ pub(super) fn other_kind(detail: &'static str) -> AuthError {
     AuthError::with_detail(Reason::WrongTokenType, detail)
 }
 
-/// A media type without the prefix that RFC 7515 §4.1.9 lets one leave out.
+/// Removes the prefix of a media type, which RFC 7515 §4.1.9 allows to omit.
 pub(super) fn plain(media_type: &str) -> &str {
     match media_type.split_at_checked(PREFIX.len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
@@ -134,5 +134,5 @@ pub(super) fn plain(media_type: &str) -> &str {
 
 const PREFIX: &str = "application/";
 
-/// Values of the claim `typ` in tokens that are no access tokens (Keycloak, rauthy).
+/// Values of the claim `typ` in tokens that are not access tokens (Keycloak, rauthy).
 const OTHER_KINDS: [&str; 5] = ["ID", "Refresh", "Offline", "Logout", "Serialized-ID"];

@@ -1,11 +1,11 @@
-//! Logout tokens, and nothing that merely looks like one.
+//! Tells logout tokens from other kinds of JWT.
 
 use super::kind::{other_kind, plain};
 use crate::claims::{Events, Named, Statement};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 
-// OpenID Connect Back-Channel Logout §2.4: explicit typing is recommended, not demanded.
+// OpenID Connect Back-Channel Logout §2.4: explicit typing is recommended and not required.
 pub(super) fn check_header(header: &Header, untyped: bool) -> Result<(), AuthError> {
     if header.content_type().is_some_and(|cty| plain(cty).eq_ignore_ascii_case("jwt")) {
         return Err(other_kind("`cty` says that another token is inside"));
@@ -18,13 +18,14 @@ pub(super) fn check_header(header: &Header, untyped: bool) -> Result<(), AuthErr
     }
 }
 
-/// Checks what tells a logout token from all others.
+/// Checks the marks that tell a logout token from all other kinds.
 pub(super) fn check(statement: &Statement) -> Result<(), AuthError> {
     let marks = &statement.marks;
     if marks.events != Some(Events::Logout) {
         return Err(other_kind("`events` holds no back-channel logout"));
     }
-    // OpenID Connect Back-Channel Logout §2.4: so that it cannot be taken for an ID token.
+    // OpenID Connect Back-Channel Logout §2.4: `nonce` is forbidden, so that an ID token is not
+    // accepted.
     if marks.nonce.is_there() {
         return Err(other_kind("`nonce` marks another kind of token than a logout token"));
     }
@@ -38,12 +39,13 @@ pub(super) fn check(statement: &Statement) -> Result<(), AuthError> {
     Ok(())
 }
 
-/// Checks that it says what was logged out, and what a logout token must say besides.
+/// Checks that the token names a session or subject, and has the other required claims.
 pub(super) fn check_contents(statement: &Statement) -> Result<(), AuthError> {
     let claims = &statement.registered;
     let missing = |detail: &'static str| AuthError::with_detail(Reason::MissingClaim, detail);
     let invalid = |detail: &'static str| AuthError::with_detail(Reason::InvalidClaim, detail);
-    // A session that cannot be read is not the same as none: it must not become all of the subject's.
+    // A `sid` that cannot be read is not an absent one: otherwise all sessions of the subject would
+    // end.
     if statement.marks.odd_session {
         return Err(invalid("`sid` is not a string"));
     }
@@ -62,5 +64,5 @@ pub(super) fn check_contents(statement: &Statement) -> Result<(), AuthError> {
     Ok(())
 }
 
-/// Values of the claim `typ` in tokens that are no logout tokens (Keycloak, rauthy).
+/// Values of the claim `typ` in tokens that are not logout tokens (Keycloak, rauthy).
 const OTHER_KINDS: [&str; 6] = ["Bearer", "DPoP", "ID", "Refresh", "Offline", "Serialized-ID"];

@@ -17,25 +17,25 @@ use std::str::FromStr;
 
 use super::kind::KindRules;
 
-/// What is known of a provider's access tokens, from its documentation.
+/// The properties of a provider's access tokens, according to its documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
     /// Keycloak: roles in `/realm_access/roles` and, for every configured audience,
-    /// `/resource_access/<audience>/roles`; scopes in `scope`. An access token says `Bearer` in its
+    /// `/resource_access/<audience>/roles`; scopes in `scope`. An access token has `Bearer` in its
     /// claim `typ`, and may carry a `nonce` (before version 25).
     ///
-    /// A realm's roles are shared by all its clients, and an audience may be a URL that is no
-    /// client's id: set [`with_roles_at`](crate::Validation::with_roles_at) where only one client's
-    /// roles shall count.
+    /// All clients of a realm share its roles, and an audience may be a URL that is not the id of a
+    /// client. To count the roles of one client only, set
+    /// [`with_roles_at`](crate::Validation::with_roles_at).
     Keycloak,
     /// Auth0: scopes in `scope`. An access token names its client in `azp` or `client_id`. The issuer
     /// ends with a slash.
     ///
-    /// Roles have no place of their own: an Action puts them into a claim named by a URL, to be set
-    /// with [`with_roles_at`](crate::Validation::with_roles_at). `permissions` holds all that the
-    /// user may do, whatever the client asked for: to count it, name it with
-    /// [`with_scopes_at`](crate::Validation::with_scopes_at).
+    /// Roles have no standard claim: an Action writes them into a claim named by a URL, which
+    /// [`with_roles_at`](crate::Validation::with_roles_at) has to name. `permissions` holds
+    /// everything that the user may do, independently of the scopes that the client requested. To
+    /// count it, name it with [`with_scopes_at`](crate::Validation::with_scopes_at).
     Auth0,
     /// Microsoft Entra ID: app roles in `roles`, scopes in `scp`. An access token names its client in
     /// `azp` (version 2) or `appid` (version 1).
@@ -43,11 +43,12 @@ pub enum Preset {
     /// Okta, a custom authorization server: scopes in `scp` (or `scope`). An access token has `scp`
     /// or names its client in `cid`.
     ///
-    /// Groups are in a token only if somebody has configured that, under a name of their choice: set
-    /// [`with_roles_at`](crate::Validation::with_roles_at) to take them for roles.
+    /// A token holds groups only if an administrator has configured a claim for them, under a name
+    /// of their choice. To read them as roles, set
+    /// [`with_roles_at`](crate::Validation::with_roles_at).
     Okta,
-    /// Amazon Cognito, a user pool: groups in `cognito:groups`, taken as roles; scopes in `scope`. An
-    /// access token says `access` in `token_use` and usually has no `aud`: the audience to configure
+    /// Amazon Cognito, a user pool: groups in `cognito:groups`, read as roles; scopes in `scope`.
+    /// An access token has `access` in `token_use` and usually no `aud`: the audience to configure
     /// is the app client's id, as with
     /// [`with_client_id_as_audience`](crate::Validation::with_client_id_as_audience).
     Cognito,
@@ -58,7 +59,7 @@ impl Preset {
     pub const ALL: [Self; 5] =
         [Self::Keycloak, Self::Auth0, Self::Entra, Self::Okta, Self::Cognito];
 
-    /// The name in lower case.
+    /// Returns the name in lower case.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Keycloak => "keycloak",
@@ -97,7 +98,7 @@ impl Preset {
         matches!(self, Self::Cognito)
     }
 
-    /// Adds how ID tokens of this provider are told apart.
+    /// Adds the rules that recognize the ID tokens of this provider.
     pub(super) fn add_to(self, kind: &mut KindRules) {
         match self {
             Self::Keycloak => {
@@ -106,7 +107,8 @@ impl Preset {
             }
             Self::Auth0 => kind.one_of = &["azp", "client_id"],
             Self::Entra => kind.one_of = &["azp", "appid"],
-            // `scope` for tokens that were exchanged for an agent, which have neither of the others.
+            // `scope` is for tokens that were exchanged for an agent, which lack the other two
+            // claims.
             Self::Okta => kind.one_of = &["cid", "scp", "scope"],
             Self::Cognito => kind.token_use_needed = true,
         }
@@ -128,7 +130,7 @@ impl FromStr for Preset {
     }
 }
 
-/// A name that is not one of [`Preset::ALL`].
+/// The error of a name that is not in [`Preset::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParsePresetError(());
 

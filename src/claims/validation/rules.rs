@@ -17,7 +17,7 @@ use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
 
-/// A validation whose mistakes have been found, and what to look for in a payload.
+/// A validation whose mistakes have been found, with the paths to read in a payload.
 pub(crate) struct Rules {
     validation: Validation,
     plan: ReadPlan,
@@ -74,7 +74,7 @@ impl Validation {
 }
 
 impl Rules {
-    /// What to look for in a payload.
+    /// Returns the paths to read in a payload.
     pub(crate) fn plan(&self) -> &ReadPlan {
         &self.plan
     }
@@ -84,50 +84,50 @@ impl Rules {
         &self.validation
     }
 
-    /// The issuer and the first audience.
+    /// Returns the issuer and the first audience.
     pub(crate) fn parties(&self) -> (&str, &str) {
         self.validation.parties()
     }
 
-    /// Whose tokens they are for.
+    /// Returns the issuer whose tokens these rules are for.
     pub(crate) fn issuer(&self) -> &str {
         &self.validation.issuer
     }
 
-    /// By how much the issuer's clock may be ahead of the moment of a revocation.
+    /// Returns how far the issuer's clock may be ahead of the moment of a revocation.
     pub(crate) fn revocation_leeway(&self) -> Duration {
         self.validation.revocation_leeway.unwrap_or(self.validation.leeway)
     }
 
-    /// The same, if it was set.
+    /// Returns the revocation leeway, if it was set.
     pub(crate) fn explicit_revocation_leeway(&self) -> Option<Duration> {
         self.validation.revocation_leeway
     }
 
-    /// Whether tokens pass that nobody could revoke.
+    /// Returns whether tokens that cannot be revoked are accepted.
     pub(crate) fn accepts_unrevocable(&self) -> bool {
         self.validation.unrevocable
     }
 
-    /// The end of a token without `exp`, without leeway, if it has one.
+    /// Returns the end of a token without `exp` by its maximum age, without leeway.
     pub(crate) fn end_by_age(&self, claims: &RegisteredClaims) -> Option<NumericDate> {
         let (issued_at, max_age) = claims.issued_at().zip(self.validation.max_age)?;
         Some(issued_at.saturating_add(max_age))
     }
 
-    /// Says of a token that names no issuer whose it is, if such tokens pass.
+    /// Assigns the configured issuer to a token without `iss`, if such tokens are accepted.
     pub(crate) fn assume_issuer(&self, claims: &mut RegisteredClaims) {
         if claims.issuer().is_none() && self.validation.missing_issuer {
             claims.assume_issuer(&self.validation.issuer);
         }
     }
 
-    /// Whether tokens pass that name no issuer.
+    /// Returns whether tokens without `iss` are accepted.
     pub(crate) fn accepts_missing_issuer(&self) -> bool {
         self.validation.missing_issuer
     }
 
-    /// Checks what can be known before the signature.
+    /// Checks everything that is known before the signature is verified.
     pub(crate) fn check_header(&self, kind: Kind, header: &Header) -> Result<(), AuthError> {
         let allowed = self.validation.algorithms.as_ref().is_none_or(|algorithms| {
             let wanted = header.algorithm().canonical();
@@ -150,7 +150,8 @@ impl Rules {
         .map_err(AuthError::before_signature)
     }
 
-    /// When the dates of an access token are good: never, if one that they need is missing.
+    /// Returns the time in which the dates of an access token are good. It is empty if a date is
+    /// missing that they need.
     pub(crate) fn span(&self, claims: &RegisteredClaims) -> Span {
         let Validation { leeway, max_age, .. } = self.validation;
         let begins = claims.not_before().max(claims.issued_at());
@@ -162,7 +163,7 @@ impl Rules {
         Span::new(begins.map_or(NumericDate::MIN, |date| date.saturating_sub(leeway)), end)
     }
 
-    /// Checks the claims of a token whose signature was good.
+    /// Checks the claims of a token whose signature was valid.
     pub(crate) fn check(
         &self,
         kind: Kind,
@@ -171,8 +172,7 @@ impl Rules {
     ) -> Result<(), AuthError> {
         let validation = &self.validation;
         let claims = &statement.registered;
-        // What kind of token it is comes first: it is the better answer to an ID token than its
-        // wrong audience.
+        // The kind is checked first: for an ID token it is a better answer than the wrong audience.
         match kind {
             Kind::Access | Kind::Proved => {
                 validation.kind.check(kind, statement, &self.plan)?;
@@ -181,16 +181,17 @@ impl Rules {
                 validation.check_beginning(claims, now)?;
                 self.check_required(statement)
             }
-            // What will be valid tomorrow must be revocable today.
+            // A token that becomes valid tomorrow must be revocable today.
             Kind::AccessToRevoke => {
                 validation.kind.check(kind, statement, &self.plan)?;
                 validation.check_parties(claims, validation.audience_rule)?;
                 validation.check_expiry(claims, now)
             }
-            // `required` and the like are about access tokens, and a logout token is always for us.
+            // `required` and similar rules are for access tokens, and the audience of a logout
+            // token must match.
             Kind::Logout { .. } => {
                 logout::check(statement)?;
-                // Whatever switch is on for access tokens.
+                // Required whatever switch is on for access tokens.
                 claims.issuer().ok_or_else(|| missing("iss"))?;
                 claims.expires_at().ok_or_else(|| missing("exp"))?;
                 validation.check_parties(claims, AudienceRule::Aud)?;
@@ -211,7 +212,7 @@ impl Rules {
 }
 
 impl Validation {
-    /// An issuer and an audience that are accepted.
+    /// Returns an issuer and an audience that are accepted.
     pub(crate) fn parties(&self) -> (&str, &str) {
         (&self.issuer, self.audiences.first().map_or("", String::as_str))
     }
@@ -239,7 +240,7 @@ impl Validation {
         };
         match (claims.audience(), rule) {
             (_, AudienceRule::Any) => Ok(()),
-            // An empty list names no audience, as no list does (Hydra).
+            // An empty list names no audience, like an absent one (Hydra).
             (audience, AudienceRule::AudOrClientId) if audience.is_none_or(Audience::is_empty) => {
                 let client = claims.client_id_itself().ok_or_else(|| missing("client_id"))?;
                 if is_own(client) {
@@ -275,7 +276,7 @@ impl Validation {
         if let Some(not_before) = claims.not_before().filter(|date| soon < *date) {
             return Err(untimely(Reason::NotYetValid, "nbf", not_before, now));
         }
-        // A token that is made tomorrow is a mistake of its issuer, or of our clock.
+        // A token from the future is a mistake of its issuer, or of the clock of this machine.
         if let Some(issued_at) = claims.issued_at().filter(|date| soon < *date) {
             return Err(untimely(Reason::NotYetValid, "iat", issued_at, now));
         }
@@ -324,7 +325,7 @@ mod tests {
     }
 
     proptest! {
-        /// A token that is remembered is good for as long as one that is new.
+        /// A cached token is good for as long as a new one.
         #[test]
         fn span_is_when_the_dates_are_good(
             dates in [proptest::option::of(date()), proptest::option::of(date()), proptest::option::of(date())],
