@@ -1,7 +1,7 @@
-//! The `WWW-Authenticate` field, built from parts that cannot hold an illegal character.
+//! Builds `WWW-Authenticate` challenges from parts that cannot hold an illegal character.
 //!
-//! RFC 6750 §3 leaves no way to escape anything in `error_description` or `scope`, so characters that are not
-//! allowed there are left out here; the realm and other parameters are checked when they are configured.
+//! RFC 6750 §3 allows no escape in `error_description` and `scope`, so illegal characters are
+//! replaced or left out here. The realm and other parameters are checked when they are configured.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::config_error::ConfigError;
 pub use crate::error::ErrorCode;
 use crate::observe::trace::Pace;
 
-/// The name of an HTTP authentication scheme (RFC 9110 §11.1). Compared without case.
+/// The name of an HTTP authentication scheme (RFC 9110 §11.1). Comparison ignores case.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthScheme(&'static str);
 
@@ -23,11 +23,11 @@ impl AuthScheme {
     /// `DPoP` (RFC 9449).
     pub const DPOP: Self = Self("DPoP");
 
-    /// Makes a scheme of its name.
+    /// Creates a scheme from its name.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::AuthScheme`] when the name is no token (RFC 9110 §5.6.2).
+    /// [`ConfigError::AuthScheme`] when the name is not a token (RFC 9110 §5.6.2).
     pub fn new(name: &'static str) -> Result<Self, ConfigError> {
         if is_token(name) {
             Ok(Self(name))
@@ -36,12 +36,12 @@ impl AuthScheme {
         }
     }
 
-    /// Returns the name as it was given.
+    /// Returns the name as it was configured.
     pub const fn as_str(self) -> &'static str {
         self.0
     }
 
-    /// Whether this is the scheme that these bytes name.
+    /// Returns whether these bytes name this scheme, in any case.
     pub(crate) fn is(self, name: &[u8]) -> bool {
         self.0.as_bytes().eq_ignore_ascii_case(name)
     }
@@ -61,7 +61,7 @@ impl fmt::Display for AuthScheme {
     }
 }
 
-/// A scheme that a layer offers in its challenges, with the parameters that stand in this scheme's challenge only.
+/// A scheme that a layer offers in its challenges, with the parameters of this scheme's challenge.
 ///
 /// ```
 /// use tower_bearer::challenge::{AuthScheme, OfferedScheme};
@@ -85,8 +85,9 @@ impl OfferedScheme {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::ChallengeParameter`] when the name is no token or one that the crate sets itself (`realm`,
-    /// `error`, `error_description`, `scope`), or when the value cannot stand between quotes without an escape.
+    /// [`ConfigError::ChallengeParameter`] when the name is not a token, when the crate sets it
+    /// itself (`realm`, `error`, `error_description`, `scope`), or when the value needs an escape
+    /// inside quotes.
     pub fn with_parameter(
         mut self,
         name: impl Into<String>,
@@ -108,7 +109,7 @@ impl From<AuthScheme> for OfferedScheme {
     }
 }
 
-/// A parameter whose name and value can stand in any challenge.
+/// A parameter whose name and value are legal in every challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parameter {
     name: String,
@@ -127,17 +128,17 @@ impl Parameter {
     }
 }
 
-/// The protection space a challenge names (RFC 9110 §11.5).
+/// The protection space that a challenge names (RFC 9110 §11.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Realm(Box<str>);
 
 impl Realm {
-    /// Takes a realm as it shall appear between the quotes.
+    /// Creates a realm from the text between the quotes.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Realm`] when it is empty or holds anything but printable ASCII without `"`
-    /// and `\`.
+    /// [`ConfigError::Realm`] when the text is empty, or holds a character other than printable
+    /// ASCII without `"` and `\`.
     pub fn new(realm: impl Into<String>) -> Result<Self, ConfigError> {
         let realm = realm.into();
         if !realm.is_empty() && realm.bytes().all(is_description) {
@@ -147,14 +148,14 @@ impl Realm {
         }
     }
 
-    /// The realm without quotes.
+    /// Returns the realm without quotes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Default for Realm {
-    /// `api`.
+    /// Returns the realm `api`.
     fn default() -> Self {
         Self("api".into())
     }
@@ -190,14 +191,14 @@ impl Challenge {
         Self::new(AuthScheme::BEARER, realm)
     }
 
-    /// Starts a challenge with the realm, since RFC 6750 wants a parameter behind the scheme.
+    /// Starts a challenge with its realm. RFC 6750 §3 requires a parameter after the scheme.
     pub fn new(scheme: AuthScheme, realm: &Realm) -> Self {
         Self { scheme, realm: realm.clone(), error: None, scope: None, parameters: Vec::new() }
     }
 
     /// Sets `error` and `error_description`.
     ///
-    /// Characters that the description may not hold become `?`.
+    /// Characters that are illegal in a description become `?`.
     #[must_use]
     pub fn with_error(mut self, code: ErrorCode, description: &str) -> Self {
         self.error = Some((code, legal_description(description)));
@@ -214,7 +215,7 @@ impl Challenge {
         self
     }
 
-    /// Sets another parameter. One of the same name is replaced.
+    /// Sets another parameter, and replaces an earlier one of the same name.
     pub(crate) fn with_parameter(mut self, name: Cow<'static, str>, value: &str) -> Self {
         self.parameters.retain(|(known, _)| *known != name);
         self.parameters.push((name, legal_description(value)));
@@ -227,7 +228,7 @@ impl Challenge {
         })
     }
 
-    /// Returns the field value.
+    /// Returns the value of the `WWW-Authenticate` field.
     ///
     /// # Panics
     ///
@@ -248,31 +249,32 @@ impl Challenge {
     }
 }
 
-/// Configures the challenges of one layer. Travels with the request to the guards.
+/// Configures the challenges of one layer. Each request carries the configuration to the guards.
 pub(crate) struct ChallengeConfig {
     pub(crate) realm: Realm,
-    /// In the order of the challenges; never empty.
+    /// The offered schemes, in the order of their challenges. Never empty.
     pub(crate) offered: Vec<OfferedScheme>,
-    /// In the challenge of every scheme.
+    /// Parameters for the challenge of every scheme.
     pub(crate) parameters: Vec<Parameter>,
-    /// What the log has heard of the layer's refusals.
+    /// Limits how often the layer's refusals are logged.
     pub(crate) pace: Pace,
 }
 
 impl ChallengeConfig {
-    /// The same with a log that has heard nothing.
+    /// Returns the same configuration with a new limit for the log.
     pub(crate) fn copied(&self) -> Self {
         let Self { realm, offered, parameters, .. } = self;
         let (realm, offered) = (realm.clone(), offered.clone());
         Self { realm, offered, parameters: parameters.clone(), pace: Pace::default() }
     }
 
-    /// The place of a scheme among those that are offered.
+    /// Returns the index of a scheme among the offered ones.
     pub(crate) fn position_of(&self, scheme: &[u8]) -> Option<usize> {
         self.offered.iter().position(|offered| offered.scheme.is(scheme))
     }
 
-    /// One challenge for each offered scheme, completed with what `complete` adds to that of each place.
+    /// Returns one challenge for each offered scheme. `complete` receives the index of the scheme
+    /// and its challenge, and may add to the challenge.
     pub(crate) fn challenges(
         &self,
         complete: impl Fn(usize, Challenge) -> Challenge,
@@ -296,7 +298,7 @@ impl Default for ChallengeConfig {
     }
 }
 
-/// Two are the same if their challenges are, whatever the log has heard.
+/// Compares the challenges, and ignores the state of the limit for the log.
 impl PartialEq for ChallengeConfig {
     fn eq(&self, other: &Self) -> bool {
         (&self.realm, &self.offered, &self.parameters)
@@ -324,12 +326,12 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_char)
 }
 
-/// Whether a byte may stand in a token (RFC 9110 §5.6.2), which a scheme is.
+/// Returns whether a byte may stand in a token (RFC 9110 §5.6.2). A scheme is a token.
 pub(crate) fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Parameters with a meaning of their own here.
+/// Parameters that the crate sets itself.
 const RESERVED: [&str; 4] = ["realm", "error", "error_description", "scope"];
 
 // RFC 6750 §3: %x20-21 / %x23-5B / %x5D-7E.
@@ -337,7 +339,7 @@ fn is_description(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
 }
 
-/// Whether the text is one scope (RFC 6749 §3.3).
+/// Returns whether the text is one scope token (RFC 6749 §3.3).
 pub(crate) fn is_scope_token(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| is_description(byte) && byte != b' ')
 }

@@ -1,4 +1,4 @@
-//! What time it is, in one place.
+//! Reads the time, in one place.
 
 #[cfg(any(feature = "active-check", feature = "redis", feature = "refresh", feature = "tracing"))]
 mod moment;
@@ -17,12 +17,12 @@ pub(crate) use moment::Moment;
 #[cfg(test)]
 pub(crate) use moment::pretend_to_be_suspended;
 
-/// Tells the time.
+/// Returns the time to a verifier.
 ///
-/// The verifier reads it once for each token. Pass another one than [`SystemClock`] to test what
-/// happens around expiry.
+/// A verifier reads its clock once for each token. To test behaviour around expiry, replace
+/// [`SystemClock`] by a clock of your own.
 pub trait Clock: Send + Sync + 'static {
-    /// The time right now.
+    /// Returns the current time.
     fn now(&self) -> SystemTime;
 }
 
@@ -43,7 +43,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// Where a verifier reads the time.
+/// The clock that a verifier reads.
 #[derive(Clone)]
 pub(crate) enum Time {
     OfSystem,
@@ -58,9 +58,9 @@ impl Time {
         }
     }
 
-    /// The seconds since 1970 as the system last wrote them down, where that is quicker to read than what
-    /// time it is: a few milliseconds late, or [many more](LATEST) on a machine that is very busy, and
-    /// never early.
+    /// Returns the seconds since 1970 from the coarse clock of the system, where it is cheaper to
+    /// read than the exact one. The value is a few milliseconds late, or up to [`LATEST`] seconds
+    /// on a very busy machine, and never early.
     #[inline]
     pub(crate) fn about_now(&self) -> Option<i64> {
         match self {
@@ -76,7 +76,8 @@ impl Time {
     }
 }
 
-/// By how many seconds [`Time::about_now`] may be late, with the fraction of one that it does not tell.
+/// The largest delay of [`Time::about_now`] in seconds, including the fraction of a second that it
+/// leaves out.
 pub(crate) const LATEST: i64 = 5;
 
 #[cfg(test)]
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn system_says_about_what_time_it_is() {
+    fn coarse_time_is_close_to_the_exact_one() {
         let seconds =
             |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
         for _ in 0..1000 {
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_of_a_test_is_asked_itself() {
+    fn clock_of_a_test_has_no_coarse_time() {
         assert_eq!(Time::OfClock(Arc::new(SystemClock)).about_now(), None);
     }
 

@@ -1,4 +1,4 @@
-//! Everything that can be wrong before the first request.
+//! Errors of the configuration, all found before the first request.
 
 pub(crate) mod placeholder;
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::error::shown;
 
-/// A key, verifier or layer that cannot be built, and what to do about it.
+/// A key, verifier or layer that cannot be built. The message says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -16,45 +16,46 @@ pub enum ConfigError {
     Key(KeyProblem),
     /// No key of the set can be used.
     NoUsableKey {
-        /// The keys that were passed over, with the reason of each.
+        /// The keys that were skipped, each with its reason.
         skipped: Vec<SkippedKey>,
     },
     /// The text is not a JWK, a JWK set or a PEM document.
     UnreadableKeys {
-        /// What was expected.
+        /// The kind of text that was expected.
         expected: &'static str,
-        /// What the parser said.
+        /// The message of the parser.
         problem: String,
     },
     /// The file with the keys or revocations cannot be read.
     UnreadableFile {
         /// The path as it was configured.
         path: PathBuf,
-        /// What the operating system said.
+        /// The message of the operating system.
         problem: String,
     },
     /// The issuer is empty.
     EmptyIssuer,
-    /// The issuer is among several already.
+    /// The issuer was added before.
     RepeatedIssuer {
         /// The issuer as it was configured.
         issuer: String,
     },
-    /// Another issuer accepts tokens without `iss` too, so it could not be told whose they are.
+    /// Another issuer also accepts tokens without `iss`, so such a token would have two possible
+    /// issuers.
     RepeatedMissingIssuer {
         /// The other issuer as it was configured.
         issuer: String,
     },
     /// An audience is empty, or there is none.
     EmptyAudience,
-    /// An issuer or audience has something in it that no token carries: a placeholder, a blank or an
+    /// An issuer or audience holds something that no token carries: a placeholder, a blank or an
     /// invisible character.
     Name {
         /// `issuer` or `audience`.
         member: &'static str,
         /// The name as it was configured.
         name: String,
-        /// What is wrong with it, and what to do.
+        /// The mistake in the name, and how to correct it.
         problem: &'static str,
     },
     /// The list of allowed algorithms is empty, so no token could pass.
@@ -63,47 +64,48 @@ pub enum ConfigError {
     LeewayTooLarge {
         /// The configured leeway, in seconds.
         seconds: u64,
-        /// The largest leeway, in seconds.
+        /// The largest leeway that is allowed, in seconds.
         most: u64,
     },
     /// The `kid` is longer than the 256 bytes that verifiers read.
     KeyIdTooLong {
-        /// Its length.
+        /// The length of the `kid`, in bytes.
         bytes: usize,
     },
-    /// A place to look for roles or scopes is not a claim name or JSON Pointer that can hold them.
+    /// A path to roles or scopes is not a claim name or JSON Pointer that can hold them.
     ClaimPath {
         /// The path as it was configured.
         path: String,
-        /// What is wrong with it.
+        /// The mistake in the path.
         problem: &'static str,
     },
     /// A client cannot be added to a list of clients.
     Client {
         /// The client as it was configured.
         client_id: String,
-        /// What is wrong with it.
+        /// The reason why the client cannot be added.
         problem: &'static str,
     },
-    /// Nothing can be had from this address.
+    /// Nothing can be fetched from this address.
     Address {
-        /// The address as it was configured; without its password, and without all of it where the
-        /// password cannot be told from the rest.
+        /// The address as it was configured, without its password. It is shortened further where
+        /// the password cannot be told from the rest.
         address: String,
-        /// What is wrong with it.
+        /// The mistake in the address.
         problem: &'static str,
     },
-    /// No kind of revocation is named that must be possible, so tokens would pass that cannot be revoked.
+    /// The list of revocation kinds that must be possible is empty, so tokens that cannot be
+    /// revoked would be accepted.
     NoRevocationKinds,
-    /// A time for which something unsafe goes on is too long.
+    /// The duration of an unsafe state is too long.
     TooLong {
-        /// The time that was set, in words.
+        /// The name of the duration, in words.
         what: &'static str,
-        /// The configured time, in seconds.
+        /// The configured duration, in seconds.
         seconds: u64,
-        /// The longest time, in seconds.
+        /// The longest duration that is allowed, in seconds.
         most: u64,
-        /// The method that says what a longer time would mean.
+        /// The method that documents the effect of a longer duration.
         instead: &'static str,
     },
     /// The namespace cannot be part of keys in Redis.
@@ -111,31 +113,31 @@ pub enum ConfigError {
         /// The namespace as it was configured.
         namespace: String,
     },
-    /// A configuration that was read holds a mistake.
+    /// A configuration file holds a mistake.
     Configuration {
-        /// Where it stands, as `issuers[0].keys.jwks_url`.
+        /// The place of the mistake, such as `issuers[0].keys.jwks_url`.
         path: String,
-        /// What is wrong there.
+        /// The mistake.
         problem: String,
     },
-    /// Something in a configuration that was read is wrong for a reason of its own.
+    /// A configuration file holds a mistake that is a [`ConfigError`] of its own.
     At {
-        /// Where it stands, as `issuers[0].keys.jwks_url`.
+        /// The place of the mistake, such as `issuers[0].keys.jwks_url`.
         path: String,
-        /// What is wrong there.
+        /// The mistake.
         problem: Box<ConfigError>,
     },
-    /// The name of an authentication scheme is no token (RFC 9110 §5.6.2).
+    /// The name of an authentication scheme is not a token (RFC 9110 §5.6.2).
     AuthScheme {
-        /// The name as it was given.
+        /// The name as it was configured.
         name: String,
     },
-    /// A parameter of a challenge has a name or value that cannot stand there, or a name that is set by the crate.
+    /// A challenge parameter has an illegal name or value, or a name that the crate sets itself.
     ChallengeParameter {
         /// The name of the parameter.
         name: String,
     },
-    /// The realm holds a character that no challenge may carry (RFC 9110 §11.5).
+    /// The realm holds a character that is illegal in a challenge (RFC 9110 §11.5).
     Realm {
         /// The realm as it was configured.
         realm: String,
@@ -233,78 +235,78 @@ impl From<KeyProblem> for ConfigError {
     }
 }
 
-/// Why a key cannot be used.
+/// The reason why a key cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyProblem {
     /// The secret is shorter than the hash output, so it could be guessed (RFC 7518 §3.2).
     SecretTooShort {
-        /// The length of the secret.
+        /// The length of the secret, in bits.
         bits: usize,
-        /// The length of the hash output.
+        /// The length of the hash output, in bits.
         required: usize,
     },
-    /// What was given as a secret is a public key, which everybody knows.
+    /// A public key was given as a secret. Anyone may know it.
     PublicKeyAsSecret,
     /// The modulus has fewer than 2,048 or more than 8,192 bits (RFC 7518 §3.3).
     RsaSize {
-        /// The length of the modulus.
+        /// The length of the modulus, in bits.
         bits: usize,
     },
     /// The exponent is even, 1, or longer than 33 bits; or the modulus is even.
     RsaParameters,
-    /// The point is not on its curve, or it is one for which signatures can be made without the key.
+    /// The point is not on its curve, or signatures for it can be made without the private key.
     Curve,
-    /// The curve is not one this crate verifies with.
+    /// This crate does not verify with this curve.
     UnsupportedCurve {
-        /// The name or object identifier of the curve as it was given.
+        /// The name or object identifier of the curve.
         curve: String,
     },
-    /// A coordinate does not have the full length that its curve asks for (RFC 7518 §6.2.1.2).
+    /// A coordinate does not have the full length that its curve requires (RFC 7518 §6.2.1.2).
     CoordinateLength {
         /// The name of the curve.
         curve: &'static str,
         /// The length of the coordinate, in bytes.
         bytes: usize,
-        /// The length that the curve asks for, in bytes.
+        /// The required length, in bytes.
         required: usize,
     },
     /// The algorithm is for another kind of key.
     AlgorithmMismatch {
-        /// The algorithm that was asked for.
+        /// The requested algorithm.
         algorithm: &'static str,
-        /// The kind of key that was given.
+        /// The kind of the key.
         kind: &'static str,
     },
-    /// The algorithm is not among those that were allowed.
+    /// The algorithm is not among the allowed ones.
     AlgorithmNotAllowed {
-        /// The algorithm the key is for.
+        /// The algorithm of the key.
         algorithm: String,
     },
-    /// The key type (`kty`) is not one this crate verifies with.
+    /// This crate does not verify with this key type (`kty`).
     UnsupportedType {
-        /// The key type as it was given.
+        /// The key type of the key.
         kty: String,
     },
-    /// `use` or `key_ops` says that the key is not for verifying signatures.
+    /// `use` or `key_ops` excludes the key from verifying signatures.
     NotForVerifying,
     /// The members contradict each other: they belong to different kinds of key, or `use` and
     /// `key_ops` disagree.
     Contradiction,
-    /// The key is a secret of no stated algorithm.
+    /// The key is a secret without a stated algorithm.
     SecretWithoutAlgorithm,
-    /// The key is private and has no place among public ones.
+    /// The key is private, and only public keys are allowed here.
     Private,
-    /// The key is a secret that was published: everybody knows it.
+    /// The key is a secret that was published, so it is no longer secret.
     PublishedSecret,
-    /// The set is too long: this key and those behind it are not used.
+    /// The set is too long: this key and the ones after it are not used.
     TooMany {
-        /// How many keys are used.
+        /// The number of keys that are used.
         most: usize,
     },
     /// The key's encoding cannot be read.
     Unreadable(String),
-    /// The crate was built without a back end for signatures; switch the feature `aws-lc-rs` on, or
+    /// The crate was built without a back end for signatures. Enable the feature `aws-lc-rs`, or
     /// `rust-crypto`, which needs no C compiler.
     NoBackEnd,
 }
@@ -316,7 +318,7 @@ impl fmt::Display for KeyProblem {
                 write!(f, "the secret has {bits} bits but this algorithm needs {required}")
             }
             Self::PublicKeyAsSecret => f.write_str(
-                "a public key was given as a secret; load it as a public key, or anybody can sign",
+                "a public key was given as a secret; load it as a public key, or any client can sign",
             ),
             Self::RsaSize { bits } => {
                 write!(f, "the RSA modulus has {bits} bits; 2048 to 8192 are allowed")
@@ -371,7 +373,7 @@ impl fmt::Display for KeyProblem {
                 "it is a private key; give the public one, which `openssl pkey -pubout` makes of it",
             ),
             Self::PublishedSecret => f.write_str(
-                "it is a secret in a public place; whoever signs with it must change it",
+                "it is a secret in a public place; replace it where tokens are signed",
             ),
             Self::TooMany { most } => {
                 write!(
@@ -390,7 +392,7 @@ impl fmt::Display for KeyProblem {
 
 impl Error for KeyProblem {}
 
-/// A key of a set that was passed over; it costs no other key.
+/// A key of a set that was skipped. The other keys of the set are still used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SkippedKey {
@@ -398,7 +400,7 @@ pub struct SkippedKey {
     pub index: usize,
     /// The `kid`, when the key has one that could be read.
     pub key_id: Option<String>,
-    /// Why it was passed over.
+    /// The reason why it was skipped.
     pub problem: KeyProblem,
 }
 

@@ -1,7 +1,8 @@
-/// Switches of a `T` that accept more than they should; returned by methods called `dangerous`.
+/// Holds the switches that make a `T` accept more than it should. Methods named `dangerous` return
+/// it.
 ///
-/// Each switch returns the `T`, so that a second one is preceded by `dangerous()` again and every use of one is
-/// found by a search for that word. Constructors that are dangerous begin with `dangerously_`.
+/// Each switch returns the `T`. A second switch therefore needs a second `dangerous()`, and a
+/// search for that word finds every use. Constructors that are dangerous begin with `dangerously_`.
 ///
 /// ```
 /// use tower_bearer::Validation;

@@ -1,14 +1,14 @@
-//! Texts that users and providers give for keys, and what they give by mistake.
+//! Reads the texts that users and providers supply as keys, and names common mistakes in them.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::config_error::ConfigError;
 
-/// Reads a text, whose byte order mark says nothing in UTF-8 and is dropped.
+/// Reads UTF-8 text, and drops the byte order mark, which has no meaning in UTF-8.
 pub(crate) fn utf8<'b>(bytes: &'b [u8], expected: &'static str) -> Result<&'b str, ConfigError> {
     match str::from_utf8(without_mark(bytes)) {
-        // Neither JSON nor PEM has a NUL, and every other byte of UTF-16 is one.
+        // Neither JSON nor PEM has a NUL. In UTF-16 every other byte of them is one.
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => Err(ConfigError::UnreadableKeys {
             expected,
@@ -17,19 +17,19 @@ pub(crate) fn utf8<'b>(bytes: &'b [u8], expected: &'static str) -> Result<&'b st
     }
 }
 
-/// Editors of Windows put it in front.
+/// Removes the byte order mark that editors on Windows write.
 pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Names the kind of a file that is not text in UTF-8.
+/// Names the format of a file that is not text in UTF-8.
 pub(crate) fn instead_of_text(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [] => Some("it is empty"),
         [0x1f, 0x8b, ..] => Some("it is compressed with gzip; unpack it first"),
-        // A sequence, as every key and certificate is.
+        // A sequence: every key and certificate begins with one.
         [0x30, 0x81..=0x83, ..] => Some("it is binary (DER); read it with `from_der`"),
-        // With a byte order mark, or with letters that need one byte of two.
+        // With a byte order mark, or with letters of which one byte is zero.
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => {
             Some("it is UTF-16; save it as UTF-8")
         }
@@ -37,7 +37,7 @@ pub(crate) fn instead_of_text(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Names the kind of a text that is no keys.
+/// Names the kind of a text that does not hold keys.
 pub(crate) fn instead_of_keys(text: &str) -> Option<&'static str> {
     let text = text.trim();
     let starts_with = |start: &str| text.starts_with(start);
@@ -69,7 +69,7 @@ pub(crate) fn instead_of_keys(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Tells the metadata of an issuer, which says where its keys are, from keys.
+/// Recognizes the metadata of an issuer, which hold the address of the keys and not the keys.
 pub(crate) fn metadata_instead_of_keys(text: &str) -> Option<&'static str> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -83,7 +83,7 @@ pub(crate) fn metadata_instead_of_keys(text: &str) -> Option<&'static str> {
     )
 }
 
-/// Says what is wrong with a secret that is not base64url, without a byte of it.
+/// Names the mistake in a secret that is not base64url, and does not repeat a byte of the secret.
 pub(crate) fn instead_of_secret(secret: &str) -> &'static str {
     if secret.contains(['+', '/']) {
         "the secret is written in ordinary base64 and not in base64url; write - for + and _ for /"

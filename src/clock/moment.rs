@@ -8,37 +8,37 @@ use std::time::Duration;
 
 #[cfg(not(any(feature = "active-check", feature = "redis", feature = "refresh")))]
 use std::time::Instant;
-// The same clock, but for tests that let tokio's time pass.
+// The same clock, except in tests that advance tokio's time.
 #[cfg(any(feature = "active-check", feature = "redis", feature = "refresh"))]
 use tokio::time::Instant;
 
-/// A moment by a clock that cannot be set, to measure how much time has passed.
+/// A point in time by a monotonic clock, to measure how much time has passed.
 ///
-/// An [`Instant`] stands still on Linux while the machine is suspended. Here that time counts, since
-/// everybody else's clock went on: what was fetched before a suspension is as old as it looks from
-/// outside. It is known a second after the machine has woken up, at the latest. On other systems a moment
-/// is an `Instant` and nothing more.
+/// On Linux an [`Instant`] stands still while the machine is suspended. A `Moment` counts that
+/// time, because the clocks of all other machines went on: keys that were fetched before a
+/// suspension are as old as they look to the provider. A suspension is noticed at the latest one
+/// second after the machine resumes. On other systems a `Moment` is a plain `Instant`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     uptime: Instant,
-    /// How long the machine had been suspended, in nanoseconds from any fixed number.
+    /// The time that the machine has been suspended, in nanoseconds from an arbitrary start.
     suspended: i64,
 }
 
 impl Moment {
-    /// This moment.
+    /// Returns the current moment.
     pub(crate) fn now() -> Self {
         let uptime = Instant::now();
         Self { uptime, suspended: suspended::until(uptime) }
     }
 
-    /// How much time has passed since then.
+    /// Returns how much time has passed since this moment.
     #[cfg(any(feature = "active-check", feature = "redis", feature = "refresh"))]
     pub(crate) fn elapsed(self) -> Duration {
         Self::now().since(self)
     }
 
-    /// How much later this is; nothing if it is earlier.
+    /// Returns how much later this moment is than `earlier`, or zero if it is not later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let suspended = self.suspended.saturating_sub(earlier.suspended);
         let suspended = Duration::from_nanos(suspended.try_into().unwrap_or_default());
@@ -56,12 +56,13 @@ mod suspended {
 
     use super::Instant;
 
-    /// How long the machine had been suspended at this moment, or a second before it, in nanoseconds from
-    /// any fixed number. Never less than it has said before.
+    /// Returns how long the machine had been suspended at `now` or up to one second before it, in
+    /// nanoseconds from an arbitrary start. The value never decreases.
     pub(super) fn until(now: Instant) -> i64 {
         static FIRST: OnceLock<Instant> = OnceLock::new();
         static SUSPENDED: AtomicI64 = AtomicI64::new(i64::MIN);
-        // In milliseconds since the first look. Two clocks are not read for each request.
+        // In milliseconds since the first reading. The two other clocks are not read for each
+        // request.
         static LOOKED: AtomicU64 = AtomicU64::new(u64::MAX);
         let since_first = now.saturating_duration_since(*FIRST.get_or_init(|| now)).as_millis();
         let since_first = u64::try_from(since_first).unwrap_or(u64::MAX);
@@ -73,7 +74,8 @@ mod suspended {
     }
 
     fn look() -> i64 {
-        // In this order: who is interrupted in between finds less than it was, and the rest later.
+        // In this order: an interruption between the two readings makes the result too small, and
+        // the next reading makes up for it.
         let [with, without] = [ClockId::Boottime, ClockId::Monotonic].map(|clock| {
             let time = clock_gettime(clock);
             time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
@@ -114,7 +116,7 @@ thread_local! {
     static PRETENDED: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
 }
 
-/// Lets this thread believe that the machine has been suspended for so long.
+/// Makes this thread measure a suspension of this length.
 #[cfg(test)]
 pub(crate) fn pretend_to_be_suspended(time: Duration) {
     let time = i64::try_from(time.as_nanos()).expect("less than 292 years");

@@ -1,8 +1,8 @@
-//! Names that stand for something else: `{tenantid}`, `<tenant>`, `${TENANT}`.
+//! Finds placeholders in names: `{tenantid}`, `<tenant>`, `${TENANT}`.
 
 use super::ConfigError;
 
-/// Whether a part of the text is there to be replaced.
+/// Returns whether a part of the text is a placeholder.
 pub(crate) fn is_in(text: &str) -> bool {
     let stands_between = |open: char, close: char| {
         text.split_once(open).is_some_and(|(_, rest)| rest.contains(close))
@@ -10,10 +10,10 @@ pub(crate) fn is_in(text: &str) -> bool {
     stands_between('{', '}') || stands_between('<', '>') || text.contains("$(")
 }
 
-/// Finds in an issuer or audience what no token carries. Tokens are compared to the letter, so nothing
-/// else would say that none can pass.
+/// Refuses an issuer or audience that holds something no token carries. Tokens are compared
+/// exactly, so without this check every token would be refused and no message would explain it.
 pub(crate) fn check(member: &'static str, name: &str) -> Result<(), ConfigError> {
-    // RFC 7519 §2: a name with a colon is a URI, and no URI has a blank.
+    // RFC 7519 §2: a name with a colon is a URI, and a URI has no blank.
     let blanks_are_wrong = name.contains(':') || name.trim() != name;
     let problem = if name.contains(char::is_control) {
         "has a line break or another invisible character in it, which no token has"

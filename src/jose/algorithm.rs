@@ -2,9 +2,9 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-/// A signature algorithm this crate verifies (RFC 7518 §3.1, RFC 8037, RFC 9864).
+/// A signature algorithm that this crate verifies (RFC 7518 §3.1, RFC 8037, RFC 9864).
 ///
-/// The list is closed and `none` is not on it, so it cannot be allowed by mistake.
+/// The list is closed and does not hold `none`, so `none` cannot be allowed by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -35,7 +35,7 @@ pub enum Algorithm {
     /// `EdDSA`, which means Ed25519 here. RFC 9864 replaces the name by [`Ed25519`](Self::Ed25519).
     EdDSA,
     /// Ed25519 under its fully specified name. A key for this algorithm also verifies
-    /// [`EdDSA`](Self::EdDSA) and the other way round: the arithmetic is the same.
+    /// [`EdDSA`](Self::EdDSA), and the reverse, because both are the same algorithm.
     Ed25519,
 }
 
@@ -67,7 +67,7 @@ impl Algorithm {
         Self::Ed25519,
     ];
 
-    /// The name as it stands in `alg`.
+    /// Returns the name as it stands in `alg`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::HS256 => "HS256",
@@ -98,7 +98,7 @@ impl Algorithm {
         }
     }
 
-    /// The one name for algorithms that differ in nothing but their name.
+    /// Returns one name for algorithms that differ in their name only.
     pub(crate) const fn canonical(self) -> Self {
         match self {
             Self::EdDSA => Self::Ed25519,
@@ -125,7 +125,7 @@ impl FromStr for Algorithm {
     }
 }
 
-/// A name that is not one of [`Algorithm::ALL`].
+/// The error of a name that is not in [`Algorithm::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseAlgorithmError(());
 

@@ -1,29 +1,30 @@
-//! Base64url without padding, decoded strictly: a text has one spelling, and bytes have one text.
+//! Decodes base64url without padding, strictly: each sequence of bytes has one accepted spelling.
 //!
-//! What [`base64`] accepts with `URL_SAFE_NO_PAD` is accepted here and nothing else; it decodes
-//! everything that is not a token.
+//! The decoder accepts exactly the texts that [`base64`] accepts with `URL_SAFE_NO_PAD`. It decodes
+//! tokens; the crate `base64` decodes everything else.
 //!
 //! An own decoder because it takes 3.75 instructions for a character where the crate takes 8.7; the faster
 //! crates have `unsafe` or need a newer Rust (`docs/BENCHMARKS.md`). Like base64's, its tables are read at
 //! places that depend on the token.
 
-/// How many bytes [`decode`] may write for a text of this length, the bytes that count and more.
+/// Returns how many bytes [`decode`] may write for a text of this length. It is more than the
+/// decoded bytes.
 pub(crate) const fn room(length: usize) -> usize {
     length / 4 * 3 + WORD
 }
 
-/// Decodes a text to the beginning of `out`, where there must be [`room`] for it. Says how many bytes
-/// count.
+/// Decodes a text to the beginning of `out`, which must have [`room`] for it. Returns the number of
+/// decoded bytes.
 ///
-/// `None` when there is padding, a foreign character, a character alone at the end, or a bit behind the
-/// last byte. What then stands in `out` means nothing.
+/// Returns `None` when the text has padding, a foreign character, a single character at the end, or
+/// nonzero bits after the last byte. The content of `out` is then unspecified.
 pub(crate) fn decode(text: &str, out: &mut [u8]) -> Option<usize> {
     let (blocks, rest) = text.as_bytes().as_chunks::<16>();
     let (groups, end) = rest.as_chunks::<4>();
     let mut seen = 0;
     let mut at = 0;
     for block in blocks {
-        // One look at the bounds for four groups.
+        // One bounds check for four groups.
         let out = out.get_mut(at..)?.first_chunk_mut::<{ 9 + WORD }>()?;
         for (i, group) in block.as_chunks::<4>().0.iter().enumerate() {
             let word = look_up(*group);
@@ -44,7 +45,7 @@ pub(crate) fn decode(text: &str, out: &mut [u8]) -> Option<usize> {
         [a, b, c] => (look_up([a, b, c, b'A']), 2),
         _ => return None,
     };
-    // What the last characters hold beyond whole bytes must be zero.
+    // The bits of the last character beyond whole bytes must be zero.
     if (seen | word) & FOREIGN != 0 || word >> (8 * bytes) != 0 {
         return None;
     }
@@ -52,13 +53,13 @@ pub(crate) fn decode(text: &str, out: &mut [u8]) -> Option<usize> {
     Some(at + bytes)
 }
 
-/// Three bytes in the order of memory, and [`FOREIGN`] when one of the characters is.
+/// Returns three bytes in memory order, and sets [`FOREIGN`] when one of the characters is foreign.
 fn look_up([a, b, c, d]: [u8; 4]) -> u32 {
     let [first, second, third, fourth] = &TABLES;
     first[usize::from(a)] | second[usize::from(b)] | third[usize::from(c)] | fourth[usize::from(d)]
 }
 
-/// What a character means in each of the four places of a group.
+/// The value of each character in each of the four positions of a group.
 static TABLES: [[u32; 256]; 4] = {
     let mut tables = [[FOREIGN; 256]; 4];
     let mut value = 0_u32;
@@ -78,7 +79,7 @@ static TABLES: [[u32; 256]; 4] = {
 /// RFC 4648 §5.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const FOREIGN: u32 = 0xff00_0000;
-/// Each group is written as four bytes; the next one writes over the fourth.
+/// The bytes that are written for each group. The next group overwrites the fourth.
 const WORD: usize = 4;
 
 #[cfg(test)]
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     fn decoded(text: &str) -> Option<Vec<u8>> {
-        // What was there before must not show.
+        // Earlier content of the buffer must not show.
         let mut out = vec![0xa5; room(text.len())];
         let length = decode(text, &mut out)?;
         out.truncate(length);
@@ -134,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_was_encoded_is_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn encoded_bytes_are_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let text = URL_SAFE_NO_PAD.encode(&bytes);
 
             prop_assert_eq!(decoded(&text), Some(bytes));

@@ -1,4 +1,4 @@
-//! Signature arithmetic, behind two private traits; one back end per file.
+//! Verifies and makes signatures, behind two private traits, with one back end per file.
 //!
 //! The back end is chosen here, when the crate is compiled: `aws-lc-rs`, or else `rust-crypto`. A choice at run
 //! time would be a branch without a use. `tests/` gives both Wycheproof's vectors, those of the RFCs, edge
@@ -30,8 +30,8 @@ mod none;
 #[cfg(all(feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
 mod tests;
 
-// One back end for every key. If both are compiled in, it is aws-lc-rs, except that `.ci/run` turns
-// that round to run all tests with the other.
+// One back end serves all keys. If both are compiled in, it is aws-lc-rs, except that `.ci/run`
+// reverses that to run all tests with the other.
 #[cfg(all(
     feature = "aws-lc-rs",
     not(all(feature = "rust-crypto", tower_bearer_rust_crypto_first))
@@ -62,7 +62,7 @@ pub(crate) fn verifier(
     back_end::verifier(algorithm, material)
 }
 
-/// The same for a secret, however short, but not empty: a stranger could sign with that.
+/// Prepares a secret of any length. An empty one is refused, because any client could sign with it.
 pub(crate) fn verifier_of_any_secret(
     algorithm: Algorithm,
     material: &Material,
@@ -75,8 +75,8 @@ pub(crate) fn verifier_of_any_secret(
     }
 }
 
-/// Prepares the encoded private key (PKCS#8, PKCS#1 or SEC 1) or secret for one algorithm. Also
-/// returns what verifies its signatures.
+/// Prepares an encoded private key (PKCS#8, PKCS#1 or SEC 1) or a secret for one algorithm. Also
+/// returns the material that verifies its signatures.
 #[cfg(feature = "issue")]
 pub(crate) fn signer(
     algorithm: Algorithm,
@@ -87,13 +87,13 @@ pub(crate) fn signer(
     Ok((signer, material))
 }
 
-/// SHA-256, for thumbprints and entity tags. `None` without a back end.
+/// Returns the SHA-256 hash, for thumbprints and entity tags. `None` without a back end.
 #[cfg(feature = "issue")]
 pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     back_end::sha256(data)
 }
 
-/// Makes a private key (PKCS#8) or secret. `None` without a back end.
+/// Generates a private key (PKCS#8) or a secret. `None` without a back end.
 #[cfg(feature = "test-util")]
 pub(crate) fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
     back_end::generate(algorithm)

@@ -7,10 +7,10 @@ use super::Algorithm;
 use crate::error::{AuthError, Reason};
 use crate::jose::json::{self, MemberName, SeenNames};
 
-/// The header of a token (RFC 7515 §4), as far as it says anything to a verifier.
+/// The header of a token (RFC 7515 §4), as far as a verifier reads it.
 ///
-/// Until the signature has been verified these are claims of a stranger. They choose among keys
-/// that are trusted already and do nothing else: `jku`, `jwk`, `x5u` and `x5c` are not even read.
+/// Before the signature is verified, its values are unauthenticated. They choose among keys that
+/// are trusted already and do nothing else: `jku`, `jwk`, `x5u` and `x5c` are not even read.
 /// Cloning is cheap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header(Arc<Members>);
@@ -24,27 +24,27 @@ struct Members {
 }
 
 impl Header {
-    /// `alg`.
+    /// Returns `alg`.
     pub fn algorithm(&self) -> Algorithm {
         self.0.algorithm
     }
 
-    /// `kid`, at most 256 bytes.
+    /// Returns `kid`, which has at most 256 bytes.
     pub fn key_id(&self) -> Option<&str> {
         self.0.key_id.as_deref()
     }
 
-    /// `typ`, as it was written.
+    /// Returns `typ` as it was written.
     pub fn token_type(&self) -> Option<&str> {
         self.0.token_type.as_deref()
     }
 
-    /// `cty`, as it was written.
+    /// Returns `cty` as it was written.
     pub fn content_type(&self) -> Option<&str> {
         self.0.content_type.as_deref()
     }
 
-    /// The same header with another algorithm, to ask which ones a key is for.
+    /// Returns the same header with another algorithm, to find out which algorithms a key is for.
     pub(crate) fn with_algorithm(&self, algorithm: Algorithm) -> Self {
         let Members { key_id, token_type, content_type, .. } = &*self.0;
         Self(Arc::new(Members {
@@ -55,17 +55,17 @@ impl Header {
         }))
     }
 
-    /// What it takes in memory, though it may be shared by all tokens of the same header.
+    /// Returns the memory that the header takes. All tokens with the same header may share it.
     pub(crate) fn heap_bytes(&self) -> usize {
         let Members { key_id, token_type, content_type, .. } = &*self.0;
         let texts = [key_id, token_type, content_type].into_iter().flatten();
         size_of::<Members>() + texts.map(|text| text.len()).sum::<usize>()
     }
 
-    /// Reads the decoded first segment of a token.
+    /// Parses the decoded first segment of a token.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, AuthError> {
         let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-        // RFC 7515 §5.2: UTF-8 throughout, also where nobody looks.
+        // RFC 7515 §5.2: UTF-8 throughout, also in members that are not read.
         let text = str::from_utf8(bytes).map_err(|_| malformed("the header is not UTF-8"))?;
         if !json::is_shallow(text) {
             return Err(malformed("the header nests too deeply"));
@@ -79,7 +79,7 @@ impl Header {
     }
 }
 
-// A stranger may have written it: no more than what an unknown key is looked for by.
+// The header may be unauthenticated, so only the members that identify an unknown key are shown.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header")
@@ -89,8 +89,8 @@ impl fmt::Debug for Header {
     }
 }
 
-/// The members that matter, before they are judged: a refusal shall name its own reason, and the
-/// order of members shall not change which.
+/// The members that matter, before they are checked. They are checked after all have been read, so
+/// that the reason of a refusal does not depend on the order of members.
 #[derive(Default)]
 struct Fields {
     algorithm: Option<String>,
@@ -171,7 +171,7 @@ impl<'de> serde::Deserialize<'de> for IsTrue {
 /// The longest `kid` that is read, in bytes (RFC 8725bis §3.10).
 pub(crate) const MAX_KEY_ID: usize = 256;
 
-/// Nobody has signed what is read here; RFC 7515 registers a dozen.
+/// The limit on the members of an unauthenticated header. RFC 7515 registers a dozen.
 const MAX_MEMBERS: usize = 32;
 
 #[cfg(test)]
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_member_is_malformed_even_when_nobody_reads_it() {
+    fn repeated_member_is_malformed_even_if_it_is_not_read() {
         // RFC 7515 §4: header parameter names are unique
         assert_eq!(reason(r#"{"alg":"HS256","alg":"HS256"}"#), Reason::Malformed);
         assert_eq!(reason(r#"{"alg":"HS256","x":1,"x":1}"#), Reason::Malformed);

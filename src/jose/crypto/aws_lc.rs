@@ -148,7 +148,7 @@ mod signing {
         digest::digest(&digest::SHA256, data).as_ref().try_into().ok()
     }
 
-    /// Makes a private key (PKCS#8) or secret.
+    /// Generates a private key (PKCS#8) or a secret.
     #[cfg(feature = "test-util")]
     pub(in super::super) fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
         use aws_lc_rs::encoding::AsDer;

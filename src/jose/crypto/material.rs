@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::config_error::KeyProblem;
 use crate::jose::{Algorithm, Family};
 
-/// The numbers that make a key, whatever they were written in. Checked where they are made, because
+/// The numbers of a key, independently of their encoding. They are checked on creation, because
 /// back ends accept 1024-bit moduli and an exponent of 1.
 #[derive(Clone)]
 pub(crate) enum Material {
@@ -55,7 +55,7 @@ impl Curve {
         }
     }
 
-    /// The name as it stands in a JWK (RFC 7518 §6.2.1.1).
+    /// Returns the name as it stands in a JWK (RFC 7518 §6.2.1.1).
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
@@ -70,7 +70,7 @@ impl Curve {
 }
 
 impl Material {
-    /// Hands the numbers to a hash, so that no two keys hand over the same.
+    /// Writes the numbers to a hash. Two different keys never write the same bytes.
     pub(crate) fn hash_into(&self, state: &mut impl Hasher) {
         let mut part = |part: &[u8]| {
             state.write(&(part.len() as u64).to_le_bytes());
@@ -91,7 +91,7 @@ impl Material {
         }
     }
 
-    /// A secret. Its length is checked once the algorithm is known.
+    /// Creates a secret. Its length is checked once the algorithm is known.
     pub(crate) fn secret(secret: &[u8]) -> Self {
         Self::Secret(Zeroizing::new(secret.to_vec()))
     }
@@ -111,7 +111,7 @@ impl Material {
         Ok(Self::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
     }
 
-    /// A point by its coordinates. Whether it is on the curve the back end finds out.
+    /// Creates a point from its coordinates. The back end checks whether it is on the curve.
     pub(crate) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyProblem> {
         for coordinate in [x, y] {
             check_length(curve.name(), coordinate, curve.field_bytes())?;
@@ -119,7 +119,7 @@ impl Material {
         Ok(Self::Ec { curve, x: x.to_vec(), y: y.to_vec() })
     }
 
-    /// A point in the uncompressed form of SEC 1 §2.3.3.
+    /// Reads a point in the uncompressed form of SEC 1 §2.3.3.
     pub(crate) fn ec_point(curve: Curve, point: &[u8]) -> Result<Self, KeyProblem> {
         let rest = match point.split_first() {
             Some((&UNCOMPRESSED, rest)) if rest.len() == 2 * curve.field_bytes() => rest,
@@ -143,10 +143,10 @@ impl Material {
     pub(crate) fn ed25519(x: &[u8]) -> Result<Self, KeyProblem> {
         check_length("Ed25519", x, 32)?;
         let x: [u8; 32] = x.try_into().map_err(|_| KeyProblem::Curve)?;
-        // Without the sign of the other coordinate, which makes no difference here.
+        // Without the sign of the other coordinate, which does not matter here.
         let mut y = x;
         y[31] &= 0x7f;
-        // RFC 8032 §5.1.3: p and what is beyond is no coordinate. Back ends differ on it.
+        // RFC 8032 §5.1.3: values from p on are not coordinates. Back ends differ on them.
         let beyond = y[0] >= 0xed && y[1..31] == [0xff; 30] && y[31] == 0x7f;
         if beyond || SMALL_ORDER.contains(&y) {
             Err(KeyProblem::Curve)
@@ -155,12 +155,12 @@ impl Material {
         }
     }
 
-    /// The key of a curve in the uncompressed form of SEC 1 §2.3.3.
+    /// Returns a point of a curve in the uncompressed form of SEC 1 §2.3.3.
     pub(super) fn uncompressed(x: &[u8], y: &[u8]) -> Vec<u8> {
         [&[UNCOMPRESSED], x, y].concat()
     }
 
-    /// Whether the algorithm is for this kind of key, and the key good enough for it.
+    /// Checks that the algorithm is for this kind of key, and that the key is good enough for it.
     pub(crate) fn check_for(&self, algorithm: Algorithm) -> Result<(), KeyProblem> {
         let fits = match self {
             Self::Secret(secret) => {
@@ -183,7 +183,7 @@ impl Material {
         }
     }
 
-    /// The algorithms to use the key for when nobody says.
+    /// Returns the algorithm of the key when none is stated.
     pub(crate) fn default_algorithm(&self) -> Option<Algorithm> {
         match self {
             Self::Secret(_) => None,
@@ -240,8 +240,9 @@ fn bits(number: &[u8]) -> usize {
 
 const UNCOMPRESSED: u8 = 4;
 
-// The points of Ed25519 whose order divides 8, by their y. Back ends take them for keys, and anybody
-// can sign for such a key: a constant signature is good for one message in eight, or for all.
+// The points of Ed25519 whose order divides 8, by their y. Back ends accept them as keys, and a
+// signature for such a key needs no private key: a constant one is valid for one message in eight,
+// or for all.
 const SMALL_ORDER: [[u8; 32]; 5] = [
     [0; 32],
     little_endian(1, 0, 0),

@@ -1,4 +1,4 @@
-//! Stands in when no back end is compiled in: every key is refused, with the way to mend it.
+//! Refuses every key when no back end is compiled in. The error names the features to enable.
 
 use super::{Material, Verify};
 use crate::config_error::KeyProblem;

@@ -1,6 +1,8 @@
-//! Pure Rust, by the crates of `RustCrypto` and dalek: for builds without a C compiler.
+//! Verifies in pure Rust, with the crates of `RustCrypto` and dalek, for builds without a C
+//! compiler.
 //!
-//! It decides as aws-lc does, signature by signature. RSA and ECDSA take two to six times as long.
+//! It gives the same verdict as aws-lc on every signature. RSA and ECDSA take two to six times as
+//! long.
 //!
 //! The crates are of one generation (`signature` 3, `digest` 0.11, `der` 0.8) and maintained. `rsa` 0.9 has
 //! neither constant-time arithmetic (RUSTSEC-2023-0071) nor 8192 bits. dalek's `verify_strict` is not used: it
@@ -62,15 +64,15 @@ pub(super) fn verifier(
             }
             .map_err(|_| KeyProblem::Curve)
         }
-        // Not `verify_strict`, which refuses an `R` of small order that only the owner of the key
-        // can make, and that aws-lc takes. Keys of small order are refused by `Material`.
+        // Not `verify_strict`, which refuses an `R` of small order. Only the owner of the key can
+        // make such an `R`, and aws-lc accepts it. `Material` refuses keys of small order.
         Material::Ed25519(x) => ed25519_dalek::VerifyingKey::from_bytes(x)
             .map(public::<_, ed25519_dalek::Signature>)
             .map_err(|_| KeyProblem::Curve),
     }
 }
 
-/// A keyed hash, of which each message gets a copy.
+/// A keyed hash, which is cloned for each message.
 struct Keyed<M>(M);
 
 impl<M: Mac + Clone + Send + Sync> Verify for Keyed<M> {
@@ -84,7 +86,7 @@ fn keyed<M: Mac + KeyInit>(secret: &[u8]) -> Keyed<M> {
     Keyed(<M as KeyInit>::new_from_slice(secret).expect("HMAC accepts keys of any length"))
 }
 
-/// A public key, and the form of its signatures.
+/// A public key with the form of its signatures.
 struct Public<K, S>(K, PhantomData<fn() -> S>);
 
 impl<K, S> Verify for Public<K, S>

@@ -1,4 +1,4 @@
-//! The same keys, messages and signatures for both back ends, which decide alike.
+//! Runs the same keys, messages and signatures through both back ends, which must decide alike.
 
 mod differential;
 mod ed25519;
@@ -9,7 +9,7 @@ use super::{Material, Sign, Verify, aws_lc, rust_crypto};
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;
 
-/// What a back end offers.
+/// The functions of a back end.
 struct BackEnd {
     name: &'static str,
     verifier: fn(Algorithm, &Material) -> Result<Verifier, KeyProblem>,
@@ -52,7 +52,7 @@ impl Key {
         Ok(Self([aws_lc?, rust_crypto?]))
     }
 
-    /// What both say.
+    /// Returns the verdict of both back ends.
     #[track_caller]
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         let says = self.0.each_ref().map(|key| key.verify(message, signature));

@@ -1,4 +1,4 @@
-//! Signatures, for `issue`. Those that need randomness take it from the operating system.
+//! Makes signatures, for the feature `issue`. Randomness comes from the operating system.
 
 use std::marker::PhantomData;
 
@@ -65,7 +65,7 @@ pub(in super::super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     Some(Sha256::digest(data).into())
 }
 
-/// Makes a private key (PKCS#8) or secret.
+/// Generates a private key (PKCS#8) or a secret.
 #[cfg(feature = "test-util")]
 pub(in super::super) fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
     use rsa::pkcs8::EncodePrivateKey;
@@ -107,10 +107,10 @@ impl Sign for Ed25519 {
     }
 }
 
-/// A private key, and the form of its signatures.
+/// A private key with the form of its signatures.
 ///
-/// RSA takes randomness to blind its arithmetic with, PSS for its salt too; ECDSA mixes it into the
-/// nonce of RFC 6979, so that neither bad randomness nor a fault in the arithmetic gives keys away.
+/// RSA uses randomness to blind its arithmetic, and PSS for its salt too. ECDSA mixes it into the
+/// nonce of RFC 6979, so that neither bad randomness nor a fault in the arithmetic reveals the key.
 struct Private<K, S>(K, PhantomData<fn() -> S>);
 
 impl<K, S> Sign for Private<K, S>
@@ -178,7 +178,7 @@ fn rsa(algorithm: Algorithm, encoded: &[u8]) -> Result<(Box<dyn Sign>, Material)
 fn rsa_key(encoded: &[u8]) -> Option<rsa::PrivateKey> {
     use rsa::pkcs1::DecodeRsaPrivateKey;
     match PrivateKeyInfoRef::try_from(encoded) {
-        // Keys that say they are for PSS alone are refused, as aws-lc does.
+        // Keys that are restricted to PSS are refused, as by aws-lc.
         Ok(info) => (info.algorithm.oid == rsa::pkcs1::ALGORITHM_OID)
             .then(|| rsa::PrivateKey::try_from(info).ok())
             .flatten(),

@@ -1,5 +1,6 @@
-//! Keys of either back end in both: what one signs the other verifies, and of signatures that were
-//! altered, at random or to values that implementations trip over, both say the same.
+//! Uses keys of each back end in both. Each verifies the signatures of the other, and both give the
+//! same verdict on altered signatures: altered at random, or to values that implementations often
+//! mishandle.
 
 use std::sync::OnceLock;
 
@@ -28,7 +29,7 @@ impl Pair {
         Self { algorithm, material, key, signers: [one, two] }
     }
 
-    /// What stands in the place of a number that a signature is made of.
+    /// Returns values to put in place of a number of a signature.
     fn odd_numbers(&self) -> Vec<Vec<u8>> {
         let order = match self.algorithm {
             Algorithm::ES256 => hex(P256_ORDER),
@@ -43,7 +44,7 @@ impl Pair {
         let length = order.len();
         let one = [&vec![0; length - 1][..], &[1]].concat();
         let mut numbers = vec![vec![0; length], one, vec![0xff; length], order.clone()];
-        // One less and one more: none of the orders ends in ff or 00.
+        // One less and one more: no order ends in ff or 00.
         for change in [u8::wrapping_sub, u8::wrapping_add] {
             let mut near = order.clone();
             near[length - 1] = change(near[length - 1], 1);
@@ -67,8 +68,8 @@ fn numbers(material: &Material) -> Vec<u8> {
     }
 }
 
-/// For each algorithm a key that each back end has made. An RSA key takes a while, so one of each
-/// serves six algorithms.
+/// Returns a key of each back end for each algorithm. To generate an RSA key takes long, so one of
+/// each back end serves six algorithms.
 fn pairs() -> &'static [Pair] {
     static PAIRS: OnceLock<Vec<Pair>> = OnceLock::new();
     PAIRS.get_or_init(|| {
@@ -121,13 +122,13 @@ impl Change {
 }
 
 proptest! {
-    // A failing input is printed; it belongs into a test of its own and not into a file.
+    // A failing input is printed. It belongs into a test of its own and not into a file.
     #![proptest_config(ProptestConfig {
         cases: 32, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]
-    fn what_one_signs_the_other_verifies_and_altered_signatures_are_judged_alike(
+    fn each_back_end_verifies_the_other_and_altered_signatures_get_the_same_verdict(
         message in vec(any::<u8>(), 0..300),
         changes in vec(Change::any(), 1..4),
     ) {
@@ -151,12 +152,12 @@ proptest! {
 }
 
 #[test]
-fn numbers_at_the_ends_of_their_range_are_judged_alike() {
+fn numbers_at_the_ends_of_their_range_get_the_same_verdict() {
     for pair in pairs() {
         let good = pair.signers[0].sign(b"message").unwrap();
         let odd = pair.odd_numbers();
         for first in &odd {
-            // RSA signatures are one number, the others two of the same length.
+            // An RSA signature is one number, the others are two numbers of the same length.
             if first.len() == good.len() {
                 assert!(!pair.key.verify(b"message", first), "{}", pair.algorithm);
                 continue;

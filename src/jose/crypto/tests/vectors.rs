@@ -1,5 +1,5 @@
-//! The examples that the RFCs print, and signatures with any other padding, by both back ends.
-//! `tests/it/vectors.rs` reads them as tokens.
+//! Checks the examples in the RFCs, and signatures with any other padding, with both back ends.
+//! `tests/it/vectors.rs` reads the examples as tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,7 +26,7 @@ fn material(jwk: &Value) -> Material {
     }
 }
 
-/// Whether the signature of a token is good.
+/// Returns whether the signature of a token is valid.
 fn verify(algorithm: &Value, jwk: &Value, token: &Value) -> bool {
     let algorithm: Algorithm = algorithm.as_str().unwrap().parse().unwrap();
     let (input, signature) = token.as_str().unwrap().rsplit_once('.').unwrap();
@@ -70,7 +70,7 @@ fn point_beside_the_curve_is_no_key() {
     // RFC 8725 §3.4: points are validated
     for curve in [Curve::P256, Curve::P384, Curve::P521] {
         let length = curve.field_bytes();
-        // The point at infinity has no such form; a coordinate beyond the prime has.
+        // The point at infinity has no such form. A coordinate beyond the prime has one.
         for (x, y) in [(0, 0), (1, 1), (0xff, 0xff)] {
             let material = Material::ec(curve, &vec![x; length], &vec![y; length]).unwrap();
             let key = Key::new(curve.algorithm(), &material);

