@@ -1,14 +1,15 @@
-//! Why a request was refused.
+//! Errors of refused requests.
 //!
-//! [`Reason`] is what code matches on; [`AuthError`] carries it together with what only the log may
-//! see. Neither ever holds a token or a part of one, except that the detail of an unknown key names its
-//! `kid`. The answer to a client is decided by the reason alone, never by text that a token could influence.
+//! [`Reason`] is for code to match on. [`AuthError`] holds a reason together with details for the
+//! log. Neither ever holds a token or a part of one, with one exception: the detail of an unknown
+//! key names its `kid`. The reason alone decides the answer to the client. Text that a token could
+//! influence never does.
 
 mod reason;
 mod remedy;
 mod unavailable;
 
-pub(crate) use reason::{Severity, Told};
+pub(crate) use reason::{ErrorValue, Severity};
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -22,11 +23,12 @@ pub use remedy::Remedy;
 pub use unavailable::ClientsUnavailable;
 pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
 
-/// A refused request: the [`Reason`] and what the log may know besides.
+/// A refused request: its [`Reason`], with details for the log.
 ///
-/// `{error}` writes one sentence for each [`Reason`], which holds nothing of the token and nothing of what
-/// this server expects. `{error:#}` adds the [detail](Self::detail): for logs, not for clients. Neither
-/// writes the [source](Error::source), and no sentence is part of the stable API: match on the reason.
+/// `{error}` writes one sentence for each [`Reason`]. The sentence reveals nothing about the token
+/// and nothing about the configuration of this server. `{error:#}` adds the [detail](Self::detail),
+/// which is for logs and not for clients. Neither form writes the [source](Error::source). The
+/// wording is not part of the stable API: match on the reason.
 ///
 /// ```
 /// # use tower_bearer::AuthError;
@@ -37,9 +39,9 @@ pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
 #[derive(Clone)]
 pub struct AuthError {
     reason: Reason,
-    /// Found out before the signature was verified, so by whatever a stranger has sent.
+    /// Whether the refusal was found before the signature was verified, so any client can cause it.
     unverified: bool,
-    // Behind a pointer because most refusals are a reason and nothing else.
+    // Behind a pointer, because most refusals have nothing but a reason.
     extra: Option<Arc<Extra>>,
 }
 
@@ -47,51 +49,52 @@ pub struct AuthError {
 struct Extra {
     detail: Option<Cow<'static, str>>,
     remedy: Option<Remedy>,
-    /// The scopes of the remedy, as a challenge lists them.
+    /// The scopes of the remedy, in the form of a challenge.
     needed_scopes: Option<String>,
     retry_after: Option<Duration>,
-    /// The operator has been told already, by whoever found it out.
+    /// Whether the operator was told already, by the code that found the failure.
     reported: bool,
-    /// As it is configured, and not as a token says it.
+    /// The configured name of the issuer, which is not read from a token.
     issuer: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl AuthError {
-    /// Which refusal this is.
+    /// Returns the reason of the refusal.
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// What the log should know: the claim, the role, what was expected and what came instead.
+    /// Returns details for the log: the claim, the role, the expected and the actual value.
     ///
-    /// Not for clients. It never holds a token, but it may hold claim values of a token whose
-    /// signature was good.
+    /// The detail is not for clients. It never holds a token, but it may hold claim values of a
+    /// token whose signature was valid.
     pub fn detail(&self) -> Option<&str> {
         self.extra.as_ref()?.detail.as_deref()
     }
 
-    /// The scopes that would let the request through, separated by spaces, when scopes alone can.
+    /// Returns the scopes that would admit the request, separated by spaces. `None` when scopes
+    /// alone would not.
     pub fn needed_scopes(&self) -> Option<&str> {
         self.extra.as_ref()?.needed_scopes.as_deref()
     }
 
-    /// Returns the change of the token that would let the request in, if there is one.
+    /// Returns the change of the token that would admit the request, if there is one.
     pub fn remedy(&self) -> Option<&Remedy> {
         self.extra.as_ref()?.remedy.as_ref()
     }
 
-    /// How long to wait before trying again, when a partner cannot be reached.
+    /// Returns how long to wait before another attempt, when a partner cannot be reached.
     pub fn retry_after(&self) -> Option<Duration> {
         self.extra.as_ref()?.retry_after
     }
 
-    /// The configured issuer that this is about, where it is known.
+    /// Returns the configured issuer that the error concerns, where it is known.
     pub(crate) fn issuer(&self) -> Option<&str> {
         self.extra.as_ref()?.issuer.as_deref()
     }
 
-    /// Says which of the configured issuers this is about.
+    /// Adds the configured issuer that the error concerns.
     pub(crate) fn about_issuer(mut self, issuer: &str) -> Self {
         if let Some(extra) = Arc::get_mut(self.extra.get_or_insert_default()) {
             extra.issuer = Some(issuer.into());
@@ -99,18 +102,19 @@ impl AuthError {
         self
     }
 
-    /// The same, found out before the signature was verified: clients are not told what it is.
+    /// Marks the refusal as found before the signature was verified. Clients are then not told its
+    /// reason.
     pub(crate) fn before_signature(mut self) -> Self {
         self.unverified = true;
         self
     }
 
-    /// Whether it was found out before the signature was verified.
+    /// Returns whether the refusal was found before the signature was verified.
     pub(crate) fn is_before_signature(&self) -> bool {
         self.unverified
     }
 
-    /// Whether the operator has been told already.
+    /// Returns whether the operator was told already.
     pub(crate) fn was_reported(&self) -> bool {
         self.extra.as_ref().is_some_and(|extra| extra.reported)
     }
@@ -119,7 +123,7 @@ impl AuthError {
         Self::with_extra(reason, Extra { detail: Some(detail.into()), ..Extra::default() })
     }
 
-    /// Refuses a good token that a policy does not allow this.
+    /// Refuses a good token because a policy does not allow the request.
     pub(crate) fn not_allowed(remedy: Option<Remedy>, detail: String) -> Self {
         let needed_scopes = remedy.as_ref().map(|remedy| remedy.needed_scopes().join(" "));
         let needed_scopes = needed_scopes.filter(|scopes| !scopes.is_empty());
@@ -132,14 +136,14 @@ impl AuthError {
         Self::with_extra(reason, Extra { detail, remedy, needed_scopes, ..Extra::default() })
     }
 
-    /// Refuses a token because an authenticator or its partner could not decide about it: 503 with
-    /// `Retry-After`. The cause is logged.
+    /// Refuses a token because an authenticator, or a service that it asks, could not decide about
+    /// the token. The answer is 503 with `Retry-After`, and the cause is logged.
     pub fn authenticator_failed(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = Some(cause.into());
         Self::unavailable(Reason::AuthenticatorFailed, AUTHENTICATOR_RETRY, false, source)
     }
 
-    /// Why the check failed, the log has heard already.
+    /// Refuses a token because the active check failed. The failure itself was logged before.
     #[cfg(feature = "active-check")]
     pub(crate) fn active_check_failed(failure: Arc<dyn Error + Send + Sync>) -> Self {
         let source = Some(Box::new(failure) as _);
@@ -162,7 +166,7 @@ impl AuthError {
     }
 }
 
-/// Text from a token as a log may show it: on one line, and not too long.
+/// Returns text from a token in a form for logs: on one line, and shortened.
 pub(crate) fn shown(text: &str) -> String {
     let escaped = |text: &str| text.escape_debug().to_string();
     match text.char_indices().nth(MAX_SHOWN) {
@@ -171,8 +175,8 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// An error with its reason, and the reason of that, and so on, but not endlessly: what a provider has
-/// sent may be quoted in it.
+/// Returns the message of an error and of all its sources. The text is shortened, because an error
+/// may quote the response of a provider.
 #[cfg(any(feature = "active-check", feature = "refresh"))]
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());

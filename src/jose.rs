@@ -8,11 +8,11 @@ pub(crate) mod base64url;
 pub(crate) mod crypto;
 pub(crate) mod json;
 mod header;
-mod known;
+mod header_cache;
 
 pub(crate) use algorithm::Family;
 pub use algorithm::{Algorithm, ParseAlgorithmError};
 pub use header::Header;
 #[cfg(feature = "issue")]
 pub(crate) use header::MAX_KEY_ID;
-pub(crate) use known::KnownHeaders;
+pub(crate) use header_cache::HeaderCache;

@@ -1,4 +1,5 @@
-//! Verifies tokens: chooses the issuer, checks the signature and the claims, and remembers tokens that passed.
+//! Verifies tokens: chooses the issuer, checks the signature and the claims, and caches tokens that
+//! were good.
 
 pub(crate) mod cache;
 pub(crate) mod compact;

@@ -1,4 +1,4 @@
-//! Serialises moments as seconds since 1970, for the status of sources.
+//! Serializes moments as seconds since 1970, for the status of sources.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

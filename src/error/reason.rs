@@ -1,4 +1,5 @@
-//! The table of reasons: one row decides the word for logs, the loudness and the answer of each.
+//! The table of reasons. One row decides the word for logs, the severity and the answer of a
+//! reason.
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// Returns the code as it stands in a challenge.
+    /// Returns the code as a challenge writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
@@ -30,41 +31,41 @@ impl ErrorCode {
     }
 }
 
-/// What a client is told in `error`.
+/// The value of `error` in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// In the challenge and in bodies.
+pub(crate) enum ErrorValue {
+    /// A registered code, for the challenge and for bodies.
     Code(ErrorCode),
-    /// In bodies only: no code is registered.
+    /// A word for bodies only, where no code is registered.
     Word(&'static str),
 }
 
-/// Who has to act on a refusal, which decides how loud its log event is.
+/// The party that has to act on a refusal, which decides the level of its log event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
-    /// Nobody here: strangers can cause it at any rate.
-    Stranger,
+    /// The client. Any client can cause such refusals at any rate.
+    Client,
     Operator,
     Programmer,
 }
 
 /// A kind of refusal, for code that has to decide about each [`Reason`].
 ///
-/// Reasons are added in minor versions; each of them falls into one of these classes, and a class is added
-/// in a major version only. So a `match` on the class needs no `_ =>`.
+/// Minor versions add reasons, and each new reason falls into one of these classes. Only a major
+/// version adds a class, so a `match` on the class needs no `_ =>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReasonClass {
     /// The request has no token. A layer answers 401.
     NoCredentials,
-    /// The request is malformed, whatever the token in it is like. A layer answers 400.
+    /// The request is malformed, independently of its token. A layer answers 400.
     BadRequest,
-    /// The token is not accepted; another one might be. A layer answers 401.
+    /// The token is refused, and another one might be accepted. A layer answers 401.
     BadToken,
-    /// The token is good and does not allow this. A layer answers 403.
+    /// The token is good and does not allow the request. A layer answers 403.
     NotAllowed,
-    /// The decision needs keys or answers that are not available at the moment. A layer answers 503.
+    /// The decision needs keys or answers that are not available now. A layer answers 503.
     Unavailable,
-    /// The application is put together wrongly. A layer answers 500.
+    /// The application is set up wrongly. A layer answers 500.
     Misconfigured,
 }
 
@@ -79,21 +80,23 @@ impl ReasonClass {
         }
     }
 
-    /// Whether another token, or any, would help: then the answer has a challenge.
+    /// Returns whether the answer has a challenge: whether a token, or another one, would help.
     pub(crate) const fn has_challenge(self) -> bool {
         !matches!(self, Self::Unavailable | Self::Misconfigured)
     }
 }
 
-/// Makes [`Reason`] and all that is said of each. A row is the name, the word for logs and metrics, the sentence
-/// for logs, and the sentence for clients, which never says what this server expects.
+/// Defines [`Reason`] with its tables. A row holds the name, the word for logs and metrics, the
+/// sentence for logs, and the sentence for clients, which never reveals the configuration of this
+/// server.
 macro_rules! reasons {
-    ($($class:ident, $severity:ident, $told:expr => {
+    ($($class:ident, $severity:ident, $value:expr => {
         $($(#[doc = $doc:literal])+ $name:ident, $word:literal, $log:literal, $client:literal;)+
     })+) => {
         /// The reason why a request was refused.
         ///
-        /// The answer to the client follows from it: see the table in the [crate documentation](crate#answers).
+        /// The reason decides the answer to the client: see the table in the [crate
+        /// documentation](crate#answers).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Reason {
@@ -138,9 +141,9 @@ macro_rules! reasons {
                 }
             }
 
-            pub(crate) const fn told(self) -> Told {
+            pub(crate) const fn error_value(self) -> ErrorValue {
                 match self {
-                    $($(Self::$name)|+ => $told,)+
+                    $($(Self::$name)|+ => $value,)+
                 }
             }
 
@@ -160,19 +163,19 @@ macro_rules! reasons {
 }
 
 reasons! {
-    NoCredentials, Stranger, Told::Word("unauthorized") => {
+    NoCredentials, Client, ErrorValue::Word("unauthorized") => {
         /// The request has no token.
         MissingToken, "missing_token", "no bearer token was sent", "A bearer token is needed";
     }
 
-    BadRequest, Stranger, Told::Code(ErrorCode::InvalidRequest) => {
+    BadRequest, Client, ErrorValue::Code(ErrorCode::InvalidRequest) => {
         /// The `Authorization` field does not follow the grammar of RFC 6750 §2.1.
         MalformedAuthorization, "malformed_authorization",
             "the authorization field is malformed", "The Authorization field is malformed";
         /// There is more than one `Authorization` field.
         RepeatedAuthorization, "repeated_authorization",
             "there are several authorization fields", "There is more than one Authorization field";
-        /// The `Sec-WebSocket-Protocol` field says `bearer` but is not followed by one token.
+        /// The `Sec-WebSocket-Protocol` field names `bearer`, and not exactly one token follows.
         MalformedSubprotocol, "malformed_subprotocol",
             "the web socket protocol field is malformed", "The Sec-WebSocket-Protocol field is malformed";
         /// A token was sent in more than one place (RFC 6750 §2).
@@ -180,33 +183,36 @@ reasons! {
             "tokens were sent in several places", "More than one token was sent";
     }
 
-    // Some of these are found behind the signature as well, a malformed payload for example.
-    BadToken, Stranger, Told::Code(ErrorCode::InvalidToken) => {
-        /// The token is longer than the verifier reads.
+    // Some of these are also found after the signature was verified, for example a malformed
+    // payload.
+    BadToken, Client, ErrorValue::Code(ErrorCode::InvalidToken) => {
+        /// The token is longer than the verifier allows.
         TokenTooLarge, "token_too_large", "the token is too large", "The token cannot be verified";
         /// The token is not a signed JWT in compact form, or its header or payload breaks a rule of RFC 7515
         /// or RFC 7519.
         Malformed, "malformed", "the token is malformed", "The token cannot be verified";
         /// The token has five parts: it is encrypted (RFC 7516), and this crate reads signed tokens.
         Encrypted, "encrypted", "the token is encrypted", "The token cannot be verified";
-        /// The header names an algorithm this crate does not verify, `none` among them.
+        /// The header names an algorithm that this crate does not verify, for example `none`.
         UnsupportedAlgorithm, "unsupported_algorithm",
             "the token's algorithm is not supported", "The token cannot be verified";
-        /// The header names an algorithm that neither the configuration nor the key is for.
+        /// The header names an algorithm that the configuration does not allow, or that the key is
+        /// not for.
         AlgorithmNotAllowed, "algorithm_not_allowed",
             "the token's algorithm is not allowed", "The token cannot be verified";
-        /// The header asks for an extension to be understood (`crit`, `b64`), and none is.
+        /// The header requires an extension (`crit`, `b64`), and this crate supports none.
         CriticalHeader, "critical_header",
             "the token asks for an extension that is not understood", "The token cannot be verified";
-        /// The token was signed with a key that the key source does not know.
+        /// The token was signed with a key that the key source does not have.
         UnknownKey, "unknown_key", "the token's key is unknown", "The token cannot be verified";
         /// No candidate key verifies the signature.
         InvalidSignature, "invalid_signature",
             "the token's signature is invalid", "The token cannot be verified";
-        /// The token is of another kind, an ID token for example.
+        /// The token is of another kind, for example an ID token.
         WrongTokenType, "wrong_token_type",
             "the token is of another kind", "The token is not an access token";
-        /// The token is bound to a key (`cnf`, RFC 7800), and the request does not prove that its sender has it.
+        /// The token is bound to a key (`cnf`, RFC 7800), and the request does not prove that its
+        /// sender has the key.
         BoundToken, "bound_token",
             "the token is bound to a key", "The token is bound to a key, which bearer tokens are not";
         /// A required claim is absent.
@@ -215,53 +221,54 @@ reasons! {
         InvalidClaim, "invalid_claim", "a claim of the token is invalid", "A claim of the token is invalid";
         /// `exp` has passed, leeway included.
         Expired, "expired", "the token has expired", "The token has expired";
-        /// The token was made longer ago than the configured maximum age, leeway included.
+        /// The token was issued longer ago than the configured maximum age, leeway included.
         TooOld, "too_old", "the token is too old", "The token is too old";
-        /// `nbf` or `iat` has not come yet, leeway included.
+        /// `nbf` or `iat` is still in the future, leeway included.
         NotYetValid, "not_yet_valid", "the token is not valid yet", "The token is not valid yet";
-        /// `iss` is not the configured issuer, to the letter.
+        /// `iss` differs from the configured issuer. The comparison is exact.
         WrongIssuer, "wrong_issuer", "the token is from another issuer", "The token is from another issuer";
         /// `aud` holds none of the configured audiences.
         WrongAudience, "wrong_audience",
             "the token is for another audience", "The token is for another audience";
-        /// The token, its session, or everything of its subject or client was revoked.
+        /// The token was revoked: by itself, with its session, or with everything of its subject or
+        /// client.
         Revoked, "revoked", "the token was revoked", "The token was revoked";
-        /// The active check says that the subject of the token is not active any more.
+        /// The active check answers that the subject of the token is not active any more.
         Inactive, "inactive", "the subject is not active any more", "The token is not active any more";
     }
 
-    BadToken, Stranger, Told::Code(ErrorCode::InsufficientUserAuthentication) => {
+    BadToken, Client, ErrorValue::Code(ErrorCode::InsufficientUserAuthentication) => {
         /// The sign-in behind the token is too weak or too long ago (RFC 9470); a new sign-in would help.
         InsufficientAuthentication, "insufficient_authentication",
             "the sign-in is too weak or too old", "A different authentication is needed";
     }
 
-    NotAllowed, Stranger, Told::Code(ErrorCode::InsufficientScope) => {
-        /// A scope is missing that would let the request through.
+    NotAllowed, Client, ErrorValue::Code(ErrorCode::InsufficientScope) => {
+        /// The token lacks a scope that would admit the request.
         InsufficientScope, "insufficient_scope", "the token lacks a scope", "The token lacks a scope";
     }
 
-    // No registered code fits: a new token would not help. RFC 6750 §3.1 keeps `insufficient_scope` for
-    // refusals that a scope can mend.
-    NotAllowed, Stranger, Told::Word("forbidden") => {
+    // No registered code fits, because a new token would not help. RFC 6750 §3.1 reserves
+    // `insufficient_scope` for refusals that a scope can resolve.
+    NotAllowed, Client, ErrorValue::Word("forbidden") => {
         /// A role or another claim is missing; scopes alone would not help.
         Forbidden, "forbidden", "the token does not allow this", "The token does not allow this";
     }
 
-    NotAllowed, Operator, Told::Word("forbidden") => {
+    NotAllowed, Operator, ErrorValue::Word("forbidden") => {
         /// The token is good, but its claims do not fit the application's claims type.
         ClaimsMismatch, "claims_mismatch",
             "the token's claims do not fit the claims type", "The token's claims do not fit this service";
     }
 
-    Unavailable, Operator, Told::Word("temporarily_unavailable") => {
-        /// The keys for this token are not available, or there is no telling whether its key exists.
+    Unavailable, Operator, ErrorValue::Word("temporarily_unavailable") => {
+        /// The keys for this token are not available, or it is not known whether its key exists.
         KeysUnavailable, "keys_unavailable",
             "the keys to verify the token are not available", "The token cannot be verified right now";
-        /// There is no telling at the moment whether the token was revoked.
+        /// It is not known at the moment whether the token was revoked.
         RevocationsUnavailable, "revocations_unavailable",
             "there is no telling whether the token was revoked", "The token cannot be verified right now";
-        /// There is no telling at the moment whether the subject of the token is still active.
+        /// It is not known at the moment whether the subject of the token is still active.
         ActiveCheckFailed, "active_check_failed",
             "there is no telling whether the subject is still active", "The token cannot be verified right now";
         /// An [`Authenticator`](crate::middleware::Authenticator) could not decide about the token.
@@ -269,10 +276,10 @@ reasons! {
             "the authenticator could not decide about the token", "The token cannot be verified right now";
     }
 
-    Misconfigured, Programmer, Told::Word("server_error") => {
-        /// A guard or extractor runs where no [`BearerLayer`](crate::BearerLayer) has been.
+    Misconfigured, Programmer, ErrorValue::Word("server_error") => {
+        /// A guard or extractor runs without a [`BearerLayer`](crate::BearerLayer) around it.
         LayerMissing, "layer_missing", "no BearerLayer has seen this request", "The server is set up wrongly";
-        /// An extractor asks for another claims type than the layer produces.
+        /// An extractor asks for a claims type other than the layer's.
         ClaimsTypeMissing, "claims_type_missing",
             "the BearerLayer produces another claims type", "The server is set up wrongly";
     }
@@ -300,7 +307,7 @@ mod tests {
             let row = row.unwrap_or_else(|| panic!("the table in lib.rs lacks {reason:?}"));
             let status = reason.class().status().as_u16();
             assert!(row.contains(&format!("| {status} |")), "{row}");
-            if let Told::Code(code) = reason.told() {
+            if let ErrorValue::Code(code) = reason.error_value() {
                 assert!(row.contains(&format!("`{}`", code.as_str())), "{row}");
             }
         }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-/// A change of the token that would let a request in: more scopes, or another sign-in.
+/// A change of the token that would admit a request: more scopes, or another sign-in.
 ///
-/// [`Policy::remedy`](crate::policy::Policy::remedy) returns it; challenges tell clients of it (RFC 6750 §3.1,
-/// RFC 9470 §3).
+/// [`Policy::remedy`](crate::policy::Policy::remedy) returns the remedy, and challenges name it to
+/// clients (RFC 6750 §3.1, RFC 9470 §3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remedy {
     scopes: Vec<String>,
@@ -12,24 +12,25 @@ pub struct Remedy {
 }
 
 impl Remedy {
-    /// Needs all of these scopes. Scopes that the token has already belong into the list.
+    /// Requires all of these scopes. List the scopes that the token already has as well.
     pub fn scopes<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::default().with_scopes(names.into_iter().map(Into::into))
     }
 
-    /// Needs a sign-in of one of these authentication context classes (`acr`), the preferred one first.
+    /// Requires a sign-in of one of these authentication context classes (`acr`), the preferred
+    /// class first.
     pub fn authentication<S: Into<String>>(acr_values: impl IntoIterator<Item = S>) -> Self {
         let acr_values = acr_values.into_iter().map(Into::into).collect();
         Self { acr_values, ..Self::default() }
     }
 
-    /// Needs a sign-in that is no older than this (`auth_time`). Challenges name it in whole seconds, rounded
-    /// down.
+    /// Requires a sign-in that is no older than this (`auth_time`). Challenges name the age in
+    /// whole seconds, rounded down.
     pub fn recent_authentication(max_age: Duration) -> Self {
         Self { max_age: Some(max_age), ..Self::default() }
     }
 
-    /// Needs what the other one needs too.
+    /// Adds the requirements of another remedy.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         for acr in other.acr_values {
@@ -44,22 +45,22 @@ impl Remedy {
         self.with_scopes(other.scopes)
     }
 
-    /// Returns all scopes that are needed.
+    /// Returns all required scopes.
     pub fn needed_scopes(&self) -> &[String] {
         &self.scopes
     }
 
-    /// Returns the authentication context classes of which one is needed.
+    /// Returns the authentication context classes, of which one is required.
     pub fn acr_values(&self) -> &[String] {
         &self.acr_values
     }
 
-    /// Returns the greatest age of the sign-in.
+    /// Returns the largest age of the sign-in that is allowed.
     pub fn max_age(&self) -> Option<Duration> {
         self.max_age
     }
 
-    /// Whether the user has to sign in again.
+    /// Returns whether the user has to sign in again.
     pub(crate) fn needs_sign_in(&self) -> bool {
         self.max_age.is_some() || !self.acr_values.is_empty()
     }

@@ -7,13 +7,13 @@ macro_rules! unavailable {
         $(#[$doc])*
         pub struct $name {
             pub(super) retry_after: Duration,
-            #[allow(dead_code, reason = "nobody reports that clients are away, but for the request")]
+            #[allow(dead_code, reason = "it is never set for clients")]
             pub(super) reported: bool,
             pub(super) source: Option<Box<dyn Error + Send + Sync>>,
         }
 
         impl $name {
-            /// For a reason the log will name.
+            /// Creates the error from its cause, which is logged.
             pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
                 Self {
                     retry_after: Duration::from_secs(5),
@@ -22,7 +22,7 @@ macro_rules! unavailable {
                 }
             }
 
-            /// Sets what `Retry-After` says, rounded up to seconds. The default is 5 seconds.
+            /// Sets the value of `Retry-After`, rounded up to seconds. The default is 5 seconds.
             #[must_use]
             pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
                 self.retry_after = retry_after;
@@ -55,26 +55,27 @@ macro_rules! unavailable {
 }
 
 unavailable! {
-    /// The keys of a [`KeySource`](crate::keys::KeySource) cannot be had right now.
+    /// The keys of a [`KeySource`](crate::keys::KeySource) are not available now.
     ///
-    /// A request that needs them is answered 503 with `Retry-After`: it is neither the client's nor the
-    /// token's fault.
+    /// A request that needs them is answered 503 with `Retry-After`, because neither the client nor
+    /// the token is at fault.
     KeysUnavailable: "the keys cannot be had"
 }
 
 unavailable! {
-    /// A view of [`Revocations`](crate::revocation::Revocations) may lack some right now, or one could not be
-    /// written down.
+    /// A view of [`Revocations`](crate::revocation::Revocations) may be incomplete now, or a
+    /// revocation could not be stored.
     ///
-    /// A request whose token the view does not know as revoked is answered 503 with `Retry-After`.
+    /// A request is answered 503 with `Retry-After` unless the view knows that its token is
+    /// revoked.
     RevocationsUnavailable: "the revocations are not at hand"
 }
 
 #[cfg(feature = "endpoints")]
 unavailable! {
-    /// Whether a client is who it says cannot be told right now; see [`Clients`](crate::endpoints::Clients).
+    /// The identity of a client cannot be checked now; see [`Clients`](crate::endpoints::Clients).
     ///
-    /// Its request is answered 503 with `Retry-After`.
+    /// The request of the client is answered 503 with `Retry-After`.
     ClientsUnavailable: "the clients are not at hand"
 }
 
@@ -87,7 +88,7 @@ impl ClientsUnavailable {
 
 #[cfg(feature = "redis")]
 impl RevocationsUnavailable {
-    /// What the log has heard already, and need not hear again for each request.
+    /// Marks the failure as logged before, so that it is not logged again for each request.
     pub(crate) fn reported(mut self) -> Self {
         self.reported = true;
         self
@@ -96,12 +97,12 @@ impl RevocationsUnavailable {
 
 #[cfg(feature = "refresh")]
 impl KeysUnavailable {
-    /// The error that is behind this one, which says no more.
+    /// Returns the cause of this error, which adds nothing to it.
     pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
         self.source.unwrap_or_else(|| "the keys cannot be had".into())
     }
 
-    /// What the log has heard already, and need not hear again for each request.
+    /// Marks the failure as logged before, so that it is not logged again for each request.
     pub(crate) fn reported(mut self) -> Self {
         self.reported = true;
         self

@@ -11,26 +11,28 @@ use arc_swap::ArcSwap;
 
 use super::Header;
 
-/// Headers of tokens that were good, so that the next token with the same one is not read again.
+/// Caches the headers of good tokens, so that the next token with the same header is not parsed
+/// again.
 ///
-/// What is kept for a segment is what would be read from it, so nothing here can go out of date. Only
-/// what was verified enters: a stranger can neither fill it nor push out what is there.
+/// An entry depends on its segment alone, so it never becomes stale. Only headers of verified
+/// tokens enter, so a client without a token can neither fill the cache nor evict an entry.
 #[derive(Default)]
-pub(crate) struct KnownHeaders {
-    /// Those that came first stay. For most verifiers these are all, and to read them nothing is written.
-    first: [OnceLock<Known>; FIRST],
-    later: ArcSwap<Vec<Known>>,
+pub(crate) struct HeaderCache {
+    /// The first headers, which are never evicted. For most verifiers these are all, and a look-up
+    /// writes nothing.
+    first: [OnceLock<CachedHeader>; FIRST],
+    later: ArcSwap<Vec<CachedHeader>>,
     learnt: AtomicUsize,
 }
 
 #[derive(Clone)]
-struct Known {
+struct CachedHeader {
     segment: Arc<str>,
     header: Header,
 }
 
-impl KnownHeaders {
-    /// The header that is written so, to the letter.
+impl HeaderCache {
+    /// Returns the header that this segment spells. The comparison is exact.
     pub(crate) fn find(&self, segment: &str) -> Option<Header> {
         let mut first = self.first.iter().map_while(OnceLock::get);
         if let Some(known) = first.find(|one| *one.segment == *segment) {
@@ -40,24 +42,25 @@ impl KnownHeaders {
     }
 
     fn find_later(&self, segment: &str) -> Option<Header> {
-        // There are none as long as there is room among the first.
+        // `later` is empty as long as there is room in `first`.
         self.first.last()?.get()?;
         let known = self.later.load();
         known.iter().find(|one| *one.segment == *segment).map(|one| one.header.clone())
     }
 
-    /// Keeps the header of a token that was good and had one that was not known.
+    /// Adds the header of a good token that was not found.
     pub(crate) fn learn(&self, segment: &str, header: &Header) {
         if segment.len() > MAX_SEGMENT {
             return;
         }
-        let learnt = || Known { segment: segment.into(), header: header.clone() };
-        // Many threads may learn the same one, when a server begins; it takes one place all the same.
+        let learnt = || CachedHeader { segment: segment.into(), header: header.clone() };
+        // When a server starts, many threads may add the same header at once. It takes one place
+        // all the same.
         if self.first.iter().any(|place| *place.get_or_init(learnt).segment == *segment) {
             return;
         }
         let count = self.learnt.fetch_add(1, Ordering::Relaxed);
-        // Where each token has a header of its own, keeping them all would be work for nothing.
+        // Where each token has a header of its own, it is useless to keep them all.
         if count >= MOST && !count.is_multiple_of(RARELY) {
             return;
         }
@@ -68,25 +71,26 @@ impl KnownHeaders {
         } else {
             known[count / RARELY % MOST] = learnt();
         }
-        // Whoever was quicker has made something newer; this one is learnt another time.
+        // If another thread was quicker, its list is newer and stays. This header is added another
+        // time.
         self.later.compare_and_swap(&*before, Arc::new(known));
     }
 }
 
-impl fmt::Debug for KnownHeaders {
+impl fmt::Debug for HeaderCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, later) = (self.first.iter().map_while(OnceLock::get), self.later.load());
         f.debug_list().entries(first.chain(later.iter()).map(|one| &one.header)).finish()
     }
 }
 
-/// As many as an issuer has keys in use at once.
+/// The usual number of keys that an issuer uses at once.
 const FIRST: usize = 4;
-/// All of them, and the first, are compared with a header that is new.
+/// The entries that a new header is compared with, after the first ones.
 const MOST: usize = 8;
-/// In bytes of base64url.
+/// The length of the longest segment that is kept, in bytes of base64url.
 const MAX_SEGMENT: usize = 512;
-/// One in so many unknown headers takes the place of another.
+/// One in this many unknown headers replaces an entry.
 const RARELY: usize = 64;
 
 #[cfg(test)]
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn header_is_found_by_its_very_letters() {
-        let known = KnownHeaders::default();
+        let known = HeaderCache::default();
         known.learn("abc", &header(1));
 
         assert_eq!(known.find("abc"), Some(header(1)));
@@ -110,7 +114,7 @@ mod tests {
 
     #[test]
     fn header_that_is_learnt_again_takes_no_second_place() {
-        let known = KnownHeaders::default();
+        let known = HeaderCache::default();
         for _ in 0..FIRST {
             known.learn("abc", &header(1));
         }
@@ -119,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn number_and_length_are_bounded_and_what_is_used_now_gets_in_before_long() {
-        let known = KnownHeaders::default();
+    fn number_and_length_are_bounded_and_a_header_in_use_enters_before_long() {
+        let known = HeaderCache::default();
         let segments: Vec<String> = (0..FIRST + MOST).map(|n| format!("header {n}")).collect();
         for (n, segment) in segments.iter().enumerate() {
             known.learn(segment, &header(n));

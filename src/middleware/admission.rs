@@ -14,7 +14,7 @@ use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::extras::{Backend, Extras, PendingProof, Proof, TokenOrigin};
+use super::extras::{ConfiguredAuthenticator, Extras, PendingProof, Proof, TokenOrigin};
 use crate::challenge::{AuthScheme, ChallengeConfig};
 use crate::claims::policy::{self, Policy};
 use crate::claims::validation::Kind;
@@ -23,9 +23,9 @@ use crate::error::{AuthError, KeysUnavailable, Reason};
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
 use crate::verify::opaque::read_claims;
-use crate::verify::verifier::{Attempt, Pending, Remembered, Verifier};
+use crate::verify::verifier::{Attempt, CachedToken, Pending, Verifier};
 
-/// The decision about a request, without any of the machinery around it.
+/// Decides about requests, without services and futures.
 pub(super) struct Admission<C> {
     pub(super) verifier: Verifier<C>,
     /// `None` for the usual layer: signed JWTs, as bearer tokens, in the `Authorization` field.
@@ -33,40 +33,39 @@ pub(super) struct Admission<C> {
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
     /// Whether responses carry the principal.
-    pub(super) tells: bool,
+    pub(super) principal_in_responses: bool,
     pub(super) config: Arc<ChallengeConfig>,
 }
 
 /// The decision about a request.
 pub(super) enum Decision<C> {
-    /// It goes on: with claims, or without where tokens are optional.
+    /// The request is admitted, with a token or, where tokens are optional, without one.
     Admit(Option<Admitted>),
     Refuse(Rejection),
     Wait(Box<Deferral<C>>),
 }
 
-/// A token that was accepted, and where it was found.
+/// An accepted token, and the place where it was found.
 pub(super) struct Admitted {
     pub(super) principal: Principal,
     pub(super) origin: TokenOrigin,
 }
 
-/// A token about which something has to be waited for.
+/// A token whose decision has to wait.
 pub(super) struct Deferral<C> {
     cause: Cause<C>,
     origin: TokenOrigin,
     scheme: AuthScheme,
-    /// A proof that has begun already.
+    /// A check of the proof that has begun already.
     proof: Option<PendingProof>,
 }
 
 enum Cause<C> {
     Verification(Pending<C>),
-    Authentication(Backend, Zeroizing<String>),
+    Authentication(ConfiguredAuthenticator, Zeroizing<String>),
 }
 
-/// A token that was accepted once the answers about it had come. It is judged again before the inner
-/// service is called.
+/// A token that was accepted after a wait. It is revalidated before the inner service is called.
 pub(super) struct Vetted<C> {
     token: Zeroizing<String>,
     verdict: Verdict<C>,
@@ -76,7 +75,7 @@ pub(super) struct Vetted<C> {
 }
 
 enum Verdict<C> {
-    Jwt(Remembered<C>),
+    Jwt(CachedToken<C>),
     Opaque(Verified<C>, Span),
 }
 
@@ -97,7 +96,7 @@ impl<C> Verdict<C> {
 }
 
 impl<C> Vetted<C> {
-    /// For a request that has not waited since.
+    /// Admits a request that has not waited since the token was accepted.
     pub(super) fn admitted(self) -> Admitted {
         let principal = self.verdict.into_verified().into_principal();
         Admitted { principal, origin: self.origin }
@@ -112,7 +111,7 @@ impl<C> Admission<C> {
             extras: None,
             optional: false,
             policy: None,
-            tells: false,
+            principal_in_responses: false,
             config,
         }
     }
@@ -123,7 +122,7 @@ impl<C> Admission<C> {
         self.set_schemes();
     }
 
-    /// Has the `Authorization` field read for the schemes that are offered.
+    /// Configures the `Authorization` source for the offered schemes.
     fn set_schemes(&mut self) {
         let schemes: Vec<_> = self.config.offered.iter().map(|offered| offered.scheme()).collect();
         let is_usual = schemes == [AuthScheme::BEARER];
@@ -138,7 +137,7 @@ impl<C> Admission<C> {
         self.extras.get_or_insert_default()
     }
 
-    /// Accepts bound tokens, as long as a binding proves them.
+    /// Accepts bound tokens if a binding proves them.
     pub(super) fn prove_bound_tokens(&mut self) {
         self.verifier = self.verifier.clone().with_proofs();
     }
@@ -150,7 +149,7 @@ impl<C> Admission<C> {
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
-    /// Decides as far as is possible without waiting.
+    /// Decides without waiting, as far as possible.
     pub(super) fn decide<B>(&self, request: &mut Request<B>) -> Decision<C> {
         match &self.extras {
             None => self.decide_usual(AuthorizationHeader::find_and_mark(request.headers_mut())),
@@ -182,7 +181,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         }
     }
 
-    /// Only a new token has to be looked at.
+    /// Attempts to verify a token that was not recalled. Only such a token needs a check of its
+    /// grammar.
     #[inline(never)]
     fn attempt(&self, token: &[u8], attempt: fn(&Verifier<C>, &str) -> Attempt<C>) -> Decision<C> {
         let text = match AuthorizationHeader::new().read(token) {
@@ -199,7 +199,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         }
     }
 
-    // Apart from the rest: a request that needs none of it passes little code, which stays in the caches.
+    // A function of its own: a request that needs none of it runs little code, which stays in the
+    // caches.
     #[inline(never)]
     fn decide_by<B>(&self, extras: &Extras, request: &mut Request<B>) -> Decision<C> {
         with_parts(request, |parts| {
@@ -225,7 +226,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         origin: TokenOrigin,
     ) -> Result<Decision<C>, AuthError> {
         let (scheme, token) = (presented.scheme(), extras.read(presented.token(), origin)?);
-        if let Some(backend) = extras.backend_for(presented) {
+        if let Some(backend) = extras.authenticator_for(presented) {
             let cause = Cause::Authentication(backend.clone(), Zeroizing::new(token.to_owned()));
             return Ok(Decision::Wait(Box::new(Deferral { cause, origin, scheme, proof: None })));
         }
@@ -254,7 +255,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         }
     }
 
-    /// Decides about a token once the answers about it have come. [`prove`](Self::prove) and
+    /// Decides about a token after the answers about it have arrived. [`prove`](Self::prove) and
     /// [`check`](Self::check) come next.
     pub(super) async fn decide_after(
         &self,
@@ -271,7 +272,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 let (token, remembered) = self.verifier.verify_after(pending).await?;
                 Ok((token, Verdict::Jwt(remembered)))
             }
-            Cause::Authentication(Backend { authenticator, rules }, token) => {
+            Cause::Authentication(ConfiguredAuthenticator { authenticator, rules }, token) => {
                 let authenticated = authenticator.authenticate(&token).await?;
                 let text = authenticated.into_text(rules.parties());
                 let (time, layer) = (self.verifier.time(), Some(Arc::clone(&self.config)));
@@ -281,7 +282,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         }
     }
 
-    /// Asks for the proof of a token that was waited for, unless it has begun before.
+    /// Starts the check of the proof of a token that has waited, unless it has begun before.
     pub(super) fn prove<B>(
         &self,
         vetted: &mut Vetted<C>,
@@ -301,7 +302,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         }
     }
 
-    /// Refuses a request that is refused anyway before it waits for the inner service.
+    /// Refuses a request that the policy does not allow, before it waits for the inner service.
     pub(super) fn check(&self, vetted: &Vetted<C>) -> Result<(), Rejection> {
         self.permit(vetted.verdict.verified()).map(drop)
     }
@@ -310,28 +311,29 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         self.refuse(error)
     }
 
-    /// Decides about a request that has waited for the inner service as well. Its grounds may have gone
-    /// meanwhile.
+    /// Decides about a request that has waited for the inner service as well. The grounds for its
+    /// admission may have changed meanwhile.
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
         let Vetted { token, verdict, origin, .. } = vetted;
         let verified = match verdict {
             Verdict::Jwt(remembered) => {
-                let judged = self.verifier.revalidate_after_wait(&token, remembered);
-                let judged = judged.and_then(|judged| {
-                    // To wait for keys and for the inner service in turns could go on for ever.
-                    judged.ok_or_else(|| KeysUnavailable::new(TOO_OLD_MEANWHILE).into())
+                let verified = self.verifier.revalidate_after_wait(&token, remembered);
+                let verified = verified.and_then(|verified| {
+                    // A request that waits for keys and for the inner service in turns could wait
+                    // forever.
+                    verified.ok_or_else(|| KeysUnavailable::new(TOO_OLD_MEANWHILE).into())
                 });
-                judged.map_err(|error| self.refuse(error))?.into_verified()
+                verified.map_err(|error| self.refuse(error))?.into_verified()
             }
             Verdict::Opaque(verified, span) if span.contains_now(self.verifier.time()) => verified,
             Verdict::Opaque(..) => return Err(self.refuse(Reason::Expired)),
         };
-        // The roles may be others, if the rules are.
+        // Other rules may read other roles from the token.
         let principal = self.permit(verified)?;
         Ok(Admitted { principal, origin })
     }
 
-    /// What the policy says, if there is one.
+    /// Applies the policy, if there is one.
     #[inline]
     fn permit(&self, verified: Verified<C>) -> Result<Principal, Rejection> {
         let principal = verified.into_principal();
@@ -344,26 +346,26 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         }
     }
 
-    /// Leaves in a request what inner services find there.
+    /// Puts into a request what inner services read there.
     pub(super) fn enter<B>(
         &self,
         admitted: Option<Admitted>,
         request: &mut Request<B>,
     ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
-            reject::admit_nobody(request.extensions_mut(), Arc::clone(&self.config));
+            reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
             return ResponseHook(None);
         };
         let pass = match origin {
-            TokenOrigin::Header if !self.tells => ResponseHook(None),
-            _ => self.remember(&principal, origin, request),
+            TokenOrigin::Header if !self.principal_in_responses => ResponseHook(None),
+            _ => self.response_hook(&principal, origin, request),
         };
         reject::admit(request.extensions_mut(), principal);
         pass
     }
 
     #[inline(never)]
-    fn remember<B>(
+    fn response_hook<B>(
         &self,
         principal: &Principal,
         origin: TokenOrigin,
@@ -373,11 +375,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             TokenOrigin::Header => None,
             TokenOrigin::Source(index) => Some(self.strip(index, request)),
         };
-        let told = self.tells.then(|| principal.clone());
-        ResponseHook(Some(Box::new(ResponseChanges { source, told })))
+        let principal = self.principal_in_responses.then(|| principal.clone());
+        ResponseHook(Some(Box::new(ResponseChanges { source, principal })))
     }
 
-    /// Takes the token out of where it was found.
+    /// Removes the token from the place where it was found.
     fn strip<B>(&self, index: usize, request: &mut Request<B>) -> Arc<dyn TokenSource> {
         let sources = self.extras.as_ref().map_or(&[][..], |extras| &extras.sources);
         let source = Arc::clone(&sources[index]);
@@ -393,7 +395,7 @@ impl<C> Deferral<C> {
     }
 }
 
-/// Shows a request without its body, which stays where it is.
+/// Shows a request without its body, which is not moved.
 fn with_parts<B, T>(request: &mut Request<B>, look: impl FnOnce(&mut Parts) -> T) -> T {
     let (mut parts, ()) = Request::new(()).into_parts();
     swap(request, &mut parts);
@@ -410,34 +412,35 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
     std::mem::swap(request.extensions_mut(), &mut parts.extensions);
 }
 
-/// What is remembered of a request while the inner service works on it, if anything is. On the heap, since
-/// it rarely is: what passes moves about with the future.
+/// The changes to the response that are due when the inner service answers. They are boxed, because
+/// they are rare and everything in this type moves with the future.
 pub(super) struct ResponseHook(Option<Box<ResponseChanges>>);
 
 struct ResponseChanges {
-    /// Where the token was found, if not in the `Authorization` header.
+    /// The source of the token, if it is not the `Authorization` field.
     source: Option<Arc<dyn TokenSource>>,
-    /// What the response shall carry.
-    told: Option<Principal>,
+    /// The principal that the response carries.
+    principal: Option<Principal>,
 }
 
 impl ResponseHook {
-    /// Whether the response may have to be changed.
+    /// Returns whether the response may have to be changed.
     #[inline]
     pub(super) fn wants<B>(&self, response: &Response<B>) -> bool {
         self.0.is_some() || !response.extensions().is_empty()
     }
 
     /// Completes the response to the request.
-    pub(super) fn leave<B>(&mut self, response: &mut Response<B>) {
-        let Some(ResponseChanges { source, told }) = self.0.take().map(|changes| *changes) else {
+    pub(super) fn complete<B>(&mut self, response: &mut Response<B>) {
+        let Some(ResponseChanges { source, principal }) = self.0.take().map(|changes| *changes)
+        else {
             return;
         };
         if let Some(source) = source {
             let status = response.status();
             source.complete(status, response.headers_mut());
         }
-        if let Some(principal) = told {
+        if let Some(principal) = principal {
             response.extensions_mut().insert(principal);
         }
     }
@@ -450,7 +453,7 @@ impl<C> Clone for Admission<C> {
             extras: self.extras.clone(),
             optional: self.optional,
             policy: self.policy.clone(),
-            tells: self.tells,
+            principal_in_responses: self.principal_in_responses,
             config: Arc::clone(&self.config),
         }
     }

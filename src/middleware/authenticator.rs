@@ -9,10 +9,10 @@ use crate::claims::NumericDate;
 use crate::error::AuthError;
 use crate::middleware::source::Presented;
 
-/// Authenticates callers by another token than a signed JWT: an API key that is looked up, an opaque token that its
-/// issuer is asked about.
+/// Authenticates callers by tokens other than signed JWTs: an API key that is looked up, or an
+/// opaque token that its issuer is asked about.
 ///
-/// A layer asks its authenticators in the order in which they were added, and its
+/// A layer asks its authenticators in the order in which they were added. Its
 /// [`Verifier`](crate::Verifier) decides about the tokens that none of them accepts.
 ///
 /// ```
@@ -29,7 +29,7 @@ use crate::middleware::source::Presented;
 ///
 ///     async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
 ///         match token {
-///             // Look its hash up in a table instead.
+///             // Look up a hash of the key in a table instead.
 ///             "key_1" => Ok(Authenticated::subject("build server").with_scopes(["orders:read"])),
 ///             _ => Err(Reason::UnknownKey.into()),
 ///         }
@@ -37,44 +37,45 @@ use crate::middleware::source::Presented;
 /// }
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
-    /// Whether this authenticator decides about the token. It must tell by the scheme and the shape of the token,
-    /// at once.
+    /// Returns whether this authenticator decides about the token. It must tell by the scheme and
+    /// the shape of the token, without waiting.
     fn accepts(&self, presented: Presented<'_>) -> bool;
 
-    /// Authenticates the caller. The request waits for it.
+    /// Authenticates the caller. The request waits for the result.
     ///
     /// # Errors
     ///
     /// An [`AuthError`] made of a [`Reason`](crate::Reason) when the token is not good, or
-    /// [`AuthError::authenticator_failed`] when there is no telling.
+    /// [`AuthError::authenticator_failed`] when no decision is possible.
     fn authenticate(
         &self,
         token: &str,
     ) -> impl Future<Output = Result<Authenticated, AuthError>> + Send;
 }
 
-/// The claims of an authenticated caller, by their names in JWTs (RFC 7519, RFC 7662).
+/// The claims of an authenticated caller, under their names in JWTs (RFC 7519, RFC 7662).
 ///
-/// The layer checks them by the [`Validation`](crate::Validation) of the authenticator, as if they stood in a signed
-/// token: `exp`, `nbf`, and `iss` and `aud` if they are there. Guards and `C` read the same claims.
+/// The layer checks the claims by the [`Validation`](crate::Validation) of the authenticator, as if
+/// they stood in a signed token: `exp` and `nbf`, and `iss` and `aud` if they are present. Guards
+/// and `C` read the same claims.
 #[derive(Clone)]
 pub struct Authenticated {
     claims: Map<String, Value>,
 }
 
 impl Authenticated {
-    /// Starts with the subject of the caller.
+    /// Creates the claims of a caller with this subject.
     pub fn subject(subject: impl Into<String>) -> Self {
         let mut claims = Map::new();
         claims.insert("sub".into(), Value::String(subject.into()));
         Self { claims }
     }
 
-    /// Reads the claims from a JSON object: an introspection response, for example.
+    /// Reads the claims from a JSON object, for example an introspection response.
     ///
     /// # Errors
     ///
-    /// [`Reason::InvalidClaim`](crate::Reason::InvalidClaim) when the text is no JSON object.
+    /// [`Reason::InvalidClaim`](crate::Reason::InvalidClaim) when the text is not a JSON object.
     pub fn from_json(claims: &str) -> Result<Self, AuthError> {
         let claims = serde_json::from_str(claims).map_err(|error| {
             let detail = format!("the claims are no JSON object: {:?}", error.classify());
@@ -97,13 +98,13 @@ impl Authenticated {
         self.with("roles", Value::Array(roles))
     }
 
-    /// Sets the end of the token.
+    /// Sets the expiry of the token.
     #[must_use]
     pub fn with_expiry(self, expires_at: NumericDate) -> Self {
         self.with("exp", Value::from(expires_at.as_seconds()))
     }
 
-    /// Sets another claim, which a text is enough for.
+    /// Sets another claim to a string.
     #[must_use]
     pub fn with_claim(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.with(name, Value::String(value.into()))
@@ -114,7 +115,7 @@ impl Authenticated {
         self
     }
 
-    /// The claims as JSON, completed with what the validation expects and they do not say.
+    /// Returns the claims as JSON. If `iss` or `aud` is absent, it becomes that of the validation.
     pub(super) fn into_text(mut self, (issuer, audience): (&str, &str)) -> String {
         for (name, value) in [("iss", issuer), ("aud", audience)] {
             self.claims.entry(name).or_insert_with(|| Value::String(value.to_owned()));
@@ -143,7 +144,7 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
     }
 }
 
-/// An [`Authenticator`] behind a pointer.
+/// An [`Authenticator`] behind a trait object.
 pub(super) trait ErasedAuthenticator: Send + Sync {
     fn accepts(&self, presented: Presented<'_>) -> bool;
     fn authenticate<'a>(&'a self, token: &'a str) -> Authenticating<'a>;

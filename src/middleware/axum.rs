@@ -1,7 +1,8 @@
-//! Extractors for axum, on axum-core alone.
+//! Extracts principals and claims in axum, with axum-core alone.
 //!
-//! All of them read what a [`BearerLayer`](crate::BearerLayer) has left in the request. Where none
-//! has been they answer 500, never "no claims": a forgotten layer must not look like a visitor.
+//! All extractors read what a [`BearerLayer`](crate::BearerLayer) has left in the request. Without
+//! a layer they answer 500, never "no claims": a forgotten layer must not look like an anonymous
+//! request.
 
 mod claims;
 mod require;

@@ -9,12 +9,13 @@ use crate::claims::Principal;
 use crate::error::AuthError;
 use crate::middleware::source::Presented;
 
-/// Checks that the sender of a request has the key that its token is bound to (proof of possession): DPoP
-/// (RFC 9449), mutual TLS (RFC 8705).
+/// Checks that the sender of a request has the key that its token is bound to (proof of
+/// possession): DPoP (RFC 9449), mutual TLS (RFC 8705).
 ///
-/// It runs for every accepted token, found in the cache or not, before any policy. A layer with a binding accepts
-/// tokens that are bound to a key (`cnf`, RFC 7800) if one of its bindings answers [`Proved`](BindingVerdict::Proved)
-/// and none refuses. Without a binding such tokens are refused.
+/// A layer calls its bindings for every accepted token, cache hits included, before any policy. It
+/// accepts tokens that are bound to a key (`cnf`, RFC 7800) if one of its bindings answers
+/// [`Proved`](BindingVerdict::Proved) and none refuses. A layer without a binding refuses such
+/// tokens.
 pub trait Binding: Send + Sync + 'static {
     /// Checks one request. [`Principal::confirmation`] names the key that the token is bound to.
     fn check(
@@ -28,13 +29,13 @@ pub trait Binding: Send + Sync + 'static {
 /// The answer of a [`Binding`].
 #[non_exhaustive]
 pub enum BindingVerdict {
-    /// The token is not bound in the way that this binding knows.
+    /// The token is not bound in the way that this binding checks.
     NotApplicable,
     /// The sender has the key that the token is bound to.
     Proved,
     /// The request is refused.
     Refused(AuthError),
-    /// The answer takes time: a store of seen proofs has to be asked. `Ok` counts as proved.
+    /// The check takes time, for example to ask a store of seen proofs. `Ok` counts as proved.
     Pending(Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>),
 }
 

@@ -1,4 +1,5 @@
-//! Everything that the usual layer has none of: other sources, other schemes, authenticators, bindings.
+//! Holds everything that the usual layer does without: other sources, other schemes,
+//! authenticators, bindings.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
 
 #[derive(Clone)]
 pub(super) struct Extras {
-    /// `None` where other sources replace it.
+    /// The `Authorization` source. `None` where another source replaces it.
     pub(super) header: Option<AuthorizationHeader>,
     pub(super) sources: Vec<Arc<dyn TokenSource>>,
-    pub(super) authenticators: Vec<Backend>,
+    pub(super) authenticators: Vec<ConfiguredAuthenticator>,
     pub(super) bindings: Vec<Arc<dyn Binding>>,
 }
 
@@ -25,21 +26,21 @@ pub(super) struct Extras {
 #[derive(Clone, Copy)]
 pub(super) enum TokenOrigin {
     Header,
-    /// The place in the list of sources.
+    /// The index in the list of sources.
     Source(usize),
 }
 
 /// An authenticator with the rules for its claims.
 #[derive(Clone)]
-pub(super) struct Backend {
+pub(super) struct ConfiguredAuthenticator {
     pub(super) authenticator: Arc<dyn ErasedAuthenticator>,
     pub(super) rules: Arc<Rules>,
 }
 
-/// A proof that takes time.
+/// A check of a proof that takes time.
 pub(super) type PendingProof = Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>;
 
-/// What the bindings say together.
+/// The verdict of all bindings together.
 pub(super) enum Proof {
     Good,
     Pending(PendingProof),
@@ -73,7 +74,10 @@ impl Extras {
         }
     }
 
-    pub(super) fn backend_for(&self, presented: Presented<'_>) -> Option<&Backend> {
+    pub(super) fn authenticator_for(
+        &self,
+        presented: Presented<'_>,
+    ) -> Option<&ConfiguredAuthenticator> {
         self.authenticators.iter().find(|backend| backend.authenticator.accepts(presented))
     }
 

@@ -16,27 +16,28 @@ use crate::middleware::reject::{EmptyBody, Rejection, Render, answer_refused, fi
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.
     ///
-    /// Nothing is boxed unless a key, or the answer whether a subject is still active, has to be waited for.
+    /// Nothing is boxed unless the request has to wait: for a key, or for the answer whether a
+    /// subject is still active.
     pub struct ResponseFuture<S, ReqBody, ResBody, C, R>
     where
         S: Service<Request<ReqBody>>,
     {
         #[pin]
-        state: State<S::Future, ResBody, Deferred<S, ReqBody, C>>,
+        state: ResponseState<S::Future, ResBody, Deferred<S, ReqBody, C>>,
         responder: Responder<R>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, ResBody, K> {
+    enum ResponseState<F, ResBody, K> {
         Refused { response: Option<Box<Response<ResBody>>> },
         Running { #[pin] future: F, pass: ResponseHook },
         Deferred { cold: Box<K> },
     }
 }
 
-impl<F, S, ReqBody, ResBody, C> State<F, ResBody, Deferred<S, ReqBody, C>> {
+impl<F, S, ReqBody, ResBody, C> ResponseState<F, ResBody, Deferred<S, ReqBody, C>> {
     fn of(early_exit: EarlyExit<S, ReqBody, ResBody, C>) -> Self {
         match early_exit {
             EarlyExit::Refused(response) => Self::Refused { response: Some(response) },
@@ -45,7 +46,7 @@ impl<F, S, ReqBody, ResBody, C> State<F, ResBody, Deferred<S, ReqBody, C>> {
     }
 }
 
-/// A request whose token needs what is not here yet: keys, or an answer.
+/// A request that waits for keys, or for an answer about its token.
 pub(super) struct Deferred<S, ReqBody, C> {
     admission: Arc<Admission<C>>,
     stage: Stage<C>,
@@ -53,15 +54,16 @@ pub(super) struct Deferred<S, ReqBody, C> {
     service: S,
 }
 
-/// What a request comes to that does not go on at once.
+/// The outcome of a request that is refused or waits.
 ///
-/// Small, and not yet the future itself: that would be made in two places, and moved from both.
+/// It is small, and not yet the future itself: the future would be built in two places, and moved
+/// from both.
 pub(super) enum EarlyExit<S, ReqBody, ResBody, C> {
     Refused(Box<Response<ResBody>>),
     Waits(Box<Deferred<S, ReqBody, C>>),
 }
 
-/// How a request is to be answered, whatever becomes of it.
+/// Builds the answer to a request, whether it is refused or admitted.
 pub(super) struct Responder<R> {
     pub(super) renderer: R,
     pub(super) is_head: bool,
@@ -79,7 +81,7 @@ impl<R> Responder<R> {
         EarlyExit::Refused(Box::new(answer_refused(rejection, &self.renderer, self.is_head)))
     }
 
-    /// Goes on with a request that was let in.
+    /// Polls the inner service with an admitted request.
     #[inline]
     fn run<ResBody: EmptyBody, E>(
         &self,
@@ -99,8 +101,8 @@ impl<R> Responder<R> {
         polled
     }
 
-    /// The end of it, where the response is not merely handed on. In a place of its own, so that otherwise
-    /// the response stays where it is: to move one is not for nothing.
+    /// Completes a response that has to be changed. The function is separate, so that all other
+    /// responses stay where they are: to move a response costs time.
     #[cold]
     fn complete<ResBody: EmptyBody>(
         &self,
@@ -111,17 +113,17 @@ impl<R> Responder<R> {
         R: Render<ResBody>,
     {
         finish(&mut response, &self.renderer, self.is_head);
-        pass.leave(&mut response);
+        pass.complete(&mut response);
         response
     }
 }
 
 enum Stage<C> {
-    /// The keys or the answer are on their way.
+    /// Keys or an answer have been requested.
     Pending(Pin<Box<dyn Future<Output = Result<Vetted<C>, Rejection>> + Send>>),
     /// A binding's proof is being checked.
     Proving { proof: PendingProof, vetted: Option<Vetted<C>> },
-    /// The token was accepted; the inner service has to be ready, which may have to be waited for.
+    /// The token was accepted. The inner service has to be ready before it is called.
     Accepted { vetted: Option<Vetted<C>>, has_waited: bool },
 }
 
@@ -139,14 +141,14 @@ where
     R: Render<ResBody>,
 {
     pub(super) fn running(responder: Responder<R>, future: S::Future, pass: ResponseHook) -> Self {
-        Self { state: State::Running { future, pass }, responder }
+        Self { state: ResponseState::Running { future, pass }, responder }
     }
 
     pub(super) fn exited(
         responder: Responder<R>,
         early_exit: EarlyExit<S, ReqBody, ResBody, C>,
     ) -> Self {
-        Self { state: State::of(early_exit), responder }
+        Self { state: ResponseState::of(early_exit), responder }
     }
 }
 
@@ -169,8 +171,8 @@ where
                 }
                 StateProj::Deferred { cold } => {
                     let next = match ready!(cold.poll(cx))? {
-                        Ok((future, pass)) => State::Running { future, pass },
-                        Err(rejection) => State::of(this.responder.early_exit(&rejection)),
+                        Ok((future, pass)) => ResponseState::Running { future, pass },
+                        Err(rejection) => ResponseState::of(this.responder.early_exit(&rejection)),
                     };
                     this.state.set(next);
                 }
@@ -179,8 +181,8 @@ where
     }
 }
 
-/// The inner call once it has begun; or the refusal.
-type Begun<F> = Result<(F, ResponseHook), Rejection>;
+/// The started call of the inner service, or the refusal.
+type StartedCall<F> = Result<(F, ResponseHook), Rejection>;
 
 impl<S, ReqBody, C> Deferred<S, ReqBody, C>
 where
@@ -200,7 +202,7 @@ where
     }
 
     #[inline(never)]
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<StartedCall<S::Future>, S::Error>> {
         let begun = ready!(self.poll_begun(cx))?;
         Poll::Ready(Ok(begun.map_err(|rejection| match &self.request {
             Some(request) => rejection.asked_with(request.method(), request.headers()),
@@ -208,7 +210,7 @@ where
         })))
     }
 
-    /// The stage of a token about which all answers have come.
+    /// Returns the stage of a token after all answers about it have arrived.
     fn prove(&mut self, mut vetted: Vetted<C>) -> Result<Stage<C>, Rejection> {
         let request = self.request.as_mut().expect(AFTER_COMPLETION);
         if let Some(proof) = self.admission.prove(&mut vetted, request)? {
@@ -218,7 +220,10 @@ where
         Ok(Stage::accepted(vetted))
     }
 
-    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<S::Future>, S::Error>> {
+    fn poll_begun(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<StartedCall<S::Future>, S::Error>> {
         loop {
             match &mut self.stage {
                 Stage::Pending(waiting) => match ready!(waiting.as_mut().poll(cx)) {

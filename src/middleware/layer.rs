@@ -6,7 +6,7 @@ use tower_layer::Layer;
 use super::admission::Admission;
 use super::authenticator::Authenticator;
 use super::binding::Binding;
-use super::extras::Backend;
+use super::extras::ConfiguredAuthenticator;
 use super::service::Bearer;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
@@ -16,12 +16,13 @@ use crate::middleware::reject::Empty;
 use crate::middleware::source::TokenSource;
 use crate::verify::verifier::Verifier;
 
-/// Lets requests with a good token through, and answers the others.
+/// Admits requests with a good token, and refuses the others.
 ///
-/// Behind it every request carries a [`Principal`](crate::Principal) in its extensions, with the
-/// [claims](crate::Principal::claims) in it. A response carries the
-/// [`Reason`](crate::Reason) if the request was refused, by the layer or by a guard inside, and
-/// [on demand](Self::with_principal_in_responses) the [`Principal`](crate::Principal) if it was not.
+/// Every admitted request carries a [`Principal`](crate::Principal) in its extensions, with the
+/// [claims](crate::Principal::claims) in it. A response carries the [`Reason`](crate::Reason) if
+/// the request was refused, by the layer or by a guard inside. [On
+/// demand](Self::with_principal_in_responses) it carries the [`Principal`](crate::Principal) if the
+/// request was admitted.
 ///
 /// ```
 /// # use axum::{Router, routing::get};
@@ -39,48 +40,50 @@ use crate::verify::verifier::Verifier;
 ///
 /// # Where to put it
 ///
-/// `Router::route_layer` covers the routes that were added **before** it; routes added after it are open, and so
-/// is a fallback. `Router::layer` covers the fallback too, so that paths which do not exist are answered 401
-/// without a token, also those of a router that this one is merged into. Put layers that must see refused
-/// requests too, CORS and access logs above all, outside of this one: they are added later.
+/// `Router::route_layer` covers the routes that were added **before** it. Routes added after it are
+/// open, and so is a fallback. `Router::layer` covers the fallback too: paths that do not exist are
+/// then answered 401 without a token, also those of a router that this one is merged into. Layers
+/// that must see refused requests, CORS and access logs above all, belong outside of this one: add
+/// them later.
 pub struct BearerLayer<C, R = Empty> {
     admission: Arc<Admission<C>>,
     renderer: R,
 }
 
 impl<C> BearerLayer<C> {
-    /// Asks for a token in the `Authorization` field and verifies it.
+    /// Creates a layer that requires a token in the `Authorization` field and verifies it.
     pub fn new(verifier: Verifier<C>) -> Self {
         Self { admission: Arc::new(Admission::new(verifier)), renderer: Empty }
     }
 }
 
 impl<C, R> BearerLayer<C, R> {
-    /// Lets requests without a token pass, without claims.
+    /// Admits requests without a token, without claims.
     ///
-    /// Inside, `Option<Claims<C>>` is `None` for them, while `Claims<C>` and guards answer 401. A
-    /// broken token is still refused.
+    /// For such a request `Option<Claims<C>>` is `None`, while `Claims<C>` and guards answer 401. A
+    /// bad token is still refused.
     #[must_use]
     pub fn with_optional_token(self) -> Self {
         self.change(|admission| admission.optional = true)
     }
 
-    /// Needs a permission of every token; see [`policy`](crate::policy). With
-    /// [`optional`](Self::with_optional_token), of every token that is sent.
+    /// Requires a permission; see [`policy`](crate::policy). With
+    /// [`with_optional_token`](Self::with_optional_token) it is required of every request that has
+    /// a token.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {
         self.change(|admission| admission.policy = Some(Arc::new(policy)))
     }
 
-    /// Also looks for the token somewhere else. A request with tokens in two places is refused with
-    /// 400 (RFC 6750 §2).
+    /// Adds another source of tokens. A request with tokens in two places is refused with 400 (RFC
+    /// 6750 §2).
     #[must_use]
     pub fn with_source(self, source: impl TokenSource) -> Self {
         self.change(|admission| admission.extras_mut().sources.push(Arc::new(source)))
     }
 
-    /// Looks for the token in this source and not in the `Authorization` field, for networks in which a proxy
-    /// writes a token of its own there. [`with_source`](Self::with_source) adds further ones.
+    /// Replaces the `Authorization` field by this source, for networks in which a proxy writes its
+    /// own token into the field. [`with_source`](Self::with_source) adds further sources.
     #[must_use]
     pub fn with_source_instead(self, source: impl TokenSource) -> Self {
         self.change(|admission| {
@@ -90,28 +93,32 @@ impl<C, R> BearerLayer<C, R> {
         })
     }
 
-    /// Has this authenticator decide about the tokens that it accepts, by these rules for its claims. The
-    /// verifier decides about all others.
+    /// Adds an authenticator, which decides about the tokens that it accepts. The validation holds
+    /// the rules for its claims. The verifier decides about all other tokens.
     ///
-    /// `exp` may be absent from the claims; `iss` and `aud` may be too, and count as those of the validation.
+    /// The claims may lack `exp`. They may lack `iss` and `aud` too, which then count as those of
+    /// the validation.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when a rule of the validation makes no sense.
+    /// [`ConfigError`] when a rule of the validation is invalid.
     pub fn with_authenticator(
         self,
         authenticator: impl Authenticator,
         validation: Validation,
     ) -> Result<Self, ConfigError> {
         let rules = validation.dangerous().accept_missing_expiry().into_rules()?;
-        let backend = Backend { authenticator: Arc::new(authenticator), rules: Arc::new(rules) };
+        let backend = ConfiguredAuthenticator {
+            authenticator: Arc::new(authenticator),
+            rules: Arc::new(rules),
+        };
         Ok(self.change(|admission| admission.extras_mut().authenticators.push(backend)))
     }
 
-    /// Checks the proof of possession of tokens that are bound to a key. Several bindings stand beside each other:
-    /// DPoP and mutual TLS, for example.
+    /// Adds a binding, which checks the proof of possession of tokens that are bound to a key. A
+    /// layer can have several bindings, for example DPoP and mutual TLS.
     ///
-    /// Tokens that are bound to no key are accepted as before, unless the binding refuses them.
+    /// Tokens that are not bound to a key are accepted as before, unless the binding refuses them.
     #[must_use]
     pub fn with_binding(self, binding: impl Binding) -> Self {
         self.change(|admission| {
@@ -120,21 +127,22 @@ impl<C, R> BearerLayer<C, R> {
         })
     }
 
-    /// Sets the realm that challenges name. The default is `api`.
+    /// Sets the realm of the challenges. The default is `api`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Realm`] when it holds a character that cannot stand in a challenge.
+    /// [`ConfigError::Realm`] when the realm holds a character that is illegal in a challenge.
     pub fn with_realm(self, realm: impl Into<String>) -> Result<Self, ConfigError> {
         let realm = Realm::new(realm)?;
         Ok(self.change_challenges(|config| config.realm = realm))
     }
 
-    /// Sets the authentication schemes that the layer accepts in the `Authorization` field and offers in its
-    /// challenges, in this order. The default is `Bearer` alone; an empty list is the same.
+    /// Sets the authentication schemes that the layer accepts in the `Authorization` field and
+    /// offers in its challenges, in this order. The default is `Bearer` alone, also for an empty
+    /// list.
     ///
-    /// A token of any scheme is verified in the same way. A scheme that demands more (a proof, for DPoP) needs a
-    /// [`Binding`](crate::middleware::Binding) too.
+    /// Tokens of all schemes are verified in the same way. A scheme that requires more, such as the
+    /// proof of DPoP, needs a [`Binding`](crate::middleware::Binding) too.
     ///
     /// ```
     /// # use tower_bearer::{BearerLayer, ConfigError};
@@ -155,12 +163,13 @@ impl<C, R> BearerLayer<C, R> {
         self.change_challenges(|config| config.offered = offered)
     }
 
-    /// Adds a parameter to the challenge of every scheme: `resource_metadata` (RFC 9728 §5.1), for example.
+    /// Adds a parameter to the challenge of every scheme, for example `resource_metadata` (RFC 9728
+    /// §5.1).
     ///
     /// # Errors
     ///
-    /// [`ConfigError::ChallengeParameter`] when the name or the value cannot stand in a challenge, or the crate
-    /// sets a parameter of this name itself.
+    /// [`ConfigError::ChallengeParameter`] when the name or the value is illegal in a challenge, or
+    /// when the crate sets a parameter of this name itself.
     pub fn with_challenge_parameter(
         self,
         name: impl Into<String>,
@@ -170,18 +179,19 @@ impl<C, R> BearerLayer<C, R> {
         Ok(self.change_challenges(|config| config.parameters.push(parameter)))
     }
 
-    /// Sets how refusals look, those of guards and extractors inside included: [`Empty`] by
-    /// default, [`render::Json`](crate::render::Json), [`render::ProblemJson`](crate::render::ProblemJson),
-    /// [`render::Grpc`](crate::render::Grpc), or a closure ([`render::from_fn`](crate::render::from_fn)). It is
-    /// cloned for each request: what is large in it belongs into an [`Arc`].
+    /// Sets the renderer of refusals, those of guards and extractors inside included: [`Empty`] by
+    /// default, [`render::Json`](crate::render::Json),
+    /// [`render::ProblemJson`](crate::render::ProblemJson), [`render::Grpc`](crate::render::Grpc),
+    /// or a closure ([`render::from_fn`](crate::render::from_fn)). The renderer is cloned for each
+    /// request, so keep large parts of it in an [`Arc`].
     #[must_use]
     pub fn with_rejection<R2: Clone>(self, renderer: R2) -> BearerLayer<C, R2> {
         BearerLayer { admission: self.admission, renderer }
     }
 
-    /// Leaves the [`Principal`](crate::Principal) of an accepted token in the extensions of the response
-    /// too, for access logs and metrics outside of this layer. The default leaves it out, because to
-    /// carry it there costs more than to find a token that was seen before.
+    /// Adds the [`Principal`](crate::Principal) of an accepted token to the extensions of the
+    /// response, for access logs and metrics outside of this layer. By default it is left out,
+    /// because to carry it costs more than a cache hit.
     ///
     /// ```
     /// # use tower_bearer::{BearerLayer, Principal};
@@ -199,7 +209,7 @@ impl<C, R> BearerLayer<C, R> {
     /// ```
     #[must_use]
     pub fn with_principal_in_responses(self) -> Self {
-        self.change(|admission| admission.tells = true)
+        self.change(|admission| admission.principal_in_responses = true)
     }
 
     fn change_challenges(self, change: impl FnOnce(&mut ChallengeConfig)) -> Self {

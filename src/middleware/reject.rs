@@ -1,8 +1,8 @@
-//! From a reason to an answer: status, challenge and body, each in one place.
+//! Turns a reason into an answer: status, challenge and body, each in one place.
 
 mod answer;
 mod empty_body;
-mod flavour;
+mod grpc_protocol;
 mod rejection;
 mod grpc;
 mod guard;
@@ -12,7 +12,7 @@ pub use rejection::Rejection;
 
 #[cfg(feature = "tonic")]
 pub(crate) use grpc::{code as grpc_code, details as grpc_details};
-pub(crate) use guard::{admit, admit_nobody, check_in};
+pub(crate) use guard::{admit, admit_anonymous, check_in};
 #[cfg(feature = "axum")]
 pub(crate) use guard::{claims_in, is_anonymous, known, verified_in};
 #[cfg(feature = "endpoints")]

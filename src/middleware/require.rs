@@ -13,7 +13,7 @@ use super::readiness::release;
 use crate::claims::policy::Policy;
 use crate::middleware::reject::{self, EmptyBody};
 
-/// Guards a route or router that stands behind a [`BearerLayer`](super::BearerLayer).
+/// Guards a route or router inside a [`BearerLayer`](super::BearerLayer).
 ///
 /// ```
 /// # use axum::{Router, routing::post};
@@ -25,13 +25,13 @@ use crate::middleware::reject::{self, EmptyBody};
 ///     .route("/orders", post(create).layer(require(scope("orders:write").or(role("admin")))));
 /// ```
 ///
-/// A refused request is answered 403, or 401 if tokens are optional and none was sent; the body is
-/// the layer's. Where no layer has been, the answer is 500 and the log says what to add.
+/// A refused request is answered 403, or 401 if tokens are optional and none was sent. The layer
+/// adds the body. Without a layer the answer is 500, and the log says what to add.
 pub fn require(policy: impl Policy) -> RequireLayer {
     RequireLayer { policy: Arc::new(policy) }
 }
 
-/// The layer that [`require`] makes.
+/// The layer that [`require`] returns.
 #[derive(Clone)]
 pub struct RequireLayer {
     policy: Arc<dyn Policy>,
@@ -67,11 +67,11 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let state = match reject::check_in(request.extensions(), &*self.policy) {
-            Ok(_) => State::Allowed { future: self.inner.call(request) },
+            Ok(_) => GuardState::Allowed { future: self.inner.call(request) },
             Err(rejection) => {
                 release(&mut self.inner);
                 let rejection = rejection.asked_with(request.method(), request.headers());
-                State::Refused { response: Some(rejection.into_response()) }
+                GuardState::Refused { response: Some(rejection.into_response()) }
             }
         };
         RequireFuture { state }
@@ -82,13 +82,13 @@ pin_project! {
     /// The response of a [`RequireService`].
     pub struct RequireFuture<F, ResBody> {
         #[pin]
-        state: State<F, ResBody>,
+        state: GuardState<F, ResBody>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, ResBody> {
+    enum GuardState<F, ResBody> {
         Allowed { #[pin] future: F },
         Refused { response: Option<Response<ResBody>> },
     }

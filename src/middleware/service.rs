@@ -29,7 +29,7 @@ impl<S, C, R> Bearer<S, C, R> {
         Self { inner, admission, renderer }
     }
 
-    /// The service inside.
+    /// Returns the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
@@ -58,7 +58,7 @@ where
         match self.admission.decide(&mut request) {
             Decision::Admit(admitted) => {
                 let pass = self.admission.enter(admitted, &mut request);
-                // The very service that was made ready takes the call.
+                // The call goes to the instance that was made ready.
                 ResponseFuture::running(responder, self.inner.call(request), pass)
             }
             Decision::Refuse(rejection) => {
@@ -75,7 +75,8 @@ where
 }
 
 impl<S: Clone, C, R> Bearer<S, C, R> {
-    /// A request that waits reserves nothing meanwhile: it asks a service of its own, once it is let in.
+    /// Starts the wait of a request. It holds no reservation meanwhile: once admitted, it calls a
+    /// clone of the inner service.
     #[cold]
     fn wait<ReqBody, ResBody>(
         &mut self,

@@ -1,14 +1,14 @@
-//! Refusals as tonic's own statuses, for services that refuse a request themselves.
+//! Converts refusals into tonic's own statuses, for services that refuse a request themselves.
 //!
-//! The layer needs none of this: [`render::Grpc`](crate::render::Grpc) answers for it.
+//! The layer does not use it: [`render::Grpc`](crate::render::Grpc) answers for the layer.
 
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::middleware::reject::{Rejection, grpc_code, grpc_details};
 
-/// The status that [`render::Grpc`](crate::render::Grpc) answers with, challenge and details included. The log
-/// hears of the refusal.
+/// Converts a rejection into the status that [`render::Grpc`](crate::render::Grpc) answers with,
+/// challenge and details included. The refusal is logged.
 ///
 /// ```
 /// use tonic::{Request, Response, Status};

@@ -1,9 +1,9 @@
-//! What the log hears. The only place that knows whether the feature `tracing` is on.
+//! Writes log events. No other module depends on the feature `tracing`.
 //!
-//! One event for each refused request, never one for an accepted one. What strangers can cause is
-//! logged at `DEBUG`, so that an attack does not fill a disk; what an operator must mend is logged
-//! at `WARN` or `ERROR`, and what requests can cause at any rate once a minute ([`Pace`]). No event
-//! holds a token.
+//! Each refused request writes one event, and an accepted one writes none. Events that any client
+//! can cause have the level `DEBUG`, so that an attack does not fill a disk. Events that an
+//! operator must act on have `WARN` or `ERROR`; those that requests can cause at any rate are
+//! written once a minute ([`Pace`]). No event holds a token.
 
 mod pace;
 
@@ -14,11 +14,12 @@ use crate::config_error::{KeyProblem, SkippedKey};
 use crate::error::ClientsUnavailable;
 use crate::error::{AuthError, Severity};
 
-/// Reports a refused request. Of those that an operator or a programmer must hear of, the first is loud,
-/// and then one a minute for each reason and issuer: strangers can send requests at any rate.
+/// Reports a refused request. If an operator or a programmer has to act on it, the first event is
+/// loud, and then one a minute for each reason and issuer, because clients can send requests at any
+/// rate.
 pub(crate) fn refused(error: &AuthError, pace: &Pace) {
     let severity = error.reason().severity();
-    if matches!(severity, Severity::Stranger) || error.was_reported() {
+    if matches!(severity, Severity::Client) || error.was_reported() {
         return quiet(error);
     }
     let about = error.issuer().unwrap_or_default();
@@ -33,7 +34,7 @@ pub(crate) fn refused(error: &AuthError, pace: &Pace) {
 pub(crate) fn skipped_key(key: &SkippedKey) {
     #[cfg(feature = "tracing")]
     match key.problem {
-        // Somebody has published what nobody may know.
+        // A key that must be kept private was published.
         KeyProblem::Private | KeyProblem::PublishedSecret => {
             tracing::error!(target: "tower_bearer", key = %key, "key skipped");
         }
@@ -43,7 +44,7 @@ pub(crate) fn skipped_key(key: &SkippedKey) {
     let _ = key;
 }
 
-/// Reports that as many more keys of the same set were left out.
+/// Reports the number of further keys of the same set that were left out.
 pub(crate) fn skipped_keys(more: usize) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "tower_bearer", more, "more keys of this set skipped");
@@ -51,8 +52,8 @@ pub(crate) fn skipped_keys(more: usize) {
     let _ = more;
 }
 
-/// Reports that tokens name an issuer that is nearly a configured one. What they name is not told: it may be
-/// a stranger's word.
+/// Reports that tokens name an issuer that is nearly a configured one. The name in the token is not
+/// reported, because it may be unauthenticated.
 pub(crate) fn near_miss(issuer: &str, differs_by: &str, suppressed: u64) {
     #[cfg(feature = "tracing")]
     {
@@ -64,7 +65,7 @@ pub(crate) fn near_miss(issuer: &str, differs_by: &str, suppressed: u64) {
     let _ = (issuer, differs_by, suppressed);
 }
 
-/// Reports a secret that can be guessed and is used all the same: by which issuer, if that is known.
+/// Reports a secret that is used although it can be guessed, with its issuer if that is known.
 pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) {
     #[cfg(feature = "tracing")]
     {
@@ -76,7 +77,7 @@ pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) 
     let _ = (algorithm, problem, issuer);
 }
 
-/// Reports a request that a route has refused, for something else than a token.
+/// Reports a request that an endpoint refused for another reason than a token.
 #[cfg(feature = "endpoints")]
 pub(crate) fn route_refused(error: &str, problem: &str) {
     #[cfg(feature = "tracing")]
@@ -85,7 +86,7 @@ pub(crate) fn route_refused(error: &str, problem: &str) {
     let _ = (error, problem);
 }
 
-/// Reports that nobody could say whether a client is who it says.
+/// Reports that the identity of a client could not be checked.
 #[cfg(feature = "endpoints")]
 pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
     #[cfg(feature = "tracing")]
@@ -109,7 +110,7 @@ pub(crate) fn restored(kind: &str, issuer: &str, name: &str) {
     let _ = (kind, issuer, name);
 }
 
-/// Reports that nobody knows whether subjects are still active.
+/// Reports that the active check does not answer.
 #[cfg(feature = "active-check")]
 pub(crate) fn active_check_failed(problem: &str, lets_in: bool, suppressed: u64) {
     #[cfg(feature = "tracing")]
@@ -131,7 +132,8 @@ pub(crate) fn active_check_answers_again() {
     tracing::info!(target: "tower_bearer", "active check answers again");
 }
 
-/// Reports that an issuer's metadata has not come, and that what it said before stays in use.
+/// Reports that an issuer's metadata could not be fetched, and that the previous metadata stays in
+/// use.
 #[cfg(feature = "jwks")]
 pub(crate) fn metadata_not_fetched(issuer: &str, problem: &str) {
     #[cfg(feature = "tracing")]
@@ -140,7 +142,7 @@ pub(crate) fn metadata_not_fetched(issuer: &str, problem: &str) {
     let _ = (issuer, problem);
 }
 
-/// Reports that keys have come, the more loudly if they had not for a while.
+/// Reports that keys were fetched. The event is louder after an outage.
 #[cfg(feature = "refresh")]
 pub(crate) fn keys_fetched(source: &str, keys: usize, again: bool) {
     #[cfg(feature = "tracing")]
@@ -153,7 +155,7 @@ pub(crate) fn keys_fetched(source: &str, keys: usize, again: bool) {
     let _ = (source, keys, again);
 }
 
-/// Reports that keys have not come.
+/// Reports that keys could not be fetched.
 #[cfg(feature = "refresh")]
 pub(crate) fn keys_not_fetched(source: &str, problem: &str, state: &str, usable: bool) {
     #[cfg(feature = "tracing")]
@@ -168,7 +170,7 @@ pub(crate) fn keys_not_fetched(source: &str, problem: &str, state: &str, usable:
     let _ = (source, problem, state, usable);
 }
 
-/// Reports that tokens have named more unknown keys than are looked for.
+/// Reports that tokens named more unknown keys than the budget allows to look for.
 #[cfg(feature = "refresh")]
 pub(crate) fn fetches_spent(source: &str, suppressed: u64) {
     #[cfg(feature = "tracing")]
@@ -181,7 +183,7 @@ pub(crate) fn fetches_spent(source: &str, suppressed: u64) {
     let _ = (source, suppressed);
 }
 
-/// Reports that a document has been loaded, the more loudly if loads had failed before.
+/// Reports that a document was loaded. The event is louder after an outage.
 #[cfg(feature = "refresh")]
 pub(crate) fn document_loaded(source: &str, is_back: bool) {
     #[cfg(feature = "tracing")]
@@ -194,7 +196,7 @@ pub(crate) fn document_loaded(source: &str, is_back: bool) {
     let _ = (source, is_back);
 }
 
-/// Reports that a document has not been loaded.
+/// Reports that a document could not be loaded.
 #[cfg(feature = "refresh")]
 pub(crate) fn document_not_loaded(source: &str, problem: &str, state: &str, is_usable: bool) {
     #[cfg(feature = "tracing")]
@@ -209,7 +211,7 @@ pub(crate) fn document_not_loaded(source: &str, problem: &str, state: &str, is_u
     let _ = (source, problem, state, is_usable);
 }
 
-/// Reports that more loads of a document are wanted than its budget has.
+/// Reports that more loads of a document were wanted than the budget allows.
 #[cfg(feature = "refresh")]
 pub(crate) fn loads_spent(source: &str, suppressed: u64) {
     #[cfg(feature = "tracing")]
@@ -221,8 +223,8 @@ pub(crate) fn loads_spent(source: &str, suppressed: u64) {
     let _ = (source, suppressed);
 }
 
-/// Reports that a stand-in for the layer lets everybody in. Never silent: where nobody listens to
-/// events, it is a line on the standard error stream.
+/// Reports that a stand-in for the layer admits every request. Without a subscriber for events, the
+/// report is a line on the standard error stream.
 #[cfg(feature = "test-util")]
 pub(crate) fn unverified() {
     const REPORT: &str = "every request is let in without any verification: for tests only";
@@ -234,7 +236,7 @@ pub(crate) fn unverified() {
     eprintln!("tower_bearer: {REPORT}");
 }
 
-/// Reports that no revocation is missing any more.
+/// Reports that the revocations are complete again.
 #[cfg(feature = "redis")]
 pub(crate) fn revocations_whole(source: &str, revocations: usize) {
     #[cfg(feature = "tracing")]
@@ -243,7 +245,7 @@ pub(crate) fn revocations_whole(source: &str, revocations: usize) {
     let _ = (source, revocations);
 }
 
-/// Reports that revocations may be missing, and what happens to requests meanwhile.
+/// Reports that revocations may be missing, and how requests are answered meanwhile.
 #[cfg(feature = "redis")]
 pub(crate) fn revocations_not_whole(source: &str, problem: &str, carries_on: bool) {
     #[cfg(feature = "tracing")]
@@ -258,7 +260,7 @@ pub(crate) fn revocations_not_whole(source: &str, problem: &str, carries_on: boo
     let _ = (source, problem, carries_on);
 }
 
-/// Reports that the connection to Redis is lost, or has not come about.
+/// Reports that the connection to Redis was lost or could not be made.
 #[cfg(feature = "redis")]
 pub(crate) fn redis_not_reached(source: &str, problem: &str) {
     #[cfg(feature = "tracing")]
@@ -267,7 +269,7 @@ pub(crate) fn redis_not_reached(source: &str, problem: &str) {
     let _ = (source, problem);
 }
 
-/// Reports that Redis is back.
+/// Reports that Redis can be reached again.
 #[cfg(feature = "redis")]
 pub(crate) fn redis_reached(source: &str, server: &str) {
     #[cfg(feature = "tracing")]
@@ -276,7 +278,7 @@ pub(crate) fn redis_reached(source: &str, server: &str) {
     let _ = (source, server);
 }
 
-/// Reports that Redis takes no revocation, although it can be reached.
+/// Reports that Redis stores no revocation, although it can be reached.
 #[cfg(feature = "redis")]
 pub(crate) fn revocations_not_written(source: &str, problem: &str) {
     #[cfg(feature = "tracing")]
@@ -298,7 +300,7 @@ pub(crate) fn gap(source: &str) {
     let _ = source;
 }
 
-/// Reports that Redis lacks revocations that this node wrote lately.
+/// Reports that Redis lacks revocations that this node stored recently.
 #[cfg(feature = "redis")]
 pub(crate) fn redis_lost(source: &str, buckets: u64) {
     #[cfg(feature = "tracing")]
@@ -310,7 +312,7 @@ pub(crate) fn redis_lost(source: &str, buckets: u64) {
     let _ = (source, buckets);
 }
 
-/// Reports a Redis that may delete revocations.
+/// Reports a Redis that may evict revocations.
 #[cfg(feature = "redis")]
 pub(crate) fn evicts(source: &str, policy: &str) {
     #[cfg(feature = "tracing")]

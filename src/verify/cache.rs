@@ -1,8 +1,8 @@
-//! What was worked out for a token, kept for the next time it comes.
+//! Caches the results of verification by token.
 //!
-//! A reader never waits and never writes what another core reads: a slot is read as [`arc_swap`] reads,
-//! and a mark is set only where it is not set yet. Only whoever brings something new writes. What is kept
-//! for a token must be judged each time by whoever asks; nothing here knows what a token is.
+//! A look-up never waits, and never writes memory that another core reads: a slot is read as
+//! [`arc_swap`] reads, and a mark is set only where it is not set yet. Only an insertion writes.
+//! The caller revalidates each entry that it finds. The cache does not know the meaning of a token.
 
 mod doorkeeper;
 mod entry;
@@ -19,30 +19,30 @@ pub use counters::CacheStats;
 pub(crate) use table::Bounds;
 
 use self::counters::Counters;
-use self::entry::{Entry, Key};
-use self::table::Table;
+use self::entry::{CacheEntry, CacheKey};
+use self::table::CacheTable;
 use crate::claims::NumericDate;
 
-/// Values by token.
+/// Caches values by token.
 pub(crate) struct Cache<V> {
     bounds: Bounds,
-    /// Made when the first value comes.
-    table: OnceLock<Table<V>>,
+    /// Created with the first value.
+    table: OnceLock<CacheTable<V>>,
     counters: Counters,
     hasher: RandomState,
 }
 
-/// Why a value that was found is of no use.
+/// The reason why a value that was found cannot be used.
 #[derive(Debug)]
 pub(crate) enum Miss {
-    /// It cannot be used now, but perhaps later.
-    NotNow,
-    /// It will never be good again.
-    Over,
+    /// The value cannot be used now, but perhaps later.
+    Temporary,
+    /// The value will never be good again.
+    Permanent,
 }
 
 impl<V> Cache<V> {
-    /// There must be room for one entry.
+    /// Creates a cache, which must have room for at least one entry.
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
@@ -56,7 +56,7 @@ impl<V> Cache<V> {
         self.bounds
     }
 
-    /// Finds what is kept for a token, if the judge finds it good.
+    /// Returns the value of a token, if `revalidate` accepts it.
     #[inline]
     pub(crate) fn find<R>(
         &self,
@@ -67,11 +67,11 @@ impl<V> Cache<V> {
             let (slot, entry) = table.find(self.key(token))?;
             match revalidate(&entry.value) {
                 Ok(answer) => {
-                    table.mark_as_used(slot);
+                    table.mark_as_hit(slot);
                     Some(answer)
                 }
-                Err(Miss::NotNow) => None,
-                Err(Miss::Over) => {
+                Err(Miss::Temporary) => None,
+                Err(Miss::Permanent) => {
                     table.remove(slot, &entry);
                     None
                 }
@@ -81,14 +81,15 @@ impl<V> Cache<V> {
         found
     }
 
-    /// Looks at what is kept for a token, good or not. Not counted.
+    /// Reads the value of a token, good or not. Neither a hit nor a miss is counted.
     pub(crate) fn peek<R>(&self, token: &[u8], look: impl FnOnce(&V) -> R) -> Option<R> {
         let (_, entry) = self.table.get()?.find(self.key(token))?;
         Some(look(&entry.value))
     }
 
-    /// Keeps a value for a token until it is of no use to anybody; in place of others if need be, unless
-    /// they are worth no less. `weight` is what the value takes in memory, besides itself.
+    /// Keeps the value of a token until it expires. It may evict other entries, unless they are
+    /// worth as much or more. `weight` is the memory that the value takes in addition to its own
+    /// size.
     pub(crate) fn insert(
         &self,
         token: &[u8],
@@ -97,30 +98,30 @@ impl<V> Cache<V> {
         value: impl FnOnce() -> V,
     ) {
         let key = self.key(token);
-        let bytes = Entry::<V>::bytes_of(key, weight);
-        // One that would push out many others is not worth them.
+        let bytes = CacheEntry::<V>::bytes_of(key, weight);
+        // An entry that would evict many others is not worth it.
         if bytes > self.bounds.bytes / 4 {
             return;
         }
-        let table = self.table.get_or_init(|| Table::new(self.bounds));
+        let table = self.table.get_or_init(|| CacheTable::new(self.bounds));
         self.counters.count_newcomer(&table.insert(key, bytes, value, until, now));
     }
 
-    /// Counts since the beginning, and what is here now.
+    /// Returns the counts since the beginning, and the current size.
     pub(crate) fn stats(&self) -> CacheStats {
-        let (entries, bytes) = self.table.get().map_or((0, 0), Table::size);
+        let (entries, bytes) = self.table.get().map_or((0, 0), CacheTable::size);
         self.counters.stats(entries, bytes)
     }
 
-    /// The hash is of the end of the signature: 16 characters are 96 bits that are different for every
-    /// token. Who knows no token cannot aim at what is kept for another, because the hash has a random key
-    /// and only what was verified is kept.
-    fn key<'t>(&self, token: &'t [u8]) -> Key<'t> {
+    /// Returns a token with its hash. The hash covers the end of the signature: 16 characters are
+    /// 96 bits that differ for every token. A client cannot aim at the entry of another token,
+    /// because the hash has a random key and only verified tokens are kept.
+    fn key<'t>(&self, token: &'t [u8]) -> CacheKey<'t> {
         let hash = match token.last_chunk::<16>() {
             Some(end) => self.hasher.hash_one(u128::from_ne_bytes(*end)),
             None => self.hasher.hash_one(token),
         };
-        Key { hash, token }
+        CacheKey { hash, token }
     }
 }
 
@@ -137,12 +138,12 @@ mod tests {
         NumericDate::from_seconds(seconds)
     }
 
-    /// What is found, and whether it is to be thrown away.
+    /// Returns the value of a token.
     fn find<V: Clone>(cache: &Cache<V>, token: &str) -> Option<V> {
         cache.find(token.as_bytes(), |value| Ok(value.clone()))
     }
 
-    /// What stands in the table is what is counted.
+    /// Checks that the counters agree with the table.
     fn is_consistent<V>(cache: &Cache<V>) {
         let CacheStats { entries, bytes, .. } = cache.stats();
         let table = cache.table.get().unwrap();
@@ -171,9 +172,9 @@ mod tests {
     }
 
     proptest! {
-        /// It may have forgotten, and has never made anything up.
+        /// The cache may have lost a value, but never returns a wrong one.
         #[test]
-        fn finds_what_a_map_holds_or_nothing(
+        fn value_is_that_of_a_map_or_none(
             entries in 1..40_usize, bytes in 4_000..40_000_usize,
             steps in proptest::collection::vec(step(), 1..300),
         ) {
@@ -203,12 +204,12 @@ mod tests {
                     }
                     Step::NotNow(token) => {
                         let before = cache.stats().entries;
-                        let found = cache.find(token.to_string().as_bytes(), |_| Err::<(), _>(Miss::NotNow));
+                        let found = cache.find(token.to_string().as_bytes(), |_| Err::<(), _>(Miss::Temporary));
                         asked += 1;
                         prop_assert_eq!((found, cache.stats().entries), (None, before));
                     }
                     Step::Over(token) => {
-                        let found = cache.find(token.to_string().as_bytes(), |_| Err::<(), _>(Miss::Over));
+                        let found = cache.find(token.to_string().as_bytes(), |_| Err::<(), _>(Miss::Permanent));
                         asked += 2;
                         prop_assert!(found.is_none() && find(&cache, &token.to_string()).is_none());
                         model.remove(&token.to_string());
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn almost_all_of_what_fits_is_found() {
+    fn almost_all_entries_that_fit_are_found() {
         let cache = Cache::new(Bounds { entries: 4096, bytes: usize::MAX });
         let tokens: Vec<String> = (0..3400).map(|n| format!("token number {n}")).collect();
         for token in &tokens {
@@ -231,12 +232,12 @@ mod tests {
 
         let found = tokens.iter().filter(|token| find(&cache, token).is_some()).count();
 
-        // At five sixths of the slots.
+        // The table is then filled to five sixths.
         assert!(found > 3280, "{found}");
     }
 
     #[test]
-    fn what_has_expired_goes_when_others_come() {
+    fn expired_entries_are_removed_when_others_come() {
         let cache = Cache::new(Bounds { entries: 64, bytes: usize::MAX });
         for n in 0..32 {
             cache.insert(format!("old {n}").as_bytes(), 0, (at(10), at(0)), || ());
@@ -264,7 +265,7 @@ mod tests {
                         let token = (random % 200).to_string();
                         match cache.find(token.as_bytes(), |value: &String| {
                             assert_eq!(*value, token);
-                            if random % 31 == 0 { Err(Miss::Over) } else { Ok(()) }
+                            if random % 31 == 0 { Err(Miss::Permanent) } else { Ok(()) }
                         }) {
                             Some(()) => {}
                             None => {
@@ -284,8 +285,8 @@ mod tests {
 
     #[test]
     fn token_that_takes_more_than_a_quarter_of_the_bytes_is_not_kept() {
-        let quarter = 100 + Entry::<()>::SMALLEST;
-        // The token and what was read from it count alike.
+        let quarter = 100 + CacheEntry::<()>::SMALLEST;
+        // The token and its claims count alike.
         for (length, weight, entries) in
             [(99, 0, 1), (100, 0, 1), (101, 0, 0), (200, 0, 0), (60, 40, 1), (60, 41, 0)]
         {
@@ -298,12 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_the_token_what_was_read_from_it_and_what_surrounds_both() {
+    fn counted_bytes_are_the_token_its_claims_and_the_overhead_of_both() {
         let cache = Cache::new(Bounds { entries: 64, bytes: 1_000_000 });
 
         cache.insert(&[b'x'; 1000], 300, (at(9), at(0)), || [0_u64; 8]);
 
-        let around = Entry::<[u64; 8]>::SMALLEST;
+        let around = CacheEntry::<[u64; 8]>::SMALLEST;
         assert!(around > size_of::<[u64; 8]>());
         assert_eq!(cache.stats().bytes, 1300 + around);
     }

@@ -1,7 +1,7 @@
-//! The compact form of a signed token (RFC 7515 §3.1), in steps that cannot be skipped.
+//! Reads the compact form of a signed token (RFC 7515 §3.1), in steps that cannot be skipped.
 //!
-//! [`Compact`] is what a stranger sent: nothing but its header can be looked at. [`Payload`] exists
-//! only after a signature was good, and is the only way to the claims.
+//! A [`Compact`] is unauthenticated, and only its header can be read. A [`Payload`] exists only
+//! after the signature was verified, and is the only access to the claims.
 
 use std::ops::Range;
 
@@ -11,25 +11,25 @@ use crate::claims::{self, ReadPlan, Statement};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::base64url;
 use crate::jose::json::{Members, weight};
-use crate::jose::{Header, KnownHeaders};
+use crate::jose::{Header, HeaderCache};
 use crate::keys::{KeyIdentity, VerifyingKey};
 
-/// A token that nobody has verified.
+/// A token that is not verified yet.
 pub(crate) struct Compact<'t, 'b> {
     header: Header,
-    /// The header as it was written, if it was not known.
+    /// The header as it was written, if it was not in the cache of headers.
     new_header: Option<&'t str>,
     signing_input: &'t str,
     payload: &'t str,
-    /// The payload, once it was decoded, and from `signature.start` on the signature.
+    /// The decoded payload, and from `signature.start` on the decoded signature.
     bytes: &'b mut [u8],
     decoded: Option<usize>,
     signature: Range<usize>,
 }
 
-/// Room for what is decoded of one token.
+/// The memory for the decoded parts of one token.
 pub(crate) struct Buffer<const N: usize> {
-    /// For tokens as most are, without an allocation.
+    /// Large enough for most tokens, without an allocation.
     small: [u8; N],
     large: Vec<u8>,
 }
@@ -49,11 +49,11 @@ impl<const N: usize> Buffer<N> {
 }
 
 impl<'t, 'b> Compact<'t, 'b> {
-    /// Takes a token apart, at most `max_bytes` long.
+    /// Splits a token that is at most `max_bytes` long.
     pub(crate) fn parse<const N: usize>(
         token: &'t str,
         max_bytes: usize,
-        known: &KnownHeaders,
+        known: &HeaderCache,
         buffer: &'b mut Buffer<N>,
     ) -> Result<Self, AuthError> {
         if token.len() > max_bytes {
@@ -66,8 +66,8 @@ impl<'t, 'b> Compact<'t, 'b> {
         };
         let (signing_input, signature) = (&token[..second], &token[second + 1..]);
         let (header, payload) = (&signing_input[..first], &signing_input[first + 1..]);
-        // The decoder refuses padding, foreign characters and bits behind the last byte, so that a
-        // token has one spelling. One dot more is foreign too.
+        // The decoder refuses padding, foreign characters and bits after the last byte, so that a
+        // token has one spelling. A further dot is a foreign character too.
         let start = base64url::room(payload.len());
         let bytes = buffer.of(start + base64url::room(signature.len()));
         let length = base64url::decode(signature, &mut bytes[start..])
@@ -86,12 +86,12 @@ impl<'t, 'b> Compact<'t, 'b> {
         Ok(Self { header, new_header, signing_input, payload, bytes, decoded: None, signature })
     }
 
-    /// What the token says of itself, to choose a key by.
+    /// Returns the header, to choose a key by.
     pub(crate) fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Whose token it says it is, if it does, to choose among issuers that are trusted already.
+    /// Returns the issuer that the token names, to choose among issuers that are trusted already.
     pub(crate) fn unverified_issuer(&mut self) -> Result<Option<String>, AuthError> {
         let length = self.decode_payload()?;
         claims::unverified_issuer(str::from_utf8(&self.bytes[..length]).map_err(not_utf8)?)
@@ -108,7 +108,8 @@ impl<'t, 'b> Compact<'t, 'b> {
         })
     }
 
-    /// Verifies the signature with the first of these keys that can, and opens the token.
+    /// Verifies the signature with the first of these keys that can, and gives access to the
+    /// payload.
     pub(crate) fn verify(
         mut self,
         keys: &[VerifyingKey],
@@ -128,12 +129,12 @@ impl<'t, 'b> Compact<'t, 'b> {
     }
 }
 
-/// A token whose signature was good.
+/// A token whose signature was verified.
 pub(crate) struct VerifiedJws<'t, 'b> {
     pub(crate) header: Header,
-    /// The header as it was written, if it was not known.
+    /// The header as it was written, if it was not in the cache of headers.
     pub(crate) new_header: Option<&'t str>,
-    /// The key that has verified it.
+    /// The key that verified the signature.
     pub(crate) key: KeyIdentity,
     pub(crate) payload: Payload<'b>,
 }
@@ -156,16 +157,16 @@ fn decoded(segment: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-// RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims nobody reads.
+// RFC 7519 §7.2, RFC 8725 §3.7: UTF-8 throughout, also in claims that are not read.
 fn not_utf8<E>(_: E) -> AuthError {
     AuthError::with_detail(Reason::Malformed, "the payload is not UTF-8")
 }
 
-/// The payload of a token whose signature was good.
+/// The payload of a token whose signature was verified.
 pub(crate) struct Payload<'b>(&'b str);
 
 impl<'b> Payload<'b> {
-    /// Reads what every token may say.
+    /// Reads the claims that every token may have.
     pub(crate) fn read(
         &self,
         plan: &ReadPlan,
@@ -175,7 +176,7 @@ impl<'b> Payload<'b> {
         claims::read(self.0, plan, statement, members)
     }
 
-    /// Reads what the application wants to know, and says how many bytes it takes at the most.
+    /// Reads the application's claims, and returns the largest number of bytes that they may take.
     pub(crate) fn claims<C: DeserializeOwned>(
         &self,
         members: &Members<'_>,
@@ -193,11 +194,12 @@ impl<'b> Payload<'b> {
     }
 }
 
-/// What serde says, without the value it found: that is personal data, and a user may have written it. Of
-/// its messages, what was expected instead is kept, and where; of an application's own, where alone.
+/// Returns serde's message without the value that it found, which is personal data and may be a
+/// user's own text. Messages of serde keep the expected type and the position. Messages of the
+/// application keep the position alone.
 fn without_values(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    // Not looked for in the message, in which the value may say the like.
+    // Not searched for in the message, because the value may contain similar text.
     let place = match error.line() {
         0 => String::new(),
         line => format!(" at line {line} column {}", error.column()),
@@ -214,5 +216,5 @@ fn without_values(error: &serde_json::Error) -> String {
     shown(format!("{said}{place}").trim_start())
 }
 
-/// How many keys are tried on a token that does not name one.
+/// The number of keys that are tried on a token that does not name one.
 pub(crate) const MAX_CANDIDATES: usize = 16;

@@ -1,4 +1,5 @@
-//! Whose tokens are believed: one issuer, or several that come and go.
+//! Chooses the issuer of a token: the only one, or one of several that are added and removed at run
+//! time.
 
 mod near_miss;
 
@@ -18,13 +19,13 @@ use crate::keys::{BoxKeySource, KeySource, KeysStatus};
 use crate::observe::trace::{self, Pace};
 use crate::verify::compact::Compact;
 
-/// Several issuers for one [`Verifier`](crate::Verifier), each with keys and rules of its own.
+/// A set of issuers for one [`Verifier`](crate::Verifier), each with keys and rules of its own.
 ///
-/// A token is judged by the rules of the issuer it names, and by no others: its keys, audiences,
-/// algorithms, type, leeway, roles and scopes. The name is matched to the letter before anything else
-/// happens, so a token of a stranger costs no fetch; until the signature has been verified it chooses
-/// among these issuers and does nothing more. If the keys of one cannot be had, the others do not
-/// notice.
+/// A token is checked by the rules of the issuer that it names, and by no others: its keys,
+/// audiences, algorithms, type, leeway, roles and scopes. The name is compared exactly before
+/// anything else happens, so a token of an unknown issuer causes no fetch. Until the signature is
+/// verified, the name chooses among these issuers and does nothing else. If the keys of one issuer
+/// are not available, the others are not affected.
 ///
 /// ```
 /// use tower_bearer::validation::Preset;
@@ -48,37 +49,38 @@ use crate::verify::compact::Compact;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// Clones are the same issuers. Whoever tells users apart must do so by issuer and subject together
-/// ([`Principal::issuer`](crate::Principal::issuer)): `alice` of one is not `alice` of another.
+/// Clones share the same issuers. Tell users apart by issuer and subject together
+/// ([`Principal::issuer`](crate::Principal::issuer)): `alice` of one issuer is not `alice` of
+/// another.
 #[derive(Clone, Default)]
-pub struct Issuers(Arc<ArcSwap<Table>>);
+pub struct Issuers(Arc<ArcSwap<IssuerTable>>);
 
 #[derive(Clone, Default)]
-struct Table {
+struct IssuerTable {
     by_name: HashMap<Box<str>, Arc<IssuerEntry>>,
-    /// The one that also accepts tokens that name no issuer.
+    /// The issuer that also accepts tokens without `iss`.
     of_nameless: Option<Arc<IssuerEntry>>,
-    /// By name as [`near_miss::normal`] spells it, for hints in the log.
+    /// By the name that [`near_miss::normal`] returns, for hints in the log.
     by_normal_name: HashMap<Box<str>, Arc<IssuerEntry>>,
 }
 
 impl Issuers {
-    /// No issuers yet: every token is refused.
+    /// Creates a set without issuers, which refuses every token.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Believes the tokens of this issuer, from the next request on.
+    /// Accepts tokens of this issuer, from the next request on.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::RepeatedIssuer`] when it is here already, [`ConfigError::RepeatedMissingIssuer`] when
-    /// it accepts tokens without `iss` and another does too, and those of
-    /// [`Verifier::new`](crate::Verifier::new).
+    /// [`ConfigError::RepeatedIssuer`] when the issuer was added before,
+    /// [`ConfigError::RepeatedMissingIssuer`] when it accepts tokens without `iss` and another one
+    /// does too, and the errors of [`Verifier::new`](crate::Verifier::new).
     pub fn add(&self, keys: impl KeySource, validation: Validation) -> Result<(), ConfigError> {
         let trusted = Arc::new(IssuerEntry::new(keys, validation)?);
         let before = self.0.rcu(|table| {
-            let mut table = Table::clone(table);
+            let mut table = IssuerTable::clone(table);
             if table.conflict_with(&trusted).is_none() {
                 table.add(&trusted);
             }
@@ -87,28 +89,28 @@ impl Issuers {
         before.conflict_with(&trusted).map_or(Ok(()), Err)
     }
 
-    /// Believes no token of this issuer any more, from the next request on. `false` if it was not
-    /// here.
+    /// Refuses tokens of this issuer, from the next request on. Returns `false` if the issuer was
+    /// not in the set.
     pub fn remove(&self, issuer: &str) -> bool {
         let before = self.0.rcu(|table| {
-            let mut table = Table::clone(table);
+            let mut table = IssuerTable::clone(table);
             table.remove(issuer);
             table
         });
         before.by_name.contains_key(issuer)
     }
 
-    /// The issuers, in no order.
+    /// Returns the names of the issuers, in no order.
     pub fn names(&self) -> Vec<String> {
         self.0.load().by_name.keys().map(ToString::to_string).collect()
     }
 
-    /// Looks at one of them, if it is believed.
+    /// Reads one issuer, if it is in the set.
     pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&IssuerEntry>) -> T) -> T {
         look(self.0.load().by_name.get(issuer).map(|trusted| &**trusted))
     }
 
-    /// The one that a token names, or that has those that name none.
+    /// Returns the issuer that a token names, or the one for tokens without `iss`.
     fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Arc<IssuerEntry>, AuthError> {
         let (issuer, table) = (token.unverified_issuer()?, self.0.load());
         let Some(issuer) = issuer else {
@@ -118,9 +120,9 @@ impl Issuers {
         table.by_name.get(&*issuer).cloned().ok_or_else(|| table.unknown(&issuer))
     }
 
-    /// How the key source of each issuer is doing, sorted by issuer.
+    /// Returns the status of each issuer's key source, sorted by issuer.
     ///
-    /// Sources that cannot tell are left out.
+    /// Sources without a status are left out.
     pub fn status(&self) -> Vec<(String, KeysStatus)> {
         let table = self.0.load();
         let mut all = Vec::with_capacity(table.by_name.len());
@@ -140,8 +142,8 @@ impl fmt::Debug for Issuers {
     }
 }
 
-impl Table {
-    /// Why an issuer cannot be added.
+impl IssuerTable {
+    /// Returns the reason why an issuer cannot be added.
     fn conflict_with(&self, trusted: &IssuerEntry) -> Option<ConfigError> {
         let issuer = trusted.rules.issuer();
         if self.by_name.contains_key(issuer) {
@@ -151,8 +153,8 @@ impl Table {
         Some(ConfigError::RepeatedMissingIssuer { issuer: other.rules.issuer().to_owned() })
     }
 
-    /// Why a token of an unknown issuer is refused. Whatever a stranger has written there, the log does not
-    /// repeat it.
+    /// Returns the refusal of a token of an unknown issuer. The log does not repeat the
+    /// unauthenticated name.
     #[cold]
     fn unknown(&self, issuer: &str) -> AuthError {
         let near = near_miss::normal(issuer).and_then(|issuer| self.by_normal_name.get(&*issuer));
@@ -180,7 +182,7 @@ impl Table {
     fn remove(&mut self, issuer: &str) {
         self.by_name.remove(issuer);
         self.of_nameless.take_if(|trusted| trusted.rules.issuer() == issuer);
-        // Another of nearly the same name may take the place.
+        // Another issuer of nearly the same name may take its place.
         self.by_normal_name.clear();
         self.by_name
             .values()
@@ -197,9 +199,9 @@ impl Table {
     }
 }
 
-/// One issuer: where its keys are, and what its tokens must say.
+/// One issuer: its keys, and the rules for its tokens.
 pub(crate) struct IssuerEntry {
-    /// No other has had it, not even one that is gone.
+    /// A number that no other issuer has had, removed issuers included.
     number: u64,
     pub(crate) keys: BoxKeySource,
     pub(crate) rules: Rules,
@@ -214,7 +216,7 @@ impl IssuerEntry {
         Ok(Self { number, keys: keys.boxed(), rules, near_misses: Pace::default() })
     }
 
-    /// Tells the operator, once a minute, if `iss` of a token that was refused is nearly this issuer.
+    /// Reports, at most once a minute, that the `iss` of a refused token is nearly this issuer.
     #[cold]
     pub(crate) fn report_near_miss(&self, sent: &str) {
         let configured = self.rules.issuer();
@@ -234,7 +236,7 @@ impl IssuerEntry {
     }
 }
 
-/// Whose tokens a verifier believes.
+/// The issuers that a verifier trusts.
 #[derive(Clone)]
 pub(crate) enum IssuerSet {
     One(Arc<IssuerEntry>),
@@ -242,10 +244,10 @@ pub(crate) enum IssuerSet {
 }
 
 impl IssuerSet {
-    /// The issuer by whose rules this token is judged.
+    /// Returns the issuer whose rules apply to this token.
     pub(crate) fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Chosen<'_>, AuthError> {
         match self {
-            // What `iss` says is checked with the other claims.
+            // `iss` is checked later, with the other claims.
             Self::One(trusted) => Ok(Chosen::One(trusted)),
             Self::Several(issuers) => match issuers.choose(token) {
                 Ok(trusted) => Ok(Chosen::Of(trusted)),
@@ -264,14 +266,14 @@ impl fmt::Debug for IssuerSet {
     }
 }
 
-/// The issuer that was chosen for one token.
+/// The issuer of one token.
 pub(crate) enum Chosen<'t> {
     One(&'t IssuerEntry),
     Of(Arc<IssuerEntry>),
 }
 
 impl Chosen<'_> {
-    /// Whether both are one and not merely of one name.
+    /// Returns whether both are the same issuer, and not merely of the same name.
     pub(crate) fn is(&self, other: &Self) -> bool {
         let (one, other): (&IssuerEntry, &IssuerEntry) = (self, other);
         std::ptr::eq(one, other)

@@ -1,4 +1,4 @@
-//! Reads the claims of a caller whose token is no JWT, by the same rules.
+//! Reads the claims of a caller whose token is not a JWT, by the same rules.
 
 use serde::de::DeserializeOwned;
 
@@ -30,5 +30,5 @@ pub(crate) fn read_claims<C: DeserializeOwned + Send + Sync + 'static>(
     Ok((Verified::new(draft, claims), span))
 }
 
-/// Of a token that has no header. Nothing looks at it but `Principal::header`.
+/// The header of a token that has none. Only `Principal::header` shows it.
 const HEADER: &[u8] = br#"{"alg":"HS256"}"#;

@@ -1,4 +1,4 @@
-//! From a token to verified claims: the order of checks, and nothing else.
+//! Verifies tokens and reads their claims: this file is the order of the checks, and nothing else.
 
 mod recall;
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-pub(crate) use self::recall::Remembered;
+pub(crate) use self::recall::CachedToken;
 
 use self::recall::{Epochs, Grounds};
 use crate::challenge::ChallengeConfig;
@@ -19,7 +19,7 @@ use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, KeysUnavailable, Reason, shown};
 use crate::jose::json::Members;
-use crate::jose::{Algorithm, Family, Header, KnownHeaders};
+use crate::jose::{Algorithm, Family, Header, HeaderCache};
 use crate::keys::{KeySource, Lookup};
 #[cfg(feature = "active-check")]
 use crate::state::active_check::ActiveCheck;
@@ -31,8 +31,8 @@ use crate::verify::issuers::{Chosen, IssuerEntry, IssuerSet, Issuers};
 
 /// Verifies tokens and reads their claims into `C`.
 ///
-/// Knows nothing of HTTP: give it to a [`BearerLayer`](crate::BearerLayer), or ask it directly
-/// about tokens that come another way. Cloning is cheap.
+/// A verifier does not depend on HTTP: give it to a [`BearerLayer`](crate::BearerLayer), or call it
+/// directly for tokens from elsewhere. Cloning is cheap.
 ///
 /// ```
 /// # use serde::Deserialize;
@@ -51,8 +51,8 @@ use crate::verify::issuers::{Chosen, IssuerEntry, IssuerSet, Issuers};
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// `C` is any type that serde can read from the claims; a claim that it asks for and the token
-/// lacks is answered with 403 and a line in the log, since the token itself is good.
+/// `C` is any type that serde can read from the claims. If a token lacks a claim that `C` requires,
+/// the answer is 403 with a line in the log, since the token itself is good.
 pub struct Verifier<C> {
     trust: IssuerSet,
     kind: Kind,
@@ -60,26 +60,26 @@ pub struct Verifier<C> {
     active: OptionalCheck,
     time: Time,
     max_token_bytes: usize,
-    headers: Arc<KnownHeaders>,
-    cache: Option<Arc<Cache<Remembered<C>>>>,
-    /// The layer it works for.
+    headers: Arc<HeaderCache>,
+    cache: Option<Arc<Cache<CachedToken<C>>>>,
+    /// The layer that it works for.
     layer: Layer,
 }
 
-/// What can be said about a token without waiting.
+/// The result of a verification without waiting.
 pub(crate) enum Attempt<C> {
     Done(Result<Verified<C>, AuthError>),
-    /// Something has to be waited for: call [`Verifier::verify_after`].
+    /// The verification has to wait: call [`Verifier::verify_after`].
     Waits(Pending<C>),
 }
 
-/// A verification without a layer.
-enum Begun<'v, C> {
+/// A verification without a layer, which may have to wait.
+enum StartedVerification<'v, C> {
     Done(Result<Verified<C>, AuthError>),
     Waits(Pin<Box<dyn Future<Output = Result<Verified<C>, AuthError>> + Send + 'v>>),
 }
 
-/// A token with what it waits for.
+/// A token, and the reason for which it waits.
 pub(crate) struct Pending<C> {
     token: Zeroizing<String>,
     need: Need<C>,
@@ -88,8 +88,8 @@ pub(crate) struct Pending<C> {
 enum Need<C> {
     /// The keys for this token.
     Keys,
-    /// All is good, but whether its subject is still active is not known.
-    Answer(Remembered<C>),
+    /// The answer whether its subject is still active. All else is good.
+    Answer(CachedToken<C>),
 }
 
 impl<C> Pending<C> {
@@ -99,18 +99,18 @@ impl<C> Pending<C> {
 }
 
 impl<C> Verifier<C> {
-    /// Verifies with these keys, by these rules.
+    /// Creates a verifier with these keys and rules.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when a rule of the validation makes no sense: an issuer or audience that is empty or
-    /// has a placeholder in it, an empty list of algorithms, a leeway above 5 minutes, an impossible path
-    /// to roles or scopes.
+    /// [`ConfigError`] when a rule of the validation is invalid: an issuer or audience that is
+    /// empty or has a placeholder in it, an empty list of algorithms, a leeway above 5 minutes, an
+    /// impossible path to roles or scopes.
     pub fn new(keys: impl KeySource, validation: Validation) -> Result<Self, ConfigError> {
         Ok(Self::with_trust(IssuerSet::One(Arc::new(IssuerEntry::new(keys, validation)?))))
     }
 
-    /// Verifies tokens of several issuers, which may come and go.
+    /// Creates a verifier for several issuers, which can be added and removed later.
     pub fn multi_issuer(issuers: &Issuers) -> Self {
         Self::with_trust(IssuerSet::Several(issuers.clone()))
     }
@@ -129,10 +129,12 @@ impl<C> Verifier<C> {
         }
     }
 
-    /// Refuses what this view knows to be revoked, from the next token on.
+    /// Refuses the tokens that this view knows as revoked, from the next token on.
     ///
-    /// Asked about every token whose signature and claims are good. Several verifiers can share one, and
-    /// two views are one as a pair. In place of what was set before.
+    /// The view is asked about every token whose signature and claims are good. Several verifiers
+    /// can share one view. A second call replaces the first: to ask two views, pass them as a
+    /// tuple.
+    ///
     /// Tokens that lack a claim by which they could be revoked are refused too: see
     /// [`RevocationKinds`](crate::revocation::RevocationKinds).
     #[must_use]
@@ -141,7 +143,7 @@ impl<C> Verifier<C> {
         self.with_empty_cache()
     }
 
-    /// Asks whether whom a token speaks for is still active, about every token that is good and not
+    /// Asks whether the subject of a token is still active, for every token that is good and not
     /// revoked.
     #[cfg(feature = "active-check")]
     #[must_use]
@@ -150,21 +152,21 @@ impl<C> Verifier<C> {
         self
     }
 
-    /// Asks another clock for the time. For tests.
+    /// Sets the clock. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::OfClock(Arc::new(clock));
         self.with_empty_cache()
     }
 
-    /// The same for a layer: guards believe what it has verified.
+    /// Returns the verifier for a layer, whose guards trust its results.
     pub(crate) fn behind(mut self, layer: Arc<ChallengeConfig>) -> Self {
         self.layer = Some(layer);
         self
     }
 
-    /// Accepts tokens that are bound to a key, for a layer that asks for the proof. Not with the cache of those who
-    /// do not ask.
+    /// Accepts tokens that are bound to a key, for a layer that asks for the proof. Its cache is
+    /// not shared with verifiers that do not ask.
     pub(crate) fn with_proofs(mut self) -> Self {
         self.kind = Kind::Proved;
         self.with_empty_cache()
@@ -174,47 +176,49 @@ impl<C> Verifier<C> {
         &self.time
     }
 
-    /// Verifies another kind of token than access tokens, and no access tokens any more.
+    /// Verifies another kind of token, and no access tokens any more.
     #[cfg(feature = "endpoints")]
     pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
-        // These come once, and what is judged again on a hit are the dates of access tokens.
+        // Such tokens come once, and a hit revalidates the dates of access tokens.
         self.cache = None;
         self
     }
 
-    /// Sets the length up to which a token is read at all. The default is 16 KiB; more than 1 GiB counts
-    /// as 1 GiB.
+    /// Sets the length of the longest token that is read. The default is 16 KiB, and more than 1
+    /// GiB counts as 1 GiB.
     #[must_use]
     pub fn with_max_token_bytes(mut self, bytes: usize) -> Self {
         self.max_token_bytes = bytes.min(MOST_BYTES);
         self.with_empty_cache()
     }
 
-    /// Sets how many verified tokens are kept for the next time they come, and how many bytes of memory
-    /// they may take. The default is 4,096 tokens in 16 MiB.
+    /// Sets how many verified tokens the cache keeps, and how many bytes of memory they may take.
+    /// The default is 4,096 tokens in 16 MiB.
     ///
-    /// A token that is kept costs a look-up instead of a signature. Everything that can change is checked
-    /// each time all the same: its dates, its issuer, its key, and whether it was revoked. Only tokens
-    /// that were good enter. Their text is wiped from memory when they go, which is at the latest when
-    /// others are verified after they have expired.
+    /// A hit costs a look-up instead of a signature. Everything that can change is still checked
+    /// each time: the dates, the issuer, the key, and revocations. Only good tokens enter the
+    /// cache. Their text is wiped from memory when they leave, which is at the latest when other
+    /// tokens are verified after they have expired.
     ///
-    /// When there is no room, whoever comes makes room for itself, but for one thing: to push out a token that
-    /// was never asked for again, a token has to come twice. So tokens that come once and never again, however
-    /// many they are, push out few of those that do, and cost hardly more than without a cache. If
-    /// [`turned_away`](CacheStats::turned_away) grows all the time and hits could be more, make it larger.
+    /// A full cache evicts an entry to make room. To evict an entry that was never hit, a token has
+    /// to come twice. So tokens that come once, however many they are, evict few tokens that come
+    /// again, and cost hardly more than without a cache. If
+    /// [`turned_away`](CacheStats::turned_away) grows all the time and more hits are possible, make
+    /// the cache larger.
     ///
-    /// The claims are read once and shared by all requests of the token: what the `Deserialize` of `C`
-    /// decides must depend on the token alone, and what one request changes inside of them (a `Mutex`, a
-    /// `OnceLock`) others see.
+    /// The claims are read once and shared by all requests with the token. The `Deserialize` of `C`
+    /// must depend on the token alone, and a change that one request makes inside of the claims (a
+    /// `Mutex`, a `OnceLock`) is seen by the others.
     ///
-    /// The entries are rounded up to a multiple of 4, and are no more than there are bytes for, nor than
-    /// 2²⁴. What is counted of each is the text of the token, what the crate keeps of it, and `C`. How much
-    /// memory a type takes cannot be known, so what `C` has asked for when it was read counts as if it were a
-    /// [`serde_json::Value`], which few types exceed: 640 bytes for an object, 152 for each further member, 128
-    /// for a list, 64 for each further entry, and the text. A claim that no field of a struct is for counts
-    /// nothing. If `C` holds what was not in the token (a compiled pattern, a buffer), add that to what you
-    /// allow. A token that would take more than a quarter is not kept.
+    /// The number of entries is rounded up to a multiple of 4, and limited by the bytes and to 2²⁴.
+    /// Each entry counts with the text of the token, the data that the crate keeps of it, and `C`.
+    /// The memory of a type is not known, so everything that `C` asked for when it was read counts
+    /// as if it were a [`serde_json::Value`], which few types exceed: 640 bytes for an object, 152
+    /// for each further member, 128 for a list, 64 for each further entry, and the text. A claim
+    /// without a field in a struct counts nothing. If `C` holds data that was not in the token (a
+    /// compiled pattern, a buffer), add its size to the limit. A token that would take more than a
+    /// quarter of the bytes is not kept.
     #[must_use]
     pub fn with_cache(mut self, entries: usize, bytes: usize) -> Self {
         let bounds = Bounds { entries, bytes };
@@ -222,19 +226,19 @@ impl<C> Verifier<C> {
         self
     }
 
-    /// Verifies every token from scratch each time it comes. The same as no entries at all.
+    /// Verifies every token anew, as a cache with no entries would.
     #[must_use]
     pub fn without_cache(mut self) -> Self {
         self.cache = None;
         self
     }
 
-    /// How often a token was found among those that were verified before. `None` without a cache.
+    /// Returns the counts of the cache. `None` without a cache.
     pub fn cache_stats(&self) -> Option<CacheStats> {
         Some(self.cache.as_ref()?.stats())
     }
 
-    /// What was verified by other rules than these is not believed.
+    /// Replaces the cache by an empty one, because its entries were verified by other rules.
     fn with_empty_cache(mut self) -> Self {
         self.cache = self.cache.map(|cache| Arc::new(Cache::new(cache.bounds())));
         self
@@ -244,26 +248,27 @@ impl<C> Verifier<C> {
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Verifies a token and reads its claims.
     ///
-    /// Completes at once unless the key source has to get keys first, or somebody has to be asked
-    /// whether the subject is still active.
+    /// The future completes at once, unless the key source has to fetch keys first or the active
+    /// check has to be asked.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] with the [`Reason`]; never one of those that are about requests or policies.
+    /// [`AuthError`] with the [`Reason`], but none of the reasons that concern requests or
+    /// policies.
     pub async fn verify(&self, token: &str) -> Result<Verified<C>, AuthError> {
         match self.begin(token) {
-            Begun::Done(result) => result,
-            Begun::Waits(waiting) => waiting.await,
+            StartedVerification::Done(result) => result,
+            StartedVerification::Waits(waiting) => waiting.await,
         }
     }
 
-    /// Verifies a token up to what has to be waited for. That is on the heap, and made here: otherwise it would
-    /// be moved about with every future that waits for nothing.
+    /// Verifies a token until it has to wait. The future that waits is boxed here: otherwise it
+    /// would be moved with every future that does not wait.
     #[inline]
-    fn begin(&self, token: &str) -> Begun<'_, C> {
+    fn begin(&self, token: &str) -> StartedVerification<'_, C> {
         match self.recall(token.as_bytes()) {
             Some(verified) => match self.is_active(&verified) {
-                Some(verdict) => Begun::Done(verdict.map(|()| verified)),
+                Some(verdict) => StartedVerification::Done(verdict.map(|()| verified)),
                 None => self.go_on(self.attempt_once_more(token)),
             },
             None => self.go_on(self.attempt(token)),
@@ -271,22 +276,22 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     #[inline(never)]
-    fn go_on(&self, attempt: Attempt<C>) -> Begun<'_, C> {
+    fn go_on(&self, attempt: Attempt<C>) -> StartedVerification<'_, C> {
         match attempt {
-            Attempt::Done(result) => Begun::Done(result),
-            Attempt::Waits(waiting) => Begun::Waits(Box::pin(async move {
+            Attempt::Done(result) => StartedVerification::Done(result),
+            Attempt::Waits(waiting) => StartedVerification::Waits(Box::pin(async move {
                 let (_, remembered) = self.verify_after(waiting).await?;
                 Ok(remembered.into_verified())
             })),
         }
     }
 
-    /// Verifies a token, unless something has to be waited for.
+    /// Verifies a token without waiting.
     ///
-    /// Returns `None` where [`verify`](Self::verify) would wait: for keys that are not here yet, or for the
-    /// answer whether the subject is still active. Nothing is decided then; ask `verify`, which fetches what
-    /// is missing. For programs that decide in places where nothing can wait: a callback of another protocol,
-    /// an interceptor of tonic.
+    /// Returns `None` where [`verify`](Self::verify) would wait: for keys that are not loaded yet,
+    /// or for the answer whether the subject is still active. Nothing is decided then: call
+    /// `verify`, which fetches what is missing. For programs that decide where nothing can wait: a
+    /// callback of another protocol, an interceptor of tonic.
     ///
     /// ```
     /// # use tower_bearer::{AuthError, Verifier};
@@ -302,7 +307,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify).
+    /// The same as for [`verify`](Self::verify).
     #[must_use]
     pub fn verify_now(&self, token: &str) -> Option<Result<Verified<C>, AuthError>> {
         if let Some(verified) = self.recall(token.as_bytes()) {
@@ -314,8 +319,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Finds a token among those that were verified before, if all that may have changed is good still.
-    /// Whether its subject is active is not asked here.
+    /// Returns a token from the cache, if everything that may have changed is still good. It does
+    /// not ask whether the subject is active.
     pub(crate) fn recall(&self, token: &[u8]) -> Option<Verified<C>> {
         let cache = self.cache.as_ref()?;
         let revocations = self.revocations.as_deref();
@@ -327,7 +332,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         Some(verified.behind(&self.layer))
     }
 
-    /// Recalls a token or verifies it, if all that is needed is at hand.
+    /// Recalls a token or verifies it, without waiting.
     pub(crate) fn recall_or_attempt(&self, token: &str) -> Attempt<C> {
         match self.recall(token.as_bytes()) {
             None => self.attempt(token),
@@ -338,34 +343,34 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// A token that was just found to be good, for a request that waits for something else all the same.
+    /// Returns a token that was accepted just now, for a request that has to wait nevertheless.
     pub(crate) fn accepted(&self, token: &str) -> Result<Pending<C>, AuthError> {
         let recalled =
             self.cache.as_ref().and_then(|cache| cache.peek(token.as_bytes(), Clone::clone));
         let remembered = match recalled {
-            Some(remembered) => Some(Remembered::behind(remembered, &self.layer)),
+            Some(remembered) => Some(CachedToken::behind(remembered, &self.layer)),
             None => self.attempt_signature(token)?,
         };
         let need = remembered.map_or(Need::Keys, Need::Answer);
         Ok(Pending::of(token, need))
     }
 
-    /// Verifies a token that was recalled, and whose subject must be asked about.
+    /// Verifies a token that was recalled, and whose subject has to be asked about.
     #[cold]
     pub(crate) fn attempt_once_more(&self, token: &str) -> Attempt<C> {
         let recalled =
             self.cache.as_ref().and_then(|cache| cache.peek(token.as_bytes(), Clone::clone));
         match recalled {
             Some(remembered) => {
-                let need = Need::Answer(Remembered::behind(remembered, &self.layer));
+                let need = Need::Answer(CachedToken::behind(remembered, &self.layer));
                 Attempt::Waits(Pending::of(token, need))
             }
             None => self.attempt(token),
         }
     }
 
-    /// Verifies a token if all that is needed is at hand.
-    // Not within what only recalls: its frame is large.
+    /// Verifies a token without waiting.
+    // Not inlined into functions that only recall, because its stack frame is large.
     #[inline(never)]
     pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
         match self.attempt_signature(token) {
@@ -378,8 +383,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Verifies a token but for whether its subject is active. `None` if keys must be waited for.
-    fn attempt_signature(&self, token: &str) -> Result<Option<Remembered<C>>, AuthError> {
+    /// Verifies a token, except whether its subject is active. `None` if keys must be waited for.
+    fn attempt_signature(&self, token: &str) -> Result<Option<CachedToken<C>>, AuthError> {
         let mut buffer = Buffer::<USUAL>::new();
         let (compact, trusted) = self.parse(token, &mut buffer)?;
         let epochs = self.epochs(&trusted);
@@ -393,18 +398,18 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// The last check, if its answer is at hand.
+    /// Returns the verdict of the active check, if it is known without waiting.
     #[inline]
     pub(crate) fn is_active(&self, verified: &Verified<C>) -> Option<Result<(), AuthError>> {
         self.active.recall(verified.principal())
     }
 
-    /// Verifies a token once what it needs has been waited for. The token is handed back for
-    /// [`revalidate_after_wait`](Self::judge_again).
+    /// Verifies a token after a wait. Returns the token too, for
+    /// [`revalidate_after_wait`](Self::revalidate_after_wait).
     pub(crate) async fn verify_after(
         &self,
         Pending { token, need }: Pending<C>,
-    ) -> Result<(Zeroizing<String>, Remembered<C>), AuthError> {
+    ) -> Result<(Zeroizing<String>, CachedToken<C>), AuthError> {
         let (remembered, is_new) = match need {
             Need::Keys => (self.verify_after_refresh(&token).await?, true),
             Need::Answer(remembered) => (remembered, false),
@@ -421,32 +426,33 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         Ok((token, remembered))
     }
 
-    /// Judges a token by what may have changed since it was verified: its dates, issuer, key and
-    /// revocations. For a token that has been waited for. `None` if keys must be waited for once more.
+    /// Checks everything that may have changed since a token was verified: its dates, issuer, key
+    /// and revocations. For a token that has waited. `None` if keys must be waited for once more.
     pub(crate) fn revalidate_after_wait(
         &self,
         token: &str,
-        remembered: Remembered<C>,
-    ) -> Result<Option<Remembered<C>>, AuthError> {
+        remembered: CachedToken<C>,
+    ) -> Result<Option<CachedToken<C>>, AuthError> {
         if remembered.revalidate(&self.trust, self.revocations.as_deref(), &self.time).is_ok() {
             return Ok(Some(remembered));
         }
-        // From the beginning, because its issuer may have come back with other rules, and to know why not.
+        // From the beginning, because its issuer may have been added again with other rules, and to
+        // find the reason of a refusal.
         self.attempt_signature(token)
     }
 
-    /// Verifies a token after the key source has had one chance to get keys.
-    async fn verify_after_refresh(&self, token: &str) -> Result<Remembered<C>, AuthError> {
-        // On the heap: the future that waits would carry about whatever is in here.
+    /// Verifies a token after the key source had one chance to fetch keys.
+    async fn verify_after_refresh(&self, token: &str) -> Result<CachedToken<C>, AuthError> {
+        // On the heap: otherwise the future that waits would carry the buffer with it.
         let mut buffer = Buffer::<0>::new();
         let (mut compact, mut trusted) = self.parse(token, &mut buffer)?;
         loop {
-            // Before the source looks.
+            // Before the source looks for the key.
             let mut epochs = self.epochs(&trusted);
             let refreshed = trusted.keys.refresh(compact.header()).await;
             let mut answer = refreshed.map_err(|error| about(&trusted, error))?;
-            // Again, since the issuer may have gone in the meantime, or come back with other rules and
-            // other keys, which have to be waited for as well.
+            // Chosen again, since the issuer may have been removed meanwhile, or added again with
+            // other rules and other keys, which have to be waited for as well.
             let now = self.trust.choose(&mut compact)?;
             now.rules.check_header(self.kind, compact.header())?;
             if !now.is(&trusted) {
@@ -479,12 +485,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         trusted: &IssuerEntry,
         answer: Lookup,
         epochs: &Epochs,
-    ) -> Result<Remembered<C>, AuthError> {
+    ) -> Result<CachedToken<C>, AuthError> {
         let candidates = match answer {
             Lookup::Found(candidates) => candidates,
             Lookup::WrongAlgorithm => return Err(wrong_algorithm(compact.header(), trusted)),
             Lookup::Unknown => return Err(unknown_key(&compact)),
-            // The key was not looked for, and a 401 makes clients throw good tokens away.
+            // The key was not looked for, and a 401 would make clients discard good tokens.
             Lookup::Refresh => return Err(about(trusted, KeysUnavailable::new(STILL_REFRESHING))),
         };
         let VerifiedJws { header, new_header, key, payload } = compact.verify(candidates.keys())?;
@@ -511,7 +517,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }
-        let remembered = Remembered::new(verified, Grounds::new(trusted, key, span, epochs));
+        let remembered = CachedToken::new(verified, Grounds::new(trusted, key, span, epochs));
         if let Some(cache) = &self.cache {
             let weight = weight + remembered.principal().heap_bytes();
             cache.insert(token.as_bytes(), weight, (span.end(), now), || remembered.clone());
@@ -524,7 +530,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 }
 
-/// Whether a token that was refused may be good by a key that is not here yet.
+/// Returns whether a refused token may be good with a key that is not loaded yet.
 #[cold]
 fn may_have_another_key(trusted: &IssuerEntry, error: &AuthError) -> bool {
     let is_about_keys =
@@ -532,13 +538,13 @@ fn may_have_another_key(trusted: &IssuerEntry, error: &AuthError) -> bool {
     is_about_keys && trusted.keys.may_be_outdated()
 }
 
-/// Says whose tokens the operator has to look after.
+/// Names the issuer that the operator has to look after.
 #[cold]
 fn about(trusted: &IssuerEntry, error: impl Into<AuthError>) -> AuthError {
     error.into().about_issuer(trusted.rules.issuer())
 }
 
-/// Says what the keys are for that the token names, or all of them if it names none.
+/// Names the algorithms of the keys that the token may mean: of the one that it names, or of all.
 #[cold]
 fn wrong_algorithm(header: &Header, trusted: &IssuerEntry) -> AuthError {
     let is_for = |algorithm: &Algorithm| {
@@ -598,8 +604,8 @@ impl<C> fmt::Debug for Verifier<C> {
 
 const STILL_REFRESHING: &str =
     "the key source has not looked for the key, although it was waited for";
-/// Bytes that are decoded of most tokens.
+/// The number of decoded bytes of most tokens.
 const USUAL: usize = 1280;
-/// Where in a token something lies takes 32 bits.
+/// The limit of positions in a token, which take 32 bits.
 const MOST_BYTES: usize = 1 << 30;
 pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -10,9 +10,10 @@ use crate::middleware::reject::{self, Rejection};
 
 /// Extracts the application's claims.
 ///
-/// `C` is the type the layer's [`Verifier`](crate::Verifier) was built for. `Option<Claims<C>>` is
-/// `None` where tokens are [optional](crate::BearerLayer::with_optional_token) and none was sent;
-/// `Result<Claims<C>, Rejection>` leaves the answer to the handler. Dereferences to the claims.
+/// `C` is the claims type of the layer's [`Verifier`](crate::Verifier). `Option<Claims<C>>` is
+/// `None` where tokens are [optional](crate::BearerLayer::with_optional_token) and none was sent.
+/// `Result<Claims<C>, Rejection>` leaves the answer to the handler. `Claims` dereferences to the
+/// claims.
 pub struct Claims<C>(pub Arc<C>);
 
 impl<C> Deref for Claims<C> {

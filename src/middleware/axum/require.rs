@@ -9,11 +9,12 @@ use crate::claims::Principal;
 use crate::claims::policy::Requirement;
 use crate::middleware::reject::{self, Rejection};
 
-/// Guards a handler: it runs only if the [`Requirement`] holds.
+/// Guards a handler, which runs only if the [`Requirement`] holds.
 ///
-/// Several on one handler must all hold, in any order. `Option<Require<R>>` is `None` where tokens are
-/// [optional](crate::BearerLayer::with_optional_token) and none was sent; `Result<Require<R>, Rejection>` leaves
-/// the answer to the handler. Dereferences to the [`Principal`].
+/// Several guards on one handler must all hold, in any order. `Option<Require<R>>` is `None` where
+/// tokens are [optional](crate::BearerLayer::with_optional_token) and none was sent.
+/// `Result<Require<R>, Rejection>` leaves the answer to the handler. `Require` dereferences to the
+/// [`Principal`].
 ///
 /// ```
 /// use tower_bearer::policy::{Policy, role};
@@ -37,7 +38,7 @@ pub struct Require<R> {
 }
 
 impl<R> Require<R> {
-    /// Who is allowed.
+    /// Returns the principal that is allowed.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }

@@ -1,33 +1,34 @@
 use http::StatusCode;
 
-use crate::error::{AuthError, ErrorCode, Reason, Told};
+use crate::error::{AuthError, ErrorCode, ErrorValue, Reason};
 
-/// What a client is told.
+/// The parts of an answer to a client that the reason decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct AnswerParts {
     pub(super) status: StatusCode,
-    /// Whether there are challenges. Without one, no token would help.
+    /// Whether the answer has challenges. It has none where no token would help.
     pub(super) has_challenge: bool,
-    /// The code that stands in the challenge. RFC 6750 §3.1: none if nothing was sent.
+    /// The code in the challenge. RFC 6750 §3.1: there is none if no token was sent.
     pub(super) code: Option<ErrorCode>,
-    /// What a JSON body says in `error`: the code of the challenge, or a word where there is none.
+    /// The value of `error` in a JSON body: the code of the challenge, or a word where there is no
+    /// code.
     pub(super) error: &'static str,
-    /// For people. Never about what this server expects.
+    /// A sentence for people, which never reveals the configuration of this server.
     pub(super) description: &'static str,
 }
 
-/// Returns the answer to a refusal, which its row in the table of reasons decides.
-pub(super) fn answer(error: &AuthError) -> Answer {
-    // Strangers are told the same whatever they find out without a signed token: otherwise the answers would
-    // tell which issuers, algorithms and keys are configured.
+/// Returns the answer to a refusal, from its row in the table of reasons.
+pub(super) fn answer(error: &AuthError) -> AnswerParts {
+    // All refusals before the signature was verified look alike to clients. Otherwise the answers
+    // would reveal which issuers, algorithms and keys are configured.
     let reason =
         if error.is_before_signature() { Reason::InvalidSignature } else { error.reason() };
     let class = reason.class();
-    let (code, error) = match reason.told() {
-        Told::Code(code) => (Some(code), code.as_str()),
-        Told::Word(word) => (None, word),
+    let (code, error) = match reason.error_value() {
+        ErrorValue::Code(code) => (Some(code), code.as_str()),
+        ErrorValue::Word(word) => (None, word),
     };
-    Answer {
+    AnswerParts {
         status: class.status(),
         has_challenge: class.has_challenge(),
         code,

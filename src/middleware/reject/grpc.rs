@@ -1,7 +1,8 @@
-//! Refusals in the words of gRPC: which status each of them is there, and how it is written.
+//! Writes refusals in gRPC: the status of each, and its encoding.
 //!
-//! Details follow Google's error model (`google.rpc.Status`), which clients of every language can read. Three
-//! small messages are written by hand: a protobuf library would be the larger part of this crate.
+//! Details follow Google's error model (`google.rpc.Status`), which clients of every language can
+//! read. Three small messages are encoded by hand, because a protobuf library would be the larger
+//! part of this crate.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -9,27 +10,28 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::flavour::Flavour;
+use super::grpc_protocol::GrpcProtocol;
 use super::rejection::Rejection;
 use crate::error::ReasonClass;
 
-/// Turns an answer into one without messages ("Trailers-Only"), which is all headers.
-pub(super) fn answer(rejection: &Rejection, flavour: Flavour, parts: &mut Parts) {
+/// Turns an answer into one without messages ("Trailers-Only"), which consists of headers alone.
+pub(super) fn answer(rejection: &Rejection, protocol: GrpcProtocol, parts: &mut Parts) {
     parts.status = StatusCode::OK;
     let details = STANDARD_NO_PAD.encode(details(rejection));
     let details = HeaderValue::try_from(details).expect("base64 is ASCII");
-    parts.headers.insert(CONTENT_TYPE, flavour.content_type());
+    parts.headers.insert(CONTENT_TYPE, protocol.content_type());
     parts.headers.insert(STATUS, HeaderValue::from(code(rejection.reason().class())));
     parts.headers.insert(MESSAGE, percent_encoded(rejection.description()));
     parts.headers.insert(DETAILS, details);
-    // What looks like a success to others must not be kept by them.
+    // The status 200 looks like a success to caches, which must not store the answer.
     parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// The number of the status.
+/// Returns the number of the gRPC status.
 ///
-/// A malformed `authorization` is `UNAUTHENTICATED` and not `INVALID_ARGUMENT`: gRPC's own documentation
-/// has it so ("incorrect Auth metadata"), and clients take the latter for a fault in the message they sent.
+/// A malformed `authorization` is `UNAUTHENTICATED` and not `INVALID_ARGUMENT`: gRPC's own
+/// documentation says so ("incorrect Auth metadata"), and clients take the latter for a fault in
+/// the message they sent.
 pub(crate) const fn code(class: ReasonClass) -> u16 {
     match class {
         ReasonClass::NoCredentials | ReasonClass::BadRequest | ReasonClass::BadToken => 16,
@@ -39,46 +41,46 @@ pub(crate) const fn code(class: ReasonClass) -> u16 {
     }
 }
 
-/// A `google.rpc.Status` with an `ErrorInfo`, which says in a word what is wrong and which scopes are
-/// needed, and a `RetryInfo` where waiting helps.
+/// Returns a `google.rpc.Status` with an `ErrorInfo`, which holds the code and the required scopes,
+/// and a `RetryInfo` where waiting helps.
 pub(crate) fn details(rejection: &Rejection) -> Vec<u8> {
-    let mut info = Message::default();
+    let mut info = ProtobufMessage::default();
     info.text(1, &rejection.code().to_ascii_uppercase());
     info.text(2, rejection.realm());
     if let Some(scopes) = rejection.needed_scopes() {
-        let mut entry = Message::default();
+        let mut entry = ProtobufMessage::default();
         entry.text(1, "scope");
         entry.text(2, scopes);
         info.message(3, &entry);
     }
 
-    let mut status = Message::default();
+    let mut status = ProtobufMessage::default();
     status.number(1, code(rejection.reason().class()).into());
     status.text(2, rejection.description());
     status.message(3, &any("type.googleapis.com/google.rpc.ErrorInfo", &info));
     if let Some(after) = rejection.error().retry_after() {
-        let mut duration = Message::default();
+        let mut duration = ProtobufMessage::default();
         duration.number(1, after.as_secs());
         duration.number(2, after.subsec_nanos().into());
-        let mut retry = Message::default();
+        let mut retry = ProtobufMessage::default();
         retry.message(1, &duration);
         status.message(3, &any("type.googleapis.com/google.rpc.RetryInfo", &retry));
     }
     status.0
 }
 
-fn any(name: &str, message: &Message) -> Message {
-    let mut any = Message::default();
+fn any(name: &str, message: &ProtobufMessage) -> ProtobufMessage {
+    let mut any = ProtobufMessage::default();
     any.text(1, name);
     any.message(2, message);
     any
 }
 
-/// A message as Protocol Buffers write it.
+/// A message in the encoding of Protocol Buffers.
 #[derive(Default)]
-struct Message(Vec<u8>);
+struct ProtobufMessage(Vec<u8>);
 
-impl Message {
+impl ProtobufMessage {
     fn number(&mut self, field: u64, value: u64) {
         self.varint(field << 3);
         self.varint(value);
@@ -108,7 +110,8 @@ impl Message {
     }
 }
 
-/// `Status-Message`: everything but printable ASCII, and `%`, as `%` and two digits.
+/// Encodes `Status-ProtobufMessage`: characters other than printable ASCII, and `%`, become `%` and two
+/// digits.
 fn percent_encoded(text: &str) -> HeaderValue {
     let encoded: String = text
         .bytes()
@@ -136,11 +139,11 @@ mod tests {
 
     #[test]
     fn numbers_above_127_take_several_bytes() {
-        let mut message = Message::default();
+        let mut message = ProtobufMessage::default();
 
         message.number(1, 300);
 
-        // The example of the specification of the encoding.
+        // The example in the specification of the encoding.
         assert_eq!(message.0, [0x08, 0xac, 0x02]);
     }
 }

@@ -1,4 +1,4 @@
-//! Which requests are gRPC.
+//! Recognizes gRPC requests.
 //!
 //! Layer, `require` and extractors look at the `Content-Type` when they refuse, so an accepted request pays
 //! nothing. A refusal of a handler (`Principal::check`) knows no request and is answered as HTTP: a 200 that
@@ -7,23 +7,23 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-/// A protocol of the gRPC family, which an answer has to name as the request did.
+/// A protocol of the gRPC family. The answer has to name the protocol of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flavour {
+pub(super) enum GrpcProtocol {
     Grpc,
     Web,
     WebText,
 }
 
-impl Flavour {
-    /// Tells it by `Content-Type`. `None` for all other requests.
+impl GrpcProtocol {
+    /// Returns the protocol by `Content-Type`. `None` for all other requests.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let kind = headers.get(CONTENT_TYPE)?.as_bytes();
         let (start, rest) = kind.split_at_checked(PREFIX.len())?;
         if !start.eq_ignore_ascii_case(PREFIX) {
             return None;
         }
-        // What follows names the format of messages (`+proto`) or is a parameter.
+        // The rest names the format of messages (`+proto`) or is a parameter.
         let end = rest.iter().position(|&byte| matches!(byte, b'+' | b';' | b' '));
         let name = rest[..end.unwrap_or(rest.len())].to_ascii_lowercase();
         match &*name {
@@ -34,7 +34,7 @@ impl Flavour {
         }
     }
 
-    /// What an answer says in `Content-Type`.
+    /// Returns the `Content-Type` of an answer.
     pub(super) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Grpc => "application/grpc",
@@ -51,15 +51,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flavour_is_told_by_the_content_type() {
-        for (kind, flavour) in [
-            ("application/grpc", Some(Flavour::Grpc)),
-            ("application/grpc+proto", Some(Flavour::Grpc)),
-            ("Application/gRPC; charset=x", Some(Flavour::Grpc)),
-            ("application/grpc-web", Some(Flavour::Web)),
-            ("application/grpc-web+proto", Some(Flavour::Web)),
-            ("application/grpc-web-text", Some(Flavour::WebText)),
-            ("application/grpc-web-text+proto", Some(Flavour::WebText)),
+    fn protocol_is_recognized_by_the_content_type() {
+        for (kind, protocol) in [
+            ("application/grpc", Some(GrpcProtocol::Grpc)),
+            ("application/grpc+proto", Some(GrpcProtocol::Grpc)),
+            ("Application/gRPC; charset=x", Some(GrpcProtocol::Grpc)),
+            ("application/grpc-web", Some(GrpcProtocol::Web)),
+            ("application/grpc-web+proto", Some(GrpcProtocol::Web)),
+            ("application/grpc-web-text", Some(GrpcProtocol::WebText)),
+            ("application/grpc-web-text+proto", Some(GrpcProtocol::WebText)),
             ("application/grpcs", None),
             ("application/grp", None),
             ("application/json", None),
@@ -68,8 +68,8 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
 
-            assert_eq!(Flavour::of(&headers), flavour, "{kind}");
+            assert_eq!(GrpcProtocol::of(&headers), protocol, "{kind}");
         }
-        assert_eq!(Flavour::of(&HeaderMap::new()), None);
+        assert_eq!(GrpcProtocol::of(&HeaderMap::new()), None);
     }
 }

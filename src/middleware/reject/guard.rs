@@ -1,4 +1,5 @@
-//! What guards share: has the layer been here, whom did it let in, may they?
+//! Checks that all guards share: that a layer has admitted the request, and that the policy allows
+//! it.
 //!
 //! One value travels in the extensions. A principal is one pointer: with four words it cost 40 ns more of each
 //! request. A verifier knows its layer, so a principal is made with it and cached with it; behind layers of
@@ -17,37 +18,37 @@ use crate::claims::Verified;
 use crate::claims::policy::{self, Policy};
 use crate::error::{AuthError, Reason};
 
-/// What the layer leaves in the request's extensions when it lets a request without a token pass.
+/// Marks a request that a layer has admitted without a token.
 #[derive(Clone)]
 pub(crate) struct Anonymous(pub(crate) Arc<ChallengeConfig>);
 
-/// Leaves in a request what its token says, in place of what an earlier layer or a stranger left.
+/// Puts the principal into a request, and replaces one from an earlier layer or from other code.
 #[inline]
 pub(crate) fn admit(extensions: &mut Extensions, principal: Principal) {
-    // Nobody looks for `Anonymous` where there is a principal.
+    // Guards ignore `Anonymous` where there is a principal.
     extensions.insert(principal);
 }
 
-/// Leaves in a request that it has no token, in place of what an earlier layer or a stranger left.
+/// Marks a request as anonymous, and removes a principal from an earlier layer or from other code.
 #[inline(never)]
-pub(crate) fn admit_nobody(extensions: &mut Extensions, config: Arc<ChallengeConfig>) {
+pub(crate) fn admit_anonymous(extensions: &mut Extensions, config: Arc<ChallengeConfig>) {
     extensions.remove::<Principal>();
     extensions.insert(Anonymous(config));
 }
 
-/// Whether a layer has let the request pass without a token.
+/// Returns whether a layer has admitted the request without a token.
 #[cfg(feature = "axum")]
 pub(crate) fn is_anonymous(extensions: &Extensions) -> bool {
     admitted(extensions).is_none() && extensions.get::<Anonymous>().is_some()
 }
 
-/// A principal that no layer has put here is nobody.
+/// Returns the principal, if a layer has put it there. Any other principal is ignored.
 #[inline]
 fn admitted(extensions: &Extensions) -> Option<&Principal> {
     extensions.get::<Principal>().filter(|principal| principal.layer().is_some())
 }
 
-/// Decides about a request by what a layer has left in its extensions.
+/// Checks a policy for the principal in the extensions of a request.
 pub(crate) fn check_in<'r>(
     extensions: &'r Extensions,
     policy: &dyn Policy,
@@ -56,14 +57,14 @@ pub(crate) fn check_in<'r>(
     principal.check_dyn(policy).map(|()| principal)
 }
 
-/// The principal, or the refusal of a request that has none.
+/// Returns the principal, or the refusal of a request that has none.
 pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
     admitted(extensions).ok_or_else(|| unknown(extensions))
 }
 
 #[cold]
 fn unknown(extensions: &Extensions) -> Rejection {
-    // One for all requests, since there is no layer whose it could be.
+    // One for all requests, since they have no layer to take it from.
     static NO_LAYER: LazyLock<Arc<ChallengeConfig>> = LazyLock::new(Arc::default);
     if let Some(Anonymous(config)) = extensions.get() {
         return Rejection::new(Reason::MissingToken.into(), Arc::clone(config));
@@ -76,14 +77,14 @@ fn unknown(extensions: &Extensions) -> Rejection {
     Rejection::new(error, Arc::clone(&NO_LAYER))
 }
 
-/// The claims of the verified token, if they are of this type.
+/// Returns the claims of the verified token, if they have this type.
 #[cfg(feature = "axum")]
 pub(crate) fn claims_in<C: 'static>(extensions: &Extensions) -> Result<&Arc<C>, Rejection> {
     let principal = known(extensions)?;
     principal.shared_claims().ok_or_else(|| wrong_type::<C>(principal))
 }
 
-/// The verified token, if its claims are of this type.
+/// Returns the verified token, if its claims have this type.
 #[cfg(feature = "axum")]
 pub(crate) fn verified_in<C: 'static>(extensions: &Extensions) -> Result<Verified<C>, Rejection> {
     let principal = known(extensions)?;
@@ -100,11 +101,12 @@ fn wrong_type<C>(principal: &Principal) -> Rejection {
 }
 
 impl Principal {
-    /// Finds who sent a request in its extensions, where a [`BearerLayer`](crate::BearerLayer) has left it.
+    /// Returns the principal that a [`BearerLayer`](crate::BearerLayer) has left in the extensions
+    /// of a request.
     ///
-    /// Handlers and middleware outside of axum begin with it; in axum, the extractor does the same. Behind a
-    /// layer whose tokens are [optional](crate::BearerLayer::with_optional_token), a handler that needs a token after
-    /// all answers with the error:
+    /// Handlers and middleware outside of axum start with it. In axum, the extractor does the same.
+    /// Behind a layer whose tokens are [optional](crate::BearerLayer::with_optional_token), a
+    /// handler that does need a token answers with the error:
     ///
     /// ```
     /// use http::{Request, Response};
@@ -126,8 +128,8 @@ impl Principal {
     ///
     /// # Errors
     ///
-    /// The [`Rejection`] of a request without a token, [`Reason::MissingToken`]; or, where no layer has
-    /// been, [`Reason::LayerMissing`], which is answered 500.
+    /// The [`Rejection`] of a request without a token, [`Reason::MissingToken`], or of a request
+    /// that no layer has seen, [`Reason::LayerMissing`], which is answered 500.
     pub fn from_extensions(extensions: &Extensions) -> Result<&Self, Rejection> {
         known(extensions)
     }
@@ -136,7 +138,7 @@ impl Principal {
     ///
     /// # Errors
     ///
-    /// The [`Rejection`] that a guard would have answered with.
+    /// The [`Rejection`] that a guard would answer with.
     ///
     /// ```
     /// # use tower_bearer::policy::role;
@@ -152,7 +154,8 @@ impl Principal {
 
     fn check_dyn(&self, policy: &dyn Policy) -> Result<(), Rejection> {
         policy::check(policy, self).map_err(|error| {
-            // Without a layer (a verifier used by itself) the challenge has the default realm.
+            // Without a layer (a verifier that is used directly) the challenge has the default
+            // realm.
             Rejection::new(error, self.layer().cloned().unwrap_or_default())
         })
     }
@@ -176,7 +179,7 @@ mod tests {
         }
     }
 
-    // Here, where no other test of the program has told it before.
+    // In this file, because no other test of this program may report it first.
     #[test]
     fn missing_layer_is_one_error_however_many_requests_meet_it() {
         let levels = Levels::default();

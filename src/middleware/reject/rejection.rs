@@ -11,30 +11,30 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::answer::{Answer, answer};
+use super::answer::{AnswerParts, answer};
 use super::empty_body::EmptyBody;
-use super::flavour::Flavour;
+use super::grpc_protocol::GrpcProtocol;
 use crate::challenge::{Challenge, ChallengeConfig, is_token_char};
 use crate::error::{AuthError, Reason, ReasonClass};
 use crate::observe::trace;
 
-/// A refused request with its answer: status and challenge are decided, the body is not.
+/// A refused request with its answer. Status and challenges are decided, the body is not.
 ///
 /// Extractors, [`Principal::check`](crate::Principal::check) and
-/// [`Principal::from_extensions`](crate::Principal::from_extensions) return it. Send it as it is
+/// [`Principal::from_extensions`](crate::Principal::from_extensions) return it. Return it unchanged
 /// ([`IntoResponse`](axum_core::response::IntoResponse) with axum,
-/// [`into_response`](Self::into_response) elsewhere) and the layer gives it the body it gives its
+/// [`into_response`](Self::into_response) elsewhere), and the layer adds the same body as to its
 /// own refusals.
 ///
-/// The log hears of a rejection when it becomes an answer, once. One that is dropped, because the handler
-/// can do without the permission, was no refusal and is not logged.
+/// A rejection is logged once, when it becomes an answer. If it is dropped, because the handler can
+/// do without the permission, it is not logged.
 #[derive(Clone)]
 pub struct Rejection {
     error: AuthError,
     config: Arc<ChallengeConfig>,
-    /// How the request was sent, if it was gRPC and that is known.
-    pub(super) grpc: Option<Flavour>,
-    /// The place among the offered schemes of the one that the request used, where that is known.
+    /// The gRPC protocol of the request, if it is gRPC and that is known.
+    pub(super) grpc: Option<GrpcProtocol>,
+    /// The index of the request's scheme among the offered ones, where it is known.
     used_scheme: Option<usize>,
 }
 
@@ -43,12 +43,13 @@ impl Rejection {
         Self { error, config, grpc: None, used_scheme: None }
     }
 
-    /// The same as the answer to a request of this method with these headers.
+    /// Adds the method and the headers of the request, which influence the form of the answer.
     #[must_use]
     pub(crate) fn asked_with(mut self, method: &Method, headers: &HeaderMap) -> Self {
-        // All of gRPC is POST: a GET that says to be gRPC must not get a 200, which caches would keep.
-        self.grpc = Flavour::of(headers).filter(|_| method == Method::POST);
-        // With one scheme there is no question in whose challenge an error stands.
+        // All of gRPC is POST. A GET that claims to be gRPC must not get a 200, which caches would
+        // store.
+        self.grpc = GrpcProtocol::of(headers).filter(|_| method == Method::POST);
+        // With one scheme, its challenge carries the error.
         if self.config.offered.len() > 1 {
             self.used_scheme =
                 scheme_in(headers).and_then(|scheme| self.config.position_of(scheme));
@@ -60,54 +61,57 @@ impl Rejection {
         self.config.realm.as_str()
     }
 
-    /// Why the request was refused.
+    /// Returns the reason of the refusal.
     pub fn reason(&self) -> Reason {
         self.error.reason()
     }
 
-    /// The reason with what the log may know besides.
+    /// Returns the error: the reason with details for the log.
     pub fn error(&self) -> &AuthError {
         &self.error
     }
 
-    /// The status of the answer.
+    /// Returns the status of the answer.
     pub fn status(&self) -> StatusCode {
         self.answer().status
     }
 
-    /// What the challenge says in `error`, or a word of the same kind where it has none:
-    /// `unauthorized`, `forbidden`, `temporarily_unavailable`, `server_error`.
+    /// Returns the value of `error` in the challenge, or a word of the same kind where the
+    /// challenge has none: `unauthorized`, `forbidden`, `temporarily_unavailable`, `server_error`.
     pub fn code(&self) -> &'static str {
         self.answer().error
     }
 
-    /// A sentence for people. It says nothing of what this server expects, and is the same for all that is
-    /// found out before the signature was verified. Its words may change in any version: match on the
-    /// [`reason`](Self::reason), let clients match on the [`code`](Self::code).
+    /// Returns a sentence for people. It does not reveal the configuration of this server, and is
+    /// the same for all refusals before the signature was verified. The wording may change in any
+    /// version: match on the [`reason`](Self::reason), and let clients match on the
+    /// [`code`](Self::code).
     pub fn description(&self) -> &'static str {
         self.answer().description
     }
 
-    /// The scopes that would let the request through, separated by spaces, when scopes alone can.
+    /// Returns the scopes that would admit the request, separated by spaces. `None` when scopes
+    /// alone would not.
     pub fn needed_scopes(&self) -> Option<&str> {
         self.error.needed_scopes()
     }
 
-    /// Returns the values of `WWW-Authenticate`: a challenge for each scheme that the layer offers, or none where
-    /// no token would help.
+    /// Returns the values of `WWW-Authenticate`: one challenge for each scheme that the layer
+    /// offers, or none where no token would help.
     ///
-    /// The error stands in the challenge of the scheme that the request used, or of the first one. A malformed
-    /// request that used none of them has it in all (RFC 9449 §7.2).
+    /// The challenge of the scheme that the request used carries the error, or else the first
+    /// challenge. If a malformed request used none of the schemes, all challenges carry it (RFC
+    /// 9449 §7.2).
     pub fn challenges(&self) -> Vec<HeaderValue> {
-        let Answer { has_challenge, code, description, .. } = self.answer();
+        let AnswerParts { has_challenge, code, description, .. } = self.answer();
         if !has_challenge {
             return Vec::new();
         }
         let is_ambiguous =
             self.used_scheme.is_none() && self.reason().class() == ReasonClass::BadRequest;
-        let told_in = self.used_scheme.unwrap_or(0);
+        let error_place = self.used_scheme.unwrap_or(0);
         let complete = |place: usize, challenge: Challenge| match code {
-            Some(code) if is_ambiguous || place == told_in => {
+            Some(code) if is_ambiguous || place == error_place => {
                 self.with_remedy(challenge.with_error(code, description))
             }
             _ => challenge,
@@ -129,16 +133,16 @@ impl Rejection {
         challenge
     }
 
-    /// The answer, with an empty body that the layer will replace.
+    /// Returns the answer with an empty body, which the layer will replace.
     ///
-    /// Status and headers are final, also if something on the way takes the response apart.
+    /// Status and headers are final, even if a layer in between takes the response apart.
     pub fn into_response<B: EmptyBody>(self) -> Response<B> {
         let mut response = self.to_response_with(B::empty());
-        response.extensions_mut().insert(Refused(self));
+        response.extensions_mut().insert(RefusalMarker(self));
         response
     }
 
-    /// The one place where a refusal becomes an answer of HTTP, and is reported.
+    /// Builds the HTTP answer and logs the refusal. All HTTP answers to refusals are built here.
     pub(super) fn to_response_with<B>(&self, body: B) -> Response<B> {
         self.report();
         let mut response = Response::new(body);
@@ -148,7 +152,7 @@ impl Rejection {
         response
     }
 
-    /// The headers of an answer that is not HTTP's, and is reported here.
+    /// Returns the headers of an answer in another protocol than HTTP, and logs the refusal.
     #[cfg(feature = "tonic")]
     pub(crate) fn into_headers(self) -> HeaderMap {
         self.report();
@@ -166,12 +170,12 @@ impl Rejection {
         }
     }
 
-    /// Tells the log.
+    /// Logs the refusal.
     fn report(&self) {
         trace::refused(&self.error, &self.config.pace);
     }
 
-    fn answer(&self) -> Answer {
+    fn answer(&self) -> AnswerParts {
         answer(&self.error)
     }
 }
@@ -194,24 +198,26 @@ impl Error for Rejection {
     }
 }
 
-/// What travels back to the layer in a response's extensions. Private, so nobody can forge one.
+/// The refusal that travels back to the layer in a response's extensions. Private, so that no other
+/// code can forge one.
 #[derive(Clone)]
-struct Refused(Rejection);
+struct RefusalMarker(Rejection);
 
-/// Takes out what a guard left for the layer, unless a handler has made another answer of it.
+/// Removes the refusal that a guard left for the layer. `None` if a handler has changed the status
+/// since.
 pub(crate) fn take_refused<B>(response: &mut Response<B>) -> Option<Rejection> {
-    let Refused(rejection) = response.extensions_mut().remove()?;
+    let RefusalMarker(rejection) = response.extensions_mut().remove()?;
     (response.status() == rejection.status()).then_some(rejection)
 }
 
-/// The scheme of the one `Authorization` field.
+/// Returns the scheme of the only `Authorization` field.
 fn scheme_in(headers: &HeaderMap) -> Option<&[u8]> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let (field, None) = (fields.next()?.as_bytes(), fields.next()) else { return None };
     field.split(|&byte| !is_token_char(byte)).next()
 }
 
-// Rounded up, and never 0: that would ask for a storm.
+// Rounded up, and never 0: with 0 all clients would repeat their requests at once.
 pub(crate) fn whole_seconds(after: Duration) -> u64 {
     after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }

@@ -1,7 +1,8 @@
-//! What refusals look like: renderers, and the trait that they implement.
+//! Renders the bodies of refusals.
 //!
-//! Give one to [`BearerLayer::with_rejection`](crate::BearerLayer::with_rejection). They are in a module of
-//! their own because their names are common: `render::Json` stands beside `axum::Json` without confusion.
+//! [`BearerLayer::with_rejection`](crate::BearerLayer::with_rejection) takes a renderer. Renderers
+//! have a module of their own because their names are common: `render::Json` does not collide with
+//! `axum::Json`.
 
 mod any_body;
 mod request_head;
@@ -25,11 +26,11 @@ pub use super::empty_body::EmptyBody;
 use super::grpc;
 use super::rejection::{Rejection, take_refused};
 
-/// Makes the body of a refusal.
+/// Creates the body of a refusal.
 ///
-/// Status and challenge stand in `parts` already, together with whatever inner services have added
-/// (cookies, CORS). A renderer adds the headers of its body; it may change the rest, at its own
-/// risk. [`from_fn`] makes one of a closure.
+/// `parts` already holds the status, the challenges, and the headers that inner services have added
+/// (cookies, CORS). A renderer adds the headers of its body. It may change the rest at its own
+/// risk. [`from_fn`] turns a closure into a renderer.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not render refusals with a body of type `{B}`",
     label = "this renderer does not make a body of that type",
@@ -39,19 +40,19 @@ use super::rejection::{Rejection, take_refused};
             the service; in a `ServiceBuilder`: `.layer(bearer).layer(any_body())`"
 )]
 pub trait Render<B>: Send + Sync + 'static {
-    /// Makes the body, and sets the headers that describe it.
+    /// Returns the body, and sets the headers that describe it.
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B;
 
-    /// Sees the request, before it is decided about. The renderer is a copy of its own for each request, so it
-    /// may keep what it will write: the path, a request id.
+    /// Reads the request before the decision about it. Each request has its own clone of the
+    /// renderer, which may store what it will write: the path, a request id.
     ///
-    /// The default keeps nothing. [`from_fn_with_request`] keeps the whole head.
+    /// The default stores nothing. [`from_fn_with_request`] stores the whole head.
     fn see(&mut self, request: RequestHead<'_>) {
         _ = request;
     }
 }
 
-/// Makes a renderer of a closure that returns the body.
+/// Creates a renderer from a closure that returns the body.
 ///
 /// ```
 /// # use axum::body::Body;
@@ -72,7 +73,7 @@ where
     FromFn(render)
 }
 
-/// The renderer that [`from_fn`] makes.
+/// The renderer that [`from_fn`] returns.
 #[derive(Clone, Copy)]
 pub struct FromFn<F>(F);
 
@@ -92,7 +93,7 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
-/// A finished answer to a request the layer itself refuses.
+/// Returns the complete answer to a request that the layer itself refuses.
 pub(crate) fn answer_refused<B: EmptyBody>(
     rejection: &Rejection,
     renderer: &impl Render<B>,
@@ -103,7 +104,7 @@ pub(crate) fn answer_refused<B: EmptyBody>(
     Response::from_parts(parts, body)
 }
 
-/// Gives a guard's refusal its body. Other responses stay as they are.
+/// Adds the body to the refusal of a guard. Other responses stay as they are.
 pub(crate) fn finish<B: EmptyBody>(
     response: &mut Response<B>,
     renderer: &impl Render<B>,
@@ -111,8 +112,8 @@ pub(crate) fn finish<B: EmptyBody>(
 ) {
     let Some(rejection) = take_refused(response) else { return };
     let (mut parts, _) = std::mem::replace(response, Response::new(B::empty())).into_parts();
-    // What inner services have said of the empty body is not true of this one. A router, for example,
-    // has said that its length is 0.
+    // Inner services have described the empty body and not this one. A router, for example, has set
+    // its length to 0.
     for header in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG] {
         parts.headers.remove(header);
     }
@@ -120,8 +121,8 @@ pub(crate) fn finish<B: EmptyBody>(
     *response = Response::from_parts(parts, body);
 }
 
-// RFC 9110 §9.3.2: HEAD is answered with the headers of GET and no body. Not every server takes it
-// out by itself.
+// RFC 9110 §9.3.2: HEAD is answered with the headers of GET and no body. Not every server removes
+// the body.
 fn body_of<B: EmptyBody>(
     rejection: &Rejection,
     renderer: &impl Render<B>,
@@ -142,34 +143,34 @@ impl<B: EmptyBody> Render<B> for Empty {
     }
 }
 
-/// Answers requests of gRPC in the words of gRPC, and all others as the renderer `R` does.
+/// Answers gRPC requests in gRPC, and all other requests as the renderer `R` does.
 ///
-/// A gRPC client cannot read HTTP's statuses: to it, a 401 is a broken server. With this renderer it gets
-/// what servers of its own protocol say:
+/// A gRPC client cannot read the statuses of HTTP and takes a 401 for a broken server. This
+/// renderer answers it with the statuses of its own protocol:
 ///
 /// | refusal | status over HTTP | `grpc-status` |
 /// |---|---|---|
 /// | no token, a bad token, a malformed `authorization` | 401, 400 | 16 `UNAUTHENTICATED` |
 /// | a good token that does not allow this | 403 | 7 `PERMISSION_DENIED` |
-/// | keys, revocations or the active check are away | 503 | 14 `UNAVAILABLE` |
+/// | keys, revocations or the active check are not available | 503 | 14 `UNAVAILABLE` |
 /// | the layer is missing, or its claims have another type | 500 | 13 `INTERNAL` |
 ///
-/// `grpc-message` is the [description](Rejection::description). `WWW-Authenticate` and `Retry-After` stay, as
-/// metadata; `grpc-status-details-bin` holds an `ErrorInfo` (the reason is the [code](Rejection::code) in
-/// capitals, the domain is the realm, the metadata holds the needed `scope`) and, with `UNAVAILABLE`, a
-/// `RetryInfo`. The status over HTTP becomes 200; access logs find the [`Reason`](crate::Reason) in the
-/// response's extensions as ever.
+/// `grpc-message` is the [description](Rejection::description). `WWW-Authenticate` and
+/// `Retry-After` stay, as metadata. `grpc-status-details-bin` holds an `ErrorInfo` (its reason is
+/// the [code](Rejection::code) in capitals, its domain the realm, and its metadata the required
+/// `scope`) and, with `UNAVAILABLE`, a `RetryInfo`. The HTTP status becomes 200. Access logs still
+/// find the [`Reason`](crate::Reason) in the response's extensions.
 ///
-/// A request is gRPC if it is a `POST` whose `Content-Type` begins with `application/grpc`, gRPC-Web included. So
-/// this renderer is not for a server that answers other proxies with a status alone (forward authentication). A service that
-/// wants to refuse a request itself returns a `tonic::Status`, which a [`Rejection`] turns into (feature
-/// `tonic`).
+/// A request is gRPC if it is a `POST` whose `Content-Type` begins with `application/grpc`,
+/// gRPC-Web included. This renderer is therefore not for a server that answers other proxies with a
+/// status alone (forward authentication). A service that refuses a request itself returns a
+/// `tonic::Status`, which a [`Rejection`] converts into (feature `tonic`).
 ///
 /// ```
 /// # fn check(verifier: tower_bearer::Verifier<serde_json::Value>) {
 /// use tower_bearer::{BearerLayer, render};
 ///
-/// // The body of HTTP's refusals is empty, or made by another renderer.
+/// // The body of HTTP refusals is empty, or another renderer creates it.
 /// let layer = BearerLayer::new(verifier).with_rejection(render::Grpc::new());
 /// let layer = layer.with_rejection(render::Grpc::new().with_http(render::Json));
 /// # }
@@ -180,14 +181,14 @@ pub struct Grpc<R = Empty> {
 }
 
 impl Grpc {
-    /// Answers other requests than gRPC with an empty body.
+    /// Creates a renderer that answers requests other than gRPC with an empty body.
     pub const fn new() -> Self {
         Self { http: Empty }
     }
 }
 
 impl<R> Grpc<R> {
-    /// Answers other requests than gRPC as this renderer does.
+    /// Sets the renderer for requests other than gRPC.
     #[must_use]
     pub fn with_http<R2>(self, renderer: R2) -> Grpc<R2> {
         Grpc { http: renderer }
@@ -202,8 +203,8 @@ impl<B: EmptyBody, R: Render<B>> Render<B> for Grpc<R> {
     fn render(&self, rejection: &Rejection, parts: &mut Parts) -> B {
         match rejection.grpc {
             None => self.http.render(rejection, parts),
-            Some(flavour) => {
-                grpc::answer(rejection, flavour, parts);
+            Some(protocol) => {
+                grpc::answer(rejection, protocol, parts);
                 B::empty()
             }
         }

@@ -18,28 +18,29 @@ use crate::error::Reason;
 ///
 /// The field stays in the request, marked as sensitive (`HeaderValue::is_sensitive`).
 ///
-/// The scheme is read in any case. A field of another scheme counts as nothing sent; a field that
-/// says `Bearer` but does not follow the grammar, or a second field of any scheme, is an error.
+/// The scheme is read in any case. A field with another scheme counts as no token. A field that
+/// says `Bearer` and does not follow the grammar is an error, and so is a second field of any
+/// scheme.
 #[derive(Clone, Debug)]
 pub struct AuthorizationHeader {
     schemes: Cow<'static, [AuthScheme]>,
 }
 
 impl AuthorizationHeader {
-    /// Accepts the scheme `Bearer` alone.
+    /// Creates a source that accepts the scheme `Bearer` alone.
     pub const fn new() -> Self {
         Self { schemes: Cow::Borrowed(&[AuthScheme::BEARER]) }
     }
 
-    /// Accepts these schemes, whose credentials are one token each.
+    /// Creates a source that accepts these schemes. The credentials of each have to be one token.
     pub fn with_schemes(schemes: impl IntoIterator<Item = AuthScheme>) -> Self {
         Self { schemes: schemes.into_iter().collect() }
     }
 
-    /// Both of `find` and `strip` for bearer tokens, for one look-up.
+    /// Combines `find` and `strip` for bearer tokens in one look-up.
     ///
-    /// The field stays for inner layers and for handlers that call other services in the name of the user, but
-    /// marked so that layers inside do not log it.
+    /// The field stays for inner layers, and for handlers that call other services on behalf of the
+    /// user. It is marked so that inner layers do not log it.
     pub(crate) fn find_and_mark(headers: &mut HeaderMap) -> Result<Option<&[u8]>, Reason> {
         refuse_several(headers)?;
         let Some(field) = headers.get_mut(AUTHORIZATION) else { return Ok(None) };
@@ -76,10 +77,10 @@ impl TokenSource for AuthorizationHeader {
     }
 }
 
-// RFC 9110 §11.6.2: the field is no list. Which one a proxy has looked at is anybody's guess, so neither
-// is believed.
+// RFC 9110 §11.6.2: the field is not a list. A proxy may have checked either field, so neither is
+// trusted.
 fn refuse_several(headers: &HeaderMap) -> Result<(), Reason> {
-    // As long as no field of any name is repeated, this one is not.
+    // If no field of any name is repeated, this one is not.
     let has_lists = headers.len() > headers.keys_len();
     if has_lists && headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
         return Err(Reason::RepeatedAuthorization);
@@ -87,7 +88,7 @@ fn refuse_several(headers: &HeaderMap) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The token of a field in its usual spelling.
+/// Returns the token of a field in its usual spelling.
 #[inline]
 fn usual_token_in(field: &HeaderValue) -> Option<&[u8]> {
     let (b"Bearer ", token) = field.as_bytes().split_at_checked(7)? else { return None };
@@ -151,7 +152,7 @@ mod tests {
         }
         let (mut parts, ()) = request.into_parts();
         let found = find_in(&mut parts);
-        // Whatever other fields are repeated.
+        // Repetitions of other fields make no difference.
         parts.headers.append(ACCEPT, HeaderValue::from_static("text/html"));
         parts.headers.append(ACCEPT, HeaderValue::from_static("text/plain"));
         assert_eq!(find_in(&mut parts), found);

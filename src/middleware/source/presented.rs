@@ -2,7 +2,8 @@ use std::fmt;
 
 use crate::challenge::AuthScheme;
 
-/// A token as a request presents it: its bytes, and the authentication scheme they were sent under.
+/// A token as a request presents it: its bytes, and the authentication scheme that they were sent
+/// under.
 #[derive(Clone, Copy)]
 pub struct Presented<'r> {
     scheme: AuthScheme,
@@ -10,13 +11,13 @@ pub struct Presented<'r> {
 }
 
 impl<'r> Presented<'r> {
-    /// Presents a bearer token.
+    /// Creates a bearer token.
     #[inline]
     pub const fn bearer(token: &'r [u8]) -> Self {
         Self::new(AuthScheme::BEARER, token)
     }
 
-    /// Presents a token under another scheme.
+    /// Creates a token with another scheme.
     #[inline]
     pub const fn new(scheme: AuthScheme, token: &'r [u8]) -> Self {
         Self { scheme, token }
@@ -33,7 +34,7 @@ impl<'r> Presented<'r> {
     }
 }
 
-// Tokens belong into no log.
+// A token must not reach a log.
 impl fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presented").field("scheme", &self.scheme).finish_non_exhaustive()

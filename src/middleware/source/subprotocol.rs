@@ -13,17 +13,17 @@ use http::{Method, StatusCode, request};
 use super::{Presented, TokenSource};
 use crate::error::Reason;
 
-/// `Sec-WebSocket-Protocol: bearer, <token>`, for browsers, whose `WebSocket` can set no other
-/// field:
+/// Finds the token in `Sec-WebSocket-Protocol: bearer, <token>`, for browsers, whose `WebSocket`
+/// can set no other field:
 ///
 /// ```js
 /// new WebSocket("wss://api.example.com/live", ["bearer", token, "chat.v2"])
 /// ```
 ///
-/// Read on requests that open a WebSocket and on no others: HTTP/1 upgrades, and extended `CONNECT`
-/// (RFC 8441) over HTTP/2. Both entries are taken out before inner services see the request. A
-/// browser insists that one of its protocols is answered, so if the handler chose none, `bearer` is;
-/// the token never is.
+/// The field is read on requests that open a WebSocket and on no others: HTTP/1 upgrades, and
+/// extended `CONNECT` (RFC 8441) over HTTP/2. Both entries are removed before inner services see
+/// the request. A browser requires that the response selects one of its protocols. If the handler
+/// selects none, the response selects `bearer`. It never contains the token.
 ///
 /// ```
 /// # fn add(layer: tower_bearer::BearerLayer<()>) {
@@ -33,10 +33,11 @@ use crate::error::Reason;
 /// # }
 /// ```
 ///
-/// Of two layers around each other only the outer one finds the token.
+/// If one layer is inside another, only the outer one finds the token.
 ///
-/// A proxy may log the field: it is no query parameter, but no `Authorization` field either. Any
-/// page can open a WebSocket to anywhere; this token is what proves that the page may.
+/// A proxy may log the field: it is safer than a query parameter and less safe than the
+/// `Authorization` field. Any page can open a WebSocket to any server, and this token is the proof
+/// that the page may.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WebSocketProtocol;
 
@@ -78,8 +79,8 @@ impl TokenSource for WebSocketProtocol {
 fn opens_web_socket(request: &request::Parts) -> bool {
     let headers = &request.headers;
     if request.method == Method::CONNECT {
-        // The `:protocol` of RFC 8441 stands in an extension of the server's own type; this field
-        // goes with it and with nothing else.
+        // The `:protocol` of RFC 8441 stands in an extension with a type of the server's own. This
+        // field is always sent with it, and never without it.
         return headers.contains_key(SEC_WEBSOCKET_VERSION);
     }
     request.method == Method::GET
@@ -87,13 +88,13 @@ fn opens_web_socket(request: &request::Parts) -> bool {
         && lists(headers, &UPGRADE, "websocket")
 }
 
-/// Whether a comma-separated field names something, in any case.
+/// Returns whether a comma-separated field names something, in any case.
 fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(wanted))
 }
 
-/// The entries of all fields, in order. `Err` for a field that is not text.
+/// Returns the entries of all fields, in order. A field that is not text becomes `Err`.
 fn entries(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, ()>> {
     headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().flat_map(|value| {
         let (text, error) = match value.to_str() {
@@ -105,7 +106,7 @@ fn entries(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, ()>> {
     })
 }
 
-/// The entries that are left for the handler, in one field.
+/// Returns the entries that are left for the handler, in one field.
 fn without_token(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut rest: Vec<&str> = Vec::new();
     let mut protocols = entries(headers).flatten();
@@ -119,7 +120,7 @@ fn without_token(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::try_from(rest.join(", ")).ok().filter(|rest| !rest.is_empty())
 }
 
-// An entry is a token of RFC 9110 §5.6.2, so of a JWT's characters none is missing.
+// An entry is a token of RFC 9110 §5.6.2, which may hold every character of a JWT.
 fn is_token(text: &str) -> bool {
     let is_char = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     !text.is_empty() && text.bytes().all(is_char)

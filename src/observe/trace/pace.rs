@@ -1,4 +1,4 @@
-//! Keeps events rare that requests can cause at any rate.
+//! Limits how often events are logged that requests can cause at any rate.
 //!
 //! The first event, and then one a minute for each reason and issuer, with the number of those in between. A
 //! pace belongs to a layer, an endpoint, a source or a check. A token's words are never a key in it.
@@ -11,30 +11,30 @@ use std::time::Duration;
 #[cfg(feature = "tracing")]
 use crate::clock::Moment;
 
-/// Decides which of many like events an operator hears: the first, and then one each minute.
+/// Decides which of many similar events an operator sees: the first, and then one each minute.
 ///
-/// What can be told so often belongs to something that lasts: a layer, a source, a verifier. Without the
-/// feature `tracing` it is nothing at all.
+/// It belongs to something that lasts: a layer, a key source, a verifier. Without the feature
+/// `tracing` it is empty.
 #[derive(Default)]
-pub(crate) struct Pace(#[cfg(feature = "tracing")] Mutex<Vec<Told>>);
+pub(crate) struct Pace(#[cfg(feature = "tracing")] Mutex<Vec<LoudEvent>>);
 
-/// What was told about something.
+/// The last loud event of a topic.
 #[cfg(feature = "tracing")]
-struct Told {
+struct LoudEvent {
     topic: &'static str,
     about: Box<str>,
     at: Moment,
-    /// How many events there have been since.
+    /// The number of events since the last loud one.
     suppressed: u64,
 }
 
 impl Pace {
-    /// Counts an event, and says whether it is to be loud: `Some` with how many there were since the last
-    /// loud one, or `None`.
+    /// Counts an event, and decides whether it is loud. Returns the number of events since the last
+    /// loud one, or `None` for a quiet event.
     ///
-    /// Events are alike if both `topic` and `about` are. These are kept, so they must not come from a
-    /// token or another stranger: `about` is the name of an issuer or of a source, as the operator has
-    /// written it, or nothing. When there are too many different ones, those that find no place are alike.
+    /// Events are similar if both `topic` and `about` are equal. Both are kept, so they must not
+    /// come from a token or a client: `about` is the configured name of an issuer or of a source,
+    /// or empty. When there are too many topics, the ones that find no place count as one.
     pub(crate) fn ask(&self, topic: &'static str, about: &str) -> Option<u64> {
         #[cfg(feature = "tracing")]
         {
@@ -50,7 +50,7 @@ impl Pace {
 }
 
 #[cfg(feature = "tracing")]
-fn ask(all: &mut Vec<Told>, now: Moment, topic: &'static str, about: &str) -> Option<u64> {
+fn ask(all: &mut Vec<LoudEvent>, now: Moment, topic: &'static str, about: &str) -> Option<u64> {
     let known = all.iter_mut().find(|told| told.topic == topic && *told.about == *about);
     if let Some(told) = known {
         if now.since(told.at) < EVERY {
@@ -61,21 +61,21 @@ fn ask(all: &mut Vec<Told>, now: Moment, topic: &'static str, about: &str) -> Op
         return Some(std::mem::take(&mut told.suppressed));
     }
     if all.len() >= MOST {
-        let is_over = |told: &Told| now.since(told.at) >= EVERY;
+        let is_over = |told: &LoudEvent| now.since(told.at) >= EVERY;
         match all.iter().position(is_over) {
             Some(place) => drop(all.swap_remove(place)),
-            // One for all that find no place, or each would push out the one that comes next.
+            // One place for all that find no place, or each would evict the next one.
             None if !about.is_empty() => return ask(all, now, topic, ""),
             None => {}
         }
     }
-    all.push(Told { topic, about: about.into(), at: now, suppressed: 0 });
+    all.push(LoudEvent { topic, about: about.into(), at: now, suppressed: 0 });
     Some(0)
 }
 
 #[cfg(feature = "tracing")]
 const EVERY: Duration = Duration::from_secs(60);
-/// More than a layer has issuers.
+/// The largest number of topics. A layer has fewer issuers.
 #[cfg(feature = "tracing")]
 const MOST: usize = 1024;
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn other_topics_and_what_they_are_about_are_told_by_themselves() {
+    fn other_topics_and_subjects_are_counted_separately() {
         let pace = Pace::default();
         for topic in ["away", "back"] {
             for about in ["a", "b", ""] {
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_remembered_than_has_a_place() {
+    fn number_of_topics_is_bounded() {
         let pace = Pace::default();
         for number in 0..=MOST {
             assert_eq!(pace.ask("away", &number.to_string()), Some(0));
         }
 
-        // Those that have found no place are told together.
+        // Topics without a place are counted together.
         for late in ["late", "later", "0", "1"] {
             assert_eq!(pace.ask("away", late), None, "{late}");
         }

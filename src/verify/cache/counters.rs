@@ -3,37 +3,37 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::table::Inserted;
 
-/// What the cache of verified tokens has done since its verifier was made, and what is in it.
+/// The counts of the cache of verified tokens since its verifier was created, and its current size.
 ///
 /// See [`Verifier::cache_stats`](crate::Verifier::cache_stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {
-    /// Tokens that were found and still good.
+    /// The number of hits: tokens that were found and still good.
     pub hits: u64,
-    /// Tokens that were not found, or were found and not good any more.
+    /// The number of misses: tokens that were not found, or were found and not good any more.
     pub misses: u64,
-    /// Tokens that had to make room for others before they had expired.
+    /// The number of tokens that were evicted before they expired.
     pub evictions: u64,
-    /// Tokens that were good and are not kept, because there was no room for them: see
+    /// The number of good tokens that were not kept, because there was no room for them: see
     /// [`Verifier::with_cache`](crate::Verifier::with_cache).
     pub turned_away: u64,
-    /// Tokens that are kept.
+    /// The number of tokens in the cache.
     pub entries: usize,
-    /// How much memory is counted for them.
+    /// The memory that is counted for them, in bytes.
     pub bytes: usize,
 }
 
-/// Counters of which each thread writes one, so that cores do not wait for each other's.
+/// Counts in stripes. Each thread writes one stripe, so that cores do not wait for each other.
 #[derive(Default)]
 pub(super) struct Counters {
-    /// Of the first threads, each its own, which nobody else writes.
+    /// The stripes of the first threads, one for each. No other thread writes them.
     own: [Stripe; STRIPES],
-    /// Of all others.
+    /// The stripes of all other threads.
     shared: [Stripe; STRIPES],
 }
 
-/// As far apart as two cores need it, and the next line that is fetched with the first.
+/// One stripe. Two cores never share its cache line, nor the next line, which is fetched with it.
 #[derive(Default)]
 #[repr(align(128))]
 struct Stripe {
@@ -76,7 +76,7 @@ impl Counters {
     fn add(&self, count: u64, counter: impl Fn(&Stripe) -> &AtomicU64) {
         let thread = THREAD.get();
         if let Some(stripe) = self.own.get(thread) {
-            // Without the lock that a `fetch_add` takes on the line.
+            // Without the lock on the cache line that a `fetch_add` takes.
             let counter = counter(stripe);
             counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
         } else {
@@ -86,7 +86,7 @@ impl Counters {
 }
 
 thread_local! {
-    /// The number of this thread, in the order in which threads came here.
+    /// The number of this thread, in the order in which threads first counted.
     static THREAD: Cell<usize> = {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         Cell::new(THREADS.fetch_add(1, Ordering::Relaxed))

@@ -6,8 +6,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Who came and was turned away, so that whoever comes again is let in: a part of the hash of the last one
-/// at each place. May be forgotten for another, and taken for another, neither of which does harm.
+/// Remembers tokens that were not kept, so that they are kept when they come again. Each place
+/// holds a part of the hash of its last token. A token may be forgotten or mistaken for another,
+/// neither of which does harm.
 pub(super) struct Doorkeeper {
     last: Box<[AtomicU32]>,
 }
@@ -17,7 +18,7 @@ impl Doorkeeper {
         Self { last: std::iter::repeat_with(AtomicU32::default).take(places).collect() }
     }
 
-    /// Whether it came before. If not, it will have.
+    /// Returns whether this hash came before, and remembers it.
     pub(super) fn knows(&self, hash: u64) -> bool {
         let [mark, at] = halves(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let at = ((u64::from(at) * self.last.len() as u64) >> 32) as usize;
@@ -40,26 +41,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_came_is_known_until_others_have_come() {
-        let door = Doorkeeper::new(64);
+    fn token_is_known_until_others_have_come() {
+        let doorkeeper = Doorkeeper::new(64);
         let hash = |n: u64| n.wrapping_mul(0xd134_2543_de82_ef95);
 
-        assert!(!door.knows(hash(1)));
-        assert!(door.knows(hash(1)));
-        let known = (2..10_000).filter(|&n| door.knows(hash(n))).count();
+        assert!(!doorkeeper.knows(hash(1)));
+        assert!(doorkeeper.knows(hash(1)));
+        let known = (2..10_000).filter(|&n| doorkeeper.knows(hash(n))).count();
         assert_eq!(known, 0, "none has come before");
-        assert!(!door.knows(hash(1)));
+        assert!(!doorkeeper.knows(hash(1)));
     }
 
     #[test]
-    fn as_many_are_known_as_there_is_room_for() {
-        let door = Doorkeeper::new(1024);
+    fn tokens_are_known_as_long_as_there_is_room() {
+        let doorkeeper = Doorkeeper::new(1024);
         let hash = |n: u64| n.wrapping_mul(0xd134_2543_de82_ef95);
-        (1..=100).for_each(|n| _ = door.knows(hash(n)));
+        (1..=100).for_each(|n| _ = doorkeeper.knows(hash(n)));
 
-        let known = (1..=100).filter(|&n| door.knows(hash(n))).count();
+        let known = (1..=100).filter(|&n| doorkeeper.knows(hash(n))).count();
 
-        // Some have taken the place of another.
+        // Some share a place, and the later one replaces the earlier one.
         assert!(known > 80, "{known}");
     }
 }

@@ -11,31 +11,31 @@ use crate::claims::{NumericDate, Principal};
 
 /// A token, and its hash under the key of the cache.
 #[derive(Clone, Copy)]
-pub(super) struct Key<'t> {
+pub(super) struct CacheKey<'t> {
     pub(super) hash: u64,
     pub(super) token: &'t [u8],
 }
 
-/// A token and what is kept for it.
-pub(super) struct Entry<V> {
+/// A token with its value.
+pub(super) struct CacheEntry<V> {
     hash: u64,
-    token: Text,
-    /// What is counted for it.
+    token: TokenText,
+    /// The memory that is counted for it.
     bytes: usize,
     pub(super) value: V,
     until: NumericDate,
 }
 
-impl<V> Entry<V> {
-    /// What is counted for one of no length, from which nothing was read.
+impl<V> CacheEntry<V> {
+    /// The memory that is counted for an empty token without claims.
     pub(super) const SMALLEST: usize = size_of::<Self>() + AROUND;
 
-    pub(super) fn new(key: Key<'_>, bytes: usize, value: V, until: NumericDate) -> Self {
-        Self { hash: key.hash, token: Text(key.token.into()), bytes, value, until }
+    pub(super) fn new(key: CacheKey<'_>, bytes: usize, value: V, until: NumericDate) -> Self {
+        Self { hash: key.hash, token: TokenText(key.token.into()), bytes, value, until }
     }
 
-    /// What is counted: the token, what was read from it, and what surrounds both.
-    pub(super) fn bytes_of(key: Key<'_>, weight: usize) -> usize {
+    /// Returns the memory to count: the token, its claims, and the overhead of both.
+    pub(super) fn bytes_of(key: CacheKey<'_>, weight: usize) -> usize {
         key.token.len().saturating_add(weight).saturating_add(Self::SMALLEST)
     }
 
@@ -43,7 +43,7 @@ impl<V> Entry<V> {
         self.bytes
     }
 
-    pub(super) fn is_of(&self, key: Key<'_>) -> bool {
+    pub(super) fn is_of(&self, key: CacheKey<'_>) -> bool {
         self.hash == key.hash && *self.token.0 == *key.token
     }
 
@@ -52,15 +52,17 @@ impl<V> Entry<V> {
     }
 }
 
-/// Whoever reads this memory later shall not find a token in it.
-struct Text(Box<[u8]>);
+/// The text of a token, which is wiped from memory when it is dropped.
+struct TokenText(Box<[u8]>);
 
-impl Drop for Text {
+impl Drop for TokenText {
     fn drop(&mut self) {
-        // As a slice it is wiped at once, as a box or in a `Zeroizing` byte by byte: 130 ns for 500.
+        // A slice is wiped at once. A box, or a `Zeroizing`, is wiped byte by byte, which takes 130
+        // ns for 500.
         (*self.0).zeroize();
     }
 }
 
-/// The counts of an `Arc`, what an allocator adds, and the principal, to which an entry has a pointer.
+/// The overhead: the counts of an `Arc`, the part of an allocator, and the principal, to which an
+/// entry has a pointer.
 const AROUND: usize = 32 + Principal::BYTES;

@@ -1,14 +1,14 @@
-//! Issuers that are nearly a configured one, as a slip of the pen makes them.
+//! Recognizes issuers that differ from a configured one by a common mistake.
 //!
 //! "To the letter" keeps tenants apart, but a slash too many refuses every token. Both names are spelt so that
 //! slashes at the end, the case of the host and default ports do not count, and a `WARN` names the configured
 //! issuer. The token's name is not repeated: it is a stranger's word. Found in a map, so a thousand issuers
 //! cost the same as one.
 
-/// Spells an issuer so that a final slash, the case of scheme and host, and a default port make no
-/// difference. `None` of what is no address, or longer than any issuer.
+/// Normalizes an issuer, so that a final slash, the case of scheme and host, and a default port
+/// make no difference. `None` for a text that is not an address, or is longer than any issuer.
 ///
-/// For a hint in the log and nothing else: tokens are judged to the letter.
+/// The result is for a hint in the log and nothing else: tokens are compared exactly.
 pub(super) fn normal(issuer: &str) -> Option<String> {
     if issuer.len() > MOST_BYTES {
         return None;
@@ -26,7 +26,8 @@ pub(super) fn normal(issuer: &str) -> Option<String> {
     Some(format!("{scheme}://{host}{}", path.trim_end_matches('/')))
 }
 
-/// By what two spellings differ that are [`normal`]ly the same. Words of ours, whatever a stranger sends.
+/// Names the difference between two spellings with the same [`normal`] form, in words that do not
+/// depend on the token.
 pub(super) fn difference(configured: &str, sent: &str) -> &'static str {
     if configured.trim_end_matches('/') == sent.trim_end_matches('/') {
         "a slash at the end"
@@ -37,7 +38,7 @@ pub(super) fn difference(configured: &str, sent: &str) -> &'static str {
     }
 }
 
-/// RFC 3986 sets no limit; issuers are some dozen bytes.
+/// The length of the longest issuer. RFC 3986 sets no limit, and issuers have some dozen bytes.
 const MOST_BYTES: usize = 512;
 
 #[cfg(test)]
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_of_the_pen_are_nearly_the_same_and_other_issuers_are_not() {
+    fn common_mistakes_are_near_misses_and_other_issuers_are_not() {
         let configured = "https://id.example.com/realms/shop";
         for (sent, by) in [
             ("https://id.example.com/realms/shop/", "a slash at the end"),
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_or_too_long_is_near_nothing() {
+    fn text_that_is_no_address_or_too_long_is_no_near_miss() {
         let long = format!("https://{}", "a".repeat(MOST_BYTES));
         for sent in ["", "id.example.com", "https:/id.example.com", &long] {
             assert_eq!(normal(sent), None, "{sent}");

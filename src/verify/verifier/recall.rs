@@ -1,6 +1,6 @@
-//! Tokens that were verified before: what may have changed since is checked each time, and nothing else.
+//! Revalidates tokens that were verified before. Only what may have changed since is checked.
 //!
-//! A token comes again with a later request, or with the same request once that has waited.
+//! A token comes again with a later request, or with the same request after it has waited.
 //!
 //! Checked again on a hit: dates and maximum age; that the issuer is still configured, and is the one that
 //! decided (a number, since it may have come back with other rules); that the key is still a candidate for the
@@ -23,26 +23,28 @@ use crate::verify::cache::Miss;
 use crate::verify::compact::MAX_CANDIDATES;
 use crate::verify::issuers::{IssuerEntry, IssuerSet, Issuers};
 
-/// A verified token, and the grounds on which it was found to be good.
-pub(crate) struct Remembered<C> {
+/// A verified token, and the grounds of its verdict.
+pub(crate) struct CachedToken<C> {
     verified: Verified<C>,
     grounds: Grounds,
 }
 
-/// What a verdict rests on. As long as all of it holds, the verdict does.
+/// The grounds of a verdict, which is valid as long as all of them are.
 pub(super) struct Grounds {
-    /// The issuer by whose rules the token was judged.
+    /// The number of the issuer whose rules applied to the token.
     issuer: u64,
     key: KeyIdentity,
-    /// When the dates are good, by the rules of the issuer.
+    /// The time in which the dates are good, by the rules of the issuer.
     span: Span,
-    /// Read before the key was looked up; [`UNKNOWN`] has it looked up again each time.
+    /// The epoch of the keys, read before the key was looked up. With [`UNKNOWN`] the key is looked
+    /// up each time.
     keys_epoch: AtomicU64,
-    /// Read before the revocations were.
+    /// The epoch of the revocations, read before they were.
     revocations_epoch: AtomicU64,
 }
 
-/// What has to be read before a token is verified, to know afterwards what it was verified against.
+/// The epochs to read before a token is verified. They tell afterwards which state it was verified
+/// against.
 pub(super) struct Epochs {
     keys: u64,
     revocations: u64,
@@ -57,7 +59,7 @@ impl Epochs {
     }
 }
 
-impl<C> Remembered<C> {
+impl<C> CachedToken<C> {
     pub(super) fn new(verified: Verified<C>, grounds: Grounds) -> Self {
         Self { verified, grounds }
     }
@@ -74,7 +76,7 @@ impl<C> Remembered<C> {
         self.verified.principal()
     }
 
-    /// The same behind this layer, or behind none.
+    /// Returns the same token for this layer, or for none.
     pub(super) fn behind(self, layer: &Layer) -> Self
     where
         C: Send + Sync + 'static,
@@ -82,7 +84,7 @@ impl<C> Remembered<C> {
         Self { verified: self.verified.behind(layer), ..self }
     }
 
-    /// Says whether the token would be found good once more, if it came for the first time.
+    /// Checks whether the token would be accepted again, as if it came for the first time.
     #[inline]
     pub(super) fn revalidate(
         &self,
@@ -94,7 +96,7 @@ impl<C> Remembered<C> {
     }
 }
 
-impl<C> Clone for Remembered<C> {
+impl<C> Clone for CachedToken<C> {
     fn clone(&self) -> Self {
         Self { verified: self.verified.clone(), grounds: self.grounds.clone() }
     }
@@ -125,15 +127,15 @@ impl Grounds {
         time: &Time,
     ) -> Result<(), Miss> {
         match trust {
-            IssuerSet::One(trusted) => self.judge_by(principal, trusted, revocations, time),
+            IssuerSet::One(trusted) => self.check_by(principal, trusted, revocations, time),
             IssuerSet::Several(issuers) => {
-                self.judge_by_one_of(principal, issuers, revocations, time)
+                self.check_by_one_of(principal, issuers, revocations, time)
             }
         }
     }
 
     #[inline(never)]
-    fn judge_by_one_of(
+    fn check_by_one_of(
         &self,
         principal: &Principal,
         issuers: &Issuers,
@@ -141,13 +143,13 @@ impl Grounds {
         time: &Time,
     ) -> Result<(), Miss> {
         issuers.look(principal.issuer(), |trusted| match trusted {
-            Some(trusted) => self.judge_by(principal, trusted, revocations, time),
-            None => Err(Miss::Over),
+            Some(trusted) => self.check_by(principal, trusted, revocations, time),
+            None => Err(Miss::Permanent),
         })
     }
 
     #[inline]
-    fn judge_by(
+    fn check_by(
         &self,
         principal: &Principal,
         trusted: &IssuerEntry,
@@ -155,30 +157,30 @@ impl Grounds {
         time: &Time,
     ) -> Result<(), Miss> {
         if trusted.number() != self.issuer {
-            // It has come back with other keys or rules.
-            return Err(Miss::Over);
+            // The issuer was added again, with other keys or rules.
+            return Err(Miss::Permanent);
         }
-        self.judge_time(time)?;
-        self.judge_key(principal, trusted)?;
-        revocations.map_or(Ok(()), |view| self.judge_revocations(principal, trusted, view))
+        self.check_time(time)?;
+        self.check_key(principal, trusted)?;
+        revocations.map_or(Ok(()), |view| self.check_revocations(principal, trusted, view))
     }
 
     #[inline]
-    fn judge_time(&self, time: &Time) -> Result<(), Miss> {
-        if self.span.contains_now(time) { Ok(()) } else { Err(Miss::Over) }
+    fn check_time(&self, time: &Time) -> Result<(), Miss> {
+        if self.span.contains_now(time) { Ok(()) } else { Err(Miss::Permanent) }
     }
 
     #[inline]
-    fn judge_key(&self, principal: &Principal, trusted: &IssuerEntry) -> Result<(), Miss> {
+    fn check_key(&self, principal: &Principal, trusted: &IssuerEntry) -> Result<(), Miss> {
         let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
         if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.judge_key_anew(principal, trusted, epoch)
+        self.look_up_key_again(principal, trusted, epoch)
     }
 
     #[inline(never)]
-    fn judge_key_anew(
+    fn look_up_key_again(
         &self,
         principal: &Principal,
         trusted: &IssuerEntry,
@@ -191,17 +193,17 @@ impl Grounds {
                     self.keys_epoch.store(epoch, Ordering::Release);
                     Ok(())
                 } else {
-                    Err(Miss::Over)
+                    Err(Miss::Permanent)
                 }
             }
-            // It may come back when it was waited for.
-            Lookup::Refresh => Err(Miss::NotNow),
-            Lookup::Unknown | Lookup::WrongAlgorithm => Err(Miss::Over),
+            // The key may be found again after a wait.
+            Lookup::Refresh => Err(Miss::Temporary),
+            Lookup::Unknown | Lookup::WrongAlgorithm => Err(Miss::Permanent),
         }
     }
 
     #[inline(never)]
-    fn judge_revocations(
+    fn check_revocations(
         &self,
         principal: &Principal,
         trusted: &IssuerEntry,
@@ -216,8 +218,8 @@ impl Grounds {
                 self.revocations_epoch.store(epoch, Ordering::Release);
                 Ok(())
             }
-            // Revocations may be taken back, and a view may become whole.
-            Err(_) => Err(Miss::NotNow),
+            // Revocations may be taken back, and a view may become complete.
+            Err(_) => Err(Miss::Temporary),
         }
     }
 }
@@ -235,5 +237,5 @@ impl Clone for Grounds {
     }
 }
 
-/// No epoch that was read: sources that cannot tell theirs are asked each time.
+/// The epoch of sources that have none. They are asked each time.
 const UNKNOWN: u64 = u64::MAX;

@@ -10,13 +10,15 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Makes a service whose bodies only it can make fit behind a [`BearerLayer`](crate::BearerLayer).
+/// Adapts a service to a [`BearerLayer`](crate::BearerLayer) if the layer cannot create a body of
+/// its type.
 ///
-/// To refuse a request, a layer has to make a body of the type that the service inside answers with. That
-/// cannot be done for `hyper::body::Incoming`, which only a connection makes, nor for those of
-/// `tower_http::trace`; and [`Json`](super::Json) needs a body that can be made from [`Bytes`], which
-/// `http_body_util`'s boxed ones and tonic's cannot. This layer turns all of them into [`AnyBody`], at the
-/// cost of one branch for each frame. Put it right behind the bearer layer and its guards:
+/// To refuse a request, a layer creates a body of the type that the inner service answers with. It
+/// cannot create a `hyper::body::Incoming`, which only a connection creates, nor a body of
+/// `tower_http::trace`. [`Json`](super::Json) needs a body that can be created from [`Bytes`], and
+/// the boxed bodies of `http_body_util` and the bodies of tonic cannot. This layer turns all of
+/// them into [`AnyBody`], at the cost of one branch for each frame. Put it directly inside the
+/// bearer layer and its guards:
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -38,12 +40,12 @@ use tower_service::Service;
 /// # }
 /// ```
 ///
-/// axum's routers do not need it: their bodies can be made.
+/// axum's routers do not need it, because their bodies can be created.
 pub const fn any_body() -> AnyBodyLayer {
     AnyBodyLayer(())
 }
 
-/// The layer that [`any_body`] makes.
+/// The layer that [`any_body`] returns.
 #[derive(Clone, Copy, Debug)]
 pub struct AnyBodyLayer(());
 
@@ -62,16 +64,16 @@ pin_project! {
 }
 
 pin_project! {
-    /// The body of an inner service, or one that was made from bytes or from nothing.
+    /// The body of an inner service, or a body that was created from bytes or empty.
     pub struct AnyBody<B> {
         #[pin]
-        origin: TokenOrigin<B>,
+        origin: BodyOrigin<B>,
     }
 }
 
 pin_project! {
     #[project = OriginProj]
-    enum TokenOrigin<B> {
+    enum BodyOrigin<B> {
         Service { #[pin] body: B },
         Made { text: Option<Bytes> },
     }
@@ -110,20 +112,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(response.map(|body| AnyBody { origin: TokenOrigin::Service { body } })))
+        Poll::Ready(Ok(response.map(|body| AnyBody { origin: BodyOrigin::Service { body } })))
     }
 }
 
 impl<B> Default for AnyBody<B> {
     fn default() -> Self {
-        Self { origin: TokenOrigin::Made { text: None } }
+        Self { origin: BodyOrigin::Made { text: None } }
     }
 }
 
 impl<B> From<Bytes> for AnyBody<B> {
     fn from(text: Bytes) -> Self {
         let text = (!text.is_empty()).then_some(text);
-        Self { origin: TokenOrigin::Made { text } }
+        Self { origin: BodyOrigin::Made { text } }
     }
 }
 
@@ -148,15 +150,15 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.origin {
-            TokenOrigin::Service { body } => body.is_end_stream(),
-            TokenOrigin::Made { text } => text.is_none(),
+            BodyOrigin::Service { body } => body.is_end_stream(),
+            BodyOrigin::Made { text } => text.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.origin {
-            TokenOrigin::Service { body } => body.size_hint(),
-            TokenOrigin::Made { text } => {
+            BodyOrigin::Service { body } => body.size_hint(),
+            BodyOrigin::Made { text } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
         }

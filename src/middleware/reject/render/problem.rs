@@ -11,7 +11,8 @@ use crate::middleware::reject::rejection::Rejection;
 pub struct ProblemJson;
 
 impl ProblemJson {
-    /// Adds `instance`, the path of the request, and `request_id`, its `x-request-id`, if it has one.
+    /// Adds `instance`, the path of the request, and `request_id`, its `x-request-id` if it has
+    /// one.
     ///
     /// The query is left out, because it may hold secrets.
     pub fn with_instance(self) -> ProblemJsonWithInstance {
@@ -19,7 +20,7 @@ impl ProblemJson {
     }
 }
 
-/// The renderer that [`ProblemJson::with_instance`] makes.
+/// The renderer that [`ProblemJson::with_instance`] returns.
 #[derive(Clone, Debug)]
 pub struct ProblemJsonWithInstance {
     instance: Option<String>,

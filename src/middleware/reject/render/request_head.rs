@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, Request, Uri};
 
 /// A request without its body, as a layer sees it.
 ///
-/// A router may have taken a prefix off the path by then (axum's `nest`).
+/// A router may have removed a prefix from the path before (axum's `nest`).
 #[derive(Clone, Copy)]
 pub struct RequestHead<'r> {
     pub(super) method: &'r Method,

@@ -6,8 +6,8 @@ use http::response::Parts;
 use super::{Render, RequestHead};
 use crate::middleware::reject::rejection::Rejection;
 
-/// Makes a renderer of a closure that reads the request as well. It keeps a copy of each request's head, which
-/// costs about a microsecond of every request; a [`Render`] of your own can keep less.
+/// Creates a renderer from a closure that also reads the request. The renderer copies the head of
+/// each request, which costs about a microsecond for each. A [`Render`] of your own can store less.
 ///
 /// ```
 /// # use axum::body::Body;
@@ -26,7 +26,7 @@ where
     FromFnWithRequest { render, request: Request::default() }
 }
 
-/// The renderer that [`from_fn_with_request`] makes.
+/// The renderer that [`from_fn_with_request`] returns.
 #[derive(Clone)]
 pub struct FromFnWithRequest<F> {
     render: F,
