@@ -1,12 +1,12 @@
-/// Creates an empty body, for answers to `HEAD` and for guards. Every body with `Default`
-/// implements it.
+//! Makes empty bodies.
 //!
 //! A trait of the crate's own instead of `Default`, and `render::from_fn` instead of closures as renderers, for
 //! the messages of the compiler: `#[diagnostic::on_unimplemented]` works on own traits only, and where closures
 //! are renderers, the compiler takes `axum::Json` for a closure with too few parameters. `outside/mistakes`
 //! reads these messages.
-//!
-/// A body that can be made empty, as the answers to `HEAD` and those of guards are: one with `Default`.
+
+/// Creates an empty body, for answers to `HEAD` and for guards. Every body with `Default`
+/// implements it.
 #[diagnostic::on_unimplemented(
     message = "requests cannot be refused with a body of type `{Self}`, since it cannot be made",
     label = "`{Self}` has no `Default`",
