@@ -141,7 +141,7 @@ fn key_sets(jwks: &Value) -> std::io::Result<()> {
         format!("# old\n{ed25519}text\r\n{}", p256.replace('\n', "\r\n")),
     )?;
     seed("jwk_set", "pem-private", ed25519.replace("PUBLIC", "PRIVATE"))?;
-    seed("jwk_set", "pem-rsa", include_str!("../../tests/it/rsa_public.pem"))?;
+    seed("jwk_set", "pem-rsa", include_str!("../../tests/fixtures/keys/rsa_public.pem"))?;
     seed("jwk_set", "secret", tower_bearer_fuzz::SECRET)
 }
 

@@ -463,8 +463,8 @@ pub mod resource_server {
 
     #[tokio::test]
     async fn public_key_file_serves_the_algorithms_that_are_named() {
-        let pem = include_str!("rsa_public.pem");
-        let private = include_bytes!("rsa_private.der");
+        let pem = include_str!("../fixtures/keys/rsa_public.pem");
+        let private = include_bytes!("../fixtures/keys/rsa_private.der");
         let file = TempFile::new("key.pem", pem);
         let env = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("PUBLIC_KEY_FILE", file.path())];
         let usual = Program::start("resource_server", &env);

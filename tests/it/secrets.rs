@@ -348,7 +348,7 @@ async fn debug_shows_no_secret_and_no_token() {
 #[test]
 fn debug_shows_no_private_key() {
     for algorithm in [Algorithm::RS256, Algorithm::PS256] {
-        let der = include_bytes!("rsa_private.der");
+        let der = include_bytes!("../fixtures/keys/rsa_private.der");
         let issuer =
             TokenIssuer::new(ISSUER, AUDIENCE, algorithm, &EncodingKey::from_rsa_der(der)).unwrap();
         // Behind the modulus and the exponent, which are public.

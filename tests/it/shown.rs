@@ -16,7 +16,7 @@ use tower_bearer::revocation::MemoryRevocations;
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{Issuers, KeySet, Principal, require};
 
-use crate::scripted::Scripted;
+use crate::support::scripted::Scripted;
 use crate::support::{ISSUER, NOW, get, good, key, layer, validation, verifier};
 
 /// The output of each type that has something to hide, or nothing of its own to show.

@@ -1,5 +1,12 @@
 //! Holds the fixtures that tests share: one issuer, one key, one moment in time.
 
+pub mod jumping_clock;
+pub mod libraries;
+pub mod log;
+pub mod mutants;
+pub mod named_keys;
+pub mod scripted;
+
 use std::sync::OnceLock;
 
 use axum::Router;

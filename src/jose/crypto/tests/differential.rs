@@ -175,11 +175,11 @@ fn numbers_at_the_ends_of_their_range_get_the_same_verdict() {
 
 #[test]
 fn private_keys_in_every_encoding_are_read_alike() {
-    let pkcs1 = include_bytes!("../../../../tests/it/rsa_private.der");
+    let pkcs1 = include_bytes!("../../../../tests/fixtures/keys/rsa_private.der");
     for algorithm in [Algorithm::RS256, Algorithm::PS512] {
         Pair::new(algorithm, pkcs1);
     }
-    // Openssl's `EC PRIVATE KEY`, as in `tests/it/private_keys.rs`.
+    // Openssl's `EC PRIVATE KEY`, as in `tests/it/support/private_keys.rs`.
     Pair::new(Algorithm::ES256, &hex(P256_SEC1));
 }
 

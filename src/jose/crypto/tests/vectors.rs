@@ -1,5 +1,5 @@
 //! Checks the examples in the RFCs, and signatures with any other padding, with both back ends.
-//! `tests/it/vectors.rs` reads the examples as tokens.
+//! `tests/it/jose/vectors.rs` reads the examples as tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

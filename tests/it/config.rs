@@ -1,0 +1,5 @@
+//! Tests the configuration from data.
+
+mod configuration;
+mod options;
+mod contradictions;

@@ -1,0 +1,269 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tower_bearer::Reason;
+use tower_bearer::clock::Clock as _;
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
+use tower_bearer::validation::Preset;
+
+use super::{ask, ask_for, ask_with, config, is_refused, is_unverified, mistake, set, token};
+use crate::keys::short_secrets::{SHORT, signer};
+use crate::support::{AUDIENCE, Answer, ISSUER, NOW, PLAIN, challenge, key_for};
+use tower_bearer::Algorithm::{ES256, ES384, HS256};
+use tower_bearer::test_util::{TestClock, TestToken};
+
+/// The usual configuration with one option of its issuer set to this.
+fn with(option: &str, value: Value) -> Value {
+    set(config(), "/issuers/0", option, value)
+}
+
+fn sign(token: TestToken) -> String {
+    token.sign(&key_for(ES256))
+}
+
+#[tokio::test]
+pub async fn issuer_is_whose_tokens_are_accepted() {
+    let other = "https://other.example.com";
+    let theirs = sign(token().claim("iss", other));
+
+    is_unverified(&ask(&config(), &theirs).await, Reason::WrongIssuer);
+    let renamed = with("issuer", json!(other));
+    ask(&renamed, &theirs).await.is_ok("alice");
+    is_unverified(&ask(&renamed, &sign(token())).await, Reason::WrongIssuer);
+    let mut both = config();
+    both["issuers"].as_array_mut().unwrap().extend([renamed["issuers"][0].clone()]);
+    for token in [sign(token()), theirs] {
+        ask(&both, &token).await.is_ok("alice");
+    }
+}
+
+#[tokio::test]
+pub async fn audiences_are_those_that_tokens_must_name() {
+    let config = with("audiences", json!(["first", "second", "third"]));
+
+    for audience in ["first", "second", "third"] {
+        ask(&config, &sign(token().claim("aud", audience))).await.is_ok("alice");
+    }
+    is_refused(&ask(&config, &sign(token())).await, Reason::WrongAudience);
+}
+
+#[tokio::test]
+pub async fn preset_is_that_of_the_provider() {
+    for preset in Preset::ALL {
+        let config = with("preset", json!(preset.as_str()));
+        // A claim that only access tokens of this provider have.
+        let marked = match preset {
+            Preset::Keycloak => token().claim("typ", "Bearer"),
+            Preset::Auth0 => token().claim("client_id", "shop"),
+            Preset::Entra => token().claim("appid", "shop"),
+            Preset::Okta => token().claim("cid", "shop"),
+            Preset::Cognito => token().claim("token_use", "access"),
+            other => unimplemented!("{other} needs a token here"),
+        };
+
+        ask(&config, &sign(marked)).await.is_ok("alice");
+        is_refused(&ask(&config, &sign(token())).await, Reason::WrongTokenType);
+    }
+    ask(&config(), &sign(token())).await.is_ok("alice");
+}
+
+#[tokio::test]
+pub async fn token_type_is_the_only_one() {
+    let strict = with("token_type", json!("at+jwt"));
+    let typed =
+        |typ: &str| sign(token().claim("client_id", "shop").claim("jti", "1").header("typ", typ));
+
+    ask(&strict, &typed("at+jwt")).await.is_ok("alice");
+    is_unverified(&ask(&strict, &typed("JWT")).await, Reason::WrongTokenType);
+    ask(&config(), &typed("JWT")).await.is_ok("alice");
+}
+
+#[tokio::test]
+pub async fn algorithms_are_the_only_ones() {
+    let keys = json!({ "keys": [key_for(ES256).to_jwk(), key_for(ES384).to_jwk()] });
+    let two_keys = with("keys", json!({ "jwks": keys }));
+    let narrow = set(two_keys.clone(), "/issuers/0", "algorithms", json!(["ES384"]));
+    let (usual, other) = (sign(token()), token().sign(&key_for(ES384)));
+
+    ask(&two_keys, &usual).await.is_ok("alice");
+    ask(&two_keys, &other).await.is_ok("alice");
+    ask(&narrow, &other).await.is_ok("alice");
+    is_unverified(&ask(&narrow, &usual).await, Reason::AlgorithmNotAllowed);
+}
+
+#[tokio::test]
+pub async fn leeway_is_how_long_expired_tokens_are_accepted() {
+    let expired = |ago: u64| sign(token().claim("exp", NOW - ago));
+    for (config, leeway) in [(config(), 60), (with("leeway", json!("10s")), 10)] {
+        ask(&config, &expired(leeway - 1)).await.is_ok("alice");
+        is_refused(&ask(&config, &expired(leeway)).await, Reason::Expired);
+    }
+}
+
+#[tokio::test]
+pub async fn revocation_leeway_is_how_far_a_revocation_reaches() {
+    let view = view();
+    view.revoke(Revocation::subject(ISSUER, "alice", TestClock::at(NOW - 1000).now()));
+    let made = |after: u64| sign(token().at(NOW - 1000 + after).claim("exp", NOW + 100));
+    let ten = with("revocation_leeway", json!("10s"));
+    // Both options together have their own effects.
+    let both = set(ten.clone(), "/issuers/0", "leeway", json!("100s"));
+
+    for (config, leeway) in [(config(), 60), (ten, 10), (both, 10)] {
+        is_refused(&ask_with(&config, &view, &made(leeway)).await, Reason::Revoked);
+        ask_with(&config, &view, &made(leeway + 6)).await.is_ok("alice");
+    }
+}
+
+#[tokio::test]
+pub async fn tokens_older_than_max_age_are_refused() {
+    let made = |ago: u64| sign(token().claim("iat", NOW - ago));
+    let young = with("max_age", json!("10m"));
+
+    ask(&young, &made(600 + 59)).await.is_ok("alice");
+    is_refused(&ask(&young, &made(600 + 60)).await, Reason::TooOld);
+    ask(&config(), &made(600 + 60)).await.is_ok("alice");
+}
+
+#[tokio::test]
+pub async fn required_claims_must_be_there() {
+    let config = with("required_claims", json!(["tenant", "sub"]));
+    let full = || token().claim("tenant", "a");
+
+    ask(&config, &sign(full())).await.is_ok("alice");
+    for lacking in ["tenant", "sub"] {
+        is_refused(&ask(&config, &sign(full().without(lacking))).await, Reason::MissingClaim);
+    }
+}
+
+#[tokio::test]
+pub async fn client_id_is_the_audience_where_it_is_to_be() {
+    let token = sign(token().without("aud").claim("client_id", AUDIENCE));
+
+    ask(&with("client_id_as_audience", json!(true)), &token).await.is_ok("alice");
+    is_refused(&ask(&config(), &token).await, Reason::MissingClaim);
+}
+
+/// Checks that a token does not grant the permission of this path.
+#[track_caller]
+fn is_not_granted(path: &str, answer: &Answer) {
+    if path == "/admin" {
+        answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
+    } else {
+        let needs = challenge("insufficient_scope", "The token lacks a scope") + ", scope=\"read\"";
+        answer.is_refused(403, Some(&needs), Reason::InsufficientScope);
+    }
+}
+
+#[tokio::test]
+pub async fn roles_and_scopes_are_where_they_are_said_to_be() {
+    for (option, path, usual) in [("roles_at", "/admin", "roles"), ("scopes_at", "/read", "scope")]
+    {
+        let granted = path.trim_start_matches('/');
+        let nested = sign(token().claim("shop", json!({ "may": granted })));
+        let plain = sign(token().claim("may", granted));
+        let here = sign(token().claim(usual, granted));
+        let there = with(option, json!(["/shop/may", "may"]));
+
+        for good in [&nested, &plain] {
+            ask_for(path, &there, good).await.is_ok(granted);
+            is_not_granted(path, &ask_for(path, &config(), good).await);
+        }
+        ask_for(path, &config(), &here).await.is_ok(granted);
+        is_not_granted(path, &ask_for(path, &there, &here).await);
+    }
+}
+
+#[tokio::test]
+pub async fn strings_are_separated_at_spaces_where_that_is_said() {
+    for (option, path, granted) in
+        [("roles_at", "/admin", "user admin"), ("scopes_at", "/read", "write read")]
+    {
+        let whole = with(option, json!(["first", "second", "third"]));
+        let separated =
+            set(whole.clone(), "/issuers/0", "separated_at", json!(["second", "third"]));
+        let granting = |claim: &str| sign(token().claim(claim, granted));
+
+        for claim in ["second", "third"] {
+            let answer = ask_for(path, &separated, &granting(claim)).await;
+            answer.is_ok(path.trim_start_matches('/'));
+            is_not_granted(path, &ask_for(path, &whole, &granting(claim)).await);
+        }
+        is_not_granted(path, &ask_for(path, &separated, &granting("first")).await);
+    }
+}
+
+/// For each switch that weakens a check of claims: the token that it accepts, and the refusal
+/// without it.
+type Weak = (&'static str, TestToken, fn(&Answer));
+
+fn weak() -> [Weak; 6] {
+    [
+        ("accept_any_audience", token().claim("aud", "x"), |answer| {
+            is_refused(answer, Reason::WrongAudience);
+        }),
+        ("accept_any_kind", token().claim("nonce", "n"), |answer| {
+            is_refused(answer, Reason::WrongTokenType);
+        }),
+        ("accept_bound_tokens", token().claim("cnf", json!({})), |answer| {
+            is_refused(answer, Reason::BoundToken);
+        }),
+        ("accept_missing_issuer", token().without("iss"), |answer| {
+            is_unverified(answer, Reason::MissingClaim);
+        }),
+        ("accept_missing_expiry", token().without("exp"), |answer| {
+            is_refused(answer, Reason::MissingClaim);
+        }),
+        ("accept_unrevocable_tokens", token().without("jti"), |answer| {
+            is_refused(answer, Reason::MissingClaim);
+        }),
+    ]
+}
+
+fn view() -> MemoryRevocations {
+    MemoryRevocations::new().with_clock(TestClock::at(NOW))
+}
+
+#[tokio::test]
+pub async fn each_dangerous_switch_weakens_one_check() {
+    for (switch, ..) in weak() {
+        let config = with("dangerous", json!([switch]));
+        for (name, token, is_refused) in weak() {
+            let answer = ask_with(&config, &view(), &sign(token)).await;
+            if name == switch {
+                answer.is_ok("alice");
+            } else {
+                is_refused(&answer);
+            }
+        }
+    }
+    let all = with("dangerous", json!(weak().map(|(switch, ..)| switch)));
+    for (_, token, _) in weak() {
+        ask_with(&all, &view(), &sign(token)).await.is_ok("alice");
+    }
+}
+
+#[tokio::test]
+pub async fn accept_short_secret_weakens_nothing_but_the_secret() {
+    let keys = json!({ "secret": URL_SAFE_NO_PAD.encode(SHORT) });
+    let short = set(with("keys", keys), "/issuers/0", "algorithms", json!(["HS256"]));
+    let switched =
+        |switches: &[&str]| set(short.clone(), "/issuers/0", "dangerous", json!(switches));
+    let sign = |token: TestToken| token.sign(&signer(HS256, SHORT));
+    let open = switched(&["accept_short_secret"]);
+
+    ask_with(&open, &view(), &sign(token())).await.is_ok("alice");
+    is_short(&mistake(&switched(&[])));
+    for (switch, token, is_refused) in weak() {
+        is_refused(&ask_with(&open, &view(), &sign(token.clone())).await);
+        is_short(&mistake(&switched(&[switch])));
+        let both = switched(&[switch, "accept_short_secret"]);
+        ask_with(&both, &view(), &sign(token)).await.is_ok("alice");
+    }
+}
+
+#[track_caller]
+fn is_short(mistake: &str) {
+    let is_short = mistake.starts_with("issuers[0].keys.secret: ") && mistake.contains("72 bits");
+    assert!(is_short, "{mistake}");
+}

@@ -1,0 +1,4 @@
+//! Tests signatures, and the vectors of the RFCs.
+
+mod signatures;
+mod vectors;

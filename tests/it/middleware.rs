@@ -1,0 +1,12 @@
+//! Tests the layer, its guards and its answers.
+
+mod layer;
+mod authorization_field;
+mod answers;
+mod grpc;
+mod guards;
+mod extractors;
+mod readiness;
+mod web_socket;
+mod servers;
+mod seams;

@@ -1,0 +1,4 @@
+//! Tests issuing, and endpoints.
+
+mod issuing;
+mod endpoints;

@@ -1,0 +1,4 @@
+//! Tests the helpers for users' tests.
+
+mod provider;
+mod handler_tests;
