@@ -106,7 +106,7 @@ pub async fn revocation_leeway_is_how_far_a_revocation_reaches() {
     view.revoke(Revocation::subject(ISSUER, "alice", TestClock::at(NOW - 1000).now()));
     let made = |after: u64| sign(token().at(NOW - 1000 + after).claim("exp", NOW + 100));
     let ten = with("revocation_leeway", json!("10s"));
-    // Both options together have their own effects.
+    // The revocation leeway counts, and not the leeway.
     let both = set(ten.clone(), "/issuers/0", "leeway", json!("100s"));
 
     for (config, leeway) in [(config(), 60), (ten, 10), (both, 10)] {
