@@ -1,8 +1,9 @@
-//! Measures time that no change of the clock can move.
+//! Measures elapsed time with a monotonic clock that includes suspensions.
 //!
-//! tokio's `Instant` plus, on Linux, the time in which the machine was suspended, which `CLOCK_MONOTONIC`
-//! leaves out: a laptop that wakes up must not believe old keys. The suspension is read once a second. Not
-//! `CLOCK_BOOTTIME` itself, because tests that let tokio's time pass would wait for ever.
+//! A moment is tokio's `Instant` plus, on Linux, the time in which the machine was suspended, which
+//! `CLOCK_MONOTONIC` leaves out: a laptop that resumes must not trust old keys. The suspension is
+//! read once a second. `CLOCK_BOOTTIME` itself is not used, because tests that advance tokio's time
+//! would wait forever.
 
 use std::time::Duration;
 

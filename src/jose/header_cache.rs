@@ -1,7 +1,9 @@
-//! Keeps the headers of accepted tokens: 12 of at most 512 bytes in base64url. A header is found by its very
-//! letters, so a kept one cannot become untrue. The first 4 never move, and reading them writes nothing, no
-//! count either (30 ns of a token with HS256). 8 more are in a list that is copied; when it is full, one in 64
-//! new headers takes a place.
+//! Caches the headers of accepted tokens: 12 of at most 512 bytes in base64url.
+//!
+//! A header is found by an exact comparison, so its entry never becomes stale. The first 4 entries
+//! never move, and reading them writes nothing, not even a count (30 ns of a token with HS256). 8
+//! more are in a list that is copied. When the list is full, one in 64 new headers replaces an
+//! entry.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};

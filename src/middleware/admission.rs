@@ -1,10 +1,11 @@
 //! Decides about a request: the order of the steps from the token to the principal.
 //!
-//! After any wait (for keys, the active check, a proof, the inner service) everything that can change is
-//! checked again, as on a cache hit. If a check fails, the token is verified from the beginning, which finds
-//! the reason, and accepts what new rules of the issuer accept. A source that asks for another refresh gets one
-//! after the active check; after the wait for the inner service it is 503, because waiting for both in turns
-//! might not end. The active check is not asked again: its answer counts from the question.
+//! After any wait (for keys, the active check, a proof, the inner service) everything that can
+//! change is checked again, as on a cache hit. If a check fails, the token is verified from the
+//! beginning, which finds the reason, and accepts what new rules of the issuer accept. A source
+//! that asks for another refresh gets one after the active check. After the wait for the inner
+//! service the answer is 503, because waiting for both in turns might not end. The active check is
+//! not asked again: its answer counts from the time of the question.
 
 use std::fmt;
 use std::sync::Arc;

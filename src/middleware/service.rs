@@ -1,7 +1,8 @@
-//! Stands around the inner service, for each request.
+//! Calls the inner service with admitted requests, and answers the others.
 //!
-//! The future carries the renderer and not the shared part of the layer: a reference count that each request
-//! writes is a line of memory that all cores pass round. The renderer is empty by default, so it is cloned.
+//! The future carries the renderer and not the shared part of the layer: every request would write
+//! its reference count, and all cores would contend for that cache line. The renderer is empty by
+//! default, so it is cloned.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,10 +1,12 @@
 //! Weakens single checks, by name.
 //!
-//! A token without `iss` belongs to the configured issuer everywhere: `Principal::issuer`, revocations, active
-//! checks. `RegisteredClaims::issuer` returns what the token says. Of several issuers one may accept such
-//! tokens, or the order of set-up would decide with which keys they are tried.
+//! A token without `iss` belongs to the configured issuer everywhere: `Principal::issuer`,
+//! revocations, active checks. `RegisteredClaims::issuer` returns the claim as the token has it. Of
+//! several issuers one may accept such tokens: otherwise the order of set-up would decide with
+//! which keys they are tried.
 //!
-//! A token without `exp` ends with its maximum age, or never: then its revocation is kept for ever.
+//! A token without `exp` ends with its maximum age, or never. If never, its revocation is kept
+//! forever.
 
 use super::config::{AudienceRule, Validation};
 use crate::dangerous::Dangerous;

@@ -1,7 +1,7 @@
 //! Tells access tokens from other kinds of JWT.
 //!
-//! The kind is checked before issuer and audience: an ID token sent to an API has the wrong audience too, but
-//! "this is an ID token" is what its sender needs to know, and the log.
+//! The kind is checked before issuer and audience. An ID token that is sent to an API has the wrong
+//! audience too, but "this is an ID token" is the answer that helps its sender and the operator.
 
 use crate::claims::{ReadPlan, Statement};
 use crate::error::{AuthError, Reason};

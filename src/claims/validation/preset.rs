@@ -1,15 +1,16 @@
-//! Knows the access tokens of providers.
+//! Describes the access tokens of providers.
 //!
-//! A preset asks for a mark of access tokens instead of refusing more marks of ID tokens, because providers
-//! leave marks out: an ID token without `nonce` and `at_hash`, for the API's own audience, is refused by each
-//! preset. Facts that decided: Keycloak before 25 puts `nonce` into access tokens; Entra's documented sample
-//! has `azp` equal to `aud`; Okta's tokens that were exchanged for an agent have neither `cid` nor `scp`;
-//! Auth0's `permissions` hold more than the client was granted.
+//! A preset requires a mark of access tokens instead of refusing more marks of ID tokens, because
+//! providers leave marks out: each preset refuses an ID token without `nonce` and `at_hash` for the
+//! API's own audience. These facts decided: Keycloak before 25 puts `nonce` into access tokens;
+//! Entra's documented sample has `azp` equal to `aud`; Okta's tokens that were exchanged for an
+//! agent have neither `cid` nor `scp`; Auth0's `permissions` hold more than the client was granted.
 //!
-//! Groups are no roles by default: in many providers users create groups, and a group `admin` must not be the
-//! role `admin`. A string in a place of roles is one role, because issuers write a list of one as a string and
-//! roles may hold spaces (RFC 9068 §2.2.3.1, RFC 7643); split, `"not admin"` would grant `admin`. Scopes hold
-//! none, and `scope` is defined as a list with spaces (RFC 8693 §4.2).
+//! Groups are not roles by default: in many providers users create groups, and a group `admin` must
+//! not be the role `admin`. A string at a path of roles is one role, because issuers write a list
+//! of one as a string and roles may hold spaces (RFC 9068 §2.2.3.1, RFC 7643): `"not admin"`,
+//! split, would grant `admin`. Scopes hold no spaces, and `scope` is defined as a list separated by
+//! spaces (RFC 8693 §4.2).
 
 use std::error::Error;
 use std::fmt;

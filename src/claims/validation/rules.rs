@@ -1,10 +1,12 @@
-//! An `iat` in the future is refused, though RFC 7519 leaves it open: a clock is wrong then, and `exp` means
-//! nothing.
+//! Checks tokens by the rules of one issuer.
 //!
-//! `null` counts as absent for claims that name something: `sub` (rauthy sends it for client credentials),
-//! `aud`, `jti`, `client_id`, `azp`. `iss` and the dates must not be `null`: an absent date limits nothing, so
-//! `null` would drop a limit in silence. An empty `aud` is a list like any other (Hydra sends it) and names no
-//! audience.
+//! An `iat` in the future is refused, though RFC 7519 leaves it open: one of the clocks is wrong
+//! then, and `exp` means nothing.
+//!
+//! `null` counts as absent for claims that name something: `sub` (rauthy sends it for client
+//! credentials), `aud`, `jti`, `client_id`, `azp`. `iss` and the dates must not be `null`: an
+//! absent date limits nothing, so `null` would drop a limit silently. An empty `aud` is a list like
+//! any other (Hydra sends it) and names no audience.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Checks key material before a back end sees it.
 //!
-//! The back ends differed for Ed25519 keys with a y of p or more and for keys of small order, whose signatures
-//! strangers can make: refused here for both. An Ed25519 key that is no point is refused at set-up by
-//! `rust-crypto`, while aws-lc accepts the key and refuses each signature.
+//! The back ends differ for Ed25519 keys with a y of p or more, and for keys of small order, for
+//! which a client can make signatures: both are refused here. `rust-crypto` refuses an Ed25519 key
+//! that is not a point at set-up, while aws-lc accepts the key and refuses each signature.
 
 use std::fmt;
 use std::hash::Hasher;

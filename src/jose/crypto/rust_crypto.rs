@@ -4,9 +4,10 @@
 //! It gives the same verdict as aws-lc on every signature. RSA and ECDSA take two to six times as
 //! long.
 //!
-//! The crates are of one generation (`signature` 3, `digest` 0.11, `der` 0.8) and maintained. `rsa` 0.9 has
-//! neither constant-time arithmetic (RUSTSEC-2023-0071) nor 8192 bits. dalek's `verify_strict` is not used: it
-//! refuses an `R` of small order, which only the holder of the private key can make and aws-lc accepts.
+//! The crates are of one generation (`signature` 3, `digest` 0.11, `der` 0.8) and maintained. `rsa`
+//! 0.9 has neither constant-time arithmetic (RUSTSEC-2023-0071) nor 8192 bits. dalek's
+//! `verify_strict` is not used: it refuses an `R` of small order, which only the holder of the
+//! private key can make and aws-lc accepts.
 
 use std::marker::PhantomData;
 

@@ -1,8 +1,9 @@
 //! Recognizes gRPC requests.
 //!
-//! Layer, `require` and extractors look at the `Content-Type` when they refuse, so an accepted request pays
-//! nothing. A refusal of a handler (`Principal::check`) knows no request and is answered as HTTP: a 200 that
-//! only gRPC reads as a refusal must not reach other clients. Services of tonic return a `Status`.
+//! Layer, `require` and extractors read the `Content-Type` when they refuse, so an accepted request
+//! pays nothing. A refusal of a handler (`Principal::check`) does not know the request and is
+//! answered as HTTP: a 200 that only gRPC reads as a refusal must not reach other clients. Services
+//! of tonic return a `Status`.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};

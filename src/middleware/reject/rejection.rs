@@ -1,7 +1,8 @@
 //! Turns a refusal into an answer.
 //!
-//! A rejection is logged when it is answered, and not when it is made: a handler may ask for what it can do
-//! without (`principal.check(…).is_ok()`), and the log holds refusals only.
+//! A rejection is logged when it is answered, and not when it is created: a handler may ask for a
+//! permission that it can do without (`principal.check(…).is_ok()`), and the log holds refusals
+//! only.
 
 use std::error::Error;
 use std::fmt;

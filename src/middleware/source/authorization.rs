@@ -1,8 +1,9 @@
 //! Finds the token in the `Authorization` field.
 //!
-//! The field stays in the request, since handlers call other services with it. It is marked as sensitive, so
-//! that it is not printed. It has a path of its own among the sources, because it is nearly always the only
-//! one: one look-up in the header map finds the field and marks it.
+//! The field stays in the request, since handlers call other services with it. It is marked as
+//! sensitive, so that it is not printed. This source is called directly and not through the trait,
+//! because it is nearly always the only one: one look-up in the header map finds the field and
+//! marks it.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! Finds the token in the protocols of a WebSocket.
 //!
-//! A WebSocket over HTTP/2 is known by `Sec-WebSocket-Version` on `CONNECT`: the `:protocol` of RFC 8441 stands
-//! in an extension whose type belongs to the server's library, and a dependency on hyper for that would be a
-//! poor trade.
+//! A WebSocket over HTTP/2 is recognized by `Sec-WebSocket-Version` on `CONNECT`. The `:protocol`
+//! of RFC 8441 stands in an extension whose type belongs to the server's library, and is not worth
+//! a dependency on hyper.
 
 use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,

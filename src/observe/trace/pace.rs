@@ -1,7 +1,8 @@
 //! Limits how often events are logged that requests can cause at any rate.
 //!
-//! The first event, and then one a minute for each reason and issuer, with the number of those in between. A
-//! pace belongs to a layer, an endpoint, a source or a check. A token's words are never a key in it.
+//! The first event is loud, and then one a minute for each reason and issuer, with the number of
+//! those in between. A [`Pace`] belongs to a layer, an endpoint, a source or a check. Text from a
+//! token is never a key in it.
 
 #[cfg(feature = "tracing")]
 use std::sync::{Mutex, PoisonError};

@@ -1,8 +1,9 @@
 //! Admits new tokens to a full cache.
 //!
-//! A new token that would evict a token without a hit has to come twice. A write to an `ArcSwap` looks at every
-//! thread that has ever read one, and a flood of tokens that come once paid that for nothing: 2.3 times the
-//! cost without a cache (HS256), now 1.05. A stream of uneven tokens gains hits too (`docs/BENCHMARKS.md`).
+//! A new token that would evict an entry without a hit has to come twice. A write to an `ArcSwap`
+//! checks every thread that has ever read one. A flood of tokens that come once paid that for
+//! nothing: 2.3 times the cost without a cache (HS256), now 1.05. A stream of uneven tokens gains
+//! hits too (`docs/BENCHMARKS.md`).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,9 +1,9 @@
 //! Holds one verified token.
 //!
-//! The key is the text and not a hash of it: equality decides, and a collision of the hash costs a miss. The
-//! hash (foldhash of the last 16 characters, 5 ns) only finds the slots; only verified tokens enter, so an
-//! attacker who wants collisions needs signatures. The text is wiped as a slice: `Zeroizing<Box<[u8]>>` wipes
-//! one byte at a time, 130 ns for a token.
+//! The key is the text and not a hash of it: equality decides, and a collision of the hash costs a
+//! miss. The hash (foldhash of the last 16 characters, 5 ns) only finds the slots. Only verified
+//! tokens enter, so an attacker who wants collisions needs signatures. The text is wiped as a
+//! slice: `Zeroizing<Box<[u8]>>` wipes one byte at a time, 130 ns for a token.
 
 use zeroize::Zeroize as _;
 

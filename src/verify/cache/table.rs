@@ -1,9 +1,10 @@
 //! Holds the slots of the cache.
 //!
-//! Not `quick_cache`, whose readers write to a lock that all cores share. A slot is an `ArcSwapOption`. Each
-//! token has two groups of four slots, the emptier one first: with five sixths of the slots full, 2 % find no
-//! place. Eviction is CLOCK. The marks beside the slots (`state.rs`) choose and do not decide: no entry is
-//! removed as expired without a look at it.
+//! `quick_cache` is not used, because its readers write to a lock that all cores share. A slot is
+//! an `ArcSwapOption`. Each token has two groups of four slots, the emptier one first: with five
+//! sixths of the slots full, 2 % of new tokens find no place. Eviction is CLOCK. The marks beside
+//! the slots (`state.rs`) select candidates and do not decide: no entry is removed as expired
+//! before its own expiry is read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};

@@ -1,9 +1,10 @@
 //! Recognizes issuers that differ from a configured one by a common mistake.
 //!
-//! "To the letter" keeps tenants apart, but a slash too many refuses every token. Both names are spelt so that
-//! slashes at the end, the case of the host and default ports do not count, and a `WARN` names the configured
-//! issuer. The token's name is not repeated: it is a stranger's word. Found in a map, so a thousand issuers
-//! cost the same as one.
+//! The exact comparison of issuers keeps tenants apart, but one slash too many refuses every token.
+//! Both names are normalized so that slashes at the end, the case of the host and default ports do
+//! not count, and a `WARN` names the configured issuer. The name in the token is not repeated,
+//! because it is unauthenticated. The names are in a map, so a thousand issuers cost the same as
+//! one.
 
 /// Normalizes an issuer, so that a final slash, the case of scheme and host, and a default port
 /// make no difference. `None` for a text that is not an address, or is longer than any issuer.

@@ -2,16 +2,18 @@
 //!
 //! A token comes again with a later request, or with the same request after it has waited.
 //!
-//! Checked again on a hit: dates and maximum age; that the issuer is still configured, and is the one that
-//! decided (a number, since it may have come back with other rules); that the key is still a candidate for the
-//! header; revocations, and that the view is ready. What is left out is arithmetic with the same input.
-//! Readiness is asked although the epoch covers it, because a view loses it by mere passing of time.
+//! A hit checks again: dates and maximum age; that the issuer is still configured, and is the one
+//! that decided (by its number, since it may have been added again with other rules); that the key
+//! is still a candidate for the header; revocations, and that the view is ready. The rest is
+//! arithmetic with the same input. Readiness is checked although the epoch covers it, because a
+//! view may lose it as time passes.
 //!
-//! The span in which the dates are good is worked out once. A hit compares two numbers with the coarse clock of
-//! the kernel (8 ns instead of 32), which is late by a tick, so the exact clock is asked if the token ends
-//! within five seconds.
+//! The span in which the dates are good is computed once. A hit compares two numbers with the
+//! coarse clock of the kernel (8 ns instead of 32). That clock is late by a tick, so the exact
+//! clock is read if the token ends within five seconds.
 //!
-//! Builders empty the cache: a clone with another clock or other revocations must not believe the old verdicts.
+//! Builders empty the cache: a clone with another clock or other revocations must not trust the old
+//! verdicts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
