@@ -19,14 +19,13 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use jsonwebtoken::EncodingKey;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_bearer::policy::role;
 use tower_bearer::{
-    Algorithm, BearerLayer, Principal, Rejection, TokenIssuer, Validation, Verifier, render,
-    require,
+    Algorithm, BearerLayer, Principal, Rejection, SigningKey, TokenIssuer, Validation, Verifier,
+    render, require,
 };
 
 #[derive(Deserialize)]
@@ -56,11 +55,9 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| format!("no randomness: {error}"))?;
     let (issuer, audience) = ("https://hyper.example", "https://hyper.example/api");
-    let key = EncodingKey::from_secret(&secret);
-    let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &key)?;
+    let key = SigningKey::generate(Algorithm::HS256)?;
+    let tokens = TokenIssuer::new(issuer, audience, key)?;
     let verifier =
         Verifier::<User>::new(tokens.verifying_key(), Validation::new(issuer, audience))?;
 

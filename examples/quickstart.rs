@@ -29,7 +29,6 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::EncodingKey;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -37,8 +36,8 @@ use tokio::sync::Semaphore;
 use tower_bearer::policy::{Policy, role};
 use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::{
-    Algorithm, BearerLayer, Claims, Principal, Require, Requirement, TokenIssuer, Validation,
-    Verifier, render,
+    Algorithm, BearerLayer, Claims, Principal, Require, Requirement, SigningKey, TokenIssuer,
+    Validation, Verifier, render,
 };
 
 /// The claims that handlers read from a token.
@@ -72,9 +71,9 @@ async fn main() -> Result<(), Sentence> {
         .init();
 
     let secret = secret()?;
-    let key = EncodingKey::from_secret(&secret);
-    let issuer = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &key)
+    let key = SigningKey::from_secret(Algorithm::HS256, secret)
         .map_err(|error| format!("JWT_SECRET_KEY: {error}"))?;
+    let issuer = TokenIssuer::new(ISSUER, AUDIENCE, key)?;
     let app = app(issuer)?;
 
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());

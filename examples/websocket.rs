@@ -19,11 +19,12 @@ use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{Html, Response};
 use axum::routing::{any, get, post};
-use jsonwebtoken::EncodingKey;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower_bearer::source::WebSocketProtocol;
-use tower_bearer::{Algorithm, BearerLayer, Principal, TokenIssuer, Validation, Verifier};
+use tower_bearer::{
+    Algorithm, BearerLayer, Principal, SigningKey, TokenIssuer, Validation, Verifier,
+};
 
 #[derive(Deserialize)]
 struct User {}
@@ -40,12 +41,9 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| format!("no randomness: {error}"))?;
     let (issuer, audience) = ("https://websocket.example", "https://websocket.example/live");
-    let key = EncodingKey::from_secret(&secret);
-    let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &key)?
-        .with_lifetime(Duration::from_secs(10));
+    let key = SigningKey::generate(Algorithm::HS256)?;
+    let tokens = TokenIssuer::new(issuer, audience, key)?.with_lifetime(Duration::from_secs(10));
     // One clock issues and verifies, so tokens and their sockets end at the second.
     let rules = Validation::new(issuer, audience).with_leeway(Duration::ZERO);
     let verifier = Verifier::<User>::new(tokens.verifying_key(), rules)?;

@@ -290,6 +290,8 @@ pub enum KeyProblem {
     },
     /// `use` or `key_ops` excludes the key from verifying signatures.
     NotForVerifying,
+    /// `use` or `key_ops` says that the key is not for making signatures.
+    NotForSigning,
     /// The members contradict each other: they belong to different kinds of key, or `use` and
     /// `key_ops` disagree.
     Contradiction,
@@ -297,7 +299,13 @@ pub enum KeyProblem {
     SecretWithoutAlgorithm,
     /// The key is private, and only public keys are allowed here.
     Private,
-    /// The key is a secret that was published, so it is no longer secret.
+    /// The key is public, or a certificate, and cannot sign.
+    Public,
+    /// The private key is encrypted with a passphrase.
+    Encrypted,
+    /// The public key that stands beside the private one is that of another key.
+    MismatchedPair,
+    /// The key is a secret that was published: everybody knows it.
     PublishedSecret,
     /// The set is too long: this key and the ones after it are not used.
     TooMany {
@@ -355,12 +363,17 @@ impl fmt::Display for KeyProblem {
             Self::UnsupportedType { kty } => write!(
                 f,
                 "the kind of key \"{}\" is not supported; RSA, EC and OKP are, and in PEM PUBLIC \
-                 KEY, RSA PUBLIC KEY and CERTIFICATE",
+                 KEY, RSA PUBLIC KEY and CERTIFICATE, or PRIVATE KEY, RSA PRIVATE KEY and EC \
+                 PRIVATE KEY to sign with",
                 shown(kty)
             ),
             Self::NotForVerifying => f.write_str(
                 "`use` or `key_ops` says it is not for verifying signatures but for encryption, \
                  for example",
+            ),
+            Self::NotForSigning => f.write_str(
+                "`use` or `key_ops` says it is not for making signatures but for encryption, for \
+                 example",
             ),
             Self::Contradiction => f.write_str(
                 "its members contradict each other: they belong to different kinds of key, or \
@@ -371,6 +384,15 @@ impl fmt::Display for KeyProblem {
             ),
             Self::Private => f.write_str(
                 "it is a private key; give the public one, which `openssl pkey -pubout` makes of it",
+            ),
+            Self::Public => f.write_str(
+                "it is a public key or a certificate, which cannot sign; give the private key",
+            ),
+            Self::Encrypted => f.write_str(
+                "it is encrypted with a passphrase; `openssl pkey -in FILE -out PLAIN` decrypts it",
+            ),
+            Self::MismatchedPair => f.write_str(
+                "its public part belongs to another private key",
             ),
             Self::PublishedSecret => f.write_str(
                 "it is a secret in a public place; replace it where tokens are signed",

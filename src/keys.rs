@@ -1,13 +1,24 @@
 //! Keys: loading them, and finding the one that verifies a token.
 
+mod pem;
 mod der;
 mod decoding;
 mod epoch;
 mod identity;
 mod jwk;
+mod public_jwk;
 mod status;
 mod verifying;
 mod lookup;
+mod public_keys;
+#[cfg(feature = "issue")]
+mod private_der;
+#[cfg(feature = "issue")]
+mod private_jwk;
+#[cfg(feature = "issue")]
+mod signer;
+#[cfg(feature = "issue")]
+mod signing;
 mod source;
 mod set;
 #[cfg(feature = "refresh")]
@@ -22,9 +33,14 @@ pub use cached::{CachedKeys, Fetch, Fetched};
 #[cfg(feature = "refresh")]
 pub use file::{FileKeys, KeyFile};
 pub use lookup::{Candidates, Lookup};
+pub use public_keys::PublicKeys;
 #[cfg(feature = "jwks")]
 pub use remote::{DangerousFetch, HttpFetch, RemoteKeys};
 pub use set::KeySet;
+#[cfg(feature = "issue")]
+pub use signer::{BoxSigner, SignError, Signer, ecdsa_from_der};
+#[cfg(feature = "issue")]
+pub use signing::SigningKey;
 pub use source::{BoxKeySource, KeySource};
 pub use status::{FetchFailure, KeysState, KeysStatus};
 pub use verifying::VerifyingKey;
@@ -35,7 +51,7 @@ pub use crate::error::KeysUnavailable;
 pub use crate::refresh::FetchBudget;
 
 pub(crate) use identity::KeyIdentity;
-#[cfg(feature = "issue")]
-pub(crate) use jwk::PublicJwk;
+#[cfg(feature = "test-util")]
+pub(crate) use public_jwk::PublicJwk;
 #[cfg(feature = "config")]
 pub(crate) use remote::EffectiveFetch;

@@ -169,6 +169,9 @@ pub use crate::keys::KeySet;
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::keys::RemoteKeys;
+#[cfg(feature = "issue")]
+#[doc(inline)]
+pub use crate::keys::SigningKey;
 #[cfg(feature = "axum")]
 pub use crate::middleware::axum::{Claims, Require};
 pub use crate::middleware::reject::Rejection;

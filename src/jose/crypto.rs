@@ -11,6 +11,12 @@
     allow(dead_code, reason = "read by back ends")
 )]
 mod material;
+#[cfg(feature = "issue")]
+#[cfg_attr(
+    not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
+    allow(dead_code, reason = "read by back ends")
+)]
+mod private;
 mod operation;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(
@@ -52,6 +58,8 @@ pub(crate) use material::{Curve, Material};
 #[cfg(feature = "issue")]
 pub(crate) use operation::Sign;
 pub(crate) use operation::Verify;
+#[cfg(feature = "issue")]
+pub(crate) use private::PrivateMaterial;
 
 /// Prepares a key for one algorithm of its own kind.
 pub(crate) fn verifier(
@@ -75,14 +83,14 @@ pub(crate) fn verifier_of_any_secret(
     }
 }
 
-/// Prepares an encoded private key (PKCS#8, PKCS#1 or SEC 1) or a secret for one algorithm. Also
-/// returns the material that verifies its signatures.
+/// Prepares a private key or secret for one algorithm of its own kind. Also returns what verifies its signatures.
 #[cfg(feature = "issue")]
 pub(crate) fn signer(
     algorithm: Algorithm,
-    encoded: &[u8],
+    private: &PrivateMaterial,
 ) -> Result<(Box<dyn Sign>, Material), KeyProblem> {
-    let (signer, material) = back_end::signer(algorithm, encoded)?;
+    private.check_for(algorithm)?;
+    let (signer, material) = back_end::signer(algorithm, private)?;
     material.check_for(algorithm)?;
     Ok((signer, material))
 }
@@ -93,8 +101,8 @@ pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     back_end::sha256(data)
 }
 
-/// Generates a private key (PKCS#8) or a secret. `None` without a back end.
-#[cfg(feature = "test-util")]
-pub(crate) fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
+/// Makes a private key or secret.
+#[cfg(feature = "issue")]
+pub(crate) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial, KeyProblem> {
     back_end::generate(algorithm)
 }

@@ -1,30 +1,23 @@
 //! Public keys in PEM and DER, and the ones inside of certificates.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode, Encode, Tag, Tagged as _};
 use spki::SubjectPublicKeyInfoRef;
 use x509_cert::Certificate;
 use zeroize::Zeroizing;
 
+use super::pem::{self, Block, PEM_BEGIN};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::crypto::{Curve, Material};
-use crate::text;
 
-/// Reads every public key of a PEM text (RFC 7468), in whatever lines it is written: Keycloak shows keys
-/// on one line, YAML indents them, and environment variables and JSON hold them with `\n` in two letters.
+/// Reads every public key of a PEM text.
 pub(super) fn read_pem(text: &str) -> Result<Vec<Result<Material, KeyProblem>>, ConfigError> {
-    let unescaped = text.replace("\\n", "\n").replace("\\r", "\n");
-    let keys: Vec<_> = blocks(&unescaped).map(read_block).collect();
+    let text = pem::unescaped(text);
+    let keys: Vec<_> = pem::blocks(&text).map(|block| block.and_then(read_block)).collect();
     if keys.is_empty() {
-        let begin = "there is no line that says -----BEGIN";
-        let problem = if text.trim_start().starts_with('{') {
-            "it is JSON; read a JWK set with `from_jwks`"
-        } else {
-            text::instead_of_keys(text).unwrap_or(begin)
-        };
-        let problem = problem.to_owned();
+        let problem = pem::instead_of_blocks(&text).to_owned();
         return Err(ConfigError::UnreadableKeys { expected: "public keys in PEM", problem });
     }
     Ok(keys)
@@ -99,75 +92,42 @@ pub(super) fn read_pkcs1(bytes: &[u8]) -> Result<Material, KeyProblem> {
 /// Whether the bytes are a public key in one of the forms of this file, or in base64 without the
 /// lines around it, as some providers show it.
 pub(super) fn is_public_key(bytes: &[u8]) -> bool {
-    let is_der = |bytes: &[u8]| {
-        SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
-            || pkcs1::RsaPublicKeyRef::from_der(bytes).is_ok()
-            || Certificate::from_der(bytes).is_ok()
-    };
     let is_filler = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'=';
     // It may be a secret, after all.
     let bare: Zeroizing<Vec<u8>> =
         Zeroizing::new(bytes.iter().copied().filter(|byte| !is_filler(byte)).collect());
     bytes.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN.as_bytes())
-        || is_der(bytes)
+        || is_public_der(bytes)
         || [STANDARD_NO_PAD, URL_SAFE_NO_PAD].iter().any(|base64| {
-            base64.decode(&*bare).map(Zeroizing::new).is_ok_and(|bytes| is_der(&bytes))
+            base64.decode(&*bare).map(Zeroizing::new).is_ok_and(|bytes| is_public_der(&bytes))
         })
 }
 
-fn read_block(block: &str) -> Result<Material, KeyProblem> {
-    let wrong = |problem: String| Err(KeyProblem::Unreadable(problem));
-    // Otherwise a part of the key would be taken for its kind, and shown.
-    let is_label = |label: &str| {
-        let is_of_label = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b' ');
-        label.len() <= MAX_LABEL && label.bytes().all(is_of_label)
-    };
-    let after_begin = block[PEM_BEGIN.len()..].split_once(DASHES);
-    let Some((label, rest)) = after_begin.filter(|(label, _)| is_label(label)) else {
-        return wrong("the line -----BEGIN does not end in five dashes".to_owned());
-    };
-    if label.ends_with("PRIVATE KEY") {
+/// Whether the bytes are a public key in DER, or a certificate.
+pub(super) fn is_public_der(bytes: &[u8]) -> bool {
+    SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
+        || pkcs1::RsaPublicKeyRef::from_der(bytes).is_ok()
+        || Certificate::from_der(bytes).is_ok()
+}
+
+fn read_block(block: Block<'_>) -> Result<Material, KeyProblem> {
+    if block.is_private() {
         return Err(KeyProblem::Private);
     }
-    let read = match label {
+    let read = match block.label {
         "PUBLIC KEY" => read_spki,
         "RSA PUBLIC KEY" => read_pkcs1,
         "CERTIFICATE" | "X509 CERTIFICATE" => read_certificate,
         label => return Err(KeyProblem::UnsupportedType { kty: label.to_owned() }),
     };
-    let Some((body, end)) = rest.split_once(PEM_END) else {
-        return wrong(format!("there is no line -----END {label}-----; the text may be cut off"));
-    };
-    if end.split_once(DASHES).is_none_or(|(end, _)| end != label) {
-        return wrong(format!("the block that begins as {label} does not end as {label}"));
-    }
-    let is_filler = |c: &char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '\\');
-    let body: String = body.chars().filter(|c| !is_filler(c)).collect();
-    match STANDARD.decode(body) {
-        Ok(bytes) => read(&bytes),
-        Err(_) => wrong("what stands between the lines of the PEM is not base64".to_owned()),
-    }
+    read(&block.decode()?)
 }
 
-/// The PEM blocks of a text; several keys may stand in one file.
-fn blocks(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices(PEM_BEGIN).map(|(start, _)| {
-        let block = &text[start..];
-        let end = block[PEM_BEGIN.len()..].find(PEM_BEGIN);
-        end.map_or(block, |end| &block[..end + PEM_BEGIN.len()])
+pub(super) fn curve_of(oid: ObjectIdentifier) -> Result<Curve, KeyProblem> {
+    Curve::ALL.into_iter().find(|curve| curve.oid() == oid).ok_or_else(|| {
+        let curve = if oid == SECP256K1 { "secp256k1".to_owned() } else { oid.to_string() };
+        KeyProblem::UnsupportedCurve { curve }
     })
-}
-
-fn curve_of(oid: ObjectIdentifier) -> Result<Curve, KeyProblem> {
-    match oid {
-        P256 => Ok(Curve::P256),
-        P384 => Ok(Curve::P384),
-        P521 => Ok(Curve::P521),
-        other => {
-            let curve = if other == SECP256K1 { "secp256k1".to_owned() } else { other.to_string() };
-            Err(KeyProblem::UnsupportedCurve { curve })
-        }
-    }
 }
 
 // By value: `map_err` hands it over.
@@ -176,15 +136,7 @@ fn unreadable(error: impl ToString) -> KeyProblem {
     KeyProblem::Unreadable(error.to_string())
 }
 
-const DASHES: &str = "-----";
-/// Longer than every name of a kind of key.
-const MAX_LABEL: usize = 40;
-pub(super) const PEM_BEGIN: &str = "-----BEGIN ";
-const PEM_END: &str = "-----END ";
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");

@@ -88,19 +88,19 @@ struct Set<'a> {
 // Members that are not named here are ignored (RFC 7517 §4); `serde` refuses a named one that comes
 // twice.
 #[derive(Deserialize)]
-struct Jwk {
+pub(super) struct Jwk {
     kty: String,
     #[serde(rename = "use")]
     usage: Option<String>,
     key_ops: Option<Operations>,
     alg: Option<String>,
-    kid: Option<String>,
+    pub(super) kid: Option<String>,
     crv: Option<String>,
     n: Option<String>,
     e: Option<String>,
     x: Option<String>,
     y: Option<String>,
-    k: Option<String>,
+    k: Option<Zeroizing<String>>,
     d: Option<IgnoredAny>,
     p: Option<IgnoredAny>,
     q: Option<IgnoredAny>,
@@ -157,7 +157,7 @@ fn read(text: &str) -> Entry {
 }
 
 // serde's derive reads an array as well, one member after the other, which is no JWK (RFC 7517 §4).
-fn read_object<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, String> {
+pub(super) fn read_object<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, String> {
     if !text.trim_start().starts_with('{') {
         let instead = text::instead_of_keys(text).unwrap_or("there is no JSON object");
         return Err(instead.to_owned());
@@ -176,10 +176,7 @@ fn read_object<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, String> {
 
 impl Jwk {
     fn read(&self) -> Result<(Material, Option<Algorithm>), KeyProblem> {
-        // RFC 7517 §4.2, §4.3: a key for something else never verifies.
-        let for_verifying = self.usage.as_ref().is_none_or(|usage| usage == "sig")
-            && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(|op| op == "verify"));
-        if !for_verifying {
+        if !self.is_for("verify") {
             return Err(KeyProblem::NotForVerifying);
         }
         // RFC 7517 §9.2: any of these is private.
@@ -188,19 +185,28 @@ impl Jwk {
             return Err(KeyProblem::Private);
         }
         self.check_consistency()?;
-        let material = self.material()?;
-        let algorithm = match &self.alg {
-            None => None,
-            Some(name) => Some(
-                name.parse()
-                    .map_err(|_| KeyProblem::AlgorithmNotAllowed { algorithm: name.clone() })?,
-            ),
-        };
-        Ok((material, algorithm))
+        Ok((self.material()?, self.algorithm()?))
+    }
+
+    /// RFC 7517 §4.2, §4.3: a key for something else is never used.
+    pub(super) fn is_for(&self, operation: &str) -> bool {
+        self.usage.as_ref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(|op| op == operation))
+    }
+
+    #[cfg(feature = "issue")]
+    pub(super) fn is_secret(&self) -> bool {
+        self.kty == "oct"
+    }
+
+    /// The algorithm that the key names.
+    pub(super) fn algorithm(&self) -> Result<Option<Algorithm>, KeyProblem> {
+        let unknown = |name: &String| KeyProblem::AlgorithmNotAllowed { algorithm: name.clone() };
+        self.alg.as_ref().map(|name| name.parse().map_err(|_| unknown(name))).transpose()
     }
 
     /// Whether the members can be of one key (RFC 7517 §4.3, RFC 7518 §6).
-    fn check_consistency(&self) -> Result<(), KeyProblem> {
+    pub(super) fn check_consistency(&self) -> Result<(), KeyProblem> {
         let for_signatures = |op: &String| op == "verify" || op == "sign";
         let uses_differ = self.usage.is_some()
             && self.key_ops.as_ref().is_some_and(|ops| !ops.0.iter().all(for_signatures));
@@ -225,10 +231,10 @@ impl Jwk {
         }
     }
 
-    fn material(&self) -> Result<Material, KeyProblem> {
+    pub(super) fn material(&self) -> Result<Material, KeyProblem> {
         match &*self.kty {
             "oct" => {
-                let secret = Zeroizing::new(decode("k", self.k.as_ref())?);
+                let secret = Zeroizing::new(decode("k", self.k.as_deref())?);
                 if der::is_public_key(&secret) || is_public_key(&secret) {
                     return Err(KeyProblem::PublicKeyAsSecret);
                 }
@@ -270,89 +276,3 @@ fn decode(name: &str, value: Option<&String>) -> Result<Vec<u8>, KeyProblem> {
 
 const MAX_OPERATIONS: usize = 32;
 const TOO_MANY_OPERATIONS: &str = "`key_ops` has more than 32 entries";
-
-#[cfg(feature = "issue")]
-pub(crate) use public::PublicJwk;
-
-#[cfg(feature = "issue")]
-mod public {
-    use serde::Serialize;
-
-    use base64::Engine as _;
-
-    use super::{Algorithm, Material, URL_SAFE_NO_PAD};
-
-    /// A public key as a JWK.
-    #[derive(Clone, Debug, Serialize)]
-    pub(crate) struct PublicJwk {
-        #[serde(flatten)]
-        parameters: Parameters,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        kid: Option<String>,
-        alg: &'static str,
-        #[serde(rename = "use")]
-        usage: &'static str,
-    }
-
-    // The order of members is that of RFC 7638 §3.2: a thumbprint is taken of exactly this.
-    #[derive(Clone, Debug, Serialize)]
-    #[serde(untagged)]
-    enum Parameters {
-        Rsa { e: String, kty: &'static str, n: String },
-        Ec { crv: &'static str, kty: &'static str, x: String, y: String },
-        Okp { crv: &'static str, kty: &'static str, x: String },
-    }
-
-    impl PublicJwk {
-        /// `None` for a secret, which has no public part.
-        pub(crate) fn new(
-            material: &Material,
-            algorithm: Algorithm,
-            key_id: Option<String>,
-        ) -> Option<Self> {
-            let parameters = Parameters::of(material)?;
-            Some(Self { parameters, kid: key_id, alg: algorithm.as_str(), usage: "sig" })
-        }
-
-        /// What a thumbprint (RFC 7638) is taken of.
-        pub(crate) fn thumbprint_input(material: &Material) -> Option<Vec<u8>> {
-            let parameters = Parameters::of(material)?;
-            Some(serde_json::to_vec(&parameters).expect("strings serialise"))
-        }
-    }
-
-    impl Parameters {
-        fn of(material: &Material) -> Option<Self> {
-            let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-            match material {
-                Material::Secret(_) => None,
-                Material::Rsa { modulus, exponent } => {
-                    Some(Self::Rsa { e: encode(exponent), kty: "RSA", n: encode(modulus) })
-                }
-                Material::Ec { curve, x, y } => {
-                    Some(Self::Ec { crv: curve.name(), kty: "EC", x: encode(x), y: encode(y) })
-                }
-                Material::Ed25519(x) => {
-                    Some(Self::Okp { crv: "Ed25519", kty: "OKP", x: encode(x) })
-                }
-            }
-        }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn thumbprint_input_is_that_of_the_rfcs_example() {
-            // RFC 8037 §A.3: the thumbprint of an Ed25519 key
-            let x = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
-            let material = Material::ed25519(&x).unwrap();
-
-            assert_eq!(
-                PublicJwk::thumbprint_input(&material).unwrap(),
-                br#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
-            );
-        }
-    }
-}

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use super::epoch::next_epoch;
+#[cfg(feature = "refresh")]
+use super::pem;
 use super::verifying::bind;
 use super::{Candidates, KeySource, KeysStatus, Lookup, VerifyingKey, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
@@ -171,7 +173,7 @@ impl KeySet {
         let text = utf8(text, expected)?;
         if text.trim_start().starts_with('{') {
             Self::read_jwks(text.as_bytes(), allowed)
-        } else if text.contains(der::PEM_BEGIN) {
+        } else if text.contains(pem::PEM_BEGIN) {
             Self::read_pem(text.as_bytes(), allowed)
         } else {
             let problem = crate::text::instead_of_keys(text).unwrap_or("it is neither").to_owned();

@@ -12,6 +12,9 @@ use jsonwebtoken::DecodingKey;
 
 use super::epoch::next_epoch;
 use super::identity::KeyIdentity;
+#[cfg(feature = "issue")]
+use super::public_jwk;
+use super::public_jwk::PublicJwk;
 use super::{decoding, der, jwk};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::crypto::{self, Material, Verify};
@@ -30,6 +33,7 @@ struct Inner {
     algorithm: Algorithm,
     key_id: Option<Box<str>>,
     verifier: Arc<dyn Verify>,
+    material: Arc<Material>,
     identity: KeyIdentity,
     epoch: u64,
 }
@@ -183,6 +187,7 @@ impl VerifyingKey {
             algorithm: self.0.algorithm,
             key_id: Some(key_id.into().into_boxed_str()),
             verifier: Arc::clone(&self.0.verifier),
+            material: Arc::clone(&self.0.material),
             identity: self.0.identity,
             epoch: next_epoch(),
         }))
@@ -219,14 +224,32 @@ impl VerifyingKey {
     ) -> Self {
         let (verifier, key_id) = (verifier.into(), key_id.map(Into::into));
         let identity = KeyIdentity::new(algorithm, material);
-        let epoch = next_epoch();
-        Self(Arc::new(Inner { algorithm, key_id, verifier, identity, epoch }))
+        let (material, epoch) = (Arc::new(material.clone()), next_epoch());
+        Self(Arc::new(Inner { algorithm, key_id, verifier, material, identity, epoch }))
     }
 
     /// Whether `signature` is this key's, for a token that names `algorithm`.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         // RFC 8725 §3.1: enforced at the time of use, whatever a key source has answered.
         self.is_for(algorithm) && self.0.verifier.verify(message, signature)
+    }
+
+    /// The key as a JWK. `None` for a secret, which has no public part.
+    pub(super) fn to_public_jwk(&self) -> Option<PublicJwk> {
+        let key_id = self.key_id().map(str::to_owned);
+        PublicJwk::new(&self.0.material, self.algorithm(), key_id)
+    }
+
+    /// The thumbprint (RFC 7638). `None` for a secret.
+    #[cfg(feature = "issue")]
+    pub(crate) fn thumbprint(&self) -> Option<String> {
+        public_jwk::thumbprint(&self.0.material)
+    }
+
+    /// The numbers that make the key.
+    #[cfg(feature = "issue")]
+    pub(super) fn material(&self) -> &Material {
+        &self.0.material
     }
 
     /// What stays the same when the key is read again.

@@ -1,9 +1,10 @@
-//! Making tokens: for an application that signs users in itself, and for tests.
+//! Issues tokens: for an application that signs users in itself, and for tests.
+//!
+//! A [`TokenIssuer`] signs with a [`SigningKey`](crate::keys::SigningKey), or with a key that is elsewhere: a
+//! [`Signer`](crate::keys::Signer).
 
-mod public_keys;
 mod issuer;
 mod request;
 
 pub use issuer::TokenIssuer;
-pub use public_keys::PublicKeys;
 pub use request::{IssueError, IssuedToken, TokenRequest};

@@ -1,17 +1,14 @@
 use std::fmt;
-use std::sync::Arc;
 
 use crate::jose::Algorithm;
-use crate::jose::crypto::{self, Material, Sign};
-use crate::keys::{PublicJwk, VerifyingKey};
+use crate::jose::crypto::{Material, PrivateMaterial};
+use crate::keys::{PublicJwk, SigningKey, VerifyingKey};
 
 /// Signs test tokens. Cloning is cheap.
 #[derive(Clone)]
 pub struct TestKey {
-    algorithm: Algorithm,
     key_id: Option<String>,
-    signer: Arc<dyn Sign>,
-    material: Material,
+    key: SigningKey,
 }
 
 impl TestKey {
@@ -21,8 +18,8 @@ impl TestKey {
     ///
     /// When the crate was built without a back end for signatures.
     pub fn generate(algorithm: Algorithm) -> Self {
-        let encoded = crypto::generate(algorithm).expect("a back end that makes keys");
-        Self::from_encoded(algorithm, &encoded)
+        let key = SigningKey::generate(algorithm).expect("a back end that makes keys");
+        Self { key_id: None, key }
     }
 
     /// Creates a key from an HMAC secret.
@@ -31,7 +28,8 @@ impl TestKey {
     ///
     /// When the secret is too short for the algorithm, or the algorithm is not for secrets.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Self {
-        Self::from_encoded(algorithm, secret)
+        let key = SigningKey::of(algorithm, &PrivateMaterial::secret(secret));
+        Self { key_id: None, key: key.expect("a secret for this algorithm") }
     }
 
     /// Reads a private key in DER: PKCS#8, PKCS#1 or SEC 1.
@@ -40,9 +38,8 @@ impl TestKey {
     ///
     /// When the key cannot be read, or not be used for the algorithm.
     pub fn from_encoded(algorithm: Algorithm, encoded: &[u8]) -> Self {
-        let (signer, material) =
-            crypto::signer(algorithm, encoded).expect("a key for this algorithm");
-        Self { algorithm, key_id: None, signer: signer.into(), material }
+        let key = SigningKey::from_der(algorithm, encoded).expect("a key for this algorithm");
+        Self { key_id: None, key }
     }
 
     /// Sets the key's name. Tokens signed with the key carry it in `kid`.
@@ -59,7 +56,7 @@ impl TestKey {
     /// When the key is not for that algorithm.
     #[must_use]
     pub fn verifying_key_for(&self, algorithm: Algorithm) -> VerifyingKey {
-        let key = VerifyingKey::new(algorithm, &self.material).expect("a usable key");
+        let key = VerifyingKey::new(algorithm, self.key.material()).expect("a usable key");
         match &self.key_id {
             Some(key_id) => key.with_key_id(key_id),
             None => key,
@@ -72,7 +69,7 @@ impl TestKey {
     ///
     /// Never: every key that signs can be verified with.
     pub fn verifying_key(&self) -> VerifyingKey {
-        self.verifying_key_for(self.algorithm)
+        self.verifying_key_for(self.algorithm())
     }
 
     /// Returns the public key as a JWK. For a secret, returns the secret itself (`oct`).
@@ -82,11 +79,11 @@ impl TestKey {
     /// Never: strings can always be written.
     pub fn to_jwk(&self) -> serde_json::Value {
         use base64::Engine as _;
-        let public = PublicJwk::new(&self.material, self.algorithm, self.key_id.clone());
-        let mut jwk = match (&self.material, public) {
+        let public = PublicJwk::new(self.key.material(), self.algorithm(), self.key_id.clone());
+        let mut jwk = match (self.key.material(), public) {
             (Material::Secret(secret), _) => serde_json::json!({
                 "kty": "oct",
-                "alg": self.algorithm.as_str(),
+                "alg": self.algorithm().as_str(),
                 "k": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&**secret),
             }),
             (_, public) => serde_json::to_value(public).expect("strings serialise"),
@@ -99,7 +96,7 @@ impl TestKey {
 
     /// Returns the algorithm that the key signs with.
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.key.algorithm()
     }
 
     /// Returns the key's name.
@@ -113,14 +110,14 @@ impl TestKey {
     ///
     /// When the back end cannot sign.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.signer.sign(message).expect("a back end that can sign")
+        self.key.sign(message).expect("a back end that can sign")
     }
 }
 
 impl fmt::Debug for TestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestKey")
-            .field("algorithm", &self.algorithm)
+            .field("algorithm", &self.algorithm())
             .field("key_id", &self.key_id)
             .finish_non_exhaustive()
     }

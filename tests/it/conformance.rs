@@ -10,10 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request};
-use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use tower_bearer::jose::Header;
-use tower_bearer::keys::{KeyProblem, KeySource, Lookup, VerifyingKey};
+use tower_bearer::keys::{KeyProblem, KeySource, Lookup, SigningKey, VerifyingKey};
 use tower_bearer::policy::{claims_where, scope, when};
 use tower_bearer::test_util::{TestClock, TestKey};
 use tower_bearer::{
@@ -376,9 +375,10 @@ fn key_id_of_an_issuer_is_the_thumbprint_of_the_rfcs_example() {
     // RFC 7638 §3: the hash of the required members in their order
     let private = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
     let pkcs8: &[u8] = &[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-    let key = EncodingKey::from_ed_der(&[pkcs8, &private].concat());
+    let der = [pkcs8, &private].concat();
+    let key = SigningKey::from_der(Algorithm::Ed25519, der).unwrap();
 
-    let issuer = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::Ed25519, &key).unwrap();
+    let issuer = TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap();
 
     let key_id = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
     assert_eq!(issuer.verifying_key().key_id(), Some(key_id));

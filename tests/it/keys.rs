@@ -14,6 +14,8 @@ mod freshness;
 mod costly_documents;
 mod odd_settings;
 mod hostile_providers;
+mod signers;
+mod signing_keys;
 mod rotation;
 mod faults;
 mod lifecycle;

@@ -5,7 +5,6 @@ use axum::routing::get as on_get;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_body_util::BodyExt;
-use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
@@ -14,7 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tower::{Layer, Service, ServiceExt};
 use tower_bearer::jose::Header;
-use tower_bearer::keys::{Candidates, KeySource, KeysUnavailable, Lookup, VerifyingKey};
+use tower_bearer::keys::{
+    BoxSigner, Candidates, KeySource, KeysUnavailable, Lookup, SigningKey, VerifyingKey,
+};
 use tower_bearer::policy::{role, scope};
 use tower_bearer::render;
 use tower_bearer::render::{Json, ProblemJson};
@@ -292,11 +293,12 @@ async fn debug_shows_no_secret_and_no_token() {
     let signer = TestKey::from_secret(Algorithm::HS256, secret);
     let loaded = VerifyingKey::from_secret(Algorithm::HS256, secret).unwrap();
     let set = KeySet::from_jwks(signer.to_jwk().to_string()).unwrap();
-    let issuer =
-        TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &EncodingKey::from_secret(secret))
-            .unwrap();
+    let signing = SigningKey::from_secret(Algorithm::HS256, secret).unwrap();
+    let issuer = TokenIssuer::new(ISSUER, AUDIENCE, signing.clone()).unwrap();
 
     assert_hides(secret, &signer);
+    assert_hides(secret, &signing);
+    assert_hides(secret, &BoxSigner::new(signing));
     assert_hides(secret, &loaded);
     assert_hides(secret, &set);
     assert_hides(secret, &Candidates::from(loaded.clone()));
@@ -349,11 +351,12 @@ async fn debug_shows_no_secret_and_no_token() {
 fn debug_shows_no_private_key() {
     for algorithm in [Algorithm::RS256, Algorithm::PS256] {
         let der = include_bytes!("../fixtures/keys/rsa_private.der");
-        let issuer =
-            TokenIssuer::new(ISSUER, AUDIENCE, algorithm, &EncodingKey::from_rsa_der(der)).unwrap();
+        let key = SigningKey::from_der(algorithm, der).unwrap();
+        let issuer = TokenIssuer::new(ISSUER, AUDIENCE, key.clone()).unwrap();
         // Behind the modulus and the exponent, which are public.
         let private = &der[der.len() - 64..];
 
+        assert_hides(private, &key);
         assert_hides(private, &issuer);
         assert_hides(private, &issuer.verifying_key());
         assert_hides(private, &issuer.public_keys());
@@ -381,13 +384,28 @@ fn key_that_cannot_be_read_is_not_quoted() {
     for text in [&pem, &public, &secret.to_owned()] {
         errors.push(KeySet::from_pem(text).unwrap_err());
         errors.push(VerifyingKey::from_pem(Algorithm::RS256, text).unwrap_err());
+        errors.push(SigningKey::from_pem(Algorithm::RS256, text).unwrap_err());
+        errors.push(SigningKey::from_pem(Algorithm::ES256, text).unwrap_err());
+    }
+    for kind in ["RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
+        let text = pem.replace("PRIVATE KEY", kind);
+        errors.push(SigningKey::from_pem(Algorithm::ES256, text).unwrap_err());
+    }
+    for jwk in [
+        json!({ "kty": "oct", "alg": "HS512", "k": secret }),
+        json!({ "kty": "oct", "alg": "HS256", "k": [secret] }),
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": secret, "d": secret }),
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([9; 32]), "d": secret }),
+        json!({ "kty": "EC", "crv": "P-256", "x": secret, "y": secret, "d": { secret: 1 } }),
+        json!({ "kty": "RSA", "n": secret, "e": "AQAB", "d": secret, "p": format!("{secret}!") }),
+    ] {
+        errors.push(SigningKey::from_jwk(jwk.to_string()).unwrap_err());
     }
     for error in errors {
         let text = format!("{error} {error:?}");
         assert!(!text.contains("hunter2"), "{text}");
     }
-    let key = EncodingKey::from_rsa_der(secret.as_bytes());
-    let error = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::RS256, &key).unwrap_err();
+    let error = SigningKey::from_der(Algorithm::RS256, secret).unwrap_err();
     assert_hides(secret.as_bytes(), &error);
     assert_hides(secret.as_bytes(), &validation());
 }

@@ -6,12 +6,11 @@ use axum::extract::{Extension, Request};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::response::Response;
 use axum::routing::get;
-use jsonwebtoken::EncodingKey;
 use serde::Deserialize;
 use tower::ServiceExt;
 use tower_bearer::policy::{role, scope};
 use tower_bearer::{
-    Algorithm, BearerLayer, Principal, Rejection, TokenIssuer, Validation, Verifier, render,
+    Algorithm, BearerLayer, Principal, Rejection, SigningKey, TokenIssuer, Validation, Verifier, render,
     require,
 };
 
@@ -31,9 +30,9 @@ async fn close(Extension(principal): Extension<Principal>) -> Result<&'static st
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let secret = EncodingKey::from_secret(b"a secret of more than thirty-two bytes");
+    let key = SigningKey::generate(Algorithm::HS256).unwrap();
     let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
-    let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret).unwrap();
+    let tokens = TokenIssuer::new(issuer, audience, key).unwrap();
     let rules = Validation::new(issuer, audience);
     let verifier = Verifier::<User>::new(tokens.verifying_key(), rules).unwrap();
     let app = Router::new()

@@ -5,10 +5,10 @@ use std::panic;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use tower_bearer::keys::{KeySource, VerifyingKey};
-use tower_bearer::{Algorithm, KeySet, Reason, TokenIssuer, Validation, Verifier};
+use tower_bearer::{Algorithm, KeySet, Reason, SigningKey, TokenIssuer, Validation, Verifier};
 
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://api.example.com";
@@ -21,14 +21,16 @@ struct User {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let secret = EncodingKey::from_secret(SECRET);
-    for (algorithm, key) in [
-        (Algorithm::HS256, secret),
-        (Algorithm::RS256, EncodingKey::from_rsa_der(&rsa_key())),
-        (Algorithm::ES256, EncodingKey::from_ec_der(&p256_key())),
-        (Algorithm::EdDSA, EncodingKey::from_ed_der(&ed25519_key())),
+    let secret = SigningKey::from_secret(Algorithm::HS256, SECRET);
+    for key in [
+        secret,
+        SigningKey::from_der(Algorithm::RS256, rsa_key()),
+        SigningKey::from_der(Algorithm::ES256, p256_key()),
+        SigningKey::from_der(Algorithm::EdDSA, ed25519_key()),
     ] {
-        let issuer = TokenIssuer::new(ISSUER, AUDIENCE, algorithm, &key).unwrap();
+        let key = key.unwrap();
+        let algorithm = key.algorithm();
+        let issuer = TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap();
         let token = issuer.token_for("alice").issue().unwrap().into_string();
 
         check(issuer.verifying_key(), &token).await;

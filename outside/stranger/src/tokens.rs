@@ -3,8 +3,7 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::EncodingKey;
-use tower_bearer::{Algorithm, TokenIssuer};
+use tower_bearer::{Algorithm, SigningKey, TokenIssuer};
 
 pub const ISSUER: &str = "https://id.example.com";
 pub const AUDIENCE: &str = "https://api.example.com";
@@ -15,13 +14,13 @@ pub fn es256() -> TokenIssuer {
 }
 
 pub fn es256_of(issuer: &str) -> TokenIssuer {
-    let key = EncodingKey::from_ec_pem(p256_pem().as_bytes()).unwrap();
-    TokenIssuer::new(issuer, AUDIENCE, Algorithm::ES256, &key).unwrap()
+    let key = SigningKey::from_pem(Algorithm::ES256, p256_pem()).unwrap();
+    TokenIssuer::new(issuer, AUDIENCE, key).unwrap()
 }
 
 pub fn hs256() -> TokenIssuer {
-    let key = EncodingKey::from_secret(SECRET);
-    TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &key).unwrap()
+    let key = SigningKey::from_secret(Algorithm::HS256, SECRET).unwrap();
+    TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap()
 }
 
 fn p256_pem() -> String {

@@ -3,7 +3,6 @@
 
 mod orders;
 
-use jsonwebtoken::EncodingKey;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -16,7 +15,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 use tower_bearer::policy::scope;
-use tower_bearer::{Algorithm, BearerLayer, TokenIssuer, Validation, Verifier, render};
+use tower_bearer::{Algorithm, BearerLayer, SigningKey, TokenIssuer, Validation, Verifier, render};
 
 use orders::Orders;
 
@@ -28,8 +27,8 @@ struct User {}
 
 #[tokio::main]
 async fn main() {
-    let secret = EncodingKey::from_secret(b"a secret of more than thirty-two bytes");
-    let tokens = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &secret).unwrap();
+    let key = SigningKey::generate(Algorithm::HS256).unwrap();
+    let tokens = TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap();
     let verifier =
         Verifier::<User>::new(tokens.verifying_key(), Validation::new(ISSUER, AUDIENCE)).unwrap();
     let layer = BearerLayer::new(verifier)

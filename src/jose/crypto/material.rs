@@ -7,6 +7,7 @@
 use std::fmt;
 use std::hash::Hasher;
 
+use der::asn1::ObjectIdentifier;
 use zeroize::Zeroizing;
 
 use crate::config_error::KeyProblem;
@@ -14,7 +15,7 @@ use crate::jose::{Algorithm, Family};
 
 /// The numbers of a key, independently of their encoding. They are checked on creation, because
 /// back ends accept 1024-bit moduli and an exponent of 1.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Material {
     Secret(Zeroizing<Vec<u8>>),
     /// Big-endian, without leading zeros.
@@ -39,6 +40,8 @@ pub(crate) enum Curve {
 }
 
 impl Curve {
+    pub(crate) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
     pub(crate) const fn field_bytes(self) -> usize {
         match self {
             Self::P256 => 32,
@@ -55,7 +58,13 @@ impl Curve {
         }
     }
 
-    /// Returns the name as it stands in a JWK (RFC 7518 §6.2.1.1).
+    /// The curve of an algorithm, if it is one for elliptic curves.
+    #[cfg(feature = "issue")]
+    pub(crate) fn of(algorithm: Algorithm) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.algorithm() == algorithm)
+    }
+
+    /// The name as it stands in a JWK (RFC 7518 §6.2.1.1).
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
@@ -65,7 +74,24 @@ impl Curve {
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
+    /// The name as it stands in DER (RFC 5480 §2.1.1.1).
+    pub(crate) const fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::P256 => ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
+            Self::P384 => ObjectIdentifier::new_unwrap("1.3.132.0.34"),
+            Self::P521 => ObjectIdentifier::new_unwrap("1.3.132.0.35"),
+        }
+    }
+
+    pub(super) const fn kind(self) -> &'static str {
+        match self {
+            Self::P256 => "a key on P-256",
+            Self::P384 => "a key on P-384",
+            Self::P521 => "a key on P-521",
+        }
     }
 }
 
@@ -155,8 +181,8 @@ impl Material {
         }
     }
 
-    /// Returns a point of a curve in the uncompressed form of SEC 1 §2.3.3.
-    pub(super) fn uncompressed(x: &[u8], y: &[u8]) -> Vec<u8> {
+    /// The key of a curve in the uncompressed form of SEC 1 §2.3.3.
+    pub(crate) fn uncompressed(x: &[u8], y: &[u8]) -> Vec<u8> {
         [&[UNCOMPRESSED], x, y].concat()
     }
 
@@ -197,9 +223,7 @@ impl Material {
         match self {
             Self::Secret(_) => "a secret",
             Self::Rsa { .. } => "an RSA key",
-            Self::Ec { curve: Curve::P256, .. } => "a key on P-256",
-            Self::Ec { curve: Curve::P384, .. } => "a key on P-384",
-            Self::Ec { curve: Curve::P521, .. } => "a key on P-521",
+            Self::Ec { curve, .. } => curve.kind(),
             Self::Ed25519(_) => "an Ed25519 key",
         }
     }

@@ -11,7 +11,7 @@ pub(super) fn verifier(_: Algorithm, _: &Material) -> Result<Box<dyn Verify>, Ke
 #[cfg(feature = "issue")]
 pub(super) fn signer(
     _: Algorithm,
-    _: &[u8],
+    _: &super::PrivateMaterial,
 ) -> Result<(Box<dyn super::Sign>, Material), KeyProblem> {
     Err(KeyProblem::NoBackEnd)
 }
@@ -21,7 +21,7 @@ pub(super) fn sha256(_: &[u8]) -> Option<[u8; 32]> {
     None
 }
 
-#[cfg(feature = "test-util")]
-pub(super) fn generate(_: Algorithm) -> Option<Vec<u8>> {
-    None
+#[cfg(feature = "issue")]
+pub(super) fn generate(_: Algorithm) -> Result<super::PrivateMaterial, KeyProblem> {
+    Err(KeyProblem::NoBackEnd)
 }

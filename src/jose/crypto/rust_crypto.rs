@@ -23,10 +23,8 @@ use crate::jose::Algorithm;
 #[cfg(feature = "issue")]
 mod signing;
 
-#[cfg(feature = "test-util")]
-pub(super) use signing::generate;
 #[cfg(feature = "issue")]
-pub(super) use signing::{sha256, signer};
+pub(super) use signing::{generate, sha256, signer};
 
 pub(super) fn verifier(
     algorithm: Algorithm,

@@ -5,7 +5,7 @@ mod ed25519;
 mod vectors;
 mod wycheproof;
 
-use super::{Material, Sign, Verify, aws_lc, rust_crypto};
+use super::{Material, PrivateMaterial, Sign, Verify, aws_lc, rust_crypto};
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;
 
@@ -13,9 +13,9 @@ use crate::jose::Algorithm;
 struct BackEnd {
     name: &'static str,
     verifier: fn(Algorithm, &Material) -> Result<Verifier, KeyProblem>,
-    signer: fn(Algorithm, &[u8]) -> Signing,
+    signer: fn(Algorithm, &PrivateMaterial) -> Signing,
     sha256: fn(&[u8]) -> Option<[u8; 32]>,
-    generate: fn(Algorithm) -> Option<Vec<u8>>,
+    generate: fn(Algorithm) -> Result<PrivateMaterial, KeyProblem>,
 }
 
 const BACK_ENDS: [BackEnd; 2] = [

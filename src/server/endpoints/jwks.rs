@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::jose::crypto;
+use crate::keys::{PublicKeys, Signer};
 use crate::server::body::ServiceBody;
-use crate::server::issue::{PublicKeys, TokenIssuer};
+use crate::server::issue::TokenIssuer;
 
 impl PublicKeys {
     /// Returns a service that answers `GET` with the set, to be cached for 10 minutes.
@@ -20,7 +21,7 @@ impl PublicKeys {
     }
 }
 
-impl TokenIssuer {
+impl<K: Signer> TokenIssuer<K> {
     /// Returns a service that answers `GET` with the JWK set, to be cached for 10 minutes.
     ///
     /// With axum: `.route_service("/.well-known/jwks.json", issuer.jwks_service())`.

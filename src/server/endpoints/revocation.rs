@@ -41,11 +41,12 @@ use crate::verify::verifier::Verifier;
 /// use axum::Router;
 /// use tower_bearer::endpoints::{ClientList, RevocationService};
 /// use tower_bearer::revocation::MemoryRevocations;
-/// # use jsonwebtoken::EncodingKey;
+/// # use tower_bearer::keys::SigningKey;
 /// # use tower_bearer::{Algorithm, TokenIssuer};
-/// # let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
+/// # let secret = "at least 32 bytes of randomness, please";
+/// # let key = SigningKey::from_secret(Algorithm::HS256, secret)?;
 /// # let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
-/// # let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?;
+/// # let tokens = TokenIssuer::new(issuer, audience, key)?;
 ///
 /// # let secret = "a long one, from the environment";
 /// let revocations = MemoryRevocations::new(); // the same as the verifier has

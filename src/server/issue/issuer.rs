@@ -2,29 +2,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{AlgorithmFamily, EncodingKey};
-
-use super::PublicKeys;
 use crate::clock::{Clock, SystemClock};
-use crate::config_error::{ConfigError, KeyProblem, placeholder};
-use crate::jose::crypto::{self, Material, Sign};
-use crate::jose::{Algorithm, Family, MAX_KEY_ID};
-use crate::keys::{PublicJwk, VerifyingKey};
+use crate::config_error::{ConfigError, placeholder};
+use crate::jose::MAX_KEY_ID;
+use crate::keys::{PublicKeys, Signer, SigningKey, VerifyingKey};
 use crate::state::revocation::Revocations;
 
 /// Signs access tokens.
 ///
 /// ```
-/// use jsonwebtoken::EncodingKey;
-/// use tower_bearer::{Algorithm, TokenIssuer, Validation, Verifier};
+/// use tower_bearer::{Algorithm, SigningKey, TokenIssuer, Validation, Verifier};
 ///
 /// # #[derive(serde::Deserialize)] struct User { name: String }
 /// # #[derive(serde::Serialize)] struct Profile { name: &'static str }
 /// let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
-/// let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
-/// let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?;
+/// let key = SigningKey::from_secret(Algorithm::HS256, "at least 32 bytes of randomness, please")?;
+/// let tokens = TokenIssuer::new(issuer, audience, key)?;
 ///
 /// let issued = tokens
 ///     .token_for("alice")
@@ -45,45 +38,47 @@ use crate::state::revocation::Revocations;
 /// Tokens follow RFC 9068: `typ` is `at+jwt`, and `iss`, `aud`, `sub`, `iat`, `nbf`, `exp` and a
 /// random `jti` are there. It asks for `client_id` too, which only the application knows:
 /// [`with_client_id`](Self::with_client_id).
-pub struct TokenIssuer {
+///
+/// # Keys that are elsewhere
+///
+/// With a [`Signer`] in place of a [`SigningKey`], tokens are signed by
+/// [`issue_async`](super::TokenRequest::issue_async), which waits for the signature:
+///
+/// ```
+/// use tower_bearer::TokenIssuer;
+/// use tower_bearer::issue::{IssueError, IssuedToken};
+/// # use tower_bearer::SigningKey as KmsKey;
+///
+/// async fn sign_in(tokens: &TokenIssuer<KmsKey>, user: &str) -> Result<IssuedToken, IssueError> {
+///     tokens.token_for(user).with_roles(["user"]).issue_async().await
+/// }
+/// ```
+pub struct TokenIssuer<K = SigningKey> {
     pub(super) issuer: String,
     pub(super) audience: String,
-    pub(super) algorithm: Algorithm,
-    pub(super) signer: Box<dyn Sign>,
+    pub(super) signer: K,
+    pub(super) public: VerifyingKey,
     pub(super) lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) key_id: Option<String>,
     pub(super) client_id: Option<String>,
     pub(super) revocations: Option<Arc<dyn Revocations>>,
-    material: Material,
 }
 
-impl TokenIssuer {
-    /// Signs with this key (PKCS#8, PKCS#1 or SEC 1) or secret.
+impl<K: Signer> TokenIssuer<K> {
+    /// Makes an issuer of this name (`iss`) for this audience (`aud`) that signs with this key.
     ///
-    /// The `kid` is the key's thumbprint (RFC 7638), so it changes with the key; secrets have none
-    /// until [`with_key_id`](Self::with_key_id).
+    /// Tokens carry the key's id in `kid`. It is the thumbprint (RFC 7638) where no other is set, so it changes
+    /// with the key; secrets have none until [`SigningKey::with_key_id`].
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Key`] when the key is not for the algorithm, cannot be read, or is too weak;
-    /// [`ConfigError::EmptyIssuer`], [`ConfigError::EmptyAudience`] and [`ConfigError::Name`].
+    /// [`ConfigError::EmptyIssuer`], [`ConfigError::EmptyAudience`] and [`ConfigError::Name`];
+    /// [`ConfigError::KeyIdTooLong`] for the key of a signer of one's own.
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
-        algorithm: Algorithm,
-        key: &EncodingKey,
+        key: K,
     ) -> Result<Self, ConfigError> {
-        let (family, kind) = match key.family() {
-            AlgorithmFamily::Hmac => (Family::Hmac, "a secret"),
-            AlgorithmFamily::Rsa => (Family::Rsa, "an RSA key"),
-            AlgorithmFamily::Ec => (Family::Ec, "an elliptic curve key"),
-            AlgorithmFamily::Ed => (Family::Ed25519, "an Ed25519 key"),
-        };
-        if family != algorithm.family() {
-            let algorithm = algorithm.as_str();
-            return Err(KeyProblem::AlgorithmMismatch { algorithm, kind }.into());
-        }
         let (issuer, audience) = (issuer.into(), audience.into());
         if issuer.is_empty() {
             return Err(ConfigError::EmptyIssuer);
@@ -93,37 +88,16 @@ impl TokenIssuer {
         }
         placeholder::check("issuer", &issuer)?;
         placeholder::check("audience", &audience)?;
-        if family == Family::Hmac {
-            // For what a secret must not be: a public key, or too short.
-            VerifyingKey::from_secret(algorithm, key.as_bytes())?;
-        }
-        let (signer, material) = crypto::signer(algorithm, key.as_bytes())?;
         Ok(Self {
             issuer,
             audience,
-            algorithm,
-            signer,
+            public: named(key.verifying_key())?,
+            signer: key,
             lifetime: DEFAULT_LIFETIME,
             clock: Arc::new(SystemClock),
-            key_id: thumbprint(&material),
             client_id: None,
             revocations: None,
-            material,
         })
-    }
-
-    /// Sets the `kid`, of which verifiers read 256 bytes at the most.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::KeyIdTooLong`].
-    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Result<Self, ConfigError> {
-        let key_id = key_id.into();
-        if key_id.len() > MAX_KEY_ID {
-            return Err(ConfigError::KeyIdTooLong { bytes: key_id.len() });
-        }
-        self.key_id = Some(key_id);
-        Ok(self)
     }
 
     /// Sets the `client_id` of tokens that name no other.
@@ -153,13 +127,13 @@ impl TokenIssuer {
     ///
     /// ```
     /// # use std::time::SystemTime;
-    /// # use jsonwebtoken::EncodingKey;
     /// # use tower_bearer::revocation::{MemoryRevocations, Revocation};
-    /// # use tower_bearer::{Algorithm, TokenIssuer, Validation, Verifier};
+    /// # use tower_bearer::{Algorithm, SigningKey, TokenIssuer, Validation, Verifier};
     /// # let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
-    /// # let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
+    /// # let secret = "at least 32 bytes of randomness, please";
+    /// # let key = SigningKey::from_secret(Algorithm::HS256, secret)?;
     /// let revocations = MemoryRevocations::new();
-    /// let tokens = TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret)?
+    /// let tokens = TokenIssuer::new(issuer, audience, key)?
     ///     .with_revocations(revocations.clone());
     /// let rules = Validation::new(issuer, audience);
     /// let verifier = Verifier::<serde_json::Value>::new(tokens.verifying_key(), rules)?
@@ -189,39 +163,39 @@ impl TokenIssuer {
         self
     }
 
-    /// The key that verifies these tokens, for a [`Verifier`](crate::Verifier) in the same program.
-    ///
-    /// # Panics
-    ///
-    /// Never: what was good enough to sign with can be verified with.
+    /// Returns the key that verifies these tokens, for a [`Verifier`](crate::Verifier) in the same program.
     pub fn verifying_key(&self) -> VerifyingKey {
-        let key = VerifyingKey::new(self.algorithm, &self.material)
-            .expect("the material was checked for this algorithm");
-        match &self.key_id {
-            Some(key_id) => key.with_key_id(key_id),
-            None => key,
-        }
+        self.public.clone()
     }
 
-    /// The public key as a JWK set. Empty when tokens are signed with a secret: that has no public
+    /// Returns the public key as a JWK set. It is empty when tokens are signed with a secret, which has no public
     /// part.
     pub fn public_keys(&self) -> PublicKeys {
-        PublicKeys::new(PublicJwk::new(&self.material, self.algorithm, self.key_id.clone()))
+        PublicKeys::from(&self.public)
     }
 }
 
-fn thumbprint(material: &Material) -> Option<String> {
-    let hash = crypto::sha256(&PublicJwk::thumbprint_input(material)?)?;
-    Some(URL_SAFE_NO_PAD.encode(hash))
+/// The key with an id, if there can be one.
+fn named(key: VerifyingKey) -> Result<VerifyingKey, ConfigError> {
+    match key.key_id() {
+        Some(key_id) if key_id.len() > MAX_KEY_ID => {
+            Err(ConfigError::KeyIdTooLong { bytes: key_id.len() })
+        }
+        Some(_) => Ok(key),
+        None => Ok(match key.thumbprint() {
+            Some(thumbprint) => key.with_key_id(thumbprint),
+            None => key,
+        }),
+    }
 }
 
-impl fmt::Debug for TokenIssuer {
+impl<K> fmt::Debug for TokenIssuer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenIssuer")
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
-            .field("algorithm", &self.algorithm)
-            .field("key_id", &self.key_id)
+            .field("algorithm", &self.public.algorithm())
+            .field("key_id", &self.public.key_id())
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }

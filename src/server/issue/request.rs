@@ -10,27 +10,65 @@ use serde_json::{Map, Value};
 use super::TokenIssuer;
 use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
+use crate::keys::{SignError, Signer, SigningKey};
 use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
 
 /// A token in the making; see [`TokenIssuer::token_for`].
-#[must_use = "nothing is signed before `issue`"]
-pub struct TokenRequest<'i> {
-    issuer: &'i TokenIssuer,
+#[must_use = "nothing is signed before `issue` or `issue_async`"]
+pub struct TokenRequest<'i, K = SigningKey> {
+    issuer: &'i TokenIssuer<K>,
     lifetime: Duration,
     claims: Map<String, Value>,
     problem: Option<IssueError>,
 }
 
 // Here, so that the issuer need not know what is made of it.
-impl TokenIssuer {
+impl<K> TokenIssuer<K> {
     /// Begins a token that speaks for this subject.
-    pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_> {
+    pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_, K> {
         TokenRequest::new(self, subject.into())
     }
 }
 
-impl<'i> TokenRequest<'i> {
-    fn new(issuer: &'i TokenIssuer, subject: String) -> Self {
+impl TokenRequest<'_> {
+    /// Signs the token, with the key at hand.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] when the claims given to [`with_claims`](Self::with_claims) cannot be put into
+    /// a token, when it would be revoked already, or when the machine has no randomness to give.
+    pub fn issue(self) -> Result<IssuedToken, IssueError> {
+        let unsigned = self.prepare()?;
+        let signature = unsigned.issuer.signer.sign(unsigned.message.as_bytes())?;
+        Ok(unsigned.with_signature(&signature))
+    }
+}
+
+impl<K: Signer> TokenRequest<'_, K> {
+    /// Asks the [`Signer`] for a signature, and waits for it.
+    ///
+    /// The signature is verified before the token is given out, so a key that was exchanged or a signature in
+    /// another form is found out here and not by clients.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`]: those of [`issue`](TokenRequest::issue), [`Signer`](IssueError::Signer) when the signer
+    /// fails, and [`InvalidSignature`](IssueError::InvalidSignature).
+    pub async fn issue_async(self) -> Result<IssuedToken, IssueError> {
+        let unsigned = self.prepare()?;
+        let message = unsigned.message.as_bytes();
+        let signature = unsigned.issuer.signer.sign(message).await?;
+        let key = &unsigned.issuer.public;
+        if key.verify(key.algorithm(), message, &signature) {
+            Ok(unsigned.with_signature(&signature))
+        } else {
+            Err(IssueError::InvalidSignature)
+        }
+    }
+}
+
+impl<'i, K> TokenRequest<'i, K> {
+    fn new(issuer: &'i TokenIssuer<K>, subject: String) -> Self {
         let claims = Map::from_iter([("sub".to_owned(), subject.into())]);
         Self { issuer, lifetime: issuer.lifetime, claims, problem: None }
     }
@@ -94,13 +132,8 @@ impl<'i> TokenRequest<'i> {
         self
     }
 
-    /// Signs the token.
-    ///
-    /// # Errors
-    ///
-    /// [`IssueError`] when the claims given to [`with_claims`](Self::with_claims) cannot be put into
-    /// a token, when it would be revoked already, or when the machine has no randomness to give.
-    pub fn issue(mut self) -> Result<IssuedToken, IssueError> {
+    /// Everything but the signature.
+    fn prepare(mut self) -> Result<Unsigned<'i, K>, IssueError> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
@@ -129,22 +162,17 @@ impl<'i> TokenRequest<'i> {
         ] {
             self.claims.insert(name.to_owned(), value);
         }
-        let algorithm = issuer.algorithm.as_str();
-        let header = Header { alg: algorithm, typ: "at+jwt", kid: issuer.key_id.as_deref() };
-        let mut token = format!("{}.{}", encode(&header), encode(&self.claims));
-        let signature = issuer.signer.sign(token.as_bytes()).ok_or(IssueError::NoSignature)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Ok(IssuedToken {
-            token,
+        let (algorithm, key_id) = (issuer.public.algorithm().as_str(), issuer.public.key_id());
+        let header = Header { alg: algorithm, typ: "at+jwt", kid: key_id };
+        Ok(Unsigned {
+            issuer,
+            message: format!("{}.{}", encode(&header), encode(&self.claims)),
             token_id,
-            expires_in: Duration::from_secs(lifetime),
+            lifetime: Duration::from_secs(lifetime),
             expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
         })
     }
-}
 
-impl TokenRequest<'_> {
     /// When to say the token was issued, so that no revocation is of a later moment.
     fn issued_at(&self, now: i64) -> Result<i64, IssueError> {
         let Some(revocations) = &self.issuer.revocations else { return Ok(now) };
@@ -180,6 +208,29 @@ impl TokenRequest<'_> {
     }
 }
 
+/// A token that lacks its signature.
+struct Unsigned<'i, K> {
+    issuer: &'i TokenIssuer<K>,
+    message: String,
+    token_id: String,
+    lifetime: Duration,
+    expires_at: SystemTime,
+}
+
+impl<K> Unsigned<'_, K> {
+    fn with_signature(self, signature: &[u8]) -> IssuedToken {
+        let mut token = self.message;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        IssuedToken {
+            token,
+            token_id: self.token_id,
+            expires_in: self.lifetime,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Header<'h> {
     alg: &'static str,
@@ -199,7 +250,7 @@ fn random_id() -> Result<String, IssueError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-impl fmt::Debug for TokenRequest<'_> {
+impl<K> fmt::Debug for TokenRequest<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenRequest").field("issuer", self.issuer).finish_non_exhaustive()
     }
@@ -273,8 +324,10 @@ pub enum IssueError {
     },
     /// The operating system has no randomness to give.
     NoRandomness,
-    /// The back end could not sign.
-    NoSignature,
+    /// The signer made no signature.
+    Signer(SignError),
+    /// The signer made a signature that its own key does not verify.
+    InvalidSignature,
 }
 
 impl fmt::Display for IssueError {
@@ -303,12 +356,29 @@ impl fmt::Display for IssueError {
                 )
             }
             Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
-            Self::NoSignature => f.write_str("the back end could not sign"),
+            Self::Signer(error) => error.fmt(f),
+            Self::InvalidSignature => f.write_str(
+                "the signer's key does not verify its signature; it may be of another key or version, of a \
+                 digest in place of the message, or in DER, which `keys::ecdsa_from_der` converts",
+            ),
         }
     }
 }
 
-impl Error for IssueError {}
+impl Error for IssueError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Signer(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<SignError> for IssueError {
+    fn from(error: SignError) -> Self {
+        Self::Signer(error)
+    }
+}
 
 /// What [`Validation`](crate::Validation) takes for the mark of another kind.
 const OTHER_KINDS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"];

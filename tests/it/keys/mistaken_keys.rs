@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tower_bearer::keys::{FileKeys, HttpFetch, VerifyingKey};
+use tower_bearer::keys::{FileKeys, HttpFetch, SigningKey, VerifyingKey};
 use tower_bearer::test_util::TestKey;
 use tower_bearer::{
     Algorithm, Config, ConfigError, KeySet, Reason, TokenIssuer, Validation, Verifier,
@@ -290,8 +290,8 @@ fn issuer_and_audience_hold_no_placeholders() {
         Verifier::<User>::new(key, Validation::new(issuer, audience)).map(|_| ())
     };
     let issuing = |issuer: &str, audience: &str| {
-        let secret = jsonwebtoken::EncodingKey::from_secret(&[7; 32]);
-        TokenIssuer::new(issuer, audience, Algorithm::HS256, &secret).map(|_| ())
+        let key = SigningKey::from_secret(Algorithm::HS256, [7; 32]).unwrap();
+        TokenIssuer::new(issuer, audience, key).map(|_| ())
     };
     let entra = "https://login.microsoftonline.com/{tenantid}/v2.0";
     for set_up in [&verifier as &dyn Fn(&str, &str) -> _, &issuing] {

@@ -2,10 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
-use tower_bearer::keys::{KeyProblem, VerifyingKey};
-use tower_bearer::{Algorithm, ConfigError, KeySet, TokenIssuer};
+use tower_bearer::keys::{KeyProblem, SigningKey, VerifyingKey};
+use tower_bearer::{Algorithm, ConfigError, KeySet};
 
 use crate::support::{key_for, token, verifier_of};
 
@@ -99,8 +98,7 @@ fn public_key_in_any_clothes_is_no_secret() {
     ] {
         let refused = ConfigError::Key(KeyProblem::PublicKeyAsSecret);
         let verifying = VerifyingKey::from_secret(Algorithm::HS256, &public).err();
-        let secret = EncodingKey::from_secret(public.as_bytes());
-        let signing = TokenIssuer::new("iss", "aud", Algorithm::HS256, &secret).err();
+        let signing = SigningKey::from_secret(Algorithm::HS256, &public).err();
         let jwk = json!({ "kty": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(&public) });
 
         assert_eq!(verifying, Some(refused.clone()), "{public}");

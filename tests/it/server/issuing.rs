@@ -6,11 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{Method, Request};
 use http_body_util::BodyExt;
-use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_bearer::issue::{IssueError, IssuedToken};
-use tower_bearer::keys::KeyProblem;
+use tower_bearer::keys::{KeyProblem, SigningKey};
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{Algorithm, ConfigError, KeySet, TokenIssuer, Verifier};
 
@@ -21,37 +20,40 @@ mod pem {
     include!("../support/private_keys.rs");
 }
 
-/// A key for each algorithm, in each form that `EncodingKey` takes.
-fn encoding_keys() -> Vec<(Algorithm, EncodingKey)> {
-    let rsa = |pem: &str| EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
-    let ec = |pem: &str| EncodingKey::from_ec_pem(pem.as_bytes()).unwrap();
-    let secret = || EncodingKey::from_secret(&[7; 64]);
+/// A key for each algorithm, in each form that `SigningKey` reads.
+fn signing_keys() -> Vec<SigningKey> {
+    let pem = |algorithm, pem: &str| SigningKey::from_pem(algorithm, pem).unwrap();
+    let secret = |algorithm| SigningKey::from_secret(algorithm, [7; 64]).unwrap();
     vec![
-        (Algorithm::HS256, secret()),
-        (Algorithm::HS384, secret()),
-        (Algorithm::HS512, secret()),
-        (Algorithm::RS256, rsa(pem::RSA_PKCS8)),
-        (Algorithm::RS256, rsa(pem::RSA_PKCS1)),
-        (Algorithm::RS384, rsa(pem::RSA_PKCS8)),
-        (Algorithm::RS512, rsa(pem::RSA_PKCS1)),
-        (Algorithm::PS256, rsa(pem::RSA_PKCS8)),
-        (Algorithm::PS384, rsa(pem::RSA_PKCS1)),
-        (Algorithm::PS512, EncodingKey::from_rsa_der(&der(pem::RSA_PKCS8))),
-        (Algorithm::ES256, ec(pem::P256_PKCS8)),
-        (Algorithm::ES256, EncodingKey::from_ec_der(&der(pem::P256_SEC1))),
-        (Algorithm::ES384, ec(pem::P384_PKCS8)),
-        (Algorithm::ES512, ec(pem::P521_PKCS8)),
-        (Algorithm::EdDSA, EncodingKey::from_ed_pem(pem::ED25519_PKCS8.as_bytes()).unwrap()),
-        (Algorithm::Ed25519, EncodingKey::from_ed_pem(pem::ED25519_PKCS8.as_bytes()).unwrap()),
+        secret(Algorithm::HS256),
+        secret(Algorithm::HS384),
+        secret(Algorithm::HS512),
+        pem(Algorithm::RS256, pem::RSA_PKCS8),
+        pem(Algorithm::RS256, pem::RSA_PKCS1),
+        pem(Algorithm::RS384, pem::RSA_PKCS8),
+        pem(Algorithm::RS512, pem::RSA_PKCS1),
+        pem(Algorithm::PS256, pem::RSA_PKCS8),
+        pem(Algorithm::PS384, pem::RSA_PKCS1),
+        SigningKey::from_der(Algorithm::PS512, der(pem::RSA_PKCS8)).unwrap(),
+        pem(Algorithm::ES256, pem::P256_PKCS8),
+        SigningKey::from_der(Algorithm::ES256, der(pem::P256_SEC1)).unwrap(),
+        pem(Algorithm::ES384, pem::P384_PKCS8),
+        pem(Algorithm::ES512, pem::P521_PKCS8),
+        pem(Algorithm::EdDSA, pem::ED25519_PKCS8),
+        pem(Algorithm::Ed25519, pem::ED25519_PKCS8),
     ]
 }
 
-fn issuer(algorithm: Algorithm, key: &EncodingKey) -> TokenIssuer {
-    TokenIssuer::new(ISSUER, AUDIENCE, algorithm, key).unwrap().with_clock(TestClock::at(NOW))
+fn issuer(key: SigningKey) -> TokenIssuer {
+    TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap().with_clock(TestClock::at(NOW))
+}
+
+fn usual_key() -> SigningKey {
+    SigningKey::from_pem(Algorithm::ES256, pem::P256_PKCS8).unwrap()
 }
 
 fn usual() -> TokenIssuer {
-    issuer(Algorithm::ES256, &EncodingKey::from_ec_pem(pem::P256_PKCS8.as_bytes()).unwrap())
+    issuer(usual_key())
 }
 
 fn part(token: &IssuedToken, index: usize) -> Value {
@@ -61,8 +63,9 @@ fn part(token: &IssuedToken, index: usize) -> Value {
 
 #[tokio::test]
 async fn token_of_every_algorithm_and_key_form_is_accepted() {
-    for (algorithm, key) in encoding_keys() {
-        let issuer = issuer(algorithm, &key);
+    for key in signing_keys() {
+        let algorithm = key.algorithm();
+        let issuer = issuer(key);
         let token = issuer.token_for("alice").issue().unwrap();
 
         let own = verifier_of(issuer.verifying_key()).verify(token.as_str()).await.unwrap();
@@ -161,9 +164,9 @@ fn tokens_that_a_verifier_would_refuse_are_not_issued() {
     let short = alice().with_lifetime(Duration::from_millis(900));
     assert_eq!(problem(short), IssueError::LifetimeTooShort);
     assert!(alice().with_scopes(["read", "admin:all"]).issue().is_ok());
-    let too_long = usual().with_key_id("k".repeat(257)).unwrap_err();
+    let too_long = usual_key().with_key_id("k".repeat(257)).unwrap_err();
     assert_eq!(too_long, ConfigError::KeyIdTooLong { bytes: 257 });
-    assert!(usual().with_key_id("k".repeat(256)).is_ok());
+    assert!(usual_key().with_key_id("k".repeat(256)).is_ok());
 }
 
 #[tokio::test]
@@ -182,24 +185,21 @@ async fn issued_token_with_a_client_passes_as_rfc_9068_has_it() {
 
 #[test]
 fn key_that_does_not_fit_the_algorithm_is_a_config_error() {
-    let rsa = EncodingKey::from_rsa_pem(pem::RSA_PKCS8.as_bytes()).unwrap();
-    let p256 = EncodingKey::from_ec_pem(pem::P256_PKCS8.as_bytes()).unwrap();
-    let new = |algorithm, key: &EncodingKey| {
-        TokenIssuer::new(ISSUER, AUDIENCE, algorithm, key).unwrap_err()
-    };
+    let new = |algorithm, pem: &str| SigningKey::from_pem(algorithm, pem).unwrap_err();
 
     let mismatch = |error| matches!(error, ConfigError::Key(KeyProblem::AlgorithmMismatch { .. }));
-    assert!(mismatch(new(Algorithm::HS256, &rsa)));
-    assert!(mismatch(new(Algorithm::RS256, &p256)));
-    assert!(matches!(new(Algorithm::ES384, &p256), ConfigError::Key(_)));
+    assert!(mismatch(new(Algorithm::HS256, pem::RSA_PKCS8)));
+    assert!(mismatch(new(Algorithm::RS256, pem::P256_PKCS8)));
+    assert!(mismatch(new(Algorithm::ES384, pem::P256_PKCS8)));
     assert_eq!(
-        new(Algorithm::HS256, &EncodingKey::from_secret(b"short")),
+        SigningKey::from_secret(Algorithm::HS256, "short").unwrap_err(),
         ConfigError::Key(KeyProblem::SecretTooShort { bits: 40, required: 256 })
     );
-    let small = new(Algorithm::RS256, &EncodingKey::from_rsa_der(&der(pem::RSA_1024)));
+    let small = new(Algorithm::RS256, pem::RSA_1024);
+    assert_eq!(small, ConfigError::Key(KeyProblem::RsaSize { bits: 1024 }));
     assert!(small.to_string().contains("2048"), "{small}");
     assert!(matches!(
-        new(Algorithm::RS256, &EncodingKey::from_rsa_der(b"nonsense")),
+        SigningKey::from_der(Algorithm::RS256, "nonsense").unwrap_err(),
         ConfigError::Key(KeyProblem::Unreadable(_))
     ));
 }
@@ -209,7 +209,7 @@ fn key_id_is_the_thumbprint_until_it_is_set() {
     // RFC 7638 §3: thumbprint of the public key
     let first = usual().public_keys().to_json();
     let again = usual().public_keys().to_json();
-    let named = usual().with_key_id("2026-11").unwrap();
+    let named = issuer(usual_key().with_key_id("2026-11").unwrap());
 
     assert_eq!(first, again);
     assert_eq!(part(&named.token_for("alice").issue().unwrap(), 0)["kid"], "2026-11");
@@ -219,9 +219,11 @@ fn key_id_is_the_thumbprint_until_it_is_set() {
 #[test]
 fn public_keys_hold_no_private_part_and_no_secret() {
     // RFC 7517 §9.2: private parts are not given out
-    for (algorithm, key) in encoding_keys() {
-        let keys: Value =
-            serde_json::from_str(&issuer(algorithm, &key).public_keys().to_json()).unwrap();
+    for key in signing_keys() {
+        let algorithm = key.algorithm();
+        let published = key.public_keys().to_json();
+        assert_eq!(issuer(key).public_keys().to_json(), published);
+        let keys: Value = serde_json::from_str(&published).unwrap();
         let keys = keys["keys"].as_array().unwrap();
         assert_eq!(keys.len(), usize::from(!algorithm.as_str().starts_with("HS")));
         for key in keys {
@@ -269,7 +271,7 @@ async fn jwks_service_answers_with_caching_headers_and_knows_its_entity_tag() {
 #[tokio::test]
 async fn two_key_sets_are_published_while_one_replaces_the_other() {
     let old = usual();
-    let new = issuer(Algorithm::EdDSA, &encoding_keys().pop().unwrap().1);
+    let new = issuer(signing_keys().pop().unwrap());
     let published = old.public_keys().and(new.public_keys()).to_json();
     let verifier = verifier_of(KeySet::from_jwks(published).unwrap());
 
@@ -297,7 +299,7 @@ async fn token_expires() {
 fn debug_output_shows_neither_token_nor_secret() {
     // RFC 9700 §4.9.2: tokens are treated as credentials
     let secret = "a secret that is long enough for HS256";
-    let issuer = issuer(Algorithm::HS256, &EncodingKey::from_secret(secret.as_bytes()));
+    let issuer = issuer(SigningKey::from_secret(Algorithm::HS256, secret).unwrap());
     let request = issuer.token_for("alice").with_claims(&json!({ "x": "private" }));
     let shown = format!("{issuer:?} {request:?}");
     let token = request.issue().unwrap();

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::routing::get as on_get;
 use futures::executor::block_on;
-use jsonwebtoken::EncodingKey;
 use proptest::prelude::*;
 use tower_bearer::clock::Clock as _;
 use tower_bearer::issue::IssuedToken;
+use tower_bearer::keys::SigningKey;
 use tower_bearer::revocation::{MemoryRevocations, Revocable, Revocation};
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{Algorithm, BearerLayer, Reason, TokenIssuer, Validation, Verifier};
@@ -53,8 +53,9 @@ impl Own {
     fn at(now: u64, view: MemoryRevocations) -> Self {
         let clock = TestClock::at(now);
         let view = view.with_clock(clock.clone());
-        let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
-        let tokens = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &secret)
+        let secret = "at least 32 bytes of randomness, please";
+        let key = SigningKey::from_secret(Algorithm::HS256, secret).unwrap();
+        let tokens = TokenIssuer::new(ISSUER, AUDIENCE, key)
             .unwrap()
             .with_clock(clock.clone())
             .with_revocations(view.clone());

@@ -6,10 +6,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get as on_get, post};
 use futures::executor::block_on;
-use jsonwebtoken::EncodingKey;
 use proptest::prelude::*;
 use tower_bearer::clock::Clock;
 use tower_bearer::issue::{IssueError, IssuedToken};
+use tower_bearer::keys::SigningKey;
 use tower_bearer::revocation::{
     MemoryRevocations, MissingTokenId, Revocable, Revocation, RevocationKind, Revocations,
     RevocationsUnavailable, Revoked,
@@ -681,8 +681,9 @@ impl OwnIssuer {
     fn new() -> Self {
         let clock = TestClock::at(NOW);
         let view = MemoryRevocations::new().with_clock(clock.clone());
-        let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
-        let tokens = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &secret)
+        let secret = "at least 32 bytes of randomness, please";
+        let key = SigningKey::from_secret(Algorithm::HS256, secret).unwrap();
+        let tokens = TokenIssuer::new(ISSUER, AUDIENCE, key)
             .unwrap()
             .with_clock(clock.clone())
             .with_revocations(view.clone());
@@ -795,9 +796,9 @@ async fn token_of_another_issuer_than_that_which_heeds_the_view_has_the_leeway()
     let own = OwnIssuer::new();
     let rules = Validation::new("https://other.example.com", AUDIENCE);
     let app = app_of(&own, rules, own.view.clone());
-    let secret = EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
-    let other =
-        TokenIssuer::new("https://other.example.com", AUDIENCE, Algorithm::HS256, &secret).unwrap();
+    let secret = "at least 32 bytes of randomness, please";
+    let key = SigningKey::from_secret(Algorithm::HS256, secret).unwrap();
+    let other = TokenIssuer::new("https://other.example.com", AUDIENCE, key).unwrap();
     let tokens = other.with_clock(own.clock.clone());
     own.view.revoke(Revocation::subject("https://other.example.com", "alice", at(NOW - 30)));
 

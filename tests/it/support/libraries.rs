@@ -8,11 +8,9 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use tower_bearer::Algorithm;
+use tower_bearer::keys::SigningKey;
 
 use crate::support::{AUDIENCE, ISSUER, NOW};
 
@@ -91,15 +89,13 @@ impl Minted {
         }
     }
 
-    pub fn encoding_key(&self) -> EncodingKey {
-        let Some(pem) = self.pem.as_deref().map(str::as_bytes) else {
-            let secret = URL_SAFE_NO_PAD.decode(self.jwk["k"].as_str().unwrap()).unwrap();
-            return EncodingKey::from_secret(&secret);
-        };
-        match self.jwk["kty"].as_str().unwrap() {
-            "RSA" => EncodingKey::from_rsa_pem(pem),
-            "EC" => EncodingKey::from_ec_pem(pem),
-            _ => EncodingKey::from_ed_pem(pem),
+    pub fn signing_key(&self, algorithm: Algorithm) -> SigningKey {
+        match &self.pem {
+            Some(pem) => SigningKey::from_pem(algorithm, pem),
+            None => {
+                let secret = self.jwk["k"].as_str().unwrap();
+                SigningKey::from_base64url_secret(algorithm, secret)
+            }
         }
         .unwrap()
     }

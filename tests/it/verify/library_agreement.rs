@@ -98,7 +98,7 @@ async fn assert_minted_tokens_are_accepted(library: &Library) {
 /// With a key of the library's, the issuer makes tokens and a key set that all libraries accept.
 fn assert_issued_tokens_are_accepted(maker: &Library) {
     for (algorithm, minted) in maker.mint() {
-        let issuer = TokenIssuer::new(ISSUER, AUDIENCE, algorithm, &minted.encoding_key())
+        let issuer = TokenIssuer::new(ISSUER, AUDIENCE, minted.signing_key(algorithm))
             .unwrap()
             .with_clock(TestClock::at(NOW));
         let token = issuer.token_for("alice").with_roles(["admin"]).issue().unwrap();

@@ -7,53 +7,51 @@ use hmac::{Hmac, Mac};
 use p256::NistP256;
 use p256::elliptic_curve::pkcs8::AssociatedOid;
 use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point, ValidatePublicKey};
-use p256::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey};
+use p256::elliptic_curve::{
+    AffinePoint, CurveArithmetic, FieldBytesSize, Generate as _, SecretKey,
+};
 use p384::NistP384;
 use p521::NistP521;
-use rsa::pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
+use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
 use rsa::signature::{RandomizedSigner, SignatureEncoding, Signer};
-use rsa::traits::PublicKeyParts;
 use rsa::{pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};
+use zeroize::Zeroizing;
 
-use super::super::{Curve, Material, Sign};
+use super::super::private::rsa_public;
+use super::super::{Curve, Material, PrivateMaterial, Sign};
 use super::{Keyed, keyed, mismatch};
 use crate::config_error::KeyProblem;
 use crate::jose::{Algorithm, Family};
 
 pub(in super::super) fn signer(
     algorithm: Algorithm,
-    encoded: &[u8],
+    private: &PrivateMaterial,
 ) -> Result<(Box<dyn Sign>, Material), KeyProblem> {
-    match algorithm.family() {
-        Family::Hmac => {
+    match private {
+        PrivateMaterial::Secret(secret) => {
             let signer: Box<dyn Sign> = match algorithm {
-                Algorithm::HS256 => Box::new(keyed::<Hmac<Sha256>>(encoded)),
-                Algorithm::HS384 => Box::new(keyed::<Hmac<Sha384>>(encoded)),
-                Algorithm::HS512 => Box::new(keyed::<Hmac<Sha512>>(encoded)),
+                Algorithm::HS256 => Box::new(keyed::<Hmac<Sha256>>(secret)),
+                Algorithm::HS384 => Box::new(keyed::<Hmac<Sha384>>(secret)),
+                Algorithm::HS512 => Box::new(keyed::<Hmac<Sha512>>(secret)),
                 other => return Err(mismatch(other, "a secret")),
             };
-            Ok((signer, Material::secret(encoded)))
+            Ok((signer, Material::secret(secret)))
         }
-        Family::Rsa => rsa(algorithm, encoded),
-        Family::Ec => match algorithm {
-            Algorithm::ES256 => ec::<NistP256, p256::ecdsa::SigningKey, p256::ecdsa::Signature>(
-                Curve::P256,
-                encoded,
-            ),
-            Algorithm::ES384 => ec::<NistP384, p384::ecdsa::SigningKey, p384::ecdsa::Signature>(
-                Curve::P384,
-                encoded,
-            ),
-            Algorithm::ES512 => ec::<NistP521, p521::ecdsa::SigningKey, p521::ecdsa::Signature>(
-                Curve::P521,
-                encoded,
-            ),
-            other => Err(mismatch(other, "an elliptic curve key")),
+        PrivateMaterial::Rsa(pkcs1) => rsa(algorithm, pkcs1),
+        PrivateMaterial::Ec { curve, scalar } => match curve {
+            Curve::P256 => {
+                ec::<NistP256, p256::ecdsa::SigningKey, p256::ecdsa::Signature>(*curve, scalar)
+            }
+            Curve::P384 => {
+                ec::<NistP384, p384::ecdsa::SigningKey, p384::ecdsa::Signature>(*curve, scalar)
+            }
+            Curve::P521 => {
+                ec::<NistP521, p521::ecdsa::SigningKey, p521::ecdsa::Signature>(*curve, scalar)
+            }
         },
-        Family::Ed25519 => {
-            let key = ed25519_dalek::SigningKey::from_pkcs8_der(encoded)
-                .map_err(|_| unreadable(algorithm))?;
+        PrivateMaterial::Ed25519(seed) => {
+            let key = ed25519_dalek::SigningKey::from_bytes(seed);
             let public = Material::ed25519(key.verifying_key().as_bytes())?;
             Ok((Box::new(Ed25519(key)), public))
         }
@@ -65,32 +63,34 @@ pub(in super::super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     Some(Sha256::digest(data).into())
 }
 
-/// Generates a private key (PKCS#8) or a secret.
-#[cfg(feature = "test-util")]
-pub(in super::super) fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
-    use rsa::pkcs8::EncodePrivateKey;
-    match algorithm.family() {
-        Family::Hmac => {
-            let mut secret = vec![0; 64];
-            getrandom::fill(&mut secret).ok()?;
-            Some(secret)
+pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial, KeyProblem> {
+    match (algorithm.family(), Curve::of(algorithm)) {
+        (Family::Hmac, _) => {
+            let mut secret = Zeroizing::new(vec![0; 64]);
+            getrandom::fill(&mut secret).map_err(|_| failed())?;
+            Ok(PrivateMaterial::Secret(secret))
         }
-        Family::Rsa => {
-            let key = rsa::PrivateKey::new(&mut SysRng, 2048).ok()?;
-            Some(key.to_pkcs8_der().ok()?.as_bytes().to_vec())
+        (Family::Rsa, _) => {
+            let key = rsa::PrivateKey::new(&mut SysRng, 2048).map_err(|_| failed())?;
+            let pkcs1 = key.to_pkcs1_der().map_err(|_| failed())?;
+            PrivateMaterial::rsa(pkcs1.as_bytes())
         }
-        Family::Ec => match algorithm {
-            Algorithm::ES256 => generate_ec::<NistP256>(),
-            Algorithm::ES384 => generate_ec::<NistP384>(),
-            _ => generate_ec::<NistP521>(),
+        (Family::Ec, Some(curve)) => match curve {
+            Curve::P256 => generate_ec::<NistP256>(curve),
+            Curve::P384 => generate_ec::<NistP384>(curve),
+            Curve::P521 => generate_ec::<NistP521>(curve),
         },
-        Family::Ed25519 => {
-            let mut secret_key = [0; 32];
-            getrandom::fill(&mut secret_key).ok()?;
-            let key = ed25519_dalek::pkcs8::KeypairBytes { secret_key, public_key: None };
-            Some(key.to_pkcs8_der().ok()?.as_bytes().to_vec())
+        (Family::Ed25519 | Family::Ec, _) => {
+            let mut seed = Zeroizing::new([0; 32]);
+            getrandom::fill(&mut *seed).map_err(|_| failed())?;
+            Ok(PrivateMaterial::Ed25519(seed))
         }
     }
+}
+
+/// For lack of randomness.
+fn failed() -> KeyProblem {
+    KeyProblem::Unreadable("the back end could not make a key".to_owned())
 }
 
 impl<M: Mac + Clone + Send + Sync> Sign for Keyed<M> {
@@ -109,11 +109,11 @@ impl Sign for Ed25519 {
 
 /// A private key with the form of its signatures.
 ///
-/// RSA uses randomness to blind its arithmetic, and PSS for its salt too. ECDSA mixes it into the
-/// nonce of RFC 6979, so that neither bad randomness nor a fault in the arithmetic reveals the key.
-struct Private<K, S>(K, PhantomData<fn() -> S>);
+/// RSA takes randomness to blind its arithmetic with, PSS for its salt too; ECDSA mixes it into the
+/// nonce of RFC 6979, so that neither bad randomness nor a fault in the arithmetic gives keys away.
+struct Randomized<K, S>(K, PhantomData<fn() -> S>);
 
-impl<K, S> Sign for Private<K, S>
+impl<K, S> Sign for Randomized<K, S>
 where
     K: RandomizedSigner<S> + Send + Sync,
     S: SignatureEncoding,
@@ -123,15 +123,15 @@ where
     }
 }
 
-fn private<K, S>(key: K) -> Box<dyn Sign>
+fn randomized<K, S>(key: K) -> Box<dyn Sign>
 where
     K: RandomizedSigner<S> + Send + Sync + 'static,
     S: SignatureEncoding + 'static,
 {
-    Box::new(Private(key, PhantomData))
+    Box::new(Randomized(key, PhantomData))
 }
 
-fn ec<C, K, S>(curve: Curve, encoded: &[u8]) -> Result<(Box<dyn Sign>, Material), KeyProblem>
+fn ec<C, K, S>(curve: Curve, scalar: &[u8]) -> Result<(Box<dyn Sign>, Material), KeyProblem>
 where
     C: AssociatedOid + CurveArithmetic + ValidatePublicKey,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
@@ -139,30 +139,19 @@ where
     K: From<SecretKey<C>> + RandomizedSigner<S> + Send + Sync + 'static,
     S: SignatureEncoding + 'static,
 {
-    let key = SecretKey::<C>::from_pkcs8_der(encoded)
-        .ok()
-        .or_else(|| SecretKey::<C>::from_sec1_der(encoded).ok())
-        .ok_or_else(|| unreadable(curve.algorithm()))?;
+    let key = SecretKey::<C>::from_slice(scalar).map_err(|_| PrivateMaterial::not_on(curve))?;
     let public = Material::ec_point(curve, key.public_key().to_sec1_point(false).as_bytes())?;
-    Ok((private(K::from(key)), public))
+    Ok((randomized(K::from(key)), public))
 }
 
-#[cfg(feature = "test-util")]
-fn generate_ec<C>() -> Option<Vec<u8>>
-where
-    C: AssociatedOid + CurveArithmetic,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-    FieldBytesSize<C>: ModulusSize,
-{
-    use p256::elliptic_curve::Generate;
-    use rsa::pkcs8::EncodePrivateKey;
-    let key = SecretKey::<C>::try_generate_from_rng(&mut SysRng).ok()?;
-    Some(key.to_pkcs8_der().ok()?.as_bytes().to_vec())
+fn generate_ec<C: CurveArithmetic>(curve: Curve) -> Result<PrivateMaterial, KeyProblem> {
+    let key = SecretKey::<C>::try_generate_from_rng(&mut SysRng).map_err(|_| failed())?;
+    PrivateMaterial::ec(curve, &Zeroizing::new(key.to_bytes()))
 }
 
 fn rsa(algorithm: Algorithm, encoded: &[u8]) -> Result<(Box<dyn Sign>, Material), KeyProblem> {
-    let key = rsa_key(encoded).ok_or_else(|| unreadable(algorithm))?;
-    let public = Material::rsa(&key.n_bytes(), &key.e_bytes())?;
+    let public = rsa_public(encoded)?;
+    let key = rsa::PrivateKey::from_pkcs1_der(encoded).map_err(|_| PrivateMaterial::not_rsa())?;
     let signer = match algorithm {
         Algorithm::RS256 => pkcs1(pkcs1v15::SigningKey::<Sha256>::new(key)),
         Algorithm::RS384 => pkcs1(pkcs1v15::SigningKey::<Sha384>::new(key)),
@@ -175,31 +164,13 @@ fn rsa(algorithm: Algorithm, encoded: &[u8]) -> Result<(Box<dyn Sign>, Material)
     Ok((signer, public))
 }
 
-fn rsa_key(encoded: &[u8]) -> Option<rsa::PrivateKey> {
-    use rsa::pkcs1::DecodeRsaPrivateKey;
-    match PrivateKeyInfoRef::try_from(encoded) {
-        // Keys that are restricted to PSS are refused, as by aws-lc.
-        Ok(info) => (info.algorithm.oid == rsa::pkcs1::ALGORITHM_OID)
-            .then(|| rsa::PrivateKey::try_from(info).ok())
-            .flatten(),
-        Err(_) => rsa::PrivateKey::from_pkcs1_der(encoded).ok(),
-    }
-}
-
 fn pkcs1<K>(key: K) -> Box<dyn Sign>
 where
     K: RandomizedSigner<pkcs1v15::Signature> + Send + Sync + 'static,
 {
-    private(key)
+    randomized(key)
 }
 
 fn pss<K: RandomizedSigner<pss::Signature> + Send + Sync + 'static>(key: K) -> Box<dyn Sign> {
-    private(key)
-}
-
-fn unreadable(algorithm: Algorithm) -> KeyProblem {
-    KeyProblem::Unreadable(match algorithm.family() {
-        Family::Rsa => "it is no private RSA key of 2048 to 8192 bits in DER".to_owned(),
-        _ => format!("it is no private key for {algorithm} in DER"),
-    })
+    randomized(key)
 }

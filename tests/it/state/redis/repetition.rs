@@ -4,6 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use futures::future::join_all;
 use tower_bearer::endpoints::{LogoutScope, LogoutService};
+use tower_bearer::keys::SigningKey;
 use tower_bearer::revocation::{
     Revocable, Revocation, RevocationStore as _, Revocations as _, Revoked,
 };
@@ -92,10 +93,10 @@ async fn needs_redis_same_past_moment_moves_no_boundary_whichever_node_is_told()
 
 /// An issuer that heeds the shared revocations, on one of the nodes.
 fn issuer_at(node: &Node) -> (TokenIssuer, Verifier<User>) {
-    let secret = jsonwebtoken::EncodingKey::from_secret(b"at least 32 bytes of randomness, please");
-    let tokens = TokenIssuer::new(ISSUER, AUDIENCE, Algorithm::HS256, &secret)
-        .unwrap()
-        .with_revocations(node.revocations.clone());
+    let secret = "at least 32 bytes of randomness, please";
+    let key = SigningKey::from_secret(Algorithm::HS256, secret).unwrap();
+    let tokens =
+        TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap().with_revocations(node.revocations.clone());
     let verifier =
         Verifier::new(tokens.verifying_key(), Validation::new(ISSUER, AUDIENCE)).unwrap();
     (tokens, verifier.with_revocations(node.revocations.clone()))
