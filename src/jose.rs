@@ -1,7 +1,6 @@
 //! The vocabulary of JOSE: algorithms and the header of a token.
 //!
-//! Ours rather than jsonwebtoken's, because that one lacks ES512 and Ed25519, and because its header
-//! lets through what RFC 7515 wants refused.
+//! Other crates' types are converted in `adapters`: jsonwebtoken, for one, lacks ES512 and Ed25519.
 
 mod algorithm;
 pub(crate) mod base64url;

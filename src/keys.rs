@@ -2,7 +2,6 @@
 
 mod pem;
 mod der;
-mod decoding;
 mod epoch;
 mod identity;
 mod jwk;
@@ -15,6 +14,8 @@ mod public_keys;
 mod private_der;
 #[cfg(feature = "issue")]
 mod private_jwk;
+#[cfg(all(feature = "issue", feature = "jsonwebtoken"))]
+pub(crate) mod to_pkcs8;
 #[cfg(feature = "issue")]
 mod signer;
 #[cfg(feature = "issue")]
@@ -50,6 +51,8 @@ pub use crate::error::KeysUnavailable;
 #[cfg(feature = "refresh")]
 pub use crate::refresh::FetchBudget;
 
+#[cfg(feature = "jsonwebtoken")]
+pub(crate) use der::{read_pkcs1, read_spki};
 pub(crate) use identity::KeyIdentity;
 #[cfg(feature = "test-util")]
 pub(crate) use public_jwk::PublicJwk;

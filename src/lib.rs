@@ -81,6 +81,7 @@
 //! | `axum` | yes | Adds the axum extractors `Claims`, `Require`, `Verified` and `Principal`. Depends on axum-core only. |
 //! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
 //! | `rust-crypto` | | Verifies (and, with `issue`, makes) signatures in pure Rust, for builds without a C compiler. `aws-lc-rs` wins. |
+//! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
 //! | `active-check` | | Adds `ActiveCheck`, which asks whether a subject is still active: a database, say. Needs tokio. |
@@ -137,6 +138,7 @@ pub mod jose;
 #[cfg(feature = "jwks")]
 pub mod net;
 pub mod keys;
+mod adapters;
 pub mod claims;
 mod state;
 pub mod verify;

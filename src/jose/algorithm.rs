@@ -127,7 +127,7 @@ impl FromStr for Algorithm {
 
 /// The error of a name that is not in [`Algorithm::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseAlgorithmError(());
+pub struct ParseAlgorithmError(pub(crate) ());
 
 impl fmt::Display for ParseAlgorithmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -63,7 +63,7 @@ fn read_certificate(bytes: &[u8]) -> Result<Material, KeyProblem> {
 }
 
 /// Reads a `SubjectPublicKeyInfo` (RFC 5280 §4.1), which says itself what kind of key it holds.
-pub(super) fn read_spki(bytes: &[u8]) -> Result<Material, KeyProblem> {
+pub(crate) fn read_spki(bytes: &[u8]) -> Result<Material, KeyProblem> {
     let info = SubjectPublicKeyInfoRef::from_der(bytes).map_err(unreadable)?;
     let key = info
         .subject_public_key
@@ -84,7 +84,7 @@ pub(super) fn read_spki(bytes: &[u8]) -> Result<Material, KeyProblem> {
 }
 
 /// Reads an `RSAPublicKey` (RFC 8017 §A.1.1).
-pub(super) fn read_pkcs1(bytes: &[u8]) -> Result<Material, KeyProblem> {
+pub(crate) fn read_pkcs1(bytes: &[u8]) -> Result<Material, KeyProblem> {
     let key = pkcs1::RsaPublicKeyRef::from_der(bytes).map_err(unreadable)?;
     Material::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::private_der::PrivateKey;
 use super::{PublicKeys, SignError, Signer, VerifyingKey, private_der, private_jwk};
 use crate::config_error::{ConfigError, KeyProblem};
-#[cfg(feature = "test-util")]
+#[cfg(any(feature = "jsonwebtoken", feature = "test-util"))]
 use crate::jose::crypto::Material;
 use crate::jose::crypto::{self, PrivateMaterial, Sign};
 use crate::jose::{Algorithm, MAX_KEY_ID};
@@ -37,6 +37,9 @@ use crate::text::utf8;
 #[derive(Clone)]
 pub struct SigningKey {
     signer: Arc<dyn Sign>,
+    /// To hand the key over to jsonwebtoken.
+    #[cfg(feature = "jsonwebtoken")]
+    private: Arc<PrivateMaterial>,
     public: VerifyingKey,
 }
 
@@ -53,7 +56,7 @@ impl SigningKey {
     /// [`ConfigError::UnreadableKeys`] when the text holds no private key or several.
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let text = utf8(pem.as_ref(), private_der::EXPECTED)?;
-        Ok(Self::of_pair(algorithm, &private_der::read_pem(text, algorithm)?)?)
+        Ok(Self::of_pair(algorithm, private_der::read_pem(text, algorithm)?)?)
     }
 
     /// Reads a private key in DER: PKCS#8, PKCS#1 or SEC 1, for one algorithm.
@@ -62,7 +65,7 @@ impl SigningKey {
     ///
     /// [`ConfigError::Key`] when the key cannot be read or used, or not for this algorithm.
     pub fn from_der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Ok(Self::of_pair(algorithm, &private_der::read_der(der.as_ref(), algorithm)?)?)
+        Ok(Self::of_pair(algorithm, private_der::read_der(der.as_ref(), algorithm)?)?)
     }
 
     /// Reads a private JWK (RFC 7517), or a secret of the kind `oct`.
@@ -77,7 +80,7 @@ impl SigningKey {
     /// single JWK; [`ConfigError::KeyIdTooLong`].
     pub fn from_jwk(jwk: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let entry = private_jwk::read(utf8(jwk.as_ref(), "a private JWK")?)?;
-        let key = Self::of_pair(entry.algorithm, &entry.key)?;
+        let key = Self::of_pair(entry.algorithm, entry.key)?;
         match entry.key_id {
             Some(key_id) => key.with_key_id(key_id),
             None => Ok(key),
@@ -104,8 +107,9 @@ impl SigningKey {
     ) -> Result<Self, ConfigError> {
         let secret = secret.as_ref();
         let public = VerifyingKey::from_secret(algorithm, secret)?;
-        let (signer, _) = crypto::signer(algorithm, &PrivateMaterial::secret(secret))?;
-        Ok(Self { signer: signer.into(), public })
+        let private = PrivateMaterial::secret(secret);
+        let (signer, _) = crypto::signer(algorithm, &private)?;
+        Ok(Self::with_signer(signer, private, public))
     }
 
     /// Takes a secret for HMAC, written in base64url with or without padding.
@@ -126,7 +130,7 @@ impl SigningKey {
     ///
     /// [`ConfigError::Key`] when the crate was built without a back end for signatures, or the back end fails.
     pub fn generate(algorithm: Algorithm) -> Result<Self, ConfigError> {
-        Ok(Self::of(algorithm, &crypto::generate(algorithm)?)?)
+        Ok(Self::of(algorithm, crypto::generate(algorithm)?)?)
     }
 
     /// Sets the key id, which tokens carry in `kid`. The default is the thumbprint (RFC 7638), so it changes with
@@ -174,26 +178,45 @@ impl SigningKey {
     }
 
     /// The numbers of the public key, or the secret.
-    #[cfg(feature = "test-util")]
+    #[cfg(any(feature = "jsonwebtoken", feature = "test-util"))]
     pub(crate) fn material(&self) -> &Material {
         self.public.material()
     }
 
+    /// The numbers of the private key, or the secret.
+    #[cfg(feature = "jsonwebtoken")]
+    pub(crate) fn private(&self) -> &PrivateMaterial {
+        &self.private
+    }
+
     /// A key that is not asked whether it is a public one by mistake.
-    pub(crate) fn of(algorithm: Algorithm, private: &PrivateMaterial) -> Result<Self, KeyProblem> {
-        let (signer, material) = crypto::signer(algorithm, private)?;
+    pub(crate) fn of(algorithm: Algorithm, private: PrivateMaterial) -> Result<Self, KeyProblem> {
+        let (signer, material) = crypto::signer(algorithm, &private)?;
         let public = VerifyingKey::new(algorithm, &material)?;
         let public = match public.thumbprint() {
             Some(thumbprint) => public.with_key_id(thumbprint),
             None => public,
         };
-        Ok(Self { signer: signer.into(), public })
+        Ok(Self::with_signer(signer, private, public))
     }
 
-    fn of_pair(algorithm: Algorithm, pair: &PrivateKey) -> Result<Self, KeyProblem> {
-        let key = Self::of(algorithm, &pair.private)?;
-        match &pair.public {
-            Some(public) if public != key.public.material() => Err(KeyProblem::MismatchedPair),
+    #[cfg_attr(
+        not(feature = "jsonwebtoken"),
+        allow(clippy::needless_pass_by_value, unused_variables, reason = "not kept then")
+    )]
+    fn with_signer(signer: Box<dyn Sign>, private: PrivateMaterial, public: VerifyingKey) -> Self {
+        Self {
+            signer: signer.into(),
+            #[cfg(feature = "jsonwebtoken")]
+            private: Arc::new(private),
+            public,
+        }
+    }
+
+    fn of_pair(algorithm: Algorithm, pair: PrivateKey) -> Result<Self, KeyProblem> {
+        let key = Self::of(algorithm, pair.private)?;
+        match pair.public {
+            Some(public) if public != *key.public.material() => Err(KeyProblem::MismatchedPair),
             _ => Ok(key),
         }
     }

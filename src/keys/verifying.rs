@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use jsonwebtoken::DecodingKey;
 
 use super::epoch::next_epoch;
 use super::identity::KeyIdentity;
 #[cfg(feature = "issue")]
 use super::public_jwk;
 use super::public_jwk::PublicJwk;
-use super::{decoding, der, jwk};
+use super::{der, jwk};
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::crypto::{self, Material, Verify};
 use crate::jose::{Algorithm, Family};
@@ -167,18 +166,6 @@ impl VerifyingKey {
         Ok(Self::new(algorithm, &der::read_der(der.as_ref())?)?)
     }
 
-    /// A key of jsonwebtoken's, for one algorithm of its family.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::Key`] when the key cannot be used, or not for this algorithm.
-    pub fn from_decoding_key(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, ConfigError> {
-        match decoding::read(algorithm, key)? {
-            Material::Secret(secret) => Self::from_secret(algorithm, &*secret),
-            material => Ok(Self::new(algorithm, &material)?),
-        }
-    }
-
     /// Gives the key a name. Tokens with another `kid` are then not checked with it; without a name
     /// a key is tried for every token of its algorithm.
     #[must_use]
@@ -235,7 +222,7 @@ impl VerifyingKey {
     }
 
     /// The key as a JWK. `None` for a secret, which has no public part.
-    pub(super) fn to_public_jwk(&self) -> Option<PublicJwk> {
+    pub(crate) fn to_public_jwk(&self) -> Option<PublicJwk> {
         let key_id = self.key_id().map(str::to_owned);
         PublicJwk::new(&self.0.material, self.algorithm(), key_id)
     }
@@ -247,8 +234,8 @@ impl VerifyingKey {
     }
 
     /// The numbers that make the key.
-    #[cfg(feature = "issue")]
-    pub(super) fn material(&self) -> &Material {
+    #[cfg(any(feature = "issue", feature = "jsonwebtoken"))]
+    pub(crate) fn material(&self) -> &Material {
         &self.0.material
     }
 

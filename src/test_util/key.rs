@@ -28,7 +28,7 @@ impl TestKey {
     ///
     /// When the secret is too short for the algorithm, or the algorithm is not for secrets.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Self {
-        let key = SigningKey::of(algorithm, &PrivateMaterial::secret(secret));
+        let key = SigningKey::of(algorithm, PrivateMaterial::secret(secret));
         Self { key_id: None, key: key.expect("a secret for this algorithm") }
     }
 

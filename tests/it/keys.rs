@@ -1,6 +1,6 @@
 //! Tests loading, finding, fetching and replacing keys.
 
-mod loading;
+pub mod loading;
 mod events;
 mod files;
 mod odd_keys;
@@ -14,6 +14,7 @@ mod freshness;
 mod costly_documents;
 mod odd_settings;
 mod hostile_providers;
+mod jsonwebtoken_types;
 mod signers;
 mod signing_keys;
 mod rotation;

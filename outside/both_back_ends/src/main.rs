@@ -5,7 +5,8 @@ use std::panic;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
-use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::{CryptoProvider, aws_lc, rust_crypto};
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::Deserialize;
 use tower_bearer::keys::{KeySource, VerifyingKey};
 use tower_bearer::{Algorithm, KeySet, Reason, SigningKey, TokenIssuer, Validation, Verifier};
@@ -30,12 +31,15 @@ async fn main() {
     ] {
         let key = key.unwrap();
         let algorithm = key.algorithm();
+        for provider in [&aws_lc::DEFAULT_PROVIDER, &rust_crypto::DEFAULT_PROVIDER] {
+            check_conversions(provider, &key);
+        }
         let issuer = TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap();
         let token = issuer.token_for("alice").issue().unwrap().into_string();
 
         check(issuer.verifying_key(), &token).await;
         if algorithm == Algorithm::HS256 {
-            let key = DecodingKey::from_secret(SECRET);
+            let key = DecodingKey::from_secret(SECRET).unwrap();
             check(VerifyingKey::from_decoding_key(algorithm, &key).unwrap(), &token).await;
             assert_decode_panics(&token);
             println!("both_back_ends: jsonwebtoken's own `decode` panics here");
@@ -54,6 +58,20 @@ async fn check(keys: impl KeySource, token: &str) {
     assert_eq!(error.reason(), Reason::InvalidSignature);
 }
 
+/// What a back end of jsonwebtoken signs with our key it verifies with it, and so do we.
+fn check_conversions(provider: &CryptoProvider, key: &SigningKey) {
+    let algorithm = key.algorithm().try_into().unwrap();
+    let signing = EncodingKey::try_from(key).unwrap();
+    let verifying = DecodingKey::try_from(&key.verifying_key()).unwrap();
+    let signer = (provider.signer_factory)(&algorithm, &signing).unwrap();
+    let verifier = (provider.verifier_factory)(&algorithm, &verifying).unwrap();
+
+    for signature in [signer.try_sign(b"message").unwrap(), key.sign(b"message").unwrap()] {
+        assert!(verifier.verify(b"message", &signature).is_ok(), "{algorithm:?}");
+        assert!(verifier.verify(b"massage", &signature).is_err(), "{algorithm:?}");
+    }
+}
+
 /// Another signature of the same length, in an encoding that is as good.
 fn forged(token: &str) -> String {
     let (head, signature) = token.rsplit_once('.').unwrap();
@@ -67,7 +85,7 @@ fn assert_decode_panics(token: &str) {
     let quiet = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let outcome = panic::catch_unwind(|| {
-        let key = DecodingKey::from_secret(SECRET);
+        let key = DecodingKey::from_secret(SECRET).unwrap();
         let validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
         jsonwebtoken::decode::<serde::de::IgnoredAny>(token, &key, &validation).is_ok()
     });
