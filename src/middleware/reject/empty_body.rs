@@ -1,9 +1,9 @@
-//! Makes empty bodies.
+//! Creates the bodies of refusals.
 //!
-//! A trait of the crate's own instead of `Default`, and `render::from_fn` instead of closures as renderers, for
-//! the messages of the compiler: `#[diagnostic::on_unimplemented]` works on own traits only, and where closures
-//! are renderers, the compiler takes `axum::Json` for a closure with too few parameters. `outside/mistakes`
-//! reads these messages.
+//! `EmptyBody` is a trait of the crate's own instead of `Default`, and `render::from_fn` exists
+//! instead of closures as renderers, for the messages of the compiler: `#[diagnostic::on_unimplemented]` works on
+//! own traits only, and where closures are renderers, the compiler takes `axum::Json` for a closure with too few
+//! parameters. `outside/mistakes` reads these messages.
 
 /// Creates an empty body, for answers to `HEAD` and for guards. Every body with `Default`
 /// implements it.
