@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::extras::{ConfiguredAuthenticator, Extras, PendingProof, Proof, TokenOrigin};
-use crate::challenge::{AuthScheme, ChallengeConfig};
+use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme};
 use crate::claims::policy::{self, Policy};
 use crate::claims::validation::Kind;
 use crate::claims::{Principal, Span, Verified};
@@ -125,7 +125,7 @@ impl<C> Admission<C> {
 
     /// Configures the `Authorization` source for the offered schemes.
     fn set_schemes(&mut self) {
-        let schemes: Vec<_> = self.config.offered.iter().map(|offered| offered.scheme()).collect();
+        let schemes: Vec<_> = self.config.offered.iter().map(OfferedScheme::scheme).collect();
         let is_usual = schemes == [AuthScheme::BEARER];
         if (self.extras.is_some() || !is_usual)
             && let Some(header) = &mut self.extras_mut().header

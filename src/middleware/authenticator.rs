@@ -131,7 +131,7 @@ impl fmt::Debug for Authenticated {
     }
 }
 
-impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
+impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
     fn accepts(&self, presented: Presented<'_>) -> bool {
         (**self).accepts(presented)
     }

@@ -1,7 +1,7 @@
 //! Caches the last answer about each subject.
 //!
 //! Time counts from the question, by the monotonic clock: a wall clock that is set back would make a "yes"
-//! outlive its time. quick_cache: maintained, one small dependency, and a scan by many subjects does not evict
+//! outlive its time. `quick_cache`: maintained, one small dependency, and a scan by many subjects does not evict
 //! those that come often. It keeps names and not hashes, because a collision would accept a token.
 
 use std::convert::Infallible;
