@@ -1,4 +1,4 @@
-//! What a token says, once it may be believed.
+//! Reads the claims of a token whose signature was verified.
 
 mod date;
 mod events;

@@ -82,9 +82,10 @@ impl<F: Fetch> CachedKeys<F> {
 
     /// Sets how long keys stay in use after they should have been replaced. The default is 4 hours.
     ///
-    /// Through an outage of that length nobody notices anything. The price: while the provider cannot
-    /// be reached, a key that it has withdrawn lives as long ([`block_key`](Self::block_key) ends it).
-    /// Afterwards requests are answered 503 until the provider is back.
+    /// An outage of up to that length has no effect on requests. In return, a key that the provider
+    /// withdraws while it cannot be reached stays in use for as long
+    /// ([`block_key`](Self::block_key) ends that). After that time requests are answered 503 until
+    /// the provider is back.
     #[must_use]
     pub fn with_stale_if_error(self, stale_for: Duration) -> Self {
         self.change(|settings| settings.timing.stale_for = stale_for)
@@ -170,7 +171,7 @@ impl<F: Fetch> CachedKeys<F> {
         self.refresher.store().change_view(|view| view.unblock(key_id));
     }
 
-    /// What the keys are like, and how the last fetches went.
+    /// Returns the state of the keys, and the results of the last fetches.
     ///
     /// Starts fetching as a look-up does, so that a program that is asked for its readiness first becomes
     /// ready.

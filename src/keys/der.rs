@@ -54,8 +54,8 @@ fn is_private_key(bytes: &[u8]) -> bool {
     sequence.tag() == Tag::Sequence && matches!(sequence.value(), [0x02, 0x01, 0 | 1, _, ..])
 }
 
-/// Takes the key out of an X.509 certificate of any version. Dates, names and the chain are not
-/// looked at: whoever configures a certificate trusts its key.
+/// Reads the key of an X.509 certificate of any version. Dates, names and the chain are not
+/// checked: the operator who configures a certificate trusts its key.
 fn read_certificate(bytes: &[u8]) -> Result<Material, KeyProblem> {
     let certificate = Certificate::from_der(bytes).map_err(unreadable)?;
     let info = certificate.tbs_certificate().subject_public_key_info();

@@ -103,7 +103,7 @@ impl KeyFile {
     }
 }
 
-/// All that reading needs, so that it can be done where waiting for a disk hurts nobody.
+/// Holds everything that reading needs, so that a thread that may wait for the disk can do it.
 struct Reader {
     path: PathBuf,
     algorithms: Option<Vec<Algorithm>>,

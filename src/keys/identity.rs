@@ -12,8 +12,8 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use crate::jose::Algorithm;
 use crate::jose::crypto::Material;
 
-/// What tells keys apart, wherever and however often they were read: a hash of the numbers they are made
-/// of, under a key that this process has and nobody else. Names do not count.
+/// Identifies a key, independently of its encoding, its name and how often it was read: a hash of
+/// the numbers of the key, under a secret of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyIdentity(u128);
 

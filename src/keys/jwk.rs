@@ -58,8 +58,8 @@ pub(super) fn read_public_set(text: &str, most: usize) -> Result<(Vec<Entry>, bo
     Ok((keys.into_iter().take(most).map(|key| read(key.get())).collect(), is_too_long))
 }
 
-/// Whether the bytes are the text of a public JWK, or of a set with one. Whether the key could be
-/// used does not matter: everybody knows it.
+/// Returns whether the bytes are the text of a public JWK, or of a set with one. The key need not
+/// be usable: in any case it is not secret.
 pub(super) fn is_public_key(bytes: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Kind<'a> {

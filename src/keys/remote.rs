@@ -494,7 +494,7 @@ impl fmt::Debug for HttpFetch {
     }
 }
 
-/// What can be set about fetching, defaults included.
+/// The settings of fetches, defaults included.
 #[cfg(feature = "config")]
 pub(crate) struct EffectiveFetch {
     pub(crate) timeout: Duration,

@@ -50,7 +50,7 @@ pub struct KeySet(Arc<Index>);
 #[derive(Default)]
 struct Index {
     keys: Vec<VerifyingKey>,
-    // Whoever sends tokens chooses what is looked up, and not what is here.
+    // A client chooses the name that is looked up, and not the names in the map.
     by_id: HashMap<Box<str>, ByAlgorithm, RandomState>,
     without_id: ByAlgorithm,
     all: ByAlgorithm,

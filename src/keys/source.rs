@@ -45,9 +45,9 @@ use crate::jose::Header;
 /// }
 /// ```
 ///
-/// Two things to know: strangers can name keys that do not exist, so a refresh that is not limited
-/// in number can be made to run by anybody; and its future is dropped with the request that waits
-/// for it, so what others shall have of it belongs into a task of its own.
+/// A client can name keys that do not exist, so any client can cause a refresh: limit their number.
+/// The future is dropped with the request that waits for it, so work that other requests share
+/// belongs into a task of its own.
 pub trait KeySource: Send + Sync + 'static {
     /// Finds the keys that may have signed a token with this header.
     ///

@@ -31,7 +31,7 @@ pub struct KeysStatus {
     pub(super) failures: u64,
 }
 
-/// What can be said of a source's keys in one word.
+/// The state of a source's keys in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -181,7 +181,7 @@ impl FetchFailure {
         self.at
     }
 
-    /// What went wrong. For logs: it may name internal addresses.
+    /// Returns the message of the failure. For logs: it may name internal addresses.
     pub fn message(&self) -> &str {
         &self.message
     }

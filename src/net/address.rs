@@ -5,7 +5,7 @@ use http::Uri;
 
 use crate::config_error::{ConfigError, placeholder};
 
-/// What is allowed besides public addresses over HTTPS.
+/// The addresses that are allowed besides public addresses over HTTPS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allowed {
     /// Plain HTTP to other machines than this one.

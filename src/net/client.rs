@@ -43,7 +43,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub trait HttpClient: Send + Sync + 'static {
     /// The body of a response. It is read only up to a limit.
     type Body: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static;
-    /// What a request fails with.
+    /// The error of a request that fails.
     type Error: Into<BoxError>;
 
     /// Sends a request, whose URI is absolute. The body of a `GET` is empty.

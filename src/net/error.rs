@@ -177,7 +177,7 @@ impl Error for ExchangeError {
     }
 }
 
-/// What to do about an error that says only what has happened.
+/// Returns advice for an error that names only the failure.
 fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let text = chain(error);
     if text.contains("UnknownIssuer") || text.contains("BadSignature") {

@@ -17,7 +17,8 @@ pub(crate) fn of(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(stated.saturating_sub(age(headers)))
 }
 
-/// What `Cache-Control` says. Nothing that may be used without asking again is fresh for no time.
+/// Returns the maximum age that `Cache-Control` states. A response that must not be stored, or must
+/// be revalidated before each use, is fresh for zero seconds.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let fields = headers.get_all(CACHE_CONTROL).iter().filter_map(|field| field.to_str().ok());
     let mut max_age = None;

@@ -16,7 +16,7 @@ use super::network::{Reach, Resolver};
 use crate::config_error::ConfigError;
 use crate::error::chain;
 
-/// What a client is made of, and the clients that were made of it.
+/// The parts of a client, and the clients that were built from them.
 pub(crate) struct Transport {
     roots: Vec<Certificate>,
     proxy: Option<String>,
@@ -134,8 +134,9 @@ fn made(
     Ok(place.get_or_init(|| client).clone())
 }
 
-/// What holds for every client. Features of reqwest unify: any crate of a program may switch on another
-/// TLS library, HTTP/2, compression or a resolver, so all that one of them could choose is named.
+/// Sets the options that every client has. Features of reqwest unify: any crate of a program may
+/// enable another TLS library, HTTP/2, compression or a resolver, so every option that a feature
+/// could change is set here.
 fn builder(reach: Reach, proxies: Arc<[Box<str>]>) -> reqwest::ClientBuilder {
     Client::builder()
         .tls_backend_rustls()

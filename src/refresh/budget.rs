@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// Limits the fetches that strangers can cause, over all sources that share it.
+/// Limits the fetches that tokens can cause, over all sources that share it.
 ///
 /// A token that names an unknown key makes a [`CachedKeys`](crate::keys::CachedKeys) fetch, and
-/// [`Refreshed::refresh`](super::Refreshed::refresh) makes a [`Refreshed`](super::Refreshed) load. Each source has
-/// a budget of its own for that; this one is for all of them together, so that somebody who invents
-/// keys of a hundred issuers does not cause a hundred times as many. Fetches that are due anyway do
-/// not count, and no source is kept from fetching by the others for long: one that strangers have not
-/// made fetch for 10 seconds may do so although this is spent (unless it is a budget of none). So many sources
-/// can together exceed this, each by one fetch in 10 seconds.
+/// [`Refreshed::refresh`](super::Refreshed::refresh) makes a [`Refreshed`](super::Refreshed) load.
+/// Each source has a budget of its own for that. This budget limits all sources together, so that a
+/// client that invents keys of a hundred issuers does not cause a hundred times as many fetches.
+/// Fetches that are due anyway do not count. The other sources keep no source from fetching for
+/// long: a source that has not fetched on demand for 10 seconds may do so although this budget is
+/// spent (unless it is a budget of none). Many sources together can therefore exceed this budget,
+/// each by one fetch in 10 seconds.
 ///
 /// All sources of a program share one of 60 fetches, to which one is added every second, unless they
 /// are given another by
@@ -67,7 +68,7 @@ impl fmt::Debug for FetchBudget {
     }
 }
 
-/// What one source gets of a budget that it shares.
+/// The part of a shared budget that one source uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
     Given,

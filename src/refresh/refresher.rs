@@ -19,7 +19,7 @@ use crate::task::{NotHere, Worker};
 pub(crate) struct Refresher<L, V: View> {
     load: Arc<L>,
     settings: Settings,
-    /// What there is to begin with.
+    /// The view before the first load.
     initial: V,
     worker: OnceLock<Worker<RefreshWorker<L, V>>>,
 }

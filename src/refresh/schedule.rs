@@ -221,7 +221,7 @@ const OLD: Duration = Duration::from_secs(10);
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// How long other sources can keep one from a load that it has budget for.
 const OWED_EVERY: Duration = Duration::from_secs(10);
-/// Whatever is set, nothing is loaded in a loop without a pause.
+/// The shortest pause between loads, under all settings.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::budget::{Bucket, FetchBudget};
 use super::schedule::Timing;
 
-/// What can be set about a source; see the methods of [`Refreshed`](super::Refreshed).
+/// The settings of a source; see the methods of [`Refreshed`](super::Refreshed).
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) timing: Timing,
@@ -40,7 +40,7 @@ impl Settings {
     }
 }
 
-/// What is set, defaults included.
+/// The settings in effect, defaults included.
 #[cfg(feature = "config")]
 pub(crate) struct EffectiveRefresh {
     pub(crate) wait: Duration,

@@ -22,7 +22,7 @@ use crate::task::jitter;
 
 pub(crate) struct Store<V: View> {
     began: Moment,
-    /// What readers see.
+    /// The snapshot that readers use.
     snapshot: ArcSwapOption<Snapshot<V::Snapshot>>,
     shared: Mutex<Shared<V>>,
     /// The number of the last load that has ended.
@@ -31,7 +31,7 @@ pub(crate) struct Store<V: View> {
     wake: Notify,
     /// A permit for each request that may wait.
     pub(super) waiting: Semaphore,
-    /// What the log has heard of requests.
+    /// Limits how often failures of requests are logged.
     pace: Pace,
 }
 
@@ -212,7 +212,7 @@ impl<V: View> Store<V> {
     }
 }
 
-/// What the worker does to it.
+/// The operations of the worker.
 impl<V: View> Store<V> {
     /// Waits until there may be something to do.
     pub(super) async fn woken(&self) {
@@ -309,6 +309,7 @@ fn state_of(span: Option<Span>, now: Duration) -> State {
 }
 
 const LOG_PAUSE: Duration = Duration::from_secs(60);
-/// What clients are told to wait for, at least and at the most; and the longest that the worker sleeps.
+/// The limits of the time that clients are told to wait: `SOON` and `LATE`. The worker sleeps for
+/// `LATE` at most.
 const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(60);

@@ -40,7 +40,7 @@ pub(crate) enum Event<'e> {
     },
     NotLoaded {
         problem: &'e str,
-        /// What has become of the document at hand.
+        /// The state of the document that was loaded before.
         state: State,
         is_usable: bool,
     },

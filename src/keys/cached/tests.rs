@@ -1,4 +1,5 @@
-//! What a suspended machine finds when it wakes up. Here, where it can be pretended.
+//! Tests key sources on a machine that resumes from a suspension, which only unit tests can
+//! simulate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -67,7 +67,7 @@ pub(super) fn read(
             FetchError::Malformed(error)
         }
     })?;
-    // RFC 8414 §3.3: to the letter, or anybody could speak for somebody else.
+    // RFC 8414 §3.3: the comparison is exact, or one issuer could publish keys for another.
     if metadata.issuer != issuer.as_str() {
         return Err(FetchError::OtherIssuer(shown(&metadata.issuer)));
     }

@@ -270,7 +270,8 @@ impl Model {
         self.wanted |= self.began.take().is_some();
     }
 
-    /// What is due from now on is so in this time, or after the shortest pause where that has passed.
+    /// Checks that a load which is due from now on is due in this time, or after the shortest pause
+    /// where the time has passed.
     fn is_due_between(&mut self, early: Duration, late: Duration, of: Duration) {
         // Floating point has 53 bits.
         let inexact = Duration::from_secs(of.as_secs() >> 50) + Duration::from_nanos(4);
@@ -281,7 +282,7 @@ impl Model {
         assert!((early..=late).contains(&self.due), "{early:?} {:?} {late:?}", self.due);
     }
 
-    /// Who waits because of what this says can be told something new.
+    /// Checks that a request which waits because the document is outdated can receive a new one.
     fn outdated(&mut self) {
         let is_outdated = self.schedule.is_outdated(self.now);
 

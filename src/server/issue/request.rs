@@ -380,7 +380,7 @@ impl From<SignError> for IssueError {
     }
 }
 
-/// What [`Validation`](crate::Validation) takes for the mark of another kind.
+/// The claims that [`Validation`](crate::Validation) reads as marks of another kind.
 const OTHER_KINDS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"];
 
 const RESERVED: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];
