@@ -254,7 +254,7 @@ fn key_id_of_a_jwk_is_its_own_and_the_thumbprint_if_it_has_none() {
 
 #[test]
 fn jwk_that_cannot_sign_is_refused() {
-    // RFC 7517 §4.2, §4.3: a key for something else does not sign
+    // A key whose `use` or `key_ops` (RFC 7517 §4.2, §4.3) excludes signing.
     let unreadable = |error: &KeyProblem| matches!(error, KeyProblem::Unreadable(_));
     for (jwk, expected) in [
         (with(ec_jwk(), json!({ "use": "enc" })), KeyProblem::NotForSigning),
