@@ -15,7 +15,7 @@ use crate::jose::crypto::{Curve, Material};
 /// Reads every public key of a PEM text.
 pub(super) fn read_pem(text: &str) -> Result<Vec<Result<Material, KeyProblem>>, ConfigError> {
     let text = pem::unescaped(text);
-    let keys: Vec<_> = pem::blocks(&text).map(|block| block.and_then(read_block)).collect();
+    let keys: Vec<_> = pem::blocks(&text).map(|block| read_block(&block?)).collect();
     if keys.is_empty() {
         let problem = pem::instead_of_blocks(&text).to_owned();
         return Err(ConfigError::UnreadableKeys { expected: "public keys in PEM", problem });
@@ -110,7 +110,7 @@ pub(super) fn is_public_der(bytes: &[u8]) -> bool {
         || Certificate::from_der(bytes).is_ok()
 }
 
-fn read_block(block: Block<'_>) -> Result<Material, KeyProblem> {
+fn read_block(block: &Block<'_>) -> Result<Material, KeyProblem> {
     if block.is_private() {
         return Err(KeyProblem::Private);
     }

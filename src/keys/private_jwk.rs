@@ -43,10 +43,8 @@ pub(super) fn read(text: &str) -> Result<PrivateEntry, ConfigError> {
         return Err(KeyProblem::Public.into());
     }
     let material = public.material()?;
-    let algorithm = match (public.algorithm()?, material.default_algorithm()) {
-        (Some(algorithm), _) | (None, Some(algorithm)) => algorithm,
-        (None, None) => return Err(KeyProblem::SecretWithoutAlgorithm.into()),
-    };
+    let algorithm = public.algorithm()?.or_else(|| material.default_algorithm());
+    let algorithm = algorithm.ok_or(KeyProblem::SecretWithoutAlgorithm)?;
     let private = members.private(&material)?;
     let key = PrivateKey { private, public: Some(material) };
     Ok(PrivateEntry { key, algorithm, key_id: public.kid })
