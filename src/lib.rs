@@ -48,9 +48,8 @@
 //! | revocation | [`MemoryRevocations`](revocation::MemoryRevocations), [`RedisRevocations`](revocation::RedisRevocations), a view of your own ([`Revocations`](revocation::Revocations)); [`ActiveCheck`](active_check::ActiveCheck) asks a database |
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
-//! | tokens of your own | [`TokenIssuer`] |
+//! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`] |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
-//! | other documents | [`Refreshed`](refresh::Refreshed) keeps them fresh as keys are |
 //! | tests | [`test_util`] |
 //!
 //! # The way of a request
