@@ -2,50 +2,52 @@
 
 mod date;
 mod events;
-mod issuer;
-mod piece;
+mod text_range;
 mod audience;
 mod grants;
-mod marks;
-mod plan;
+mod markers;
 mod registered;
-mod statement;
+mod parsed;
+mod values;
+mod table;
+mod error;
+mod issuer;
+mod paths;
+mod footprint;
+mod reader;
+mod confirmation;
 mod principal;
 pub(crate) mod policy;
-mod reader;
-mod fast;
 pub(crate) mod validation;
 mod verified;
 
 pub use audience::Audience;
+pub use confirmation::Confirmation;
 pub use date::NumericDate;
 pub(crate) use date::Span;
 pub use grants::Grants;
-pub(crate) use principal::{Draft, Layer};
+pub(crate) use principal::{Layer, PrincipalBuilder};
 pub use principal::{Principal, PrincipalKind};
 pub use registered::RegisteredClaims;
 pub use verified::Verified;
 
 pub(crate) use events::Events;
+pub(crate) use footprint::Footprint;
 pub(crate) use issuer::unverified_issuer;
-pub(crate) use marks::{Marks, Named};
-pub(crate) use plan::ReadPlan;
-pub(crate) use statement::Statement;
+pub(crate) use markers::{TextClaim, TypeMarkers};
+pub(crate) use parsed::ParsedClaims;
+pub(crate) use paths::ClaimPaths;
 
 use crate::error::AuthError;
-use crate::jose::json::Members;
 
-/// Reads the decoded payload of a token whose signature was good into an empty statement.
+/// Reads the decoded payload of a token whose signature was good into claims that are empty.
 ///
-/// What its members are is left in `members`, if it was easy to tell.
-pub(crate) fn read<'t>(
-    text: &'t str,
-    plan: &ReadPlan,
-    statement: &mut Statement,
-    members: &mut Members<'t>,
+/// Adds to the footprint what the application's claims take.
+pub(crate) fn read(
+    text: &str,
+    paths: &ClaimPaths,
+    parsed: &mut ParsedClaims,
+    footprint: &mut Footprint,
 ) -> Result<(), AuthError> {
-    if fast::read(text, plan, statement, members).is_none() {
-        *statement = reader::read(text, plan)?;
-    }
-    Ok(())
+    Ok(reader::read(text, paths, parsed, footprint)?)
 }

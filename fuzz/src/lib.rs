@@ -86,6 +86,9 @@ impl From<bool> for Expected {
 /// Judges a header that names this algorithm and carries its good signature.
 pub fn judge_header(bytes: &[u8], algorithm: &str) -> Expected {
     let Some(members) = members(bytes) else { return Expected::Refused };
+    if has_reserved_name(bytes) {
+        return Expected::Refused;
+    }
     let text = |name: &str| match members.get(name) {
         None => Ok(None),
         Some(raw) => serde_json::from_str::<String>(raw).map(Some),
@@ -118,6 +121,9 @@ pub fn judge_header(bytes: &[u8], algorithm: &str) -> Expected {
 /// Judges a payload behind a good signature.
 pub fn judge_payload(bytes: &[u8]) -> Expected {
     let Some(claims) = members(bytes) else { return Expected::Refused };
+    if has_reserved_name(bytes) {
+        return Expected::Refused;
+    }
     // The claims type of the targets is a `Value`, which does not take every number and string.
     let Ok(Value::Object(values)) = serde_json::from_slice(bytes) else { return Expected::Refused };
     let realm = claims.get("realm_access").filter(|raw| raw.starts_with('{'));
@@ -224,6 +230,19 @@ fn depth_of(bytes: &[u8]) -> Expected {
     }
     // What `Value` does not take may still be well-formed where nobody reads it.
     serde_json::from_slice(bytes).map_or(Expected::Either, |value| (depth(&value) <= 32).into())
+}
+
+/// Whether a member has a name by which serde_json asks itself for something, at any depth. Of a name that cannot be
+/// decoded nothing is known.
+fn has_reserved_name(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"[") {
+        let entries: Vec<Box<RawValue>> = serde_json::from_slice(bytes).unwrap_or_default();
+        return entries.iter().any(|entry| has_reserved_name(entry.get().as_bytes()));
+    }
+    let Ok(Members(members)) = serde_json::from_slice(bytes) else { return false };
+    members.iter().any(|(name, raw)| {
+        name.starts_with("$serde_json::") || has_reserved_name(raw.get().as_bytes())
+    })
 }
 
 struct Members(Vec<(String, Box<RawValue>)>);

@@ -1,9 +1,4 @@
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-
-use crate::jose::json::{MemberName, SeenNames};
+use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
 
 /// The meaning of the claim `events` (RFC 8417 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,68 +13,24 @@ pub(crate) enum Events {
 }
 
 impl Events {
-    pub(super) fn read(json: &str) -> Self {
-        match serde_json::from_str(json) {
-            Ok(Members { logout: true }) => Self::Logout,
-            _ if json == "null" => Self::Null,
-            _ => Self::Other,
+    pub(super) fn read(scanner: &mut Scanner<'_>) -> Result<Self, JsonError> {
+        let first = scanner.peek()?;
+        if first != b'{' {
+            scanner.skip(VALUE_DEPTH)?;
+            return Ok(if first == b'n' { Self::Null } else { Self::Other });
         }
-    }
-}
-
-struct Members {
-    logout: bool,
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of events")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut logout = false;
+        scanner.begin(b'{')?;
         let mut seen = SeenNames::at_most(MAX_EVENTS);
-        while let Some(name) = map.next_key::<MemberName<'de>>()? {
-            if seen.insert(name).map_err(A::Error::custom)? == BACK_CHANNEL_LOGOUT {
-                map.next_value::<AnyObject>()?;
-                logout = true;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        let (mut has_logout, mut is_odd, mut is_first) = (false, false, true);
+        while let Some(name) = scanner.next_name(&mut is_first)? {
+            if name == BACK_CHANNEL_LOGOUT {
+                has_logout = true;
+                is_odd |= scanner.peek()? != b'{';
             }
+            is_odd |= seen.insert(name).is_err();
+            scanner.skip(VALUE_DEPTH - 1)?;
         }
-        Ok(Members { logout })
-    }
-}
-
-/// Accepts an object with any members.
-struct AnyObject;
-
-impl<'de> Deserialize<'de> for AnyObject {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(AnyObject)
-    }
-}
-
-impl<'de> Visitor<'de> for AnyObject {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(self)
+        Ok(if has_logout && !is_odd { Self::Logout } else { Self::Other })
     }
 }
 
@@ -90,17 +41,24 @@ const MAX_EVENTS: usize = 64;
 mod tests {
     use super::*;
 
+    fn read(events: &str) -> Events {
+        let mut scanner = Scanner::new(events);
+        let read = Events::read(&mut scanner).unwrap();
+        assert_eq!(scanner.finish(), Ok(()), "{events}");
+        read
+    }
+
     #[test]
     fn event_is_an_object_in_an_object() {
         for events in ["{E:{}}", r#"{"x":1,E:{"a":[1]}}"#, r#"{E:{},"urn:other":{}}"#] {
             let events = events.replace('E', &format!("\"{BACK_CHANNEL_LOGOUT}\""));
-            assert_eq!(Events::read(&events), Events::Logout, "{events}");
+            assert_eq!(read(&events), Events::Logout, "{events}");
         }
     }
 
     #[test]
     fn anything_else_is_no_logout() {
-        assert_eq!(Events::read("null"), Events::Null);
+        assert_eq!(read("null"), Events::Null);
         for events in [
             "true",
             "1",
@@ -119,9 +77,9 @@ mod tests {
             r#"{E:{},"x":1,"x":1}"#,
         ] {
             let events = events.replace('E', &format!("\"{BACK_CHANNEL_LOGOUT}\""));
-            assert_eq!(Events::read(&events), Events::Other, "{events}");
+            assert_eq!(read(&events), Events::Other, "{events}");
         }
         let longer = format!(r#"{{"{BACK_CHANNEL_LOGOUT}/":{{}}}}"#);
-        assert_eq!(Events::read(&longer), Events::Other);
+        assert_eq!(read(&longer), Events::Other);
     }
 }

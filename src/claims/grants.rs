@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use super::piece::Piece;
+use super::text_range::TextRange;
 
 /// The roles and scopes that a token grants.
 ///
@@ -41,29 +41,29 @@ impl<'a> Grants<'a> {
         self.of(|kinds| kinds.scopes)
     }
 
-    fn of(self, is_wanted: impl Fn(Kinds) -> bool) -> impl Iterator<Item = &'a str> {
+    fn of(self, is_wanted: impl Fn(GrantKinds) -> bool) -> impl Iterator<Item = &'a str> {
         let Self { text, list } = self;
         let all = list.few.iter().chain(&list.more);
-        all.filter(move |(kinds, _)| is_wanted(*kinds)).map(|(_, piece)| piece.of(text))
+        all.filter(move |(kinds, _)| is_wanted(*kinds)).map(|(_, range)| range.of(text))
     }
 }
 
 /// The positions of the grants in the text of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct GrantList {
-    // Inline for the dozen grants of a usual token. More of them are allocated.
-    few: ArrayVec<(Kinds, Piece), FEW>,
-    more: Vec<(Kinds, Piece)>,
+    // In place for the dozen that a token may grant, and an allocation where it grants more.
+    few: ArrayVec<(GrantKinds, TextRange), FEW>,
+    more: Vec<(GrantKinds, TextRange)>,
 }
 
 const FEW: usize = 12;
 
 impl GrantList {
     pub(super) fn heap_bytes(&self) -> usize {
-        self.more.capacity() * size_of::<(Kinds, Piece)>()
+        self.more.capacity() * size_of::<(GrantKinds, TextRange)>()
     }
 
-    pub(super) fn push(&mut self, kinds: Kinds, entry: Piece) {
+    pub(super) fn push(&mut self, kinds: GrantKinds, entry: TextRange) {
         if let Err(one_more) = self.few.try_push((kinds, entry)) {
             self.more.push(one_more.element());
         }
@@ -99,12 +99,12 @@ impl fmt::Debug for Grants<'_> {
 
 /// Says whether a place in the claims holds roles, scopes, or both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kinds {
+pub(super) struct GrantKinds {
     pub(super) roles: bool,
     pub(super) scopes: bool,
 }
 
-impl Kinds {
+impl GrantKinds {
     pub(super) fn any(self) -> bool {
         self.roles || self.scopes
     }
@@ -113,21 +113,21 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Statement;
+    use crate::claims::ParsedClaims;
 
-    const ROLES: Kinds = Kinds { roles: true, scopes: false };
-    const SCOPES: Kinds = Kinds { roles: false, scopes: true };
+    const ROLES: GrantKinds = GrantKinds { roles: true, scopes: false };
+    const SCOPES: GrantKinds = GrantKinds { roles: false, scopes: true };
 
     #[test]
     fn every_entry_is_found_as_what_it_is_and_no_other() {
-        let mut statement = Statement::default();
-        statement.grant(ROLES, "a b");
-        statement.grant_list(SCOPES, " c  d ");
-        statement.grant(Kinds { roles: true, scopes: true }, "é");
-        statement.grant(Kinds::default(), "nothing");
-        statement.grant_list(Kinds::default(), "nothing at all");
-        statement.grant(ROLES, "");
-        let grants = statement.grants();
+        let mut parsed = ParsedClaims::default();
+        parsed.grant(ROLES, "a b");
+        parsed.grant_list(SCOPES, " c  d ");
+        parsed.grant(GrantKinds { roles: true, scopes: true }, "é");
+        parsed.grant(GrantKinds::default(), "nothing");
+        parsed.grant_list(GrantKinds::default(), "nothing at all");
+        parsed.grant(ROLES, "");
+        let grants = parsed.grants();
 
         assert_eq!(grants.roles().collect::<Vec<_>>(), ["a b", "é"]);
         assert_eq!(grants.scopes().collect::<Vec<_>>(), ["c", "d", "é"]);
@@ -146,15 +146,15 @@ mod tests {
     #[test]
     fn there_may_be_more_than_a_few() {
         let names: Vec<String> = (0..3 * FEW).map(|number| format!("role{number}")).collect();
-        let mut one_by_one = Statement::default();
+        let mut one_by_one = ParsedClaims::default();
         for name in &names {
             one_by_one.grant(ROLES, name);
         }
-        let mut at_once = Statement::default();
+        let mut at_once = ParsedClaims::default();
         at_once.grant_list(ROLES, &names.join(" "));
 
-        for statement in [one_by_one, at_once] {
-            let grants = statement.grants();
+        for parsed in [one_by_one, at_once] {
+            let grants = parsed.grants();
             assert_eq!(grants.roles().collect::<Vec<_>>(), names);
             assert!(names.iter().all(|name| grants.has_role(name)) && !grants.has_role("role"));
         }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn grants_are_the_same_whatever_stands_between_them() {
-        let (mut one, mut other) = (Statement::default(), Statement::default());
+        let (mut one, mut other) = (ParsedClaims::default(), ParsedClaims::default());
         one.grant(ROLES, "a");
         one.grant(SCOPES, "b");
         other.grant(SCOPES, "b");

@@ -1,54 +1,41 @@
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use std::borrow::Cow;
 
-use crate::error::{AuthError, Reason};
-use crate::jose::json;
+use super::error::PayloadError;
+use super::table::Claim;
+use crate::error::AuthError;
+use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH};
 
 /// Reads `iss` and nothing else from a payload with an unverified signature.
 ///
 /// The value is not trusted: it may only select one of the configured issuers. Returns `None` when
 /// there is no `iss`.
-pub(crate) fn unverified_issuer(text: &str) -> Result<Option<String>, AuthError> {
-    #[derive(Deserialize)]
-    struct Issuer {
-        // Not an `Option`, for which `null` would be the same as an absent member.
-        #[serde(default)]
-        iss: Claim,
-    }
-    #[derive(Default)]
-    enum Claim {
-        #[default]
-        Absent,
-        There(Value),
-    }
-    impl<'de> Deserialize<'de> for Claim {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            Value::deserialize(deserializer).map(Self::There)
+pub(crate) fn unverified_issuer(text: &str) -> Result<Option<Cow<'_, str>>, AuthError> {
+    Ok(read(text)?)
+}
+
+fn read(text: &str) -> Result<Option<Cow<'_, str>>, PayloadError> {
+    let mut scanner = Scanner::new(text);
+    let mut issuer = None;
+    let mut is_first = true;
+    scanner.begin(b'{')?;
+    while let Some(name) = scanner.next_name(&mut is_first)? {
+        if Claim::from_name(&name) != Some(Claim::Iss) {
+            scanner.skip(VALUE_DEPTH)?;
+            continue;
+        }
+        let in_claim = |error| PayloadError::in_claim(error, Claim::Iss);
+        if issuer.replace(scanner.text().map_err(in_claim)?).is_some() {
+            return Err(JsonError::RepeatedName.into());
         }
     }
-    let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-    if !json::is_shallow(text) {
-        return Err(malformed("the payload nests too deeply"));
-    }
-    // serde would read an array into a struct as well.
-    if !text.trim_start().starts_with('{') {
-        return Err(malformed("the payload is not a JSON object"));
-    }
-    let Issuer { iss } = serde_json::from_str(text)
-        .map_err(|_| malformed("the payload is not an object with unique members"))?;
-    match iss {
-        Claim::Absent => Ok(None),
-        Claim::There(Value::String(issuer)) => Ok(Some(issuer)),
-        Claim::There(_) => Err(AuthError::with_detail(
-            Reason::InvalidClaim,
-            "the claim `iss` has the wrong JSON type",
-        )),
-    }
+    scanner.finish()?;
+    Ok(issuer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Reason;
 
     #[test]
     fn issuer_is_one_string_and_stands_there_once() {

@@ -3,7 +3,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::statement::Statement;
+use super::confirmation::Confirmation;
+use super::parsed::ParsedClaims;
 use super::{Grants, NumericDate, RegisteredClaims};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
@@ -22,7 +23,7 @@ pub struct Principal {
 
 struct Facts<T: ?Sized> {
     header: Header,
-    statement: Statement,
+    parsed: ParsedClaims,
     /// The moment from which the verifier would refuse the token.
     end: NumericDate,
     /// The layer that admitted the request. Guards refuse a principal without it.
@@ -33,19 +34,19 @@ struct Facts<T: ?Sized> {
 }
 
 /// A principal before its claims are read. It is large, so it is filled in place.
-pub(crate) struct Draft<C>(Facts<Option<Arc<C>>>);
+pub(crate) struct PrincipalBuilder<C>(Facts<Option<Arc<C>>>);
 
-impl<C: Send + Sync + 'static> Draft<C> {
+impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
     /// Starts a principal for a token with this header, accepted by this layer.
     #[inline]
     pub(crate) fn new(header: Header, layer: Layer) -> Self {
-        let (statement, end) = (Statement::default(), NumericDate::MIN);
-        Self(Facts { header, statement, end, layer, claims: None })
+        let (parsed, end) = (ParsedClaims::default(), NumericDate::MIN);
+        Self(Facts { header, parsed, end, layer, claims: None })
     }
 
     /// The claims of the token, empty at first.
-    pub(crate) fn statement(&mut self) -> &mut Statement {
-        &mut self.0.statement
+    pub(crate) fn parsed(&mut self) -> &mut ParsedClaims {
+        &mut self.0.parsed
     }
 
     /// Sets the moment from which the token is refused.
@@ -76,8 +77,8 @@ pub enum PrincipalKind {
 }
 
 impl PrincipalKind {
-    fn of(statement: &Statement) -> Self {
-        let Statement { registered, marks, .. } = statement;
+    fn of(parsed: &ParsedClaims) -> Self {
+        let ParsedClaims { registered, markers, .. } = parsed;
         let is_client = match (registered.subject(), registered.client_id()) {
             (None, _) => true,
             (Some(subject), Some(client)) => {
@@ -85,7 +86,7 @@ impl PrincipalKind {
             }
             (Some(_), None) => false,
         };
-        let is_app = statement.text_of(marks.idtyp) == Some("app");
+        let is_app = parsed.text_of(markers.idtyp) == Some("app");
         if is_client || is_app { Self::Client } else { Self::User }
     }
 }
@@ -97,7 +98,7 @@ impl Principal {
     /// Returns the heap memory beside [`BYTES`](Self::BYTES), without the application's claims.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.header().heap_bytes() + self.facts.statement.heap_bytes()
+        self.header().heap_bytes() + self.facts.parsed.heap_bytes()
     }
 
     /// Returns `sub`, if the token has one.
@@ -113,12 +114,12 @@ impl Principal {
 
     /// Returns the registered claims.
     pub fn registered(&self) -> &RegisteredClaims {
-        &self.facts.statement.registered
+        &self.facts.parsed.registered
     }
 
     /// Returns the roles and scopes.
     pub fn grants(&self) -> Grants<'_> {
-        self.facts.statement.grants()
+        self.facts.parsed.grants()
     }
 
     /// Returns whether the token grants the role.
@@ -188,12 +189,14 @@ impl Principal {
     /// `idtyp` is `app` (Entra). Keycloak gives a client's service account a subject of its own:
     /// such a token looks like a user's here; tell it apart by a claim of the realm's.
     pub fn kind(&self) -> PrincipalKind {
-        PrincipalKind::of(&self.facts.statement)
+        PrincipalKind::of(&self.facts.parsed)
     }
 
-    /// Returns whether the token is bound to a key (`cnf`, RFC 7800).
-    pub(crate) fn is_bound(&self) -> bool {
-        self.facts.statement.marks.cnf.is_there()
+    /// Returns the keys that the token is bound to (`cnf`, RFC 7800), for a
+    /// [`Binding`](crate::middleware::Binding) to check. `None` for a token that is bound to no key.
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        let cnf = self.facts.parsed.markers.cnf;
+        cnf.is_there().then(|| Confirmation::read(self.registered().get(cnf.range())))
     }
 
     /// Returns the application's claims, when `C` is the type the layer was built for.
@@ -222,9 +225,9 @@ impl Principal {
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
-        let Facts { header, statement, end, .. } = &*self.facts;
-        let (header, statement, end) = (header.clone(), statement.clone(), *end);
-        let facts = Facts { header, statement, end, layer, claims: Some(Arc::clone(claims)) };
+        let Facts { header, parsed, end, .. } = &*self.facts;
+        let (header, parsed, end) = (header.clone(), parsed.clone(), *end);
+        let facts = Facts { header, parsed, end, layer, claims: Some(Arc::clone(claims)) };
         Self { facts: Arc::new(facts) }
     }
 

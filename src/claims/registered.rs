@@ -1,6 +1,7 @@
 use std::fmt;
 
-use super::piece::{Piece, Pieces};
+use super::markers::{SessionClaim, TextClaim};
+use super::text_range::{TextRange, TextRanges};
 use super::{Audience, NumericDate};
 
 /// The claims that RFC 7519 §4.1 registers, and the client that requested the token.
@@ -12,20 +13,22 @@ use super::{Audience, NumericDate};
 pub struct RegisteredClaims {
     /// What all strings are cut from, those of the grants too: one allocation, however many there are.
     text: String,
-    pub(super) issuer: Option<Piece>,
+    pub(super) issuer: Option<TextRange>,
     /// The configured issuer, where a token that names none was accepted.
-    assumed_issuer: Option<Piece>,
-    pub(super) subject: Option<Piece>,
-    pub(super) audience: Option<Pieces>,
+    assumed_issuer: Option<TextRange>,
+    pub(super) subject: Option<TextRange>,
+    pub(super) audience: Option<TextRanges>,
     pub(super) expires_at: Option<NumericDate>,
     pub(super) not_before: Option<NumericDate>,
     pub(super) issued_at: Option<NumericDate>,
-    pub(super) token_id: Option<Piece>,
-    pub(super) session_id: Option<Piece>,
-    pub(super) client_id: Option<Piece>,
-    pub(super) authorized_party: Option<Piece>,
-    /// `cid` and `appid`.
-    pub(super) provider_clients: [Option<Piece>; 2],
+    pub(super) token_id: Option<TextRange>,
+    pub(super) session: SessionClaim,
+    pub(super) client_id: Option<TextRange>,
+    pub(super) authorized_party: Option<TextRange>,
+    /// `cid`: the client in Okta's access tokens, and in no ID token.
+    pub(super) okta_client: Option<TextClaim>,
+    /// `appid`: the client in Entra's access tokens of version 1, and in no ID token.
+    pub(super) entra_client: Option<TextClaim>,
 }
 
 impl RegisteredClaims {
@@ -53,8 +56,8 @@ impl RegisteredClaims {
 
     /// Returns `aud`: the audiences that the token is for. An empty list names none.
     pub fn audience(&self) -> Option<Audience<'_>> {
-        let pieces = self.audience.as_ref()?;
-        Some(Audience::new(&self.text, pieces.as_slice()))
+        let ranges = self.audience.as_ref()?;
+        Some(Audience::new(&self.text, ranges.as_slice()))
     }
 
     /// Returns `exp`: the moment from which the token is no longer valid. See
@@ -81,7 +84,7 @@ impl RegisteredClaims {
     /// Returns `sid`: the session at the provider that the token belongs to (OpenID Connect
     /// Front-Channel Logout §3). A value that is no string counts as absent.
     pub fn session_id(&self) -> Option<&str> {
-        self.get(self.session_id)
+        self.get(self.session.range())
     }
 
     /// Returns the client that requested the token: `client_id` (RFC 9068 §2.2), or a provider's
@@ -97,16 +100,24 @@ impl RegisteredClaims {
 
     /// Returns all names of clients in the token. They may differ.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &str> {
-        [self.client_id, self.authorized_party]
-            .into_iter()
-            .chain(self.provider_clients)
-            .filter_map(|client| self.get(client))
+        self.client_claims().into_iter().filter_map(|client| self.get(client))
+    }
+
+    fn client_claims(&self) -> [Option<TextRange>; 4] {
+        let [okta, entra] =
+            [self.okta_client, self.entra_client].map(|client| client.and_then(TextClaim::range));
+        [self.client_id, self.authorized_party, okta, entra]
+    }
+
+    /// Whether there is a `sid` that names no session, since it is no string.
+    pub(crate) fn has_odd_session(&self) -> bool {
+        self.session == SessionClaim::Other
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
         let audiences = match &self.audience {
-            Some(Pieces::Many(many)) => many.capacity() * size_of::<Piece>(),
-            Some(Pieces::One(_)) | None => 0,
+            Some(TextRanges::Many(many)) => many.capacity() * size_of::<TextRange>(),
+            Some(TextRanges::One(_)) | None => 0,
         };
         self.text.capacity() + audiences
     }
@@ -115,19 +126,19 @@ impl RegisteredClaims {
         &self.text
     }
 
-    pub(super) fn get(&self, piece: Option<Piece>) -> Option<&str> {
-        piece.map(|piece| piece.of(&self.text))
+    pub(super) fn get(&self, range: Option<TextRange>) -> Option<&str> {
+        range.map(|range| range.of(&self.text))
     }
 
     /// Keeps a string, to be named by one of the fields.
-    pub(super) fn keep(&mut self, string: &str) -> Piece {
+    pub(super) fn keep(&mut self, string: &str) -> TextRange {
         if self.text.is_empty() {
             // Those of most tokens.
             self.text.reserve(string.len().max(256));
         }
         let start = self.text.len();
         self.text.push_str(string);
-        Piece::new(start, self.text.len())
+        TextRange::new(start, self.text.len())
     }
 }
 
@@ -140,10 +151,8 @@ impl PartialEq for RegisteredClaims {
             && dates(self) == dates(other)
             && self.token_id() == other.token_id()
             && self.session_id() == other.session_id()
-            && self.client_id_itself() == other.client_id_itself()
-            && self.get(self.authorized_party) == other.get(other.authorized_party)
-            && self.provider_clients.map(|client| self.get(client))
-                == other.provider_clients.map(|client| other.get(client))
+            && self.client_claims().map(|client| self.get(client))
+                == other.client_claims().map(|client| other.get(client))
     }
 }
 

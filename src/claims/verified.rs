@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::principal::Draft;
+use super::principal::PrincipalBuilder;
 use super::{Layer, Principal};
 
 /// A token that passed every check: the application's claims and the [`Principal`].
@@ -45,8 +45,8 @@ impl<C: 'static> Verified<C> {
 
 impl<C: Send + Sync + 'static> Verified<C> {
     #[inline]
-    pub(crate) fn new(draft: Draft<C>, claims: C) -> Self {
-        Self { principal: draft.with_claims(claims), claims: PhantomData }
+    pub(crate) fn new(builder: PrincipalBuilder<C>, claims: C) -> Self {
+        Self { principal: builder.with_claims(claims), claims: PhantomData }
     }
 
     /// Returns the same token behind this layer, or behind none.

@@ -1,11 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-
 use super::Algorithm;
 use crate::error::{AuthError, Reason};
-use crate::jose::json::{self, MemberName, SeenNames};
+use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
 
 /// The header of a token (RFC 7515 §4), as far as a verifier reads it.
 ///
@@ -67,14 +65,10 @@ impl Header {
         let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
         // RFC 7515 §5.2: UTF-8 throughout, also in members that are not read.
         let text = str::from_utf8(bytes).map_err(|_| malformed("the header is not UTF-8"))?;
-        if !json::is_shallow(text) {
-            return Err(malformed("the header nests too deeply"));
-        }
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let fields = deserializer
-            .deserialize_map(FieldsVisitor)
-            .and_then(|fields| deserializer.end().map(|()| fields))
-            .map_err(|_| malformed("the header is not an object as RFC 7515 describes it"))?;
+        let fields = Fields::read(text).map_err(|error| match error {
+            JsonError::TooDeep => malformed("the header nests too deeply"),
+            _ => malformed("the header is not an object as RFC 7515 describes it"),
+        })?;
         fields.into_header()
     }
 }
@@ -102,6 +96,31 @@ struct Fields {
 }
 
 impl Fields {
+    fn read(text: &str) -> Result<Self, JsonError> {
+        let mut fields = Self::default();
+        let mut scanner = Scanner::new(text);
+        let mut seen = SeenNames::at_most(MAX_MEMBERS);
+        let mut is_first = true;
+        scanner.begin(b'{')?;
+        while let Some(name) = scanner.next_name(&mut is_first)? {
+            match &*name {
+                "alg" => fields.algorithm = Some(scanner.text()?.into_owned()),
+                "kid" => fields.key_id = Some(scanner.text()?.into()),
+                "typ" => fields.token_type = Some(scanner.text()?.into()),
+                "cty" => fields.content_type = Some(scanner.text()?.into()),
+                "b64" => fields.unencoded = scanner.skip(VALUE_DEPTH)? != "true",
+                "crit" => {
+                    scanner.skip(VALUE_DEPTH)?;
+                    fields.critical = true;
+                }
+                _ => _ = scanner.skip(VALUE_DEPTH)?,
+            }
+            seen.insert(name)?;
+        }
+        scanner.finish()?;
+        Ok(fields)
+    }
+
     fn into_header(self) -> Result<Header, AuthError> {
         // RFC 7515 §4.1.11: an extension that is not understood makes the whole JWS invalid. None
         // is understood here, and an empty or malformed list is forbidden too.
@@ -125,46 +144,6 @@ impl Fields {
             token_type: self.token_type,
             content_type: self.content_type,
         })))
-    }
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JOSE header")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields::default();
-        let mut seen = SeenNames::at_most(MAX_MEMBERS);
-        while let Some(name) = map.next_key::<MemberName<'de>>()? {
-            match seen.insert(name).map_err(A::Error::custom)? {
-                "alg" => fields.algorithm = Some(map.next_value()?),
-                "kid" => fields.key_id = Some(map.next_value()?),
-                "typ" => fields.token_type = Some(map.next_value()?),
-                "cty" => fields.content_type = Some(map.next_value()?),
-                "b64" => fields.unencoded = !map.next_value::<IsTrue>()?.0,
-                "crit" => {
-                    map.next_value::<IgnoredAny>()?;
-                    fields.critical = true;
-                }
-                _ => _ = map.next_value::<IgnoredAny>()?,
-            }
-        }
-        Ok(fields)
-    }
-}
-
-/// Whether a member of any JSON type is `true`.
-struct IsTrue(bool);
-
-impl<'de> serde::Deserialize<'de> for IsTrue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
-        Ok(Self(value == serde_json::Value::Bool(true)))
     }
 }
 

@@ -7,13 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::der;
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::jose::crypto::{Curve, Material};
+use crate::jose::json;
 use crate::text;
 
 /// One key as it was read, with what it says about itself.
@@ -25,12 +25,12 @@ pub(super) struct Entry {
 
 /// Reads a JWK set, or a single JWK. Each entry stands for itself: an odd one costs no other.
 pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
-    let set: Set<'_> = read_object(text).map_err(|problem| ConfigError::UnreadableKeys {
+    let keys = entries(text).map_err(|problem| ConfigError::UnreadableKeys {
         expected: "a JWK or a JWK set",
         problem,
     })?;
-    match set.keys {
-        Some(keys) => Ok(keys.into_iter().map(|key| read(key.get())).collect()),
+    match keys {
+        Some(keys) => Ok(keys.into_iter().map(read).collect()),
         None => match text::metadata_instead_of_keys(text) {
             Some(problem) => Err(ConfigError::UnreadableKeys {
                 expected: "a JWK or a JWK set",
@@ -45,17 +45,17 @@ pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
 /// set. Keys behind the first `most` cost no more than it takes to find where they end.
 #[cfg(feature = "jwks")]
 pub(super) fn read_public_set(text: &str, most: usize) -> Result<(Vec<Entry>, bool), ConfigError> {
-    let keys = read_object::<Set<'_>>(text).and_then(|set| {
+    let keys = entries(text).and_then(|keys| {
         let missing = || {
             let instead = text::instead_of_keys(text).map(str::to_owned);
             instead.unwrap_or_else(|| "there is no member `keys`, which is a list".to_owned())
         };
-        set.keys.ok_or_else(missing)
+        keys.ok_or_else(missing)
     });
     let unreadable = |problem| ConfigError::UnreadableKeys { expected: "a JWK set", problem };
     let keys = keys.map_err(unreadable)?;
     let is_too_long = keys.len() > most;
-    Ok((keys.into_iter().take(most).map(|key| read(key.get())).collect(), is_too_long))
+    Ok((keys.into_iter().take(most).map(read).collect(), is_too_long))
 }
 
 /// Returns whether the bytes are the text of a public JWK, or of a set with one. The key need not
@@ -65,24 +65,27 @@ pub(super) fn is_public_key(bytes: &[u8]) -> bool {
     struct Kind<'a> {
         #[serde(borrow)]
         kty: Cow<'a, str>,
-        d: Option<&'a RawValue>,
+        d: Option<IgnoredAny>,
     }
     let is_public = |text: &str| {
         read_object::<Kind<'_>>(text).is_ok_and(|key| key.kty != "oct" && key.d.is_none())
     };
-    let entries = str::from_utf8(bytes)
-        .ok()
-        .and_then(|text| read_object::<Set<'_>>(text).ok().map(|set| (text, set)));
-    entries.is_some_and(|(text, set)| match set.keys {
-        Some(keys) => keys.iter().any(|key| is_public(key.get())),
+    let found =
+        str::from_utf8(bytes).ok().and_then(|text| entries(text).ok().map(|keys| (text, keys)));
+    found.is_some_and(|(text, keys)| match keys {
+        Some(keys) => keys.into_iter().any(is_public),
         None => is_public(text),
     })
 }
 
-#[derive(Deserialize)]
-struct Set<'a> {
-    #[serde(borrow)]
-    keys: Option<Vec<&'a RawValue>>,
+/// Returns the text of each key in a set, or `None` if there is no member `keys`.
+fn entries(text: &str) -> Result<Option<Vec<&str>>, String> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Option<Vec<IgnoredAny>>,
+    }
+    let Set { keys } = read_object(text)?;
+    Ok(keys.and_then(|_| json::entries_of(text, "keys")))
 }
 
 // Members that are not named here are ignored (RFC 7517 §4); `serde` refuses a named one that comes

@@ -13,8 +13,8 @@ use crate::middleware::source::Presented;
 /// possession): DPoP (RFC 9449), mutual TLS (RFC 8705).
 ///
 /// A layer calls its bindings for every accepted token, cache hits included, before any policy. It
-/// accepts tokens that are bound to a key (`cnf`, RFC 7800) if one of its bindings answers
-/// [`Proved`](BindingVerdict::Proved) and none refuses. A layer without a binding refuses such
+/// accepts tokens that are bound to a key (`cnf`, RFC 7800) if its bindings answer
+/// [`Proved`](BindingVerdict::Proved) once for each key that `cnf` names, and none refuses. A layer without a binding refuses such
 /// tokens.
 pub trait Binding: Send + Sync + 'static {
     /// Checks one request. [`Principal::confirmation`] names the key that the token is bound to.

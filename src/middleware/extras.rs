@@ -81,22 +81,23 @@ impl Extras {
         self.authenticators.iter().find(|backend| backend.authenticator.accepts(presented))
     }
 
-    /// Asks all bindings. A bound token needs one that proves it, and none that refuses.
+    /// Asks all bindings. A bound token needs a proof for each key that it names, and no binding that refuses.
     pub(super) fn prove(
         &self,
         request: &Parts,
         presented: Presented<'_>,
         principal: &Principal,
     ) -> Result<Proof, AuthError> {
-        let mut is_proved = !principal.is_bound();
+        let needed = principal.confirmation().map_or(0, |confirmation| confirmation.count());
+        let mut proved = 0;
         let mut pending: Option<PendingProof> = None;
         for binding in &self.bindings {
             match binding.check(request, presented, principal) {
                 BindingVerdict::NotApplicable => {}
-                BindingVerdict::Proved => is_proved = true,
+                BindingVerdict::Proved => proved += 1,
                 BindingVerdict::Refused(error) => return Err(error),
                 BindingVerdict::Pending(proof) => {
-                    is_proved = true;
+                    proved += 1;
                     pending = Some(match pending {
                         None => proof,
                         Some(first) => Box::pin(async move {
@@ -107,7 +108,7 @@ impl Extras {
                 }
             }
         }
-        if !is_proved {
+        if proved < needed {
             let detail = "the token has `cnf`: it is bound to a key, and the request proves no key";
             return Err(AuthError::with_detail(Reason::BoundToken, detail));
         }

@@ -14,10 +14,9 @@ pub use service::{DangerouslyTrusting, DangerouslyTrustingFuture};
 
 use crate::challenge::{ChallengeConfig, Realm};
 use crate::claims::validation::Validation;
-use crate::claims::{self, Draft, Verified};
+use crate::claims::{self, Footprint, PrincipalBuilder, Verified};
 use crate::error::AuthError;
 use crate::jose::Header;
-use crate::jose::json::Members;
 use crate::middleware::reject::{self, Empty};
 use crate::observe::trace;
 
@@ -224,16 +223,16 @@ where
         panic!("claims that no token could have: {}", error.detail().unwrap_or_default())
     };
     let header = Header::parse(HEADER).unwrap_or_else(|error| refused(error));
-    let mut draft = Draft::new(header, Some(Arc::clone(config)));
-    let statement = draft.statement();
-    claims::read(&text, rules.plan(), statement, &mut Members::new())
+    let mut builder = PrincipalBuilder::new(header, Some(Arc::clone(config)));
+    let parsed = builder.parsed();
+    claims::read(&text, rules.claim_paths(), parsed, &mut Footprint::uncounted())
         .unwrap_or_else(|error| refused(error));
-    let end = rules.span(&statement.registered).end();
-    draft.ends_at(end);
+    let end = rules.span(&parsed.registered).end();
+    builder.ends_at(end);
     let claims = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())
     });
-    Verified::new(draft, claims)
+    Verified::new(builder, claims)
 }
 
 /// The header of the token that does not exist.

@@ -3,14 +3,14 @@
 //! A [`Compact`] is unauthenticated, and only its header can be read. A [`Payload`] exists only
 //! after the signature was verified, and is the only access to the claims.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
-use crate::claims::{self, ReadPlan, Statement};
+use crate::claims::{self, ClaimPaths, Footprint, ParsedClaims};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::base64url;
-use crate::jose::json::{Members, weight};
 use crate::jose::{Header, HeaderCache};
 use crate::keys::{KeyIdentity, VerifyingKey};
 
@@ -92,7 +92,7 @@ impl<'t, 'b> Compact<'t, 'b> {
     }
 
     /// Returns the issuer that the token names, to choose among issuers that are trusted already.
-    pub(crate) fn unverified_issuer(&mut self) -> Result<Option<String>, AuthError> {
+    pub(crate) fn unverified_issuer(&mut self) -> Result<Option<Cow<'_, str>>, AuthError> {
         let length = self.decode_payload()?;
         claims::unverified_issuer(str::from_utf8(&self.bytes[..length]).map_err(not_utf8)?)
     }
@@ -165,27 +165,20 @@ fn not_utf8<E>(_: E) -> AuthError {
 /// The payload of a token whose signature was verified.
 pub(crate) struct Payload<'b>(&'b str);
 
-impl<'b> Payload<'b> {
-    /// Reads the claims that every token may have.
+impl Payload<'_> {
+    /// Reads the claims that every token may have, and returns the memory that the application's claims may take.
     pub(crate) fn read(
         &self,
-        plan: &ReadPlan,
-        statement: &mut Statement,
-        members: &mut Members<'b>,
+        paths: &ClaimPaths,
+        parsed: &mut ParsedClaims,
+        footprint: &mut Footprint,
     ) -> Result<(), AuthError> {
-        claims::read(self.0, plan, statement, members)
+        claims::read(self.0, paths, parsed, footprint)
     }
 
-    /// Reads the application's claims, and returns the largest number of bytes that they may take.
-    pub(crate) fn claims<C: DeserializeOwned>(
-        &self,
-        members: &Members<'_>,
-    ) -> Result<(C, usize), AuthError> {
-        if let Some((claims, weight)) = members.read() {
-            return Ok((claims, size_of::<C>() + weight));
-        }
-        let weighed = |claims| (claims, size_of::<C>() + weight(self.0.trim_ascii_start()));
-        serde_json::from_str(self.0).map(weighed).map_err(|error| {
+    /// Reads the application's claims.
+    pub(crate) fn claims<C: DeserializeOwned>(&self) -> Result<C, AuthError> {
+        serde_json::from_str(self.0).map_err(|error| {
             let problem = without_values(&error);
             let wanted = std::any::type_name::<C>();
             let detail = format!("the claims do not fit {wanted}: {problem}");

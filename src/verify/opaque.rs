@@ -3,11 +3,10 @@
 use serde::de::DeserializeOwned;
 
 use crate::claims::validation::{Kind, Rules};
-use crate::claims::{self, Draft, Layer, Span, Verified};
+use crate::claims::{self, Footprint, Layer, PrincipalBuilder, Span, Verified};
 use crate::clock::Time;
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
-use crate::jose::json::Members;
 
 /// Returns the checked claims, and the time in which they are good.
 pub(crate) fn read_claims<C: DeserializeOwned + Send + Sync + 'static>(
@@ -17,17 +16,17 @@ pub(crate) fn read_claims<C: DeserializeOwned + Send + Sync + 'static>(
     time: &Time,
     layer: &Layer,
 ) -> Result<(Verified<C>, Span), AuthError> {
-    let mut draft = Draft::new(Header::parse(HEADER)?, layer.clone());
-    let statement = draft.statement();
-    claims::read(text, rules.plan(), statement, &mut Members::new())?;
-    let span = rules.span(&statement.registered);
-    rules.check(kind, statement, span.now(time))?;
-    draft.ends_at(span.end());
+    let mut builder = PrincipalBuilder::new(Header::parse(HEADER)?, layer.clone());
+    let parsed = builder.parsed();
+    claims::read(text, rules.claim_paths(), parsed, &mut Footprint::uncounted())?;
+    let span = rules.span(&parsed.registered);
+    rules.check(kind, parsed, span.now(time))?;
+    builder.ends_at(span.end());
     let claims = serde_json::from_str(text).map_err(|error| {
         let detail = format!("{}: {:?}", std::any::type_name::<C>(), error.classify());
         AuthError::with_detail(Reason::ClaimsMismatch, detail)
     })?;
-    Ok((Verified::new(draft, claims), span))
+    Ok((Verified::new(builder, claims), span))
 }
 
 /// The header of a token that has none. Only `Principal::header` shows it.

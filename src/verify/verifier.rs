@@ -14,11 +14,10 @@ pub(crate) use self::recall::CachedToken;
 use self::recall::{Epochs, Grounds};
 use crate::challenge::ChallengeConfig;
 use crate::claims::validation::{Kind, Validation};
-use crate::claims::{Draft, Layer, Verified};
+use crate::claims::{Footprint, Layer, PrincipalBuilder, Verified};
 use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, KeysUnavailable, Reason, shown};
-use crate::jose::json::Members;
 use crate::jose::{Algorithm, Family, Header, HeaderCache};
 use crate::keys::{KeySource, Lookup};
 #[cfg(feature = "active-check")]
@@ -211,14 +210,13 @@ impl<C> Verifier<C> {
     /// must depend on the token alone, and a change that one request makes inside of the claims (a
     /// `Mutex`, a `OnceLock`) is seen by the others.
     ///
-    /// The number of entries is rounded up to a multiple of 4, and limited by the bytes and to 2²⁴.
-    /// Each entry counts with the text of the token, the data that the crate keeps of it, and `C`.
-    /// The memory of a type is not known, so everything that `C` asked for when it was read counts
-    /// as if it were a [`serde_json::Value`], which few types exceed: 640 bytes for an object, 152
-    /// for each further member, 128 for a list, 64 for each further entry, and the text. A claim
-    /// without a field in a struct counts nothing. If `C` holds data that was not in the token (a
-    /// compiled pattern, a buffer), add its size to the limit. A token that would take more than a
-    /// quarter of the bytes is not kept.
+    /// The number of entries is rounded up to a multiple of 4, and limited by the bytes and to 2²⁴. Each entry counts
+    /// with the text of the token, the data that the crate keeps of it, and `C`. The memory of a type is not known, so
+    /// `C` counts as if it were a [`serde_json::Value`], which few types exceed: the text of the payload, 640 bytes for an object, 152 for each further member, 128 for a list, 64 for
+    /// each further entry. A struct counts without the object that the payload is, and without the lists and objects
+    /// that no field of it is for; to find out which fields there are, its `Deserialize` is run on a deserializer that
+    /// answers everything with an error. If `C` holds data that was not in the token (a compiled
+    /// pattern, a buffer), add its size to the limit. A token that would take more than a quarter of the bytes is not kept.
     #[must_use]
     pub fn with_cache(mut self, entries: usize, bytes: usize) -> Self {
         let bounds = Bounds { entries, bytes };
@@ -495,31 +493,34 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         };
         let VerifiedJws { header, new_header, key, payload } = compact.verify(candidates.keys())?;
         let rules = &trusted.rules;
-        let mut members = Members::new();
-        let mut draft = Draft::<C>::new(header, self.layer.clone());
-        let statement = draft.statement();
-        payload.read(rules.plan(), statement, &mut members)?;
-        rules.assume_issuer(&mut statement.registered);
-        let span = rules.span(&statement.registered);
+        let mut footprint = match self.cache {
+            Some(_) => Footprint::of::<C>(),
+            None => Footprint::uncounted(),
+        };
+        let mut builder = PrincipalBuilder::<C>::new(header, self.layer.clone());
+        let parsed = builder.parsed();
+        payload.read(rules.claim_paths(), parsed, &mut footprint)?;
+        rules.assume_issuer(&mut parsed.registered);
+        let span = rules.span(&parsed.registered);
         let now = span.now(&self.time);
-        if let Err(error) = rules.check(self.kind, statement, now) {
+        if let Err(error) = rules.check(self.kind, parsed, now) {
             if error.reason() == Reason::WrongIssuer {
-                trusted.report_near_miss(statement.registered.issuer().unwrap_or_default());
+                trusted.report_near_miss(parsed.registered.issuer().unwrap_or_default());
             }
             return Err(error);
         }
         if let Some(view) = &self.revocations {
-            revocation::check(&**view, &statement.registered, rules)?;
+            revocation::check(&**view, &parsed.registered, rules)?;
         }
-        draft.ends_at(span.end());
-        let (claims, weight) = payload.claims(&members).map_err(|error| about(trusted, error))?;
-        let verified = Verified::new(draft, claims);
+        builder.ends_at(span.end());
+        let claims = payload.claims::<C>().map_err(|error| about(trusted, error))?;
+        let verified = Verified::new(builder, claims);
         if let Some(segment) = new_header {
             self.headers.learn(segment, verified.principal().header());
         }
         let remembered = CachedToken::new(verified, Grounds::new(trusted, key, span, epochs));
         if let Some(cache) = &self.cache {
-            let weight = weight + remembered.principal().heap_bytes();
+            let weight = size_of::<C>() + footprint.bytes() + remembered.principal().heap_bytes();
             cache.insert(token.as_bytes(), weight, (span.end(), now), || remembered.clone());
         }
         Ok(remembered)

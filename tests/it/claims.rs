@@ -4,4 +4,5 @@ mod audiences;
 mod kinds;
 mod missing_claims;
 mod presets;
+mod reserved_names;
 mod roles;

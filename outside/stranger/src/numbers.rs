@@ -42,13 +42,18 @@ pub async fn check() {
 
     configured();
 
-    for roles in ["1", "1.5", "[1.5,\"user\"]", "{\"a\":1.5}", WRAPPED] {
-        let claims = format!(
+    let with_roles = |roles: &str| {
+        format!(
             r#""exp":1800000001,"roles":{roles},"realm_access":1.5,"resource_access":{{"api":2.5}}"#
-        );
+        )
+    };
+    for roles in ["1", "1.5", "[1.5,\"user\"]", "{\"a\":1.5}"] {
+        let claims = with_roles(roles);
         let verified = verify(&claims).await.unwrap_or_else(|reason| panic!("{roles}: {reason:?}"));
         assert!(!verified.principal().has_role("1.5") && !verified.principal().has_role("1"));
     }
+    // A handler would read a number there, and a guard an object.
+    assert_eq!(verify(&with_roles(WRAPPED)).await.unwrap_err(), Reason::Malformed);
     println!(
         "stranger: numbers: a number where roles are looked for grants nothing and breaks nothing"
     );

@@ -3,7 +3,7 @@
 //! The kind is checked before issuer and audience. An ID token that is sent to an API has the wrong
 //! audience too, but "this is an ID token" is the answer that helps its sender and the operator.
 
-use crate::claims::{ReadPlan, Statement};
+use crate::claims::{ClaimPaths, ParsedClaims};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 
@@ -67,11 +67,11 @@ impl KindRules {
     pub(super) fn check(
         self,
         kind: Kind,
-        statement: &Statement,
-        plan: &ReadPlan,
+        parsed: &ParsedClaims,
+        paths: &ClaimPaths,
     ) -> Result<(), AuthError> {
-        let marks = &statement.marks;
-        if marks.cnf.is_there() && !self.bound_tokens && kind != Kind::Proved {
+        let markers = &parsed.markers;
+        if markers.cnf.is_there() && !self.bound_tokens && kind != Kind::Proved {
             return Err(AuthError::with_detail(
                 Reason::BoundToken,
                 "the token has `cnf`: it is bound to a key and was sent as a bearer token",
@@ -80,43 +80,43 @@ impl KindRules {
         if self.any_kind {
             return Ok(());
         }
-        if let Some(mark) = self.mark_of_another_kind(statement) {
+        if let Some(marker) = self.marker_of_another_kind(parsed) {
             return Err(AuthError::with_detail(
                 Reason::WrongTokenType,
-                format!("{mark} marks another kind of token than an access token"),
+                format!("{marker} marks another kind of token than an access token"),
             ));
         }
-        let typ = statement.text_of(marks.typ);
-        let is_access = typ == Some("Bearer") || typ == Some("DPoP") && marks.cnf.is_there();
+        let typ = parsed.text_of(markers.typ);
+        let is_access = typ == Some("Bearer") || typ == Some("DPoP") && markers.cnf.is_there();
         if self.bearer_typ_needed && !is_access {
             return Err(other_kind("the claim `typ` is not Bearer"));
         }
-        if self.token_use_needed && marks.token_use.is_none() {
+        if self.token_use_needed && markers.token_use.is_none() {
             return Err(other_kind("there is no `token_use`"));
         }
-        if !self.one_of.is_empty() && !self.one_of.iter().any(|claim| statement.has(claim, plan)) {
+        if !self.one_of.is_empty() && !self.one_of.iter().any(|claim| parsed.has(claim, paths)) {
             return Err(other_kind("no claim is there that only access tokens have"));
         }
         Ok(())
     }
 
-    fn mark_of_another_kind(self, statement: &Statement) -> Option<&'static str> {
-        let marks = &statement.marks;
-        let typ = statement.text_of(marks.typ);
+    fn marker_of_another_kind(self, parsed: &ParsedClaims) -> Option<&'static str> {
+        let markers = &parsed.markers;
+        let typ = parsed.text_of(markers.typ);
         let other_typ =
             typ.is_some_and(|typ| OTHER_KINDS.iter().any(|other| other.eq_ignore_ascii_case(typ)));
         let other_use =
-            marks.token_use.is_some() && statement.text_of(marks.token_use) != Some("access");
+            markers.token_use.is_some() && parsed.text_of(markers.token_use) != Some("access");
         [
-            (marks.nonce.is_there() && !self.nonce_is_usual, "`nonce`"),
-            (marks.at_hash.is_there(), "`at_hash`"),
-            (marks.c_hash.is_there(), "`c_hash`"),
-            (marks.events.is_some(), "`events`"),
+            (markers.nonce.is_there() && !self.nonce_is_usual, "`nonce`"),
+            (markers.at_hash.is_there(), "`at_hash`"),
+            (markers.c_hash.is_there(), "`c_hash`"),
+            (markers.events.is_some(), "`events`"),
             (other_typ, "the claim `typ`"),
             (other_use, "`token_use`"),
         ]
         .into_iter()
-        .find_map(|(is_there, mark)| is_there.then_some(mark))
+        .find_map(|(is_there, marker)| is_there.then_some(marker))
     }
 }
 

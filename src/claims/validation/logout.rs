@@ -1,7 +1,7 @@
 //! Tells logout tokens from other kinds of JWT.
 
 use super::kind::{other_kind, plain};
-use crate::claims::{Events, Named, Statement};
+use crate::claims::{Events, ParsedClaims, TextClaim};
 use crate::error::{AuthError, Reason};
 use crate::jose::Header;
 
@@ -18,35 +18,35 @@ pub(super) fn check_header(header: &Header, untyped: bool) -> Result<(), AuthErr
     }
 }
 
-/// Checks the marks that tell a logout token from all other kinds.
-pub(super) fn check(statement: &Statement) -> Result<(), AuthError> {
-    let marks = &statement.marks;
-    if marks.events != Some(Events::Logout) {
+/// Checks the markers that tell a logout token from all other kinds.
+pub(super) fn check(parsed: &ParsedClaims) -> Result<(), AuthError> {
+    let markers = &parsed.markers;
+    if markers.events != Some(Events::Logout) {
         return Err(other_kind("`events` holds no back-channel logout"));
     }
     // OpenID Connect Back-Channel Logout §2.4: `nonce` is forbidden, so that an ID token is not
     // accepted.
-    if marks.nonce.is_there() {
+    if markers.nonce.is_there() {
         return Err(other_kind("`nonce` marks another kind of token than a logout token"));
     }
-    let says = |claim: Option<Named>, kinds: &[&str]| {
-        let text = statement.text_of(claim);
+    let says = |claim: Option<TextClaim>, kinds: &[&str]| {
+        let text = parsed.text_of(claim);
         text.is_some_and(|text| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(text)))
     };
-    if says(marks.typ, &OTHER_KINDS) || says(marks.token_use, &["access", "id"]) {
+    if says(markers.typ, &OTHER_KINDS) || says(markers.token_use, &["access", "id"]) {
         return Err(other_kind("the claim `typ` or `token_use` names another kind of token"));
     }
     Ok(())
 }
 
 /// Checks that the token names a session or subject, and has the other required claims.
-pub(super) fn check_contents(statement: &Statement) -> Result<(), AuthError> {
-    let claims = &statement.registered;
+pub(super) fn check_contents(parsed: &ParsedClaims) -> Result<(), AuthError> {
+    let claims = &parsed.registered;
     let missing = |detail: &'static str| AuthError::with_detail(Reason::MissingClaim, detail);
     let invalid = |detail: &'static str| AuthError::with_detail(Reason::InvalidClaim, detail);
     // A `sid` that cannot be read is not an absent one: otherwise all sessions of the subject would
     // end.
-    if statement.marks.odd_session {
+    if claims.has_odd_session() {
         return Err(invalid("`sid` is not a string"));
     }
     if claims.session_id() == Some("") || claims.subject() == Some("") {

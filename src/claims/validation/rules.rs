@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::config::{AudienceRule, Validation};
 use super::kind::Kind;
 use super::logout;
-use crate::claims::{Audience, NumericDate, ReadPlan, RegisteredClaims, Span, Statement};
+use crate::claims::{Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span};
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
@@ -22,7 +22,7 @@ use crate::jose::Header;
 /// A validation whose mistakes have been found, with the paths to read in a payload.
 pub(crate) struct Rules {
     validation: Validation,
-    plan: ReadPlan,
+    paths: ClaimPaths,
 }
 
 impl Validation {
@@ -60,7 +60,7 @@ impl Validation {
                 self.audience_rule = AudienceRule::AudOrClientId;
             }
         }
-        let mut plan = ReadPlan::new(
+        let mut paths = ClaimPaths::new(
             roles_at.iter().map(String::as_str),
             scopes_at.iter().map(String::as_str),
             self.separated_at.iter().map(String::as_str),
@@ -68,17 +68,17 @@ impl Validation {
         for claim in
             self.required.iter().map(String::as_str).chain(self.kind.one_of.iter().copied())
         {
-            plan.watch(claim)?;
+            paths.watch(claim)?;
         }
         (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
-        Ok(Rules { validation: self, plan })
+        Ok(Rules { validation: self, paths })
     }
 }
 
 impl Rules {
     /// Returns the paths to read in a payload.
-    pub(crate) fn plan(&self) -> &ReadPlan {
-        &self.plan
+    pub(crate) fn claim_paths(&self) -> &ClaimPaths {
+        &self.paths
     }
 
     #[cfg(any(feature = "config", feature = "test-util"))]
@@ -169,43 +169,43 @@ impl Rules {
     pub(crate) fn check(
         &self,
         kind: Kind,
-        statement: &Statement,
+        parsed: &ParsedClaims,
         now: NumericDate,
     ) -> Result<(), AuthError> {
         let validation = &self.validation;
-        let claims = &statement.registered;
+        let claims = &parsed.registered;
         // The kind is checked first: for an ID token it is a better answer than the wrong audience.
         match kind {
             Kind::Access | Kind::Proved => {
-                validation.kind.check(kind, statement, &self.plan)?;
+                validation.kind.check(kind, parsed, &self.paths)?;
                 validation.check_parties(claims, validation.audience_rule)?;
                 validation.check_expiry(claims, now)?;
                 validation.check_beginning(claims, now)?;
-                self.check_required(statement)
+                self.check_required(parsed)
             }
             // A token that becomes valid tomorrow must be revocable today.
             Kind::AccessToRevoke => {
-                validation.kind.check(kind, statement, &self.plan)?;
+                validation.kind.check(kind, parsed, &self.paths)?;
                 validation.check_parties(claims, validation.audience_rule)?;
                 validation.check_expiry(claims, now)
             }
             // `required` and similar rules are for access tokens, and the audience of a logout
             // token must match.
             Kind::Logout { .. } => {
-                logout::check(statement)?;
+                logout::check(parsed)?;
                 // Required whatever switch is on for access tokens.
                 claims.issuer().ok_or_else(|| missing("iss"))?;
                 claims.expires_at().ok_or_else(|| missing("exp"))?;
                 validation.check_parties(claims, AudienceRule::Aud)?;
                 validation.check_expiry(claims, now)?;
                 validation.check_beginning(claims, now)?;
-                logout::check_contents(statement)
+                logout::check_contents(parsed)
             }
         }
     }
 
-    fn check_required(&self, statement: &Statement) -> Result<(), AuthError> {
-        let lacks = |claim: &&String| !statement.has(claim, &self.plan);
+    fn check_required(&self, parsed: &ParsedClaims) -> Result<(), AuthError> {
+        let lacks = |claim: &&String| !parsed.has(claim, &self.paths);
         match self.validation.required.iter().find(lacks) {
             Some(claim) => Err(missing(claim)),
             None => Ok(()),
@@ -314,8 +314,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::claims;
-    use crate::jose::json::Members;
+    use crate::claims::{self, Footprint};
 
     fn date() -> impl Strategy<Value = String> {
         prop_oneof![
@@ -344,9 +343,9 @@ mod tests {
             let written = ["exp", "nbf", "iat"].iter().zip(&dates);
             let written = written.filter_map(|(name, date)| Some(format!("{name:?}:{}", date.as_ref()?)));
             let text = format!("{{{}}}", written.collect::<Vec<_>>().join(","));
-            let mut statement = Statement::default();
-            claims::read(&text, rules.plan(), &mut statement, &mut Members::new()).unwrap();
-            let claims = statement.registered;
+            let mut parsed = ParsedClaims::default();
+            claims::read(&text, rules.claim_paths(), &mut parsed, &mut Footprint::uncounted()).unwrap();
+            let claims = parsed.registered;
             let now: NumericDate = serde_json::from_str(&now).unwrap();
 
             let span = rules.span(&claims);

@@ -28,7 +28,7 @@ pub(crate) fn weight(json: &str) -> usize {
 }
 
 /// The same of the object itself, for so many members: what they are called, and what they hold, comes on top.
-pub(super) fn object(members: usize) -> usize {
+pub(crate) fn object_weight(members: usize) -> usize {
     OBJECT + members * MEMBER
 }
 

@@ -1,7 +1,7 @@
 //! Tests each place where applications put code of their own, from its other side.
 
 mod authenticators;
-// mod bindings;
+mod bindings;
 mod policies;
 mod rendered_requests;
 mod schemes;

@@ -30,11 +30,11 @@ impl Binding for Thumbprint {
         let Some(thumbprint) =
             principal.confirmation().and_then(|cnf| cnf.jwk_thumbprint().map(str::to_owned))
         else {
-            return match presented.scheme() {
-                // RFC 9449 §7.1: the scheme is for bound tokens
-                AuthScheme::DPOP => BindingVerdict::Refused(Reason::BoundToken.into()),
-                _ => BindingVerdict::NotApplicable,
-            };
+            // RFC 9449 §7.1: the scheme is for bound tokens
+            if presented.scheme() == AuthScheme::DPOP {
+                return BindingVerdict::Refused(Reason::BoundToken.into());
+            }
+            return BindingVerdict::NotApplicable;
         };
         let proof = request.headers.get("dpop").map(|proof| proof.as_bytes().to_vec());
         let is_good = proof.as_deref() == Some(thumbprint.as_bytes());
@@ -125,6 +125,36 @@ async fn layer_without_a_binding_does_not_find_bound_tokens_that_another_layer_a
 
     send(&with, get("/").bearer(bound()).field("dpop", "abc")).await.is_ok("alice");
     let answer = send(&without, get("/").bearer(bound()).field("dpop", "abc")).await;
+
+    answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
+}
+
+#[tokio::test]
+async fn token_that_is_bound_to_two_keys_needs_two_proofs() {
+    struct Certificate;
+    impl Binding for Certificate {
+        fn check(
+            &self,
+            request: &request::Parts,
+            _: Presented<'_>,
+            principal: &Principal,
+        ) -> BindingVerdict {
+            let confirmation = principal.confirmation();
+            let sent = request.headers.get("certificate").and_then(|field| field.to_str().ok());
+            match confirmation.as_ref().and_then(|cnf| cnf.certificate_thumbprint()) {
+                None => BindingVerdict::NotApplicable,
+                Some(thumbprint) if sent == Some(thumbprint) => BindingVerdict::Proved,
+                Some(_) => BindingVerdict::Refused(Reason::BoundToken.into()),
+            }
+        }
+    }
+    let bound = token().claim("cnf", json!({"jkt": "abc", "x5t#S256": "def"})).sign(&key());
+    let request = || get("/").bearer(&bound).field("dpop", "abc").field("certificate", "def");
+    let one = app(layer().with_binding(Thumbprint::default()));
+    let two = app(layer().with_binding(Thumbprint::default()).with_binding(Certificate));
+
+    send(&two, request()).await.is_ok("alice");
+    let answer = send(&one, request()).await;
 
     answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
 }

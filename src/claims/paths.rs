@@ -1,26 +1,28 @@
 //! What to look for in the claims, prepared for one walk over a token.
 
-use super::grants::Kinds;
+use super::grants::GrantKinds;
+use super::parsed::ParsedClaims;
+use super::table::Claim;
 use crate::config_error::ConfigError;
 use crate::jose::json;
 
 /// A tree of member names; at some nodes there are roles or scopes, or a claim that must be there.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ReadPlan {
-    root: Node,
+pub(crate) struct ClaimPaths {
+    root: PathNode,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Node {
-    children: Vec<(Box<str>, Node)>,
-    pub(super) kinds: Kinds,
+pub(super) struct PathNode {
+    children: Vec<(Box<str>, PathNode)>,
+    pub(super) kinds: GrantKinds,
     /// Whether a string here is a list whose entries are separated by spaces.
     pub(super) is_separated: bool,
     /// The bit to set when there is something here.
     pub(super) watched: Option<u32>,
 }
 
-impl ReadPlan {
+impl ClaimPaths {
     /// Prepares paths: a claim name, or a JSON Pointer (RFC 6901) when it starts with `/`.
     ///
     /// Strings at the last paths are lists separated by spaces.
@@ -56,7 +58,7 @@ impl ReadPlan {
         if claim.is_empty() {
             return Err(wrong("is empty"));
         }
-        if KNOWN.contains(&claim) {
+        if Claim::from_name(claim).is_some() {
             return Ok(());
         }
         let next = self.root.children.iter().filter_map(|(_, node)| node.watched).count();
@@ -68,30 +70,37 @@ impl ReadPlan {
         Ok(())
     }
 
-    pub(super) fn watched_bit(&self, claim: &str) -> Option<u32> {
-        self.root.child(claim)?.watched
-    }
-
-    pub(super) fn root(&self) -> &Node {
+    pub(super) fn root(&self) -> &PathNode {
         &self.root
     }
 
-    fn leaf(&mut self, path: &str) -> Result<&mut Node, ConfigError> {
+    fn leaf(&mut self, path: &str) -> Result<&mut PathNode, ConfigError> {
         let wrong = |problem| ConfigError::ClaimPath { path: path.to_owned(), problem };
         let segments = segments(path).map_err(wrong)?;
         if segments.len() >= json::MAX_DEPTH {
             return Err(wrong("is deeper than any token that is read"));
         }
-        if KNOWN.contains(&&*segments[0]) {
+        if Claim::from_name(&segments[0]).is_some() {
             return Err(wrong(
                 "names a claim of another meaning, which cannot hold roles or scopes",
             ));
         }
-        Ok(segments.into_iter().fold(&mut self.root, Node::child_or_insert))
+        Ok(segments.into_iter().fold(&mut self.root, PathNode::child_or_insert))
     }
 }
 
-impl Node {
+impl ParsedClaims {
+    /// Whether a claim is there and not `null`: one that the crate reads by itself, or that the paths watch.
+    pub(crate) fn has(&self, claim: &str, paths: &ClaimPaths) -> bool {
+        if let Some(claim) = Claim::from_name(claim) {
+            return claim.has_value(self);
+        }
+        let bit = paths.root.child(claim).and_then(|node| node.watched);
+        bit.is_some_and(|bit| self.watched & (1 << bit) != 0)
+    }
+}
+
+impl PathNode {
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|(child, _)| **child == *name).map(|(_, node)| node)
     }
@@ -136,30 +145,6 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
 /// RFC 8693 §4.2, and what Entra and Okta call it: scopes hold no spaces.
 const SEPARATED: [&str; 2] = ["scope", "scp"];
 
-/// The claims that the reader knows by itself.
-const KNOWN: [&str; 20] = [
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "sid",
-    "client_id",
-    "azp",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "events",
-    "cnf",
-    "typ",
-    "token_use",
-    "cid",
-    "appid",
-    "idtyp",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +160,7 @@ mod tests {
     fn impossible_paths_are_config_errors() {
         let deep = "/a".repeat(200_000);
         for path in ["", "/a~2b", "/a~", "aud", "/client_id/x", &deep, &"/a".repeat(32)] {
-            let error = ReadPlan::new([path], [], []).unwrap_err();
+            let error = ClaimPaths::new([path], [], []).unwrap_err();
             assert!(matches!(error, ConfigError::ClaimPath { .. }), "{path}");
         }
     }
@@ -183,9 +168,9 @@ mod tests {
     #[test]
     fn only_a_place_of_roles_or_scopes_can_be_separated() {
         for path in ["role", "/a", "/a/b/c"] {
-            let error = ReadPlan::new(["/a/b"], ["may"], [path]).unwrap_err();
+            let error = ClaimPaths::new(["/a/b"], ["may"], [path]).unwrap_err();
             assert!(matches!(error, ConfigError::ClaimPath { .. }), "{path}");
         }
-        assert!(ReadPlan::new(["/a/b"], ["may"], ["/a/b", "/may"]).is_ok());
+        assert!(ClaimPaths::new(["/a/b"], ["may"], ["/a/b", "/may"]).is_ok());
     }
 }

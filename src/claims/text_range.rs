@@ -2,22 +2,22 @@ use std::num::NonZeroU32;
 
 /// Where a string lies in a longer text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub(crate) struct TextRange {
     start: u32,
-    /// One more than where it ends: so a piece that is not there takes no more room than one that is.
+    /// One more than where it ends: so a range that is not there takes no more room than one that is.
     behind: NonZeroU32,
 }
 
 /// One or several strings.
 #[derive(Clone)]
-pub(super) enum Pieces {
+pub(super) enum TextRanges {
     /// Nearly always, and an allocation less.
-    One(Piece),
-    Many(Vec<Piece>),
+    One(TextRange),
+    Many(Vec<TextRange>),
 }
 
-impl Piece {
-    /// What lies beyond the 4 GiB that no token may have is an empty piece.
+impl TextRange {
+    /// What lies beyond the 4 GiB that no token may have is an empty range.
     pub(super) fn new(start: usize, end: usize) -> Self {
         let behind = u32::try_from(end).ok().and_then(|end| NonZeroU32::MIN.checked_add(end));
         match (u32::try_from(start), behind) {
@@ -35,8 +35,8 @@ impl Piece {
     }
 }
 
-impl Pieces {
-    pub(super) fn as_slice(&self) -> &[Piece] {
+impl TextRanges {
+    pub(super) fn as_slice(&self) -> &[TextRange] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
             Self::Many(many) => many,
@@ -50,14 +50,14 @@ mod tests {
 
     #[test]
     fn piece_is_what_lies_between_its_ends() {
-        assert_eq!(Piece::new(0, 0).of("abc"), "");
-        assert_eq!(Piece::new(1, 3).of("abc"), "bc");
-        assert_eq!(size_of::<Option<Piece>>(), size_of::<Piece>());
+        assert_eq!(TextRange::new(0, 0).of("abc"), "");
+        assert_eq!(TextRange::new(1, 3).of("abc"), "bc");
+        assert_eq!(size_of::<Option<TextRange>>(), size_of::<TextRange>());
     }
 
     #[test]
     fn piece_that_lies_too_far_is_empty() {
-        assert_eq!(Piece::new(0, u32::MAX as usize).of("abc"), "");
-        assert_eq!(Piece::new(0, usize::MAX).of("abc"), "");
+        assert_eq!(TextRange::new(0, u32::MAX as usize).of("abc"), "");
+        assert_eq!(TextRange::new(0, usize::MAX).of("abc"), "");
     }
 }

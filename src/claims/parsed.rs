@@ -1,0 +1,51 @@
+//! What a token says, as far as the crate itself reads it.
+
+use super::grants::{GrantKinds, GrantList, Grants, entries};
+use super::markers::TextClaim;
+use super::text_range::TextRange;
+use super::{RegisteredClaims, TypeMarkers};
+
+/// Everything that the crate itself reads in a payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ParsedClaims {
+    pub(crate) registered: RegisteredClaims,
+    pub(super) grants: GrantList,
+    pub(crate) markers: TypeMarkers,
+    /// A bit for each watched claim that is there and not `null`.
+    pub(super) watched: u64,
+}
+
+impl ParsedClaims {
+    /// What it takes in memory besides itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.registered.heap_bytes() + self.grants.heap_bytes()
+    }
+
+    /// Grants one entry, whole.
+    pub(super) fn grant(&mut self, kinds: GrantKinds, entry: &str) {
+        // An empty string names no role.
+        if kinds.any() && !entry.is_empty() {
+            self.grants.push(kinds, self.registered.keep(entry));
+        }
+    }
+
+    /// Grants the entries of a list that is written as one string.
+    pub(super) fn grant_list(&mut self, kinds: GrantKinds, list: &str) {
+        if kinds.any() {
+            let start = self.registered.keep(list).start();
+            for entry in entries(list) {
+                self.grants.push(kinds, TextRange::new(start + entry.start, start + entry.end));
+            }
+        }
+    }
+
+    /// The roles and scopes.
+    pub(crate) fn grants(&self) -> Grants<'_> {
+        Grants::new(self.registered.text(), &self.grants)
+    }
+
+    /// What one of the markers says, if it is a string.
+    pub(crate) fn text_of(&self, mark: Option<TextClaim>) -> Option<&str> {
+        self.registered.get(mark.and_then(TextClaim::range))
+    }
+}

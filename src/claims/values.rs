@@ -1,0 +1,178 @@
+//! The kinds of values that claims have, and how each is read.
+
+use super::events::Events;
+use super::markers::{ConfirmationClaim, Presence, SessionClaim, TextClaim};
+use super::text_range::{TextRange, TextRanges};
+use super::{NumericDate, RegisteredClaims};
+use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH};
+
+/// A string.
+pub(super) fn text(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<Option<TextRange>, JsonError> {
+    keep_text(scanner, registered).map(Some)
+}
+
+/// A string. `null` counts as absent: serialisers write it for what a token has not.
+pub(super) fn text_or_null(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<Option<TextRange>, JsonError> {
+    if is_null(scanner)? { Ok(None) } else { text(scanner, registered) }
+}
+
+/// A string or a list of strings (RFC 7519 §4.1.3). `null` counts as absent.
+pub(super) fn audience(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<Option<TextRanges>, JsonError> {
+    if is_null(scanner)? {
+        return Ok(None);
+    }
+    if scanner.peek()? == b'"' {
+        return Ok(Some(TextRanges::One(keep_text(scanner, registered)?)));
+    }
+    scanner.begin(b'[')?;
+    let mut audiences = Vec::new();
+    let mut is_first = true;
+    while scanner.goes_on(b']', &mut is_first)? {
+        audiences.push(keep_text(scanner, registered)?);
+    }
+    Ok(Some(TextRanges::Many(audiences)))
+}
+
+/// A number of seconds (RFC 7519 §2).
+pub(super) fn date(
+    scanner: &mut Scanner<'_>,
+    _: &mut RegisteredClaims,
+) -> Result<Option<NumericDate>, JsonError> {
+    match scanner.integer() {
+        Some(seconds) => Ok(Some(NumericDate::from_seconds(seconds))),
+        None => serde_json::from_str(scanner.number()?).map(Some).map_err(|_| JsonError::Syntax),
+    }
+}
+
+/// A string, or a value of any other type that says nothing.
+pub(super) fn text_or_other(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<Option<TextClaim>, JsonError> {
+    Ok(Some(match scanner.peek()? {
+        b'"' => TextClaim::Text(keep_text(scanner, registered)?),
+        _ => match any(scanner, registered)? {
+            Presence::Null => TextClaim::Null,
+            Presence::Absent | Presence::Value => TextClaim::Other,
+        },
+    }))
+}
+
+/// The name of a session, or a value of any other type that names none.
+pub(super) fn session(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<SessionClaim, JsonError> {
+    if scanner.peek()? == b'"' {
+        return Ok(SessionClaim::Id(keep_text(scanner, registered)?));
+    }
+    scanner.skip(VALUE_DEPTH)?;
+    Ok(SessionClaim::Other)
+}
+
+/// A value of any type.
+pub(super) fn any(
+    scanner: &mut Scanner<'_>,
+    _: &mut RegisteredClaims,
+) -> Result<Presence, JsonError> {
+    let is_null = scanner.peek()? == b'n';
+    scanner.skip(VALUE_DEPTH)?;
+    Ok(if is_null { Presence::Null } else { Presence::Value })
+}
+
+/// The key that the token is bound to (RFC 7800), as JSON.
+pub(super) fn confirmation(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<ConfirmationClaim, JsonError> {
+    match scanner.skip(VALUE_DEPTH)? {
+        "null" => Ok(ConfirmationClaim::Null),
+        json => Ok(ConfirmationClaim::Json(registered.keep(json))),
+    }
+}
+
+/// Security events.
+pub(super) fn events(
+    scanner: &mut Scanner<'_>,
+    _: &mut RegisteredClaims,
+) -> Result<Option<Events>, JsonError> {
+    Events::read(scanner).map(Some)
+}
+
+fn keep_text(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<TextRange, JsonError> {
+    Ok(registered.keep(&scanner.text()?))
+}
+
+/// Takes `null`, if that comes next.
+#[inline]
+fn is_null(scanner: &mut Scanner<'_>) -> Result<bool, JsonError> {
+    if scanner.peek()? != b'n' {
+        return Ok(false);
+    }
+    scanner.word("null").map(|()| true)
+}
+
+/// Says whether a claim is there and has a value: anything but `null`.
+pub(super) trait HasValue {
+    fn has_value(&self) -> bool;
+}
+
+impl HasValue for Option<TextRange> {
+    fn has_value(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl HasValue for Option<TextRanges> {
+    fn has_value(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl HasValue for Option<NumericDate> {
+    fn has_value(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl HasValue for Option<TextClaim> {
+    fn has_value(&self) -> bool {
+        self.is_some_and(|claim| claim != TextClaim::Null)
+    }
+}
+
+impl HasValue for Option<Events> {
+    fn has_value(&self) -> bool {
+        self.is_some_and(|events| events != Events::Null)
+    }
+}
+
+impl HasValue for SessionClaim {
+    fn has_value(&self) -> bool {
+        self.range().is_some()
+    }
+}
+
+impl HasValue for ConfirmationClaim {
+    fn has_value(&self) -> bool {
+        self.range().is_some()
+    }
+}
+
+impl HasValue for Presence {
+    fn has_value(&self) -> bool {
+        *self == Self::Value
+    }
+}
