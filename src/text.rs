@@ -25,7 +25,6 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
 /// Names the format of a file that is not text in UTF-8.
 pub(crate) fn instead_of_text(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
-        [] => Some("it is empty"),
         [0x1f, 0x8b, ..] => Some("it is compressed with gzip; unpack it first"),
         // A sequence: every key and certificate begins with one.
         [0x30, 0x81..=0x83, ..] => Some("it is binary (DER); read it with `from_der`"),
