@@ -256,6 +256,15 @@ mod tests {
     }
 
     #[test]
+    fn address_of_8192_bytes_is_read_and_a_longer_one_is_not() {
+        let of = |length: usize| format!("https://id.example.com/{}", "a".repeat(length - 23));
+
+        assert!(parse(&of(8192)).is_ok());
+        let error = parse(&of(8193)).unwrap_err().to_string();
+        assert!(error.contains("longer than 8192 bytes"), "{error}");
+    }
+
+    #[test]
     fn issuer_is_neither_its_metadata_nor_has_a_query() {
         let issuer = |text: &str| Address::parse_issuer(text, Allowed::default());
         for (text, problem) in [

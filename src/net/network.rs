@@ -33,6 +33,28 @@ impl Reach {
             (_, Kind::Special(kind)) => Err(Refused { address, kind, can_be_allowed: false }),
         }
     }
+
+    /// The addresses that a connection may go to.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the last one is out of reach, if all are.
+    fn choose(
+        self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, Refused> {
+        let (mut reached, mut refused) = (Vec::new(), None);
+        for address in addresses {
+            match self.check(address.ip()) {
+                Ok(()) => reached.push(address),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(refused) if reached.is_empty() => Err(refused),
+            _ => Ok(reached),
+        }
+    }
 }
 
 /// An address to which no connection is made.
@@ -78,17 +100,8 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let resolved =
                 tokio::task::spawn_blocking(move || (name.as_str(), 0).to_socket_addrs());
-            let (mut reached, mut refused) = (Vec::<SocketAddr>::new(), None);
-            for address in resolved.await?? {
-                match reach.check(address.ip()) {
-                    Ok(()) => reached.push(address),
-                    Err(error) => refused = Some(error),
-                }
-            }
-            match refused {
-                Some(refused) if reached.is_empty() => Err(refused.into()),
-                _ => Ok(Box::new(reached.into_iter()) as Addrs),
-            }
+            let reached = reach.choose(resolved.await??)?;
+            Ok(Box::new(reached.into_iter()) as Addrs)
         })
     }
 }
@@ -181,6 +194,19 @@ mod tests {
     }
 
     #[test]
+    fn name_of_public_and_private_addresses_leads_to_the_public_ones() {
+        let of = |all: &[&str]| {
+            let addresses = all.iter().map(|one| SocketAddr::new(one.parse().unwrap(), 0));
+            let chosen = Reach::Public.choose(addresses).map_err(|refused| refused.to_string());
+            chosen.map(|chosen| chosen.iter().map(|one| one.ip().to_string()).collect::<Vec<_>>())
+        };
+
+        assert_eq!(of(&["10.0.0.1", "1.1.1.1", "::1"]), Ok(vec!["1.1.1.1".to_owned()]));
+        assert!(of(&["10.0.0.1", "::1"]).unwrap_err().contains("::1 is this machine"));
+        assert_eq!(of(&[]), Ok(Vec::new()));
+    }
+
+    #[test]
     fn public_addresses_are_within_every_reach() {
         for address in [
             "1.1.1.1",
@@ -260,6 +286,7 @@ mod tests {
             "::ffff:169.254.169.254",
             "64:ff9b::169.254.169.254",
             "64:ff9b:1::1",
+            "64:ff9b:1::1.1.1.1",
             "2002:a9fe:a9fe::1",
             "100::1",
             "2001::1",

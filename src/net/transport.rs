@@ -181,7 +181,13 @@ impl Proxies {
         if std::env::var_os("REQUEST_METHOD").is_some() {
             return Vec::new();
         }
-        let first = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
+        Self::of_variables(|name| std::env::var(name).ok())
+    }
+
+    fn of_variables(
+        value: impl Fn(&str) -> Option<String>,
+    ) -> Vec<(reqwest::Result<Proxy>, String)> {
+        let first = |names: [&str; 2]| names.into_iter().find_map(&value);
         let all = first(["ALL_PROXY", "all_proxy"]);
         let https = first(["HTTPS_PROXY", "https_proxy"]).filter(|url| !url.is_empty());
         let http = first(["HTTP_PROXY", "http_proxy"]).filter(|url| !url.is_empty());
@@ -198,3 +204,31 @@ fn host_of(url: &str) -> Option<Box<str>> {
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_those_that_the_variables_name() {
+        let of = |variables: &[(&str, &str)]| {
+            let value = |name: &str| {
+                let found = variables.iter().find(|(one, _)| *one == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let proxies = Proxies::of_variables(value);
+            proxies.into_iter().map(|(_, url)| url).collect::<Vec<_>>()
+        };
+
+        // Those for HTTPS come first.
+        assert_eq!(
+            of(&[("HTTPS_PROXY", "http://a"), ("http_proxy", "http://b")]),
+            ["http://a", "http://b"]
+        );
+        assert_eq!(of(&[("https_proxy", "http://a")]), ["http://a"]);
+        assert_eq!(of(&[("ALL_PROXY", "http://c")]), ["http://c", "http://c"]);
+        assert_eq!(of(&[("HTTPS_PROXY", ""), ("all_proxy", "http://c")]), ["http://c", "http://c"]);
+        assert_eq!(of(&[("HTTPS_PROXY", "http://a"), ("HTTP_PROXY", "")]), ["http://a"]);
+        assert_eq!(of(&[]), [""; 0]);
+    }
+}

@@ -268,6 +268,12 @@ fn token_that_is_not_there_or_would_be_readable_is_a_mistake_of_set_up() {
         let error = fetch().with_bearer_file(file.path()).unwrap_err();
         assert!(error.to_string().contains("no bearer token"), "{error}");
     }
+    let most = 64 * 1024;
+    std::fs::write(file.path(), "a".repeat(most)).unwrap();
+    assert!(fetch().with_bearer_file(file.path()).is_ok());
+    std::fs::write(file.path(), "a".repeat(most + 1)).unwrap();
+    let error = fetch().with_bearer_file(file.path()).unwrap_err().to_string();
+    assert!(error.contains("longer than 65536 bytes"), "{error}");
     std::fs::write(file.path(), "a.token").unwrap();
     let inner = plain().from_url("http://keys:8080/jwks").unwrap();
     let error = inner.with_bearer_file(file.path()).unwrap_err().to_string();
@@ -304,7 +310,9 @@ async fn proxy_that_was_set_is_asked_for_the_hosts_and_resolves_their_names() {
 #[tokio::test]
 async fn document_that_came_through_a_proxy_does_not_lead_to_it_or_to_addresses_behind_it() {
     let documents = Documents::start().await;
-    let front = Front::named(&["id.invalid", "keys.invalid"], documents.address).await;
+    // The refused hosts have certificates too, and the proxy would lead there.
+    let names = ["id.invalid", "keys.invalid", "localhost", "127.0.0.1"];
+    let front = Front::named(&names, documents.address).await;
     let proxy = Proxy::start().await;
     let issuer = format!("https://id.invalid:{}", front.port);
     let fetch = || {

@@ -143,6 +143,8 @@ async fn metadata_leads_to_the_configured_host_and_nowhere_else_in_a_private_net
         ("https://169.254.169.254/latest/meta-data".to_owned(), Some("link-local")),
         ("https://[fe80::1]/".to_owned(), Some("link-local")),
         ("https://224.0.0.1/".to_owned(), Some("multicast")),
+        ("https://[ff02::1]/".to_owned(), Some("multicast")),
+        ("https://[::]/".to_owned(), Some("unspecified")),
     ] {
         documents.set(&issuer, &jwks_uri);
 
@@ -153,7 +155,7 @@ async fn metadata_leads_to_the_configured_host_and_nowhere_else_in_a_private_net
             Some(expected) => {
                 let told = told.unwrap();
                 assert!(told.contains(expected), "{jwks_uri}: {told}");
-                let is_special = ["link-local", "multicast"].contains(&expected);
+                let is_special = ["link-local", "multicast", "unspecified"].contains(&expected);
                 assert_eq!(told.contains("`allow_private_networks`"), !is_special, "{told}");
                 assert!(!documents.paths().contains(&"/jwks".to_owned()), "{jwks_uri}");
             }
