@@ -80,4 +80,17 @@ mod tests {
         assert!(!absent.knows(Some("0"), seconds(1)));
         assert_eq!(absent.names.len(), MOST);
     }
+
+    #[test]
+    fn each_name_is_remembered_once_and_for_a_minute() {
+        let mut absent = Absent::default();
+        absent.note(Some("a"), seconds(1));
+        absent.note(Some("b"), seconds(2));
+        absent.note(Some("b"), seconds(3));
+        assert_eq!(absent.names.len(), 2);
+
+        absent.note(Some("b"), seconds(62));
+
+        assert_eq!(absent.names.len(), 1);
+    }
 }

@@ -1,14 +1,16 @@
 //! Tests keys found by an issuer's metadata, over real sockets.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get as on_get;
 use bytes::Bytes;
-use http::header::LOCATION;
+use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -273,6 +275,32 @@ async fn keys_that_have_moved_are_found_within_the_same_fetch() {
 }
 
 #[tokio::test]
+async fn keys_that_are_gone_and_have_not_moved_are_not_asked_for_again() {
+    let provider = TestProvider::start().await;
+    let fetch = discover(&provider);
+    assert_eq!(problem(&fetch).await, None);
+
+    provider.set_jwks_fault(Fault::Status(404));
+
+    assert!(problem(&fetch).await.unwrap().contains("404"));
+    assert_eq!((provider.requests().metadata, provider.requests().jwks), (2, 2));
+}
+
+#[tokio::test]
+async fn metadata_is_looked_for_first_where_it_was_the_last_time() {
+    let provider = provider_at("/realms/shop", &[OpenIdInserted]).await;
+    let fetch = discover(&provider);
+    assert_eq!(problem(&fetch).await, None);
+    let before = paths(&provider).len();
+
+    leap(Duration::from_secs(11 * 60)).await;
+    assert_eq!(problem(&fetch).await, None);
+
+    let openid = "/.well-known/openid-configuration/realms/shop";
+    assert_eq!(paths(&provider)[before..], [openid, "/realms/shop/jwks"]);
+}
+
+#[tokio::test]
 async fn keys_that_cannot_be_had_for_another_reason_have_not_moved() {
     let provider = TestProvider::start().await;
     let fetch = discover(&provider);
@@ -351,6 +379,25 @@ async fn metadata_is_asked_for_again_when_it_is_not_fresh_and_not_before() {
     let requests = provider.requests();
     // Nothing had changed, so nothing was sent again.
     assert_eq!((requests.metadata, requests.jwks, requests.not_modified), (2, 3, 3));
+
+    // From then on it is fresh for as long again.
+    leap(Duration::from_secs(290)).await;
+    assert_eq!(problem(&fetch).await, None);
+    assert_eq!(provider.requests().metadata, 2);
+}
+
+#[tokio::test]
+async fn metadata_that_does_not_say_for_how_long_is_fresh_for_ten_minutes() {
+    let provider = TestProvider::start().await;
+    provider.set_cache_control(None);
+    let fetch = discover(&provider);
+    assert_eq!(problem(&fetch).await, None);
+
+    for (pause, metadata) in [(590, 1), (20, 2)] {
+        leap(Duration::from_secs(pause)).await;
+        assert_eq!(problem(&fetch).await, None);
+        assert_eq!(provider.requests().metadata, metadata);
+    }
 }
 
 #[tokio::test]
@@ -439,6 +486,55 @@ async fn redirects_lead_only_to_where_keys_may_come_from() {
             Some(expected) => assert!(text.unwrap().contains(expected), "{to:?}"),
             None => assert_eq!(text, None, "{to:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn only_a_redirect_leads_anywhere() {
+    // RFC 9110 §10.2.2: beside a 201, Location names what was made
+    let jwks = TestProvider::start().await.jwks();
+    for status in [201, 401, 503] {
+        let jwks = jwks.clone();
+        let client = move |request: Request<Bytes>| {
+            let is_first = request.uri().path() == "/jwks";
+            let response = Response::builder().status(if is_first { status } else { 200 });
+            let response = response.header(LOCATION, "https://id.example.com/elsewhere");
+            std::future::ready(response.body(Full::<Bytes>::from(jwks.clone())))
+        };
+        let fetch = HttpFetch::new("https://id.example.com/jwks").unwrap();
+
+        let text = problem(&fetch.with_client(client).with_redirects(1)).await.unwrap();
+
+        assert!(text.contains(&format!("the answer is {status}")), "{text}");
+    }
+}
+
+/// A body that never comes.
+struct Never;
+
+impl http_body::Body for Never {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn document_that_says_it_is_too_long_is_not_waited_for() {
+    for (length, expected) in [(262_145, "longer than 262144 bytes"), (262_144, "within 10s")] {
+        let client = move |_: Request<Bytes>| {
+            std::future::ready(Response::builder().header(CONTENT_LENGTH, length).body(Never))
+        };
+        let fetch = HttpFetch::new("https://id.example.com/jwks").unwrap().with_client(client);
+
+        let text = problem(&fetch).await.unwrap();
+
+        assert!(text.contains(expected), "{length}: {text}");
     }
 }
 

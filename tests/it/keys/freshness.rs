@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tower_bearer::RemoteKeys;
 use tower_bearer::keys::KeysState;
-use tower_bearer::test_util::TestProvider;
+use tower_bearer::test_util::{Fault, TestProvider};
 
 use crate::support::jumping_clock::leap;
+use crate::support::log::Log;
 use crate::support::scripted::{Scripted, cached, own_budget};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -156,4 +157,27 @@ async fn answer_without_news_counts_for_as_long_as_it_says() {
     let due_in = status.next_refresh().unwrap().duration_since(status.last_success().unwrap());
     assert_eq!(provider.requests().not_modified, 1);
     assert!(due_in.as_ref().unwrap() > &HOUR, "{due_in:?}");
+}
+
+#[tokio::test]
+async fn set_that_is_sent_again_unchanged_is_not_read_again_and_counts_for_as_long_as_it_says() {
+    let (log, _guard) = Log::of_this_thread();
+    let provider = TestProvider::start().await;
+    provider.set_jwks_fault(Fault::OddKeys);
+    provider.hide_header("etag");
+    provider.hide_header("last-modified");
+    provider.set_cache_control(Some("max-age=600"));
+    let (keys, _) = share_of(10 * MINUTE, &provider).await;
+    let told = log.about("key skipped").len();
+
+    provider.set_cache_control(Some("max-age=7200"));
+    leap(9 * MINUTE).await;
+    until(|| keys.status().fetches() == 2 && keys.status().next_refresh().is_some()).await;
+
+    let status = keys.status();
+    let due_in = status.next_refresh().unwrap().duration_since(status.last_success().unwrap());
+    assert!(due_in.as_ref().unwrap() > &HOUR, "{due_in:?}");
+    assert_eq!((provider.requests().jwks, provider.requests().not_modified), (2, 0));
+    // Its odd keys are no news.
+    assert!(told > 0 && log.about("key skipped").len() == told, "{told}");
 }

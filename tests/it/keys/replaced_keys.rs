@@ -183,6 +183,18 @@ async fn token_that_is_bad_otherwise_does_not_wait_for_other_keys() {
     assert_eq!(keys.refreshes.load(Ordering::SeqCst), 0);
 }
 
+#[test]
+fn token_that_no_key_verifies_is_refused_at_once_where_the_keys_never_change() {
+    let verifier = verifier_of(key().verifying_key());
+    let other = TestKey::generate(Algorithm::HS256);
+
+    let refused = verifier.verify_now(&token().sign(&other)).expect("nothing is waited for");
+    let accepted = verifier.verify_now(&good()).expect("nothing is waited for");
+
+    assert_eq!(refused.unwrap_err().reason(), Reason::InvalidSignature);
+    assert!(accepted.is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn first_token_of_a_key_that_was_replaced_under_its_name_is_accepted() {
     for key_id in [Some("the key"), None] {

@@ -1,6 +1,7 @@
 //! Tests hits: tokens that were verified before. Every change since is noticed, and nothing else is
 //! worked out again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -331,6 +332,47 @@ async fn token_is_refused_when_its_key_is_replaced_and_found_when_the_key_is_mer
     let challenge = invalid_token("The token cannot be verified");
     refused.is_refused(401, Some(&challenge), Reason::InvalidSignature);
     assert_eq!(stats(&verifier).entries, 0);
+}
+
+/// A key whose source says that nothing changes, and counts how often it is asked.
+struct Counted(AtomicUsize);
+
+impl KeySource for Counted {
+    fn lookup(&self, header: &Header) -> Lookup {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        key().verifying_key().lookup(header)
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        Some(7)
+    }
+}
+
+#[tokio::test]
+async fn source_is_not_asked_again_while_its_epoch_is_the_same() {
+    let source = Arc::new(Counted(AtomicUsize::new(0)));
+    let verifier = verifier_of(Arc::clone(&source));
+    let app = app(&verifier);
+
+    for _ in 0..3 {
+        answer_to(&app, &good()).await.is_ok("alice");
+    }
+
+    counted(&verifier, 2, 1);
+    assert_eq!(source.0.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn keys_that_never_change_have_an_epoch_of_their_own() {
+    let (one, other) = (key().verifying_key(), key().verifying_key());
+    let (set, other_set) = (KeySet::from(one.clone()), KeySet::from(one.clone()));
+
+    let epochs = [one.epoch(), other.epoch(), set.epoch(), other_set.epoch()];
+
+    for (index, epoch) in epochs.iter().enumerate() {
+        assert!(epoch.is_some() && !epochs[..index].contains(epoch), "{epochs:?}");
+    }
+    assert_eq!((one.clone().epoch(), set.clone().epoch()), (one.epoch(), set.epoch()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Tests one layer with several issuers: which keys and rules a token is verified by.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -558,6 +559,24 @@ async fn status_tells_of_each_issuer_whose_source_can_tell() {
     let seen: Vec<_> = status.iter().map(|(issuer, keys)| (issuer.clone(), keys.state())).collect();
     assert_eq!(seen, expected);
     assert!(status.iter().all(|(issuer, keys)| keys.source() == issuer));
+}
+
+#[test]
+fn status_of_a_set_says_how_many_keys_it_has_and_whether_it_has_any() {
+    let issuers = Issuers::new();
+    issuers.add(Arc::new(KeySet::from(key().verifying_key())), validation()).unwrap();
+    issuers.add(KeySet::default(), staff_validation()).unwrap();
+
+    let status = issuers.status();
+
+    let seen: Vec<_> = status
+        .iter()
+        .map(|(issuer, keys)| (&**issuer, keys.source(), keys.state(), keys.keys()))
+        .collect();
+    assert_eq!(
+        seen,
+        [(ISSUER, "fixed", KeysState::Fresh, 1), (STAFF, "fixed", KeysState::Missing, 0)]
+    );
 }
 
 #[tokio::test]

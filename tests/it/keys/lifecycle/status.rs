@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::sleep;
-use tower_bearer::keys::KeysState;
+use tokio::time::{advance, sleep};
+use tower_bearer::Reason;
+use tower_bearer::keys::{CachedKeys, Fetch, Fetched, KeysState, KeysUnavailable};
 use tower_bearer::test_util::{Fault, TestProvider};
 
 use super::{of, source};
@@ -91,6 +92,55 @@ async fn bounds_of_freshness_and_staleness_can_be_set() {
     ] {
         sleep(seconds(pause)).await;
         assert_eq!(keys.status().state(), state);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_too_old_at_the_very_moment_at_which_they_become_so() {
+    let provider = Scripted::new();
+    provider.answer(Answer::Failure("no route"));
+    let token = provider.mint();
+    // Again and again: a clock that counts suspensions may be a few nanoseconds ahead of the test's.
+    for _ in 0..20 {
+        let keys = cached(&provider).with_initial_keys(provider.keys()).with_stale_if_error(MINUTE);
+        let (keys, verifier) = of(keys);
+        assert_eq!(keys.status().state(), KeysState::Stale);
+
+        advance(MINUTE - Duration::from_millis(1)).await;
+        assert_eq!(keys.status().state(), KeysState::Stale);
+        assert!(verifier.verify(&token).await.is_ok());
+
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(keys.status().state(), KeysState::Expired);
+        let error = verifier.verify(&token).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::KeysUnavailable);
+    }
+}
+
+#[test]
+fn source_that_does_not_say_where_its_keys_come_from_is_named_by_its_type() {
+    struct FromDatabase;
+
+    impl Fetch for FromDatabase {
+        async fn fetch(&self) -> Result<Fetched, KeysUnavailable> {
+            Err(KeysUnavailable::new("no route"))
+        }
+    }
+
+    let status = CachedKeys::new(FromDatabase).status();
+
+    assert!(status.source().ends_with("::FromDatabase"), "{status:?}");
+}
+
+#[test]
+fn state_is_shown_as_its_word() {
+    for (state, word) in [
+        (KeysState::Missing, "missing"),
+        (KeysState::Fresh, "fresh"),
+        (KeysState::Stale, "stale"),
+        (KeysState::Expired, "expired"),
+    ] {
+        assert_eq!((state.as_str(), state.to_string().as_str()), (word, word));
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep};
-use tower_bearer::Reason;
+use tower_bearer::test_util::TestKey;
+use tower_bearer::{Algorithm, Reason};
 
 use crate::support::scripted::{Answer, Scripted, app, cached};
-use crate::support::{WithBearer, get, invalid_token, send};
+use crate::support::{WithBearer, get, invalid_token, send, token, verifier_of};
 
 #[tokio::test(start_paused = true)]
 async fn request_that_has_waited_long_enough_is_answered_503() {
@@ -244,4 +246,49 @@ async fn token_of_the_key_that_the_fetch_in_flight_brings_needs_no_other() {
 
     first.await.unwrap().is_ok("alice");
     assert_eq!(provider.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_that_began_before_a_fetch_waits_for_no_other_fetch() {
+    let provider = Scripted::new();
+    provider.set_latency(Duration::from_secs(1));
+    let verifier = verifier_of(cached(&provider));
+    verifier.verify(&provider.mint()).await.unwrap();
+    let strange = |name: &str| token().sign(&TestKey::generate(Algorithm::ES256).with_key_id(name));
+    let (first, second) = (strange("first"), strange("second"));
+    let fetching = tokio::spawn({
+        let (verifier, first) = (verifier.clone(), first.clone());
+        async move { verifier.verify(&first).await }
+    });
+    sleep(Duration::from_millis(500)).await;
+    // It is not looked after until the next fetch is under way.
+    let mut waiting = Box::pin(verifier.verify(&second));
+    assert!((&mut waiting).now_or_never().is_none());
+    fetching.await.unwrap().unwrap_err();
+    let next = tokio::spawn({
+        let verifier = verifier.clone();
+        async move { verifier.verify(&first).await }
+    });
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(provider.fetches(), 3);
+
+    let error = waiting.await.unwrap_err();
+
+    assert_eq!((error.reason(), provider.fetches()), (Reason::UnknownKey, 3));
+    next.await.unwrap().unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_is_told_to_come_again_when_the_next_fetch_is_due() {
+    let provider = Scripted::new();
+    provider.answer(Answer::Failure("no route"));
+    let pause = Duration::from_secs(20);
+    let app = app(cached(&provider).with_backoff(pause..=pause));
+
+    let answer = send(&app, get("/").bearer(provider.mint())).await;
+
+    answer.is_refused(503, None, Reason::KeysUnavailable);
+    // Half of the pause is left to chance.
+    let after: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((10..=20).contains(&after), "{after}");
 }
