@@ -162,11 +162,18 @@ impl IssuerConfig {
     ) -> Result<Self, ConfigError> {
         let rules = place.check(self.validation(place)?.into_rules())?;
         let validation = rules.validation();
+        // The token type adds some of them once more when this is read.
+        let mut required_claims = Vec::new();
+        for claim in &validation.required {
+            if !required_claims.contains(claim) {
+                required_claims.push(claim.clone());
+            }
+        }
         Ok(Self {
             keys: self.keys(place, shared)?.effective,
             leeway: Some(DurationText(validation.leeway)),
             revocation_leeway: Some(DurationText(rules.revocation_leeway())),
-            required_claims: validation.required.clone(),
+            required_claims,
             client_id_as_audience: validation.has_client_id_as_audience(),
             roles_at: validation.roles_at.clone(),
             scopes_at: validation.scopes_at.clone(),

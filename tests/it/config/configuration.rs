@@ -204,6 +204,7 @@ fn every_mistake_names_its_place() {
         (keys(json!({ "discover": true, "file": "a" })), "issuers[0].keys", "leave one out"),
         (keys(json!({ "url": "x" })), "issuers[0].keys.url", "unknown field"),
         (keys(json!({ "jwks_url": "http://x.example" })), "issuers[0].keys.jwks_url", "not HTTPS"),
+        (keys(json!(true)), "issuers[0].keys", "where the keys are"),
         (keys(json!({ "file": "/nowhere" })), "issuers[0].keys.file", "/nowhere"),
         (keys(json!({ "secret_file": "/nowhere" })), "issuers[0].keys.secret_file", "/nowhere"),
         (keys(json!({ "jwks": { "keys": [] } })), "issuers[0].keys.jwks", "empty"),
@@ -233,6 +234,16 @@ fn every_mistake_names_its_place() {
         assert!(error.starts_with(&format!("{place}: ")), "{config}\n{error}");
         assert!(error.contains(problem), "{config}\n{error}");
     }
+}
+
+#[test]
+fn mistake_about_keys_that_are_an_object_is_not_taken_for_another() {
+    let text = config(&json!({ "keys": { "discover": true } })).to_string();
+    let twice = text.replace("\"discover\":true", "\"discover\":true,\"discover\":true");
+
+    let error = Config::from_json(&twice).unwrap_err().to_string();
+
+    assert!(error.starts_with("issuers[0].keys") && error.contains("duplicate field"), "{error}");
 }
 
 #[test]
@@ -291,6 +302,35 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
     }
     let again = Config::from_toml(&printed).unwrap().effective().unwrap();
     assert_eq!(again.to_toml(), printed);
+}
+
+#[test]
+fn rules_that_follow_from_others_are_printed_and_read_as_the_same_again() {
+    for (add, lines) in [
+        (json!({}), &["leeway = \"1m\"", "revocation_leeway = \"1m\"", "required_claims = []"][..]),
+        (json!({ "leeway": 5 }), &["leeway = \"5s\"", "revocation_leeway = \"5s\""]),
+        (json!({ "token_type": "at+jwt" }), &["\"sub\"", "\"client_id\"", "\"iat\"", "\"jti\""]),
+        (json!({ "preset": "okta" }), &["\"scp\"", "\"scope\""]),
+    ] {
+        let config = Config::from_json(&config(&add).to_string()).unwrap();
+
+        let printed = config.effective().unwrap().to_toml();
+
+        for line in lines {
+            assert!(printed.contains(line), "{line}\n{printed}");
+        }
+        let again = Config::from_toml(&printed).unwrap().effective().unwrap();
+        assert_eq!(again.to_toml(), printed);
+    }
+}
+
+#[test]
+fn fetch_may_be_given_as_long_as_it_takes_at_the_most() {
+    let with = |timeout: &str| config(&json!({ "keys": { "discover": true, "timeout": timeout } }));
+
+    assert!(Config::from_json(&with("30s").to_string()).unwrap().issuers().is_ok());
+    let error = mistake(&with("31s")).to_string();
+    assert!(error.starts_with("issuers[0].keys.timeout: is more than the 30s"), "{error}");
 }
 
 #[test]
@@ -353,6 +393,27 @@ fn secrets_are_in_nothing_that_is_shown() {
         );
         let error = Config::from_toml(&text).unwrap_err().to_string();
         assert!(!error.contains(secret), "{error}");
+    }
+}
+
+#[test]
+fn debug_output_says_where_something_is_not_shown() {
+    let jwk =
+        json!({ "kty": "oct", "alg": "HS256", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" });
+    let proxy = json!({ "discover": true, "proxy": "http://user:word@proxy.example.com:3128" });
+    for (keys, shown) in [
+        (
+            json!({ "secret": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" }),
+            "secret: Some((not shown))",
+        ),
+        (json!({ "jwks": jwk }), "jwks: Some((not shown))"),
+        (proxy, "proxy: Some((not shown)@proxy.example.com:3128)"),
+    ] {
+        let config = config(&json!({ "keys": keys }));
+
+        let debug = format!("{:?}", Config::from_json(&config.to_string()).unwrap());
+
+        assert!(debug.contains(shown), "{debug}");
     }
 }
 
