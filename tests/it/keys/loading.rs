@@ -92,6 +92,8 @@ fn rsa_key_in_pem_is_used_for_the_algorithms_that_are_named() {
     assert_eq!(algorithms, [Algorithm::PS256, Algorithm::RS512]);
     let error = problem(KeySet::from_pem_for(EC_PEM, &[Algorithm::PS256]));
     assert_eq!(error, KeyProblem::AlgorithmNotAllowed { algorithm: "ES256".into() });
+    let error = problem(KeySet::from_pem_for(RSA_PEM, &[Algorithm::ES256]));
+    assert_eq!(error, KeyProblem::AlgorithmNotAllowed { algorithm: "RS256".into() });
 }
 
 #[test]
@@ -198,8 +200,12 @@ fn jwks_that_contradict_themselves_are_skipped() {
         (Algorithm::RS256, json!({ "k": "AAAA" })),
         (Algorithm::RS256, json!({ "crv": "P-256" })),
         (Algorithm::ES256, json!({ "n": "AQAB" })),
+        (Algorithm::ES256, json!({ "k": "AAAA" })),
         (Algorithm::Ed25519, json!({ "y": "AAAA" })),
+        (Algorithm::Ed25519, json!({ "e": "AQAB" })),
+        (Algorithm::Ed25519, json!({ "k": "AAAA" })),
         (Algorithm::HS256, json!({ "x": "AAAA" })),
+        (Algorithm::HS256, json!({ "n": "AQAB" })),
         (Algorithm::RS256, json!({ "use": "sig", "key_ops": ["verify", "encrypt"] })),
         (Algorithm::RS256, json!({ "use": null, "key_ops": ["verify", "verify"] })),
     ] {

@@ -41,6 +41,12 @@ fn der_of(pem: &str) -> Vec<u8> {
     STANDARD.decode(body).unwrap()
 }
 
+/// A key on the curve of this name, as RFC 5480 §2 writes it.
+fn on_curve(name: &[u8; 5]) -> Vec<u8> {
+    let head = b"\x30\x56\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05";
+    [&head[..], name, b"\x03\x42\x00\x04", &[7; 64]].concat()
+}
+
 fn utf_16(text: &str) -> Vec<u8> {
     let units = std::iter::once(0xfeff).chain(text.encode_utf16());
     units.flat_map(u16::to_le_bytes).collect()
@@ -130,6 +136,12 @@ fn other_texts_than_keys_are_called_what_they_are() {
         (pem_keys, pem.replace("MIIB", "M*IB").as_bytes(), "not base64"),
         (pem_keys, pem.replace("END PUBLIC", "END RSA PUBLIC").as_bytes(), "does not end as"),
         (der, b"", "it is empty"),
+        (der, b"hello", "it is no SubjectPublicKeyInfo"),
+        // A sequence of a version that no private key has, and the content of a private key in no sequence.
+        (der, &[0x30, 5, 2, 1, 7, 5, 0], "it is no SubjectPublicKeyInfo"),
+        (der, &[0x04, 5, 2, 1, 0, 5, 0], "it is no SubjectPublicKeyInfo"),
+        (der, &on_curve(b"\x2b\x81\x04\x00\x0a"), "the curve \"secp256k1\" is not supported"),
+        (der, &on_curve(b"\x2b\x81\x04\x00\x21"), "the curve \"1.3.132.0.33\" is not supported"),
         (der, pem.as_bytes(), "read it with `from_pem`"),
         (der, &der_of(RSA_PKCS8), "it is a private key"),
         (der, &der_of(P256_PKCS8), "it is a private key"),
@@ -344,9 +356,11 @@ fn files_of_a_configuration_may_have_a_byte_order_mark_and_are_called_what_they_
     for (name, text) in [("marked.json", &json), ("marked.toml", &toml)] {
         let file = TempFile::new(name, &format!("\u{feff}{text}"));
         assert!(Config::from_file(file.path()).is_ok(), "{name}");
-        std::fs::write(file.path(), utf_16(text)).unwrap();
-        let error = Config::from_file(file.path()).unwrap_err().to_string();
-        assert!(error.contains("UTF-16; save it as UTF-8"), "{error}");
+        for unmarked in [0, 2] {
+            std::fs::write(file.path(), &utf_16(text)[unmarked..]).unwrap();
+            let error = Config::from_file(file.path()).unwrap_err().to_string();
+            assert!(error.contains("UTF-16; save it as UTF-8"), "{error}");
+        }
     }
     let secret =
         TempFile::new("secret", &format!("\u{feff}{}\r\n", URL_SAFE_NO_PAD.encode([7; 32])));
@@ -391,5 +405,13 @@ fn dashes_that_are_missing_show_nothing_of_the_key_behind_them() {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("MC4C") && shown.contains("BEGIN"), "{shown}");
         }
+    }
+    // No longer than a kind of key may be, and in capitals throughout but for a part.
+    for short in ["\nMC4CAQAw\n", " MC4CAQAw", "MC4CAQAwBQYDK2VwBCIE", "+MC4C/"] {
+        let text = format!("-----BEGIN {short}-----\n-----END PUBLIC KEY-----");
+        let error = VerifyingKey::from_pem(Algorithm::EdDSA, &text).unwrap_err();
+
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("MC4C") && shown.contains("BEGIN"), "{shown}");
     }
 }
