@@ -45,6 +45,8 @@ async fn all_shown() -> Vec<(&'static str, String)> {
     let mut revocation = revocation.unwrap();
     let logout = LogoutService::multi_issuer(&issuers, LogoutScope::Session, store.clone());
     let active = ActiveCheck::new(|_: Principal| async { Ok::<_, String>(true) });
+    let fetch = HttpFetch::discover(ISSUER).unwrap();
+    let fetch = fetch.with_metadata_url("https://inside.example.com/metadata").unwrap();
     let refused = principal.check(role("admin")).unwrap_err();
     vec![
         ("BearerLayer", text(layer())),
@@ -66,7 +68,7 @@ async fn all_shown() -> Vec<(&'static str, String)> {
         ("[VerifyingKey", text(candidates)),
         ("CachedKeys", text(CachedKeys::new(Scripted::new()))),
         ("FetchBudget", text(FetchBudget::new(7, Duration::from_secs(1)))),
-        ("HttpFetch", text(HttpFetch::discover(ISSUER).unwrap())),
+        ("HttpFetch", text(fetch)),
         ("KeyFile", text(KeyFile::new("keys.json"))),
         ("{\"https://id.example.com\": ", text(&issuers)),
         ("MemoryRevocations", text(&store)),
@@ -102,8 +104,12 @@ async fn settings_and_state_are_shown_where_they_help() {
     for (name, detail) in [
         ("Verifier", "max_token_bytes: 16384"),
         ("Verifier", "has_revocations: false"),
+        ("Verifier", "has_active_check: false"),
+        ("ActiveCheck", "AnswerCache { len: 0"),
         ("FetchBudget", "fetches: 7"),
         ("HttpFetch", "https://id.example.com"),
+        ("HttpFetch", "metadata: Some(\"https://inside.example.com/metadata\")"),
+        ("HttpFetch", "root_certificates: 0"),
         ("KeyFile", "keys.json"),
         ("CachedKeys", "the script"),
         ("Principal", "https://id.example.com"),
@@ -115,6 +121,9 @@ async fn settings_and_state_are_shown_where_they_help() {
     let view = MemoryRevocations::new();
     let revoking = format!("{:?}", verifier().with_revocations(view));
     assert!(revoking.contains("has_revocations: true"), "{revoking}");
+    let check = ActiveCheck::new(|_: Principal| async { Ok::<_, String>(true) });
+    let checking = format!("{:?}", verifier().with_active_check(check));
+    assert!(checking.contains("has_active_check: true"), "{checking}");
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ mod tests {
         let secret = ClientSecret::new("hunter2");
 
         assert!(secret.is("hunter2"));
-        for other in ["", "hunter", "hunter22", "Hunter2", "hunter3"] {
+        for other in ["", "hunter", "hunter22", "Hunter2", "hunter3", "uhnter2"] {
             assert!(!secret.is(other), "{other}");
         }
         assert!(!ClientSecret::new("").is(""));

@@ -812,3 +812,20 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn subjects_are_kept_only_where_an_answer_about_them_is_of_use_again() {
+    let check = || ActiveCheck::new(|_: Principal| async { Ok::<_, Infallible>(true) });
+    for (check, kept) in [
+        (check(), 0),
+        (check().with_cache_ttl(SECOND), 1),
+        (check().with_inactive_cache_ttl(SECOND), 1),
+        (check().with_last_answer_for(SECOND).unwrap(), 1),
+        (check().dangerous().fail_open(), 1),
+    ] {
+        verifier().with_active_check(check.clone()).verify(&good()).await.unwrap();
+
+        let shown = format!("{check:?}");
+        assert!(shown.contains(&format!("AnswerCache {{ len: {kept},")), "{shown}");
+    }
+}

@@ -431,3 +431,20 @@ async fn token_without_issuer_or_expiry_that_some_verifier_may_accept_is_revoked
     assert_eq!((written.issuer(), written.name()), (ISSUER, Revocable::Token("t1")));
     assert_eq!(written.expires_at(), None);
 }
+
+#[tokio::test]
+async fn log_hears_of_each_request_that_is_refused_and_why() {
+    let (log, _guard) = Log::of_this_thread();
+    let route = route(&Store::default());
+    let stranger = basic("shop", "no secret of the shop");
+
+    send(&route, post(&[]).field("authorization", shop())).await;
+    let token = of_shop().sign(&key());
+    send(&route, post(&[("token", &token)]).field("authorization", stranger)).await;
+
+    let heard = log.about("request to revoke refused");
+    let levels: Vec<_> = heard.iter().map(|(level, _)| *level).collect();
+    assert_eq!(levels, [tracing::Level::DEBUG; 2], "{heard:?}");
+    assert!(heard[0].1.contains("invalid_request"), "{heard:?}");
+    assert!(heard[1].1.contains("invalid_client"), "{heard:?}");
+}
