@@ -506,3 +506,74 @@ const UNKNOWN: u64 = u64::MAX;
 
 /// A request may be suspended between the check of `exp` and this one, and a clock may be set back.
 const MARGIN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::*;
+
+    const ISSUER: &str = "https://id.example.com";
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[derive(Clone, Default)]
+    struct Seconds(Arc<AtomicU64>);
+
+    impl Clock for Seconds {
+        fn now(&self) -> SystemTime {
+            at(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn moment_that_other_programs_know_covers_the_tokens_that_they_have_dated_by_it() {
+        let (alice, bob) = (
+            |seconds| Revocation::subject(ISSUER, "alice", at(seconds)),
+            |seconds| Revocation::subject(ISSUER, "bob", at(seconds)),
+        );
+        let client = |seconds| Revocation::client(ISSUER, "c1", at(seconds));
+        let other = |seconds| Revocation::client(ISSUER, "c2", at(seconds));
+        for (shared, revoked, covered) in [
+            // A token has one subject, and any clients.
+            (alice(1003), alice(1002), Some(1004)),
+            (bob(1003), alice(1002), None),
+            (client(1003), alice(1002), Some(1004)),
+            (alice(1003), client(1002), Some(1004)),
+            (other(1003), client(1002), Some(1004)),
+            // Up to a moment that is still to come, tokens are revoked by their dates.
+            (client(1004), alice(1003), None),
+            // An earlier moment has dated no token later than this.
+            (client(1001), alice(1002), None),
+        ] {
+            let clock = Seconds::default();
+            let view = MemoryRevocations::new().with_clock(clock.clone());
+            clock.0.store(1000, Ordering::SeqCst);
+            view.insert_shared(&shared, NEVER);
+            clock.0.store(1002, Ordering::SeqCst);
+
+            let later = view.covering_dated_ahead(&revoked);
+
+            let moment = covered.map(|at| Revoked::IssuedUpTo(NumericDate::from_seconds(at)));
+            assert_eq!(later.map(|later| later.revoked()), moment, "{shared:?} {revoked:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_that_cannot_be_said_are_the_first_or_never() {
+        for (date, expected) in [
+            (-1, 0),
+            (i64::MIN, 0),
+            (0, 0),
+            (1, 1),
+            (i64::from(NEVER), NEVER),
+            (i64::from(NEVER) + 1, NEVER),
+            (i64::MAX, NEVER),
+        ] {
+            assert_eq!(second(NumericDate::from_seconds(date)), expected, "{date}");
+        }
+    }
+}

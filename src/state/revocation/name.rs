@@ -102,6 +102,9 @@ impl NameKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasherDefault;
+
     use super::*;
 
     #[test]
@@ -120,6 +123,22 @@ mod tests {
             assert!(!names[..index].contains(name), "{index}");
         }
         assert_eq!(names[0], key.name("ab", Revocable::Token("c")));
+    }
+
+    #[test]
+    fn names_are_spread_over_maps_and_over_the_places_in_them() {
+        let key = NameKey::random();
+        let names: Vec<HashedName> =
+            (0..4096).map(|n| key.name("issuer", Revocable::Token(&n.to_string()))).collect();
+        let hashes = BuildHasherDefault::<IdentityHasher>::default();
+        let different = |of: &dyn Fn(HashedName) -> u64| {
+            names.iter().map(|name| of(*name)).collect::<HashSet<u64>>().len()
+        };
+
+        // Of 1024 each, which 4096 names fill but for some.
+        assert!(different(&|name| name.shard_bits() as u64 % 1024) > 900);
+        assert!(different(&|name| hashes.hash_one(name) % 1024) > 900);
+        assert!(different(&|name| hashes.hash_one(name) >> 54) > 900);
     }
 
     #[test]

@@ -145,3 +145,101 @@ impl Moments {
 /// In seconds. A clock may be set back, and a moment may be older than the call that revokes up to
 /// it.
 const KEPT: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::super::Revocable;
+    use super::super::name::NameKey;
+    use super::*;
+
+    fn seconds(seconds: u32) -> NumericDate {
+        NumericDate::from_seconds(seconds.into())
+    }
+
+    fn alice() -> HashedName {
+        NameKey::from_bytes([7; 16]).name("issuer", Revocable::Subject("alice"))
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn token_of_a_subject_may_be_dated_by_its_own_moment_and_by_no_other_subjects() {
+        let mut dates = Dates::default();
+        dates.note_subject(103, seconds(100), 100);
+        let last = |own, up_to| dates.last_for_subject(own, seconds(up_to), &(101..106));
+
+        assert_eq!(last(Some(103), 101), Some(103));
+        // Not in the same moment: it would have to come from another program.
+        assert_eq!((last(Some(103), 100), last(Some(103), 99)), (None, None));
+        assert_eq!((last(None, 101), last(Some(104), 101)), (None, None));
+        assert_eq!(dates.last_for_subject(Some(103), seconds(101), &(104..106)), None);
+    }
+
+    #[test]
+    fn token_of_any_subject_may_be_dated_by_the_moment_of_a_client() {
+        let mut dates = Dates::default();
+        dates.note_client(103, seconds(100), 100);
+        dates.note_client(104, seconds(101), 101);
+        let within = 101..106;
+
+        for (up_to, last) in [(100, None), (101, Some(103)), (102, Some(104))] {
+            assert_eq!(dates.last_for_subject(None, seconds(up_to), &within), last, "{up_to}");
+            assert_eq!(dates.last_for_client(seconds(up_to), &within), last, "{up_to}");
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn token_of_a_client_may_be_dated_by_the_moment_of_any_subject() {
+        let mut dates = Dates::default();
+        dates.note_subject(103, seconds(100), 100);
+
+        assert_eq!(dates.last_for_client(seconds(101), &(101..106)), Some(103));
+        assert_eq!(dates.last_for_client(seconds(100), &(101..106)), None);
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn moment_that_was_taken_back_has_dated_tokens_of_names_that_nothing_tells_of_any_more() {
+        let mut dates = Dates::default();
+        dates.note_client(103, seconds(102), 102);
+        dates.note_subject(103, seconds(100), 102);
+        dates.note_subject(104, seconds(100), 102);
+
+        dates.note_taken_back(103, 102);
+        dates.note_taken_back(105, 102);
+
+        // Since the first of the two that have noted it.
+        assert_eq!(dates.last_for_subject(None, seconds(101), &(101..110)), Some(103));
+        assert_eq!(dates.last_for_subject(None, seconds(100), &(101..110)), None);
+    }
+
+    #[test]
+    fn moments_are_kept_for_a_minute() {
+        let mut dates = Dates::default();
+        dates.note_client(100, seconds(90), 100);
+        dates.note_client(101, seconds(90), 160);
+        assert_eq!(dates.last_for_client(seconds(200), &(90..101)), Some(100));
+
+        dates.note_client(102, seconds(90), 161);
+        // Too old to be noted at all.
+        dates.note_client(100, seconds(90), 161);
+
+        assert_eq!(dates.last_for_client(seconds(200), &(90..101)), None);
+        assert_eq!(dates.last_for_client(seconds(200), &(90..102)), Some(101));
+    }
+
+    #[test]
+    fn own_dates_are_kept_for_one_to_two_minutes() {
+        let (mut dates, within) = (Dates::default(), 1000..1010);
+        dates.note_own(alice(), 1002, seconds(1000), 1000);
+        dates.note_own(alice(), 1060, seconds(1059), 1059);
+        dates.note_own(alice(), 1061, seconds(1060), 1060);
+        dates.note_own(alice(), 1120, seconds(1119), 1119);
+        assert_eq!(dates.last_own(alice(), seconds(1001), within.clone()), Some(1002));
+
+        dates.note_own(alice(), 1121, seconds(1120), 1120);
+
+        assert_eq!(dates.last_own(alice(), seconds(1001), within), None);
+        assert_eq!(dates.last_own(alice(), seconds(1200), 1000..1100), Some(1061));
+    }
+}

@@ -179,3 +179,86 @@ const CLEARED_UP_EVERY: u32 = 64;
 /// At ten million entries a map has ten thousand, which take a fifth of a millisecond to clean up
 /// (`benches/revocations.rs`).
 const SHARDS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    struct Until(u32);
+
+    impl TableValue for Until {
+        fn until(&self) -> u32 {
+            self.0
+        }
+
+        fn or(self, other: Self) -> Self {
+            Self(self.0.max(other.0))
+        }
+
+        fn revokes_more_than(&self, _: &Self) -> bool {
+            false
+        }
+    }
+
+    /// A name of this map.
+    fn name(shard: u8, number: u32) -> HashedName {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        bytes[4..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_le_bytes());
+        bytes[8] = shard;
+        HashedName::from_bytes(bytes)
+    }
+
+    fn insert(table: &RevocationTable<Until>, name: HashedName, until: u32, now: u32) {
+        table.insert(name, Until(until), now, || ());
+    }
+
+    #[test]
+    fn expired_entries_are_removed_at_once_on_request() {
+        let table = RevocationTable::new();
+        insert(&table, name(1, 1), 1000, 0);
+        insert(&table, name(1, 2), NEVER, 0);
+
+        table.forget_expired(999);
+        assert_eq!(table.len(), 2);
+        table.forget_expired(1000);
+
+        assert_eq!((table.len(), table.is_empty()), (1, false));
+        assert!(table.get(name(1, 1)).is_none() && table.get(name(1, 2)).is_some());
+        table.remove(name(1, 2));
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn map_is_cleared_up_no_sooner_than_a_minute_after_something_in_it_has_expired() {
+        let table = RevocationTable::new();
+        insert(&table, name(1, 1), 1000, 0);
+        // As many writers as there are maps, each of which looks at another.
+        let write_at = |now| (0..1024).for_each(|_| insert(&table, name(2, 1), NEVER, now));
+
+        write_at(1063);
+        assert_eq!(table.len(), 2);
+        write_at(1064);
+
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn memory_is_given_back_when_three_quarters_of_a_map_are_free() {
+        let table = RevocationTable::new();
+        let empty = table.bytes();
+        // Room for 28 in 32 places, of a name, its value and a tag.
+        (0..28).for_each(|number| insert(&table, name(1, number), 1000 + number, 0));
+        let bytes = |places: usize| places * (16 + 4 + 1);
+        assert_eq!(table.bytes() - empty, bytes(32));
+
+        table.forget_expired(1000 + 20);
+        assert_eq!((table.len(), table.bytes() - empty), (7, bytes(32)));
+        table.forget_expired(1000 + 21);
+        assert_eq!((table.len(), table.bytes() - empty), (6, bytes(16)));
+        table.forget_expired(1000 + 27);
+
+        assert_eq!((table.len(), table.bytes()), (0, empty));
+    }
+}

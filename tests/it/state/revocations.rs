@@ -1,5 +1,6 @@
 //! Tests tokens that are valid in every other way and refused nevertheless.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -7,12 +8,13 @@ use axum::extract::State;
 use axum::routing::{get as on_get, post};
 use futures::executor::block_on;
 use proptest::prelude::*;
+use tower_bearer::claims::NumericDate;
 use tower_bearer::clock::Clock;
 use tower_bearer::issue::{IssueError, IssuedToken};
 use tower_bearer::keys::SigningKey;
 use tower_bearer::revocation::{
-    MemoryRevocations, MissingTokenId, Revocable, Revocation, RevocationKind, Revocations,
-    RevocationsUnavailable, Revoked,
+    MemoryRevocations, MissingTokenId, Revocable, Revocation, RevocationKind, RevocationKinds,
+    Revocations, RevocationsUnavailable, Revoked,
 };
 use tower_bearer::test_util::{TestClock, TestToken};
 use tower_bearer::{
@@ -185,6 +187,21 @@ async fn kinds_say_which_claims_a_token_needs() {
     }
 }
 
+#[test]
+fn kinds_are_those_that_are_named_however_often() {
+    use RevocationKind::{Client, Session, Subject, Token};
+    let named = |kinds: &RevocationKinds| {
+        [Token, Session, Subject, Client].map(|kind| kinds.contains(kind))
+    };
+
+    let collected: RevocationKinds = [Session, Client].into_iter().collect();
+    let twice = revocations().with_kinds([Token, Token]).unwrap().kinds();
+
+    assert_eq!(named(&collected), [false, true, false, true]);
+    assert_eq!(named(&twice), [true, false, false, false]);
+    assert_eq!(named(&RevocationKinds::default()), [true, false, true, false]);
+}
+
 #[tokio::test]
 async fn view_that_asks_for_no_kind_of_revocation_is_a_mistake() {
     let error = revocations().with_kinds([]).unwrap_err();
@@ -302,6 +319,65 @@ async fn two_views_are_one_as_a_pair() {
     answer.is_refused(503, None, Reason::RevocationsUnavailable);
 }
 
+/// Revokes a subject right after a token of it was dated ahead, and says up to when that is.
+fn covered(view: &MemoryRevocations) -> Option<Revoked> {
+    view.revoke(Revocation::subject(ISSUER, "alice", at(NOW)));
+    view.lookup(ISSUER, Revocable::Subject("alice"))
+}
+
+fn up_to(seconds: u64) -> Option<Revoked> {
+    Some(Revoked::IssuedUpTo(NumericDate::from_seconds(seconds.try_into().unwrap())))
+}
+
+#[test]
+fn view_that_is_shared_is_asked_and_told_like_itself() {
+    let own = revocations().with_kinds([RevocationKind::Session]).unwrap();
+    let own = own.with_max_lifetime(Duration::from_secs(900));
+    let shared: Arc<dyn Revocations> = Arc::new(own.clone());
+
+    assert_eq!((shared.kinds(), shared.max_lifetime()), (own.kinds(), own.max_lifetime()));
+    assert!(!shared.is_heeded_by(ISSUER));
+    shared.heeded_by(ISSUER);
+    shared.dated_ahead(ISSUER, Revocable::Subject("alice"), NumericDate::from(at(NOW + 2)));
+
+    assert!(shared.is_heeded_by(ISSUER) && own.is_heeded_by(ISSUER));
+    assert!(!shared.is_heeded_by("https://other.example.com"));
+    assert_eq!(covered(&own), up_to(NOW + 2));
+    assert_eq!(covered(&revocations()), up_to(NOW));
+}
+
+#[test]
+fn both_views_of_a_pair_are_told_and_an_issuer_heeds_the_pair_if_it_heeds_both() {
+    let (one, other) = (revocations(), revocations());
+    let pair = (one.clone(), other.clone());
+
+    one.heeded_by(ISSUER);
+    assert!(!pair.is_heeded_by(ISSUER));
+    pair.heeded_by(ISSUER);
+    pair.dated_ahead(ISSUER, Revocable::Subject("alice"), NumericDate::from(at(NOW + 2)));
+
+    assert!(pair.is_heeded_by(ISSUER) && other.is_heeded_by(ISSUER));
+    assert_eq!([covered(&one), covered(&other)], [up_to(NOW + 2); 2]);
+}
+
+#[test]
+fn shorter_lifetime_of_two_views_counts() {
+    let of = |seconds| revocations().with_max_lifetime(Duration::from_secs(seconds));
+    for (pair, expected) in [
+        ((revocations(), revocations()), None),
+        ((of(900), revocations()), Some(900)),
+        ((revocations(), of(900)), Some(900)),
+        ((of(900), of(600)), Some(600)),
+    ] {
+        assert_eq!(pair.max_lifetime(), expected.map(Duration::from_secs));
+    }
+}
+
+#[test]
+fn no_issuer_heeds_a_view_that_does_not_say_so() {
+    assert!(!Torn.is_heeded_by(ISSUER));
+}
+
 #[tokio::test]
 async fn bad_token_is_refused_for_what_is_wrong_with_it_before_its_revocation() {
     let view = revocations();
@@ -353,7 +429,9 @@ fn principal_without_jti_cannot_be_revoked_by_itself() {
     let verifier = verifier_with(key().verifying_key(), validation());
     let verified = block_on(verifier.verify(&token().without("jti").sign(&key()))).unwrap();
 
-    let _: MissingTokenId = Revocation::of(verified.principal()).unwrap_err();
+    let error: MissingTokenId = Revocation::of(verified.principal()).unwrap_err();
+
+    assert!(error.to_string().contains("no `jti`"), "{error}");
 }
 
 #[test]
@@ -373,6 +451,29 @@ fn entries_go_when_token_and_leeway_are_over_and_their_memory_with_them() {
     view.forget_expired();
 
     assert_eq!((view.len(), view.memory_bytes()), (0, empty));
+}
+
+#[test]
+fn memory_of_every_kind_of_revocation_counts() {
+    const ENTRIES: usize = 10_000;
+    let of: [fn(&str) -> Revocation; 4] = [
+        |name| Revocation::token(ISSUER, name, at(NOW + 900)),
+        |name| Revocation::session(ISSUER, name),
+        |name| Revocation::subject(ISSUER, name, at(NOW)),
+        |name| Revocation::client(ISSUER, name, at(NOW)),
+    ];
+    let view = revocations();
+    assert!(view.is_empty());
+    for of in of {
+        let before = view.memory_bytes();
+
+        (0..ENTRIES).for_each(|number| view.revoke(of(&number.to_string())));
+
+        let added = view.memory_bytes().checked_sub(before).unwrap();
+        // With the free room of many small maps.
+        assert!((20 * ENTRIES..100 * ENTRIES).contains(&added), "{added}");
+    }
+    assert!(!view.is_empty() && view.len() == 4 * ENTRIES);
 }
 
 #[test]
@@ -489,7 +590,32 @@ fn file_that_is_not_there_is_no_empty_list_of_revocations() {
     assert!(message(MemoryRevocations::create(&file.0)).contains("MemoryRevocations::open"));
     assert_eq!(MemoryRevocations::open(&file.0).unwrap().len(), 1);
     let nowhere = file.0.join("no such folder").join("file");
-    assert!(matches!(MemoryRevocations::create(nowhere), Err(ConfigError::UnreadableFile { .. })));
+    let told = message(MemoryRevocations::create(nowhere));
+    assert!(told.contains("no such folder") && !told.contains("there already"), "{told}");
+    // A file that cannot be read is no first start.
+    let folder = message(MemoryRevocations::open(std::env::temp_dir()));
+    assert!(!folder.contains("first start"), "{folder}");
+}
+
+#[test]
+fn revocations_that_cannot_be_saved_are_an_error() {
+    let file = TempPath::new("no-such-folder");
+
+    let error = revocations().save(file.0.join("file")).unwrap_err();
+
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
+fn debug_output_of_a_revocation_shows_its_issuer_and_kind_and_no_name() {
+    let revocation = format!("{:?}", Revocation::session(ISSUER, "s1"));
+    let name = format!("{:?}", Revocable::Session("s1"));
+
+    assert!(revocation.starts_with("Revocation") && revocation.contains(ISSUER), "{revocation}");
+    assert!(name.starts_with("Revocable"), "{name}");
+    for shown in [revocation, name] {
+        assert!(shown.contains("kind: Session") && !shown.contains("s1"), "{shown}");
+    }
 }
 
 #[test]
