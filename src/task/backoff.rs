@@ -60,6 +60,15 @@ mod tests {
     }
 
     #[test]
+    fn jitter_is_anything_from_0_to_1() {
+        let jitter: Vec<f64> = (0..100).map(|_| jitter()).collect();
+
+        assert!(jitter.iter().all(|one| (0.0..=1.0).contains(one)), "{jitter:?}");
+        // More than the two that whole numbers would be.
+        assert!(jitter.iter().any(|one| (0.1..0.9).contains(one)), "{jitter:?}");
+    }
+
+    #[test]
     fn pause_is_never_less_than_half_and_never_overflows() {
         let (first, longest) = (Duration::from_millis(50), Duration::from_secs(5));
         for (first, longest) in [(first, longest), (Duration::MAX, Duration::MAX)] {

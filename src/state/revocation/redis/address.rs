@@ -224,6 +224,26 @@ mod tests {
     }
 
     #[test]
+    fn of_a_bad_address_its_scheme_is_shown_if_it_is_one_and_what_is_wrong() {
+        for (url, shown, told) in [
+            ("redis://host/secret", "redis://…", "no number"),
+            ("rediss+sentinel://host", "rediss+sentinel://…", "names no service"),
+            ("secret://host", "…", "must begin with"),
+            ("secret", "…", "must begin with"),
+            ("redis://:sec@ret@host", "redis://…", "more than one `@`"),
+        ] {
+            let ConfigError::Address { address, problem } = RedisAddress::read(url).unwrap_err()
+            else {
+                panic!("{url}")
+            };
+            assert_eq!(address, shown, "{url}");
+            assert!(problem.contains(told), "{url}: {problem}");
+        }
+        let address = RedisAddress::read("redis://user:secret@host").unwrap();
+        assert_eq!(format!("{address:?}"), "\"redis://host:6379\"");
+    }
+
+    #[test]
     fn bad_addresses_are_refused_without_showing_the_password() {
         for url in [
             "",

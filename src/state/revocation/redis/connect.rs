@@ -175,3 +175,92 @@ pub(super) async fn eviction_policy(link: &mut Link) -> Result<Option<Arc<str>>,
 }
 
 const REDIRECTS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::super::keys::RedisKeys;
+    use super::super::tls::Roots;
+    use super::*;
+
+    /// Returns why a connection to a host is not made.
+    async fn refused(name: &str, tls: Option<TlsConnector>, is_plain_allowed: bool) -> String {
+        let address = RedisAddress::read("redis://localhost").unwrap();
+        let patience = Duration::from_secs(5);
+        let way = Way { address: &address, tls, is_plain_allowed, patience };
+        let host = Host { name: name.to_owned(), port: 1 };
+        let opened = way.open(&host, way.info(), patience).await;
+        opened.err().expect("no server listens").to_string()
+    }
+
+    #[tokio::test]
+    async fn other_machine_is_reached_with_tls_or_where_plain_tcp_was_asked_for() {
+        let certified = rcgen::generate_simple_self_signed(["redis.invalid".to_owned()]).unwrap();
+        let roots = Roots::read(&certified.cert.pem()).unwrap();
+        let tls = tls::connector(Some(&roots)).unwrap();
+        const REFUSED: &str = "another machine, and there is no TLS";
+
+        assert!(refused("redis.invalid", None, false).await.contains(REFUSED));
+
+        // The name does not exist, and no server listens on this machine.
+        assert!(!refused("redis.invalid", None, true).await.contains(REFUSED));
+        assert!(!refused("redis.invalid", Some(tls), false).await.contains(REFUSED));
+        assert!(!refused("127.0.0.1", None, false).await.contains(REFUSED));
+    }
+
+    /// A server that gives this answer to whether a key exists, and is a master.
+    async fn server(exists: impl Fn(u16) -> String + Send + 'static) -> Host {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let exists = exists(port);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let exists = exists.clone();
+                tokio::spawn(async move {
+                    let mut command = [0; 1024];
+                    while let Ok(length @ 1..) = stream.read(&mut command).await {
+                        let command = String::from_utf8_lossy(&command[..length]);
+                        let role = "*1\r\n$6\r\nmaster\r\n";
+                        let answer = if command.contains("EXISTS") { &exists } else { role };
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        Host { name: "localhost".to_owned(), port }
+    }
+
+    async fn found(host: Host) -> Result<Host, RedisError> {
+        let settings = RedisSettings {
+            address: RedisAddress::read("redis://localhost").unwrap(),
+            is_plain_allowed: false,
+            roots: None,
+            keys: RedisKeys::usual(),
+            max_lifetime: Duration::from_secs(900),
+            max_gap: Duration::from_secs(10),
+            reconciled_every: Duration::from_secs(600),
+            stream_length: 1,
+            carries_on: false,
+        };
+        let patience = settings.patience();
+        let way = Way { address: &settings.address, tls: None, is_plain_allowed: false, patience };
+        way.find(host, &settings).await.map(|server| server.host)
+    }
+
+    #[tokio::test]
+    async fn keys_are_followed_to_the_server_that_has_them() {
+        let last = server(|_| ":0\r\n".to_owned()).await;
+        let port = last.port;
+        let named = server(move |_| format!("-MOVED 1 127.0.0.1:{port}\r\n")).await;
+        let unnamed = server(move |_| format!("-MOVED 1 :{port}\r\n")).await;
+        let circle = server(|own| format!("-MOVED 1 :{own}\r\n")).await;
+
+        assert_eq!(found(last.clone()).await, Ok(last.clone()));
+        assert_eq!(found(named).await, Ok(Host { name: "127.0.0.1".to_owned(), port }));
+        // An empty name stands for the host that was asked.
+        assert_eq!(found(unnamed).await, Ok(last));
+        assert!(found(circle).await.unwrap_err().to_string().contains("in circles"));
+    }
+}

@@ -163,6 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn entry_of_the_stream_says_that_a_name_was_taken_back_or_where_a_node_has_looked() {
+        let name = "token 1 i t";
+
+        let taken_back = StreamEvent::Restored { name: name.to_owned() };
+        assert_eq!(StreamEvent::read("restore", name), Some(taken_back));
+        assert_eq!(StreamEvent::read("mark", "0123"), Some(StreamEvent::Mark));
+        assert_eq!(
+            (StreamEvent::read("restore", "token 1 i"), StreamEvent::read("other", name)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn entry_is_kept_until_its_bucket_ends() {
+        let until = |end| RevocationEntry { end, moment: None, name: String::new() }.until();
+
+        assert_eq!((until(60), until(1 << 40)), (60, u32::MAX));
+    }
+
+    #[test]
     fn operator_can_read_it() {
         let issuer = "https://id.example.com";
 

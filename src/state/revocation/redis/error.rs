@@ -60,3 +60,62 @@ impl fmt::Display for RedisError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::{Value, parse_redis_value};
+
+    use super::*;
+
+    fn said(error: &str) -> RedisError {
+        let answer = parse_redis_value(format!("-{error}\r\n").as_bytes());
+        answer.and_then(Value::extract_error).unwrap_err().into()
+    }
+
+    #[test]
+    fn server_that_leads_elsewhere_is_followed_there() {
+        let elsewhere = |host: &str, port| RedisError::Elsewhere { host: host.to_owned(), port };
+
+        assert_eq!(said("MOVED 3999 10.0.0.1:6381"), elsewhere("10.0.0.1", 6381));
+        assert_eq!(said("ASK 3999 [::1]:6381"), elsewhere("[::1]", 6381));
+        assert_eq!(said("MOVED 3999 :6381"), elsewhere("", 6381));
+        assert!(matches!(said("MOVED 3999 10.0.0.1:x"), RedisError::Broken(_)));
+    }
+
+    #[test]
+    fn answer_that_no_other_connection_would_change_is_a_refusal() {
+        for refusal in [
+            "ERR unknown command",
+            "NOPERM this user has no permissions",
+            "NOSCRIPT No matching script",
+            "EXECABORT Transaction discarded",
+            "OOM command not allowed when used memory > 'maxmemory'",
+            "MISCONF Redis is configured to save RDB snapshots",
+            "NOREPLICAS Not enough good replicas to write",
+        ] {
+            assert!(matches!(said(refusal), RedisError::Refused(_)), "{refusal}");
+        }
+        for broken in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica",
+            "CLUSTERDOWN The cluster is down",
+            "NOAUTH Authentication required",
+            "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+        ] {
+            assert!(matches!(said(broken), RedisError::Broken(_)), "{broken}");
+        }
+    }
+
+    #[test]
+    fn problem_is_told_in_words() {
+        for (problem, told) in [
+            (RedisError::broken("no route"), "no route"),
+            (RedisError::Refused("full".to_owned()), "full"),
+            (said("MOVED 1 a:7"), "the keys have moved to a:7"),
+            (RedisError::unreadable("an answer"), "an answer cannot be read by this version"),
+            (RedisError::Gap, "the stream does not reach back to where this node stopped"),
+        ] {
+            assert_eq!(problem.to_string(), told);
+        }
+    }
+}

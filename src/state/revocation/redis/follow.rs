@@ -25,7 +25,7 @@ pub(super) async fn follow(shared: &SharedState, link: &mut Link) -> RedisError 
             Ok(read) => read,
             Err(problem) => return problem,
         };
-        let is_up_to_date = read.len() < AT_ONCE;
+        let is_up_to_date = is_last(&read);
         for read in &read {
             if let Err(problem) = apply(shared, read) {
                 return problem;
@@ -41,6 +41,11 @@ pub(super) async fn follow(shared: &SharedState, link: &mut Link) -> RedisError 
         // With a backlog of a million entries, other tasks must run too.
         tokio::task::yield_now().await;
     }
+}
+
+/// Returns whether nothing more stands behind the entries of an answer.
+fn is_last(read: &[StreamEntry]) -> bool {
+    read.len() < AT_ONCE
 }
 
 fn apply(shared: &SharedState, read: &StreamEntry) -> Result<(), RedisError> {
@@ -99,3 +104,19 @@ pub(super) async fn last(
 
 /// A hundred thousand entries come in a hundred answers, and none occupies Redis for long.
 const AT_ONCE: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::position::StreamId;
+    use super::*;
+
+    #[test]
+    fn answer_of_as_many_entries_as_were_asked_for_may_not_be_the_last() {
+        let id = StreamId::read("1-0").unwrap();
+        let entry = StreamEntry { id, word: "mark".to_owned(), text: String::new() };
+
+        for (entries, expected) in [(0, true), (AT_ONCE - 1, true), (AT_ONCE, false)] {
+            assert_eq!(is_last(&vec![entry.clone(); entries]), expected, "{entries}");
+        }
+    }
+}

@@ -101,6 +101,14 @@ mod tests {
     }
 
     #[test]
+    fn window_is_a_512th_of_what_a_token_lives_from_a_minute_to_an_hour() {
+        for (days, window) in [(0, 60), (1, 168), (7, 1181), (365, 3600)] {
+            let longest = Duration::from_secs(days * 86_400);
+            assert_eq!(BucketSpan::of(longest).end(1), window, "{days}");
+        }
+    }
+
+    #[test]
     fn window_ends_no_earlier_than_what_is_in_it() {
         for longest in [0, 1, 3600, 86_400, 365 * 86_400] {
             let window = BucketSpan::of(Duration::from_secs(longest));

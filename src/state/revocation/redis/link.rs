@@ -105,3 +105,72 @@ pub(super) fn news(value: &Value) -> Option<Vec<StreamEntry>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    fn array(values: impl IntoIterator<Item = Value>) -> Value {
+        Value::Array(values.into_iter().collect())
+    }
+
+    fn mark(id: &str) -> Value {
+        array([bulk(id), array([bulk("mark"), bulk("a")])])
+    }
+
+    fn read(id: &str) -> StreamEntry {
+        StreamEntry {
+            id: StreamId::read(id).unwrap(),
+            word: "mark".to_owned(),
+            text: "a".to_owned(),
+        }
+    }
+
+    #[test]
+    fn texts_and_lists_are_read_as_such() {
+        assert_eq!(text(&bulk("a")), Some("a"));
+        assert_eq!(text(&Value::SimpleString("OK".to_owned())), Some("OK"));
+        assert_eq!((text(&Value::Nil), text(&Value::BulkString(vec![0xff]))), (None, None));
+        assert_eq!(list(&array([bulk("a")])), Some(&[bulk("a")][..]));
+        assert_eq!((list(&Value::Nil), list(&bulk("a"))), (Some(&[][..]), None));
+        assert_eq!(texts(&array([bulk("a"), bulk("b")])), Some(vec!["a", "b"]));
+        assert_eq!(texts(&array([bulk("a"), Value::Nil])), None);
+    }
+
+    #[test]
+    fn entries_are_read_one_by_one() {
+        assert_eq!(
+            entries(&array([mark("1-0"), mark("2-0")])),
+            Some(vec![read("1-0"), read("2-0")])
+        );
+        assert_eq!(entries(&Value::Nil), Some(Vec::new()));
+        for odd in [
+            bulk("1-0"),
+            array([bulk("1-0")]),
+            array([bulk("x"), array([bulk("mark"), bulk("a")])]),
+            array([bulk("1-0"), array([bulk("mark")])]),
+        ] {
+            assert_eq!(entries(&array([mark("1-0"), odd.clone()])), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn news_are_the_entries_of_the_one_stream_that_was_asked_for() {
+        let stream = |found| array([bulk("stream"), found]);
+
+        assert_eq!(news(&Value::Nil), Some(Vec::new()));
+        assert_eq!(news(&array([stream(array([mark("1-0")]))])), Some(vec![read("1-0")]));
+        for odd in [
+            bulk("stream"),
+            array([bulk("stream")]),
+            array([array([bulk("stream")])]),
+            array([stream(array([])), stream(array([]))]),
+        ] {
+            assert_eq!(news(&odd), None, "{odd:?}");
+        }
+    }
+}

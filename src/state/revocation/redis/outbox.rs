@@ -321,8 +321,9 @@ const AT_ONCE: usize = 256;
 const MAX_TOGETHER: usize = 2 * AT_ONCE;
 /// The time for which a written revocation is kept to be written again.
 const WRITTEN_AGAIN_FOR: Duration = Duration::from_secs(10 * 60);
-const MAX_WRITTEN: usize = 100_000;
-const MAX_WAITING: usize = 1_000_000;
+// Fewer in the tests of this file, which fill it.
+const MAX_WRITTEN: usize = if cfg!(test) { 4_000 } else { 100_000 };
+const MAX_WAITING: usize = if cfg!(test) { 10_000 } else { 1_000_000 };
 
 #[cfg(test)]
 mod tests {
@@ -369,6 +370,105 @@ mod tests {
         }
         outbox.write_again(NOW);
         assert!(outbox.take().len() <= AT_ONCE + 1);
+    }
+
+    fn entries(names: impl Iterator<Item = usize>) -> Vec<RevocationEntry> {
+        names.map(|name| entry(&name.to_string())).collect()
+    }
+
+    #[test]
+    fn so_many_may_wait_to_be_written_and_no_more() {
+        let mut outbox = Outbox::default();
+        assert!(outbox.add(entries(0..MAX_WAITING + 1), None).is_none());
+
+        assert!(outbox.add(entries(0..MAX_WAITING), None).is_some());
+
+        assert!(outbox.add(vec![entry("one more")], None).is_none());
+        assert_eq!(outbox.waiting(), MAX_WAITING);
+    }
+
+    #[test]
+    fn revocations_that_were_written_last_may_be_written_again() {
+        let mut outbox = Outbox::default();
+        drop(outbox.add(entries(0..MAX_WRITTEN + 1), None));
+        while outbox.waiting() > 0 {
+            let answers = vec![WriteAnswer::Known(None); outbox.take().len()];
+            outbox.settle(&answers, NOW);
+        }
+
+        outbox.write_again(NOW);
+
+        assert_eq!((outbox.waiting(), &*outbox.take()[0].0.name), (MAX_WRITTEN, "1"));
+    }
+
+    #[test]
+    fn so_many_are_taken_at_once_and_twice_as_many_that_go_together() {
+        let mut outbox = Outbox::default();
+        let _told: Vec<_> =
+            (0..2 * AT_ONCE).map(|number| add(&mut outbox, &number.to_string())).collect();
+        assert_eq!((outbox.take().len(), outbox.waiting()), (AT_ONCE, 2 * AT_ONCE));
+
+        let mut outbox = Outbox::default();
+        let together = (0..3 * AT_ONCE).map(|number| entry(&number.to_string()));
+        drop(outbox.add(together.collect(), None));
+        assert_eq!((outbox.take().len(), outbox.waiting()), (MAX_TOGETHER, 3 * AT_ONCE));
+    }
+
+    #[test]
+    fn revocation_that_was_given_up_and_is_in_redis_counts_as_written_when_that_is_known() {
+        let mut outbox = Outbox::default();
+        let _told = add(&mut outbox, "a");
+        outbox.give_up("away");
+        outbox.take();
+
+        outbox.settle(&[WriteAnswer::Known(None)], NOW);
+        outbox.write_again(NOW + WRITTEN_AGAIN_FOR);
+
+        assert_eq!(outbox.take().len(), 1);
+    }
+
+    #[test]
+    fn both_callers_are_told_of_a_revocation_that_was_repeated_while_it_was_under_way() {
+        let mut outbox = Outbox::default();
+        let of = |moment| vec![RevocationEntry { moment: Some(moment), ..entry("a") }];
+        let mut first = outbox.add(of(9), None).unwrap().remove(0);
+        outbox.take();
+        let mut second = outbox.add(of(5), None).unwrap().remove(0);
+        outbox.put_back();
+
+        let taken = outbox.take();
+        outbox.settle(&[WriteAnswer::Written(id("2-0"))], NOW);
+
+        assert_eq!(taken.iter().map(|(entry, _)| entry.moment).collect::<Vec<_>>(), [Some(9)]);
+        assert_eq!((first.try_recv(), second.try_recv()), (Ok(Ok(())), Ok(Ok(()))));
+    }
+
+    #[test]
+    fn names_that_wait_are_told_apart() {
+        let mut outbox = Outbox::default();
+        let _told = ["a", "b", "a", "b"].map(|name| add(&mut outbox, name));
+        assert_eq!(outbox.waiting(), 2);
+
+        assert_eq!(conditions(&mut outbox), [pair("a", "*"), pair("b", "*")]);
+
+        // Nothing is left of them but what is under way.
+        assert!(outbox.waiting.numbers.is_empty() && outbox.waiting.by_end.is_empty());
+    }
+
+    #[test]
+    fn later_moment_of_two_that_were_written_for_one_name_is_written_again() {
+        let mut outbox = Outbox::default();
+        for moment in [9, 5] {
+            let _told =
+                outbox.add(vec![RevocationEntry { moment: Some(moment), ..entry("a") }], None);
+            outbox.take();
+            outbox.settle(&[WriteAnswer::Known(None)], NOW);
+        }
+
+        outbox.write_again(NOW);
+
+        let again: Vec<_> = outbox.take().into_iter().map(|(entry, _)| entry.moment).collect();
+        assert_eq!(again, [Some(9)]);
     }
 
     #[test]

@@ -162,3 +162,21 @@ fn pairs(answer: &Value) -> Option<Vec<(&str, &str)>> {
 
 const BUCKETS_AT_ONCE: usize = 16;
 const FIELDS_AT_ONCE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_is_a_cursor_and_pairs() {
+        let bulk = |text: &str| Value::BulkString(text.into());
+        let fields = Value::Array(["a", "1", "b", ""].map(bulk).into());
+        let whole = Value::Array(vec![bulk("7"), fields.clone()]);
+
+        assert_eq!(page(&whole), Some(("7", vec![("a", "1"), ("b", "")])));
+        assert_eq!(pairs(&Value::Nil), Some(Vec::new()));
+        for odd in [bulk("7"), fields, Value::Array(vec![bulk("7"), bulk("8")])] {
+            assert_eq!(page(&odd), None, "{odd:?}");
+        }
+    }
+}

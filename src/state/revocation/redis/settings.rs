@@ -68,21 +68,61 @@ const A_YEAR: u64 = 366 * 24 * 60 * 60;
 mod tests {
     use super::*;
 
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn settings(max_gap: Duration, reconciled_every: u64, max_lifetime: u64) -> RedisSettings {
+        RedisSettings {
+            address: RedisAddress::read("redis://localhost").unwrap(),
+            is_plain_allowed: false,
+            roots: None,
+            keys: RedisKeys::usual(),
+            max_lifetime: seconds(max_lifetime),
+            max_gap,
+            reconciled_every: seconds(reconciled_every),
+            stream_length: 1,
+            carries_on: false,
+        }
+    }
+
+    #[test]
+    fn several_answers_are_waited_for_within_the_gap_that_is_borne() {
+        for (gap, block, probed_every, patience) in [
+            (100, 20, 1000, 300),
+            (4_000, 500, 1000, 1333),
+            (8_000, 1000, 1000, 2667),
+            (300_000, 1000, 1000, 3000),
+        ] {
+            let settings = settings(Duration::from_millis(gap), 1, 1);
+
+            assert_eq!(settings.block().as_millis(), block, "{gap}");
+            assert_eq!(settings.probed_every().as_millis(), probed_every, "{gap}");
+            assert_eq!((settings.patience().as_secs_f64() * 1000.0).round(), f64::from(patience));
+        }
+    }
+
+    #[test]
+    fn stream_and_restorations_outlast_the_nodes_that_may_come_back_for_them() {
+        let (hour, day) = (3600, 24 * 3600);
+        for (reconciled_every, kept, idle) in [
+            (600, hour, day),
+            (2 * hour, 4 * hour, day),
+            (day, 2 * day, 2 * day),
+            (u64::MAX, 366 * day, 366 * day),
+        ] {
+            let settings = settings(seconds(10), reconciled_every, 1);
+            assert_eq!((settings.stream_kept(), settings.stream_idle()), (kept, idle));
+        }
+        for (lifetime, kept) in [(0, day), (hour, day + hour), (u64::MAX, 366 * day)] {
+            assert_eq!(settings(seconds(10), 1, lifetime).restored_kept(), kept);
+        }
+    }
+
     #[test]
     fn pauses_are_no_longer_than_a_quarter_of_the_gap_and_five_seconds() {
         for (gap, longest) in [(100, 50), (4_000, 1_000), (20_000, 5_000), (300_000, 5_000)] {
-            let settings = RedisSettings {
-                address: RedisAddress::read("redis://127.0.0.1").unwrap(),
-                is_plain_allowed: false,
-                roots: None,
-                keys: RedisKeys::usual(),
-                max_lifetime: Duration::from_secs(3_600),
-                max_gap: Duration::from_millis(gap),
-                reconciled_every: Duration::from_secs(600),
-                stream_length: 1_000,
-                carries_on: false,
-            };
-            let mut backoff = settings.backoff();
+            let mut backoff = settings(Duration::from_millis(gap), 600, 3_600).backoff();
 
             assert_eq!(backoff.next(1.0), FIRST_PAUSE);
             let last = (0..20).map(|_| backoff.next(1.0)).last();

@@ -310,3 +310,219 @@ impl SharedState {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use redis::RedisConnectionInfo;
+    use tokio::time::advance;
+
+    use super::super::address::RedisAddress;
+    use super::super::keys::RedisKeys;
+    use super::super::position::StreamEntry;
+    use super::*;
+    use crate::error::AuthError;
+    use crate::state::revocation::{Revocable, Revocations as _};
+
+    const ISSUER: &str = "https://id.example.com";
+    const GAP: Duration = Duration::from_secs(10);
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    fn shared() -> SharedState {
+        let settings = RedisSettings {
+            address: RedisAddress::read("redis://localhost").unwrap(),
+            is_plain_allowed: false,
+            roots: None,
+            keys: RedisKeys::usual(),
+            max_lifetime: Duration::from_secs(900),
+            max_gap: GAP,
+            reconciled_every: Duration::from_secs(600),
+            stream_length: 1,
+            carries_on: false,
+        };
+        let view = MemoryRevocations::new().with_max_lifetime(settings.max_lifetime);
+        SharedState::new(settings, view)
+    }
+
+    fn id(text: &str) -> StreamId {
+        StreamId::read(text).unwrap()
+    }
+
+    fn token(name: &str, lives: u64) -> Revocation {
+        Revocation::token(ISSUER, name, SystemClock.now() + Duration::from_secs(lives))
+    }
+
+    fn knows(shared: &SharedState, name: &str) -> bool {
+        shared.view.lookup(ISSUER, Revocable::Token(name)).is_some()
+    }
+
+    /// As an entry of the stream, and the name in it.
+    fn revoked(name: &str) -> (StreamEvent, String) {
+        let entry = RevocationEntry::new(&token(name, 900), u64::from(u32::MAX));
+        (StreamEvent::Revoked(entry.clone()), entry.name)
+    }
+
+    async fn link() -> Link {
+        let (here, _there) = tokio::io::duplex(64);
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        Link::new(here, &info, Duration::from_secs(1)).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn view_is_whole_from_when_all_was_read_until_the_gap_is_over() {
+        let shared = shared();
+        advance(Duration::from_secs(1)).await;
+        assert!(!shared.is_ready());
+
+        shared.complete(shared.now());
+        advance(GAP).await;
+        assert!(shared.is_ready());
+        advance(MILLISECOND).await;
+
+        assert!(!shared.is_ready());
+        // An earlier moment than that does not count.
+        shared.complete(Duration::from_secs(1));
+        assert!(!shared.is_ready());
+        shared.complete(shared.now());
+        assert!(shared.is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn change_between_whole_and_not_is_told_once_and_not_at_the_start() {
+        for _ in 0..20 {
+            let shared = shared();
+            let mut told = shared.changed.subscribe();
+            let mut is_told = || {
+                shared.report();
+                let has_changed = told.has_changed().unwrap();
+                told.mark_unchanged();
+                has_changed
+            };
+            assert!(!is_told());
+            advance(GAP - MILLISECOND).await;
+            assert!(!is_told());
+            advance(MILLISECOND).await;
+            assert_eq!([is_told(), is_told()], [true, false]);
+
+            shared.complete(shared.now());
+            // This has told it already.
+            assert_eq!([is_told(), is_told()], [true, false]);
+            advance(GAP).await;
+            assert!(!is_told());
+            advance(2 * MILLISECOND).await;
+            assert_eq!([is_told(), is_told()], [true, false]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn view_that_is_not_whole_says_why_and_when_to_come_again() {
+        let shared = shared();
+        let told = |shared: &SharedState| {
+            let error = shared.unavailable();
+            let text = error.source().unwrap().to_string();
+            (text, AuthError::from(error).retry_after().unwrap())
+        };
+        let (problem, after) = told(&shared);
+        assert!(problem.contains("have not come from Redis yet"), "{problem}");
+        assert_eq!(after, GAP / 4);
+
+        shared.complete(shared.now());
+
+        assert!(told(&shared).0.contains("not been heard of for too long"));
+    }
+
+    #[test]
+    fn token_is_kept_no_longer_than_one_that_is_issued_now_may_live() {
+        let shared = shared();
+        let (usual, endless) = (token("a", 60), token("b", 100_000));
+        let session = Revocation::session(ISSUER, "s");
+        let now = NumericDate::from_seconds(shared.view.now().into());
+        let most = shared.view.outlived(now.saturating_add(MAX_LEEWAY));
+
+        assert_eq!(shared.kept_until(&usual), shared.view.kept_until(&usual));
+        assert_eq!(shared.kept_until(&session), shared.view.kept_until(&session));
+        let kept = shared.kept_until(&endless);
+        assert!((most..most + 5).contains(&kept) && kept < shared.view.kept_until(&endless));
+    }
+
+    #[test]
+    fn entries_of_the_stream_revoke_and_take_back() {
+        let shared = shared();
+        let ((one, name), (other, _)) = (revoked("t1"), revoked("t2"));
+        shared.follow(&one, id("1-0")).unwrap();
+        shared.follow(&other, id("2-0")).unwrap();
+        assert!(knows(&shared, "t1") && knows(&shared, "t2"));
+        let before = shared.restorations();
+
+        shared.follow(&StreamEvent::Restored { name: name.clone() }, id("3-0")).unwrap();
+
+        assert!(!knows(&shared, "t1") && knows(&shared, "t2"));
+        assert_ne!(shared.restorations(), before);
+        assert!(!shared.restore(&name, id("4-0")));
+        shared.follow(&one, id("5-0")).unwrap();
+        assert!(shared.restore(&name, id("6-0")) && !knows(&shared, "t1"));
+    }
+
+    #[test]
+    fn revocation_that_waits_to_be_written_is_not_taken_back() {
+        let shared = shared();
+        let (_, name) = revoked("t1");
+        let _told = shared.revoke(&[token("t1", 900)]).unwrap();
+
+        assert!(!shared.restore(&name, id("1-0")));
+
+        assert!(knows(&shared, "t1"));
+        assert_eq!(shared.status().unwritten, 1);
+    }
+
+    #[test]
+    fn status_tells_how_far_it_has_read_and_what_redis_is_like() {
+        let shared = shared();
+        let status = shared.status();
+        assert_eq!((status.position, status.last_reconciliation), (None, None));
+        assert_eq!((status.eviction_policy, status.complete_up_to), (None, None));
+        let read = StreamEntry { id: id("7-0"), word: "mark".to_owned(), text: "a".to_owned() };
+
+        shared.set_position(Position(read.clone()));
+        shared.set_reconciled();
+        shared.set_eviction_policy(Some("noeviction".into()));
+        shared.complete(shared.now());
+
+        let status = shared.status();
+        assert_eq!(shared.position(), Some(Position(read)));
+        assert_eq!(status.position(), Some("7-0"));
+        assert!(status.last_reconciliation().is_some() && status.complete_up_to().is_some());
+        assert_eq!((status.eviction_policy(), status.is_ready()), (Some("noeviction"), true));
+    }
+
+    #[tokio::test]
+    async fn callers_wait_for_one_more_connection_and_are_told_when_it_cannot_be_had() {
+        let (shared, problem) = (shared(), RedisError::broken("no route"));
+        let mut told = shared.revoke(&[token("t1", 900)]).unwrap().remove(0);
+        shared.connected("localhost:6379", link().await);
+        assert!(shared.link().is_some());
+
+        shared.disconnected(&problem);
+        assert!(shared.link().is_none() && told.try_recv().is_err());
+        shared.disconnected(&problem);
+
+        assert_eq!(told.try_recv(), Ok(Err("no route".to_owned())));
+        assert_eq!(shared.status().problem(), Some("no route"));
+        // A caller that comes now does not wait.
+        let mut told = shared.revoke(&[token("t2", 900)]).unwrap().remove(0);
+        assert_eq!(told.try_recv(), Ok(Err("no route".to_owned())));
+    }
+
+    #[test]
+    fn callers_are_told_when_the_worker_has_ended() {
+        let shared = shared();
+        let mut told = shared.revoke(&[token("t1", 900)]).unwrap().remove(0);
+
+        shared.abandon();
+
+        let gone = "the task that follows Redis has ended";
+        assert_eq!(told.try_recv(), Ok(Err(gone.to_owned())));
+        assert_eq!(shared.status().problem(), Some(gone));
+    }
+}

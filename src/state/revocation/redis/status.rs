@@ -102,3 +102,49 @@ pub(super) fn moment(clock: SystemTime, now: Duration, at: Duration) -> SystemTi
 
 /// The one policy with which Redis evicts nothing.
 pub(super) const KEEPS_ALL: &str = "noeviction";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(eviction_policy: Option<&str>) -> RedisStatus {
+        RedisStatus {
+            source: "redis://a".to_owned(),
+            is_ready: true,
+            carries_on: false,
+            since: UNIX_EPOCH + Duration::from_secs(1),
+            problem: Some("no route".to_owned()),
+            complete_up_to: Some(UNIX_EPOCH + Duration::from_secs(2)),
+            revocations: 3,
+            unwritten: 4,
+            position: Some("5-0".to_owned()),
+            last_reconciliation: Some(UNIX_EPOCH + Duration::from_secs(6)),
+            eviction_policy: eviction_policy.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn status_says_what_it_holds() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let status = status(Some("allkeys-lru"));
+
+        assert_eq!(
+            (status.source(), status.is_ready(), status.carries_on()),
+            ("redis://a", true, false)
+        );
+        assert_eq!((status.since(), status.complete_up_to()), (at(1), Some(at(2))));
+        assert_eq!((status.revocations(), status.unwritten()), (3, 4));
+        assert_eq!((status.problem(), status.position()), (Some("no route"), Some("5-0")));
+        assert_eq!(status.last_reconciliation(), Some(at(6)));
+        assert_eq!(status.eviction_policy(), Some("allkeys-lru"));
+    }
+
+    #[test]
+    fn redis_evicts_unless_its_policy_is_to_keep_all() {
+        for (policy, evicts) in
+            [(None, None), (Some("noeviction"), Some(false)), (Some("volatile-ttl"), Some(true))]
+        {
+            assert_eq!(status(policy).evicts(), evicts);
+        }
+    }
+}

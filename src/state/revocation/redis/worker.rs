@@ -41,7 +41,7 @@ async fn keep(shared: &Arc<SharedState>) -> Infallible {
             Ok(never) => match never {},
             Err(problem) => problem,
         };
-        if shared.now().saturating_sub(began) > GOOD_SESSION {
+        if was_good(shared.now().saturating_sub(began)) {
             backoff.reset();
         }
         shared.disconnected(&problem);
@@ -114,5 +114,22 @@ async fn watch(shared: &SharedState) -> Infallible {
     }
 }
 
+/// Returns whether a connection of this length was a success.
+fn was_good(lasted: Duration) -> bool {
+    lasted > GOOD_SESSION
+}
+
 /// Longer than the longest pause: a shorter session that ends again and again is no success.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_that_lasts_no_longer_than_the_longest_pause_is_no_success() {
+        for (lasted, expected) in [(0, false), (5_000, false), (10_000, false), (10_001, true)] {
+            assert_eq!(was_good(Duration::from_millis(lasted)), expected, "{lasted}");
+        }
+    }
+}

@@ -167,3 +167,32 @@ fn list_of(answer: &Value) -> Result<Vec<&str>, RedisError> {
 
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const RESTORE_ATTEMPTS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_says_whether_it_was_written_or_known_or_taken_back() {
+        let id = StreamId::read("5-1");
+        for (answer, expected) in [
+            ("5-1", id.map(WriteAnswer::Written)),
+            ("=5-1", Some(WriteAnswer::Known(id))),
+            ("=", Some(WriteAnswer::Known(None))),
+            ("restored", Some(WriteAnswer::TakenBack)),
+            ("other", None),
+        ] {
+            assert_eq!(read(answer), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn list_that_is_none_is_told_by_its_text() {
+        let list =
+            Value::Array(vec![Value::BulkString(b"a".into()), Value::BulkString(b"".into())]);
+
+        assert_eq!(list_of(&list), Ok(vec!["a", ""]));
+        let error = list_of(&Value::SimpleString("odd".to_owned())).unwrap_err().to_string();
+        assert!(error.starts_with("odd cannot be read"), "{error}");
+    }
+}

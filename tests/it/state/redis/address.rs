@@ -1,10 +1,18 @@
 //! Tests mistakes that are found before Redis is reached.
 
-use tower_bearer::ConfigError;
-use tower_bearer::revocation::{RedisRevocations, Revocation, RevocationStore as _};
+use std::time::{Duration, UNIX_EPOCH};
 
-use super::{HOUR, in_an_hour};
-use crate::support::ISSUER;
+use tower_bearer::ConfigError;
+use tower_bearer::claims::NumericDate;
+use tower_bearer::revocation::{
+    RedisRevocations, Revocable, Revocation, RevocationKind, RevocationKinds, RevocationStore as _,
+    Revocations as _, Revoked,
+};
+use tower_bearer::test_util::TestClock;
+
+use super::server::free_port;
+use super::{HOUR, in_an_hour, until};
+use crate::support::{ISSUER, NOW};
 
 #[test]
 fn address_that_cannot_be_read_is_an_error_without_its_password() {
@@ -74,4 +82,83 @@ fn revoking_where_no_runtime_is_holds_here_and_is_an_error() {
     let name = tower_bearer::revocation::Revocable::Token("t1");
     assert!(tower_bearer::revocation::Revocations::lookup(&revocations, ISSUER, name).is_some());
     assert_eq!(revocations.status().unwritten(), 1);
+}
+
+#[test]
+fn node_is_a_view_like_any_other_before_redis_is_there() {
+    let revocations = RedisRevocations::new("redis://:secret@localhost/2", HOUR).unwrap();
+    let node = revocations.with_kinds([RevocationKind::Session]).unwrap();
+    let node = node.with_clock(TestClock::at(NOW));
+    let kinds: RevocationKinds = [RevocationKind::Session].into_iter().collect();
+    let before = node.memory_bytes();
+
+    assert_eq!((node.kinds(), node.max_lifetime()), (kinds, Some(HOUR)));
+    let alice = Revocable::Subject("alice");
+    node.dated_ahead(ISSUER, alice, NumericDate::from_seconds(NOW as i64 + 2));
+    let at_now = UNIX_EPOCH + Duration::from_secs(NOW);
+    drop(node.add(Revocation::subject(ISSUER, "alice", at_now)));
+
+    let covered = NumericDate::from_seconds(NOW as i64 + 2);
+    assert_eq!(node.lookup(ISSUER, alice), Some(Revoked::IssuedUpTo(covered)));
+    assert!(before > 10_000 && node.memory_bytes() > before);
+    let shown = format!("{node:?}");
+    assert!(
+        shown.starts_with("RedisRevocations { address: \"redis://localhost:6379/2\""),
+        "{shown}"
+    );
+}
+
+/// A node without a server.
+struct Lonely(RedisRevocations);
+
+impl Lonely {
+    fn new() -> Self {
+        Self(RedisRevocations::new(&format!("redis://127.0.0.1:{}", free_port()), HOUR).unwrap())
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.0.status().problem().map(str::to_owned)
+    }
+
+    async fn has_tried(&self) {
+        until(|| self.problem().is_some_and(|problem| problem.contains("refused"))).await;
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn node_outlives_the_runtime_that_it_was_used_in() {
+    let node = Lonely::new();
+    for _ in 0..3 {
+        let runtime = runtime();
+        runtime.block_on(node.has_tried());
+
+        drop(runtime);
+
+        assert_eq!(node.problem().as_deref(), Some("the task that follows Redis has ended"));
+    }
+}
+
+#[test]
+fn node_in_a_runtime_without_timers_says_so_and_works_in_another() {
+    let node = Lonely::new();
+    let without = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+
+    let error = without.block_on(async {
+        let added = node.0.add(Revocation::token(ISSUER, "t1", in_an_hour()));
+        assert!(node.0.ready().is_err());
+        added.await.unwrap_err()
+    });
+
+    let problem = std::error::Error::source(&error).unwrap().to_string();
+    assert!(problem.contains("timers of this tokio runtime"), "{problem}");
+    assert_eq!((node.problem(), node.0.status().unwritten()), (None, 1));
+    runtime().block_on(async {
+        // The next call starts it there.
+        drop(node.0.add(Revocation::token(ISSUER, "t2", in_an_hour())).await);
+        node.has_tried().await;
+    });
 }
