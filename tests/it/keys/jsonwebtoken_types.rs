@@ -5,6 +5,7 @@ use jsonwebtoken::{Algorithm as TheirAlgorithm, DecodingKey, EncodingKey, Header
 use serde_json::json;
 use tower_bearer::jose::Header;
 use tower_bearer::keys::{KeyProblem, KeySource as _, Lookup, SigningKey, VerifyingKey};
+use tower_bearer::test_util::TestKey;
 use tower_bearer::{Algorithm, ConfigError, KeySet, Reason};
 
 use crate::keys::loading::{EC_PEM, ED25519_PEM, RSA_PEM, RSA_PKCS1_PEM, accepts, der, problem};
@@ -47,6 +48,23 @@ async fn decoding_keys_of_jsonwebtoken_verify() {
 
         assert!(accepts(loaded.into(), &key).await, "{algorithm}");
     }
+}
+
+#[tokio::test]
+async fn bare_ed25519_key_is_read_whatever_its_first_byte() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    // As a key in DER begins: one in 256 of the bare keys does.
+    let bytes =
+        |key: &TestKey| URL_SAFE_NO_PAD.decode(key.to_jwk()["x"].as_str().unwrap()).unwrap();
+    let key = std::iter::repeat_with(|| TestKey::generate(Algorithm::Ed25519))
+        .find(|key| bytes(key)[0] == 0x30)
+        .unwrap();
+
+    let decoding = DecodingKey::from_ed_der(&bytes(&key));
+    let loaded = VerifyingKey::from_decoding_key(Algorithm::Ed25519, &decoding).unwrap();
+
+    assert!(accepts(loaded.into(), &key).await);
 }
 
 #[test]
