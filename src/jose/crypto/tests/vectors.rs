@@ -67,7 +67,7 @@ fn sha256_is_that_of_fips_180() {
 
 #[test]
 fn point_beside_the_curve_is_no_key() {
-    // RFC 8725 §3.4: points are validated
+    // RFC 8725bis §3.4: points are validated
     for curve in [Curve::P256, Curve::P384, Curve::P521] {
         let length = curve.field_bytes();
         // The point at infinity has no such form. A coordinate beyond the prime has one.
