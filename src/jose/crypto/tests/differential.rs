@@ -206,7 +206,8 @@ fn private_numbers_at_the_ends_of_their_range_are_judged_alike() {
 #[test]
 fn rsa_key_is_read_alike_and_refused_alike_when_its_numbers_do_not_belong_together() {
     use der::{Decode as _, Encode as _};
-    let der = include_bytes!("../../../../tests/fixtures/keys/rsa_private.der");
+    let pkcs8 = include_bytes!("../../../../tests/fixtures/keys/rsa_private.der");
+    let der = pkcs8::PrivateKeyInfoRef::from_der(pkcs8).unwrap().private_key.as_bytes();
     let key = pkcs1::RsaPrivateKeyRef::from_der(der).unwrap();
     for algorithm in [Algorithm::RS256, Algorithm::PS512] {
         Pair::new(algorithm, &PrivateMaterial::rsa(der).unwrap());
