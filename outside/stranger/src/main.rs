@@ -3,6 +3,7 @@
 mod numbers;
 mod remote;
 mod service;
+mod signer;
 mod tokens;
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,4 +13,5 @@ async fn main() {
     }
     numbers::check().await;
     remote::check().await;
+    signer::check().await;
 }
