@@ -287,7 +287,7 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
         "max_token_bytes = 16384",
         "entries = 4096",
         "bytes = 16777216",
-        "leeway = \"1m\"",
+        "\nleeway = \"1m\"",
         "\"/realm_access/roles\"",
         "\"/resource_access/https:~1~1api.example.com/roles\"",
         "stale_for = \"1h\"",
@@ -307,8 +307,11 @@ fn what_is_in_force_is_printed_with_its_defaults_and_reads_as_the_same_again() {
 #[test]
 fn rules_that_follow_from_others_are_printed_and_read_as_the_same_again() {
     for (add, lines) in [
-        (json!({}), &["leeway = \"1m\"", "revocation_leeway = \"1m\"", "required_claims = []"][..]),
-        (json!({ "leeway": 5 }), &["leeway = \"5s\"", "revocation_leeway = \"5s\""]),
+        (
+            json!({}),
+            &["\nleeway = \"1m\"", "revocation_leeway = \"1m\"", "required_claims = []"][..],
+        ),
+        (json!({ "leeway": 5 }), &["\nleeway = \"5s\"", "revocation_leeway = \"5s\""]),
         (json!({ "token_type": "at+jwt" }), &["\"sub\"", "\"client_id\"", "\"iat\"", "\"jti\""]),
         (json!({ "preset": "okta" }), &["\"scp\"", "\"scope\""]),
     ] {

@@ -176,3 +176,21 @@ impl Dangerous<RedisRevocations> {
 }
 
 const MAX_GAP: Duration = Duration::from_secs(5 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_read_again_every_ten_minutes_unless_another_pause_is_set() {
+        let usual = RedisRevocations::new("redis://localhost", Duration::from_secs(900)).unwrap();
+        let pause = |revocations: &RedisRevocations| {
+            revocations.node.shared.settings.reconciled_every.as_secs()
+        };
+        assert_eq!(pause(&usual), 600);
+
+        let often = usual.with_reconciliation_every(Duration::from_secs(5));
+
+        assert_eq!(pause(&often), 5);
+    }
+}

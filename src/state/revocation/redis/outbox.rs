@@ -465,6 +465,8 @@ mod tests {
             outbox.settle(&[WriteAnswer::Known(None)], NOW);
         }
 
+        // The first makes room for the second.
+        assert_eq!(outbox.written.len(), 1);
         outbox.write_again(NOW);
 
         let again: Vec<_> = outbox.take().into_iter().map(|(entry, _)| entry.moment).collect();

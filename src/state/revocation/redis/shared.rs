@@ -525,4 +525,20 @@ mod tests {
         assert_eq!(told.try_recv(), Ok(Err(gone.to_owned())));
         assert_eq!(shared.status().problem(), Some(gone));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn status_says_since_when_the_view_is_as_it_is() {
+        let shared = shared();
+        let ago = || {
+            let since = shared.status().since();
+            SystemClock.now().duration_since(since).unwrap().as_secs()
+        };
+        advance(Duration::from_secs(3)).await;
+        assert_eq!(ago(), 0);
+
+        shared.complete(shared.now());
+        advance(Duration::from_secs(5)).await;
+
+        assert_eq!(ago(), 5);
+    }
 }
