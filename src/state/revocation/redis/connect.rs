@@ -197,10 +197,10 @@ mod tests {
 
     #[tokio::test]
     async fn other_machine_is_reached_with_tls_or_where_plain_tcp_was_asked_for() {
+        const REFUSED: &str = "another machine, and there is no TLS";
         let certified = rcgen::generate_simple_self_signed(["redis.invalid".to_owned()]).unwrap();
         let roots = Roots::read(&certified.cert.pem()).unwrap();
         let tls = tls::connector(Some(&roots)).unwrap();
-        const REFUSED: &str = "another machine, and there is no TLS";
 
         assert!(refused("redis.invalid", None, false).await.contains(REFUSED));
 

@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn so_many_may_wait_to_be_written_and_no_more() {
         let mut outbox = Outbox::default();
-        assert!(outbox.add(entries(0..MAX_WAITING + 1), None).is_none());
+        assert!(outbox.add(entries(0..=MAX_WAITING), None).is_none());
 
         assert!(outbox.add(entries(0..MAX_WAITING), None).is_some());
 
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn revocations_that_were_written_last_may_be_written_again() {
         let mut outbox = Outbox::default();
-        drop(outbox.add(entries(0..MAX_WRITTEN + 1), None));
+        drop(outbox.add(entries(0..=MAX_WRITTEN), None));
         while outbox.waiting() > 0 {
             let answers = vec![WriteAnswer::Known(None); outbox.take().len()];
             outbox.settle(&answers, NOW);

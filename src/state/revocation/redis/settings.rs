@@ -98,7 +98,8 @@ mod tests {
 
             assert_eq!(settings.block().as_millis(), block, "{gap}");
             assert_eq!(settings.probed_every().as_millis(), probed_every, "{gap}");
-            assert_eq!((settings.patience().as_secs_f64() * 1000.0).round(), f64::from(patience));
+            let micros = settings.patience().as_micros();
+            assert_eq!((micros + 500) / 1000, u128::from(u32::try_from(patience).unwrap()));
         }
     }
 
