@@ -19,8 +19,10 @@ fuzz_target!(|input: &[u8]| {
     }
     let (parts, ()) = request.into_parts();
 
-    let found = AuthorizationHeader.find(&parts).and_then(|token| {
-        token.map(|token| AuthorizationHeader.read(token).map(str::as_bytes)).transpose()
+    let found = AuthorizationHeader::new().find(&parts).and_then(|presented| {
+        presented
+            .map(|presented| AuthorizationHeader::new().read(presented.token()).map(str::as_bytes))
+            .transpose()
     });
 
     match &fields[..] {

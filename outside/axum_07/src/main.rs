@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tower::ServiceExt;
 use tower_bearer::policy::{role, scope};
 use tower_bearer::{
-    Algorithm, BearerLayer, Principal, Rejection, SigningKey, TokenIssuer, Validation, Verifier, render,
-    require,
+    Algorithm, BearerLayer, Principal, Rejection, SigningKey, TokenIssuer, Validation, Verifier,
+    render, require,
 };
 
 #[derive(Deserialize)]
