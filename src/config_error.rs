@@ -137,6 +137,8 @@ pub enum ConfigError {
         /// The name of the parameter.
         name: String,
     },
+    /// The operating system has no randomness to give.
+    NoRandomness,
     /// The realm holds a character that is illegal in a challenge (RFC 9110 §11.5).
     Realm {
         /// The realm as it was configured.
@@ -218,6 +220,7 @@ impl fmt::Display for ConfigError {
                 "the challenge parameter {name:?} cannot be set: the name is one word other than `realm`, \
                  `error`, `error_description` and `scope`, and the value printable ASCII except `\"` and `\\`"
             ),
+            Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
             Self::Realm { realm } => write!(
                 f,
                 "the realm {realm:?} may hold printable ASCII except `\"` and `\\` only, and not \

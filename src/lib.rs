@@ -90,6 +90,7 @@
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
+//! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -206,6 +207,22 @@ pub mod policy {
     pub use crate::claims::policy::{
         AllOf, And, AnyOf, ClaimsWhere, Or, Policy, PolicyDescription, Remedy, Requirement, Role,
         Scope, When, all_of, any_of, claims_where, role, scope, when,
+    };
+}
+
+/// Keeps users signed in: sessions, and refresh tokens that are good once.
+///
+/// [`Sessions`](session::Sessions) is where to begin.
+#[cfg(feature = "sessions")]
+pub mod session {
+    #[doc(inline)]
+    pub use crate::server::session::{
+        RefreshToken, SessionError, SessionKey, SessionTokens, Sessions, SignIn,
+    };
+    #[doc(inline)]
+    pub use crate::state::session::{
+        BoxSessionStore, CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome,
+        RotationVerdict, Session, SessionStore, SessionsUnavailable, TokenHash,
     };
 }
 

@@ -3,4 +3,8 @@
 pub(crate) mod body;
 #[cfg(feature = "issue")]
 pub mod issue;
+#[cfg(any(feature = "endpoints", feature = "sessions"))]
+mod erased_store;
 pub mod endpoints;
+#[cfg(feature = "sessions")]
+pub(crate) mod session;

@@ -6,3 +6,5 @@
 )]
 pub mod active_check;
 pub mod revocation;
+#[cfg(feature = "sessions")]
+pub(crate) mod session;

@@ -28,6 +28,11 @@ macro_rules! unavailable {
                 self.retry_after = retry_after;
                 self
             }
+
+            /// Returns how long a client should wait before it sends the same again.
+            pub fn retry_after(&self) -> Duration {
+                self.retry_after
+            }
         }
 
         impl fmt::Display for $name {
@@ -79,11 +84,13 @@ unavailable! {
     ClientsUnavailable: "the clients are not at hand"
 }
 
-#[cfg(feature = "endpoints")]
-impl ClientsUnavailable {
-    pub(crate) fn retry_after(&self) -> Duration {
-        self.retry_after
-    }
+#[cfg(feature = "sessions")]
+unavailable! {
+    /// A [`SessionStore`](crate::session::SessionStore) does not answer, or it is not known whether it has done what
+    /// it was told.
+    ///
+    /// The request is answered 503 with `Retry-After`. The client may send the same again.
+    SessionsUnavailable: "the sessions are not available"
 }
 
 #[cfg(feature = "redis")]

@@ -102,6 +102,47 @@ pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
     let _ = (error, pace);
 }
 
+/// Reports that a refresh token was used again after its successor. The session has ended.
+#[cfg(feature = "sessions")]
+pub(crate) fn refresh_token_reused(subject: &str, session: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "a refresh token was used again after its successor; the session was ended, as one of the \
+                       two users of the token may be a thief";
+        tracing::warn!(target: "tower_bearer", subject, session, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (subject, session);
+}
+
+/// Reports that the access tokens of ended sessions could not be revoked yet.
+#[cfg(feature = "sessions")]
+pub(crate) fn sessions_not_revoked(error: &dyn std::error::Error) {
+    #[cfg(feature = "tracing")]
+    {
+        let cause = error.source();
+        let message =
+            "access tokens of ended sessions are not revoked yet; the next sweep tries again";
+        tracing::warn!(target: "tower_bearer", error = cause, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
+}
+
+/// Reports that sessions that have ended or expired are still in their store.
+#[cfg(feature = "sessions")]
+pub(crate) fn sessions_not_swept(error: &dyn std::error::Error) {
+    #[cfg(feature = "tracing")]
+    {
+        let cause = error.source();
+        let message =
+            "sessions that have ended or expired could not be removed; the next sweep tries again";
+        tracing::warn!(target: "tower_bearer", error = cause, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
+}
+
 /// Reports that a revocation was taken back.
 pub(crate) fn restored(kind: &str, issuer: &str, name: &str) {
     #[cfg(feature = "tracing")]

@@ -21,7 +21,6 @@ mod credentials;
 #[cfg(feature = "endpoints")]
 mod request;
 #[cfg(feature = "endpoints")]
-mod store;
 #[cfg(feature = "endpoints")]
 mod logout;
 #[cfg(feature = "endpoints")]

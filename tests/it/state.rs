@@ -1,6 +1,7 @@
-//! Tests revocations and the active check.
+//! Tests revocations, the active check, and stores of sessions.
 
 mod active_check;
 pub mod revocations;
 mod concurrent_revocations;
 mod redis;
+mod sessions;

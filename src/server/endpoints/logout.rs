@@ -18,7 +18,6 @@ use tower_service::Service;
 
 use super::answer::{EndpointFuture, Refusal};
 use super::request::read_form;
-use super::store::ErasedStore;
 use crate::claims::Principal;
 use crate::claims::validation::{Kind, Validation};
 use crate::clock::Clock;
@@ -28,6 +27,7 @@ use crate::error::{AuthError, Reason};
 use crate::keys::KeySource;
 use crate::observe::trace::Pace;
 use crate::server::body::ServiceBody;
+use crate::server::erased_store::ErasedStore;
 use crate::state::revocation::{Revocation, RevocationStore};
 use crate::verify::issuers::Issuers;
 use crate::verify::verifier::Verifier;

@@ -21,7 +21,6 @@ use super::clients::{Clients, ErasedClients};
 use super::credentials::Credentials;
 use super::form::Form;
 use super::request::{MAX_BODY_BYTES, read_form};
-use super::store::ErasedStore;
 use crate::claims::validation::{Kind, MAX_LEEWAY, Validation};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
@@ -29,6 +28,7 @@ use crate::error::{AuthError, Reason};
 use crate::keys::KeySource;
 use crate::observe::trace::{self, Pace};
 use crate::server::body::ServiceBody;
+use crate::server::erased_store::ErasedStore;
 use crate::state::revocation::{Revocation, RevocationStore};
 use crate::verify::verifier::Verifier;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, placeholder};
 use crate::jose::MAX_KEY_ID;
-use crate::keys::{PublicKeys, Signer, SigningKey, VerifyingKey};
+use crate::keys::{BoxSigner, PublicKeys, Signer, SigningKey, VerifyingKey};
 use crate::state::revocation::Revocations;
 
 /// Signs access tokens.
@@ -53,6 +53,7 @@ use crate::state::revocation::Revocations;
 ///     tokens.token_for(user).with_roles(["user"]).issue_async().await
 /// }
 /// ```
+#[derive(Clone)]
 pub struct TokenIssuer<K = SigningKey> {
     pub(super) issuer: String,
     pub(super) audience: String,
@@ -166,6 +167,30 @@ impl<K: Signer> TokenIssuer<K> {
     /// Returns the key that verifies these tokens, for a [`Verifier`](crate::Verifier) in the same program.
     pub fn verifying_key(&self) -> VerifyingKey {
         self.public.clone()
+    }
+
+    /// Returns the name of the issuer (`iss`).
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Returns how long tokens are valid that say nothing else.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// Puts the signer behind a pointer, where its type is in the way.
+    pub fn boxed(self) -> TokenIssuer<BoxSigner> {
+        TokenIssuer {
+            issuer: self.issuer,
+            audience: self.audience,
+            signer: BoxSigner::new(self.signer),
+            public: self.public,
+            lifetime: self.lifetime,
+            clock: self.clock,
+            client_id: self.client_id,
+            revocations: self.revocations,
+        }
     }
 
     /// Returns the public key as a JWK set. It is empty when tokens are signed with a secret, which has no public

@@ -96,6 +96,12 @@ impl<'i, K> TokenRequest<'i, K> {
         self.set("client_id", client_id.into())
     }
 
+    /// Names the session that the token belongs to: the claim `sid`. The token can then be revoked with its session
+    /// ([`Revocation::session`](crate::revocation::Revocation::session)).
+    pub fn with_session_id(self, session_id: impl Into<String>) -> Self {
+        self.set("sid", session_id.into())
+    }
+
     /// Sets how long this one token is valid. The default is the issuer's.
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;

@@ -5,7 +5,7 @@ use crate::error::RevocationsUnavailable;
 use crate::state::revocation::{Revocation, RevocationStore};
 
 /// Erases the type of a [`RevocationStore`].
-pub(super) trait ErasedStore: Send + Sync {
+pub(crate) trait ErasedStore: Send + Sync {
     fn add_all(&self, revocations: Vec<Revocation>) -> Adding<'_>;
 }
 

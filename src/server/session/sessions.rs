@@ -1,0 +1,463 @@
+//! Begins, refreshes and ends sessions.
+//!
+//! Ending takes two steps that no transaction joins: the store marks the session, then its access tokens are
+//! revoked, then the store removes it. A program that stops in between leaves a marked session, which nobody can
+//! refresh, and which the next sweep of any program revokes again and removes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::error::SessionError;
+use super::key::SessionKey;
+use super::refresh_token::{RefreshToken, TokenSecret};
+use crate::claims::NumericDate;
+use crate::clock::{Clock, Time};
+use crate::keys::{BoxSigner, Signer};
+use crate::observe::trace;
+use crate::server::erased_store::ErasedStore;
+use crate::server::issue::{IssueError, TokenIssuer, TokenRequest};
+use crate::state::revocation::{Revocation, RevocationStore};
+use crate::state::session::{
+    BoxSessionStore, CreationOutcome, MAX_SIGN_IN, NewSession, Rotation, RotationOutcome, Session,
+    SessionStore,
+};
+
+/// Gives out refresh tokens, exchanges each once, and notices when one is stolen.
+///
+/// Each sign-in begins a [`Session`]. Its refresh token is exchanged for the next one and a new access token, until
+/// the session expires or ends:
+///
+/// ```
+/// use tower_bearer::revocation::MemoryRevocations;
+/// use tower_bearer::session::{MemorySessions, SessionKey, Sessions, SignIn};
+/// use tower_bearer::{Algorithm, SigningKey, TokenIssuer};
+///
+/// # let run = async {
+/// let key = SigningKey::generate(Algorithm::ES256)?;
+/// let tokens = TokenIssuer::new("https://id.example.com", "https://api.example.com", key)?;
+/// let revocations = MemoryRevocations::new(); // the same as the verifier has
+/// let sessions = Sessions::new(tokens, MemorySessions::new(), revocations, SessionKey::generate()?);
+///
+/// let begun = sessions.begin(SignIn::now("alice").with_device("Firefox on Linux")).await?;
+/// let access = sessions.access_token(&begun.session).with_roles(["user"]).issue_async().await?;
+///
+/// let next = sessions.refresh(begun.refresh_token.as_str(), None).await?;
+/// assert_eq!(next.session.subject, "alice");
+/// # drop(access);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # };
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(run)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Rotation
+///
+/// A refresh token is good once (RFC 9700 §4.14.2). Its successor is derived from it, so a client that sends it
+/// again, because an answer was lost or two tabs refresh at once, gets the same successor. When the successor has
+/// been used, the older token is a sign of theft: the session ends, its access tokens are revoked, an event of level
+/// `WARN` is written, and the hook of [`on_reuse`](Self::on_reuse) is called.
+///
+/// # Access tokens
+///
+/// They carry the session's name in `sid`. Ending a session revokes them by it, on every node that shares the
+/// revocations. The verifier must have the same revocations, or they live on until they expire.
+#[derive(Clone)]
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tokens: TokenIssuer<BoxSigner>,
+    store: BoxSessionStore,
+    revocations: Arc<dyn ErasedStore>,
+    key: SessionKey,
+    idle: Duration,
+    lifetime: Duration,
+    max_per_subject: Option<usize>,
+    on_reuse: Option<Hook>,
+    clock: Time,
+    /// The second of the last sweep.
+    swept: AtomicI64,
+}
+
+type Hook = Arc<dyn Fn(&Session) + Send + Sync>;
+
+/// A sign-in that succeeded, and so begins a session.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    subject: String,
+    client_id: Option<String>,
+    device: Option<String>,
+    began: Option<SystemTime>,
+}
+
+impl SignIn {
+    /// Creates the sign-in of a subject that has just begun and needs no time.
+    pub fn now(subject: impl Into<String>) -> Self {
+        Self { subject: subject.into(), client_id: None, device: None, began: None }
+    }
+
+    /// Says when the sign-in began: before the password was read from its table.
+    ///
+    /// If the password is changed while an old one is checked, the session must not begin. So a sign-in that began
+    /// before all sessions of its subject were ended is refused.
+    #[must_use]
+    pub fn begun_at(mut self, began: SystemTime) -> Self {
+        self.began = Some(began);
+        self
+    }
+
+    /// Binds the refresh tokens to a client (RFC 6749 §6), and puts `client_id` into the access tokens.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Names the device, for the user's list of sessions. At most 128 characters are kept, none of them a
+    /// control character.
+    #[must_use]
+    pub fn with_device(mut self, device: impl AsRef<str>) -> Self {
+        let printable = device.as_ref().chars().filter(|letter| !letter.is_control());
+        let device: String = printable.take(MAX_DEVICE_CHARS).collect();
+        self.device = Some(device.trim().to_owned()).filter(|device| !device.is_empty());
+        self
+    }
+}
+
+/// A session and its refresh token, after a sign-in or a refresh.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionTokens {
+    /// The session as it is now.
+    pub session: Session,
+    /// The refresh token for the client to keep. It replaces the one that was presented.
+    pub refresh_token: RefreshToken,
+}
+
+impl Sessions {
+    /// Gives out tokens of this issuer, and keeps sessions in this store.
+    ///
+    /// `revocations` is told which sessions have ended. `key` is the same in every program that shares the store.
+    pub fn new<K: Signer>(
+        tokens: TokenIssuer<K>,
+        store: impl SessionStore,
+        revocations: impl RevocationStore,
+        key: SessionKey,
+    ) -> Self {
+        let inner = Inner {
+            tokens: tokens.boxed(),
+            store: BoxSessionStore::new(store),
+            revocations: Arc::new(revocations),
+            key,
+            idle: DEFAULT_IDLE,
+            lifetime: DEFAULT_LIFETIME,
+            max_per_subject: None,
+            on_reuse: None,
+            clock: Time::OfSystem,
+            swept: AtomicI64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Sets for how long a session may go without a refresh before it expires. The default is 7 days.
+    #[must_use]
+    pub fn with_idle_lifetime(self, idle: Duration) -> Self {
+        self.with(|inner| inner.idle = idle)
+    }
+
+    /// Sets for how long a session can be refreshed at all. Then the user has to sign in again (OWASP ASVS
+    /// 10.4.8). The default is 30 days.
+    #[must_use]
+    pub fn with_max_lifetime(self, lifetime: Duration) -> Self {
+        self.with(|inner| inner.lifetime = lifetime)
+    }
+
+    /// Sets the number of sessions that a subject may have. One more ends the oldest. At least one. By default there
+    /// is no limit.
+    #[must_use]
+    pub fn with_max_per_subject(self, max: usize) -> Self {
+        self.with(|inner| inner.max_per_subject = Some(max.max(1)))
+    }
+
+    /// Calls a function when a refresh token was used again after its successor: to write to the user, for example.
+    /// It must not block.
+    #[must_use]
+    pub fn on_reuse(self, hook: impl Fn(&Session) + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.on_reuse = Some(Arc::new(hook)))
+    }
+
+    /// Replaces the clock, for tests. The issuer has a clock of its own.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.with(|inner| inner.clock = Time::OfClock(Arc::new(clock)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        match Arc::get_mut(&mut self.inner) {
+            Some(inner) => change(inner),
+            // A clone that is in use keeps what it has.
+            None => {
+                let mut inner = self.inner.copy();
+                change(&mut inner);
+                self.inner = Arc::new(inner);
+            }
+        }
+        self
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Superseded`] when all sessions of the subject were ended since the sign-in
+    /// [began](SignIn::begun_at); [`SessionError::Unavailable`] and [`SessionError::NotIssued`].
+    pub async fn begin(&self, sign_in: SignIn) -> Result<SessionTokens, SessionError> {
+        let SignIn { subject, client_id, device, began } = sign_in;
+        if subject.is_empty() {
+            return Err(IssueError::EmptySubject.into());
+        }
+        let inner = &*self.inner;
+        let now = self.now();
+        let began = began.map_or(now, in_milliseconds);
+        if now.duration_since(began).is_ok_and(|took| took >= MAX_SIGN_IN) {
+            return Err(SessionError::Superseded);
+        }
+        let secret = TokenSecret::generate().ok_or(IssueError::NoRandomness)?;
+        let expires_at = later(now, inner.lifetime);
+        let mut session =
+            Session::new(secret.session_id(), subject, secret.hash(), now, expires_at);
+        session.client_id = client_id;
+        session.device = device;
+        session.idle_until = later(now, inner.idle).min(expires_at);
+        let new = NewSession::new(session.clone(), began, inner.max_per_subject);
+        match inner.store.create(new).await? {
+            CreationOutcome::Created { ended } => {
+                // The new session is there. What cannot be revoked now, the next sweep revokes.
+                if let Err(error) = self.revoke(&ended).await {
+                    trace::sessions_not_revoked(&error);
+                }
+            }
+            CreationOutcome::Superseded => return Err(SessionError::Superseded),
+        }
+        self.sweep_now_and_then(now).await;
+        let refresh_token = secret.write(&inner.key);
+        Ok(SessionTokens { session, refresh_token })
+    }
+
+    /// Exchanges a refresh token for the next one.
+    ///
+    /// `client_id` is the client that presents the token, if clients have names here.
+    ///
+    /// # Errors
+    ///
+    /// A [`SessionError`]. One that [is not final](SessionError::is_final) lost nothing: the client sends the same
+    /// token again.
+    pub async fn refresh(
+        &self,
+        token: &str,
+        client_id: Option<&str>,
+    ) -> Result<SessionTokens, SessionError> {
+        let inner = &*self.inner;
+        let (presented, next) =
+            TokenSecret::read(token, &inner.key).ok_or(SessionError::UnknownToken)?;
+        let now = self.now();
+        let id = presented.session_id();
+        let rotation = Rotation {
+            id: &id,
+            presented: presented.hash(),
+            next: next.hash(),
+            client_id,
+            now,
+            idle_until: later(now, inner.idle),
+        };
+        match inner.store.rotate(rotation).await? {
+            RotationOutcome::Rotated(session) | RotationOutcome::Repeated(session) => {
+                self.sweep_now_and_then(now).await;
+                Ok(SessionTokens { session, refresh_token: next.write(&inner.key) })
+            }
+            RotationOutcome::Reused(session) => {
+                trace::refresh_token_reused(&session.subject, &session.id);
+                if let Some(hook) = &inner.on_reuse {
+                    hook(&session);
+                }
+                self.revoke(&[session]).await?;
+                Err(SessionError::Reused)
+            }
+            RotationOutcome::Ended(session) => {
+                self.revoke(&[session]).await?;
+                Err(SessionError::Ended)
+            }
+            RotationOutcome::Expired => Err(SessionError::Expired),
+            RotationOutcome::WrongClient => Err(SessionError::WrongClient),
+            RotationOutcome::Unknown => Err(SessionError::UnknownToken),
+        }
+    }
+
+    /// Begins an access token for a session: `sub`, `sid` and `client_id` are set, and it does not outlive the
+    /// session. Add roles, scopes and claims, and sign it with `issue_async`.
+    pub fn access_token(&self, session: &Session) -> TokenRequest<'_, BoxSigner> {
+        let tokens = &self.inner.tokens;
+        let rest = session.expires_at.duration_since(self.now()).unwrap_or_default();
+        let request = tokens.token_for(&session.subject).with_session_id(&session.id);
+        let request = request.with_lifetime(tokens.lifetime().min(rest));
+        match &session.client_id {
+            Some(client_id) => request.with_client_id(client_id),
+            None => request,
+        }
+    }
+
+    /// Ends the session of a refresh token, for a sign-out. Any token of the session will do, also one that was
+    /// exchanged. Returns the session, or `None` when there is none any more.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::UnknownToken`] when the token is not one of this server; [`SessionError::Unavailable`] and
+    /// [`SessionError::NotRevoked`], after which the same call tries again.
+    pub async fn end_by_token(&self, token: &str) -> Result<Option<Session>, SessionError> {
+        let (presented, _) =
+            TokenSecret::read(token, &self.inner.key).ok_or(SessionError::UnknownToken)?;
+        let ended = self.inner.store.end(&presented.session_id(), None).await?;
+        self.revoke(ended.as_slice()).await?;
+        Ok(ended)
+    }
+
+    /// Ends a session of a subject. Returns the session, or `None` when the subject has none of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Unavailable`] and [`SessionError::NotRevoked`], after which the same call tries again.
+    pub async fn end(&self, id: &str, subject: &str) -> Result<Option<Session>, SessionError> {
+        let ended = self.inner.store.end(id, Some(subject)).await?;
+        self.revoke(ended.as_slice()).await?;
+        Ok(ended)
+    }
+
+    /// Ends all sessions of a subject, and refuses sign-ins that have begun already. Returns their number.
+    ///
+    /// # Errors
+    ///
+    /// As [`end`](Self::end).
+    pub async fn end_all(&self, subject: &str) -> Result<usize, SessionError> {
+        self.end_but(subject, None).await
+    }
+
+    /// Ends all sessions of a subject but one: call it after a password was changed. Returns their number.
+    ///
+    /// # Errors
+    ///
+    /// As [`end`](Self::end).
+    pub async fn end_others(&self, subject: &str, keep: &str) -> Result<usize, SessionError> {
+        self.end_but(subject, Some(keep)).await
+    }
+
+    async fn end_but(&self, subject: &str, keep: Option<&str>) -> Result<usize, SessionError> {
+        let ended = self.inner.store.end_all(subject, keep, self.now()).await?;
+        self.revoke(&ended).await?;
+        Ok(ended.len())
+    }
+
+    /// Returns the live sessions of a subject, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Unavailable`] when the store does not answer.
+    pub async fn list(&self, subject: &str) -> Result<Vec<Session>, SessionError> {
+        Ok(self.inner.store.of_subject(subject, self.now()).await?)
+    }
+
+    /// Removes sessions that have expired, and revokes again what an interrupted call may have left. Sign-ins and
+    /// refreshes call this once a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Unavailable`] and [`SessionError::NotRevoked`].
+    pub async fn sweep(&self) -> Result<(), SessionError> {
+        let left = self.inner.store.sweep(self.now()).await?;
+        self.revoke(&left).await
+    }
+
+    async fn sweep_now_and_then(&self, now: SystemTime) {
+        let now = NumericDate::from(now).as_seconds();
+        let swept = &self.inner.swept;
+        let last = swept.load(Ordering::Relaxed);
+        let is_due = now.abs_diff(last) >= SWEEP_SECONDS;
+        let exchange = || swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+        if is_due
+            && exchange().is_ok()
+            && let Err(error) = self.sweep().await
+        {
+            trace::sessions_not_swept(&error);
+        }
+    }
+
+    /// Revokes the access tokens of sessions that are marked as ended, and removes the sessions.
+    async fn revoke(&self, ended: &[Session]) -> Result<(), SessionError> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let issuer = self.inner.tokens.issuer();
+        let revocations = ended.iter().map(|session| Revocation::session(issuer, &session.id));
+        self.inner.revocations.add_all(revocations.collect()).await?;
+        let ids: Vec<&str> = ended.iter().map(|session| session.id.as_str()).collect();
+        // A session that stays is only revoked again.
+        if let Err(error) = self.inner.store.remove(&ids).await {
+            trace::sessions_not_swept(&error);
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> SystemTime {
+        in_milliseconds(self.inner.clock.now())
+    }
+}
+
+impl Inner {
+    fn copy(&self) -> Self {
+        Self {
+            tokens: self.tokens.clone(),
+            store: self.store.clone(),
+            revocations: Arc::clone(&self.revocations),
+            key: self.key.clone(),
+            idle: self.idle,
+            lifetime: self.lifetime,
+            max_per_subject: self.max_per_subject,
+            on_reuse: self.on_reuse.clone(),
+            clock: self.clock.clone(),
+            swept: AtomicI64::new(0),
+        }
+    }
+}
+
+/// Returns the moment without its fraction of a millisecond, as stores keep it.
+fn in_milliseconds(moment: SystemTime) -> SystemTime {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let fraction = Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000_000));
+    SystemTime::UNIX_EPOCH + (since - fraction)
+}
+
+fn later(now: SystemTime, by: Duration) -> SystemTime {
+    let by = Duration::from_millis(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+    now + by.min(LONGEST)
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("issuer", &self.inner.tokens.issuer())
+            .field("idle_lifetime", &self.inner.idle)
+            .field("max_lifetime", &self.inner.lifetime)
+            .field("max_per_subject", &self.inner.max_per_subject)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_IDLE: Duration = Duration::from_secs(7 * DAY);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * DAY);
+/// A hundred years, so that no sum overflows.
+const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
+const DAY: u64 = 24 * 60 * 60;
+const MAX_DEVICE_CHARS: usize = 128;
+const SWEEP_SECONDS: u64 = 60;
