@@ -1,4 +1,5 @@
-//! Tests issuing, and endpoints.
+//! Tests issuing, endpoints, and sessions.
 
 mod issuing;
 mod endpoints;
+mod sessions;

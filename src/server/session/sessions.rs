@@ -18,7 +18,7 @@ use crate::keys::{BoxSigner, Signer};
 use crate::observe::trace;
 use crate::server::erased_store::ErasedStore;
 use crate::server::issue::{IssueError, TokenIssuer, TokenRequest};
-use crate::state::revocation::{Revocation, RevocationStore};
+use crate::state::revocation::{Revocation, RevocationStore, Revocations};
 use crate::state::session::{
     BoxSessionStore, CreationOutcome, MAX_SIGN_IN, NewSession, Rotation, RotationOutcome, Session,
     SessionStore,
@@ -140,17 +140,20 @@ pub struct SessionTokens {
 impl Sessions {
     /// Gives out tokens of this issuer, and keeps sessions in this store.
     ///
-    /// `revocations` is told which sessions have ended. `key` is the same in every program that shares the store.
+    /// `revocations` is told which sessions have ended, and the issuer heeds it
+    /// ([`TokenIssuer::with_revocations`]): a user who was locked can sign in again at once. Give the same to the
+    /// verifier. `key` is the same in every program that shares the store.
     pub fn new<K: Signer>(
         tokens: TokenIssuer<K>,
         store: impl SessionStore,
-        revocations: impl RevocationStore,
+        revocations: impl Revocations + RevocationStore,
         key: SessionKey,
     ) -> Self {
+        let revocations = Arc::new(revocations);
         let inner = Inner {
-            tokens: tokens.boxed(),
+            tokens: tokens.with_revocations(Arc::clone(&revocations)).boxed(),
             store: BoxSessionStore::new(store),
-            revocations: Arc::new(revocations),
+            revocations,
             key,
             idle: DEFAULT_IDLE,
             lifetime: DEFAULT_LIFETIME,
