@@ -81,7 +81,7 @@ pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) 
 #[cfg(feature = "endpoints")]
 pub(crate) fn route_refused(error: &str, problem: &str) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "tower_bearer", error, problem, "request to revoke refused");
+    tracing::debug!(target: "tower_bearer", error, problem, "request refused by an endpoint");
     #[cfg(not(feature = "tracing"))]
     let _ = (error, problem);
 }

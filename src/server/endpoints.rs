@@ -9,18 +9,17 @@
 #[cfg(feature = "issue")]
 mod jwks;
 #[cfg(feature = "endpoints")]
-mod answer;
+pub(in crate::server) mod answer;
 #[cfg(feature = "endpoints")]
 mod clients;
 #[cfg(feature = "endpoints")]
 mod client_list;
 #[cfg(feature = "endpoints")]
-mod form;
+pub(in crate::server) mod form;
 #[cfg(feature = "endpoints")]
 mod credentials;
 #[cfg(feature = "endpoints")]
-mod request;
-#[cfg(feature = "endpoints")]
+pub(in crate::server) mod request;
 #[cfg(feature = "endpoints")]
 mod logout;
 #[cfg(feature = "endpoints")]

@@ -7,53 +7,76 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::error::{AuthError, RevocationsUnavailable};
 use crate::middleware::reject::whole_seconds;
 use crate::observe::trace::{self, Pace};
 use crate::server::body::ServiceBody;
 
-/// An error response. The request has revoked nothing, unless the store failed.
-pub(super) struct Refusal {
+/// An error response. The request has changed nothing, unless a store failed.
+pub(in crate::server) struct Refusal {
     status: StatusCode,
     /// A code of RFC 6749 §5.2 or RFC 7009 §2.2.1.
     error: &'static str,
     description: &'static str,
     retry_after: Option<Duration>,
+    /// The methods that are allowed, for 405.
+    allow: &'static str,
     /// The reason for refusing the token, when the token is at fault.
     cause: Option<AuthError>,
+    /// Fields of the response in place of those that follow from the status.
+    headers: HeaderMap,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
-        Self { status, error, description, retry_after: None, cause: None }
+    pub(in crate::server) fn new(
+        status: StatusCode,
+        error: &'static str,
+        description: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            error,
+            description,
+            retry_after: None,
+            allow: "POST",
+            cause: None,
+            headers: HeaderMap::new(),
+        }
     }
 
-    pub(super) fn bad_request(error: &'static str, description: &'static str) -> Self {
+    pub(in crate::server) fn bad_request(error: &'static str, description: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error, description)
     }
 
-    pub(super) fn invalid_request(description: &'static str) -> Self {
+    pub(in crate::server) fn invalid_request(description: &'static str) -> Self {
         Self::bad_request("invalid_request", description)
     }
 
-    pub(super) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Only POST is allowed")
+    /// Refuses a method. `allow` is a list of those that are allowed.
+    pub(in crate::server) fn method_not_allowed(allow: &'static str) -> Self {
+        let description = "This method is not allowed";
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", description);
+        Self { allow, ..refusal }
     }
 
-    pub(super) fn invalid_client(description: &'static str) -> Self {
+    pub(in crate::server) fn invalid_client(description: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description)
     }
 
-    pub(super) fn unavailable(retry_after: Duration) -> Self {
+    pub(in crate::server) fn unavailable(retry_after: Duration) -> Self {
         let (status, error) = (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
         let retry_after = Some(retry_after);
         Self { retry_after, ..Self::new(status, error, "This cannot be done right now") }
     }
 
     /// Refuses a token. A token that cannot be verified because a partner is away gets 503 instead.
-    pub(super) fn of(cause: AuthError, error: &'static str, description: &'static str) -> Self {
+    pub(in crate::server) fn of(
+        cause: AuthError,
+        error: &'static str,
+        description: &'static str,
+    ) -> Self {
         let refusal = match cause.retry_after() {
             None => Self::bad_request(error, description),
             Some(after) => Self::unavailable(after),
@@ -76,13 +99,14 @@ impl Refusal {
         }
         let headers = response.headers_mut();
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            headers.insert(ALLOW, HeaderValue::from_static(self.allow));
             // The request may be a HEAD, so the response has no body.
             return response;
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, CHALLENGE);
         }
+        headers.extend(self.headers);
         if let Some(after) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
@@ -106,25 +130,28 @@ impl From<RevocationsUnavailable> for Refusal {
     }
 }
 
-// RFC 7009 §2.2 and OpenID Connect Back-Channel Logout §2.8: no cache keeps an answer.
-fn answer(status: StatusCode) -> Response<ServiceBody> {
+/// The answer of an endpoint.
+pub(in crate::server) type Answer = Result<Response<ServiceBody>, Refusal>;
+
+// RFC 6749 §5.1, RFC 7009 §2.2 and OpenID Connect Back-Channel Logout §2.8: no cache keeps an answer.
+pub(in crate::server) fn answer(status: StatusCode) -> Response<ServiceBody> {
     let mut response = Response::new(ServiceBody::EMPTY);
     *response.status_mut() = status;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// The response of a [`RevocationService`](crate::endpoints::RevocationService) or
-/// [`LogoutService`](crate::endpoints::LogoutService).
+/// The response of a [`RevocationService`](crate::endpoints::RevocationService),
+/// [`LogoutService`](crate::endpoints::LogoutService) or another endpoint of this crate.
 pub struct EndpointFuture {
-    answer: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
+    answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
     /// Limits how often the log repeats itself for this endpoint.
     pace: Arc<Pace>,
 }
 
 impl EndpointFuture {
-    pub(super) fn new(
-        answer: impl Future<Output = Result<(), Refusal>> + Send + 'static,
+    pub(in crate::server) fn new(
+        answer: impl Future<Output = Answer> + Send + 'static,
         pace: Arc<Pace>,
     ) -> Self {
         Self { answer: Box::pin(answer), pace }
@@ -137,7 +164,7 @@ impl Future for EndpointFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answered = self.answer.as_mut().poll(cx);
         answered.map(|result| match result {
-            Ok(()) => Ok(answer(StatusCode::OK)),
+            Ok(response) => Ok(response),
             Err(refusal) => Ok(refusal.into_response(&self.pace)),
         })
     }

@@ -3,18 +3,18 @@
 use zeroize::Zeroizing;
 
 /// The parameters of a form. A parameter may come once.
-pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
+pub(in crate::server) struct Form(Vec<(String, Zeroizing<String>)>);
 
 /// The reason why a body cannot be read as a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FormError {
+pub(in crate::server) enum FormError {
     Encoding,
     Repeated,
     TooMany,
 }
 
 impl Form {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, FormError> {
+    pub(in crate::server) fn parse(body: &[u8]) -> Result<Self, FormError> {
         let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
         for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |&byte| byte == b'=');
@@ -33,14 +33,14 @@ impl Form {
     }
 
     /// Returns a parameter. RFC 6749 §3.1: a parameter without a value counts as absent.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::server) fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.iter().find_map(|(one, value)| (one == name).then_some(value))?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 }
 
 /// Decodes a name or a value. Returns `None` for a broken escape or text that is not UTF-8.
-pub(super) fn decode(encoded: &[u8]) -> Option<String> {
+pub(in crate::server) fn decode(encoded: &[u8]) -> Option<String> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.iter();
     while let Some(&byte) = bytes.next() {

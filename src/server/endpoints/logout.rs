@@ -11,12 +11,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use serde::de::IgnoredAny;
 use tower_service::Service;
 
-use super::answer::{EndpointFuture, Refusal};
+use super::answer::{Answer, EndpointFuture, Refusal, answer};
 use super::request::read_form;
 use crate::claims::Principal;
 use crate::claims::validation::{Kind, Validation};
@@ -155,14 +155,15 @@ impl LogoutService {
         self
     }
 
-    async fn answer<B: Body>(self, request: Request<B>) -> Result<(), Refusal> {
+    async fn answer<B: Body>(self, request: Request<B>) -> Answer {
         let (_, form) = read_form(request).await?;
         let token = form.get("logout_token");
         let token = token.ok_or_else(|| Refusal::invalid_request("There is no logout token"))?;
         let refuse = |error| Refusal::of(error, "invalid_request", "The logout token is not valid");
         let verified = self.verifier.verify(token).await.map_err(refuse)?;
         let revocations = self.revocations(verified.principal()).map_err(refuse)?;
-        Ok(self.store.add_all(revocations).await?)
+        self.store.add_all(revocations).await?;
+        Ok(answer(StatusCode::OK))
     }
 
     fn revocations(&self, principal: &Principal) -> Result<Vec<Revocation>, AuthError> {

@@ -14,40 +14,52 @@ use super::answer::Refusal;
 use super::form::{Form, FormError};
 
 /// Reads the form in the body of a request.
-pub(super) async fn read_form<B: Body>(request: Request<B>) -> Result<(Parts, Form), Refusal> {
+pub(in crate::server) async fn read_form<B: Body>(
+    request: Request<B>,
+) -> Result<(Parts, Form), Refusal> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
-        return Err(Refusal::method_not_allowed());
+        return Err(Refusal::method_not_allowed("POST"));
     }
     if !is_form(&parts.headers) {
         return Err(Refusal::invalid_request("The body is not a form"));
     }
-    let body = read(body).await?;
-    let form = Form::parse(&body).map_err(|problem| {
-        Refusal::invalid_request(match problem {
+    let body = read(body, MAX_BODY_BYTES, "The form is larger than 64 KiB").await?;
+    Ok((parts, Form::parse(&body)?))
+}
+
+impl From<FormError> for Refusal {
+    fn from(problem: FormError) -> Self {
+        Self::invalid_request(match problem {
             FormError::Encoding => "The form is not encoded as forms are",
             FormError::Repeated => "A parameter comes more than once",
             FormError::TooMany => "There are too many parameters",
         })
-    })?;
-    Ok((parts, form))
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
+    is_of_type(headers, "application/x-www-form-urlencoded")
+}
+
+/// Returns whether the one `Content-Type` is this, whatever its parameters.
+pub(in crate::server) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let mut fields = headers.get_all(CONTENT_TYPE).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return false };
     let essence = field.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    essence.trim().eq_ignore_ascii_case(media_type)
 }
 
-async fn read<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let too_large = || {
-        let description = "The form is larger than 64 KiB";
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", description)
-    };
+/// Reads a body of at most `max` bytes.
+pub(in crate::server) async fn read<B: Body>(
+    body: B,
+    max: usize,
+    too_large: &'static str,
+) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", too_large);
     let mut body = pin!(body);
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > MAX_BODY_BYTES {
+    if announced > max {
         return Err(too_large());
     }
     let mut read = Zeroizing::new(Vec::with_capacity(announced));
@@ -56,7 +68,7 @@ async fn read<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
             return Err(Refusal::invalid_request("The body ended too early"));
         };
         let Ok(mut data) = frame.into_data() else { continue };
-        if data.remaining() > MAX_BODY_BYTES - read.len() {
+        if data.remaining() > max - read.len() {
             return Err(too_large());
         }
         while data.has_remaining() {
@@ -70,4 +82,4 @@ async fn read<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
 }
 
 /// Large enough for a token of 16 KiB and a secret in any encoding.
-pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+pub(in crate::server) const MAX_BODY_BYTES: usize = 64 * 1024;

@@ -11,12 +11,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use serde::de::IgnoredAny;
 use tower_service::Service;
 
-use super::answer::{EndpointFuture, Refusal};
+use super::answer::{Answer, EndpointFuture, Refusal, answer};
 use super::clients::{Clients, ErasedClients};
 use super::credentials::Credentials;
 use super::form::Form;
@@ -124,7 +124,7 @@ impl RevocationService {
         self
     }
 
-    async fn answer<B: Body>(self, request: Request<B>) -> Result<(), Refusal> {
+    async fn answer<B: Body>(self, request: Request<B>) -> Answer {
         let (parts, form) = read_form(request).await?;
         let client_id = self.authenticate(&parts.headers, &form).await?;
         let token = form.get("token");
@@ -132,7 +132,8 @@ impl RevocationService {
         let verified = match self.verifier.verify(token).await {
             Ok(verified) => verified,
             Err(error) => {
-                return nothing_to_do(error, form.get("token_type_hint"), &self.pace);
+                nothing_to_do(error, form.get("token_type_hint"), &self.pace)?;
+                return Ok(answer(StatusCode::OK));
             }
         };
         let principal = verified.principal();
@@ -143,7 +144,8 @@ impl RevocationService {
         }
         let nameless = |_| Refusal::bad_request(UNSUPPORTED, "The token has no `jti`");
         let revocation = Revocation::of(principal).map_err(nameless)?;
-        Ok(self.store.add_all(vec![revocation]).await?)
+        self.store.add_all(vec![revocation]).await?;
+        Ok(answer(StatusCode::OK))
     }
 
     /// Returns the id of the authenticated client.

@@ -442,7 +442,7 @@ async fn log_hears_of_each_request_that_is_refused_and_why() {
     let token = of_shop().sign(&key());
     send(&route, post(&[("token", &token)]).field("authorization", stranger)).await;
 
-    let heard = log.about("request to revoke refused");
+    let heard = log.about("request refused by an endpoint");
     let levels: Vec<_> = heard.iter().map(|(level, _)| *level).collect();
     assert_eq!(levels, [tracing::Level::DEBUG; 2], "{heard:?}");
     assert!(heard[0].1.contains("invalid_request"), "{heard:?}");
