@@ -21,6 +21,8 @@ pub use reason::{ErrorCode, Reason, ReasonClass};
 pub use remedy::Remedy;
 #[cfg(feature = "endpoints")]
 pub use unavailable::ClientsUnavailable;
+#[cfg(feature = "sign-in")]
+pub use unavailable::AccountsUnavailable;
 #[cfg(feature = "sessions")]
 pub use unavailable::SessionsUnavailable;
 pub use unavailable::{KeysUnavailable, RevocationsUnavailable};

@@ -8,3 +8,5 @@ mod erased_store;
 pub mod endpoints;
 #[cfg(feature = "sessions")]
 pub(crate) mod session;
+#[cfg(feature = "sign-in")]
+pub mod sign_in;

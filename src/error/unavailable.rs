@@ -115,3 +115,11 @@ impl KeysUnavailable {
         self
     }
 }
+
+#[cfg(feature = "sign-in")]
+unavailable! {
+    /// The application's table of users does not answer; see [`Accounts`](crate::sign_in::Accounts).
+    ///
+    /// The request is answered 503 with `Retry-After`.
+    AccountsUnavailable: "the accounts are not available"
+}

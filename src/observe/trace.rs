@@ -102,6 +102,53 @@ pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
     let _ = (error, pace);
 }
 
+/// Reports that an endpoint answered an error because of a partner, or that a session was refused.
+#[cfg(feature = "sign-in")]
+pub(crate) fn endpoint_failed(error: &(dyn std::error::Error + 'static), is_loud: bool, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    {
+        let cause = error.source();
+        let suppressed = if is_loud { pace.ask("endpoint_failed", "") } else { None };
+        if let Some(suppressed) = suppressed {
+            tracing::warn!(target: "tower_bearer", error = cause, suppressed, "{error}");
+        } else {
+            tracing::debug!(target: "tower_bearer", error = cause, "{error}");
+        }
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, is_loud, pace);
+}
+
+/// Reports that a better hash of a password could not be stored.
+#[cfg(feature = "sign-in")]
+pub(crate) fn accounts_unavailable(error: &crate::error::AccountsUnavailable, pace: &Pace) {
+    endpoint_failed(error, true, pace);
+}
+
+/// Reports that the stored hash of a password cannot be verified, so that its user cannot sign in.
+#[cfg(feature = "sign-in")]
+pub(crate) fn unreadable_password_hash(problem: &str, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = pace.ask("unreadable_password_hash", problem) {
+        let message = "the stored hash of a password cannot be verified, so its user cannot sign in";
+        tracing::warn!(target: "tower_bearer", problem, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (problem, pace);
+}
+
+/// Reports that a user signed in and got no token, because the application's claims do not allow it.
+#[cfg(feature = "sign-in")]
+pub(crate) fn no_token_issued(error: &(dyn std::error::Error + 'static), pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = pace.ask("no_token_issued", "") {
+        let problem = error.to_string();
+        tracing::error!(target: "tower_bearer", problem, suppressed, "no token could be made for a user");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, pace);
+}
+
 /// Reports that a refresh token was used again after its successor. The session has ended.
 #[cfg(feature = "sessions")]
 pub(crate) fn refresh_token_reused(subject: &str, session: &str) {

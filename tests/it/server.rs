@@ -1,5 +1,6 @@
-//! Tests issuing, endpoints, and sessions.
+//! Tests issuing, endpoints, sessions, and sign-in.
 
 mod issuing;
 mod endpoints;
 mod sessions;
+mod sign_in;

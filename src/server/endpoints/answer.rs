@@ -1,4 +1,6 @@
 use std::convert::Infallible;
+#[cfg(feature = "sign-in")]
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +12,8 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::error::{AuthError, RevocationsUnavailable};
+#[cfg(feature = "sign-in")]
+use crate::middleware::reject::Rejection;
 use crate::middleware::reject::whole_seconds;
 use crate::observe::trace::{self, Pace};
 use crate::server::body::ServiceBody;
@@ -27,6 +31,12 @@ pub(in crate::server) struct Refusal {
     cause: Option<AuthError>,
     /// Fields of the response in place of those that follow from the status.
     headers: HeaderMap,
+    /// The failure of a partner, for the log.
+    #[cfg(feature = "sign-in")]
+    failure: Option<Box<dyn Error + Send + Sync>>,
+    /// The refusal of the layer, which has its own status and challenges.
+    #[cfg(feature = "sign-in")]
+    rejection: Option<Rejection>,
 }
 
 impl Refusal {
@@ -43,6 +53,10 @@ impl Refusal {
             allow: "POST",
             cause: None,
             headers: HeaderMap::new(),
+            #[cfg(feature = "sign-in")]
+            failure: None,
+            #[cfg(feature = "sign-in")]
+            rejection: None,
         }
     }
 
@@ -85,6 +99,12 @@ impl Refusal {
     }
 
     fn report(&self, pace: &Pace) {
+        #[cfg(feature = "sign-in")]
+        if let Some(rejection) = &self.rejection {
+            return trace::refused(rejection.error(), pace);
+        } else if let Some(failure) = &self.failure {
+            return trace::endpoint_failed(&**failure, self.status.is_server_error(), pace);
+        }
         match &self.cause {
             Some(cause) => trace::refused(cause, pace),
             None => trace::route_refused(self.error, self.description),
@@ -93,6 +113,10 @@ impl Refusal {
 
     fn into_response(self, pace: &Pace) -> Response<ServiceBody> {
         self.report(pace);
+        #[cfg(feature = "sign-in")]
+        if let Some(rejection) = self.rejection {
+            return rejected(&rejection);
+        }
         let mut response = answer(self.status);
         if let Some(cause) = &self.cause {
             response.extensions_mut().insert(cause.reason());
@@ -117,6 +141,45 @@ impl Refusal {
         *response.body_mut() = ServiceBody::new(json);
         response
     }
+}
+
+#[cfg(feature = "sign-in")]
+impl Refusal {
+    /// Adds fields to the response, in place of those that follow from the status.
+    pub(in crate::server) fn with_headers(mut self, add: impl FnOnce(&mut HeaderMap)) -> Self {
+        add(&mut self.headers);
+        self
+    }
+
+    /// Adds the failure behind the refusal, for the log.
+    pub(in crate::server) fn caused_by(mut self, failure: impl Error + Send + Sync + 'static) -> Self {
+        self.failure = Some(Box::new(failure));
+        self
+    }
+
+    /// Returns whether the client has to sign in again.
+    pub(in crate::server) fn is_final(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+}
+
+#[cfg(feature = "sign-in")]
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        let refusal = Self::new(rejection.status(), rejection.code(), rejection.description());
+        Self { rejection: Some(rejection), ..refusal }
+    }
+}
+
+#[cfg(feature = "sign-in")]
+fn rejected(rejection: &Rejection) -> Response<ServiceBody> {
+    let (error, description) = (rejection.code(), rejection.description());
+    let json = serde_json::json!({ "error": error, "error_description": description });
+    let mut response = rejection.to_response_with(ServiceBody::new(json.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 impl From<RevocationsUnavailable> for Refusal {

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 /// The parameters of a form. A parameter may come once.
+#[cfg_attr(feature = "sign-in", derive(Default))]
 pub(in crate::server) struct Form(Vec<(String, Zeroizing<String>)>);
 
 /// The reason why a body cannot be read as a form.
@@ -30,6 +31,18 @@ impl Form {
             parameters.push((name, value));
         }
         Ok(Self(parameters))
+    }
+
+    /// Creates a form of parameters that were read from elsewhere.
+    #[cfg(feature = "sign-in")]
+    pub(in crate::server) fn of(parameters: Vec<(String, Zeroizing<String>)>) -> Self {
+        Self(parameters)
+    }
+
+    /// Returns whether there are parameters of other names.
+    #[cfg(feature = "sign-in")]
+    pub(in crate::server) fn has_others(&self, known: &[&str]) -> bool {
+        self.0.iter().any(|(name, _)| !known.contains(&name.as_str()))
     }
 
     /// Returns a parameter. RFC 6749 §3.1: a parameter without a value counts as absent.

@@ -412,7 +412,8 @@ impl Sessions {
         Ok(())
     }
 
-    fn now(&self) -> SystemTime {
+    /// Returns the time by the clock of the sessions.
+    pub(in crate::server) fn now(&self) -> SystemTime {
         in_milliseconds(self.inner.clock.now())
     }
 }

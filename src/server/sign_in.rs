@@ -1,0 +1,16 @@
+//! Signs users in with a password, and serves what follows from it: refresh, sign-out, the list of sessions, another
+//! password.
+//!
+//! Not an authorization server: there is no authorization endpoint, and no client of a stranger is known.
+
+mod accounts;
+mod attempt;
+mod endpoints;
+mod input;
+mod service;
+
+pub use crate::error::AccountsUnavailable;
+pub use accounts::{Account, AccountKey, Accounts};
+pub use attempt::SignInAttempt;
+pub use endpoints::SignInEndpoints;
+pub use service::SignInService;

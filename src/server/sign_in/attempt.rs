@@ -1,0 +1,24 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+
+/// A sign-in that is about to be tried, for a limit on attempts.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct SignInAttempt<'a> {
+    /// The name that was typed.
+    pub username: &'a str,
+    /// The request: its extensions hold the client's address, if the server puts it there.
+    pub request: &'a Parts,
+}
+
+impl fmt::Debug for SignInAttempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInAttempt").finish_non_exhaustive()
+    }
+}
+
+/// Decides whether an attempt is one too many, and after how long another may be made.
+pub(super) type Throttle = Arc<dyn Fn(SignInAttempt<'_>) -> Result<(), Duration> + Send + Sync>;

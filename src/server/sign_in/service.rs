@@ -1,0 +1,493 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use serde::Serialize;
+use serde_json::json;
+use tower_service::Service;
+
+use super::accounts::{Account, AccountKey};
+use super::attempt::SignInAttempt;
+use super::endpoints::Desk;
+use super::input::read_input;
+use crate::claims::Principal;
+use crate::error::AccountsUnavailable;
+use crate::middleware::cookies::Cookies;
+use crate::middleware::reject::{Rejection, whole_seconds};
+use crate::observe::trace;
+use crate::server::body::ServiceBody;
+use crate::server::endpoints::answer::{Answer, EndpointFuture, Refusal, answer};
+use crate::server::endpoints::form::Form;
+use crate::server::issue::IssuedToken;
+use crate::server::password::{PasswordCheck, PasswordError};
+use crate::server::session::{SessionError, SessionTokens, SignIn};
+use crate::state::session::Session;
+
+/// One of the services of [`SignInEndpoints`](super::SignInEndpoints).
+#[derive(Clone)]
+pub struct SignInService {
+    pub(super) desk: Arc<Desk>,
+    pub(super) operation: Operation,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operation {
+    SignIn,
+    Refresh,
+    SignOut,
+    SignOutEverywhere,
+    ListSessions,
+    EndSession,
+    ChangePassword,
+}
+
+impl Desk {
+    async fn answer<B: Body>(&self, operation: Operation, request: Request<B>) -> Answer {
+        match operation {
+            Operation::SignIn => self.sign_in(request).await,
+            Operation::Refresh => self.refresh(request).await,
+            Operation::SignOut => self.sign_out(request).await,
+            Operation::SignOutEverywhere => self.sign_out_everywhere(&request).await,
+            Operation::ListSessions => self.list(&request).await,
+            Operation::EndSession => self.end(&request).await,
+            Operation::ChangePassword => self.change_password(request).await,
+        }
+    }
+
+    async fn sign_in<B: Body>(&self, request: Request<B>) -> Answer {
+        let known = ["username", "password", "keep", "device", "client_id", "grant_type"];
+        let (parts, form) = read_input(request, &known).await?;
+        expect_grant(&form, "password")?;
+        let keep = self.keep(&form)?;
+        if let Some(cookies) = &keep {
+            // Another site could sign a browser in as its own user.
+            cookies.check(&parts)?;
+        }
+        let username = form.get("username");
+        let username = username.ok_or_else(|| Refusal::invalid_request("There is no username"))?;
+        let password = form.get("password");
+        let password = password.ok_or_else(|| Refusal::invalid_request("There is no password"))?;
+        if username.len() > MAX_USERNAME_BYTES {
+            return Err(Refusal::invalid_request("The username is longer than 1 KiB"));
+        }
+        if let Some(throttle) = &self.throttle {
+            throttle(SignInAttempt { username, request: &parts }).map_err(Refusal::too_many)?;
+        }
+        let began = self.sessions.now();
+        let account = self.accounts.find(AccountKey::Username(username)).await?;
+        let hash = account.as_ref().and_then(|account| account.password_hash.as_ref());
+        let check = self.passwords.verify(password, hash.map(|hash| hash.as_str())).await;
+        let check = match check {
+            Err(PasswordError::UnreadableHash { problem }) => {
+                trace::unreadable_password_hash(problem, &self.pace);
+                PasswordCheck::Wrong
+            }
+            other => other?,
+        };
+        let Some(account) = account.filter(|_| check.is_correct()) else {
+            return Err(invalid_grant("The username or the password is not right"));
+        };
+        if let (PasswordCheck::CorrectAndOutdated { new_hash }, Some(old)) =
+            (&check, &account.password_hash)
+        {
+            let stored = self.accounts.replace_password_hash(&account.subject, old, new_hash).await;
+            // The old hash is good enough for another time.
+            if let Err(error) = stored {
+                trace::accounts_unavailable(&error, &self.pace);
+            }
+        }
+        let mut sign_in = SignIn::now(&*account.subject).begun_at(began);
+        if let Some(client_id) = form.get("client_id") {
+            sign_in = sign_in.with_client_id(client_id);
+        }
+        let user_agent = || parts.headers.get(USER_AGENT)?.to_str().ok();
+        if let Some(device) = form.get("device").or_else(user_agent) {
+            sign_in = sign_in.with_device(device);
+        }
+        let tokens = self.sessions.begin(sign_in).await?;
+        self.respond(&tokens, &account, keep).await
+    }
+
+    async fn refresh<B: Body>(&self, request: Request<B>) -> Answer {
+        let known = ["refresh_token", "client_id", "grant_type"];
+        let (parts, form) = read_input(request, &known).await?;
+        expect_grant(&form, "refresh_token")?;
+        let (token, keep) = self.refresh_token(&parts, &form)?;
+        match self.refreshed(token, form.get("client_id")).await {
+            Ok((tokens, account)) => self.respond(&tokens, &account, keep).await,
+            Err(refusal) if refusal.is_final() => Err(match keep {
+                // The browser would send them again each time.
+                Some(cookies) => refusal.with_headers(|headers| cookies.clear(headers)),
+                None => refusal,
+            }),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    async fn refreshed(
+        &self,
+        token: &str,
+        client_id: Option<&str>,
+    ) -> Result<(SessionTokens, Account), Refusal> {
+        let tokens = self.sessions.refresh(token, client_id).await?;
+        let session = &tokens.session;
+        // The token is exchanged already. If this fails, the client sends the old one again, and
+        // gets the same successor.
+        match self.accounts.find(AccountKey::Subject(&session.subject)).await? {
+            Some(account) if account.subject == session.subject => Ok((tokens, account)),
+            _ => {
+                self.sessions.end(&session.id, &session.subject).await?;
+                Err(invalid_grant("The user cannot sign in any more"))
+            }
+        }
+    }
+
+    async fn sign_out<B: Body>(&self, request: Request<B>) -> Answer {
+        let (parts, form) = read_input(request, &["refresh_token"]).await?;
+        let (token, keep) = self.refresh_token(&parts, &form)?;
+        match self.sessions.end_by_token(token).await {
+            // RFC 7009 §2.2: a token that is not good is no error.
+            Ok(_) | Err(SessionError::UnknownToken) => Ok(self.signed_out(keep.as_ref())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn sign_out_everywhere<B>(&self, request: &Request<B>) -> Answer {
+        expect_method(request, &Method::POST, "POST")?;
+        let user = User::of(request)?;
+        self.sessions.end_all(user.subject).await?;
+        Ok(self.signed_out(self.cookies.as_ref()))
+    }
+
+    fn signed_out(&self, cookies: Option<&Cookies>) -> Response<ServiceBody> {
+        let mut response = answer(StatusCode::NO_CONTENT);
+        if let Some(cookies) = cookies {
+            cookies.clear(response.headers_mut());
+        }
+        response
+    }
+
+    async fn list<B>(&self, request: &Request<B>) -> Answer {
+        if request.method() != Method::HEAD {
+            expect_method(request, &Method::GET, "GET, HEAD")?;
+        }
+        let user = User::of(request)?;
+        let sessions = self.sessions.list(user.subject).await?;
+        let sessions = sessions.iter().map(|session| Listed::new(session, user.session));
+        Ok(json_answer(&sessions.collect::<Vec<_>>()))
+    }
+
+    async fn end<B>(&self, request: &Request<B>) -> Answer {
+        expect_method(request, &Method::DELETE, "DELETE")?;
+        let user = User::of(request)?;
+        let id = request.uri().path().rsplit('/').next().unwrap_or_default();
+        if self.sessions.end(id, user.subject).await?.is_none() {
+            let description = "The user has no such session";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", description));
+        }
+        let was_this = user.session == Some(id);
+        Ok(self.signed_out(self.cookies.as_ref().filter(|_| was_this)))
+    }
+
+    async fn change_password<B: Body>(&self, request: Request<B>) -> Answer {
+        let (parts, form) = read_input(request, &["current", "new"]).await?;
+        let user = User::in_extensions(&parts)?;
+        let current = form.get("current");
+        let current =
+            current.ok_or_else(|| Refusal::invalid_request("There is no current password"))?;
+        let new = form.get("new");
+        let new = new.ok_or_else(|| Refusal::invalid_request("There is no new password"))?;
+        if let Some(throttle) = &self.throttle {
+            let attempt = SignInAttempt { username: user.subject, request: &parts };
+            throttle(attempt).map_err(Refusal::too_many)?;
+        }
+        let account = self.accounts.find(AccountKey::Subject(user.subject)).await?;
+        let hash = account.and_then(|account| account.password_hash);
+        let check = self.passwords.verify(current, hash.as_ref().map(|hash| hash.as_str())).await?;
+        let Some(old_hash) = hash.filter(|_| check.is_correct()) else {
+            let description = "The current password is not right";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, INVALID_GRANT, description));
+        };
+        let new_hash = self.passwords.hash(new).await?;
+        if !self.accounts.replace_password_hash(user.subject, &old_hash, &new_hash).await? {
+            let description = "The password was not changed, as another request has changed it";
+            return Err(Refusal::new(StatusCode::CONFLICT, "conflict", description));
+        }
+        match user.session {
+            Some(session) => self.sessions.end_others(user.subject, session).await?,
+            None => self.sessions.end_all(user.subject).await?,
+        };
+        Ok(answer(StatusCode::NO_CONTENT))
+    }
+
+    /// Returns the cookies to keep tokens in, if the client wants that.
+    fn keep(&self, form: &Form) -> Result<Option<Cookies>, Refusal> {
+        match (form.get("keep"), &self.cookies) {
+            (None, _) => Ok(None),
+            (Some("cookies"), Some(cookies)) => Ok(Some(cookies.clone())),
+            (Some("cookies"), None) => {
+                Err(Refusal::invalid_request("Tokens are not kept in cookies here"))
+            }
+            (Some(_), _) => Err(Refusal::invalid_request("`keep` is not `cookies`")),
+        }
+    }
+
+    /// Finds the refresh token in the body or in its cookie. Returns the cookies if it was there.
+    fn refresh_token<'r>(
+        &self,
+        parts: &'r Parts,
+        form: &'r Form,
+    ) -> Result<(&'r str, Option<Cookies>), Refusal> {
+        let in_body = form.get("refresh_token");
+        let in_cookie = match &self.cookies {
+            // A client that sends the token in the body has no need of the cookie, and is not
+            // checked for it. A browser that sends both is.
+            Some(cookies) => cookies.refresh_token(parts)?.map(|token| (token, cookies.clone())),
+            None => None,
+        };
+        match (in_body, in_cookie) {
+            (Some(token), None) => Ok((token, None)),
+            (None, Some((token, cookies))) => Ok((token, Some(cookies))),
+            (Some(_), Some(_)) => {
+                Err(Refusal::invalid_request("There is a refresh token in the body and in a cookie"))
+            }
+            (None, None) => Err(Refusal::invalid_request("There is no refresh token")),
+        }
+    }
+
+    /// Answers with the tokens of a session (RFC 6749 §5.1), or sets them as cookies.
+    async fn respond(
+        &self,
+        tokens: &SessionTokens,
+        account: &Account,
+        keep: Option<Cookies>,
+    ) -> Answer {
+        let access = self.access_token(&tokens.session, account).await?;
+        let expires_in = access.expires_in().as_secs();
+        let refresh = tokens.refresh_token.as_str();
+        let Some(cookies) = keep else {
+            let mut body = json!({
+                "access_token": access.as_str(),
+                "token_type": "Bearer",
+                "expires_in": expires_in,
+                "refresh_token": refresh,
+            });
+            if !account.scopes.is_empty() {
+                body["scope"] = account.scopes.join(" ").into();
+            }
+            return Ok(json_answer(&body));
+        };
+        let stays = tokens.session.due().duration_since(self.sessions.now()).unwrap_or_default();
+        let mut response = json_answer(&json!({ "expires_in": expires_in }));
+        let access = (access.as_str(), access.expires_in());
+        match cookies.set(response.headers_mut(), access, Some((refresh, stays))) {
+            Ok(()) => Ok(response),
+            Err(error) => {
+                trace::no_token_issued(&error, &self.pace);
+                Err(Refusal::internal())
+            }
+        }
+    }
+
+    async fn access_token(
+        &self,
+        session: &Session,
+        account: &Account,
+    ) -> Result<IssuedToken, Refusal> {
+        let mut request = self.sessions.access_token(session);
+        if !account.roles.is_empty() {
+            request = request.with_roles(account.roles.iter().cloned());
+        }
+        if !account.scopes.is_empty() {
+            request = request.with_scopes(account.scopes.iter().cloned());
+        }
+        match &account.claims {
+            Some(Ok(claims)) => request = request.with_claims(claims),
+            Some(Err(problem)) => {
+                trace::no_token_issued(&SentenceError(problem.clone()), &self.pace);
+                return Err(Refusal::internal());
+            }
+            None => {}
+        }
+        request.issue_async().await.map_err(|error| {
+            trace::no_token_issued(&error, &self.pace);
+            Refusal::internal()
+        })
+    }
+}
+
+/// The user of a request, as the layer has found out.
+struct User<'r> {
+    subject: &'r str,
+    session: Option<&'r str>,
+}
+
+impl<'r> User<'r> {
+    fn of<B>(request: &'r Request<B>) -> Result<Self, Refusal> {
+        Self::find(Principal::from_extensions(request.extensions()))
+    }
+
+    fn in_extensions(parts: &'r Parts) -> Result<Self, Refusal> {
+        Self::find(Principal::from_extensions(&parts.extensions))
+    }
+
+    fn find(principal: Result<&'r Principal, Rejection>) -> Result<Self, Refusal> {
+        let principal = principal?;
+        let subject = principal.subject().filter(|subject| !subject.is_empty());
+        let subject = subject.ok_or_else(|| {
+            let description = "The token speaks for no user";
+            Refusal::new(StatusCode::FORBIDDEN, "forbidden", description)
+        })?;
+        Ok(Self { subject, session: principal.registered().session_id() })
+    }
+}
+
+/// A session as the user sees it.
+#[derive(Serialize)]
+struct Listed<'s> {
+    id: &'s str,
+    device: Option<&'s str>,
+    created_at: String,
+    last_seen: String,
+    current: bool,
+}
+
+impl<'s> Listed<'s> {
+    fn new(session: &'s Session, current: Option<&str>) -> Self {
+        let date = |moment: SystemTime| humantime::format_rfc3339_seconds(moment).to_string();
+        Self {
+            id: &session.id,
+            device: session.device.as_deref(),
+            created_at: date(session.created_at),
+            last_seen: date(session.last_seen),
+            current: current == Some(session.id.as_str()),
+        }
+    }
+}
+
+fn expect_method<B>(
+    request: &Request<B>,
+    method: &Method,
+    allow: &'static str,
+) -> Result<(), Refusal> {
+    if request.method() == method { Ok(()) } else { Err(Refusal::method_not_allowed(allow)) }
+}
+
+/// RFC 6749 §4.3.2 and §6: a client of OAuth says which grant it means.
+fn expect_grant(form: &Form, grant: &str) -> Result<(), Refusal> {
+    match form.get("grant_type") {
+        Some(other) if other != grant => {
+            let description = "This is not the endpoint for that grant";
+            Err(Refusal::bad_request("unsupported_grant_type", description))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn invalid_grant(description: &'static str) -> Refusal {
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, INVALID_GRANT, description);
+    // RFC 9110 §15.5.2: a 401 has a challenge. No browser asks for a password because of this one.
+    refusal.with_headers(|headers| {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sign-in\""));
+    })
+}
+
+fn json_answer(body: &impl Serialize) -> Response<ServiceBody> {
+    let mut response = answer(StatusCode::OK);
+    let json = serde_json::to_vec(body).expect("string keys and JSON values");
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *response.body_mut() = ServiceBody::new(json);
+    response
+}
+
+impl Refusal {
+    fn too_many(wait: std::time::Duration) -> Self {
+        let description = "There were too many attempts";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description).with_headers(|headers| {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        })
+    }
+
+    fn internal() -> Self {
+        let description = "No token could be made";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
+    }
+}
+
+impl From<AccountsUnavailable> for Refusal {
+    fn from(error: AccountsUnavailable) -> Self {
+        let after = error.retry_after();
+        Self::unavailable(after).caused_by(error)
+    }
+}
+
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        match error.retry_after() {
+            Some(after) => Self::unavailable(after).caused_by(error),
+            None if error.is_final() => invalid_grant("The session has ended").caused_by(error),
+            None => Self::internal().caused_by(error),
+        }
+    }
+}
+
+impl From<PasswordError> for Refusal {
+    fn from(error: PasswordError) -> Self {
+        let invalid = |description| Self::bad_request("invalid_password", description);
+        match error {
+            PasswordError::Busy { retry_after } => Self::unavailable(retry_after),
+            PasswordError::TooShort { .. } => invalid("The password is too short"),
+            PasswordError::TooLong { .. } => invalid("The password is longer than 1 KiB"),
+            PasswordError::Refused => invalid("The password is too easy to guess"),
+            error => Self::internal().caused_by(error),
+        }
+    }
+}
+
+/// A message as an error.
+#[derive(Debug)]
+struct SentenceError(String);
+
+impl fmt::Display for SentenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SentenceError {}
+
+impl<B> Service<Request<B>> for SignInService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    type Response = Response<ServiceBody>;
+    type Error = Infallible;
+    type Future = EndpointFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> EndpointFuture {
+        let (desk, operation) = (Arc::clone(&self.desk), self.operation);
+        let pace = Arc::clone(&desk.pace);
+        EndpointFuture::new(async move { desk.answer(operation, request).await }, pace)
+    }
+}
+
+impl fmt::Debug for SignInService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInService").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
+
+const INVALID_GRANT: &str = "invalid_grant";
+const MAX_USERNAME_BYTES: usize = 1024;
