@@ -32,7 +32,7 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [WebSockets, streams and gRPC](guide::streams), [without the
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [WebSockets, streams and gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
 //!
