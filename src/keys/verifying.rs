@@ -233,18 +233,18 @@ impl VerifyingKey {
         public_jwk::thumbprint(&self.0.material)
     }
 
-    /// The numbers that make the key.
+    /// Returns the numbers of the key.
     #[cfg(any(feature = "issue", feature = "jsonwebtoken"))]
     pub(crate) fn material(&self) -> &Material {
         &self.0.material
     }
 
-    /// What stays the same when the key is read again.
+    /// Returns the identity of the key, which stays the same when the key is read again.
     pub(crate) fn identity(&self) -> KeyIdentity {
         self.0.identity
     }
 
-    /// The number of this key and its name.
+    /// Returns a number that no other key has. `with_key_id` gives the key another number.
     pub(super) fn made(&self) -> u64 {
         self.0.epoch
     }
