@@ -185,7 +185,7 @@ impl<F: Fetch> CachedKeys<F> {
         Self { refresher: self.refresher.change(|settings, _| change(settings)) }
     }
 
-    /// Finds keys among those at hand.
+    /// Finds keys among the current ones.
     fn find(&self, header: &Header) -> Lookup {
         let lookup = |keys: Option<&KeysSnapshot>| keys?.lookup(header);
         self.refresher.store().read(lookup).unwrap_or(Lookup::Refresh)
@@ -248,7 +248,7 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
     }
 
     fn may_be_outdated(&self) -> bool {
-        // Where nothing can be waited for, nothing newer can be had.
+        // A request that cannot wait cannot get newer keys.
         self.refresher.is_outdated() && self.refresher.can_wait()
     }
 

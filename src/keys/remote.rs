@@ -258,7 +258,7 @@ impl HttpFetch {
         if self.exchange.bearer.is_some() && asked.is_plain() && !asked.is_loopback() {
             return Err(ConfigError::Address {
                 address: shown_address(asked.as_str()),
-                problem: "is not HTTPS, so others on the way could read the bearer token",
+                problem: "is not HTTPS, so an attacker on the way could read the bearer token",
             });
         }
         Ok(())

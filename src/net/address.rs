@@ -44,14 +44,14 @@ impl Address {
         let url = reqwest::Url::parse(text).map_err(|_| wrong("is not a URL"))?;
         let host = url.host_str().ok_or_else(|| wrong(no_scheme))?.into();
         if authority.as_str().contains('@') {
-            return Err(wrong("has a user in it, whom logs would show"));
+            return Err(wrong("has a user in it, which logs would show"));
         }
         match scheme {
             "https" => {}
             "http" if is_loopback(authority.host()) || allowed.plain_http => {}
             "http" => {
                 return Err(wrong(
-                    "is not HTTPS, so anybody on the way could put keys of their own in; plain \
+                    "is not HTTPS, so an attacker on the way could insert keys; plain \
                      HTTP is for this machine only (127.0.0.1, [::1], localhost), and for a private \
                      network with `allow_plain_http` (`HttpFetch::dangerous`, `dangerous` under \
                      `keys`)",

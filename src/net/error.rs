@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::chain;
 
-/// Tells why a document cannot be had, or a form not be posted. For logs and the status; requests see a 503.
+/// Tells why a document is not available, or why a form cannot be posted. For logs and the status; requests see a 503.
 #[derive(Debug)]
 pub(crate) enum FetchError {
     /// The client cannot be built.
@@ -82,10 +82,10 @@ impl fmt::Display for FetchError {
                 )
             }
             Self::Transport(error) => {
-                f.write_str("no whole answer came")?;
+                f.write_str("no complete answer came")?;
                 hint(&**error).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
-            Self::Timeout(after) => write!(f, "no whole answer came within {after:?}"),
+            Self::Timeout(after) => write!(f, "no complete answer came within {after:?}"),
             Self::Status(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => write!(
                 f,
                 "the answer is {status}; a token that is asked for there can be given by \
@@ -108,7 +108,7 @@ impl fmt::Display for FetchError {
             ),
             Self::Redirect(_) => f.write_str("the answer is a redirect that is not followed"),
             Self::Refused(problem) => f.write_str(problem),
-            Self::Bearer(_) => f.write_str("the bearer token to fetch keys with cannot be had"),
+            Self::Bearer(_) => f.write_str("the bearer token to fetch keys with is not available"),
             Self::Redirects(most) => write!(f, "there are more than {most} redirects"),
             Self::Malformed(problem) => {
                 write!(f, "the answer is not an issuer's metadata: {problem}")
