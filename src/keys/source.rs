@@ -66,13 +66,13 @@ pub trait KeySource: Send + Sync + 'static {
         None
     }
 
-    /// Whether there may be other keys by now than those that [`lookup`](Self::lookup) finds.
+    /// Returns whether there may be other keys by now than those that [`lookup`](Self::lookup) finds.
     ///
     /// Asked about a token that none of the keys has verified, or that none is for: its key may have been
     /// replaced under its name. If so, the request waits for [`refresh`](Self::refresh) before it is
-    /// refused. The default is no: nothing newer can be had.
+    /// refused. The default is no: the source has nothing newer.
     ///
-    /// Strangers can sign with made-up keys, so a source that has got its keys a moment ago should say no.
+    /// Strangers can sign with made-up keys, so a source that loaded its keys a moment ago should return `false`.
     fn may_be_outdated(&self) -> bool {
         false
     }
@@ -89,7 +89,7 @@ pub trait KeySource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`] when it cannot be told whether there is such a key; answered 503 too.
+    /// [`KeysUnavailable`] when the source does not know whether there is such a key. It is answered 503 too.
     fn refresh(
         &self,
         header: &Header,

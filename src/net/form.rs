@@ -112,7 +112,7 @@ impl FormClient {
     ///
     /// # Errors
     ///
-    /// [`ExchangeError`] when no whole answer came in time, or it is too long, or a redirect.
+    /// [`ExchangeError`] when no complete answer came in time, and when the answer is too long or a redirect.
     pub async fn post(&self, fields: &[(&str, &str)]) -> Result<Response<Bytes>, ExchangeError> {
         let form = Serializer::new(String::new()).extend_pairs(fields).finish();
         let (exchange, address) = (&self.exchange, &self.address);

@@ -23,7 +23,7 @@ use super::view::Latest;
 ///
 /// // The first reader waits, and starts the task that loads the document from now on.
 /// assert_eq!(*plans.get().await?, ["free"]);
-/// // From then on the document is at hand.
+/// // From then on there is a document.
 /// assert!(plans.current().is_some());
 /// # Ok(())
 /// # }
@@ -38,7 +38,7 @@ use super::view::Latest;
 ///   ([backoff](Self::with_backoff)). Then it expires: [`current`](Self::current) is `None`.
 ///
 /// It can be made anywhere. The first use starts a task in the tokio runtime it is called from, whose timers
-/// must be enabled; the task ends with this. Elsewhere the document at hand can be used, and no other is
+/// must be enabled; the task ends with this. Elsewhere the current document can be used, and no other is
 /// loaded. To share it, put it into an [`Arc`].
 ///
 /// # Defaults
@@ -126,13 +126,13 @@ impl<L: Load> Refreshed<L> {
         self.change(|settings| settings.most_waiting = readers)
     }
 
-    /// Returns the document at hand: the last one that was loaded, unless it is too old. Never waits.
+    /// Returns the current document: the last one that was loaded, unless it is too old. Never waits.
     pub fn current(&self) -> Option<Arc<L::Document>> {
         self.refresher.start();
         self.refresher.store().read(|document| Some(Arc::clone(document?)))
     }
 
-    /// Returns the document at hand, or waits for one.
+    /// Returns the current document, or waits for one.
     ///
     /// # Errors
     ///
@@ -149,12 +149,12 @@ impl<L: Load> Refreshed<L> {
     }
 
     /// Loads the document again, within the [budget](Self::with_fetch_budget), and returns it: for a reader that
-    /// knows that the one at hand is not the newest.
+    /// knows that the current one is not the newest.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when the load fails or does not end in time, and when the budget is spent. The document
-    /// at hand stays in use.
+    /// [`Unavailable`] when the load fails or does not end in time, and when the budget is spent. The current
+    /// document stays in use.
     pub async fn refresh(&self) -> Result<Arc<L::Document>, Unavailable> {
         self.refresher.start_to_wait()?;
         let (mut waiting, store) = (self.refresher.waiting(), self.refresher.store());

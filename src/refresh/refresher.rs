@@ -68,7 +68,7 @@ impl<L: Load, V: View<Document = L::Document>> Refresher<L, V> {
         })
     }
 
-    /// Starts loading if that can be done here. If not, what is at hand can be used all the same.
+    /// Starts loading if that can be done here. If not, the current document can be used all the same.
     pub(crate) fn start(&self) {
         _ = self.worker().ensure();
     }

@@ -196,7 +196,7 @@ impl Schedule {
         self.last_succeeded = false;
     }
 
-    /// The task that ran the load has ended, and there is no telling what became of the load: the next one
+    /// The task that ran the load has ended, and its result is not known: the next one
     /// begins at once.
     pub(super) fn abandoned(&mut self) {
         if self.loading_since.take().is_some() {

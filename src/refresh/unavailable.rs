@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::task::NotHere;
 
-/// A [`Refreshed`](super::Refreshed) document that cannot be had right now.
+/// A [`Refreshed`](super::Refreshed) document that is not available now.
 ///
 /// For logs: it may name internal addresses. A request that needs the document is best answered 503.
 #[derive(Clone)]

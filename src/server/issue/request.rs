@@ -31,7 +31,7 @@ impl<K> TokenIssuer<K> {
 }
 
 impl TokenRequest<'_> {
-    /// Signs the token, with the key at hand.
+    /// Signs the token in this process, without waiting.
     ///
     /// # Errors
     ///
