@@ -116,8 +116,9 @@
 //!   for safety; the changelog then says so.
 //! - Not part of the API: sentences. `error_description`, `detail`, messages and details of errors and events may be
 //!   reworded in any version, so match on codes and reasons.
-//! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service`,
-//!   `serde`, `axum-core`, and `jsonwebtoken`'s key types.
+//! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
+//!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
+//!   `test-util` those of `serde_json`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
