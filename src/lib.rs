@@ -67,7 +67,7 @@
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
 //! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed) | 503 | none; `Retry-After` |
-//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
+//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to add |
 //!
 //! A client is told the same of all faults that are found before the signature is verified. The [`Reason`] is in the
 //! extensions of the response, for access logs and metrics. The [`Principal`] of an accepted request is there too if
@@ -200,8 +200,8 @@ pub use crate::server::issue;
 
 /// Decides whether a principal may do something: permissions for [`require`] and [`Require`].
 ///
-/// There is no `not`. A policy that passes because a claim is absent turns a misspelt claim name into an open
-/// door.
+/// There is no `not`. With it, a policy could accept a token because a claim is absent. If the name of the claim were
+/// misspelt, the policy would accept every token.
 pub mod policy {
     #[doc(inline)]
     pub use crate::claims::policy::{
