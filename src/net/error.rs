@@ -26,9 +26,9 @@ pub(crate) enum FetchError {
     Redirected(StatusCode),
     Redirect(ConfigError),
     Redirects(usize),
-    /// It is not JSON, or not the JSON it should be.
+    /// The answer is not JSON, or not the JSON that was expected.
     Malformed(String),
-    /// It holds no key that can be used.
+    /// The answer holds no key that can be used.
     Keys(ConfigError),
     /// A document names a host that documents must not lead to.
     Refused(String),
@@ -42,7 +42,7 @@ pub(crate) enum FetchError {
     OtherOrigin(String),
     /// The issuer's metadata is in none of its places.
     NoMetadata(Vec<FetchError>),
-    /// Anything of these, and where.
+    /// One of these errors, with the address.
     At(String, Box<FetchError>),
 }
 
@@ -51,8 +51,8 @@ impl FetchError {
         Self::At(address.to_string(), Box::new(self))
     }
 
-    /// Whether the document may be in another place by now. A provider that is overloaded, or does
-    /// not answer in time, says nothing about that and is asked nothing else.
+    /// Returns whether the document may be at another address by now. A provider that is overloaded, or does
+    /// not answer in time, gives no sign of that, so it is asked no more.
     pub(crate) fn may_have_moved(&self) -> bool {
         match self {
             Self::Status(status) => {
@@ -153,7 +153,7 @@ impl Error for FetchError {
     }
 }
 
-/// An exchange without a whole answer: of a [`FormClient`](super::FormClient).
+/// An exchange of a [`FormClient`](super::FormClient) that brought no complete answer.
 ///
 /// For logs: it may name internal addresses. It holds neither the form nor a secret.
 #[derive(Debug)]
