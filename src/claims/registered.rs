@@ -109,7 +109,7 @@ impl RegisteredClaims {
         [self.client_id, self.authorized_party, okta, entra]
     }
 
-    /// Whether there is a `sid` that names no session, since it is no string.
+    /// Returns whether there is a `sid` that names no session because it is not a string.
     pub(crate) fn has_odd_session(&self) -> bool {
         self.session == SessionClaim::Other
     }

@@ -13,7 +13,7 @@ use crate::claims::table::Claim;
 use crate::claims::{ClaimPaths, Events, NumericDate, ParsedClaims};
 use crate::jose::json::MAX_DEPTH;
 
-/// Why a payload must be refused.
+/// The reason why a payload must be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Malformed,
