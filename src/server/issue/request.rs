@@ -132,7 +132,7 @@ impl<'i, K> TokenRequest<'i, K> {
         self
     }
 
-    /// Everything but the signature.
+    /// Builds the token without its signature.
     fn prepare(mut self) -> Result<Unsigned<'i, K>, IssueError> {
         if let Some(problem) = self.problem {
             return Err(problem);
@@ -173,7 +173,7 @@ impl<'i, K> TokenRequest<'i, K> {
         })
     }
 
-    /// When to say the token was issued, so that no revocation is of a later moment.
+    /// Returns the date of issue to write into the token, so that no revocation covers it.
     fn issued_at(&self, now: i64) -> Result<i64, IssueError> {
         let Some(revocations) = &self.issuer.revocations else { return Ok(now) };
         let claim = |name| self.claims.get(name).and_then(Value::as_str);
@@ -266,27 +266,27 @@ pub struct IssuedToken {
 }
 
 impl IssuedToken {
-    /// The token in compact form.
+    /// Returns the token in compact form.
     pub fn as_str(&self) -> &str {
         &self.token
     }
 
-    /// The token in compact form, owned.
+    /// Returns the token in compact form, as an owned string.
     pub fn into_string(self) -> String {
         self.token
     }
 
-    /// `jti`.
+    /// Returns `jti`, the id of the token.
     pub fn token_id(&self) -> &str {
         &self.token_id
     }
 
-    /// For how long it is valid, as `expires_in` in a token response (RFC 6749 §5.1).
+    /// Returns how long the token is valid, for `expires_in` in a token response (RFC 6749 §5.1).
     pub fn expires_in(&self) -> Duration {
         self.expires_in
     }
 
-    /// When it stops being valid.
+    /// Returns when the token expires.
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
     }
@@ -316,10 +316,10 @@ pub enum IssueError {
     NotAnObject,
     /// The application's claims cannot be written as JSON.
     Unserializable(String),
-    /// Its session is revoked, or everything of its subject or client up to a moment that is still to
-    /// come.
+    /// The session of the token is revoked, or all tokens of its subject or client up to a moment in the
+    /// future are.
     Revoked {
-        /// After how long a token can be made, if ever.
+        /// The time after which a token can be issued, if ever.
         wait: Option<Duration>,
     },
     /// The operating system has no randomness to give.
@@ -380,7 +380,7 @@ impl From<SignError> for IssueError {
     }
 }
 
-/// The claims that [`Validation`](crate::Validation) reads as marks of another kind.
+/// The claims that [`Validation`](crate::Validation) reads as marks of another kind of token.
 const OTHER_KINDS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"];
 
 const RESERVED: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];
