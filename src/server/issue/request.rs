@@ -13,7 +13,7 @@ use crate::claims::NumericDate;
 use crate::keys::{SignError, Signer, SigningKey};
 use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
 
-/// A token in the making; see [`TokenIssuer::token_for`].
+/// Builds one token; see [`TokenIssuer::token_for`].
 #[must_use = "nothing is signed before `issue` or `issue_async`"]
 pub struct TokenRequest<'i, K = SigningKey> {
     issuer: &'i TokenIssuer<K>,
@@ -22,9 +22,9 @@ pub struct TokenRequest<'i, K = SigningKey> {
     problem: Option<IssueError>,
 }
 
-// Here, so that the issuer need not know what is made of it.
+// Here, so that the issuer's module need not import this one.
 impl<K> TokenIssuer<K> {
-    /// Begins a token that speaks for this subject.
+    /// Starts a token for this subject.
     pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_, K> {
         TokenRequest::new(self, subject.into())
     }
@@ -47,8 +47,8 @@ impl TokenRequest<'_> {
 impl<K: Signer> TokenRequest<'_, K> {
     /// Asks the [`Signer`] for a signature, and waits for it.
     ///
-    /// The signature is verified before the token is given out, so a key that was exchanged or a signature in
-    /// another form is found out here and not by clients.
+    /// The signature is verified before the token is returned. So an exchanged key, or a signature in another form,
+    /// is an error here and does not reach clients.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<'i, K> TokenRequest<'i, K> {
         self.set("scope", scopes.join(" "))
     }
 
-    /// Names the client that asked for the token: the claim `client_id`.
+    /// Sets the client that asked for the token: the claim `client_id`.
     pub fn with_client_id(self, client_id: impl Into<String>) -> Self {
         self.set("client_id", client_id.into())
     }
@@ -104,8 +104,8 @@ impl<'i, K> TokenRequest<'i, K> {
 
     /// Adds the application's own claims: anything that serialises to a JSON object.
     ///
-    /// A claim that the issuer or another method sets cannot be set this way as well, so no claim
-    /// replaces another; [`issue`](Self::issue) says so.
+    /// No claim replaces another: if the issuer or another method sets the same claim, [`issue`](Self::issue)
+    /// returns an error.
     pub fn with_claims(mut self, claims: &impl Serialize) -> Self {
         match serde_json::to_value(claims) {
             Ok(Value::Object(own)) => {
@@ -243,7 +243,7 @@ fn encode(value: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("string keys and JSON values"))
 }
 
-// 128 random bits, as RFC 4122 would spend them, without its dashes.
+// 128 random bits, as many as in a UUID, in hexadecimal without dashes.
 fn random_id() -> Result<String, IssueError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| IssueError::NoRandomness)?;
@@ -256,7 +256,7 @@ impl<K> fmt::Debug for TokenRequest<'_, K> {
     }
 }
 
-/// A signed token. Its `Debug` shows neither it nor its `jti`.
+/// A signed token. `Debug` shows neither the token nor its `jti`.
 #[derive(Clone)]
 pub struct IssuedToken {
     token: String,
