@@ -243,7 +243,7 @@ fn encode(value: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("string keys and JSON values"))
 }
 
-// 128 random bits, as many as in a UUID, in hexadecimal without dashes.
+// 128 random bits, about as many as in a UUID, in base64url.
 fn random_id() -> Result<String, IssueError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| IssueError::NoRandomness)?;
