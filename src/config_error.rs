@@ -306,9 +306,9 @@ pub enum KeyProblem {
     Public,
     /// The private key is encrypted with a passphrase.
     Encrypted,
-    /// The public key that stands beside the private one is that of another key.
+    /// The public key beside the private one belongs to another key.
     MismatchedPair,
-    /// The key is a secret that was published: everybody knows it.
+    /// The key is a secret that was published, so any client could sign with it.
     PublishedSecret,
     /// The set is too long: this key and the ones after it are not used.
     TooMany {

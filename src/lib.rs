@@ -67,7 +67,7 @@
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
 //! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed) | 503 | none; `Retry-After` |
-//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
+//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to add |
 //!
 //! A client is told the same of all faults that are found before the signature is verified. The [`Reason`] is in the
 //! extensions of the response, for access logs and metrics. The [`Principal`] of an accepted request is there too if
@@ -117,8 +117,9 @@
 //!   for safety; the changelog then says so.
 //! - Not part of the API: sentences. `error_description`, `detail`, messages and details of errors and events may be
 //!   reworded in any version, so match on codes and reasons.
-//! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service`,
-//!   `serde`, `axum-core`, and `jsonwebtoken`'s key types.
+//! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
+//!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
+//!   `test-util` those of `serde_json`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -200,8 +201,8 @@ pub use crate::server::issue;
 
 /// Decides whether a principal may do something: permissions for [`require`] and [`Require`].
 ///
-/// There is no `not`. A policy that passes because a claim is absent turns a misspelt claim name into an open
-/// door.
+/// There is no `not`. With it, a policy could accept a token because a claim is absent. If the name of the claim were
+/// misspelt, the policy would accept every token.
 pub mod policy {
     #[doc(inline)]
     pub use crate::claims::policy::{

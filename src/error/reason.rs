@@ -267,10 +267,10 @@ reasons! {
             "the keys to verify the token are not available", "The token cannot be verified right now";
         /// It is not known at the moment whether the token was revoked.
         RevocationsUnavailable, "revocations_unavailable",
-            "there is no telling whether the token was revoked", "The token cannot be verified right now";
+            "it is not known whether the token was revoked", "The token cannot be verified right now";
         /// It is not known at the moment whether the subject of the token is still active.
         ActiveCheckFailed, "active_check_failed",
-            "there is no telling whether the subject is still active", "The token cannot be verified right now";
+            "it is not known whether the subject is still active", "The token cannot be verified right now";
         /// An [`Authenticator`](crate::middleware::Authenticator) could not decide about the token.
         AuthenticatorFailed, "authenticator_failed",
             "the authenticator could not decide about the token", "The token cannot be verified right now";

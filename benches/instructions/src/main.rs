@@ -104,8 +104,8 @@ fn verify(verifier: Verifier<User>, subject: &Subject) -> Case {
     })
 }
 
-/// Tokens that nobody has seen before, one after the other: kept while there is room, and turned away when
-/// they would drive out others that were not seen again either.
+/// New tokens, one after the other: the cache keeps them while there is room, and refuses them when they would
+/// evict others that were not hit either.
 fn newcomers(verifier: Verifier<User>, subject: &Subject) -> Case {
     // The same number, however many of them are verified: to sign them is no part of the difference.
     let tokens: Vec<String> = (0..400).map(|number| subject.sign(number)).collect();
