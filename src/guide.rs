@@ -8,6 +8,7 @@
 //! | [`configuration`] | Read all settings from a file. |
 //! | [`revocation`] | Refuse tokens before they expire: on one node, on many, by a database. |
 //! | [`issuing`] | Sign users in and issue tokens. |
+//! | [`cookies`] | Keep tokens in cookies of a browser. |
 //! | [`streams`] | Serve WebSockets, event streams and gRPC. |
 //! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
 //! | [`extending`] | Add a scheme, a place for tokens, API keys, proofs, policies, key sources. |
@@ -34,6 +35,9 @@ pub mod revocation {}
 
 #[doc = include_str!("guide/issuing.md")]
 pub mod issuing {}
+
+#[doc = include_str!("guide/cookies.md")]
+pub mod cookies {}
 
 #[doc = include_str!("guide/streams.md")]
 pub mod streams {}
