@@ -94,6 +94,20 @@ pub enum ConfigError {
         /// The mistake in the address.
         problem: &'static str,
     },
+    /// A cookie cannot have this name.
+    CookieName {
+        /// The name as it was configured.
+        name: String,
+        /// The mistake in the name.
+        problem: &'static str,
+    },
+    /// No browser sends this origin, or it cannot be trusted.
+    Origin {
+        /// The origin as it was configured.
+        origin: String,
+        /// The mistake in the origin.
+        problem: &'static str,
+    },
     /// The list of revocation kinds that must be possible is empty, so tokens that cannot be
     /// revoked would be accepted.
     NoRevocationKinds,
@@ -195,6 +209,8 @@ impl fmt::Display for ConfigError {
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
+            Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),
+            Self::Origin { origin, problem } => write!(f, "the origin {origin:?} {problem}"),
             Self::NoRevocationKinds => f.write_str(
                 "no kind of revocation is named; name at least one, or accept tokens that cannot \
                  be revoked by `dangerous().accept_unrevocable_tokens()`",

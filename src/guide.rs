@@ -9,6 +9,7 @@
 //! | [`revocation`] | Refuse tokens before they expire: on one node, on many, by a database. |
 //! | [`issuing`] | Issue tokens: keys, key sets, logout. |
 //! | [`signing_in`] | Sign users in, keep them signed in, sign them out. |
+//! | [`cookies`] | Keep tokens in cookies of a browser. |
 //! | [`streams`] | Serve WebSockets, event streams and gRPC. |
 //! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
 //! | [`extending`] | Add a scheme, a place for tokens, API keys, proofs, policies, key sources. |
@@ -38,6 +39,9 @@ pub mod issuing {}
 
 #[doc = include_str!("guide/signing_in.md")]
 pub mod signing_in {}
+
+#[doc = include_str!("guide/cookies.md")]
+pub mod cookies {}
 
 #[doc = include_str!("guide/streams.md")]
 pub mod streams {}

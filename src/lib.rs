@@ -32,7 +32,8 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [WebSockets, streams and gRPC](guide::streams), [without the
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [cookies](guide::cookies), [WebSockets, streams and
+//! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
 //!
@@ -47,6 +48,7 @@
 //! | permissions | [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer [`require`], as the extractor [`Require`], in a handler with [`Principal::check`] |
 //! | revocation | [`MemoryRevocations`](revocation::MemoryRevocations), [`RedisRevocations`](revocation::RedisRevocations), a view of your own ([`Revocations`](revocation::Revocations)); [`ActiveCheck`](active_check::ActiveCheck) asks a database |
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
+//! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`] |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
@@ -61,11 +63,11 @@
 //! | [`Reason`] | status | challenge |
 //! |---|---|---|
 //! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
-//! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
+//! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`RepeatedCookie`](Reason::RepeatedCookie), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
 //! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience), [`Revoked`](Reason::Revoked), [`Inactive`](Reason::Inactive) | 401 | `invalid_token` |
 //! | [`InsufficientAuthentication`](Reason::InsufficientAuthentication) | 401 | `insufficient_user_authentication` with `acr_values`, `max_age`, `scope` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
-//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
+//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken) | 403 | realm only |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to add |
 //!
@@ -89,6 +91,7 @@
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
+//! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
@@ -236,6 +239,13 @@ pub mod source {
     pub use crate::middleware::source::{
         AuthorizationHeader, Presented, TokenSource, WebSocketProtocol,
     };
+}
+
+#[cfg(feature = "cookies")]
+/// Keeps tokens in cookies.
+pub mod cookies {
+    #[doc(inline)]
+    pub use crate::middleware::cookies::{CookieError, CookieToken, Cookies};
 }
 
 /// Renders the bodies of refusals.

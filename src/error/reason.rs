@@ -178,6 +178,9 @@ reasons! {
         /// The `Sec-WebSocket-Protocol` field names `bearer`, and not exactly one token follows.
         MalformedSubprotocol, "malformed_subprotocol",
             "the web socket protocol field is malformed", "The Sec-WebSocket-Protocol field is malformed";
+        /// There are two cookies of the name that holds the token. Another site may have set one.
+        RepeatedCookie, "repeated_cookie",
+            "there are several cookies of one name", "There is more than one cookie of this name";
         /// A token was sent in more than one place (RFC 6750 §2).
         SeveralTokens, "several_tokens",
             "tokens were sent in several places", "More than one token was sent";
@@ -253,6 +256,17 @@ reasons! {
     NotAllowed, Client, ErrorValue::Word("forbidden") => {
         /// A role or another claim is missing; scopes alone would not help.
         Forbidden, "forbidden", "the token does not allow this", "The token does not allow this";
+    }
+
+    NotAllowed, Client, ErrorValue::Word("cross_site") => {
+        /// The token is in a cookie, and a page of another site has sent the request.
+        CrossSite, "cross_site",
+            "a page of another site has sent the request", "The request comes from another site";
+        /// The token is in a cookie, and the request has neither `Sec-Fetch-Site` nor `Origin` nor a CSRF
+        /// token of the session.
+        MissingCsrfToken, "missing_csrf_token",
+            "the request does not say which site has sent it, and has no CSRF token of the session",
+            "A CSRF token is needed";
     }
 
     NotAllowed, Operator, ErrorValue::Word("forbidden") => {

@@ -77,6 +77,17 @@ pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) 
     let _ = (algorithm, problem, issuer);
 }
 
+/// Reports cookies that can be read in the network.
+#[cfg(feature = "cookies")]
+pub(crate) fn plain_cookies() {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "tokens are kept in cookies without `Secure`, for development on this machine; \
+                       use `Cookies::new` in production";
+        tracing::warn!(target: "tower_bearer", "{message}");
+    }
+}
+
 /// Reports a request that an endpoint refused for another reason than a token.
 #[cfg(feature = "endpoints")]
 pub(crate) fn route_refused(error: &str, problem: &str) {
