@@ -96,6 +96,7 @@
 //! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
+//! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -206,6 +207,9 @@ pub use crate::server::issue;
 #[cfg(feature = "passwords")]
 #[doc(inline)]
 pub use crate::server::password;
+#[cfg(feature = "sign-in")]
+#[doc(inline)]
+pub use crate::server::sign_in;
 
 /// Decides whether a principal may do something: permissions for [`require`] and [`Require`].
 ///

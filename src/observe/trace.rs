@@ -115,7 +115,11 @@ pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
 
 /// Reports that an endpoint answered an error because of a partner, or that a session was refused.
 #[cfg(feature = "sign-in")]
-pub(crate) fn endpoint_failed(error: &(dyn std::error::Error + 'static), is_loud: bool, pace: &Pace) {
+pub(crate) fn endpoint_failed(
+    error: &(dyn std::error::Error + 'static),
+    is_loud: bool,
+    pace: &Pace,
+) {
     #[cfg(feature = "tracing")]
     {
         let cause = error.source();
@@ -141,7 +145,8 @@ pub(crate) fn accounts_unavailable(error: &crate::error::AccountsUnavailable, pa
 pub(crate) fn unreadable_password_hash(problem: &str, pace: &Pace) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = pace.ask("unreadable_password_hash", problem) {
-        let message = "the stored hash of a password cannot be verified, so its user cannot sign in";
+        let message =
+            "the stored hash of a password cannot be verified, so its user cannot sign in";
         tracing::warn!(target: "tower_bearer", problem, suppressed, "{message}");
     }
     #[cfg(not(feature = "tracing"))]

@@ -145,7 +145,7 @@ impl Rejection {
     }
 
     /// Builds the HTTP answer and logs the refusal. All HTTP answers to refusals are built here.
-    pub(super) fn to_response_with<B>(&self, body: B) -> Response<B> {
+    pub(crate) fn to_response_with<B>(&self, body: B) -> Response<B> {
         self.report();
         let mut response = Response::new(body);
         *response.status_mut() = self.status();

@@ -71,10 +71,11 @@ use crate::config_error::ConfigError;
 /// # Characters
 ///
 /// Every string is accepted, and there are no rules of composition (NIST SP 800-63B, ASVS 6.2). Keyboards and systems
-/// send the same characters as different code points, so new hashes are of the normal form NFKC, one of the two that
-/// NIST SP 800-63B recommends. A password in ASCII is its own normal form. Other software has hashed
-/// passwords as they were sent: if the normal form does not match, the password as sent is tried too, and a match
-/// returns a new hash. Passwords that are not in the normal form therefore cost two hashes, for known and unknown users.
+/// send the same characters as different code points, so new hashes are of the normal form NFC (NIST SP 800-63B-4
+/// §3.1.1.2, RFC 8265 §4.2). A password in ASCII is its own normal form, and so is nearly every other. Other software
+/// has hashed passwords as they were sent: if the normal form does not match, the password as sent is tried too, and a
+/// match returns a new hash. A password that is not in the normal form therefore costs two hashes, for known and
+/// unknown users.
 ///
 /// Passwords and their copies are erased from memory after use, apart from working memory of the normal form and of the
 /// hash functions.
@@ -140,8 +141,8 @@ impl Passwords {
 
     /// Sets how many characters a new password needs. The default is 8 (ASVS 6.2.1).
     ///
-    /// NIST SP 800-63B-4 asks for 15 where the password is the only factor, and ASVS recommends it. A character is a code point,
-    /// of the password as sent or of its normal form, whichever has fewer.
+    /// NIST SP 800-63B-4 requires 15 where the password is the only factor, and ASVS recommends them. A character is a code
+    /// point, of the password as sent or of its normal form, whichever has fewer.
     ///
     /// # Errors
     ///
