@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE, WWW_AUTHENT
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower_bearer::cookies::Cookies;
-use tower_bearer::password::{PasswordCheck, Passwords};
+use tower_bearer::password::Passwords;
 use tower_bearer::policy::role;
 use tower_bearer::revocation::MemoryRevocations;
 use tower_bearer::session::{MemorySessions, SessionKey, Sessions};
@@ -71,7 +71,7 @@ impl Accounts for Users {
 
 /// Cheap, as no password here is worth more.
 fn passwords() -> Passwords {
-    Passwords::new().with_argon2(8, 1, 1).unwrap()
+    Passwords::new().with_argon2(7 * 1024, 5, 1).unwrap()
 }
 
 struct House {
@@ -539,20 +539,36 @@ async fn one_of_two_changes_of_a_password_at_once_is_told_that_it_lost() {
 }
 
 #[tokio::test]
-async fn hash_is_replaced_by_a_better_one_at_the_sign_in() {
+async fn hash_of_a_migrated_table_is_replaced_at_the_sign_in() {
     let house = House::new().await;
-    let weak = Passwords::new().with_argon2(8, 1, 1).unwrap().hash("correct horse").await.unwrap();
-    let bcrypt = "$2b$04$mh.ojEkDV0WAGXSeD.LP1.6kovTHYtJ13b4kDXI9rjeWmZ6OMoXsC";
-    drop((weak, bcrypt));
-    let strong = House::with(|endpoints| endpoints).await;
-    let before = strong.users.rows.lock().unwrap()["alice"].1.clone();
+    // By bcrypt of Python: `bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4))`.
+    let migrated = "$2b$04$x45zq1eWljmpHaeyipVpFeIDV4bW/oY2HPdpFNmTb1ZrQqdqeA7Pi";
+    let hash = || house.users.rows.lock().unwrap()["alice"].1.clone();
+    house.users.rows.lock().unwrap().get_mut("alice").unwrap().1 = migrated.into();
 
-    strong.sign_in().await;
+    let wrong = house.post("/login", credentials("alice", "wrong")).await;
+    is_refused(&wrong, 401, "invalid_grant");
+    assert_eq!(hash(), migrated);
+    house.sign_in().await;
 
-    assert_eq!(strong.users.rows.lock().unwrap()["alice"].1, before);
-    let stronger = Passwords::new().with_argon2(16, 1, 1).unwrap();
-    let check = stronger.verify("correct horse", Some(&before)).await.unwrap();
-    assert!(matches!(check, PasswordCheck::CorrectAndOutdated { .. }));
+    let replaced = hash();
+    assert!(replaced.starts_with("$argon2id$"), "{replaced}");
+    house.sign_in().await;
+    assert_eq!(hash(), replaced);
+}
+
+#[tokio::test]
+async fn user_whose_hash_is_damaged_gets_the_answer_of_a_wrong_password() {
+    let (log, _guard) = Log::of_this_thread();
+    let house = House::new().await;
+    house.users.rows.lock().unwrap().get_mut("alice").unwrap().1 = "$argon2id$damaged".into();
+
+    let answer = house.post("/login", credentials("alice", "correct horse")).await;
+
+    is_refused(&answer, 401, "invalid_grant");
+    let told = log.about("the stored hash of a password cannot be verified");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(!told[0].1.contains("damaged"), "{told:?}");
 }
 
 #[tokio::test]
