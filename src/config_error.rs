@@ -108,6 +108,17 @@ pub enum ConfigError {
         /// The method that documents the effect of a longer duration.
         instead: &'static str,
     },
+    /// A number is too small or too large.
+    OutOfRange {
+        /// The name of the number, with its unit, in words.
+        what: &'static str,
+        /// The configured number.
+        value: u64,
+        /// The smallest number that is allowed.
+        least: u64,
+        /// The largest number that is allowed.
+        most: u64,
+    },
     /// The namespace cannot be part of keys in Redis.
     Namespace {
         /// The namespace as it was configured.
@@ -202,6 +213,9 @@ impl fmt::Display for ConfigError {
                     f,
                     "{what} of {seconds} s is too long; {most} s is the most; see `{instead}`"
                 )
+            }
+            Self::OutOfRange { what, value, least, most } => {
+                write!(f, "{what}: {value} is not between {least} and {most}")
             }
             Self::Namespace { namespace } => write!(
                 f,
