@@ -49,6 +49,7 @@
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`] |
+//! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
 //! | tests | [`test_util`] |
 //!
@@ -83,6 +84,7 @@
 //! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
+//! | `passwords` | | Adds `Passwords`, which hashes passwords with Argon2id and verifies hashes of Argon2, bcrypt and scrypt. Needs tokio. |
 //! | `active-check` | | Adds `ActiveCheck`, which asks whether a subject is still active: a database, say. Needs tokio. |
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, `FileKeys`, which reads them from a file, and `Refreshed`, which keeps any other document fresh. Needs tokio. |
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery, and `FormClient`, which posts forms. |
@@ -102,8 +104,8 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `active-check`, `refresh`, `endpoints` and
-//! `test-util` need no C either. `jwks`, `config` and `redis` do, for TLS: load keys with a client of your own and
+//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `active-check`, `refresh`,
+//! `endpoints` and `test-util` need no C either. `jwks`, `config` and `redis` do, for TLS: load keys with a client of your own and
 //! [`CachedKeys`](keys::CachedKeys) instead. Before you sign with RSA in pure Rust, read `SECURITY.md`.
 //!
 //! # Versions
@@ -142,7 +144,7 @@ pub mod claims;
 mod state;
 pub mod verify;
 pub mod middleware;
-#[cfg(any(feature = "issue", feature = "endpoints"))]
+#[cfg(any(feature = "issue", feature = "endpoints", feature = "passwords"))]
 mod server;
 #[cfg(feature = "config")]
 mod config;
@@ -196,6 +198,9 @@ pub use crate::server::endpoints;
 #[cfg(feature = "issue")]
 #[doc(inline)]
 pub use crate::server::issue;
+#[cfg(feature = "passwords")]
+#[doc(inline)]
+pub use crate::server::password;
 
 /// Decides whether a principal may do something: permissions for [`require`] and [`Require`].
 ///

@@ -1,4 +1,5 @@
-//! Tests issuing, and endpoints.
+//! Tests issuing, endpoints, and passwords.
 
 mod issuing;
 mod endpoints;
+mod password;
