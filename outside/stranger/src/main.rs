@@ -1,7 +1,9 @@
 //! An application outside of the crate: it signs tokens, serves axum over a socket and calls itself.
 
+mod calls;
 mod numbers;
 mod remote;
+mod scheme;
 mod service;
 mod signer;
 mod tokens;
@@ -13,5 +15,6 @@ async fn main() {
     }
     numbers::check().await;
     remote::check().await;
+    scheme::check().await;
     signer::check().await;
 }
