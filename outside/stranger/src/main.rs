@@ -2,6 +2,7 @@
 
 mod calls;
 mod numbers;
+mod proxy;
 mod remote;
 mod scheme;
 mod service;
@@ -16,5 +17,6 @@ async fn main() {
     numbers::check().await;
     remote::check().await;
     scheme::check().await;
+    proxy::check().await;
     signer::check().await;
 }
