@@ -2,6 +2,7 @@
 
 mod calls;
 mod numbers;
+mod opaque;
 mod proxy;
 mod remote;
 mod scheme;
@@ -18,5 +19,6 @@ async fn main() {
     remote::check().await;
     scheme::check().await;
     proxy::check().await;
+    opaque::check().await;
     signer::check().await;
 }
