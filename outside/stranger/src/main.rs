@@ -1,5 +1,6 @@
 //! An application outside of the crate: it signs tokens, serves axum over a socket and calls itself.
 
+mod binding;
 mod calls;
 mod numbers;
 mod opaque;
@@ -20,5 +21,6 @@ async fn main() {
     scheme::check().await;
     proxy::check().await;
     opaque::check().await;
+    binding::check().await;
     signer::check().await;
 }
