@@ -2,6 +2,7 @@
 
 mod binding;
 mod calls;
+mod challenges;
 mod numbers;
 mod opaque;
 mod proxy;
@@ -22,5 +23,6 @@ async fn main() {
     proxy::check().await;
     opaque::check().await;
     binding::check().await;
+    challenges::check().await;
     signer::check().await;
 }
