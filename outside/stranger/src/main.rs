@@ -10,6 +10,7 @@ mod remote;
 mod scheme;
 mod service;
 mod signer;
+mod step_up;
 mod tokens;
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,5 +25,6 @@ async fn main() {
     opaque::check().await;
     binding::check().await;
     challenges::check().await;
+    step_up::check().await;
     signer::check().await;
 }
