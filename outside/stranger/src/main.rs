@@ -3,6 +3,7 @@
 mod binding;
 mod calls;
 mod challenges;
+mod form;
 mod numbers;
 mod opaque;
 mod proxy;
@@ -26,5 +27,6 @@ async fn main() {
     binding::check().await;
     challenges::check().await;
     step_up::check().await;
+    form::check().await;
     signer::check().await;
 }
