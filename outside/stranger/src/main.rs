@@ -6,6 +6,7 @@ mod challenges;
 mod form;
 mod numbers;
 mod opaque;
+mod partners;
 mod proxy;
 mod remote;
 mod scheme;
@@ -28,5 +29,6 @@ async fn main() {
     challenges::check().await;
     step_up::check().await;
     form::check().await;
+    partners::check().await;
     signer::check().await;
 }
