@@ -4,6 +4,7 @@ mod binding;
 mod calls;
 mod challenges;
 mod form;
+mod key_source;
 mod numbers;
 mod opaque;
 mod partners;
@@ -30,5 +31,6 @@ async fn main() {
     step_up::check().await;
     form::check().await;
     partners::check().await;
+    key_source::check().await;
     signer::check().await;
 }
