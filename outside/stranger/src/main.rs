@@ -8,6 +8,7 @@ mod key_source;
 mod numbers;
 mod opaque;
 mod partners;
+mod problem;
 mod proxy;
 mod remote;
 mod scheme;
@@ -33,4 +34,5 @@ async fn main() {
     partners::check().await;
     key_source::check().await;
     signer::check().await;
+    problem::check().await;
 }
