@@ -189,7 +189,7 @@ async fn within_a_budget() {
 
 async fn expired() {
     let registry = Registry::with("key_1", "acme");
-    let moment = Duration::from_millis(50);
+    let moment = Duration::from_millis(200);
     let partners = Refreshed::new(Arc::clone(&registry))
         .with_freshness_between(moment..=moment)
         .with_stale_if_error(moment);
