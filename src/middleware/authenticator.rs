@@ -73,6 +73,9 @@ impl Authenticated {
 
     /// Reads the claims from a JSON object, for example an introspection response.
     ///
+    /// `active` (RFC 7662 §2.2) counts as any other claim: `{"active": false}` is accepted unless
+    /// the authenticator refuses it before.
+    ///
     /// # Errors
     ///
     /// [`Reason::InvalidClaim`](crate::Reason::InvalidClaim) when the text is not a JSON object.

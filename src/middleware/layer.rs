@@ -119,6 +119,10 @@ impl<C, R> BearerLayer<C, R> {
     /// layer can have several bindings, for example DPoP and mutual TLS.
     ///
     /// Tokens that are not bound to a key are accepted as before, unless the binding refuses them.
+    ///
+    /// The layer then has a cache of its own, which
+    /// [`Verifier::cache_stats`](crate::Verifier::cache_stats) of other clones of its verifier does
+    /// not count.
     #[must_use]
     pub fn with_binding(self, binding: impl Binding) -> Self {
         self.change(|admission| {

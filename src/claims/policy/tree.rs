@@ -29,6 +29,10 @@ pub trait Policy: Send + Sync + 'static {
     ///
     /// The remedy becomes `scope` in the challenge of a 403, or the parameters of a 401 that asks
     /// for another sign-in (RFC 9470). By default, no token helps a principal that is refused.
+    ///
+    /// `and` asks both policies, also the one that allows the request. A remedy that names a sign-in
+    /// should be empty then (`Remedy::scopes::<String>([])`): otherwise a missing scope is answered
+    /// 401, as if the sign-in were missing too.
     fn remedy(&self, principal: &Principal) -> Option<Remedy> {
         self.allows(principal).then(Remedy::default)
     }
