@@ -147,7 +147,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn browsers_cookies_are_read_as_the_crate_reads_them(field in "([a-z_H=; -]|__Host-access=|; ){0,12}") {
+        fn cookies_are_read_as_the_crate_reads_them(
+            field in "([a-z_H=; -]|__Host-access=|; ){0,12}",
+        ) {
             // The crate trims names, and refuses cookies without one.
             let mut values = cookie::Cookie::split_parse(field.as_str())
                 .flatten()
