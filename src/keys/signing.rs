@@ -124,7 +124,8 @@ impl SigningKey {
     /// Makes a new key, with the operating system's randomness: an RSA key of 2,048 bits, a secret of 64 bytes.
     ///
     /// The key is gone when the process ends, and every other process has another one. An application that runs
-    /// more than once loads its key: [`to_private_jwk`](Self::to_private_jwk) writes it down.
+    /// more than once loads its key: [`to_private_jwk`](Self::to_private_jwk) writes it down, and
+    /// [`IssuerKeys`](crate::issue::IssuerKeys) keeps keys in a file and replaces them.
     ///
     /// # Errors
     ///
@@ -207,11 +208,7 @@ impl SigningKey {
     /// A key that is not asked whether it is a public one by mistake.
     pub(crate) fn of(algorithm: Algorithm, private: PrivateMaterial) -> Result<Self, KeyProblem> {
         let (signer, material) = crypto::signer(algorithm, &private)?;
-        let public = VerifyingKey::new(algorithm, &material)?;
-        let public = match public.thumbprint() {
-            Some(thumbprint) => public.with_key_id(thumbprint),
-            None => public,
-        };
+        let public = VerifyingKey::new(algorithm, &material)?.or_thumbprint();
         Ok(Self::with_signer(signer, private, public))
     }
 

@@ -227,10 +227,16 @@ impl VerifyingKey {
         PublicJwk::new(&self.0.material, self.algorithm(), key_id)
     }
 
-    /// The thumbprint (RFC 7638). `None` for a secret.
+    /// The key with the thumbprint (RFC 7638) as its name, unless it has a name or is a secret.
     #[cfg(feature = "issue")]
-    pub(crate) fn thumbprint(&self) -> Option<String> {
-        public_jwk::thumbprint(&self.0.material)
+    pub(crate) fn or_thumbprint(self) -> Self {
+        if self.key_id().is_some() {
+            return self;
+        }
+        match public_jwk::thumbprint(&self.0.material) {
+            Some(thumbprint) => self.with_key_id(thumbprint),
+            None => self,
+        }
     }
 
     /// The numbers that make the key.

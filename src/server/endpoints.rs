@@ -1,11 +1,13 @@
-//! Serves public keys, a revocation endpoint (RFC 7009) and a receiver of OpenID Connect
-//! Back-Channel Logout.
+//! Serves public keys, the metadata of an issuer (RFC 8414), a revocation endpoint (RFC 7009) and a
+//! receiver of OpenID Connect Back-Channel Logout.
 //!
 //! The two endpoints that revoke read a form sent by `POST`, verify a token in full, and write into
 //! a [`RevocationStore`](crate::revocation::RevocationStore) before they answer. A request with any
 //! mistake revokes nothing. Neither endpoint reads the query, because addresses with tokens and
 //! secrets end up in logs.
 
+#[cfg(feature = "issue")]
+mod document;
 #[cfg(feature = "issue")]
 mod jwks;
 #[cfg(feature = "endpoints")]

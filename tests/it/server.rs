@@ -1,4 +1,5 @@
 //! Tests issuing, and endpoints.
 
 mod issuing;
+mod issue;
 mod endpoints;
