@@ -52,6 +52,13 @@ pub enum ConfigError {
         /// The mistake, and how to correct it.
         problem: &'static str,
     },
+    /// A member of an issuer's metadata has an illegal value, or is one that cannot be set.
+    Metadata {
+        /// The name of the member.
+        member: String,
+        /// The mistake.
+        problem: &'static str,
+    },
     /// The issuer is empty.
     EmptyIssuer,
     /// The issuer was added before.
@@ -190,6 +197,9 @@ impl fmt::Display for ConfigError {
                 path = path.display()
             ),
             Self::KeyRotation { problem } => write!(f, "the keys cannot be rotated so: {problem}"),
+            Self::Metadata { member, problem } => {
+                write!(f, "the metadata `{}` {problem}", shown(member))
+            }
             Self::EmptyIssuer => {
                 f.write_str("the issuer is empty; give the `iss` that tokens carry, to the letter")
             }

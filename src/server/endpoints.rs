@@ -10,6 +10,8 @@
 mod document;
 #[cfg(feature = "issue")]
 mod jwks;
+#[cfg(feature = "issue")]
+mod metadata;
 #[cfg(feature = "endpoints")]
 mod answer;
 #[cfg(feature = "endpoints")]
@@ -31,6 +33,8 @@ mod revocation;
 
 #[cfg(feature = "issue")]
 pub use jwks::JwksService;
+#[cfg(feature = "issue")]
+pub use metadata::MetadataService;
 
 pub use crate::server::body::ServiceBody;
 
