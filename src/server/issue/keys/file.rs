@@ -1,7 +1,7 @@
 //! Keeps the keys of an issuer in a file.
 //!
 //! The lock is a file beside it and not the file itself, because each rotation replaces the file: a lock on the
-//! former one would exclude nobody who opens the new one. The system gives the lock up when the process ends, so a
+//! former one would not exclude a process that opens the new one. The system gives the lock up when the process ends, so a
 //! crash leaves none behind.
 //!
 //! A version of the file is told from another by its inode above all. The file that was read stays open, or its
@@ -36,7 +36,7 @@ pub(super) struct Seen {
     bad: Option<(Version, ConfigError)>,
 }
 
-/// What tells one version of a file from another.
+/// Identifies one version of a file.
 #[derive(PartialEq, Eq)]
 struct Version {
     bytes: u64,
