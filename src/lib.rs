@@ -50,9 +50,9 @@
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
 //! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
-//! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`] |
+//! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
-//! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
+//! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService), [`MetadataService`](endpoints::MetadataService) |
 //! | tests | [`test_util`] |
 //!
 //! # The way of a request

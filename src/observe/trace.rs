@@ -246,6 +246,27 @@ pub(crate) fn metadata_not_fetched(issuer: &str, problem: &str) {
     let _ = (issuer, problem);
 }
 
+/// Reports that an issuer signs with another key from now on.
+#[cfg(feature = "issue")]
+pub(crate) fn issuer_key_replaced(source: &str, key_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "tower_bearer", source, key_id, "tokens are signed with another key");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, key_id);
+}
+
+/// Reports that the keys of an issuer could not be read or replaced.
+#[cfg(feature = "issue")]
+pub(crate) fn issuer_keys_not_kept(source: &str, problem: &str, suppressed: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "keys to sign with not read or replaced; those that are here stay in use";
+        tracing::warn!(target: "tower_bearer", source, problem, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem, suppressed);
+}
+
 /// Reports that keys were fetched. The event is louder after an outage.
 #[cfg(feature = "refresh")]
 pub(crate) fn keys_fetched(source: &str, keys: usize, again: bool) {
