@@ -4,24 +4,22 @@ use redis::{ErrorKind, ServerErrorKind};
 
 /// The reason why a command or a connection to Redis failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum RedisError {
+pub(in crate::state) enum RedisError {
     /// The connection cannot be used any more.
     Broken(String),
     /// This server refuses the command now, or to this client; the connection works.
     Refused(String),
     /// Another server keeps the keys.
     Elsewhere { host: String, port: u16 },
-    /// The stream no longer holds the position of this node.
-    Gap,
 }
 
 impl RedisError {
-    pub(super) fn broken(problem: impl fmt::Display) -> Self {
+    pub(in crate::state) fn broken(problem: impl fmt::Display) -> Self {
         Self::Broken(problem.to_string())
     }
 
     /// An entry that an unknown version may have written. Skipping it could accept a revoked token.
-    pub(super) fn unreadable(what: &str) -> Self {
+    pub(in crate::state) fn unreadable(what: &str) -> Self {
         Self::Broken(format!("{what} cannot be read by this version"))
     }
 }
@@ -56,7 +54,6 @@ impl fmt::Display for RedisError {
         match self {
             Self::Broken(problem) | Self::Refused(problem) => f.write_str(problem),
             Self::Elsewhere { host, port } => write!(f, "the keys have moved to {host}:{port}"),
-            Self::Gap => f.write_str("the stream does not reach back to where this node stopped"),
         }
     }
 }
@@ -113,7 +110,6 @@ mod tests {
             (RedisError::Refused("full".to_owned()), "full"),
             (said("MOVED 1 a:7"), "the keys have moved to a:7"),
             (RedisError::unreadable("an answer"), "an answer cannot be read by this version"),
-            (RedisError::Gap, "the stream does not reach back to where this node stopped"),
         ] {
             assert_eq!(problem.to_string(), told);
         }
