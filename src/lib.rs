@@ -88,7 +88,7 @@
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery, and `FormClient`, which posts forms. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
-//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
+//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, and with `sessions` `RedisSessions`, which keeps sessions there. Needs tokio. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
@@ -224,6 +224,9 @@ pub mod session {
         BoxSessionStore, CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome,
         RotationVerdict, Session, SessionStore, SessionsUnavailable, TokenHash,
     };
+    #[cfg(feature = "redis")]
+    #[doc(inline)]
+    pub use crate::state::session::RedisSessions;
 }
 
 /// Finds the token in a request.

@@ -38,8 +38,8 @@ impl RedisAddress {
             return Ok(());
         }
         let problem = "is of another machine and without TLS, so others on the way could read the \
-                       password and take revocations back; write `rediss://`, or say \
-                       `RedisRevocations::dangerously_without_tls`; plain TCP is for this machine \
+                       password and change what is stored; write `rediss://`, or say \
+                       `dangerously_without_tls`; plain TCP is for this machine \
                        only (127.0.0.1, [::1], localhost)";
         // Only the scheme: without an `@`, user and password are taken for host and port.
         let scheme = if self.service.is_some() { "redis+sentinel" } else { "redis" };

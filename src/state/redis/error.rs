@@ -9,6 +9,8 @@ pub(in crate::state) enum RedisError {
     Broken(String),
     /// This server refuses the command now, or to this client; the connection works.
     Refused(String),
+    /// This server does not know a script by its hash.
+    UnknownScript,
     /// Another server keeps the keys.
     Elsewhere { host: String, port: u16 },
 }
@@ -32,13 +34,15 @@ impl From<redis::RedisError> for RedisError {
                 _ => Self::Broken(error.to_string()),
             };
         }
+        if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
+            return Self::UnknownScript;
+        }
         let is_refusal = match error.kind() {
             ErrorKind::Server(kind) => matches!(
                 kind,
                 ServerErrorKind::ResponseError
                     | ServerErrorKind::ExecAbort
                     | ServerErrorKind::NoPerm
-                    | ServerErrorKind::NoScript
             ),
             // `OOM`, `MISCONF`, `NOREPLICAS`, and codes that only newer servers know.
             ErrorKind::Extension => !matches!(error.code(), Some("UNBLOCKED" | "NOAUTH")),
@@ -53,6 +57,7 @@ impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(problem) | Self::Refused(problem) => f.write_str(problem),
+            Self::UnknownScript => f.write_str("Redis does not know the script"),
             Self::Elsewhere { host, port } => write!(f, "the keys have moved to {host}:{port}"),
         }
     }
@@ -84,7 +89,6 @@ mod tests {
         for refusal in [
             "ERR unknown command",
             "NOPERM this user has no permissions",
-            "NOSCRIPT No matching script",
             "EXECABORT Transaction discarded",
             "OOM command not allowed when used memory > 'maxmemory'",
             "MISCONF Redis is configured to save RDB snapshots",
@@ -109,6 +113,7 @@ mod tests {
             (RedisError::broken("no route"), "no route"),
             (RedisError::Refused("full".to_owned()), "full"),
             (said("MOVED 1 a:7"), "the keys have moved to a:7"),
+            (said("NOSCRIPT No matching script"), "Redis does not know the script"),
             (RedisError::unreadable("an answer"), "an answer cannot be read by this version"),
         ] {
             assert_eq!(problem.to_string(), told);
