@@ -92,7 +92,7 @@
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery, and `FormClient`, which posts forms. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
-//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
+//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, and with `sessions` `RedisSessions`, which keeps sessions there. Needs tokio. |
 //! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
@@ -232,6 +232,9 @@ pub mod session {
     pub use crate::server::session::{
         RefreshToken, SessionError, SessionKey, SessionTokens, Sessions, SignIn,
     };
+    #[cfg(feature = "redis")]
+    #[doc(inline)]
+    pub use crate::state::session::RedisSessions;
     #[doc(inline)]
     pub use crate::state::session::{
         BoxSessionStore, CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome,

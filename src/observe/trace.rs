@@ -450,6 +450,19 @@ pub(crate) fn evicts(source: &str, policy: &str) {
     let _ = (source, policy);
 }
 
+/// Reports a Redis that may evict sessions.
+#[cfg(all(feature = "redis", feature = "sessions"))]
+pub(crate) fn sessions_evicted(source: &str, policy: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "Redis deletes sessions when its memory is full; set `maxmemory-policy` to \
+                       `noeviction`";
+        tracing::error!(target: "tower_bearer", source, policy, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, policy);
+}
+
 #[cfg(feature = "tracing")]
 macro_rules! event {
     ($level:ident, $error:expr $(, $field:ident)*) => {
