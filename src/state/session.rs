@@ -5,11 +5,11 @@
 //! in the same step, to revoke the access tokens of a session that ended, can be repeated: an ended session keeps
 //! its row, marked, until that is done.
 
-mod boxed;
-mod memory;
 mod record;
 mod rotation;
 mod store;
+mod boxed;
+mod memory;
 
 pub use crate::error::SessionsUnavailable;
 pub use boxed::BoxSessionStore;
