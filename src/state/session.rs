@@ -10,11 +10,17 @@ mod rotation;
 mod store;
 mod boxed;
 mod memory;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 
 pub use crate::error::SessionsUnavailable;
 pub use boxed::BoxSessionStore;
 pub use memory::MemorySessions;
 pub use record::{Session, TokenHash};
 pub use rotation::{Rotation, RotationOutcome, RotationVerdict};
+#[cfg(feature = "postgres")]
+pub use sql::PostgresSessions;
+#[cfg(feature = "sqlite")]
+pub use sql::SqliteSessions;
 pub(crate) use store::MAX_SIGN_IN;
 pub use store::{CreationOutcome, NewSession, SessionStore};
