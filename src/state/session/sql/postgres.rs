@@ -54,7 +54,7 @@ impl PostgresSessions {
             ("statement_timeout", "4s"),
             // A node that was stopped in the middle of a transaction does not keep its locks.
             ("idle_in_transaction_session_timeout", "10s"),
-            ("default_transaction_isolation", r"read\ committed"),
+            ("default_transaction_isolation", "read committed"),
         ]);
         // A pool would try again until it is late, and would not tell the reason.
         let first = tokio::time::timeout(TIMEOUT, options.connect()).await;
