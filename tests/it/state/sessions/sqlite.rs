@@ -1,10 +1,10 @@
 use std::error::Error as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tower_bearer::session::{RotationOutcome, SessionStore as _, SqliteSessions};
 
 use super::at_once::{self, TwoNodes};
@@ -237,10 +237,6 @@ impl Folder {
         format!("sqlite://{}", self.0.join(file).display())
     }
 
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
     pub async fn open(&self, file: &str) -> SqliteSessions {
         SqliteSessions::connect(&self.url(file)).await.unwrap()
     }
@@ -248,7 +244,8 @@ impl Folder {
     /// An application's pool, with options of its own.
     async fn pool(&self, file: &str) -> SqlitePool {
         let options = SqliteConnectOptions::new().filename(self.0.join(file));
-        let options = options.create_if_missing(true);
+        // These tests lose no power.
+        let options = options.create_if_missing(true).synchronous(SqliteSynchronous::Off);
         SqlitePoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
     }
 }
