@@ -153,7 +153,7 @@ impl Desk {
         let (token, keep) = self.refresh_token(&parts, &form)?;
         match self.sessions.end_by_token(token).await {
             // RFC 7009 §2.2: a token that is not good is no error.
-            Ok(_) | Err(SessionError::UnknownToken) => Ok(self.signed_out(keep.as_ref())),
+            Ok(_) | Err(SessionError::UnknownToken) => Ok(signed_out(keep.as_ref())),
             Err(error) => Err(error.into()),
         }
     }
@@ -162,15 +162,7 @@ impl Desk {
         expect_method(request, &Method::POST, "POST")?;
         let user = User::of(request)?;
         self.sessions.end_all(user.subject).await?;
-        Ok(self.signed_out(self.cookies.as_ref()))
-    }
-
-    fn signed_out(&self, cookies: Option<&Cookies>) -> Response<ServiceBody> {
-        let mut response = answer(StatusCode::NO_CONTENT);
-        if let Some(cookies) = cookies {
-            cookies.clear(response.headers_mut());
-        }
-        response
+        Ok(signed_out(self.cookies.as_ref()))
     }
 
     async fn list(&self, request: &Parts) -> Answer {
@@ -192,7 +184,7 @@ impl Desk {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", description));
         }
         let was_this = user.session == Some(id);
-        Ok(self.signed_out(self.cookies.as_ref().filter(|_| was_this)))
+        Ok(signed_out(self.cookies.as_ref().filter(|_| was_this)))
     }
 
     async fn change_password<B: Body>(&self, request: Request<B>) -> Answer {
@@ -361,6 +353,14 @@ impl<'s> Listed<'s> {
             current: current == Some(session.id.as_str()),
         }
     }
+}
+
+fn signed_out(cookies: Option<&Cookies>) -> Response<ServiceBody> {
+    let mut response = answer(StatusCode::NO_CONTENT);
+    if let Some(cookies) = cookies {
+        cookies.clear(response.headers_mut());
+    }
+    response
 }
 
 /// Drops the body, which these services do not read.

@@ -25,11 +25,13 @@ use tower_bearer::{Algorithm, BearerLayer, Reason, SigningKey, TokenIssuer, Veri
 use crate::support::log::Log;
 use crate::support::{AUDIENCE, Answer, ISSUER, NOW, send, validation};
 
-/// The application's table of users.
+/// The subject, the hash and the roles of a user.
+type Row = (String, String, Vec<String>);
+
+/// The application's table of users, by name.
 #[derive(Default)]
 struct Users {
-    /// By name: the subject, the hash and the roles.
-    rows: Mutex<HashMap<String, (String, String, Vec<String>)>>,
+    rows: Mutex<HashMap<String, Row>>,
     is_away: AtomicBool,
     asked: AtomicUsize,
 }
