@@ -704,7 +704,7 @@ async fn other_sites_cannot_use_the_cookies_or_sign_a_browser_in() {
         }
     }
 
-    // Without cookies, whoever has the tokens may come from anywhere.
+    // Without cookies, a client that has the tokens may send them from anywhere.
     let foreign = from_site(post("/login", credentials("alice", "correct horse")), "cross-site");
     let begun = tokens(&send(&house.app, foreign).await);
     let refresh = post("/refresh", json!({ "refresh_token": begun.refresh() }));
