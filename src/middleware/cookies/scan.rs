@@ -1,19 +1,21 @@
 //! Finds one cookie in the `Cookie` fields of a request.
 //!
-//! Own code, because the scan is on the path of every request: it looks at the first bytes of each
-//! cookie and jumps to the next. The crate `cookie` checks the whole field as UTF-8 and builds a
-//! value for each cookie. It also trims names and decodes percent signs on demand; a name that is
-//! compared to the letter cannot be imitated by another spelling.
+//! Own code, because the scan is on the path of every request: it searches the field for the name, with vector
+//! instructions, and looks around each place where it stands. The crate `cookie` checks the whole field as UTF-8 and
+//! builds a value for each cookie. It also trims names and decodes percent signs on demand; a name that is compared to
+//! the letter cannot be imitated by another spelling.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use memchr::memchr;
+use memchr::memmem::Finder;
 
 /// The name of a cookie. Names are compared to the letter.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct CookieName {
-    /// The name and the `=` that follows it.
-    start: Box<str>,
+    name: Box<str>,
+    /// Finds the name and the `=` that follows it.
+    finder: Finder<'static>,
 }
 
 /// Two cookies of one name. The browser does not tell which of them another site has set.
@@ -22,11 +24,11 @@ pub(super) struct Repeated;
 
 impl CookieName {
     pub(super) fn new(name: &str) -> Self {
-        Self { start: format!("{name}=").into() }
+        Self { name: name.into(), finder: Finder::new(&format!("{name}=")).into_owned() }
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.start[..self.start.len() - 1]
+        &self.name
     }
 
     /// Returns the value of the only cookie of this name, in any of the fields. HTTP/2 may split
@@ -44,27 +46,30 @@ impl CookieName {
     ) -> Result<Option<&'r [u8]>, Repeated> {
         let mut found = None;
         for field in fields {
-            let mut rest = field.as_bytes();
-            loop {
-                while let [b' ' | b'\t', after @ ..] = rest {
-                    rest = after;
+            let field = field.as_bytes();
+            let mut from = 0;
+            while let Some(at) = self.finder.find(&field[from..]).map(|at| from + at) {
+                let value = &field[at + self.finder.needle().len()..];
+                if !begins_cookie(&field[..at]) {
+                    // A part of another cookie.
+                    from = at + 1;
+                    continue;
                 }
-                let value = rest.strip_prefix(self.start.as_bytes());
-                let end = memchr(b';', rest).unwrap_or(rest.len());
-                if let Some(value) = value {
-                    let value = &value[..end - self.start.len()];
-                    if found.replace(value.trim_ascii_end()).is_some() {
-                        return Err(Repeated);
-                    }
+                let end = memchr(b';', value).unwrap_or(value.len());
+                if found.replace(value[..end].trim_ascii_end()).is_some() {
+                    return Err(Repeated);
                 }
-                match rest.get(end + 1..) {
-                    Some(after) => rest = after,
-                    None => break,
-                }
+                from = field.len() - value.len() + end;
             }
         }
         Ok(found.filter(|value| !value.is_empty()))
     }
+}
+
+/// Returns whether a cookie begins behind these bytes of a field.
+fn begins_cookie(before: &[u8]) -> bool {
+    let last = before.iter().rfind(|&&byte| byte != b' ' && byte != b'\t');
+    last.is_none_or(|&byte| byte == b';')
 }
 
 #[cfg(test)]
