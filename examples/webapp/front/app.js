@@ -19,7 +19,7 @@ async function start() {
   await loadUser();
   session.onChange(follow);
   addEventListener("hashchange", () => show({ moved: true }));
-  show({ moved: false });
+  show({ moved: false, me: user });
 }
 
 /** Finds out who is signed in. Also for tokens in cookies, about which only the server knows. */
@@ -34,7 +34,7 @@ async function follow({ isSignedIn, reason }) {
   if (isSignedIn) {
     const before = user?.claims.sid;
     await loadUserIfNew();
-    if (user?.claims.sid !== before) show({ moved: true });
+    if (user?.claims.sid !== before) show({ moved: true, me: user });
   } else if (user || reason) {
     user = undefined;
     notice = reason;
@@ -50,7 +50,7 @@ function loadUserIfNew() {
   return loading;
 }
 
-function show({ moved }) {
+function show({ moved, me }) {
   const name = location.hash.slice(1);
   const isSignedIn = user !== undefined;
   const known = Object.hasOwn(pages, name) && (pages[name].open ?? false) !== isSignedIn;
@@ -58,7 +58,7 @@ function show({ moved }) {
   if (name !== page) history.replaceState(null, "", `#${page}`);
   showBar(page);
   document.title = `${pages[page].title} · Front Door`;
-  const parts = pages[page].view();
+  const parts = pages[page].view(me);
   if (notice) {
     parts.splice(1, 0, h("p", { class: "notice" }, notice));
     announce(notice);

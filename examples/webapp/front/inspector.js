@@ -82,13 +82,16 @@ function table(title, part, of) {
         h(
           "tr",
           {},
-          h("th", { scope: "row" }, h("code", {}, name), h("span", { class: "meaning" }, meaning)),
+          // Long names may break at their underscores.
+          h("th", { scope: "row" }, h("code", {}, name.split(/(?<=_)/).flatMap((part) => [part, h("wbr")]))),
           h(
             "td",
             {},
+            h("span", { class: "value" }, seconds === undefined ? value : date(seconds)),
+            " ",
             seconds === undefined
-              ? value
-              : [date(seconds), h("span", { class: "meaning", "data-relative": seconds }, relative(seconds))],
+              ? h("span", { class: "meaning" }, meaning)
+              : h("span", { class: "meaning" }, `${meaning} `, h("span", { "data-relative": seconds }, relative(seconds))),
           ),
         ),
       ),

@@ -1,4 +1,5 @@
-// The pages. Each is a function that returns its heading and content; what has to be loaded fills in later.
+// The pages. Each is a function that returns its heading and content; what has to be loaded fills in later. The first
+// page after a sign-in gets the answer of `/api/me`, which was just loaded.
 
 import { announce, busy, button, confirm, h } from "./dom.js";
 import { exchange } from "./http.js";
@@ -79,9 +80,12 @@ function choice(value, label, hint) {
 
 // Profile
 
-function profilePage() {
+function profilePage(me) {
   const place = h("div", { class: "card" });
-  load(place, "/api/me", (me) => {
+  if (me) place.replaceChildren(facts(me));
+  else load(place, "/api/me", facts);
+
+  function facts(me) {
     inspector.show(me);
     return h(
       "dl",
@@ -91,7 +95,8 @@ function profilePage() {
       fact("Signed in with", session.keep === "memory" ? "tokens in memory" : "tokens in cookies"),
       fact("User id", h("code", {}, me.sub)),
     );
-  });
+  }
+
   return [
     h("h1", { tabindex: "-1" }, "Profile"),
     h("p", { class: "lead" }, "This is what the API knows of you. It has read it from the token of the request."),

@@ -63,12 +63,12 @@ const HEADER = {
 
 const CLAIMS = {
   iss: "who has issued it",
-  sub: "the user, by an id that never changes",
+  sub: "the user, by an id that stays",
   aud: "who may accept it",
   iat: "issued",
-  nbf: "not valid before",
+  nbf: "not good before",
   exp: "expires",
-  jti: "the name of this token, to revoke it by",
+  jti: "the name of this token",
   sid: "the session, which ends with a sign-out",
   client_id: "the client it was issued to",
   roles: "what the user may do",
