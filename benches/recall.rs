@@ -1,5 +1,5 @@
-//! What a token costs that comes again, as things grow: threads, tokens, keys, issuers, bytes; how many
-//! come again when some are asked for more often than others; and what the cache costs if none does.
+//! Measures the cost of cached tokens with many threads, tokens, keys, issuers and bytes; the share of hits
+//! when some tokens are more frequent than others; and the cost of the cache if no token comes again.
 //!
 //! ```text
 //! cargo bench --bench recall                about a minute
@@ -188,8 +188,8 @@ fn case_of(name: &str, verifier: Verifier<Value>, token: String) -> Case {
     Case::new(name, || (), move |()| verify(&verifier, &token))
 }
 
-/// Tokens that nobody has seen before, where the cache is full of others that were asked for again, and
-/// where there is none; in a program of few threads, and in one with many that have used the cache.
+/// Measures new tokens with a cache that is full of others that were hit, and without a cache; in a program
+/// of few threads, and in one with many that have used the cache.
 fn in_a_flood(plan: &Plan, entries: usize) {
     println!("\nns per token that is new\n");
     println!("{:28}{:>10}{:>10}{:>10}", "", "no cache", "full", "ratio");

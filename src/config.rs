@@ -1,4 +1,4 @@
-//! Reads the whole configuration from data: JSON, TOML, or another format of serde.
+//! Reads the complete configuration from data: JSON, TOML, or another format of serde.
 
 mod path;
 mod read;
@@ -202,7 +202,7 @@ impl Config {
             .with_cache(entries, bytes)
     }
 
-    /// Returns the layer for an API. Policies and the look of refusals are set on it in code.
+    /// Returns the layer for an API. Set policies and the look of refusals on it in code.
     ///
     /// # Errors
     ///

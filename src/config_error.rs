@@ -94,6 +94,20 @@ pub enum ConfigError {
         /// The mistake in the address.
         problem: &'static str,
     },
+    /// A cookie cannot have this name.
+    CookieName {
+        /// The name as it was configured.
+        name: String,
+        /// The mistake in the name.
+        problem: &'static str,
+    },
+    /// No browser sends this origin, or it cannot be trusted.
+    Origin {
+        /// The origin as it was configured.
+        origin: String,
+        /// The mistake in the origin.
+        problem: &'static str,
+    },
     /// The list of revocation kinds that must be possible is empty, so tokens that cannot be
     /// revoked would be accepted.
     NoRevocationKinds,
@@ -107,6 +121,17 @@ pub enum ConfigError {
         most: u64,
         /// The method that documents the effect of a longer duration.
         instead: &'static str,
+    },
+    /// A number is too small or too large.
+    OutOfRange {
+        /// The name of the number, with its unit, in words.
+        what: &'static str,
+        /// The configured number.
+        value: u64,
+        /// The smallest number that is allowed.
+        least: u64,
+        /// The largest number that is allowed.
+        most: u64,
     },
     /// The namespace cannot be part of keys in Redis.
     Namespace {
@@ -195,6 +220,8 @@ impl fmt::Display for ConfigError {
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
+            Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),
+            Self::Origin { origin, problem } => write!(f, "the origin {origin:?} {problem}"),
             Self::NoRevocationKinds => f.write_str(
                 "no kind of revocation is named; name at least one, or accept tokens that cannot \
                  be revoked by `dangerous().accept_unrevocable_tokens()`",
@@ -204,6 +231,9 @@ impl fmt::Display for ConfigError {
                     f,
                     "{what} of {seconds} s is too long; {most} s is the most; see `{instead}`"
                 )
+            }
+            Self::OutOfRange { what, value, least, most } => {
+                write!(f, "{what}: {value} is not between {least} and {most}")
             }
             Self::Namespace { namespace } => write!(
                 f,
@@ -306,9 +336,9 @@ pub enum KeyProblem {
     Public,
     /// The private key is encrypted with a passphrase.
     Encrypted,
-    /// The public key that stands beside the private one is that of another key.
+    /// The public key beside the private one belongs to another key.
     MismatchedPair,
-    /// The key is a secret that was published: everybody knows it.
+    /// The key is a secret that was published, so any client could sign with it.
     PublishedSecret,
     /// The set is too long: this key and the ones after it are not used.
     TooMany {

@@ -7,7 +7,9 @@
 //! | [`several_issuers`] | Accept tokens of more than one issuer. |
 //! | [`configuration`] | Read all settings from a file. |
 //! | [`revocation`] | Refuse tokens before they expire: on one node, on many, by a database. |
-//! | [`issuing`] | Sign users in and issue tokens. |
+//! | [`issuing`] | Issue tokens: keys, key sets, logout. |
+//! | [`signing_in`] | Sign users in, keep them signed in, sign them out. |
+//! | [`cookies`] | Keep tokens in cookies of a browser. |
 //! | [`streams`] | Serve WebSockets, event streams and gRPC. |
 //! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
 //! | [`extending`] | Add a scheme, a place for tokens, API keys, proofs, policies, key sources. |
@@ -34,6 +36,12 @@ pub mod revocation {}
 
 #[doc = include_str!("guide/issuing.md")]
 pub mod issuing {}
+
+#[doc = include_str!("guide/signing_in.md")]
+pub mod signing_in {}
+
+#[doc = include_str!("guide/cookies.md")]
+pub mod cookies {}
 
 #[doc = include_str!("guide/streams.md")]
 pub mod streams {}

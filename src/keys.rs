@@ -1,4 +1,4 @@
-//! Keys: loading them, and finding the one that verifies a token.
+//! Loads keys, and finds the key that verifies a token.
 
 mod pem;
 mod der;

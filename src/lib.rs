@@ -32,7 +32,8 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [WebSockets, streams and gRPC](guide::streams), [without the
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [cookies](guide::cookies), [WebSockets, streams and
+//! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
 //!
@@ -47,8 +48,10 @@
 //! | permissions | [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer [`require`], as the extractor [`Require`], in a handler with [`Principal::check`] |
 //! | revocation | [`MemoryRevocations`](revocation::MemoryRevocations), [`RedisRevocations`](revocation::RedisRevocations), a view of your own ([`Revocations`](revocation::Revocations)); [`ActiveCheck`](active_check::ActiveCheck) asks a database |
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
+//! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`] |
+//! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
 //! | tests | [`test_util`] |
 //!
@@ -61,13 +64,13 @@
 //! | [`Reason`] | status | challenge |
 //! |---|---|---|
 //! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
-//! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
+//! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`RepeatedCookie`](Reason::RepeatedCookie), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
 //! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience), [`Revoked`](Reason::Revoked), [`Inactive`](Reason::Inactive) | 401 | `invalid_token` |
 //! | [`InsufficientAuthentication`](Reason::InsufficientAuthentication) | 401 | `insufficient_user_authentication` with `acr_values`, `max_age`, `scope` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
-//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch) | 403 | realm only |
+//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken) | 403 | realm only |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed) | 503 | none; `Retry-After` |
-//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to mend |
+//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to add |
 //!
 //! A client is told the same of all faults that are found before the signature is verified. The [`Reason`] is in the
 //! extensions of the response, for access logs and metrics. The [`Principal`] of an accepted request is there too if
@@ -83,12 +86,14 @@
 //! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
+//! | `passwords` | | Adds `Passwords`, which hashes passwords with Argon2id and verifies hashes of Argon2, bcrypt and scrypt. Needs tokio. |
 //! | `active-check` | | Adds `ActiveCheck`, which asks whether a subject is still active: a database, say. Needs tokio. |
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, `FileKeys`, which reads them from a file, and `Refreshed`, which keeps any other document fresh. Needs tokio. |
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery, and `FormClient`, which posts forms. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
+//! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
@@ -103,8 +108,8 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `active-check`, `refresh`, `endpoints` and
-//! `test-util` need no C either. `jwks`, `config` and `redis` do, for TLS: load keys with a client of your own and
+//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `active-check`, `refresh`,
+//! `endpoints` and `test-util` need no C either. `jwks`, `config` and `redis` do, for TLS: load keys with a client of your own and
 //! [`CachedKeys`](keys::CachedKeys) instead. Before you sign with RSA in pure Rust, read `SECURITY.md`.
 //!
 //! # Versions
@@ -117,8 +122,9 @@
 //!   for safety; the changelog then says so.
 //! - Not part of the API: sentences. `error_description`, `detail`, messages and details of errors and events may be
 //!   reworded in any version, so match on codes and reasons.
-//! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service`,
-//!   `serde`, `axum-core`, and `jsonwebtoken`'s key types.
+//! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
+//!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
+//!   `test-util` those of `serde_json`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -143,7 +149,7 @@ pub mod claims;
 mod state;
 pub mod verify;
 pub mod middleware;
-#[cfg(any(feature = "issue", feature = "endpoints"))]
+#[cfg(any(feature = "issue", feature = "endpoints", feature = "passwords"))]
 mod server;
 #[cfg(feature = "config")]
 mod config;
@@ -197,11 +203,14 @@ pub use crate::server::endpoints;
 #[cfg(feature = "issue")]
 #[doc(inline)]
 pub use crate::server::issue;
+#[cfg(feature = "passwords")]
+#[doc(inline)]
+pub use crate::server::password;
 
 /// Decides whether a principal may do something: permissions for [`require`] and [`Require`].
 ///
-/// There is no `not`. A policy that passes because a claim is absent turns a misspelt claim name into an open
-/// door.
+/// There is no `not`. With it, a policy could accept a token because a claim is absent. If the name of the claim were
+/// misspelt, the policy would accept every token.
 pub mod policy {
     #[doc(inline)]
     pub use crate::claims::policy::{
@@ -235,6 +244,13 @@ pub mod source {
     pub use crate::middleware::source::{
         AuthorizationHeader, Presented, TokenSource, WebSocketProtocol,
     };
+}
+
+#[cfg(feature = "cookies")]
+/// Keeps tokens in cookies.
+pub mod cookies {
+    #[doc(inline)]
+    pub use crate::middleware::cookies::{CookieError, CookieToken, Cookies};
 }
 
 /// Renders the bodies of refusals.

@@ -6,6 +6,8 @@ pub(crate) mod reject;
 pub(crate) mod axum;
 mod require;
 pub(crate) mod source;
+#[cfg(feature = "cookies")]
+pub(crate) mod cookies;
 mod authenticator;
 mod binding;
 mod extras;

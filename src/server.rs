@@ -1,10 +1,14 @@
-//! Issues tokens and serves the endpoints that belong to them.
+//! Issues tokens, serves the endpoints that belong to them, and hashes the passwords of users.
 
+#[cfg(any(feature = "issue", feature = "endpoints"))]
 pub(crate) mod body;
+#[cfg(feature = "passwords")]
+pub mod password;
 #[cfg(feature = "issue")]
 pub mod issue;
 #[cfg(any(feature = "endpoints", feature = "sessions"))]
 mod erased_store;
+#[cfg(any(feature = "issue", feature = "endpoints"))]
 pub mod endpoints;
 #[cfg(feature = "sessions")]
 pub(crate) mod session;

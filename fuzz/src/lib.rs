@@ -1,7 +1,7 @@
-//! What the fuzz targets share: fixed keys, and a second opinion on tokens.
+//! Holds the parts that the fuzz targets share: fixed keys, and a second implementation of the rules for tokens.
 //!
-//! The second opinion is written from the RFCs and the crate's documentation, on `serde_json` alone,
-//! so that a target can say of any input whether it had to be accepted, and not only that nothing
+//! The second implementation is written from the RFCs and the crate's documentation, on `serde_json` alone.
+//! With it, a target can decide for any input whether it had to be accepted, and not only that nothing
 //! panicked.
 
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// What must happen to a token whose signature is good.
+/// The expected verdict about a token whose signature is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     Accepted,
@@ -228,7 +228,7 @@ fn depth_of(bytes: &[u8]) -> Expected {
             _ => 0,
         }
     }
-    // What `Value` does not take may still be well-formed where nobody reads it.
+    // Text that `Value` refuses may still be well-formed where it is not read.
     serde_json::from_slice(bytes).map_or(Expected::Either, |value| (depth(&value) <= 32).into())
 }
 

@@ -54,8 +54,8 @@ fn token() -> TestToken {
     TestToken::new(fuzz::ISSUER, fuzz::AUDIENCE).at(fuzz::NOW)
 }
 
-/// No key of the set answers to an algorithm that it was not loaded for, and none is a secret that
-/// the text gives away to everybody.
+/// Checks that no key of the set is used for an algorithm that it was not loaded for, and that none is a secret
+/// that the text publishes.
 fn check_binding(keys: &KeySet, input: &[u8]) {
     let has = |algorithm: Algorithm| {
         let same =

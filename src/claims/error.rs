@@ -2,7 +2,7 @@ use super::table::Claim;
 use crate::error::{AuthError, Reason};
 use crate::jose::json::JsonError;
 
-/// Why a payload is not read.
+/// The reason why a payload is refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PayloadError {
     json: JsonError,

@@ -1,8 +1,8 @@
-//! How much memory the application's claims take, besides their type.
+//! Estimates the memory of the application's claims, besides the size of their type.
 //!
-//! serde_json reads them, and does not say which members were asked for. A struct tells its fields to the deserializer
-//! before it reads the first one, so a deserializer that has nothing to give is enough to learn them. What does not
-//! tell counts as keeping everything.
+//! serde_json reads the claims, and does not report which members it has used. A struct names its fields to the
+//! deserializer before it reads the first one, so an empty deserializer is enough to learn them. A type that names no
+//! fields counts as if it kept everything.
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,10 +12,10 @@ use serde::forward_to_deserialize_any;
 
 use crate::jose::json::{object_weight, weight};
 
-/// Adds up how many bytes the application's claims take at the most, before they are read.
+/// Adds up the largest number of bytes that the application's claims can take, before they are read.
 ///
-/// What a type will keep of a payload cannot be known, so it counts as if it were a `serde_json::Value`. A struct
-/// keeps no more than the members that it has fields for, and no names.
+/// It is not known which parts of a payload a type keeps, so it counts as a `serde_json::Value`. A struct
+/// keeps only members that it has fields for, and no names.
 pub(crate) struct Footprint {
     fields: Option<&'static [&'static str]>,
     bytes: usize,
@@ -26,28 +26,28 @@ impl Footprint {
     #[inline]
     pub(crate) fn of<'de, C: Deserialize<'de>>() -> Self {
         let fields = Cell::new(None);
-        // Always an error: there is nothing to read.
+        // This is always an error, because the deserializer is empty.
         drop(C::deserialize(FieldsProbe { fields: &fields }));
         Self { fields: fields.get(), bytes: 0 }
     }
 
-    /// Counts next to nothing: for claims that are not kept.
+    /// Counts almost nothing, for claims that are not kept.
     pub(crate) fn uncounted() -> Self {
         Self { fields: Some(&[]), bytes: 0 }
     }
 
-    /// Says whether the type may keep the list or the object that this member has.
+    /// Returns whether the type may keep the list or object in this member.
     pub(super) fn takes(&self, name: &str) -> bool {
         self.fields.is_none_or(|fields| fields.contains(&name))
     }
 
     /// Adds a list or an object that the type may keep.
     pub(super) fn add(&mut self, value: &str) {
-        // Its text is counted with the whole.
+        // Its text is counted with the payload.
         self.bytes += weight(value) - value.len();
     }
 
-    /// Adds the payload itself, which has so many members.
+    /// Adds the payload itself, which has this number of members.
     pub(super) fn add_payload(&mut self, text: &str, members: usize) {
         self.bytes += text.len();
         if self.fields.is_none() {
@@ -60,7 +60,7 @@ impl Footprint {
     }
 }
 
-/// A deserializer that has nothing to give, and keeps the names of the fields that a struct asks for.
+/// An empty deserializer that keeps the names of the fields that a struct asks for.
 #[derive(Clone, Copy)]
 struct FieldsProbe<'p> {
     fields: &'p Cell<Option<&'static [&'static str]>>,
@@ -79,7 +79,7 @@ impl<'de> Deserializer<'de> for FieldsProbe<'_> {
         fields: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, NoData> {
-        // Without a name there is nothing to rely on.
+        // A field without a name tells nothing.
         self.fields.set(Some(fields).filter(|fields| !fields.is_empty()));
         Err(NoData)
     }
@@ -107,7 +107,7 @@ impl<'de> Deserializer<'de> for FieldsProbe<'_> {
     }
 }
 
-/// The error that is no news: a probe has nothing to give.
+/// The expected error of the empty deserializer.
 #[derive(Debug)]
 struct NoData;
 

@@ -51,7 +51,7 @@ impl<'a> Grants<'a> {
 /// The positions of the grants in the text of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct GrantList {
-    // In place for the dozen that a token may grant, and an allocation where it grants more.
+    // A token grants about a dozen entries, which need no allocation. More entries need one.
     few: ArrayVec<(GrantKinds, TextRange), FEW>,
     more: Vec<(GrantKinds, TextRange)>,
 }
@@ -97,7 +97,7 @@ impl fmt::Debug for Grants<'_> {
     }
 }
 
-/// Says whether a place in the claims holds roles, scopes, or both.
+/// The kinds of grants that a place in the claims holds: roles, scopes, or both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct GrantKinds {
     pub(super) roles: bool,
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(grants.roles().collect::<Vec<_>>(), ["a b", "é"]);
         assert_eq!(grants.scopes().collect::<Vec<_>>(), ["c", "d", "é"]);
         assert!(grants.has_role("a b") && grants.has_scope("d") && !grants.has_role(""));
-        // Nor text that lies across two of them.
+        // Text that lies across two of them grants nothing either.
         for other in ["a", "b", "c", "cd", "c  d", "a bc", "nothing"] {
             assert!(!grants.has_role(other), "{other}");
         }

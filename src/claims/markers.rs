@@ -22,7 +22,7 @@ pub(crate) struct TypeMarkers {
     pub(crate) idtyp: Option<TextClaim>,
 }
 
-/// Whether a claim is there. Its value is looked at only to tell `null` from all others.
+/// The presence of a claim. Its value is read only to distinguish `null` from other values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Presence {
     #[default]
@@ -32,7 +32,7 @@ pub(crate) enum Presence {
 }
 
 impl Presence {
-    /// Whether the claim is there, even as `null`: enough to tell one kind of token from another.
+    /// Returns whether the claim is present, even as `null`: that is enough to mark a kind of token.
     pub(crate) fn is_there(self) -> bool {
         self != Self::Absent
     }

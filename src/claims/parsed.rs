@@ -1,27 +1,27 @@
-//! What a token says, as far as the crate itself reads it.
+//! Holds the claims that the crate itself reads in a payload.
 
 use super::grants::{GrantKinds, GrantList, Grants, entries};
 use super::markers::TextClaim;
 use super::text_range::TextRange;
 use super::{RegisteredClaims, TypeMarkers};
 
-/// Everything that the crate itself reads in a payload.
+/// The registered claims, the grants and the markers of one token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ParsedClaims {
     pub(crate) registered: RegisteredClaims,
     pub(super) grants: GrantList,
     pub(crate) markers: TypeMarkers,
-    /// A bit for each watched claim that is there and not `null`.
+    /// A bit for each watched claim that is present and not `null`.
     pub(super) watched: u64,
 }
 
 impl ParsedClaims {
-    /// What it takes in memory besides itself.
+    /// Returns the bytes on the heap that belong to these claims.
     pub(super) fn heap_bytes(&self) -> usize {
         self.registered.heap_bytes() + self.grants.heap_bytes()
     }
 
-    /// Grants one entry, whole.
+    /// Grants one entry, without splitting it at spaces.
     pub(super) fn grant(&mut self, kinds: GrantKinds, entry: &str) {
         // An empty string names no role.
         if kinds.any() && !entry.is_empty() {
@@ -39,12 +39,12 @@ impl ParsedClaims {
         }
     }
 
-    /// The roles and scopes.
+    /// Returns the roles and scopes.
     pub(crate) fn grants(&self) -> Grants<'_> {
         Grants::new(self.registered.text(), &self.grants)
     }
 
-    /// What one of the markers says, if it is a string.
+    /// Returns the text of a marker, if the marker is a string.
     pub(crate) fn text_of(&self, mark: Option<TextClaim>) -> Option<&str> {
         self.registered.get(mark.and_then(TextClaim::range))
     }

@@ -1,4 +1,4 @@
-//! What to look for in the claims, prepared for one walk over a token.
+//! Prepares the claims to look for, so that one walk over a payload finds all of them.
 
 use super::grants::GrantKinds;
 use super::parsed::ParsedClaims;
@@ -6,7 +6,7 @@ use super::table::Claim;
 use crate::config_error::ConfigError;
 use crate::jose::json;
 
-/// A tree of member names; at some nodes there are roles or scopes, or a claim that must be there.
+/// A tree of member names. Some nodes hold roles or scopes, or a claim that must be present.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClaimPaths {
     root: PathNode,
@@ -18,7 +18,7 @@ pub(super) struct PathNode {
     pub(super) kinds: GrantKinds,
     /// Whether a string here is a list whose entries are separated by spaces.
     pub(super) is_separated: bool,
-    /// The bit to set when there is something here.
+    /// The bit to set when this claim is present and not `null`.
     pub(super) watched: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ impl ClaimPaths {
         Ok(paths)
     }
 
-    /// Watches for a top-level claim, unless the reader knows it by itself.
+    /// Watches for a top-level claim, unless it is one of the claims that the reader always reads.
     pub(crate) fn watch(&mut self, claim: &str) -> Result<(), ConfigError> {
         let wrong = |problem| ConfigError::ClaimPath { path: claim.to_owned(), problem };
         if claim.is_empty() {
@@ -90,7 +90,8 @@ impl ClaimPaths {
 }
 
 impl ParsedClaims {
-    /// Whether a claim is there and not `null`: one that the crate reads by itself, or that the paths watch.
+    /// Returns whether a claim is present and not `null`. Knows the claims that the crate always reads, and those
+    /// that `paths` watches.
     pub(crate) fn has(&self, claim: &str, paths: &ClaimPaths) -> bool {
         if let Some(claim) = Claim::from_name(claim) {
             return claim.has_value(self);
@@ -142,7 +143,8 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
     Ok(out)
 }
 
-/// RFC 8693 §4.2, and what Entra and Okta call it: scopes hold no spaces.
+/// The claims whose strings are lists of scopes, because a scope holds no space: `scope` (RFC 8693 §4.2), and
+/// `scp`, its name at Entra and Okta.
 const SEPARATED: [&str; 2] = ["scope", "scp"];
 
 #[cfg(test)]

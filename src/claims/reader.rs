@@ -1,7 +1,7 @@
-//! One walk over the payload of a token: registered claims, grants, and what kind of token it is.
+//! Reads registered claims, grants and the marks of the kind of token, in one walk over the payload.
 //!
-//! The application's claims are read from the same text by serde_json. So that both read the same, the walk accepts
-//! nothing that serde_json reads differently ([`Scanner`]).
+//! serde_json reads the application's claims from the same text. The walk refuses all that serde_json would read
+//! differently ([`Scanner`]), so both read the same.
 
 use super::error::PayloadError;
 use super::footprint::Footprint;
@@ -10,8 +10,8 @@ use super::paths::{ClaimPaths, PathNode};
 use super::table::Claim;
 use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
 
-/// Reads the decoded payload of a token whose signature was good into claims that are empty, and adds what the
-/// application's claims take in memory.
+/// Reads the decoded payload of a token with a good signature into empty claims. Adds the memory that the
+/// application's claims take to `footprint`.
 pub(super) fn read(
     text: &str,
     paths: &ClaimPaths,
@@ -56,7 +56,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Says whether an object or a list begins so.
+/// Returns whether an object or a list begins with this byte.
 fn is_bracket(byte: u8) -> bool {
     byte | 0x20 == b'{'
 }
@@ -74,18 +74,18 @@ fn read_watched(
     Ok(())
 }
 
-/// Reads a value at which, or below which, there may be grants.
+/// Reads a value that may hold grants, itself or below itself.
 struct GrantReader<'p> {
     node: &'p PathNode,
-    /// Whether it is an entry of a list: then it is taken whole, and only as a string.
+    /// Whether the value is an entry of a list. Such an entry grants only as a string, and is not split at spaces.
     is_entry: bool,
-    /// How deep it may nest.
+    /// The greatest depth of the value.
     depth: usize,
 }
 
 impl<'p> GrantReader<'p> {
-    /// Says whether there is a value: anything but `null`. A value of another type grants nothing: it is skipped, as
-    /// fewer rights are always safe.
+    /// Returns whether there is a value other than `null`. A value of an unexpected type is skipped and grants nothing,
+    /// because fewer grants are always safe.
     fn read(
         &self,
         scanner: &mut Scanner<'_>,
@@ -138,7 +138,7 @@ impl<'p> GrantReader<'p> {
     }
 }
 
-/// A number that is too large for serde_json is refused where it is read, as it is for `f64`.
+/// Refuses a number that serde_json refuses as an `f64`, because it is too large.
 fn check_number(scanner: &mut Scanner<'_>) -> Result<(), JsonError> {
     if scanner.integer().is_none() {
         serde_json::from_str::<f64>(scanner.number()?).map_err(|_| JsonError::Syntax)?;
@@ -146,7 +146,7 @@ fn check_number(scanner: &mut Scanner<'_>) -> Result<(), JsonError> {
     Ok(())
 }
 
-/// Of one object. An issuer has signed what is read here.
+/// The largest number of members of one object. The text is signed by a configured issuer.
 const MAX_MEMBERS: usize = 512;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{Audience, NumericDate};
 /// when they are `null`, as some providers send them; `iss` and the dates must not be `null`.
 #[derive(Clone, Default)]
 pub struct RegisteredClaims {
-    /// What all strings are cut from, those of the grants too: one allocation, however many there are.
+    /// The text that holds all strings, those of the grants too: one allocation, however many there are.
     text: String,
     pub(super) issuer: Option<TextRange>,
     /// The configured issuer, where a token that names none was accepted.
@@ -43,7 +43,7 @@ impl RegisteredClaims {
         self.get(self.issuer.or(self.assumed_issuer))
     }
 
-    /// Says whose token it is, if the token does not.
+    /// Sets the configured issuer for a token that names none.
     #[cold]
     pub(crate) fn assume_issuer(&mut self, issuer: &str) {
         self.assumed_issuer = Some(self.keep(issuer));
@@ -109,7 +109,7 @@ impl RegisteredClaims {
         [self.client_id, self.authorized_party, okta, entra]
     }
 
-    /// Whether there is a `sid` that names no session, since it is no string.
+    /// Returns whether there is a `sid` that names no session because it is not a string.
     pub(crate) fn has_odd_session(&self) -> bool {
         self.session == SessionClaim::Other
     }

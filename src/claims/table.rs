@@ -1,6 +1,6 @@
-//! The claims that the crate reads by itself: name, kind of value and field of each, in one place.
+//! Lists the claims that the crate itself reads: the name, the kind of value and the field of each.
 //!
-//! A new claim is a line here, and the field that the line names. The kinds of values stand in `values.rs`.
+//! A new claim needs a line here, and the field that the line names. The kinds of values are functions in `values.rs`.
 
 use super::parsed::ParsedClaims;
 use super::values::{self, HasValue as _};
@@ -8,13 +8,13 @@ use crate::jose::json::{JsonError, Scanner};
 
 macro_rules! claims {
     ($($claim:ident $name:literal $kind:ident $part:ident.$field:ident;)*) => {
-        /// A claim that the crate reads by itself.
+        /// A claim that the crate itself reads.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Claim {
             $($claim,)*
         }
 
-        // The reader notes which were seen in the bits of a `u32`.
+        // The reader keeps the claims that it has seen in the bits of a `u32`.
         const _: () = assert!([$($name,)*].len() <= 32);
 
         impl Claim {
@@ -25,8 +25,8 @@ macro_rules! claims {
             // Once for each member of a payload.
             #[inline(always)]
             pub(super) fn from_name(name: &str) -> Option<Self> {
-                // As bytes: the compiler makes one decision after the other of them, and of strings a
-                // comparison for each.
+                // As bytes: the compiler turns a match on bytes into a tree of decisions, and a match on
+                // strings into one comparison for each name.
                 #![expect(non_upper_case_globals, reason = "named as the claims are")]
                 $(const $claim: &[u8] = $name.as_bytes();)*
                 match name.as_bytes() {
@@ -55,7 +55,7 @@ macro_rules! claims {
                 Ok(())
             }
 
-            /// Says whether the claim is there and not `null`.
+            /// Returns whether the claim is present and not `null`.
             pub(super) fn has_value(self, parsed: &ParsedClaims) -> bool {
                 match self {
                     $(Self::$claim => parsed.$part.$field.has_value(),)*

@@ -1,23 +1,23 @@
 use std::num::NonZeroU32;
 
-/// Where a string lies in a longer text.
+/// The position of a string in a longer text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TextRange {
     start: u32,
-    /// One more than where it ends: so a range that is not there takes no more room than one that is.
+    /// The end plus one. It is never zero, so an `Option<TextRange>` is as small as a `TextRange`.
     behind: NonZeroU32,
 }
 
 /// One or several strings.
 #[derive(Clone)]
 pub(super) enum TextRanges {
-    /// Nearly always, and an allocation less.
+    /// The usual case, which needs no allocation.
     One(TextRange),
     Many(Vec<TextRange>),
 }
 
 impl TextRange {
-    /// What lies beyond the 4 GiB that no token may have is an empty range.
+    /// Returns an empty range when the end lies beyond 4 GiB. No token is that long.
     pub(super) fn new(start: usize, end: usize) -> Self {
         let behind = u32::try_from(end).ok().and_then(|end| NonZeroU32::MIN.checked_add(end));
         match (u32::try_from(start), behind) {

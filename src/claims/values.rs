@@ -1,4 +1,4 @@
-//! The kinds of values that claims have, and how each is read.
+//! Reads the values of claims: one function for each kind of value.
 
 use super::events::Events;
 use super::markers::{ConfirmationClaim, Presence, SessionClaim, TextClaim};
@@ -14,7 +14,7 @@ pub(super) fn text(
     keep_text(scanner, registered).map(Some)
 }
 
-/// A string. `null` counts as absent: serialisers write it for what a token has not.
+/// A string. `null` counts as absent: serialisers write it for a claim that a token lacks.
 pub(super) fn text_or_null(
     scanner: &mut Scanner<'_>,
     registered: &mut RegisteredClaims,
@@ -53,7 +53,7 @@ pub(super) fn date(
     }
 }
 
-/// A string, or a value of any other type that says nothing.
+/// A string. A value of any other type counts as present, and has no text.
 pub(super) fn text_or_other(
     scanner: &mut Scanner<'_>,
     registered: &mut RegisteredClaims,
@@ -67,7 +67,7 @@ pub(super) fn text_or_other(
     }))
 }
 
-/// The name of a session, or a value of any other type that names none.
+/// The name of a session. A value of any other type names no session.
 pub(super) fn session(
     scanner: &mut Scanner<'_>,
     registered: &mut RegisteredClaims,
@@ -124,7 +124,7 @@ fn is_null(scanner: &mut Scanner<'_>) -> Result<bool, JsonError> {
     scanner.word("null").map(|()| true)
 }
 
-/// Says whether a claim is there and has a value: anything but `null`.
+/// Returns whether a claim is present and not `null`.
 pub(super) trait HasValue {
     fn has_value(&self) -> bool;
 }

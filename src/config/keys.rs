@@ -236,12 +236,12 @@ impl KeysConfig {
             ("every", self.every),
         ] {
             if span.is_some_and(|DurationText(span)| span.is_zero()) {
-                return Err(place.member(name).wrong("is no time at all"));
+                return Err(place.member(name).wrong("is zero"));
             }
         }
         for (name, limit) in [("max_bytes", self.max_bytes), ("max_keys", self.max_keys)] {
             if limit == Some(0) {
-                return Err(place.member(name).wrong("is nothing at all"));
+                return Err(place.member(name).wrong("is zero"));
             }
         }
         if self.timeout.is_some_and(|DurationText(timeout)| timeout > MAX_LOAD_TIME) {

@@ -178,6 +178,9 @@ reasons! {
         /// The `Sec-WebSocket-Protocol` field names `bearer`, and not exactly one token follows.
         MalformedSubprotocol, "malformed_subprotocol",
             "the web socket protocol field is malformed", "The Sec-WebSocket-Protocol field is malformed";
+        /// There are two cookies of the name that holds the token. Another site may have set one.
+        RepeatedCookie, "repeated_cookie",
+            "there are several cookies of one name", "There is more than one cookie of this name";
         /// A token was sent in more than one place (RFC 6750 §2).
         SeveralTokens, "several_tokens",
             "tokens were sent in several places", "More than one token was sent";
@@ -255,6 +258,17 @@ reasons! {
         Forbidden, "forbidden", "the token does not allow this", "The token does not allow this";
     }
 
+    NotAllowed, Client, ErrorValue::Word("cross_site") => {
+        /// The token is in a cookie, and a page of another site has sent the request.
+        CrossSite, "cross_site",
+            "a page of another site has sent the request", "The request comes from another site";
+        /// The token is in a cookie, and the request has neither `Sec-Fetch-Site` nor `Origin` nor a CSRF
+        /// token of the session.
+        MissingCsrfToken, "missing_csrf_token",
+            "the request does not say which site has sent it, and has no CSRF token of the session",
+            "A CSRF token is needed";
+    }
+
     NotAllowed, Operator, ErrorValue::Word("forbidden") => {
         /// The token is good, but its claims do not fit the application's claims type.
         ClaimsMismatch, "claims_mismatch",
@@ -267,10 +281,10 @@ reasons! {
             "the keys to verify the token are not available", "The token cannot be verified right now";
         /// It is not known at the moment whether the token was revoked.
         RevocationsUnavailable, "revocations_unavailable",
-            "there is no telling whether the token was revoked", "The token cannot be verified right now";
+            "it is not known whether the token was revoked", "The token cannot be verified right now";
         /// It is not known at the moment whether the subject of the token is still active.
         ActiveCheckFailed, "active_check_failed",
-            "there is no telling whether the subject is still active", "The token cannot be verified right now";
+            "it is not known whether the subject is still active", "The token cannot be verified right now";
         /// An [`Authenticator`](crate::middleware::Authenticator) could not decide about the token.
         AuthenticatorFailed, "authenticator_failed",
             "the authenticator could not decide about the token", "The token cannot be verified right now";

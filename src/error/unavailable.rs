@@ -64,7 +64,7 @@ unavailable! {
     ///
     /// A request that needs them is answered 503 with `Retry-After`, because neither the client nor
     /// the token is at fault.
-    KeysUnavailable: "the keys cannot be had"
+    KeysUnavailable: "the keys are not available"
 }
 
 unavailable! {
@@ -73,7 +73,7 @@ unavailable! {
     ///
     /// A request is answered 503 with `Retry-After` unless the view knows that its token is
     /// revoked.
-    RevocationsUnavailable: "the revocations are not at hand"
+    RevocationsUnavailable: "the revocations are not available"
 }
 
 #[cfg(feature = "endpoints")]
@@ -81,7 +81,7 @@ unavailable! {
     /// The identity of a client cannot be checked now; see [`Clients`](crate::endpoints::Clients).
     ///
     /// The request of the client is answered 503 with `Retry-After`.
-    ClientsUnavailable: "the clients are not at hand"
+    ClientsUnavailable: "the clients are not available"
 }
 
 #[cfg(feature = "sessions")]
@@ -106,7 +106,7 @@ impl RevocationsUnavailable {
 impl KeysUnavailable {
     /// Returns the cause of this error, which adds nothing to it.
     pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
-        self.source.unwrap_or_else(|| "the keys cannot be had".into())
+        self.source.unwrap_or_else(|| "the keys are not available".into())
     }
 
     /// Marks the failure as logged before, so that it is not logged again for each request.

@@ -95,6 +95,12 @@ pub(crate) fn signer(
     Ok((signer, material))
 }
 
+/// Returns the HMAC-SHA256 of a message. `None` without a back end.
+#[cfg(feature = "cookies")]
+pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
+    back_end::hmac_sha256(secret, message)
+}
+
 /// Returns the SHA-256 hash, for thumbprints and entity tags. `None` without a back end.
 #[cfg(feature = "issue")]
 pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {

@@ -1,8 +1,8 @@
-//! JSON read by one scanner, more strictly than serde reads it.
+//! Reads JSON by one scanner, more strictly than serde reads it.
 //!
-//! Members are unique where they are read, nesting is bounded everywhere, and a member whose name serde_json
-//! gives a meaning of its own is refused everywhere. Strings with escapes and numbers with fractions are handed
-//! to serde_json one by one, so that they mean to the scanner what they mean to an application.
+//! Each object that is read has unique members. Nesting is bounded everywhere. A member whose name serde_json reserves
+//! for itself is refused everywhere. Strings with escapes and numbers with fractions are handed to serde_json one by
+//! one, so that the scanner reads the same value as an application.
 
 mod error;
 mod words;

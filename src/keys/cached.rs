@@ -1,8 +1,8 @@
-//! Keys that are fetched, kept, and fetched again in time.
+//! Fetches keys, keeps them, and fetches them again in time.
 //!
-//! When to fetch, and the task that does it, are those of every document that is kept fresh
-//! ([`refresh`](crate::refresh)). Here is what is special about keys: a token whose key is not there waits for a
-//! fetch, keys that were withdrawn or looked for in vain are remembered, and operators can block one.
+//! The schedule and the task are those of every document that is kept fresh ([`refresh`](crate::refresh)). This module
+//! adds the rules for keys: a token with an unknown key waits for a fetch; names of keys that were withdrawn, or that a
+//! fetch did not bring, are remembered; operators can block a key.
 
 mod absent;
 mod fetch;
@@ -25,36 +25,36 @@ use crate::refresh::EffectiveRefresh;
 use crate::refresh::{Cause, Ended, FetchBudget, NoLoad, Refresher, Settings, Unavailable};
 use crate::task::NotHere;
 
-/// Keeps the keys that a [`Fetch`] brings, and has them fetched again before they are too old.
+/// Keeps the keys that a [`Fetch`] brings, and fetches them again before they are too old.
 ///
-/// [`RemoteKeys`](crate::RemoteKeys) and [`FileKeys`](crate::keys::FileKeys) are made of this; with a `Fetch`
-/// of your own the keys can come from anywhere.
+/// [`RemoteKeys`](crate::RemoteKeys) and [`FileKeys`](crate::keys::FileKeys) are built on this type. With a `Fetch`
+/// of your own, the keys can come from anywhere.
 ///
-/// - **Look-ups never wait.** They read what the last fetch has brought, whatever the next one is
-///   doing.
+/// - **Look-ups never wait.** They read the keys of the last fetch, also while the next one is
+///   under way.
 /// - **One fetch at a time**, in a task of its own: a client that hangs up cancels nothing, and all
 ///   requests that need the fetch share it.
 /// - **Rotation.** A token that names an unknown key waits for a fetch, so the first token of a new
-///   key is accepted. Strangers can name keys that do not exist: what they can cause is limited by
-///   [a budget](Self::with_fetch_budget).
+///   key is accepted. Strangers can name keys that do not exist: [a budget](Self::with_fetch_budget) limits the
+///   fetches that they can cause.
 /// - **Keys without a name, or replaced under their name.** A token that none of the keys verifies, or
 ///   that none is for, waits for a fetch as well if the keys are older than a second, or 10 seconds when
-///   something was taken out of the budget. What the keys say then is final.
+///   some of the budget is spent. The verdict of the fetched keys is final.
 /// - **Outages.** Keys that should have been replaced stay in use [for a while](Self::with_stale_if_error),
 ///   and failed fetches are repeated with growing pauses. An unusable answer replaces nothing. A key
 ///   that is missing from a good answer is gone at once.
 ///
 /// A source can be made anywhere. The first look-up (or [`await_ready`](Self::await_ready)) starts a
 /// task in the tokio runtime it is called from, whose I/O and timers must be enabled; the task ends
-/// with the source. Elsewhere the keys that are here can be used, and no others are fetched. (In a program
+/// with the source. Elsewhere the current keys can be used, and no others are fetched. (In a program
 /// that is built with `panic = "abort"`, a runtime without timers ends the process instead: tokio panics
-/// when it is asked for some, and its message says how to enable them.)
+/// when it is asked for a timer, and its message says how to enable them.)
 ///
 /// # Defaults
 ///
 /// | | |
 /// |---|---|
-/// | keys are fresh for | what the provider says, 1 minute to 24 hours; 10 minutes if it says nothing |
+/// | keys are fresh for | the time that the provider states, 1 minute to 24 hours; 10 minutes if it states none |
 /// | they are fetched again after | 80 % of that, ± 5 % |
 /// | after a failed fetch | 1 second, then twice as long up to a minute, with jitter |
 /// | stale keys are used for | 4 hours |
@@ -71,7 +71,7 @@ impl<F: Fetch> CachedKeys<F> {
         Self { refresher: Refresher::new(KeyLoad(fetch), KeysView::default()) }
     }
 
-    /// Starts with these keys instead of none, and has others fetched at once.
+    /// Starts with these keys instead of none, and fetches others at once.
     ///
     /// They count as stale: if the provider cannot be reached, they are used for as long as
     /// [stale keys](Self::with_stale_if_error) are. A set without a key is the same as none.
@@ -91,7 +91,7 @@ impl<F: Fetch> CachedKeys<F> {
         self.change(|settings| settings.timing.stale_for = stale_for)
     }
 
-    /// Sets the bounds to what a provider can say about how long its keys are fresh. The default is
+    /// Sets the bounds of the time for which a provider can say that its keys are fresh. The default is
     /// 1 minute to 24 hours.
     #[must_use]
     pub fn with_freshness_between(self, bounds: RangeInclusive<Duration>) -> Self {
@@ -119,9 +119,9 @@ impl<F: Fetch> CachedKeys<F> {
     /// Sets how many fetches tokens with unknown keys can cause at once, and after how much time
     /// there is one more. The default is 3, and one more every 10 seconds.
     ///
-    /// Failed fetches count like others. When none is left, no request waits: tokens of unknown keys are
-    /// answered 503, so that their clients come again, except that a key which was looked for within the
-    /// last minute, and was not there, or which the provider has withdrawn, is answered 401.
+    /// Failed fetches count like others. When none is left, no request waits: a token of an unknown key is
+    /// answered 503, so that its client tries again. It is answered 401 if its key was looked for within the
+    /// last minute and was not there, or if the provider has withdrawn the key.
     #[must_use]
     pub fn with_fetch_budget(self, fetches: u32, refill_every: Duration) -> Self {
         self.change(|settings| settings.set_budget(fetches, refill_every))
@@ -147,21 +147,21 @@ impl<F: Fetch> CachedKeys<F> {
         self.change(|settings| settings.most_waiting = requests)
     }
 
-    /// Waits until there are keys. For programs that would rather not start without.
+    /// Waits until there are keys, for programs that should not start without.
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`] with what went wrong last, when there are still none after `at_most`. The
+    /// [`KeysUnavailable`] with the last failure, when there are still none after `at_most`. The
     /// source goes on trying.
     pub async fn await_ready(&self, at_most: Duration) -> Result<(), KeysUnavailable> {
         self.refresher.await_ready(at_most).await.map_err(|error| keys_unavailable(&error))
     }
 
     /// Stops using the keys of this name, from the next request on, until
-    /// [`unblock_key`](Self::unblock_key), whatever the provider publishes. For operators who know of a
+    /// [`unblock_key`](Self::unblock_key), whatever the provider publishes. It is for operators who know of a
     /// stolen key before the provider does.
     ///
-    /// Only this source forgets the key: other processes have to be told as well.
+    /// Only this source forgets the key: call it in other processes as well.
     pub fn block_key(&self, key_id: &str) {
         self.refresher.store().change_view(|view| view.block(key_id));
     }
@@ -173,8 +173,8 @@ impl<F: Fetch> CachedKeys<F> {
 
     /// Returns the state of the keys, and the results of the last fetches.
     ///
-    /// Starts fetching as a look-up does, so that a program that is asked for its readiness first becomes
-    /// ready.
+    /// Starts fetching as a look-up does, so that a program becomes ready although its first request is a
+    /// readiness probe.
     pub fn status(&self) -> KeysStatus {
         let look = |view: &KeysView| (view.len(), view.skipped());
         let (status, (keys, skipped)) = self.refresher.status(look);
@@ -185,14 +185,13 @@ impl<F: Fetch> CachedKeys<F> {
         Self { refresher: self.refresher.change(|settings, _| change(settings)) }
     }
 
-    /// Finds keys among those at hand.
+    /// Finds keys among the current ones.
     fn find(&self, header: &Header) -> Lookup {
         let lookup = |keys: Option<&KeysSnapshot>| keys?.lookup(header);
         self.refresher.store().read(lookup).unwrap_or(Lookup::Refresh)
     }
 
-    /// Finds keys for a request that has waited for a fetch; `None` if there may be more than the fetch has
-    /// brought.
+    /// Finds keys for a request that has waited for a fetch. `None` if a later fetch may bring more.
     fn find_after(&self, ended: Ended, header: &Header) -> Result<Option<Lookup>, KeysUnavailable> {
         let (store, answer) = (self.refresher.store(), self.find(header));
         if !store.has_brought(ended.load) {
@@ -213,7 +212,7 @@ impl<F: Fetch> CachedKeys<F> {
         Ok(Some(Lookup::Unknown))
     }
 
-    /// Tells whether a key of this name was looked for, or was there once, and is not there.
+    /// Returns whether the key of this name is known to be absent: a fetch did not bring it, or it was withdrawn.
     fn is_absent(&self, header: &Header) -> bool {
         let store = self.refresher.store();
         store.last_succeeded()
@@ -240,15 +239,15 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
         self.find(header)
     }
 
-    /// Returns another number each time what look-ups read was replaced. `None` when time alone may change what
-    /// they answer, because there are no keys or they are too old, and when no worker runs: then a look-up has
-    /// to start one.
+    /// Returns a number that changes each time the keys for look-ups are replaced. `None` when time alone may change
+    /// the answers, because there are no keys or they are too old. `None` too when no worker runs, so that a look-up
+    /// starts one.
     fn epoch(&self) -> Option<u64> {
         self.refresher.running()?.read(|keys| keys.map(KeysSnapshot::epoch))
     }
 
     fn may_be_outdated(&self) -> bool {
-        // Where nothing can be waited for, nothing newer can be had.
+        // A request that cannot wait cannot get newer keys.
         self.refresher.is_outdated() && self.refresher.can_wait()
     }
 
@@ -257,7 +256,7 @@ impl<F: Fetch> KeySource for CachedKeys<F> {
         let answer = self.find(header);
         let was_unknown = matches!(answer, Lookup::Refresh);
         if !was_unknown && !self.refresher.is_outdated() {
-            // Others have come in the meantime.
+            // Other keys have come in the meantime.
             return Ok(answer);
         }
         let mut waiting = self.refresher.waiting();

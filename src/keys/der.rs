@@ -1,4 +1,4 @@
-//! Public keys in PEM and DER, and the ones inside of certificates.
+//! Reads public keys in PEM and DER, and those inside of certificates.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -47,8 +47,8 @@ pub(super) fn read_der(bytes: &[u8]) -> Result<Material, KeyProblem> {
     }
 }
 
-/// Whether it begins as PKCS#8, PKCS#1 and SEC 1 have it for private keys: a sequence of a version and
-/// more.
+/// Returns whether the bytes begin like a private key in PKCS#8, PKCS#1 or SEC 1: a sequence that starts with a
+/// version.
 fn is_private_key(bytes: &[u8]) -> bool {
     let Ok(sequence) = AnyRef::from_der(bytes) else { return false };
     sequence.tag() == Tag::Sequence && matches!(sequence.value(), [0x02, 0x01, 0 | 1, _, ..])
@@ -62,7 +62,7 @@ fn read_certificate(bytes: &[u8]) -> Result<Material, KeyProblem> {
     read_spki(&info.to_der().map_err(unreadable)?)
 }
 
-/// Reads a `SubjectPublicKeyInfo` (RFC 5280 §4.1), which says itself what kind of key it holds.
+/// Reads a `SubjectPublicKeyInfo` (RFC 5280 §4.1), which names the kind of its key.
 pub(crate) fn read_spki(bytes: &[u8]) -> Result<Material, KeyProblem> {
     let info = SubjectPublicKeyInfoRef::from_der(bytes).map_err(unreadable)?;
     let key = info
@@ -89,11 +89,11 @@ pub(crate) fn read_pkcs1(bytes: &[u8]) -> Result<Material, KeyProblem> {
     Material::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
 }
 
-/// Whether the bytes are a public key in one of the forms of this file, or in base64 without the
+/// Returns whether the bytes are a public key in one of the forms of this file, or in base64 without the
 /// lines around it, as some providers show it.
 pub(super) fn is_public_key(bytes: &[u8]) -> bool {
     let is_filler = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'=';
-    // It may be a secret, after all.
+    // The bytes may be a secret.
     let bare: Zeroizing<Vec<u8>> =
         Zeroizing::new(bytes.iter().copied().filter(|byte| !is_filler(byte)).collect());
     bytes.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN.as_bytes())
@@ -103,7 +103,7 @@ pub(super) fn is_public_key(bytes: &[u8]) -> bool {
         })
 }
 
-/// Whether the bytes are a public key in DER, or a certificate.
+/// Returns whether the bytes are a public key in DER, or a certificate.
 pub(super) fn is_public_der(bytes: &[u8]) -> bool {
     SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
         || pkcs1::RsaPublicKeyRef::from_der(bytes).is_ok()

@@ -15,7 +15,7 @@ use crate::config_error::ConfigError;
 use crate::error::KeysUnavailable;
 use crate::jose::Algorithm;
 
-/// Keys in a file, read again when it changes.
+/// Reads keys from a file, and again when it changes.
 ///
 /// ```no_run
 /// use tower_bearer::keys::FileKeys;
@@ -31,7 +31,7 @@ use crate::jose::Algorithm;
 ///
 /// The file is looked at every 5 seconds, and at once when a token names an unknown key, within
 /// [the budget](CachedKeys::with_fetch_budget). A version that cannot be read replaces nothing: the old
-/// keys stay in use, for as long as it takes, and a warning says so. The file may be replaced as a
+/// keys stay in use without a limit of time, and a warning reports it. The file may be replaced as a
 /// whole, by renaming or by another link (as Kubernetes does), or be written in place.
 pub type FileKeys = CachedKeys<KeyFile>;
 
@@ -48,7 +48,7 @@ impl FileKeys {
 
 /// Reads a JWK set, a JWK or public keys in PEM from a file, once each time it is asked.
 ///
-/// For what can be set besides the path; [`FileKeys::open`] does without.
+/// It has options besides the path. Without options, use [`FileKeys::open`].
 pub struct KeyFile {
     path: PathBuf,
     algorithms: Option<Vec<Algorithm>>,
@@ -60,7 +60,7 @@ pub struct KeyFile {
 type Last = Arc<Mutex<Option<(Vec<u8>, KeySet)>>>;
 
 impl KeyFile {
-    /// The keys in this file. Nothing is read yet.
+    /// Creates the reader of this file. Nothing is read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), algorithms: None, every: EVERY, last: Arc::default() }
     }

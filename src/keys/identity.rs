@@ -1,4 +1,4 @@
-//! Tells keys apart without keeping them.
+//! Identifies keys without storing them.
 //!
 //! Keys are read again with each fetch. Their identity is a hash under a random key of this process, so that a
 //! fetch of equal keys does not empty the cache of tokens. Comparing numbers would keep secrets in memory a

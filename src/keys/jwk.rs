@@ -1,4 +1,4 @@
-//! JSON Web Keys (RFC 7517) and sets of them.
+//! Reads JSON Web Keys (RFC 7517) and sets of them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::jose::crypto::{Curve, Material};
 use crate::jose::json;
 use crate::text;
 
-/// One key as it was read, with what it says about itself.
+/// One key as it was read, with its name and algorithm.
 pub(super) struct Entry {
     pub(super) key_id: Option<String>,
     /// The material, and the algorithm if the key names one.
     pub(super) key: Result<(Material, Option<Algorithm>), KeyProblem>,
 }
 
-/// Reads a JWK set, or a single JWK. Each entry stands for itself: an odd one costs no other.
+/// Reads a JWK set, or a single JWK. Entries are read one by one, so a bad entry does not spoil the others.
 pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
     let keys = entries(text).map_err(|problem| ConfigError::UnreadableKeys {
         expected: "a JWK or a JWK set",
@@ -42,7 +42,7 @@ pub(super) fn read_set(text: &str) -> Result<Vec<Entry>, ConfigError> {
 }
 
 /// Reads the first keys of a JWK set (RFC 7517 §5), and whether there are more. A single key is not a
-/// set. Keys behind the first `most` cost no more than it takes to find where they end.
+/// set. Keys behind the first `most` are not read, only skipped.
 #[cfg(feature = "jwks")]
 pub(super) fn read_public_set(text: &str, most: usize) -> Result<(Vec<Entry>, bool), ConfigError> {
     let keys = entries(text).and_then(|keys| {
@@ -191,7 +191,7 @@ impl Jwk {
         Ok((self.material()?, self.algorithm()?))
     }
 
-    /// RFC 7517 §4.2, §4.3: a key for something else is never used.
+    /// Returns whether the key may be used for this operation (RFC 7517 §4.2, §4.3).
     pub(super) fn is_for(&self, operation: &str) -> bool {
         self.usage.as_ref().is_none_or(|usage| usage == "sig")
             && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(|op| op == operation))
@@ -202,13 +202,13 @@ impl Jwk {
         self.kty == "oct"
     }
 
-    /// The algorithm that the key names.
+    /// Returns the algorithm that the key names.
     pub(super) fn algorithm(&self) -> Result<Option<Algorithm>, KeyProblem> {
         let unknown = |name: &String| KeyProblem::AlgorithmNotAllowed { algorithm: name.clone() };
         self.alg.as_ref().map(|name| name.parse().map_err(|_| unknown(name))).transpose()
     }
 
-    /// Whether the members can be of one key (RFC 7517 §4.3, RFC 7518 §6).
+    /// Checks that all members can belong to one key (RFC 7517 §4.3, RFC 7518 §6).
     pub(super) fn check_consistency(&self) -> Result<(), KeyProblem> {
         let for_signatures = |op: &String| op == "verify" || op == "sign";
         let uses_differ = self.usage.is_some()

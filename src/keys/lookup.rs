@@ -8,8 +8,8 @@ use super::VerifyingKey;
 pub enum Lookup {
     /// These keys may have signed the token.
     Found(Candidates),
-    /// Perhaps there is such a key, but it must be waited for. After waiting, it means that the key was not
-    /// looked for: 503.
+    /// There may be such a key, and the request must wait for it. After waiting, the answer means that the key was
+    /// not looked for: 503.
     Refresh,
     /// There is no such key: 401.
     Unknown,

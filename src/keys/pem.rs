@@ -1,5 +1,5 @@
-//! The blocks of a PEM text (RFC 7468), in whatever lines they are written: Keycloak shows keys on one line,
-//! YAML indents them, and environment variables and JSON hold them with `\n` in two letters.
+//! Reads the blocks of a PEM text (RFC 7468), whatever its line breaks are: Keycloak shows keys on one line, YAML
+//! indents them, and environment variables and JSON hold them with the two characters `\n`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,20 +8,20 @@ use zeroize::Zeroizing;
 use crate::config_error::KeyProblem;
 use crate::text;
 
-/// A block, of which the label has been read and the body not yet.
+/// A block whose label has been read, and whose body has not.
 pub(super) struct Block<'t> {
     /// The words behind `BEGIN`.
     pub(super) label: &'t str,
     rest: &'t str,
 }
 
-/// The text with real line breaks. It may hold a private key.
+/// Returns the text with real line breaks. It may hold a private key.
 pub(super) fn unescaped(text: &str) -> Zeroizing<String> {
     let lines = Zeroizing::new(text.replace("\\n", "\n"));
     Zeroizing::new(lines.replace("\\r", "\n"))
 }
 
-/// The blocks of a text; several keys may stand in one file.
+/// Returns the blocks of a text, which may hold several keys.
 pub(super) fn blocks(text: &str) -> impl Iterator<Item = Result<Block<'_>, KeyProblem>> {
     text.match_indices(PEM_BEGIN).map(|(start, _)| {
         let block = &text[start + PEM_BEGIN.len()..];
@@ -29,7 +29,7 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Result<Block<'_>, KeyPr
     })
 }
 
-/// Says what a text without a block is instead.
+/// Describes a text that has no block.
 pub(super) fn instead_of_blocks(text: &str) -> &'static str {
     if text.trim_start().starts_with('{') {
         "it is JSON; read a JWK set with `from_jwks`"
@@ -40,7 +40,7 @@ pub(super) fn instead_of_blocks(text: &str) -> &'static str {
 
 impl<'t> Block<'t> {
     fn parse(block: &'t str) -> Result<Self, KeyProblem> {
-        // Otherwise a part of the key would be taken for its kind, and shown.
+        // Otherwise an error could show a part of the key as its kind.
         let is_label = |label: &str| {
             let is_of_label = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b' ');
             label.len() <= MAX_LABEL && label.bytes().all(is_of_label)
@@ -55,13 +55,13 @@ impl<'t> Block<'t> {
         self.label.ends_with("PRIVATE KEY")
     }
 
-    /// Whether the lines in front of the body say that it is encrypted, as RFC 1421 has it.
+    /// Returns whether the lines in front of the body say that it is encrypted (RFC 1421).
     #[cfg(feature = "issue")]
     pub(super) fn is_encrypted(&self) -> bool {
         self.label.starts_with("ENCRYPTED") || self.rest.contains("Proc-Type:")
     }
 
-    /// The bytes between the lines.
+    /// Decodes the bytes between the lines.
     pub(super) fn decode(&self) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
         let label = self.label;
         let Some((body, end)) = self.rest.split_once(PEM_END) else {

@@ -1,6 +1,6 @@
-//! Private keys in PEM and DER: PKCS#8, PKCS#1 and SEC 1.
+//! Reads private keys in PEM and DER: PKCS#8, PKCS#1 and SEC 1.
 //!
-//! Read here and not by the back ends, so that both take the same encodings and an error says what is wrong.
+//! The back ends do not read them, so that both accept the same encodings and an error names the mistake.
 
 use der::asn1::{AnyRef, OctetStringRef};
 use der::{Decode, Tag, Tagged as _};
@@ -132,13 +132,13 @@ fn read_sec1(
         .or_else(|| Curve::of(algorithm))
         .ok_or_else(|| unreadable("it does not name its curve"))?;
     let is_uncompressed = |point: &&[u8]| point.len() == 1 + 2 * curve.field_bytes();
-    // A compressed point says nothing that the private key does not.
+    // A compressed point adds nothing to the private key.
     let public = key.public_key.filter(is_uncompressed);
     let public = public.map(|point| Material::ec_point(curve, point)).transpose()?;
     Ok(PrivateKey { private: PrivateMaterial::ec(curve, key.private_key)?, public })
 }
 
-/// Whether it begins as an `EncryptedPrivateKeyInfo` (RFC 5958 §3): an algorithm, and an octet string behind it.
+/// Returns whether the bytes begin like an `EncryptedPrivateKeyInfo` (RFC 5958 §3): an algorithm, then an octet string.
 fn is_encrypted(bytes: &[u8]) -> bool {
     let Ok(outer) = AnyRef::from_der(bytes) else { return false };
     let tags = outer.sequence(|reader| -> der::Result<_> {

@@ -1,4 +1,4 @@
-//! Private keys as JWKs (RFC 7517, RFC 7518 §6).
+//! Reads private keys from JWKs (RFC 7517, RFC 7518 §6).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,10 +14,10 @@ use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::jose::crypto::{Curve, Material, PrivateMaterial};
 
-/// A private key, with what it says about itself.
+/// A private key, with its name and algorithm.
 pub(super) struct PrivateEntry {
     pub(super) key: PrivateKey,
-    /// As the key names it, or as its curve has it; RS256 for RSA, as for public keys.
+    /// The algorithm that the key names, or else that of its curve; RS256 for RSA, as for public keys.
     pub(super) algorithm: Algorithm,
     pub(super) key_id: Option<String>,
 }

@@ -17,7 +17,7 @@ pub(crate) struct PublicJwk {
     usage: &'static str,
 }
 
-// The order of members is that of RFC 7638 §3.2: a thumbprint is taken of exactly this.
+// The order of members is that of RFC 7638 §3.2, because the thumbprint is a hash of this text.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 enum Parameters {
@@ -27,7 +27,7 @@ enum Parameters {
 }
 
 impl PublicJwk {
-    /// `None` for a secret, which has no public part.
+    /// Returns the JWK of a key. `None` for a secret, which has no public part.
     pub(crate) fn new(
         material: &Material,
         algorithm: Algorithm,

@@ -1,4 +1,4 @@
-//! Keys over HTTP: a JWK set at an address, or wherever an issuer's metadata says.
+//! Fetches keys over HTTP: a JWK set at a given address, or at the address in the metadata of an issuer.
 
 mod dangerous;
 mod discovery;
@@ -25,7 +25,7 @@ use crate::net::error::FetchError;
 use crate::net::exchange::{Document, Exchange};
 use crate::observe::trace;
 
-/// Keys of an identity provider, kept fresh.
+/// Fetches the keys of an identity provider, and keeps them fresh.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -36,7 +36,7 @@ use crate::observe::trace;
 /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 /// let issuer = "https://id.example.com";
 /// let keys = Arc::new(RemoteKeys::discover(issuer)?);
-/// // To rather not start without: keys.await_ready(Duration::from_secs(30)).await?;
+/// // To wait for the keys at the start: keys.await_ready(Duration::from_secs(30)).await?;
 /// let verifier = Verifier::<User>::new(
 ///     Arc::clone(&keys),
 ///     Validation::new(issuer, "https://api.example.com"),
@@ -46,8 +46,8 @@ use crate::observe::trace;
 /// # }
 /// ```
 ///
-/// Everything that can be set about keeping them is a method of [`CachedKeys`]; for what is about
-/// fetching, make an [`HttpFetch`] first and give it to [`CachedKeys::new`].
+/// The options about keeping keys are methods of [`CachedKeys`]. For options about fetching, make an [`HttpFetch`]
+/// first and give it to [`CachedKeys::new`].
 pub type RemoteKeys = CachedKeys<HttpFetch>;
 
 impl RemoteKeys {
@@ -61,7 +61,7 @@ impl RemoteKeys {
         HttpFetch::discover(issuer).map(Self::new)
     }
 
-    /// Fetches the keys from where they are; see [`HttpFetch::new`].
+    /// Fetches the JWK set at this address; see [`HttpFetch::new`].
     ///
     /// # Errors
     ///
@@ -78,14 +78,14 @@ impl RemoteKeys {
 /// - A host that is configured here may be anywhere. A host that the provider's metadata or a redirect
 ///   names is connected to at public addresses only: not at one of this machine, of a private network,
 ///   or link-local. [`dangerous`](Self::dangerous) allows private networks. Through a proxy it is the
-///   proxy that resolves names and decides. An issuer that a user of the application has chosen is not
-///   configured in this sense: check it before it is given.
+///   proxy that resolves names and decides. An issuer that comes from a user of the application is treated
+///   as configured too, so check it first.
 /// - 5 seconds to connect, 10 for each document; 256 KiB of it, counted while reading; of the set the
 ///   first 100 keys. Redirects are not followed. All of it is one `GET`, or two with discovery.
 /// - An unchanged set is not sent again (`ETag`, `Last-Modified`); how long it is fresh is what
 ///   `Cache-Control`, `Expires` and `Age` say (RFC 9111 §4.2).
-/// - Whatever the content type says, an answer is keys if it is a JWK set, and nothing else is.
-/// - A key that cannot be used is left out and costs no other. Secrets and private keys have no place in
+/// - An answer is accepted if and only if it is a JWK set, whatever its content type says.
+/// - A key that cannot be used is left out, and the others stay usable. Secrets and private keys have no place in
 ///   a public set: they are left out and reported as errors.
 ///
 /// Proxies named by the environment (`HTTPS_PROXY`, …) are used, and certificates are checked by rustls as
@@ -102,12 +102,12 @@ enum Place {
     Jwks(Address),
     Issuer {
         issuer: Address,
-        /// Where its metadata is, if that does not follow from the issuer.
+        /// The address of its metadata, if that does not follow from the issuer.
         metadata: Option<Address>,
     },
 }
 
-/// Keeps what the last fetch has found.
+/// Keeps the results of the last fetch.
 #[derive(Default)]
 struct LastFetch {
     metadata: Option<Metadata>,
@@ -146,8 +146,8 @@ impl HttpFetch {
     /// 3. `<host>/.well-known/openid-configuration/<path>` (RFC 8414 §5), if the issuer has a path.
     ///
     /// The issuer in the metadata must be this one, to the letter (RFC 8414 §3.3), and `jwks_uri` HTTPS.
-    /// The metadata is read again when it is not fresh any more, and when the keys are not where they
-    /// were. While that fails, what it has said stays in use for a day.
+    /// The metadata is read again when it is not fresh any more, and when the keys are not at their address any
+    /// more. While that fails, the old metadata stays in use for a day.
     ///
     /// # Errors
     ///
@@ -166,8 +166,8 @@ impl HttpFetch {
     /// Reads the metadata at this address instead of looking for it at the issuer's, for networks in which
     /// the provider has another name than outside.
     ///
-    /// The issuer in the metadata must be the one that was given to [`discover`](Self::discover) all the
-    /// same, to the letter.
+    /// The issuer in the metadata must still be the one that was given to [`discover`](Self::discover), to the
+    /// letter.
     ///
     /// ```
     /// use tower_bearer::keys::HttpFetch;
@@ -224,8 +224,8 @@ impl HttpFetch {
         Ok(self)
     }
 
-    /// Shows the bearer token in this file where the keys and the metadata are, as Kubernetes asks for. The
-    /// file is read for each request, so another token may be put there.
+    /// Sends the bearer token in this file when keys and metadata are fetched, as Kubernetes asks for. The
+    /// file is read for each fetch, so the token may be replaced.
     ///
     /// The token is sent to the scheme, host and port that are configured, and to no other that metadata or
     /// a redirect names. A Kubernetes API server names an address of its own in its metadata, so
@@ -258,14 +258,14 @@ impl HttpFetch {
         if self.exchange.bearer.is_some() && asked.is_plain() && !asked.is_loopback() {
             return Err(ConfigError::Address {
                 address: shown_address(asked.as_str()),
-                problem: "is not HTTPS, so others on the way could read the bearer token",
+                problem: "is not HTTPS, so an attacker on the way could read the bearer token",
             });
         }
         Ok(())
     }
 
     /// Sends requests with this client. Limits, timeouts and checks of addresses stay as they are;
-    /// [`HttpClient`] says what a client has to do besides.
+    /// [`HttpClient`] lists the duties of a client.
     #[must_use]
     pub fn with_client(mut self, client: impl HttpClient) -> Self {
         self.exchange.client = Some(Arc::new(client));
@@ -280,7 +280,7 @@ impl HttpFetch {
         self
     }
 
-    /// Follows so many redirects, each to an address from which keys may come. The default is none.
+    /// Follows up to this number of redirects, each to an address from which keys may come. The default is none.
     #[must_use]
     pub fn with_redirects(mut self, most: usize) -> Self {
         self.exchange.redirects = most;
@@ -295,7 +295,7 @@ impl HttpFetch {
     }
 
     /// Sets how many keys of a set are used. The default is the first 100;
-    /// [`KeysStatus::skipped`](crate::keys::KeysStatus::skipped) tells of the rest.
+    /// [`KeysStatus::skipped`](crate::keys::KeysStatus::skipped) reports the others.
     #[must_use]
     pub fn with_max_keys(mut self, keys: usize) -> Self {
         self.max_keys = keys;
@@ -332,7 +332,7 @@ impl HttpFetch {
         };
         let (jwks_uri, is_new) = self.locate(issuer).await?;
         match self.load(&jwks_uri).await {
-            // Their provider may have moved them, and its metadata was not to be read again so soon.
+            // The provider may have moved its keys, and the metadata was still fresh.
             Err(problem) if !is_new && problem.may_have_moved() => {
                 let known = self.last().metadata.clone();
                 match self.discover_again(issuer, known).await {
@@ -341,7 +341,7 @@ impl HttpFetch {
                         self.last().metadata = Some(metadata);
                         self.load(&moved).await
                     }
-                    // What was known stays so: they may be away for a moment only.
+                    // The known address stays: the keys may be missing for a moment only.
                     _ => Err(problem),
                 }
             }
@@ -349,7 +349,7 @@ impl HttpFetch {
         }
     }
 
-    /// Where the keys of an issuer are, and whether its metadata was read for that.
+    /// Returns the address of an issuer's keys, and whether its metadata was read for that.
     async fn locate(&self, issuer: &Address) -> Result<(Address, bool), FetchError> {
         let known = self.last().metadata.clone();
         if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
@@ -378,7 +378,7 @@ impl HttpFetch {
             Place::Issuer { metadata: Some(place), .. } => vec![place.clone()],
             _ => discovery::places(issuer, self.exchange.allowed),
         };
-        // Where it was the last time is the best guess.
+        // The address of the last time is the best guess.
         if let Some(known) = &known {
             places.sort_by_key(|place| *place != known.found_at);
         }
@@ -441,7 +441,7 @@ impl HttpFetch {
         };
         let fetched = Fetched::from(set.keys.clone());
         let fresh_for = set.document.fresh_for;
-        // The last step, so that what was given up half-way leaves nothing behind.
+        // The last step, so that a fetch that ends early changes nothing.
         self.last().set = Some(set);
         Ok(match fresh_for {
             Some(fresh_for) => fetched.with_fresh_for(fresh_for),

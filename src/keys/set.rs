@@ -2,8 +2,8 @@
 //!
 //! A key that has a name is tried for tokens with this `kid` only. Keys without a name (PEM) are tried for
 //! every `kid` of their algorithm. An unknown `kid` is found before a wrong algorithm: `Lookup::Unknown` makes
-//! a source refresh, and a provider that replaces its RSA key by one on a curve names a key that is not here
-//! yet.
+//! a source refresh, and a provider that replaces its RSA key by one on a curve names a key that the set does not
+//! have yet.
 
 use std::collections::HashMap;
 #[cfg(feature = "refresh")]
@@ -24,7 +24,7 @@ use crate::jose::{Algorithm, Header};
 use crate::observe::trace;
 use crate::text::utf8;
 
-/// Keys that are known from the start and never change.
+/// Holds keys that are known from the start and never change.
 ///
 /// ```
 /// # use tower_bearer::keys::VerifyingKey;
@@ -65,8 +65,8 @@ type ByAlgorithm = Vec<(Algorithm, Candidates)>;
 impl KeySet {
     /// Reads a JWK set or a single JWK (RFC 7517).
     ///
-    /// A key that cannot be used is left out and costs no other: [`skipped`](Self::skipped) tells.
-    /// RSA keys that name no `alg` are used for RS256, keys on curves for what their curve is for;
+    /// A key that cannot be used is left out, and the others stay usable: [`skipped`](Self::skipped) lists it.
+    /// RSA keys that name no `alg` are used for RS256, keys on curves for the algorithm of their curve;
     /// a secret (`oct`) must name its `alg`.
     ///
     /// # Errors
@@ -95,11 +95,10 @@ impl KeySet {
     /// Reads public keys in PEM: one or more blocks of `PUBLIC KEY` (SPKI), `RSA PUBLIC KEY` (PKCS#1)
     /// or `CERTIFICATE` (X.509).
     ///
-    /// Of a certificate the key is taken and nothing else: its dates, names and chain are not looked
-    /// at. The text may come out of an environment variable: on one line, in quotes, with `\n` in two
-    /// letters.
+    /// Only the key of a certificate is used: its dates, names and chain are not checked. The text may come
+    /// from an environment variable: on one line, in quotes, with the two characters `\n` for line breaks.
     ///
-    /// RSA keys are used for RS256, keys on curves for what their curve is for. The keys have no
+    /// RSA keys are used for RS256, keys on curves for the algorithm of their curve. The keys have no
     /// name, so they are tried for tokens of any `kid`.
     ///
     /// # Errors
@@ -123,8 +122,8 @@ impl KeySet {
         Self::read_pem(pem.as_ref(), Some(algorithms))
     }
 
-    /// Reads one public key in DER: SPKI, PKCS#1 or an X.509 certificate, of which the key is taken
-    /// and nothing else.
+    /// Reads one public key in DER: SPKI, PKCS#1 or an X.509 certificate, of which only the key is
+    /// used.
     ///
     /// # Errors
     ///
@@ -145,17 +144,17 @@ impl KeySet {
         Self::read_der(der.as_ref(), Some(algorithms))
     }
 
-    /// The keys, in the order they were given.
+    /// Returns the keys, in the order they were given.
     pub fn keys(&self) -> &[VerifyingKey] {
         &self.0.keys
     }
 
-    /// The keys that were left out, with the reason of each.
+    /// Returns the keys that were left out, with the reason of each.
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.0.skipped
     }
 
-    /// The same keys but for those of these names.
+    /// Returns the same keys without those of these names.
     #[cfg(feature = "refresh")]
     pub(super) fn without(&self, names: &HashSet<Box<str>>) -> Self {
         let is_named = |key: &VerifyingKey| key.key_id().is_some_and(|id| names.contains(id));
@@ -243,7 +242,7 @@ impl KeySet {
         if usable.is_empty() {
             return Err(ConfigError::NoUsableKey { skipped });
         }
-        // A provider that changes its set all the time is not to fill the log.
+        // A provider that changes its set all the time must not fill the log.
         skipped.iter().take(MOST_REPORTED).for_each(trace::skipped_key);
         if let Some(more @ 1..) = skipped.len().checked_sub(MOST_REPORTED) {
             trace::skipped_keys(more);
@@ -297,7 +296,7 @@ impl KeySource for KeySet {
             (Some(keys), _) => Lookup::Found(keys.clone()),
             (None, true) => Lookup::WrongAlgorithm,
             // Whatever the algorithm: a provider that replaces its RSA key by another kind names a
-            // key that is not here yet.
+            // key that the set does not have yet.
             (None, false) => Lookup::Unknown,
         }
     }
@@ -341,5 +340,5 @@ impl fmt::Debug for KeySet {
     }
 }
 
-/// How many of the keys that were left out of a set are reported one by one.
+/// The number of left-out keys of a set that are reported one by one.
 const MOST_REPORTED: usize = 10;

@@ -1,4 +1,4 @@
-//! Signers: keys that sign, here or elsewhere.
+//! Signs with keys that are in this process or elsewhere.
 
 use std::error::Error;
 use std::fmt;
@@ -63,9 +63,9 @@ pub trait Signer: Send + Sync + 'static {
 
     /// Signs a message: the first two parts of a token, with the point between them.
     ///
-    /// The signature has the form of RFC 7518 §3: for ECDSA the two numbers side by side in the full length of
-    /// the field, 64 bytes with ES256, and not in DER. [`ecdsa_from_der`] converts. The message is given whole
-    /// and not as a digest; it may be longer than the 4,096 bytes that some services take.
+    /// The signature has the form of RFC 7518 §3: for ECDSA the two numbers side by side in the full length of the
+    /// field, 64 bytes with ES256, and not in DER. [`ecdsa_from_der`] converts. The signer gets the complete message
+    /// and not a digest; it may be longer than the 4,096 bytes that some services take.
     ///
     /// The future is dropped with the request that waits for it. Set a timeout inside.
     ///
@@ -172,7 +172,7 @@ pub fn ecdsa_from_der(algorithm: Algorithm, signature: &[u8]) -> Result<Vec<u8>,
 
 /// A signature that could not be made.
 ///
-/// `Display` says so and no more; [`source`](Error::source) says why. Two errors are equal if they say the same.
+/// `Display` gives no reason; [`source`](Error::source) does. Two errors are equal if their messages are equal.
 #[derive(Clone)]
 pub struct SignError(Arc<dyn Error + Send + Sync>);
 

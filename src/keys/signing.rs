@@ -22,8 +22,8 @@ use crate::text::utf8;
 /// # }
 /// ```
 ///
-/// Parsed once, when it is made. Cloning is cheap. Its bytes are overwritten when the last clone is dropped, and
-/// neither `Debug` nor an error shows one of them.
+/// The key is parsed once, when it is made. Cloning is cheap. Its bytes are overwritten when the last clone is
+/// dropped, and neither `Debug` nor an error shows one of them.
 ///
 /// # Making a key
 ///
@@ -37,7 +37,7 @@ use crate::text::utf8;
 #[derive(Clone)]
 pub struct SigningKey {
     signer: Arc<dyn Sign>,
-    /// To hand the key over to jsonwebtoken.
+    /// The private numbers, for the conversion to jsonwebtoken.
     #[cfg(feature = "jsonwebtoken")]
     private: Arc<PrivateMaterial>,
     public: VerifyingKey,
@@ -47,8 +47,8 @@ impl SigningKey {
     /// Reads a private key in PEM: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1
     /// (`EC PRIVATE KEY`), for one algorithm.
     ///
-    /// The text may come out of an environment variable: on one line, in quotes, with `\n` in two letters. A
-    /// block of `EC PARAMETERS` may precede the key, and a certificate may stand beside it.
+    /// The text may come from an environment variable: on one line, in quotes, with the two characters `\n` for line
+    /// breaks. A block of `EC PARAMETERS` may precede the key, and a certificate may stand beside it.
     ///
     /// # Errors
     ///
@@ -70,8 +70,8 @@ impl SigningKey {
 
     /// Reads a private JWK (RFC 7517), or a secret of the kind `oct`.
     ///
-    /// The algorithm is that of `alg`. RSA keys that name none are used for RS256, keys on curves for what their
-    /// curve is for; a secret must name its `alg`. An RSA key needs all of `d`, `p`, `q`, `dp`, `dq` and `qi`.
+    /// The algorithm is that of `alg`. RSA keys that name none are used for RS256, keys on curves for the algorithm of
+    /// their curve; a secret must name its `alg`. An RSA key needs all of `d`, `p`, `q`, `dp`, `dq` and `qi`.
     /// The key id is `kid`, if there is one.
     ///
     /// # Errors
@@ -177,19 +177,19 @@ impl SigningKey {
         self.signer.sign(message).ok_or_else(|| SignError::new("the back end could not sign"))
     }
 
-    /// The numbers of the public key, or the secret.
+    /// Returns the numbers of the public key, or the secret.
     #[cfg(any(feature = "jsonwebtoken", feature = "test-util"))]
     pub(crate) fn material(&self) -> &Material {
         self.public.material()
     }
 
-    /// The numbers of the private key, or the secret.
+    /// Returns the numbers of the private key, or the secret.
     #[cfg(feature = "jsonwebtoken")]
     pub(crate) fn private(&self) -> &PrivateMaterial {
         &self.private
     }
 
-    /// A key that is not asked whether it is a public one by mistake.
+    /// Makes a key without the check for a public key that was given by mistake.
     pub(crate) fn of(algorithm: Algorithm, private: PrivateMaterial) -> Result<Self, KeyProblem> {
         let (signer, material) = crypto::signer(algorithm, &private)?;
         let public = VerifyingKey::new(algorithm, &material)?;

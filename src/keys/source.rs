@@ -7,14 +7,14 @@ use super::{KeysStatus, Lookup, VerifyingKey};
 use crate::error::KeysUnavailable;
 use crate::jose::Header;
 
-/// Where the keys for a token come from.
+/// Finds the keys for a token.
 ///
-/// The verifier asks for every token, synchronously. Only if the answer is [`Lookup::Refresh`] does
-/// the request wait for [`refresh`](Self::refresh), once, whose answer is final. It waits, too, if no key
-/// verifies the token and the source [may be outdated](Self::may_be_outdated).
+/// The verifier calls [`lookup`](Self::lookup) for every token, synchronously. If the answer is [`Lookup::Refresh`],
+/// the request waits once for [`refresh`](Self::refresh), whose answer is final. It also waits if no key verifies the
+/// token and the source [may be outdated](Self::may_be_outdated).
 ///
-/// [`KeySet`](super::KeySet) and [`VerifyingKey`] are sources whose keys never change. One of your
-/// own usually keeps a `KeySet` and asks for a refresh when that does not know a key:
+/// [`KeySet`](super::KeySet) and [`VerifyingKey`] are sources whose keys never change. A source of your
+/// own usually keeps a `KeySet`, and asks for a refresh when the set does not know a key:
 ///
 /// ```
 /// use std::sync::{PoisonError, RwLock};
@@ -46,50 +46,50 @@ use crate::jose::Header;
 /// ```
 ///
 /// A client can name keys that do not exist, so any client can cause a refresh: limit their number.
-/// The future is dropped with the request that waits for it, so work that other requests share
-/// belongs into a task of its own.
+/// The future is dropped with the request that waits for it, so run work that other requests share
+/// in a task of its own.
 pub trait KeySource: Send + Sync + 'static {
     /// Finds the keys that may have signed a token with this header.
     ///
-    /// Must not wait: it runs on the path of every request. The header is a stranger's word; it may
-    /// choose among the keys and nothing else.
+    /// It must not wait, because it runs for every request. The header is not verified yet: use it to choose among
+    /// the keys, and for nothing else.
     fn lookup(&self, header: &Header) -> Lookup;
 
-    /// A number that is another one whenever [`lookup`](Self::lookup) may answer otherwise than before,
-    /// for example after a refresh, or when a key was dropped.
+    /// Returns a number that changes whenever [`lookup`](Self::lookup) could give a different answer, for
+    /// example after a refresh, or when a key was blocked.
     ///
-    /// A token that was verified is remembered together with the epoch that was read before its key was
-    /// looked up; while the epoch is the same, its key is not looked up again. `None`, the default, is
-    /// always right: the key is then looked up for each token that is remembered, which is cheap too.
-    /// A source that looks up in one `KeySet` after the other may hand on the epoch of the one it has.
+    /// The verifier reads the epoch before it looks up the key of a token, and caches both. While the epoch is
+    /// the same, a cache hit does not look the key up again. `None`, the default, is always correct: the key is
+    /// then looked up for each cache hit, which is cheap too. A source that holds one `KeySet` at a time may
+    /// return the epoch of that set.
     fn epoch(&self) -> Option<u64> {
         None
     }
 
-    /// Whether there may be other keys by now than those that [`lookup`](Self::lookup) finds.
+    /// Returns whether there may be other keys by now than those that [`lookup`](Self::lookup) finds.
     ///
-    /// Asked about a token that none of the keys has verified, or that none is for: its key may have been
-    /// replaced under its name. If so, the request waits for [`refresh`](Self::refresh) before it is
-    /// refused. The default is no: nothing newer can be had.
+    /// The verifier asks this about a token that no key verifies, because its key may have been replaced under the
+    /// same name. If the answer is `true`, the request waits for [`refresh`](Self::refresh) before it is
+    /// refused. The default is `false`: the source has nothing newer.
     ///
-    /// Strangers can sign with made-up keys, so a source that has got its keys a moment ago should say no.
+    /// Strangers can sign with made-up keys, so a source that loaded its keys a moment ago should return `false`.
     fn may_be_outdated(&self) -> bool {
         false
     }
 
-    /// Gets the keys for a token with this header, and says what there is now.
+    /// Loads the keys for a token with this header, and returns the result of a new look-up.
     ///
-    /// Called if [`lookup`](Self::lookup) has asked for it, or [`may_be_outdated`](Self::may_be_outdated) has
-    /// said yes. Runs while a request waits, so it must be bounded in time. What it answers decides about
-    /// the token: [`Lookup::Unknown`] is answered 401, and makes a client ask for a new token;
+    /// It is called if [`lookup`](Self::lookup) answers [`Lookup::Refresh`], or
+    /// [`may_be_outdated`](Self::may_be_outdated) `true`. A request waits for it, so it must be bounded in time. Its
+    /// answer decides about the token: [`Lookup::Unknown`] is answered 401, and makes a client ask for a new token;
     /// [`Lookup::Refresh`] is answered 503, since there may be a key that was not looked for.
     ///
-    /// Afterwards [`lookup`](Self::lookup) should find what this has found: a request that has to wait for
-    /// something else as well, the inner service for example, is judged by it once more.
+    /// Afterwards [`lookup`](Self::lookup) should give the same answer: a request that also waits for something
+    /// else, for example the inner service, is checked by it once more.
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`] when it cannot be told whether there is such a key; answered 503 too.
+    /// [`KeysUnavailable`] when the source does not know whether there is such a key. It is answered 503 too.
     fn refresh(
         &self,
         header: &Header,
@@ -97,7 +97,7 @@ pub trait KeySource: Send + Sync + 'static {
         ready(Ok(self.lookup(header)))
     }
 
-    /// How the source is doing, if it can tell.
+    /// Returns the status of the keys, if the source has one.
     fn keys_status(&self) -> Option<KeysStatus> {
         None
     }
@@ -204,7 +204,7 @@ impl fmt::Debug for BoxKeySource {
     }
 }
 
-/// A [`KeySource`] without its type. A refresh, on the cold path, pays for a box; nothing else does.
+/// A [`KeySource`] without its type. Only a refresh, on the cold path, costs a boxed future.
 trait Erased: Send + Sync {
     fn lookup(&self, header: &Header) -> Lookup;
     fn epoch(&self) -> Option<u64>;

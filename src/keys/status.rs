@@ -8,7 +8,7 @@ use crate::config_error::SkippedKey;
 #[cfg(feature = "refresh")]
 use crate::refresh::{State, Status};
 
-/// How a [`KeySource`](super::KeySource) is doing, for readiness probes and metrics.
+/// Describes the keys of a [`KeySource`](super::KeySource) and its last fetches, for readiness probes and metrics.
 ///
 /// Serialises as an object; moments are seconds since 1970 and durations seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -36,13 +36,13 @@ pub struct KeysStatus {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KeysState {
-    /// There have been none yet: requests wait for them, or are answered 503.
+    /// There have been no keys yet: requests wait for them, or are answered 503.
     Missing,
-    /// They are as new as the provider asks for.
+    /// The keys are as new as the provider asks for.
     Fresh,
-    /// They should have been replaced, but the provider has not answered. They are still used.
+    /// The keys should have been replaced, but the provider has not answered. They are still used.
     Stale,
-    /// They are too old to be used: requests are answered 503.
+    /// The keys are too old to be used: requests are answered 503.
     Expired,
 }
 
@@ -55,7 +55,7 @@ pub struct FetchFailure {
 }
 
 impl KeysStatus {
-    /// Of keys that are known from the start and never change.
+    /// Describes keys that are known from the start and never change.
     pub(super) fn of_fixed(keys: usize, skipped: Vec<SkippedKey>) -> Self {
         Self {
             source: "fixed".to_owned(),
@@ -96,69 +96,69 @@ impl KeysStatus {
         }
     }
 
-    /// Where the keys come from.
+    /// Returns where the keys come from.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether there are keys, and how good they are.
+    /// Returns whether there are keys, and whether they are fresh.
     pub fn state(&self) -> KeysState {
         self.state
     }
 
-    /// Whether tokens can be verified: the keys are fresh or stale.
+    /// Returns whether tokens can be verified: the keys are fresh or stale.
     pub fn is_ready(&self) -> bool {
         matches!(self.state, KeysState::Fresh | KeysState::Stale)
     }
 
-    /// How many keys are in use.
+    /// Returns how many keys are in use.
     pub fn keys(&self) -> usize {
         self.keys
     }
 
-    /// The keys of the last set that were left out, with the reason of each.
+    /// Returns the keys of the last set that were left out, with the reason of each.
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }
 
-    /// How long ago the keys in use were fetched.
+    /// Returns how long ago the keys in use were fetched.
     pub fn age(&self) -> Option<Duration> {
         self.age
     }
 
-    /// When keys were last fetched.
+    /// Returns when keys were last fetched.
     pub fn last_success(&self) -> Option<SystemTime> {
         self.last_success
     }
 
-    /// The last fetch that brought none. It stays here when another has succeeded since.
+    /// Returns the last fetch that brought no keys. It stays here when another has succeeded since.
     pub fn last_error(&self) -> Option<&FetchFailure> {
         self.last_error.as_ref()
     }
 
-    /// Since when the keys in use are older than they should be, if they are.
+    /// Returns since when the keys in use are older than they should be, if they are.
     pub fn stale_since(&self) -> Option<SystemTime> {
         self.stale_since
     }
 
-    /// When the next fetch is due; `None` while one runs, and where nothing is fetched.
+    /// Returns when the next fetch is due. `None` while one runs, and for keys that are not fetched.
     pub fn next_refresh(&self) -> Option<SystemTime> {
         self.next_refresh
     }
 
-    /// How many fetches there have been, the failed ones among them.
+    /// Returns how many fetches there have been, the failed ones included.
     pub fn fetches(&self) -> u64 {
         self.fetches
     }
 
-    /// How many fetches brought no keys.
+    /// Returns how many fetches brought no keys.
     pub fn failures(&self) -> u64 {
         self.failures
     }
 }
 
 impl KeysState {
-    /// The state as a stable `snake_case` word.
+    /// Returns the state as a stable `snake_case` word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -176,7 +176,7 @@ impl fmt::Display for KeysState {
 }
 
 impl FetchFailure {
-    /// When it was.
+    /// Returns when the fetch ended.
     pub fn at(&self) -> SystemTime {
         self.at
     }

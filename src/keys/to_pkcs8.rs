@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::der::{EC, ED25519};
 use crate::jose::crypto::{Curve, Material};
 
-/// A key of a curve, with its public point. `None` only for numbers that are no key.
+/// Writes a key on a curve, with its public point. `None` only for numbers that are no key.
 pub(crate) fn ec(curve: Curve, scalar: &[u8], public: &Material) -> Option<Zeroizing<Vec<u8>>> {
     let Material::Ec { x, y, .. } = public else { return None };
     let point = Material::uncompressed(x, y);
@@ -20,7 +20,7 @@ pub(crate) fn ec(curve: Curve, scalar: &[u8], public: &Material) -> Option<Zeroi
     write(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(&curve)) }, &inner)
 }
 
-/// A key on Ed25519 without its public one, as `openssl genpkey` writes it.
+/// Writes an Ed25519 key without its public key, as `openssl genpkey` does.
 pub(crate) fn ed25519(seed: &[u8; 32]) -> Option<Zeroizing<Vec<u8>>> {
     let inner = Zeroizing::new(OctetStringRef::new(seed).ok()?.to_der().ok()?);
     write(AlgorithmIdentifierRef { oid: ED25519, parameters: None }, &inner)

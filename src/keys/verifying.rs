@@ -23,8 +23,8 @@ use crate::text::{self, utf8};
 
 /// A key together with the one algorithm it verifies.
 ///
-/// Parsed once, when it is made. The algorithm that a token names chooses among keys and never
-/// what a key is used for, so a public RSA key cannot be read as an HMAC secret. Cloning is cheap.
+/// The key is parsed once, when it is made. The algorithm that a token names chooses among the keys, and never the
+/// use of a key, so a public RSA key cannot be read as an HMAC secret. Cloning is cheap.
 #[derive(Clone)]
 pub struct VerifyingKey(Arc<Inner>);
 
@@ -38,7 +38,7 @@ struct Inner {
 }
 
 impl VerifyingKey {
-    /// A secret for HMAC, as raw bytes.
+    /// Takes a secret for HMAC, as raw bytes.
     ///
     /// # Errors
     ///
@@ -64,12 +64,12 @@ impl VerifyingKey {
         Ok(Self::new(algorithm, &Material::secret(secret))?)
     }
 
-    /// A secret for HMAC that may be shorter than the algorithm's output: for tokens that were signed with
-    /// such a secret and are to be accepted until the secret is replaced.
+    /// Takes a secret for HMAC that may be shorter than the algorithm's output, to accept tokens that were signed with
+    /// such a secret until the secret is replaced.
     ///
     /// A thief who has one token can try secrets on another machine, at billions a second, until one fits,
-    /// and then sign tokens for any user. So this key verifies and nothing else, and each one that is made is
-    /// a `WARN` in the log, if it is too short.
+    /// and then sign tokens for any user. So this key only verifies, and each secret that is too short is a `WARN` in
+    /// the log.
     ///
     /// # Replacing the secret
     ///
@@ -104,7 +104,7 @@ impl VerifyingKey {
         Ok(key)
     }
 
-    /// A secret of any length, and what is wrong with its length.
+    /// Takes a secret of any length, and returns the problem with its length, if any.
     pub(crate) fn of_any_secret(
         algorithm: Algorithm,
         secret: &[u8],
@@ -118,7 +118,7 @@ impl VerifyingKey {
         Ok((Self::with_verifier(algorithm, &material, None, verifier), problem))
     }
 
-    /// The bytes of a secret that is written in base64url with or without padding.
+    /// Decodes a secret that is written in base64url with or without padding.
     pub(crate) fn decode_secret(secret: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, ConfigError> {
         let engine = if secret.ends_with('=') { &URL_SAFE } else { &URL_SAFE_NO_PAD };
         // The decoder's own error would quote a byte of the secret.
@@ -130,7 +130,7 @@ impl VerifyingKey {
         Ok(zeroize::Zeroizing::new(secret))
     }
 
-    /// A secret for HMAC, written in base64url with or without padding.
+    /// Takes a secret for HMAC, written in base64url with or without padding.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl VerifyingKey {
         Self::from_secret(algorithm, Self::decode_secret(secret)?)
     }
 
-    /// A public key in PEM (SPKI, PKCS#1 or a certificate), for one algorithm.
+    /// Reads a public key in PEM (SPKI, PKCS#1 or a certificate), for one algorithm.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl VerifyingKey {
         }
     }
 
-    /// A public key in DER (SPKI, PKCS#1 or a certificate), for one algorithm.
+    /// Reads a public key in DER (SPKI, PKCS#1 or a certificate), for one algorithm.
     ///
     /// # Errors
     ///
@@ -180,12 +180,12 @@ impl VerifyingKey {
         }))
     }
 
-    /// The algorithm this key verifies.
+    /// Returns the algorithm this key verifies.
     pub fn algorithm(&self) -> Algorithm {
         self.0.algorithm
     }
 
-    /// The key's name, as tokens write it in `kid`.
+    /// Returns the name of the key, as tokens write it in `kid`.
     pub fn key_id(&self) -> Option<&str> {
         self.0.key_id.as_deref()
     }
@@ -215,36 +215,36 @@ impl VerifyingKey {
         Self(Arc::new(Inner { algorithm, key_id, verifier, material, identity, epoch }))
     }
 
-    /// Whether `signature` is this key's, for a token that names `algorithm`.
+    /// Verifies a signature by this key, for a token that names `algorithm`.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        // RFC 8725 §3.1: enforced at the time of use, whatever a key source has answered.
+        // RFC 8725 §3.1: enforced when the key is used, whatever a key source has answered.
         self.is_for(algorithm) && self.0.verifier.verify(message, signature)
     }
 
-    /// The key as a JWK. `None` for a secret, which has no public part.
+    /// Returns the key as a JWK. `None` for a secret, which has no public part.
     pub(crate) fn to_public_jwk(&self) -> Option<PublicJwk> {
         let key_id = self.key_id().map(str::to_owned);
         PublicJwk::new(&self.0.material, self.algorithm(), key_id)
     }
 
-    /// The thumbprint (RFC 7638). `None` for a secret.
+    /// Returns the thumbprint (RFC 7638). `None` for a secret.
     #[cfg(feature = "issue")]
     pub(crate) fn thumbprint(&self) -> Option<String> {
         public_jwk::thumbprint(&self.0.material)
     }
 
-    /// The numbers that make the key.
+    /// Returns the numbers of the key.
     #[cfg(any(feature = "issue", feature = "jsonwebtoken"))]
     pub(crate) fn material(&self) -> &Material {
         &self.0.material
     }
 
-    /// What stays the same when the key is read again.
+    /// Returns the identity of the key, which stays the same when the key is read again.
     pub(crate) fn identity(&self) -> KeyIdentity {
         self.0.identity
     }
 
-    /// The number of this key and its name.
+    /// Returns a number that no other key has. `with_key_id` gives the key another number.
     pub(super) fn made(&self) -> u64 {
         self.0.epoch
     }
@@ -254,7 +254,7 @@ impl VerifyingKey {
     }
 }
 
-/// The keys that one piece of material makes: one for each algorithm it is to be used with.
+/// Makes the keys of one piece of material: one for each algorithm it is to be used with.
 pub(super) fn bind(
     material: &Material,
     declared: Option<Algorithm>,

@@ -21,6 +21,8 @@ use crate::claims::policy::{self, Policy};
 use crate::claims::validation::Kind;
 use crate::claims::{Principal, Span, Verified};
 use crate::error::{AuthError, KeysUnavailable, Reason};
+#[cfg(feature = "cookies")]
+use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
 use crate::verify::opaque::read_claims;
@@ -153,22 +155,40 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     /// Decides without waiting, as far as possible.
     pub(super) fn decide<B>(&self, request: &mut Request<B>) -> Decision<C> {
         match &self.extras {
-            None => self.decide_usual(AuthorizationHeader::find_and_mark(request.headers_mut())),
-            Some(extras) => self.decide_by(extras, request),
+            None => {
+                let found = AuthorizationHeader::find_and_mark(request.headers_mut());
+                self.decide_usual(found, TokenOrigin::Header)
+            }
+            Some(extras) => self.decide_with(extras, request),
         }
     }
 
-    fn decide_usual(&self, found: Result<Option<&[u8]>, Reason>) -> Decision<C> {
+    #[inline(never)]
+    fn decide_with<B>(&self, extras: &Extras, request: &mut Request<B>) -> Decision<C> {
+        #[cfg(feature = "cookies")]
+        if let Some(cookies) = extras.cookies_alone(request.headers()) {
+            return self.decide_usual(cookies.find_and_mark(request), TokenOrigin::Cookie);
+        }
+        self.decide_by(extras, request)
+    }
+
+    /// Decides about a token that the verifier alone decides about.
+    #[inline]
+    fn decide_usual(
+        &self,
+        found: Result<Option<&[u8]>, Reason>,
+        origin: TokenOrigin,
+    ) -> Decision<C> {
         match found {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) => self.decide_without_token(),
             Ok(Some(token)) => match self.verifier.recall(token) {
                 Some(verified) => match self.verifier.is_active(&verified) {
-                    Some(Ok(())) => self.admit(verified, TokenOrigin::Header),
+                    Some(Ok(())) => self.admit(verified, origin),
                     Some(Err(error)) => Decision::Refuse(self.refuse(error)),
-                    None => self.attempt(token, Verifier::attempt_once_more),
+                    None => self.attempt(token, origin, Verifier::attempt_once_more),
                 },
-                None => self.attempt(token, Verifier::attempt),
+                None => self.attempt(token, origin, Verifier::attempt),
             },
         }
     }
@@ -185,12 +205,21 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     /// Attempts to verify a token that was not recalled. Only such a token needs a check of its
     /// grammar.
     #[inline(never)]
-    fn attempt(&self, token: &[u8], attempt: fn(&Verifier<C>, &str) -> Attempt<C>) -> Decision<C> {
-        let text = match AuthorizationHeader::new().read(token) {
+    fn attempt(
+        &self,
+        token: &[u8],
+        origin: TokenOrigin,
+        attempt: fn(&Verifier<C>, &str) -> Attempt<C>,
+    ) -> Decision<C> {
+        let text = match origin {
+            #[cfg(feature = "cookies")]
+            TokenOrigin::Cookie => CookieToken::read_token(token),
+            _ => AuthorizationHeader::new().read(token),
+        };
+        let text = match text {
             Ok(text) => text,
             Err(reason) => return Decision::Refuse(self.refuse(reason)),
         };
-        let origin = TokenOrigin::Header;
         match attempt(&self.verifier, text) {
             Attempt::Waits(pending) => {
                 Decision::Wait(Deferral::verification(pending, origin, AuthScheme::BEARER))
@@ -355,10 +384,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
             reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
-            return ResponseHook(None);
+            return ResponseHook::Nothing;
         };
         let pass = match origin {
-            TokenOrigin::Header if !self.principal_in_responses => ResponseHook(None),
+            TokenOrigin::Header if !self.principal_in_responses => ResponseHook::Nothing,
+            #[cfg(feature = "cookies")]
+            TokenOrigin::Cookie if !self.principal_in_responses => ResponseHook::Private,
             _ => self.response_hook(&principal, origin, request),
         };
         reject::admit(request.extensions_mut(), principal);
@@ -374,10 +405,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     ) -> ResponseHook {
         let source = match origin {
             TokenOrigin::Header => None,
+            #[cfg(feature = "cookies")]
+            TokenOrigin::Cookie => Some(self.strip(0, request)),
             TokenOrigin::Source(index) => Some(self.strip(index, request)),
         };
         let principal = self.principal_in_responses.then(|| principal.clone());
-        ResponseHook(Some(Box::new(ResponseChanges { source, principal })))
+        ResponseHook::Changes(Box::new(ResponseChanges { source, principal }))
     }
 
     /// Removes the token from the place where it was found.
@@ -413,11 +446,18 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
     std::mem::swap(request.extensions_mut(), &mut parts.extensions);
 }
 
-/// The changes to the response that are due when the inner service answers. They are boxed, because
-/// they are rare and everything in this type moves with the future.
-pub(super) struct ResponseHook(Option<Box<ResponseChanges>>);
+/// The changes to the response that are due when the inner service answers.
+pub(super) enum ResponseHook {
+    Nothing,
+    /// Those of a token in a cookie.
+    #[cfg(feature = "cookies")]
+    Private,
+    /// All others. They are boxed, because they are rare and everything in this type moves with the
+    /// future.
+    Changes(Box<ResponseChanges>),
+}
 
-struct ResponseChanges {
+pub(super) struct ResponseChanges {
     /// The source of the token, if it is not the `Authorization` field.
     source: Option<Arc<dyn TokenSource>>,
     /// The principal that the response carries.
@@ -428,15 +468,18 @@ impl ResponseHook {
     /// Returns whether the response may have to be changed.
     #[inline]
     pub(super) fn wants<B>(&self, response: &Response<B>) -> bool {
-        self.0.is_some() || !response.extensions().is_empty()
+        !matches!(self, Self::Nothing) || !response.extensions().is_empty()
     }
 
     /// Completes the response to the request.
     pub(super) fn complete<B>(&mut self, response: &mut Response<B>) {
-        let Some(ResponseChanges { source, principal }) = self.0.take().map(|changes| *changes)
-        else {
-            return;
+        let changes = match std::mem::replace(self, Self::Nothing) {
+            Self::Nothing => return,
+            #[cfg(feature = "cookies")]
+            Self::Private => return CookieToken::complete_headers(response.headers_mut()),
+            Self::Changes(changes) => changes,
         };
+        let ResponseChanges { source, principal } = *changes;
         if let Some(source) = source {
             let status = response.status();
             source.complete(status, response.headers_mut());

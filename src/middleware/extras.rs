@@ -1,9 +1,13 @@
 //! Holds everything that the usual layer does without: other sources, other schemes,
 //! authenticators, bindings.
 
+#[cfg(feature = "cookies")]
+use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
 
+#[cfg(feature = "cookies")]
+use http::header::{AUTHORIZATION, HeaderMap};
 use http::request::Parts;
 
 use super::authenticator::ErasedAuthenticator;
@@ -11,6 +15,8 @@ use super::binding::{Binding, BindingVerdict};
 use crate::claims::Principal;
 use crate::claims::validation::Rules;
 use crate::error::{AuthError, Reason};
+#[cfg(feature = "cookies")]
+use crate::middleware::cookies::CookieToken;
 use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
 
 #[derive(Clone)]
@@ -18,6 +24,9 @@ pub(super) struct Extras {
     /// The `Authorization` source. `None` where another source replaces it.
     pub(super) header: Option<AuthorizationHeader>,
     pub(super) sources: Vec<Arc<dyn TokenSource>>,
+    /// The only one of the sources, if it reads cookies.
+    #[cfg(feature = "cookies")]
+    cookies: Option<CookieToken>,
     pub(super) authenticators: Vec<ConfiguredAuthenticator>,
     pub(super) bindings: Vec<Arc<dyn Binding>>,
 }
@@ -26,6 +35,9 @@ pub(super) struct Extras {
 #[derive(Clone, Copy)]
 pub(super) enum TokenOrigin {
     Header,
+    /// The only source, which reads cookies and was called directly.
+    #[cfg(feature = "cookies")]
+    Cookie,
     /// The index in the list of sources.
     Source(usize),
 }
@@ -47,6 +59,33 @@ pub(super) enum Proof {
 }
 
 impl Extras {
+    pub(super) fn add_source(&mut self, source: impl TokenSource) {
+        #[cfg(feature = "cookies")]
+        {
+            let cookies = (&source as &dyn Any).downcast_ref::<CookieToken>();
+            self.cookies = cookies.filter(|_| self.sources.is_empty()).cloned();
+        }
+        self.sources.push(Arc::new(source));
+    }
+
+    /// Replaces the `Authorization` source and all others.
+    pub(super) fn set_source(&mut self, source: impl TokenSource) {
+        self.header = None;
+        self.sources.clear();
+        self.add_source(source);
+    }
+
+    /// Returns the source of cookies if it is the only place where this request can have a token,
+    /// and the verifier alone decides about the token. The source is then called directly, which
+    /// takes half the time.
+    #[cfg(feature = "cookies")]
+    pub(super) fn cookies_alone(&self, headers: &HeaderMap) -> Option<&CookieToken> {
+        let cookies = self.cookies.as_ref()?;
+        let is_usual = self.authenticators.is_empty() && self.bindings.is_empty();
+        let is_alone = self.header.is_none() || !headers.contains_key(AUTHORIZATION);
+        (is_usual && is_alone).then_some(cookies)
+    }
+
     pub(super) fn find<'r>(
         &self,
         request: &'r Parts,
@@ -70,6 +109,8 @@ impl Extras {
     pub(super) fn read<'t>(&self, token: &'t [u8], origin: TokenOrigin) -> Result<&'t str, Reason> {
         match origin {
             TokenOrigin::Header => AuthorizationHeader::new().read(token),
+            #[cfg(feature = "cookies")]
+            TokenOrigin::Cookie => CookieToken::read_token(token),
             TokenOrigin::Source(index) => self.sources[index].read(token),
         }
     }
@@ -121,6 +162,8 @@ impl Default for Extras {
         Self {
             header: Some(AuthorizationHeader::new()),
             sources: Vec::new(),
+            #[cfg(feature = "cookies")]
+            cookies: None,
             authenticators: Vec::new(),
             bindings: Vec::new(),
         }

@@ -79,18 +79,14 @@ impl<C, R> BearerLayer<C, R> {
     /// 6750 §2).
     #[must_use]
     pub fn with_source(self, source: impl TokenSource) -> Self {
-        self.change(|admission| admission.extras_mut().sources.push(Arc::new(source)))
+        self.change(|admission| admission.extras_mut().add_source(source))
     }
 
     /// Replaces the `Authorization` field by this source, for networks in which a proxy writes its
     /// own token into the field. [`with_source`](Self::with_source) adds further sources.
     #[must_use]
     pub fn with_source_instead(self, source: impl TokenSource) -> Self {
-        self.change(|admission| {
-            let extras = admission.extras_mut();
-            extras.header = None;
-            extras.sources = vec![Arc::new(source)];
-        })
+        self.change(|admission| admission.extras_mut().set_source(source))
     }
 
     /// Adds an authenticator, which decides about the tokens that it accepts. The validation holds

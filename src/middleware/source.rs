@@ -15,8 +15,12 @@ use http::{HeaderMap, StatusCode, request};
 use crate::error::Reason;
 
 pub use authorization::AuthorizationHeader;
+#[cfg(feature = "cookies")]
+pub(crate) use authorization::is_b64token;
 pub use presented::Presented;
 pub use subprotocol::WebSocketProtocol;
+#[cfg(feature = "cookies")]
+pub(crate) use subprotocol::lists;
 
 /// Finds the token in one place of a request.
 pub trait TokenSource: Send + Sync + 'static {

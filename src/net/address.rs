@@ -14,7 +14,7 @@ pub(crate) struct Allowed {
     pub(crate) private_networks: bool,
 }
 
-/// An address to fetch from: HTTPS, or HTTP on this very machine and where it is allowed.
+/// An address to fetch from: HTTPS, or HTTP on this machine and where it is allowed.
 ///
 /// The text stays as it was written: an issuer is compared to the letter, and a URL type that
 /// normalises would add a slash.
@@ -22,7 +22,7 @@ pub(crate) struct Allowed {
 pub(crate) struct Address {
     text: Box<str>,
     uri: Uri,
-    /// As the client understands it, which takes `https://2130706433` for 127.0.0.1.
+    /// The host as the client understands it: `https://2130706433` is 127.0.0.1.
     host: Box<str>,
 }
 
@@ -30,7 +30,7 @@ impl Address {
     pub(crate) fn parse(text: &str, allowed: Allowed) -> Result<Self, ConfigError> {
         let wrong = |problem| ConfigError::Address { address: shown_address(text), problem };
         check_text(text).map_err(wrong)?;
-        // `Uri` drops a fragment without a word.
+        // `Uri` drops a fragment without an error.
         if text.contains('#') {
             return Err(wrong("has a fragment, which no server would see"));
         }
@@ -40,18 +40,18 @@ impl Address {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong(no_scheme));
         };
-        // `Uri` takes ports that the client does not.
+        // `Uri` accepts ports that the client refuses.
         let url = reqwest::Url::parse(text).map_err(|_| wrong("is not a URL"))?;
         let host = url.host_str().ok_or_else(|| wrong(no_scheme))?.into();
         if authority.as_str().contains('@') {
-            return Err(wrong("has a user in it, whom logs would show"));
+            return Err(wrong("has a user in it, which logs would show"));
         }
         match scheme {
             "https" => {}
             "http" if is_loopback(authority.host()) || allowed.plain_http => {}
             "http" => {
                 return Err(wrong(
-                    "is not HTTPS, so anybody on the way could put keys of their own in; plain \
+                    "is not HTTPS, so an attacker on the way could insert keys; plain \
                      HTTP is for this machine only (127.0.0.1, [::1], localhost), and for a private \
                      network with `allow_plain_http` (`HttpFetch::dangerous`, `dangerous` under \
                      `keys`)",
@@ -62,7 +62,7 @@ impl Address {
         Ok(Self { text: text.into(), uri, host })
     }
 
-    /// An issuer (RFC 8414 §2): an address without query and fragment.
+    /// Parses an issuer (RFC 8414 §2): an address without query and fragment.
     pub(crate) fn parse_issuer(text: &str, allowed: Allowed) -> Result<Self, ConfigError> {
         let wrong = |problem| ConfigError::Address { address: shown_address(text), problem };
         let issuer = Self::parse(text, allowed)?;
@@ -93,31 +93,31 @@ impl Address {
         self.uri.scheme_str() == Some("http")
     }
 
-    /// In lower case, and in brackets if it is an address of IPv6.
+    /// Returns the host in lower case, and in brackets if it is an IPv6 address.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The address that the host is written as, if it is no name. The client resolves nothing then.
+    /// Returns the IP address if the host is written as one. The client then resolves no name.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
         let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         bare.unwrap_or(&self.host).parse().ok()
     }
 
-    /// Whether both are of one host, whatever the port. This machine is one under all of its names.
+    /// Returns whether both have the same host, whatever the port. All names of this machine are the same host.
     pub(crate) fn is_same_host(&self, other: &Self) -> bool {
         self.host == other.host || self.is_loopback() && other.is_loopback()
     }
 
-    /// Whether both are of one origin (RFC 6454 §5): scheme, host and port.
+    /// Returns whether both have the same origin (RFC 6454 §5): scheme, host and port.
     pub(crate) fn is_same_origin(&self, other: &Self) -> bool {
         self.uri.scheme_str() == other.uri.scheme_str()
             && self.host == other.host
             && self.port() == other.port()
     }
 
-    /// An address that what is at this one leads to. Whether its host may be reached is judged when it
-    /// is connected to.
+    /// Parses an address that the document at this address names. Whether its host is allowed is checked when
+    /// a connection is made.
     pub(crate) fn lead(&self, text: &str, allowed: Allowed) -> Result<Self, ConfigError> {
         let address = Self::parse(text, allowed)?;
         if !self.is_plain() && address.is_plain() {
@@ -127,7 +127,7 @@ impl Address {
         Ok(address)
     }
 
-    /// Where a redirect leads, whose `Location` may be relative (RFC 9110 §10.2.2).
+    /// Returns the target of a redirect, whose `Location` may be relative (RFC 9110 §10.2.2).
     pub(crate) fn join(&self, location: &str, allowed: Allowed) -> Result<Self, ConfigError> {
         let joined = reqwest::Url::parse(&self.text).and_then(|url| url.join(location));
         match joined {
@@ -154,8 +154,8 @@ impl fmt::Debug for Address {
     }
 }
 
-/// An address as an error may show it: not too long, and without what may be a password. Whatever
-/// stands before an `@` may be a part of one, if it was not escaped.
+/// Returns an address for an error: shortened, and without text that may be a password. All text before an
+/// `@` may belong to a password that was not escaped.
 pub(crate) fn shown_address(text: &str) -> String {
     let shown: String = match text.rsplit_once('@') {
         Some((_, rest)) => ["…@", rest].concat(),
@@ -167,7 +167,7 @@ pub(crate) fn shown_address(text: &str) -> String {
     }
 }
 
-/// Finds what no address has, before it is taken apart.
+/// Refuses text that no address may contain, before it is parsed.
 pub(crate) fn check_text(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         Err("is empty; give a URL")

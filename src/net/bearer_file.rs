@@ -7,8 +7,8 @@ use http::HeaderValue;
 use crate::config_error::ConfigError;
 use crate::text::without_mark;
 
-/// A file with a token that is shown where the keys are, read again for each request: Kubernetes puts
-/// another one there every hour.
+/// A file with a token to send when keys are fetched. It is read again for each fetch, because Kubernetes
+/// replaces the token every hour.
 #[derive(Clone, Debug)]
 pub(crate) struct BearerFile(Arc<Path>);
 
@@ -21,13 +21,13 @@ impl BearerFile {
         file.read().map(|_| file)
     }
 
-    /// The `Authorization` field.
+    /// Reads the value of the `Authorization` field.
     pub(crate) fn read(&self) -> Result<HeaderValue, ConfigError> {
         let unreadable =
             |problem: String| ConfigError::UnreadableFile { path: self.0.to_path_buf(), problem };
         let bytes = self.read_file().map_err(|error| unreadable(error.to_string()))?;
         let token = without_mark(&bytes).trim_ascii();
-        // RFC 6750 §2.1: what a token is written with.
+        // RFC 6750 §2.1: the characters of a token.
         let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
         if token.is_empty() || !token.iter().all(is_token) {
             return Err(unreadable("what it holds is no bearer token (RFC 6750 §2.1)".to_owned()));

@@ -11,23 +11,24 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Sends HTTP requests for an [`HttpFetch`](crate::keys::HttpFetch) or a [`FormClient`](super::FormClient), in
 /// place of the client that these have.
 ///
-/// For programs whose connections need more than these can set. Any function from a request to a future of a
-/// response is a client. A client of hyper takes `request.map(Full::new)`, one of reqwest
+/// It is for programs whose connections need settings that these two do not have. Any function from a request to a
+/// future of a response is a client. A client of hyper takes `request.map(Full::new)`, one of reqwest
 /// `request.map(reqwest::Body::from).try_into()?`.
 ///
-/// What a client must do, because nothing else does it:
+/// The duties of a client, because no other code does these things:
 ///
 /// - It sends the request as it is: method, URI, fields and the whole body, with its `Content-Length`.
 /// - It does not follow redirects, since it would follow them anywhere.
 /// - It checks the certificate of the server.
-/// - It resolves names, so it decides where they lead. The metadata of a provider and redirects can name
+/// - It resolves names, so it decides about their addresses. The metadata of a provider and redirects can name
 ///   any host. A client that can reach a private network connects to hosts that are not configured (the
 ///   host of the issuer, of [`with_metadata_url`](crate::keys::HttpFetch::with_metadata_url) or of
-///   [`HttpFetch::new`](crate::keys::HttpFetch::new)) at public addresses only, and judges the address that
-///   it connects to. Hosts that are written as addresses are judged before it is asked.
-/// - It does not unpack answers beyond what it can bound: the limit of bytes counts what it hands over.
+///   [`HttpFetch::new`](crate::keys::HttpFetch::new)) at public addresses only, and checks the address that
+///   it connects to. Hosts that are written as addresses are checked before the client is called.
+/// - It does not decompress answers without a limit of its own: the limit of bytes counts only the bytes that it
+///   returns.
 ///
-/// Certificates and proxies that are set on an `HttpFetch` or a `FormClient` do not reach a client of one's own.
+/// Certificates and proxies that are set on an `HttpFetch` or a `FormClient` do not reach a client of your own.
 /// A request may hold a token or a secret: they belong neither in a log nor in an error.
 ///
 /// ```
@@ -50,7 +51,7 @@ pub trait HttpClient: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any error means that there is no response; whatever its status, a response is not one.
+    /// Any error means that there is no response. A response is not an error, whatever its status.
     fn send(
         &self,
         request: Request<Bytes>,
@@ -72,7 +73,7 @@ where
     }
 }
 
-/// An [`HttpClient`] whose type is forgotten.
+/// An [`HttpClient`] whose type is erased.
 pub(crate) trait ErasedClient: Send + Sync {
     fn send(&self, request: Request<Bytes>) -> Sending<'_>;
 }
@@ -88,11 +89,11 @@ impl<H: HttpClient> ErasedClient for H {
     }
 }
 
-/// A body whose type is forgotten.
+/// A body whose type is erased.
 pub(crate) struct AnyBody(Pin<Box<dyn Read + Send>>);
 
 impl AnyBody {
-    /// Reads all of it, or `None` if that is more than `most` bytes; counted while reading, whatever
+    /// Reads the body. `None` if it is longer than `most` bytes, which are counted while reading, whatever
     /// the fields of the response say.
     pub(crate) async fn read(&mut self, most: usize) -> Result<Option<Bytes>, BoxError> {
         let mut all = Vec::new();
@@ -134,7 +135,7 @@ impl<B: Body<Data: Buf, Error: Into<BoxError>>> Read for B {
     }
 }
 
-/// A client of reqwest's.
+/// A client of reqwest.
 pub(crate) struct Usual(pub(crate) reqwest::Client);
 
 impl HttpClient for Usual {
@@ -146,7 +147,7 @@ impl HttpClient for Usual {
         request: Request<Bytes>,
     ) -> Result<Response<reqwest::Body>, reqwest::Error> {
         let request = request.map(reqwest::Body::from).try_into()?;
-        // The address is said where the error is reported, and need not be said twice.
+        // The report of the error names the address already.
         let response = self.0.execute(request).await.map_err(reqwest::Error::without_url)?;
         Ok(response.into())
     }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::chain;
 
-/// Tells why a document cannot be had, or a form not be posted. For logs and the status; requests see a 503.
+/// Tells why a document is not available, or why a form cannot be posted. For logs and the status; requests see a 503.
 #[derive(Debug)]
 pub(crate) enum FetchError {
     /// The client cannot be built.
@@ -26,9 +26,9 @@ pub(crate) enum FetchError {
     Redirected(StatusCode),
     Redirect(ConfigError),
     Redirects(usize),
-    /// It is not JSON, or not the JSON it should be.
+    /// The answer is not JSON, or not the JSON that was expected.
     Malformed(String),
-    /// It holds no key that can be used.
+    /// The answer holds no key that can be used.
     Keys(ConfigError),
     /// A document names a host that documents must not lead to.
     Refused(String),
@@ -42,7 +42,7 @@ pub(crate) enum FetchError {
     OtherOrigin(String),
     /// The issuer's metadata is in none of its places.
     NoMetadata(Vec<FetchError>),
-    /// Anything of these, and where.
+    /// One of these errors, with the address.
     At(String, Box<FetchError>),
 }
 
@@ -51,8 +51,8 @@ impl FetchError {
         Self::At(address.to_string(), Box::new(self))
     }
 
-    /// Whether the document may be in another place by now. A provider that is overloaded, or does
-    /// not answer in time, says nothing about that and is asked nothing else.
+    /// Returns whether the document may be at another address by now. A provider that is overloaded, or does
+    /// not answer in time, gives no sign of that, so it is asked no more.
     pub(crate) fn may_have_moved(&self) -> bool {
         match self {
             Self::Status(status) => {
@@ -82,10 +82,10 @@ impl fmt::Display for FetchError {
                 )
             }
             Self::Transport(error) => {
-                f.write_str("no whole answer came")?;
+                f.write_str("no complete answer came")?;
                 hint(&**error).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
-            Self::Timeout(after) => write!(f, "no whole answer came within {after:?}"),
+            Self::Timeout(after) => write!(f, "no complete answer came within {after:?}"),
             Self::Status(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => write!(
                 f,
                 "the answer is {status}; a token that is asked for there can be given by \
@@ -108,7 +108,7 @@ impl fmt::Display for FetchError {
             ),
             Self::Redirect(_) => f.write_str("the answer is a redirect that is not followed"),
             Self::Refused(problem) => f.write_str(problem),
-            Self::Bearer(_) => f.write_str("the bearer token to fetch keys with cannot be had"),
+            Self::Bearer(_) => f.write_str("the bearer token to fetch keys with is not available"),
             Self::Redirects(most) => write!(f, "there are more than {most} redirects"),
             Self::Malformed(problem) => {
                 write!(f, "the answer is not an issuer's metadata: {problem}")
@@ -153,7 +153,7 @@ impl Error for FetchError {
     }
 }
 
-/// An exchange without a whole answer: of a [`FormClient`](super::FormClient).
+/// An exchange of a [`FormClient`](super::FormClient) that brought no complete answer.
 ///
 /// For logs: it may name internal addresses. It holds neither the form nor a secret.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! One request and its answer, within limits: a document that is fetched, or a form that is posted.
+//! Sends one request and reads its answer, within limits: fetches a document, or posts a form.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,13 @@ use super::network::Reach;
 use super::transport::Transport;
 use crate::clock::{Clock as _, SystemClock};
 
-/// How requests are sent.
+/// The settings with which requests are sent.
 #[derive(Clone)]
 pub(crate) struct Exchange {
-    /// The addresses that the operator has written down.
+    /// The addresses that the operator has configured.
     pub(crate) own: Vec<Address>,
     pub(crate) allowed: Allowed,
-    /// `None` is a client of `transport`.
+    /// The client of the application. `None` is a client of `transport`.
     pub(crate) client: Option<Arc<dyn ErasedClient>>,
     pub(crate) transport: Arc<Transport>,
     pub(crate) bearer: Option<BearerFile>,
@@ -37,7 +37,7 @@ pub(crate) struct Exchange {
     pub(crate) same_origin_only: bool,
 }
 
-/// A document with what is known of its age.
+/// A document with its validators and the time for which it is fresh.
 #[derive(Clone)]
 pub(crate) struct Document {
     pub(crate) body: Bytes,
@@ -47,8 +47,7 @@ pub(crate) struct Document {
 }
 
 impl Exchange {
-    /// Sends requests to these addresses, which the operator has written down, with the limits that hold
-    /// unless others are set.
+    /// Sends requests to these addresses, which the operator has configured, with the default limits.
     pub(crate) fn new(own: Vec<Address>, allowed: Allowed) -> Self {
         Self {
             own,
@@ -121,7 +120,7 @@ impl Exchange {
                 StatusCode::OK => return Document::read(response, self.max_bytes).await.map(Some),
                 StatusCode::NOT_MODIFIED => {
                     let known = known.ok_or(FetchError::Status(StatusCode::NOT_MODIFIED))?;
-                    // RFC 9111 §4.3.4: new fields count from now on; where there are none, the old ones.
+                    // RFC 9111 §4.3.4: new fields replace the old ones; without new fields, the old ones stay.
                     let fresh_for = freshness::of(response.headers(), SystemClock.now());
                     known.fresh_for = fresh_for.or(known.fresh_for);
                     return Ok(None);
@@ -154,7 +153,7 @@ impl Exchange {
     ) -> Result<Response<AnyBody>, FetchError> {
         let reach = self.reach(address);
         if let Some(ip) = address.ip() {
-            // A client resolves nothing then, so it is judged here.
+            // The client resolves no name then, so the address is checked here.
             reach.check(ip).map_err(|refused| FetchError::Refused(refused.to_string()))?;
         }
         *request.uri_mut() = address.uri().clone();
@@ -176,7 +175,7 @@ impl Exchange {
         ErasedClient::send(&Usual(client), request).await.map_err(FetchError::Transport)
     }
 
-    /// How far a connection to this address may go.
+    /// Returns the IP addresses that a connection to this address may use.
     fn reach(&self, address: &Address) -> Reach {
         if self.own.iter().any(|own| own.is_same_host(address)) {
             Reach::Anywhere
@@ -187,13 +186,13 @@ impl Exchange {
         }
     }
 
-    /// Whether this address is of the origin of one that the operator has written down.
+    /// Returns whether this address has the origin of an address that the operator has configured.
     pub(crate) fn is_own_origin(&self, address: &Address) -> bool {
         self.own.iter().any(|own| own.is_same_origin(address))
     }
 
-    /// The token goes to the host that is asked, and to no other: not to one that a document names, nor to the
-    /// issuer's, if its metadata is elsewhere.
+    /// Returns the token if it may be sent to this address. It goes to the configured host only: not to a host that a
+    /// document names, nor to the host of the issuer if its metadata is elsewhere.
     fn bearer_for(&self, address: &Address) -> Option<BearerFile> {
         let is_safe = !address.is_plain() || address.is_loopback();
         let is_asked = self.own.last().is_some_and(|asked| asked.is_same_origin(address));
@@ -216,7 +215,7 @@ impl Document {
     }
 }
 
-/// A request for a document, or for the news that it is still the known one.
+/// Builds the request for a document, with the validators of the known one: the answer may be that nothing has changed.
 fn request_for(accept: &'static str, known: Option<&Document>) -> Request<Bytes> {
     let mut request = Request::new(Bytes::new());
     let headers = request.headers_mut();

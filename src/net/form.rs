@@ -36,8 +36,8 @@ use crate::config_error::ConfigError;
 ///
 /// - HTTPS only, except on this machine (`127.0.0.1`, `[::1]`, `localhost`).
 /// - 5 seconds to connect, 10 for the whole exchange; 256 KiB of the answer, counted while reading.
-/// - A redirect is an error: whatever it names would be sent the form.
-/// - An answer is an answer whatever its status. What it means is the caller's to decide.
+/// - A redirect is an error, because its target would receive the form.
+/// - An answer with any status is returned. The calling code decides what it means.
 pub struct FormClient {
     address: Address,
     exchange: Exchange,
@@ -112,7 +112,7 @@ impl FormClient {
     ///
     /// # Errors
     ///
-    /// [`ExchangeError`] when no whole answer came in time, or it is too long, or a redirect.
+    /// [`ExchangeError`] when no complete answer came in time, and when the answer is too long or a redirect.
     pub async fn post(&self, fields: &[(&str, &str)]) -> Result<Response<Bytes>, ExchangeError> {
         let form = Serializer::new(String::new()).extend_pairs(fields).finish();
         let (exchange, address) = (&self.exchange, &self.address);

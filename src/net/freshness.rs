@@ -1,14 +1,14 @@
-//! How long a response is fresh (RFC 9111 §4.2), for a cache that belongs to one program.
+//! Computes how long a response is fresh (RFC 9111 §4.2), for a cache that belongs to one program.
 //!
-//! Own code for three fields with a stated default: a cache library brings heuristics that must be switched
-//! off.
+//! It is own code because it needs three fields and a stated default only: a cache library brings heuristics that
+//! must be switched off.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
 
-/// `None` if the response does not say.
+/// Returns how long the response is fresh. `None` if its fields do not tell.
 pub(crate) fn of(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let stated = match max_age(headers) {
         Some(max_age) => max_age,
@@ -27,7 +27,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         match name.trim().to_ascii_lowercase().as_str() {
             "no-store" | "no-cache" => return Some(Duration::ZERO),
             "max-age" => {
-                // RFC 9111 §4.2.1: of several the first, and what is not a number is stale.
+                // RFC 9111 §4.2.1: the first of several counts, and a value that is not a number means stale.
                 let seconds = value.trim().trim_matches('"');
                 max_age = max_age.or(Some(delta_seconds(seconds).unwrap_or_default()));
             }
@@ -37,14 +37,14 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     max_age
 }
 
-/// `Expires` against the sender's own clock, or ours if it does not show it.
+/// Compares `Expires` with the sender's clock (`Date`), or with ours if that is missing.
 fn expires_in(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     headers.get(EXPIRES)?;
     let date = |name: HeaderName| {
         let field = headers.get(name)?.to_str().ok()?;
         httpdate::parse_http_date(field).ok()
     };
-    // RFC 9111 §5.3: an invalid date, `0` above all, is one that has passed.
+    // RFC 9111 §5.3: an invalid date, above all `0`, counts as past.
     let Some(expires) = date(EXPIRES) else { return Some(Duration::ZERO) };
     Some(expires.duration_since(date(DATE).unwrap_or(now)).unwrap_or_default())
 }
@@ -56,7 +56,7 @@ fn age(headers: &HeaderMap) -> Duration {
 
 fn delta_seconds(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    // RFC 9111 §1.2.2: what is too large for us is as good as forever.
+    // RFC 9111 §1.2.2: a number that is too large counts as the largest one.
     is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))))
 }
 

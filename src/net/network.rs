@@ -1,9 +1,9 @@
-//! Where a document of a provider may lead, judged by the addresses that a name resolves to.
+//! Decides to which IP addresses a document of a provider may lead.
 //!
-//! Metadata and redirects lead to the configured host, wherever that is, and to public addresses. Names are
-//! judged in the resolver that the client connects by, so no second resolution can differ; hosts written as
-//! addresses are judged before, after the client's own parsing. IPv4 inside of IPv6 is judged by the IPv4 part.
-//! Link-local addresses cannot be allowed: clouds keep the credentials of machines there.
+//! Metadata and redirects may lead to the configured host, wherever it is, and to public addresses. The resolver of
+//! the client checks the addresses of a name, so no second resolution can differ. A host that is written as an address
+//! is checked before, as the client parses it. IPv4 inside of IPv6 is checked by its IPv4 part. Link-local addresses
+//! cannot be allowed: clouds keep the credentials of machines there.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
@@ -11,21 +11,23 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Which addresses a connection may go to.
+/// The IP addresses that a connection may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// All: the operator has written the host down.
+    /// All addresses: the operator has configured the host.
     Anywhere,
-    /// Public ones, and those of private networks and of this machine.
+    /// Public addresses, and those of private networks and of this machine.
     Private,
-    /// Public ones alone.
+    /// Public addresses only.
     Public,
 }
 
 impl Reach {
+    /// Checks one address.
+    ///
     /// # Errors
     ///
-    /// What keeps connections from this address.
+    /// The reason why no connection may use this address.
     pub(crate) fn check(self, address: IpAddr) -> Result<(), Refused> {
         match (self, kind_of(address)) {
             (Self::Anywhere, _) | (_, Kind::Public) | (Self::Private, Kind::Private(_)) => Ok(()),
@@ -34,11 +36,11 @@ impl Reach {
         }
     }
 
-    /// The addresses that a connection may go to.
+    /// Chooses the addresses that a connection may use.
     ///
     /// # Errors
     ///
-    /// The reason why the last one is out of reach, if all are.
+    /// The reason why the last address is not allowed, if none is.
     fn choose(
         self,
         addresses: impl IntoIterator<Item = SocketAddr>,
@@ -85,8 +87,8 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Resolves names as the system does, and leaves out the addresses that are out of reach. What is
-/// connected to is what was judged: nothing is resolved twice.
+/// Resolves names as the system does, and leaves out the addresses that are not allowed. No name is resolved
+/// twice, so connections go to the addresses that were checked.
 pub(crate) struct Resolver {
     pub(crate) reach: Reach,
     /// Hosts of proxies, which the operator has chosen.
@@ -108,9 +110,9 @@ impl Resolve for Resolver {
 
 enum Kind {
     Public,
-    /// Of a network that operators have, which they may open to a provider.
+    /// An address of a network that an operator may open to a provider.
     Private(&'static str),
-    /// Where no provider is.
+    /// An address that no provider has.
     Special(&'static str),
 }
 
@@ -121,7 +123,7 @@ fn kind_of(address: IpAddr) -> Kind {
     }
 }
 
-/// By the registry of special addresses (RFC 6890).
+/// Finds the kind of an address in the registry of special addresses (RFC 6890).
 fn kind_of_v4(address: Ipv4Addr) -> Kind {
     match address.octets() {
         [0, ..] => Kind::Special("unspecified"),
@@ -147,7 +149,7 @@ fn kind_of_v6(address: Ipv6Addr) -> Kind {
     match (first, second) {
         _ if address == Ipv6Addr::LOCALHOST => Kind::Private("this machine"),
         _ if address == Ipv6Addr::UNSPECIFIED => Kind::Special("unspecified"),
-        // IPv4 in other clothes: mapped (RFC 4291 §2.5.5.2), behind NAT64 (RFC 6052 §2.1), 6to4 (RFC 3056).
+        // IPv4 inside of IPv6: mapped (RFC 4291 §2.5.5.2), behind NAT64 (RFC 6052 §2.1), 6to4 (RFC 3056).
         (0, 0) if bits >> 32 == 0xffff => embedded(bits),
         (0x64, 0xff9b) if segments[2..6] == [0; 4] => embedded(bits),
         (0x2002, _) => embedded(u128::from(second) << 16 | u128::from(third)),
@@ -165,8 +167,8 @@ fn low_32(bits: u128) -> u32 {
     u32::try_from(bits & u128::from(u32::MAX)).expect("32 bits fit into 32 bits")
 }
 
-/// Where clouds that use no link-local address give credentials to machines: Amazon's and Google's, in networks
-/// that are private otherwise.
+/// The addresses where clouds give credentials to machines, besides link-local ones: those of Amazon and Google, in
+/// networks that are private otherwise.
 const METADATA_SERVICES: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),

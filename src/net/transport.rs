@@ -1,4 +1,4 @@
-//! How the usual client connects: certificates, proxies, names.
+//! Builds the usual HTTP client, with its certificates, proxies and resolver.
 //!
 //! TLS library, HTTP version, compression and resolver are named here, because features of reqwest unify: a
 //! program with `native-tls` or `hickory-dns` must not change how keys are fetched. Proxies are read from the
@@ -20,7 +20,7 @@ use crate::error::chain;
 pub(crate) struct Transport {
     roots: Vec<Certificate>,
     proxy: Option<String>,
-    /// For plain HTTP on this machine.
+    /// The client for plain HTTP on this machine.
     here: OnceLock<Client>,
     anywhere: OnceLock<Client>,
     private: OnceLock<Client>,
@@ -28,7 +28,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// The one that all sources share unless they were given certificates or a proxy.
+    /// Returns the transport that all sources share, unless they were given certificates or a proxy.
     pub(crate) fn usual() -> Arc<Self> {
         static USUAL: LazyLock<Arc<Transport>> =
             LazyLock::new(|| Arc::new(Transport::new(Vec::new(), None)));
@@ -40,9 +40,11 @@ impl Transport {
         Self { roots, proxy, here, anywhere, private, public }
     }
 
+    /// Trusts these certificates too.
+    ///
     /// # Errors
     ///
-    /// [`ConfigError::UnreadableKeys`] when these are no certificates.
+    /// [`ConfigError::UnreadableKeys`] when the text holds no certificates.
     pub(crate) fn with_roots(&self, pem: &[u8]) -> Result<Self, ConfigError> {
         let unreadable = |problem: String| ConfigError::UnreadableKeys {
             expected: "certificates of an authority in PEM",
@@ -54,14 +56,16 @@ impl Transport {
         }
         let roots = self.roots.iter().cloned().chain(added).collect();
         let transport = Self::new(roots, self.proxy.clone());
-        // Here, where it can be mended.
+        // The operator learns of a bad certificate at the start.
         transport.client_for(Reach::Anywhere).map_err(unreadable)?;
         Ok(transport)
     }
 
+    /// Sends requests through this proxy.
+    ///
     /// # Errors
     ///
-    /// [`ConfigError::Address`] when this is no proxy's address.
+    /// [`ConfigError::Address`] when this is not the address of a proxy.
     pub(crate) fn with_proxy(&self, url: &str) -> Result<Self, ConfigError> {
         let wrong = |problem| ConfigError::Address { address: shown_address(url), problem };
         check_text(url).map_err(wrong)?;
@@ -77,11 +81,11 @@ impl Transport {
         Ok(Self::new(self.roots.clone(), Some(url.to_owned())))
     }
 
-    /// The client for this address.
+    /// Returns the client for this address.
     ///
     /// # Errors
     ///
-    /// What keeps it from being built: that the system has no certificates, for example.
+    /// The reason why it cannot be built, for example a system without certificates.
     pub(crate) fn client(&self, address: &Address, reach: Reach) -> Result<Client, String> {
         // On this machine there is no proxy in between, and no certificate of the system's is needed
         // for plain HTTP.
@@ -101,13 +105,13 @@ impl Transport {
         };
         made(place, || {
             let Proxies { proxies, hosts } = Proxies::of(self.proxy.as_deref());
-            // What features of others would find out by themselves is ruled out first.
+            // First, switch off everything that features of other crates could switch on.
             let builder = builder(reach, hosts).no_proxy().tls_certs_merge(self.roots.clone());
             proxies.into_iter().fold(builder, reqwest::ClientBuilder::proxy)
         })
     }
 
-    /// Whether this is the host of a proxy, whose name is resolved without being judged.
+    /// Returns whether this is the host of a proxy. Its name is resolved without a check of its addresses.
     pub(crate) fn is_proxy(&self, address: &Address) -> bool {
         let hosts = Proxies::of(self.proxy.as_deref()).hosts;
         hosts.iter().any(|host| **host == *address.host())
@@ -150,8 +154,8 @@ fn builder(reach: Reach, proxies: Arc<[Box<str>]>) -> reqwest::ClientBuilder {
         .connect_timeout(CONNECT_TIMEOUT)
         // Redirects are followed, if at all, where the address is checked.
         .redirect(reqwest::redirect::Policy::none())
-        // A connection that is kept belongs to a runtime, and this client outlives runtimes. Once in
-        // some minutes a new one costs nothing.
+        // A kept connection belongs to a runtime, and this client outlives runtimes. A new connection every
+        // few minutes costs nothing.
         .pool_max_idle_per_host(0)
 }
 
@@ -162,7 +166,7 @@ struct Proxies {
 }
 
 impl Proxies {
-    /// The one that was set, or those that the environment names.
+    /// Returns the proxy that was set, or those that the environment names.
     fn of(set: Option<&str>) -> Self {
         let all = match set {
             Some(url) => vec![(Proxy::all(url), url.to_owned())],
@@ -177,7 +181,7 @@ impl Proxies {
     }
 
     fn of_environment() -> Vec<(reqwest::Result<Proxy>, String)> {
-        // In a CGI program clients choose `HTTP_PROXY`, as the field `Proxy` (CVE-2016-5385).
+        // In a CGI program, clients can set `HTTP_PROXY` by the field `Proxy` (CVE-2016-5385).
         if std::env::var_os("REQUEST_METHOD").is_some() {
             return Vec::new();
         }

@@ -77,6 +77,17 @@ pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) 
     let _ = (algorithm, problem, issuer);
 }
 
+/// Reports cookies that can be read in the network.
+#[cfg(feature = "cookies")]
+pub(crate) fn plain_cookies() {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "tokens are kept in cookies without `Secure`, for development on this machine; \
+                       use `Cookies::new` in production";
+        tracing::warn!(target: "tower_bearer", "{message}");
+    }
+}
+
 /// Reports a request that an endpoint refused for another reason than a token.
 #[cfg(feature = "endpoints")]
 pub(crate) fn route_refused(error: &str, problem: &str) {
@@ -203,7 +214,7 @@ pub(crate) fn restored(kind: &str, issuer: &str, name: &str) {
 pub(crate) fn active_check_failed(problem: &str, lets_in: bool, suppressed: u64) {
     #[cfg(feature = "tracing")]
     if lets_in {
-        let message = "active check failed; requests are let in without it";
+        let message = "active check failed; requests are accepted without it";
         tracing::error!(target: "tower_bearer", problem, suppressed, "{message}");
     } else {
         let message = "active check failed; requests that need it are answered 503";
@@ -248,7 +259,7 @@ pub(crate) fn keys_fetched(source: &str, keys: usize, again: bool) {
 pub(crate) fn keys_not_fetched(source: &str, problem: &str, state: &str, usable: bool) {
     #[cfg(feature = "tracing")]
     if usable {
-        let message = "keys not fetched; those that are here stay in use";
+        let message = "keys not fetched; the current keys stay in use";
         tracing::warn!(target: "tower_bearer", source, problem, keys = state, "{message}");
     } else {
         let message = "keys not fetched; requests are answered 503";
@@ -289,10 +300,10 @@ pub(crate) fn document_loaded(source: &str, is_back: bool) {
 pub(crate) fn document_not_loaded(source: &str, problem: &str, state: &str, is_usable: bool) {
     #[cfg(feature = "tracing")]
     if is_usable {
-        let message = "document not loaded; the one at hand stays in use";
+        let message = "document not loaded; the current one stays in use";
         tracing::warn!(target: "tower_bearer", source, problem, document = state, "{message}");
     } else {
-        let message = "document not loaded; there is none to use";
+        let message = "document not loaded; there is no document to use";
         tracing::error!(target: "tower_bearer", source, problem, document = state, "{message}");
     }
     #[cfg(not(feature = "tracing"))]
@@ -315,7 +326,7 @@ pub(crate) fn loads_spent(source: &str, suppressed: u64) {
 /// report is a line on the standard error stream.
 #[cfg(feature = "test-util")]
 pub(crate) fn unverified() {
-    const REPORT: &str = "every request is let in without any verification: for tests only";
+    const REPORT: &str = "every request is accepted without any verification: for tests only";
     #[cfg(feature = "tracing")]
     if tracing::enabled!(target: "tower_bearer", tracing::Level::ERROR) {
         tracing::error!(target: "tower_bearer", "{REPORT}");
@@ -328,7 +339,7 @@ pub(crate) fn unverified() {
 #[cfg(feature = "redis")]
 pub(crate) fn revocations_whole(source: &str, revocations: usize) {
     #[cfg(feature = "tracing")]
-    tracing::info!(target: "tower_bearer", source, revocations, "revocations are whole");
+    tracing::info!(target: "tower_bearer", source, revocations, "revocations are complete");
     #[cfg(not(feature = "tracing"))]
     let _ = (source, revocations);
 }
@@ -338,7 +349,7 @@ pub(crate) fn revocations_whole(source: &str, revocations: usize) {
 pub(crate) fn revocations_not_whole(source: &str, problem: &str, carries_on: bool) {
     #[cfg(feature = "tracing")]
     if carries_on {
-        let message = "revocations may be missing; tokens are let in all the same";
+        let message = "revocations may be missing; tokens are accepted all the same";
         tracing::error!(target: "tower_bearer", source, problem, "{message}");
     } else {
         let message = "revocations may be missing; requests are answered 503";

@@ -10,14 +10,13 @@ use crate::clock::Moment;
 /// [`Refreshed::refresh`](super::Refreshed::refresh) makes a [`Refreshed`](super::Refreshed) load.
 /// Each source has a budget of its own for that. This budget limits all sources together, so that a
 /// client that invents keys of a hundred issuers does not cause a hundred times as many fetches.
-/// Fetches that are due anyway do not count. The other sources keep no source from fetching for
-/// long: a source that has not fetched on demand for 10 seconds may do so although this budget is
+/// Fetches that are due anyway do not count. A source is not kept from fetching for long by the others:
+/// a source that has not fetched on demand for 10 seconds may do so although this budget is
 /// spent (unless it is a budget of none). Many sources together can therefore exceed this budget,
 /// each by one fetch in 10 seconds.
 ///
-/// All sources of a program share one of 60 fetches, to which one is added every second, unless they
-/// are given another by
-/// [`CachedKeys::with_shared_budget`](crate::keys::CachedKeys::with_shared_budget). Clones are the same
+/// All sources of a program share one budget of 60 fetches, to which one is added every second. A source can get
+/// another one by [`CachedKeys::with_shared_budget`](crate::keys::CachedKeys::with_shared_budget). Clones are the same
 /// budget.
 #[derive(Clone)]
 pub struct FetchBudget(Arc<Shared>);
@@ -28,25 +27,25 @@ struct Shared {
 }
 
 impl FetchBudget {
-    /// Allows so many fetches at once, and one more each time this much time has passed.
+    /// Allows this number of fetches at once, and one more each time that `refill_every` has passed.
     pub fn new(fetches: u32, refill_every: Duration) -> Self {
         let bucket = Mutex::new(Bucket::new(fetches, refill_every));
         Self(Arc::new(Shared { began: Moment::now(), bucket }))
     }
 
-    /// The budget of all sources that were given no other.
+    /// Returns the budget of all sources that were given no other.
     pub(super) fn of_the_program() -> Self {
         static PROGRAM: LazyLock<FetchBudget> =
             LazyLock::new(|| FetchBudget::new(60, Duration::from_secs(1)));
         PROGRAM.clone()
     }
 
-    /// Whether it allows no fetches, ever.
+    /// Returns whether the budget never allows a fetch.
     pub(super) fn is_nothing(&self) -> bool {
         self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner).is_nothing()
     }
 
-    /// Takes one fetch out, if there is one.
+    /// Takes one fetch out, if one is left.
     pub(super) fn take(&self) -> Share {
         let now = self.0.began.elapsed();
         let mut bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,9 +71,9 @@ impl fmt::Debug for FetchBudget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
     Given,
-    /// Others have taken what there was.
+    /// Other sources have taken all fetches.
     Spent,
-    /// There is nothing to share: set so, it allows no fetches.
+    /// The budget was set to allow no fetches.
     Never,
 }
 
@@ -84,36 +83,36 @@ pub(super) struct Bucket {
     most: u32,
     every: Duration,
     left: u32,
-    /// When the one that comes next began to grow.
+    /// The moment from which the time until the next fetch counts.
     growing_since: Duration,
 }
 
 impl Bucket {
     pub(super) fn new(most: u32, every: Duration) -> Self {
-        // No time at all would be a division by zero, and no limit.
+        // Zero would be a division by zero, and no limit.
         let every = every.max(Duration::from_millis(1));
         Self { most, every, left: most, growing_since: Duration::ZERO }
     }
 
-    /// How many there are at the most, and how often one is added.
+    /// Returns the largest number of fetches, and the time after which one is added.
     #[cfg(feature = "config")]
     pub(super) fn size(&self) -> (u32, Duration) {
         (self.most, self.every)
     }
 
-    /// Whether there is never one.
+    /// Returns whether there is never a fetch to take.
     pub(super) fn is_nothing(&self) -> bool {
         self.most == 0
     }
 
-    /// Whether nothing has been taken that has not grown again.
+    /// Returns whether all fetches can be taken.
     pub(super) fn is_full(&mut self, now: Duration) -> bool {
         self.grow(now);
         self.left >= self.most
     }
 
-    /// How long it takes until there is one to take. Of a bucket that is never anything, as long as one
-    /// would take to grow.
+    /// Returns the time until there is a fetch to take. For a budget of none, returns the time after which one would
+    /// be added.
     pub(super) fn until_one(&mut self, now: Duration) -> Duration {
         if self.has_one(now) {
             return Duration::ZERO;
@@ -121,13 +120,13 @@ impl Bucket {
         self.every.saturating_sub(now.saturating_sub(self.growing_since))
     }
 
-    /// Whether there is one to take.
+    /// Returns whether there is a fetch to take.
     pub(super) fn has_one(&mut self, now: Duration) -> bool {
         self.grow(now);
         self.left > 0
     }
 
-    /// Takes one out. `false` when there is none.
+    /// Takes a fetch out. `false` when there is none.
     pub(super) fn take(&mut self, now: Duration) -> bool {
         let has_one = self.has_one(now);
         if has_one {
@@ -141,7 +140,7 @@ impl Bucket {
         let grown = u32::try_from(grown).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(grown);
         if self.left >= self.most {
-            // A full bucket grows nothing: the next one begins when one is taken out.
+            // A full budget does not grow: the time until the next fetch counts from when one is taken out.
             (self.left, self.growing_since) = (self.most, now);
         } else {
             self.growing_since += self.every * grown;

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Loads a document from somewhere. [`Refreshed`](super::Refreshed) decides when.
+/// Loads a document from any place. [`Refreshed`](super::Refreshed) decides when.
 ///
 /// Any function without parameters that returns a future of `Result<Loaded<T>, E>` is a `Load`. A type of your
 /// own can also [describe](Self::describe) itself:
@@ -60,7 +60,7 @@ pub struct Loaded<T> {
 }
 
 impl<T> Loaded<T> {
-    /// Sets how long this document is fresh, from when its load began. [`Refreshed`](super::Refreshed) and
+    /// Sets how long this document is fresh, counted from the start of its load. [`Refreshed`](super::Refreshed) and
     /// [`CachedKeys`](crate::keys::CachedKeys) have bounds for that, and a default.
     #[must_use]
     pub fn with_fresh_for(mut self, fresh_for: Duration) -> Self {

@@ -23,29 +23,29 @@ use super::view::Latest;
 ///
 /// // The first reader waits, and starts the task that loads the document from now on.
 /// assert_eq!(*plans.get().await?, ["free"]);
-/// // From then on the document is at hand.
+/// // From then on there is a document.
 /// assert!(plans.current().is_some());
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// - **Reads never wait** while there is a document: they see what the last load has brought, whatever the
-///   next one is doing.
+/// - **Reads never wait** while there is a document: they see the document of the last load, also while the next
+///   one is under way.
 /// - **Single flight.** One load runs at a time, in a task of its own: a reader that goes away cancels nothing,
 ///   and all readers that need the load share it.
 /// - **Stale if error.** A document that should have been replaced stays in use
 ///   [for a while](Self::with_stale_if_error), and failed loads are repeated with growing pauses
 ///   ([backoff](Self::with_backoff)). Then it expires: [`current`](Self::current) is `None`.
 ///
-/// It can be made anywhere. The first use starts a task in the tokio runtime it is called from, whose timers
-/// must be enabled; the task ends with this. Elsewhere the document at hand can be used, and no other is
+/// It can be made anywhere. The first use starts a task in the tokio runtime it is called from, whose timers must be
+/// enabled. The task ends when the value is dropped. Elsewhere the current document can be used, and no other is
 /// loaded. To share it, put it into an [`Arc`].
 ///
 /// # Defaults
 ///
 /// | | |
 /// |---|---|
-/// | a document is fresh for | what its [`Loaded`](super::Loaded) says, 1 minute to 24 hours; 10 minutes if it says nothing |
+/// | a document is fresh for | the time that its [`Loaded`](super::Loaded) states, 1 minute to 24 hours; 10 minutes if it states none |
 /// | it is loaded again after | 80 % of that, ± 5 % |
 /// | after a failed load | 1 second, then twice as long up to a minute, with jitter |
 /// | a stale document is used for | 4 hours |
@@ -77,7 +77,7 @@ impl<L: Load> Refreshed<L> {
         self.change(|settings| settings.timing.stale_for = stale_for)
     }
 
-    /// Sets the bounds to how long a document can say that it is fresh. The default is 1 minute to 24 hours.
+    /// Sets the bounds of the time for which a document can say that it is fresh. The default is 1 minute to 24 hours.
     #[must_use]
     pub fn with_freshness_between(self, bounds: RangeInclusive<Duration>) -> Self {
         self.change(|settings| {
@@ -85,7 +85,7 @@ impl<L: Load> Refreshed<L> {
         })
     }
 
-    /// Sets how long a document is fresh that does not say. The default is 10 minutes. The
+    /// Sets how long a document is fresh if it states no time. The default is 10 minutes. The
     /// [bounds](Self::with_freshness_between) hold for it too.
     #[must_use]
     pub fn with_default_freshness(self, fresh_for: Duration) -> Self {
@@ -108,7 +108,7 @@ impl<L: Load> Refreshed<L> {
         self.change(|settings| settings.set_budget(loads, refill_every))
     }
 
-    /// Sets the budget that this shares with others. The default is one for the whole program.
+    /// Sets the budget that this source shares with others. The default is one for the whole program.
     #[must_use]
     pub fn with_shared_budget(self, budget: FetchBudget) -> Self {
         self.change(|settings| settings.shared_budget = budget)
@@ -126,18 +126,18 @@ impl<L: Load> Refreshed<L> {
         self.change(|settings| settings.most_waiting = readers)
     }
 
-    /// Returns the document at hand: the last one that was loaded, unless it is too old. Never waits.
+    /// Returns the current document: the last one that was loaded, unless it is too old. Never waits.
     pub fn current(&self) -> Option<Arc<L::Document>> {
         self.refresher.start();
         self.refresher.store().read(|document| Some(Arc::clone(document?)))
     }
 
-    /// Returns the document at hand, or waits for one.
+    /// Returns the current document, or waits for one.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when there is none and the load that was waited for has failed, does not end in time, or
-    /// none is to be waited for.
+    /// [`Unavailable`] when there is no document, and the load fails, does not end in time, or cannot be waited
+    /// for.
     pub async fn get(&self) -> Result<Arc<L::Document>, Unavailable> {
         if let Some(document) = self.current() {
             return Ok(document);
@@ -149,12 +149,12 @@ impl<L: Load> Refreshed<L> {
     }
 
     /// Loads the document again, within the [budget](Self::with_fetch_budget), and returns it: for a reader that
-    /// knows that the one at hand is not the newest.
+    /// knows that the current one is not the newest.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when the load fails or does not end in time, and when the budget is spent. The document
-    /// at hand stays in use.
+    /// [`Unavailable`] when the load fails or does not end in time, and when the budget is spent. The current
+    /// document stays in use.
     pub async fn refresh(&self) -> Result<Arc<L::Document>, Unavailable> {
         self.refresher.start_to_wait()?;
         let (mut waiting, store) = (self.refresher.waiting(), self.refresher.store());
@@ -164,18 +164,18 @@ impl<L: Load> Refreshed<L> {
             if !store.has_brought(ended.load) {
                 return Err(store.unavailable());
             }
-            // One that began before this call may have been answered before the document changed.
+            // A load that began before this call may have been answered before the document changed.
             if !ended.began_before {
                 return self.current().ok_or_else(|| store.unavailable());
             }
         }
     }
 
-    /// Waits until there is a document. For programs that would rather not start without.
+    /// Waits until there is a document, for programs that should not start without.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] with what went wrong last, when there is still none after `at_most`. Loads go on.
+    /// [`Unavailable`] with the last failure, when there is still none after `at_most`. Loads go on.
     pub async fn await_ready(&self, at_most: Duration) -> Result<(), Unavailable> {
         self.refresher.await_ready(at_most).await
     }

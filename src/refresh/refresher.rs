@@ -14,7 +14,7 @@ use super::view::View;
 use super::worker::RefreshWorker;
 use crate::task::{NotHere, Worker};
 
-/// Keeps what a [`Load`] brings in a [`View`]: the part that [`Refreshed`](super::Refreshed) and
+/// Keeps the documents of a [`Load`] in a [`View`]: the part that [`Refreshed`](super::Refreshed) and
 /// [`CachedKeys`](crate::keys::CachedKeys) share.
 pub(crate) struct Refresher<L, V: View> {
     load: Arc<L>,
@@ -41,7 +41,7 @@ impl<L, V: View> Refresher<L, V> {
 }
 
 impl<L: Load, V: View<Document = L::Document>> Refresher<L, V> {
-    /// Changes settings, and the view to begin with. What has begun with other settings ends, and begins anew.
+    /// Changes settings and the initial view. A worker with the old settings ends, and the next use starts a new one.
     pub(crate) fn change(mut self, change: impl FnOnce(&mut Settings, &mut V)) -> Self {
         change(&mut self.settings, &mut self.initial);
         if let Some(worker) = self.worker.take() {
@@ -68,7 +68,7 @@ impl<L: Load, V: View<Document = L::Document>> Refresher<L, V> {
         })
     }
 
-    /// Starts loading if that can be done here. If not, what is at hand can be used all the same.
+    /// Starts loading if that can be done here. If not, the current document can be used all the same.
     pub(crate) fn start(&self) {
         _ = self.worker().ensure();
     }
@@ -89,7 +89,7 @@ impl<L: Load, V: View<Document = L::Document>> Refresher<L, V> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] with what went wrong last, when there is still none after `at_most`.
+    /// [`Unavailable`] with the last failure, when there is still none after `at_most`.
     pub(crate) async fn await_ready(&self, at_most: Duration) -> Result<(), Unavailable> {
         let store = self.store();
         let mut ended = store.ended.subscribe();
@@ -105,13 +105,13 @@ impl<L: Load, V: View<Document = L::Document>> Refresher<L, V> {
         timeout(at_most, ready).await.unwrap_or_else(|_| Err(store.unavailable()))
     }
 
-    /// Tells whether a request that the document does not serve is a reason to load another one.
+    /// Returns whether a request that the document does not serve is a reason to load another one.
     pub(crate) fn is_outdated(&self) -> bool {
         let started = self.worker.get();
         started.is_some_and(|worker| worker.job().store.is_outdated(&self.settings.shared_budget))
     }
 
-    /// Tells whether the caller can wait for a load.
+    /// Returns whether the caller can wait for a load.
     pub(crate) fn can_wait(&self) -> bool {
         self.worker().runtime().is_ok()
     }
@@ -122,7 +122,7 @@ impl<L: Load, V: View<Document = L::Document>> Refresher<L, V> {
         Waiting { refresher: self, deadline, permit: None, first: None }
     }
 
-    /// Returns the error for a request that is not to wait, or has waited long enough.
+    /// Returns the error for a request that must not wait, or has waited long enough.
     pub(crate) fn explain(&self, no_load: NoLoad) -> Unavailable {
         let store = self.store();
         match no_load {
@@ -134,7 +134,7 @@ impl<L: Load, V: View<Document = L::Document>> Refresher<L, V> {
         }
     }
 
-    /// Returns the status, and what else there is to tell of the view. Starts loading as readers do.
+    /// Returns the status, and the result of `look`. Starts loading as readers do.
     pub(crate) fn status<R>(&self, look: impl FnOnce(&V) -> R) -> (Status, R) {
         self.start();
         self.store().status(self.load.describe(), look)
@@ -172,18 +172,18 @@ pub(crate) struct Waiting<'r, L, V: View> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
     pub(crate) load: u64,
-    /// It began before the request came, and may have been answered before the document changed.
+    /// Whether the load began before the request came. Then it may have been answered before the document changed.
     pub(crate) began_before: bool,
 }
 
-/// Why no load is waited for.
+/// The reason why a request does not wait for a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NoLoad {
     /// The budget is spent.
     Spent,
     /// The last load failed, and there is no budget for another one.
     Failed,
-    /// As many requests wait as may.
+    /// The largest number of requests waits already.
     Full,
     /// The deadline of this request has passed.
     TimedOut,
@@ -191,7 +191,7 @@ pub(crate) enum NoLoad {
 }
 
 impl<L: Load, V: View<Document = L::Document>> Waiting<'_, L, V> {
-    /// Waits until the load has ended that runs, or the next one.
+    /// Waits for the end of the load that runs, or else of the next one.
     pub(crate) async fn next(&mut self) -> Result<Ended, NoLoad> {
         let (refresher, store) = (self.refresher, self.refresher.store());
         let (load, began_before) = match store.ask(&refresher.settings.shared_budget) {
@@ -205,12 +205,12 @@ impl<L: Load, V: View<Document = L::Document>> Waiting<'_, L, V> {
         }
         let ended = timeout_at(self.deadline, refresher.ended(load)).await;
         ended.map_err(|_| NoLoad::TimedOut)?.map_err(NoLoad::NotHere)?;
-        // What was asked for before this request came may not know what it needs yet.
+        // A load that began before this request came may bring a document without the change that it needs.
         let began_before = began_before && self.first.is_none_or(|first| load <= first);
         self.first.get_or_insert(load);
         Ok(Ended { load, began_before })
     }
 }
 
-/// Longer than any request waits, and no risk to a sum.
+/// Longer than any request waits, and short enough to be added to any moment.
 const A_LONG_TIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,29 +1,29 @@
-//! Decides when to load. No clock, no randomness, no I/O.
+//! Decides when to load, without a clock, randomness or I/O of its own.
 //!
-//! Moments are counted from when the source began. What drives this: [`ask`](Schedule::ask) for each
+//! Moments are counted from the start of the source. Callers drive it by [`ask`](Schedule::ask) for each
 //! request that needs another document, [`begin`](Schedule::begin) when a load might be due, and one of
 //! [`succeeded`](Schedule::succeeded), [`failed`](Schedule::failed) and
 //! [`abandoned`](Schedule::abandoned) for each load that began.
 //!
-//! A request that joined a fetch and still does not know its key asks for one more, which began after the
-//! request came: its key may have been published after the provider wrote its answer. Fetches that are due
+//! A request that joined a running fetch, and still does not find its key, asks for one more fetch that begins after
+//! the request came: its key may have been published after the provider wrote its answer. Fetches that are due
 //! anyway count for no budget. The program's budget is asked only if the source's own has one left; a source
-//! that tokens have not made fetch for 10 seconds may fetch although the shared budget is spent, or strangers
-//! who name other issuers keep out its new keys.
+//! that has not fetched for tokens for 10 seconds may fetch although the shared budget is spent; otherwise strangers
+//! who name other issuers could keep its new keys from being fetched.
 //!
 //! A bad signature causes a fetch too, since some providers replace a key under its name. Keys younger than a
-//! second are the newest there are; while a part of the budget is spent, keys younger than 10 seconds. A budget
-//! of none is an order.
+//! second count as the newest; while a part of the budget is spent, keys younger than 10 seconds do. A budget
+//! of none forbids such fetches.
 //!
-//! Stale counts from the end of freshness and not from the last success, because that is when the provider's
-//! word ends.
+//! The stale time counts from the end of freshness and not from the last success, because the provider has stated
+//! that time.
 
 use std::time::Duration;
 
 use super::budget::{Bucket, Share};
 use crate::task::{Backoff, part_of};
 
-/// The numbers by which is decided; see the methods of [`Refreshed`](super::Refreshed).
+/// The settings of a schedule; see the methods of [`Refreshed`](super::Refreshed).
 #[derive(Clone, Debug)]
 pub(crate) struct Timing {
     pub(crate) fresh_at_least: Duration,
@@ -39,23 +39,23 @@ pub(crate) struct Timing {
 pub(super) struct Schedule {
     timing: Timing,
     document: Option<Span>,
-    /// When the load that runs began.
+    /// The moment when the load that runs began.
     loading_since: Option<Duration>,
     /// The number of the last load that began; the first one is 1.
     number: u64,
-    /// A request waits for a load that has not begun.
+    /// Whether a request waits for a load that has not begun.
     wanted: bool,
-    /// When to load without being asked.
+    /// The moment of the next load without a request.
     due: Duration,
     backoff: Backoff,
     last_succeeded: bool,
-    /// A load has brought the document that is kept.
+    /// Whether a load has brought the current document.
     has_loaded: bool,
-    /// When a request last took a load out of the budget.
+    /// The moment when a request last took a load out of the budget.
     paid_at: Option<Duration>,
 }
 
-/// How long the document that is kept can be used.
+/// The time for which the current document can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) loaded: Duration,
@@ -91,7 +91,7 @@ impl Schedule {
         }
     }
 
-    /// Begins with a document that was not loaded: it is stale from the start.
+    /// Starts with a document that was not loaded, and is stale from the start.
     pub(super) fn with_initial(mut self) -> Self {
         let usable_until = self.timing.stale_for;
         let (loaded, fresh_until) = (Duration::ZERO, Duration::ZERO);
@@ -99,14 +99,14 @@ impl Schedule {
         self
     }
 
-    /// A request needs a document that is not here. `shared` takes from the budget of all sources, without which
-    /// this one may fetch only now and then.
+    /// Decides about a request that the current document does not serve. `shared` takes a load out of the shared
+    /// budget; without one, this source may load only every 10 seconds.
     pub(super) fn ask(&mut self, now: Duration, shared: impl FnOnce() -> Share) -> RefreshDecision {
         if self.loading_since.is_some() {
             return RefreshDecision::Wait { load: self.number, began_before: true };
         }
         let next = RefreshDecision::Wait { load: self.number + 1, began_before: false };
-        // What comes anyway costs nothing.
+        // A load that is due anyway costs nothing.
         if self.wanted || now >= self.due {
             return next;
         }
@@ -125,11 +125,11 @@ impl Schedule {
         if self.last_succeeded { RefreshDecision::Spent } else { RefreshDecision::Failed }
     }
 
-    /// Tells whether a request that the document does not serve is a reason to load another one.
+    /// Returns whether a request that the document does not serve is a reason to load another one.
     ///
-    /// A document that came a moment ago is the newest there is. While there is budget to spare a moment is
-    /// short, and otherwise as long as the budget takes to grow: for keys, made-up signatures leave it to tokens
-    /// that name a new key.
+    /// A document that came a moment ago counts as the newest. The moment is a second while the budget is full or
+    /// a load is due anyway, and otherwise 10 seconds: so made-up signatures leave the budget to tokens that name a new
+    /// key.
     pub(super) fn is_outdated(&mut self, now: Duration) -> bool {
         let Some(document) = self.document.filter(|_| !self.timing.budget.is_nothing()) else {
             return false;
@@ -140,18 +140,18 @@ impl Schedule {
         !self.has_loaded || age >= OLD || (is_cheap && age >= A_MOMENT)
     }
 
-    /// How long it takes until a request can cause a load.
+    /// Returns the time until a request can cause a load.
     pub(super) fn until_affordable(&mut self, now: Duration) -> Duration {
         self.timing.budget.until_one(now).max(self.until_owed(now))
     }
 
-    /// How long it takes until this source may load whatever the others have taken.
+    /// Returns the time until this source may load although the others have spent the shared budget.
     fn until_owed(&self, now: Duration) -> Duration {
         let paid_since = self.paid_at.map(|at| now.saturating_sub(at));
         paid_since.map_or(Duration::ZERO, |since| OWED_EVERY.saturating_sub(since))
     }
 
-    /// When something is to be done without being asked. `None` while a load runs.
+    /// Returns the moment of the next load without a request. `None` while a load runs.
     pub(super) fn next(&self) -> Option<Duration> {
         match self.loading_since {
             Some(_) => None,
@@ -171,17 +171,17 @@ impl Schedule {
         begins
     }
 
-    /// The load brought a document, which is fresh for so long. `jitter` lies between 0 and 1.
+    /// Records that the load brought a document, which is fresh for this time. `jitter` lies between 0 and 1.
     pub(super) fn succeeded(&mut self, now: Duration, fresh_for: Option<Duration>, jitter: f64) {
         let Timing { fresh_at_least, fresh_at_most, fresh_by_default, stale_for, .. } = self.timing;
         let fresh_for =
             fresh_for.unwrap_or(fresh_by_default).min(fresh_at_most).max(fresh_at_least);
-        // From when it was asked for: that is when its source vouched for it at the earliest.
+        // The freshness counts from the start of the load: its source answered no earlier than that.
         let loaded = self.loading_since.take().unwrap_or(now);
         let fresh_until = loaded.saturating_add(fresh_for);
         let usable_until = fresh_until.saturating_add(stale_for);
         self.document = Some(Span { loaded, fresh_until, usable_until });
-        // At 80 %, give or take 5, so that a fleet that was started at once does not stay in step.
+        // At 80 %, plus or minus 5 %, so that nodes that were started together do not load together for ever.
         self.due = loaded.saturating_add(part_of(fresh_for, 0.75 + 0.1 * jitter));
         self.due = self.due.max(now.saturating_add(LEAST_PAUSE));
         self.backoff.reset();
@@ -189,27 +189,26 @@ impl Schedule {
         self.has_loaded = true;
     }
 
-    /// The load brought nothing. `jitter` lies between 0 and 1.
+    /// Records that the load failed. `jitter` lies between 0 and 1.
     pub(super) fn failed(&mut self, now: Duration, jitter: f64) {
         self.loading_since = None;
         self.due = now.saturating_add(self.backoff.next(jitter).max(LEAST_PAUSE));
         self.last_succeeded = false;
     }
 
-    /// The task that ran the load has ended, and there is no telling what became of the load: the next one
-    /// begins at once.
+    /// Records that the task of a load has ended without a result. The next load begins at once.
     pub(super) fn abandoned(&mut self) {
         if self.loading_since.take().is_some() {
             self.wanted = true;
         }
     }
 
-    /// How long the document that is kept can be used, if there is one.
+    /// Returns the time for which the current document can be used, if there is one.
     pub(super) fn document(&self) -> Option<Span> {
         self.document
     }
 
-    /// Whether the last load brought a document.
+    /// Returns whether the last load brought a document.
     pub(super) fn last_succeeded(&self) -> bool {
         self.last_succeeded
     }
@@ -217,9 +216,9 @@ impl Schedule {
 
 /// A document of this age may have been replaced, whatever is left of the budget.
 const OLD: Duration = Duration::from_secs(10);
-/// A document of this age may have been, if to load costs nothing that others need.
+/// A document of this age may have been replaced, if the budget is full.
 const A_MOMENT: Duration = Duration::from_secs(1);
-/// How long other sources can keep one from a load that it has budget for.
+/// The time after which a source may load on its own budget although the shared one is spent.
 const OWED_EVERY: Duration = Duration::from_secs(10);
 /// The shortest pause between loads, under all settings.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);

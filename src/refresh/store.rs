@@ -35,10 +35,10 @@ pub(crate) struct Store<V: View> {
     pace: Pace,
 }
 
-/// A document as readers see it, and until when.
+/// A document as readers see it, and the time until which it can be used.
 struct Snapshot<S> {
     shown: S,
-    /// When the store began, and until how long after that this can be used.
+    /// The start of the store, from which `usable_until` counts.
     began: Moment,
     usable_until: Duration,
 }
@@ -50,14 +50,14 @@ struct Shared<V> {
     last_failure: Option<Failure>,
     loads: u64,
     failures: u64,
-    /// The number of the last load that has brought a document; 0 is none.
+    /// The number of the last load that brought a document. 0 means none.
     succeeded: u64,
 }
 
 struct Failure {
     at: Duration,
     message: Arc<str>,
-    /// Whether there was a document to use all the same.
+    /// Whether there was still a document to use.
     is_harmless: bool,
     logged: Duration,
 }
@@ -95,34 +95,34 @@ impl<V: View> Store<V> {
         read(usable.map(|snapshot| &snapshot.shown))
     }
 
-    /// Tells whether there is a document to use.
+    /// Returns whether there is a document to use.
     pub(crate) fn is_usable(&self) -> bool {
         self.snapshot.load().as_deref().is_some_and(Snapshot::is_usable)
     }
 
-    /// Tells whether a request that the document does not serve is a reason to load another one.
+    /// Returns whether a request that the document does not serve is a reason to load another one.
     pub(super) fn is_outdated(&self, shared: &FetchBudget) -> bool {
-        // Without any budget, its own or a shared one, requests cause nothing.
+        // If its own budget or the shared one is a budget of none, requests cause no load.
         !shared.is_nothing() && self.shared().schedule.is_outdated(self.now())
     }
 
-    /// Tells whether the last load has brought a document.
+    /// Returns whether the last load brought a document.
     pub(crate) fn last_succeeded(&self) -> bool {
         self.shared().schedule.last_succeeded()
     }
 
-    /// Tells whether this load, or one since, has brought a document.
+    /// Returns whether this load, or a later one, brought a document.
     pub(crate) fn has_brought(&self, load: u64) -> bool {
         self.shared().succeeded >= load
     }
 
-    /// Looks at the view, or changes what readers do not see. Moments are counted from when the store began.
+    /// Reads the view, or changes the parts that readers do not see. Moments are counted from the start of the store.
     pub(crate) fn with_view<R>(&self, look: impl FnOnce(&mut V, Duration) -> R) -> R {
         let now = self.now();
         look(&mut self.shared().view, now)
     }
 
-    /// Changes the view, and shows readers what has become of it.
+    /// Changes the view, and publishes its new snapshot.
     pub(crate) fn change_view(&self, change: impl FnOnce(&mut V)) {
         let mut shared = self.shared();
         change(&mut shared.view);
@@ -139,7 +139,7 @@ impl<V: View> Store<V> {
         decision
     }
 
-    /// Returns the last failure, as requests are answered with it.
+    /// Returns the last failure as the error for requests.
     pub(crate) fn unavailable(&self) -> Unavailable {
         let shared = self.shared();
         let failure = shared.last_failure.as_ref();
@@ -151,7 +151,7 @@ impl<V: View> Store<V> {
         Unavailable::new(cause, self.until_next(&self.shared()))
     }
 
-    /// The budget is spent. The log hears of it once a minute.
+    /// Returns the error for a spent budget, and logs it once a minute.
     pub(super) fn spent(&self, source: impl FnOnce() -> String) -> Unavailable {
         if let Some(suppressed) = self.pace.ask("fetches_spent", "") {
             self.shared().view.report(&source(), &Event::Spent { suppressed });
@@ -160,7 +160,7 @@ impl<V: View> Store<V> {
         Unavailable::new(Cause::Spent, after.clamp(SOON, LATE))
     }
 
-    /// Returns the status, and what else there is to tell of the view.
+    /// Returns the status, and the result of `look`.
     pub(super) fn status<R>(&self, source: String, look: impl FnOnce(&V) -> R) -> (Status, R) {
         let (now, clock) = (self.now(), SystemClock.now());
         let shared = self.shared();
@@ -202,7 +202,7 @@ impl<V: View> Store<V> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows readers what is there now.
+    /// Publishes the current snapshot.
     fn publish(&self, shared: &Shared<V>) {
         let snapshot = shared.schedule.document().and_then(|span| {
             let shown = shared.view.snapshot()?;
@@ -214,12 +214,12 @@ impl<V: View> Store<V> {
 
 /// The operations of the worker.
 impl<V: View> Store<V> {
-    /// Waits until there may be something to do.
+    /// Waits until a load may be due.
     pub(super) async fn woken(&self) {
         let next = self.shared().schedule.next().unwrap_or(Duration::MAX);
         // Timers stand still while the machine is suspended, so none runs for long.
         let until_next = next.saturating_sub(self.now()).min(LATE);
-        // Elapsed or woken, the schedule knows what is to be done.
+        // After either, the schedule decides what to do.
         _ = timeout(until_next, self.wake.notified()).await;
     }
 
@@ -266,12 +266,12 @@ impl<V: View> Store<V> {
         self.ended.send_replace(load);
     }
 
-    /// The worker has ended.
+    /// Records that the worker has ended.
     pub(super) fn abandoned(&self) {
         self.shared().schedule.abandoned();
     }
 
-    /// Another worker can be started, by a request that waits.
+    /// Wakes requests that wait, so that one of them starts another worker.
     pub(super) fn wake_waiting(&self) {
         self.ended.send_modify(|_| ());
     }
@@ -280,7 +280,7 @@ impl<V: View> Store<V> {
 impl<V: View> Shared<V> {
     fn keep_failure(&mut self, source: &str, now: Duration, message: Arc<str>, state: State) {
         let is_harmless = state.is_usable();
-        // The same again and again is logged once a minute.
+        // The same failure is logged once a minute.
         let known = self.last_failure.as_ref();
         let known = known.filter(|l| l.message == message && l.is_harmless == is_harmless);
         let logged = known.map(|last| last.logged).filter(|at| now.saturating_sub(*at) < LOG_PAUSE);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::task::NotHere;
 
-/// A [`Refreshed`](super::Refreshed) document that cannot be had right now.
+/// A [`Refreshed`](super::Refreshed) document that is not available now.
 ///
-/// For logs: it may name internal addresses. A request that needs the document is best answered 503.
+/// It is for logs, because it may name internal addresses. Answer a request that needs the document with 503.
 #[derive(Clone)]
 pub struct Unavailable {
     cause: Cause,
@@ -43,7 +43,7 @@ impl Unavailable {
         &self.cause
     }
 
-    /// Returns after how much time it is worth to try again, for `Retry-After`.
+    /// Returns the time after which another attempt makes sense, for `Retry-After`.
     pub fn retry_after(&self) -> Duration {
         self.retry_after
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use super::status::State;
 use crate::observe::trace;
 
-/// Keeps the document that was loaded last, and makes of it the snapshot that readers see.
+/// Keeps the document that was loaded last, and builds the snapshot that readers see.
 ///
-/// It changes under a lock, and each change of it is shown to readers as a whole: a snapshot never mixes an old
-/// document with what was added to a new one.
+/// It changes under a lock, and readers see each change as a whole: a snapshot never mixes parts of an old document
+/// and a new one.
 pub(crate) trait View: Clone + Send + 'static {
     /// A document as it is loaded.
     type Document: Send + 'static;
@@ -18,24 +18,24 @@ pub(crate) trait View: Clone + Send + 'static {
     ///
     /// # Errors
     ///
-    /// When the document is of no use: then the one before stays, and the load has failed.
+    /// An error means that the document cannot be used: the old one stays, and the load counts as failed.
     fn replace(&mut self, document: Self::Document) -> Result<(), Box<dyn Error + Send + Sync>>;
 
-    /// Returns what readers see; `None` before there is a document.
+    /// Returns the snapshot for readers. `None` before there is a document.
     fn snapshot(&self) -> Option<Self::Snapshot>;
 
-    /// Takes over from a view that this one replaces, because settings have changed, what holds whatever they
-    /// are.
+    /// Takes the parts that do not depend on settings from an older view, which this one replaces because settings
+    /// have changed.
     fn carry_over(&mut self, _before: &Self) {}
 
-    /// Tells the log.
+    /// Writes an event to the log.
     fn report(&self, source: &str, event: &Event<'_>);
 }
 
-/// Something that operators should hear of.
+/// An event that operators should see.
 pub(crate) enum Event<'e> {
     Loaded {
-        /// The load before has failed.
+        /// Whether the load before had failed.
         is_back: bool,
     },
     NotLoaded {

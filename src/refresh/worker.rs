@@ -1,7 +1,7 @@
-//! The task that loads.
+//! Loads documents in a task.
 //!
-//! One task and not one spawned fetch for each need: "one fetch at a time" is then true by structure. It ends
-//! with its source and with its runtime; the next use starts another one in the runtime that is there, so a
+//! There is one task for each source, and not one for each fetch, so that only one fetch can run at a time. The task
+//! ends with its source and with its runtime. The next use starts another task in the runtime of the caller, so a
 //! `static` verifier works in programs and tests with several runtimes.
 
 use std::convert::Infallible;
@@ -43,7 +43,7 @@ impl<L: Load, V: View<Document = L::Document>> Job for RefreshWorker<L, V> {
     }
 }
 
-/// Runs one load, in a task of its own so that a panic in it is a failure and no more.
+/// Runs one load, in a task of its own, so that a panic in it counts as a failed load.
 async fn run<L: Load>(load: Arc<L>) -> Result<Loaded<L::Document>, Box<dyn Error + Send + Sync>> {
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { load.load().await.map_err(Into::into) });
@@ -54,5 +54,5 @@ async fn run<L: Load>(load: Arc<L>) -> Result<Loaded<L::Document>, Box<dyn Error
     }
 }
 
-/// How long a load may take.
+/// The longest time that a load may take.
 pub(crate) const MAX_LOAD_TIME: Duration = Duration::from_secs(30);

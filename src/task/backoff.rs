@@ -1,7 +1,7 @@
 //! Computes the pauses between attempts.
 //!
-//! The randomness is an argument: a schedule that is made of this decides the same each time it is given the
-//! same, so tests can compare it with a model. (Crates for retrying, `backon` for example, draw it themselves.)
+//! The randomness is an argument, so a schedule decides the same for the same input, and tests can compare it with a
+//! model. (Crates for retrying, for example `backon`, draw random numbers themselves.)
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
-    /// Begins anew: an attempt has succeeded.
+    /// Starts again with the shortest pause, because an attempt has succeeded.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -33,7 +33,7 @@ impl Backoff {
     }
 }
 
-/// Returns a part of a duration. Exact enough for jitter, and never more than the whole.
+/// Returns a part of a duration. It is exact enough for jitter, and never more than the whole.
 pub(crate) fn part_of(duration: Duration, part: f64) -> Duration {
     let share = Duration::try_from_secs_f64(duration.as_secs_f64() * part);
     share.map_or(duration, |share| share.min(duration))

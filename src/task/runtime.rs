@@ -4,29 +4,29 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::time::sleep;
 
-/// Why a task cannot be started, or waited for, where the caller is.
+/// The reason why a task cannot be started, or waited for, in the runtime of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotHere {
     /// There is no tokio runtime.
     NoRuntime,
     /// The timers of this tokio runtime are not enabled.
     NoTimers,
-    /// The task has panicked less than a second ago, and is not started again and again.
+    /// The task has panicked less than a second ago, so it is not started again yet.
     Panicked,
 }
 
-/// Finds the runtime of the caller, and remembers the last one without timers.
+/// Finds the runtime of the caller, and keeps the id of the last runtime without timers.
 #[derive(Debug, Default)]
 pub(super) struct Runtimes {
     without_timers: Mutex<Option<Id>>,
 }
 
 impl Runtimes {
-    /// Returns the runtime that this is called in, if tasks can sleep there.
+    /// Returns the current runtime, if tasks can sleep there.
     pub(super) fn current(&self) -> Result<Handle, NotHere> {
         let runtime = Handle::try_current().map_err(|_| NotHere::NoRuntime)?;
         let mut without_timers = self.without_timers.lock().unwrap_or_else(PoisonError::into_inner);
-        // A runtime without timers is not tried again and again, as each time is a panic.
+        // A runtime without timers is tried once only, because each try is a panic.
         if *without_timers != Some(runtime.id()) {
             if has_timers() {
                 return Ok(runtime);
@@ -37,7 +37,7 @@ impl Runtimes {
     }
 }
 
-/// Tells whether the runtime that this is called in has timers.
+/// Returns whether the current runtime has timers.
 fn has_timers() -> bool {
     // Tokio has no other way to ask.
     std::panic::catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()

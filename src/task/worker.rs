@@ -15,15 +15,15 @@ pub(crate) trait Job: Send + Sync + 'static {
     /// Works until the task is aborted.
     fn run(&self) -> impl Future<Output = Infallible> + Send;
 
-    /// Takes note that the task has ended: aborted, by a panic, or with its runtime. Called before another
-    /// one can be started.
+    /// Records that the task has ended: by an abort, by a panic, or with its runtime. It is called before another
+    /// task can be started.
     fn ended(&self);
 
-    /// Wakes those that wait for the task, so that one of them starts another. Called when that can be done.
+    /// Wakes callers that wait for the task, so that one of them starts another. It is called when that is possible.
     fn wake_waiting(&self) {}
 }
 
-/// A task that is started when it is needed, one at a time, and ends with this.
+/// A task that is started when it is needed, one at a time. It ends when this value is dropped.
 pub(crate) struct Worker<J> {
     shared: Arc<Shared<J>>,
     task: Mutex<Option<AbortOnDrop>>,
@@ -74,14 +74,14 @@ impl<J: Job> Worker<J> {
             return Err(NotHere::Panicked);
         }
         self.shared.is_running.store(true, Ordering::Release);
-        // Made here, since a task that the runtime ends before its first poll runs no line of its own.
+        // Made here, because a task that ends with its runtime before the first poll runs no code.
         let guard = WorkerGuard(Arc::clone(&self.shared));
         let running = runtime.spawn(async move { guard.0.job.run().await });
         *task = Some(AbortOnDrop::new(running.abort_handle()));
         Ok(())
     }
 
-    /// Returns the runtime of the caller, to wait in: that takes timers, even if the task has some.
+    /// Returns the runtime of the caller, to wait in. It needs timers, even if the runtime of the task has them.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl<J> Shared<J> {
     }
 }
 
-/// Says that the task has ended, however it does.
+/// Reports the end of the task, whatever ends it.
 struct WorkerGuard<J: Job>(Arc<Shared<J>>);
 
 impl<J: Job> Drop for WorkerGuard<J> {
@@ -108,7 +108,7 @@ impl<J: Job> Drop for WorkerGuard<J> {
             let mut panicked_at = shared.panicked_at.lock().unwrap_or_else(PoisonError::into_inner);
             *panicked_at = Some(Moment::now());
         }
-        // In this order: who is woken can start another one, which finds that this one has ended.
+        // In this order, so that a woken caller can start another task, and that task finds that this one has ended.
         shared.job.ended();
         shared.is_running.store(false, Ordering::Release);
         shared.job.wake_waiting();

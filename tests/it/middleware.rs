@@ -8,5 +8,6 @@ mod guards;
 mod extractors;
 mod readiness;
 mod web_socket;
+mod cookies;
 mod servers;
 mod seams;

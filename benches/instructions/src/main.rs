@@ -23,11 +23,12 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderValue, Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use tower::util::MapRequestLayer;
+use tower_bearer::cookies::Cookies;
 use tower_bearer::{BearerLayer, Claims, KeySet, Principal, Validation, Verifier};
 use tower_layer::Layer as _;
 use tower_service::Service;
@@ -36,6 +37,7 @@ use tower_service::Service;
 const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("hit", |subject| verify(verifier(subject), subject)),
     ("hit_layer", |subject| layer(verifier(subject), subject)),
+    ("hit_cookie", |subject| cookie(verifier(subject), subject)),
     ("verify", |subject| verify(uncached(subject), subject)),
     ("newcomer", |subject| newcomers(verifier(subject), subject)),
     ("flood", |subject| newcomers(verifier(subject).with_cache(64, 1 << 20), subject)),
@@ -104,8 +106,8 @@ fn verify(verifier: Verifier<User>, subject: &Subject) -> Case {
     })
 }
 
-/// Tokens that nobody has seen before, one after the other: kept while there is room, and turned away when
-/// they would drive out others that were not seen again either.
+/// New tokens, one after the other: the cache keeps them while there is room, and refuses them when they would
+/// evict others that were not hit either.
 fn newcomers(verifier: Verifier<User>, subject: &Subject) -> Case {
     // The same number, however many of them are verified: to sign them is no part of the difference.
     let tokens: Vec<String> = (0..400).map(|number| subject.sign(number)).collect();
@@ -138,6 +140,25 @@ fn layer(verifier: Verifier<User>, subject: &Subject) -> Case {
     Box::new(move || {
         let mut request = Request::new(String::new());
         request.headers_mut().insert(AUTHORIZATION, field.clone());
+        let response = now(service.call(black_box(request))).expect("infallible");
+        assert_eq!(black_box(response).status(), 200);
+    })
+}
+
+/// As [`layer`], with the token in a cookie among others.
+fn cookie(verifier: Verifier<User>, subject: &Subject) -> Case {
+    let cookies = Cookies::new([7; 32]).expect("a long secret");
+    let layer = BearerLayer::new(verifier).with_source(cookies.source());
+    let mut service = layer.layer(Inner);
+    let field = format!(
+        "_ga=GA1.1.1234567890.1234567890; theme=dark; __Host-access={}; __Host-csrf={}",
+        subject.token,
+        "c".repeat(64)
+    );
+    let field = HeaderValue::try_from(field).expect("ASCII");
+    Box::new(move || {
+        let mut request = Request::new(String::new());
+        request.headers_mut().insert(COOKIE, field.clone());
         let response = now(service.call(black_box(request))).expect("infallible");
         assert_eq!(black_box(response).status(), 200);
     })

@@ -73,7 +73,7 @@ where
     at_once(service.oneshot(request)).unwrap()
 }
 
-/// Keys that are at hand make nobody wait, so one poll is enough.
+/// A request does not wait for keys that are in memory, so one poll is enough.
 fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,

@@ -58,7 +58,7 @@ async fn check(keys: impl KeySource, token: &str) {
     assert_eq!(error.reason(), Reason::InvalidSignature);
 }
 
-/// What a back end of jsonwebtoken signs with our key it verifies with it, and so do we.
+/// Checks that both jsonwebtoken and this crate verify what a back end of jsonwebtoken signs with our key.
 fn check_conversions(provider: &CryptoProvider, key: &SigningKey) {
     let algorithm = key.algorithm().try_into().unwrap();
     let signing = EncodingKey::try_from(key).unwrap();

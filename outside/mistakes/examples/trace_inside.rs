@@ -1,4 +1,4 @@
-//! A layer inside of the bearer layer whose bodies nobody else can make.
+//! A layer inside of the bearer layer whose bodies no other code can make.
 
 use axum::{Router, routing::get};
 use tower::ServiceBuilder;

@@ -179,6 +179,6 @@ fn verify(claims: &str) -> Result<Verified<Value>, Reason> {
 fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("a key at hand is not waited for"),
+        Poll::Pending => panic!("a request does not wait for a key in memory"),
     }
 }

@@ -1,4 +1,4 @@
-//! What clients see, over a real socket.
+//! Checks the answers that clients get, over a real socket.
 
 use axum::Router;
 use axum::routing::get;

@@ -16,7 +16,7 @@ use tower_bearer::policy::role;
 
 type Answer<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// What the application writes: who is it, and may they?
+/// The code of the application: it asks for the user and for the permission.
 async fn handle(request: Request<String>) -> Result<Response<String>, Status> {
     let principal = Principal::from_extensions(request.extensions())?;
     if request.get_ref() == "close" {

@@ -2,7 +2,7 @@
 //
 // The clients `shop-RS256`, `shop-ES256` and `shop-EdDSA`, all with the secret `secret of the
 // shop`, get tokens signed that way: by client credentials, and by the code flow with PKCE, where
-// whoever has no session is logged in as alice without being asked. Environment variables:
+// a browser without a session is logged in as alice without a question. Environment variables:
 // - `PORT`: where to listen; any free port by default
 // - `ISSUER_PATH`: the path of the issuer, to the letter; none by default
 // - `RESOURCE`: the only resource there are JWT for, and their `aud`

@@ -45,6 +45,11 @@ impl Verify for Hmac {
     }
 }
 
+#[cfg(feature = "cookies")]
+pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().try_into().ok()
+}
+
 struct Public(ParsedPublicKey);
 
 impl Verify for Public {

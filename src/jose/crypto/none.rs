@@ -16,6 +16,11 @@ pub(super) fn signer(
     Err(KeyProblem::NoBackEnd)
 }
 
+#[cfg(feature = "cookies")]
+pub(super) fn hmac_sha256(_: &[u8], _: &[u8]) -> Option<[u8; 32]> {
+    None
+}
+
 #[cfg(feature = "issue")]
 pub(super) fn sha256(_: &[u8]) -> Option<[u8; 32]> {
     None

@@ -8,14 +8,14 @@ use super::{Curve, Material};
 use crate::config_error::KeyProblem;
 use crate::jose::{Algorithm, Family};
 
-/// The numbers that make a private key or secret, in one form for both back ends, whichever encoding they were
-/// read from. Overwritten when dropped.
+/// The numbers of a private key or secret, in one form for both back ends, whatever encoding they were
+/// read from. They are overwritten when dropped.
 #[derive(Clone)]
 pub(crate) enum PrivateMaterial {
     Secret(Zeroizing<Vec<u8>>),
     /// An `RSAPrivateKey` (RFC 8017 §A.1.2) of two primes in DER.
     Rsa(Zeroizing<Vec<u8>>),
-    /// Big-endian, in the full length of the field.
+    /// The number, big-endian, in the full length of the field.
     Ec {
         curve: Curve,
         scalar: Zeroizing<Vec<u8>>,
@@ -29,7 +29,7 @@ impl PrivateMaterial {
         Self::Secret(Zeroizing::new(secret.to_vec()))
     }
 
-    /// An `RSAPrivateKey` (RFC 8017 §A.1.2) in DER, whose public numbers are good enough.
+    /// Reads an `RSAPrivateKey` (RFC 8017 §A.1.2) in DER, and refuses weak public numbers.
     pub(crate) fn rsa(pkcs1: &[u8]) -> Result<Self, KeyProblem> {
         let key = RsaPrivateKeyRef::from_der(pkcs1).map_err(|_| {
             KeyProblem::Unreadable("it is no private key in DER, or is cut off".to_owned())
@@ -42,7 +42,7 @@ impl PrivateMaterial {
         Ok(Self::Rsa(Zeroizing::new(pkcs1.to_vec())))
     }
 
-    /// A key of a curve. Some encoders leave zeros in front out, so fewer bytes are filled up.
+    /// Reads a key on a curve. Some encoders leave out zeros in front, so a shorter number is padded.
     pub(crate) fn ec(curve: Curve, number: &[u8]) -> Result<Self, KeyProblem> {
         let length = curve.field_bytes();
         let zeros = number.len().saturating_sub(length);
@@ -68,7 +68,7 @@ impl PrivateMaterial {
         Ok(Self::Ed25519(key))
     }
 
-    /// Whether the algorithm is for this kind of key.
+    /// Checks that the algorithm is for this kind of key.
     pub(super) fn check_for(&self, algorithm: Algorithm) -> Result<(), KeyProblem> {
         let fits = match self {
             Self::Secret(_) => algorithm.family() == Family::Hmac,
@@ -92,18 +92,18 @@ impl PrivateMaterial {
         }
     }
 
-    /// A number that is 0, or not below the order of the group.
+    /// Returns the error for a number that is 0, or not below the order of the group.
     pub(super) fn not_on(curve: Curve) -> KeyProblem {
         KeyProblem::Unreadable(format!("its number is no private key on {}", curve.name()))
     }
 
-    /// Numbers that no RSA key has together.
+    /// Returns the error for numbers that do not belong to one RSA key.
     pub(super) fn not_rsa() -> KeyProblem {
         KeyProblem::Unreadable("its numbers do not make an RSA key".to_owned())
     }
 }
 
-/// The public numbers of an `RSAPrivateKey`.
+/// Reads the public numbers of an `RSAPrivateKey`.
 pub(super) fn rsa_public(pkcs1: &[u8]) -> Result<Material, KeyProblem> {
     let key = RsaPrivateKeyRef::from_der(pkcs1).map_err(|_| PrivateMaterial::not_rsa())?;
     Material::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())

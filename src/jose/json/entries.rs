@@ -2,8 +2,8 @@ use serde::de::IgnoredAny;
 
 /// Returns the text of each entry of a list that is a member of an object, or `None` if there is no such list.
 ///
-/// Entries may nest at any depth. They are only told apart, so that an odd one costs no other; what is not JSON ends
-/// the search.
+/// Entries may nest at any depth. They are separated and not read, so that an odd entry does not spoil the others.
+/// Text that is not JSON ends the search.
 pub(crate) fn entries_of<'t>(text: &'t str, member: &str) -> Option<Vec<&'t str>> {
     let mut rest = text.trim_ascii_start().strip_prefix('{')?;
     let mut list = loop {
@@ -24,7 +24,7 @@ pub(crate) fn entries_of<'t>(text: &'t str, member: &str) -> Option<Vec<&'t str>
     Some(entries)
 }
 
-/// Returns the value with which a text begins, and what comes behind it.
+/// Returns the value with which a text begins, and the text behind it.
 fn first_value(text: &str) -> Option<(&str, &str)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
     values.next()?.ok()?;

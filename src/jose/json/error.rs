@@ -1,4 +1,4 @@
-/// Why a text is not read.
+/// The reason why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonError {
     /// The text is not JSON.

@@ -4,9 +4,9 @@ use arrayvec::ArrayVec;
 
 use super::JsonError;
 
-/// The names of the members of one object, each of which may come once (RFC 7515 §4, RFC 7519 §4).
+/// The names of the members of one object. Each may come once (RFC 7515 §4, RFC 7519 §4).
 pub(crate) struct SeenNames<'t> {
-    // In place for the dozen or two that an object of a token has, and an allocation where there are more.
+    // An object of a token has a dozen names or two, which need no allocation. More names need one.
     plain: ArrayVec<&'t str, FEW>,
     others: Vec<Cow<'t, str>>,
     most: usize,
@@ -15,15 +15,15 @@ pub(crate) struct SeenNames<'t> {
 const FEW: usize = 24;
 
 impl<'t> SeenNames<'t> {
-    /// Takes the names of an object of at most so many members.
+    /// Creates the set for an object of at most this number of members.
     ///
-    /// A name is compared with all before it, which costs less than hashing for so few. An object that any
-    /// client may send needs a low number.
+    /// Each name is compared with all names before it. For few names that costs less than hashing, so an object that
+    /// any client may send needs a low limit.
     pub(crate) fn at_most(most: usize) -> Self {
         Self { plain: ArrayVec::new(), others: Vec::new(), most }
     }
 
-    /// Notes a name. `Err` if it was noted before, or if there are too many.
+    /// Adds a name. `Err` if it was added before, or if there are too many names.
     #[inline]
     pub(crate) fn insert(&mut self, name: Cow<'t, str>) -> Result<(), JsonError> {
         match name {

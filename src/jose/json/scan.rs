@@ -1,4 +1,4 @@
-//! A scanner for JSON.
+//! Scans JSON text value by value.
 
 mod number;
 mod string;
@@ -11,18 +11,18 @@ use serde::de::IgnoredAny;
 
 use super::JsonError;
 
-/// How deep a document may nest. Real tokens need four or five levels.
+/// The greatest depth of a document. Real tokens need four or five levels.
 pub(crate) const MAX_DEPTH: usize = 32;
-/// How deep the value of a member of the outermost object may nest.
+/// The greatest depth of the value of a member of the outermost object.
 pub(crate) const VALUE_DEPTH: usize = MAX_DEPTH - 1;
 
 /// Walks over a text, value by value, and refuses a text that is not JSON.
 ///
-/// It always stands where a token of JSON begins, or at the end: a method that takes a token takes the whitespace
-/// behind it too, so that it is looked for once.
+/// Its position is always the begin of a JSON token, or the end of the text: a method that takes a token takes the
+/// whitespace behind it too, so that whitespace is looked for once.
 ///
-/// It accepts what serde_json accepts, but for depth and for [reserved names](JsonError::ReservedName), and reads it
-/// as the same. Tests and fuzzing compare the two.
+/// It accepts the same texts as serde_json, except for depth and [reserved names](JsonError::ReservedName), and reads
+/// the same values. Tests and fuzzing compare the two.
 #[derive(Clone, Debug)]
 pub(crate) struct Scanner<'t> {
     text: &'t str,
@@ -42,12 +42,12 @@ impl<'t> Scanner<'t> {
         self.next_byte().ok_or(JsonError::Syntax)
     }
 
-    /// Checks that nothing is left.
+    /// Checks that the text ends here.
     pub(crate) fn finish(&self) -> Result<(), JsonError> {
         if self.at == self.text.len() { Ok(()) } else { Err(JsonError::Syntax) }
     }
 
-    /// Returns the text between here and the place of another scanner, without the whitespace at its end.
+    /// Returns the text between this scanner and another one, without the whitespace at its end.
     pub(crate) fn up_to(&self, other: &Self) -> &'t str {
         self.text.get(self.at..other.at).unwrap_or_default().trim_ascii_end()
     }
@@ -62,8 +62,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Says whether one more entry comes in a list, or one more member in an object, that ends with this bracket.
-    /// Takes the comma before it, or the bracket.
+    /// Returns whether the list or object that ends with this bracket has one more entry or member. Takes the comma
+    /// before it, or the bracket.
     #[inline]
     pub(crate) fn goes_on(&mut self, end: u8, is_first: &mut bool) -> Result<bool, JsonError> {
         let next = self.peek()?;
@@ -81,7 +81,7 @@ impl<'t> Scanner<'t> {
         Ok(false)
     }
 
-    /// Takes the name of the next member of an object, or its end.
+    /// Takes the name of the next member of an object, or the bracket at the end of the object.
     #[expect(clippy::inline_always, reason = "a twentieth of the walk over a payload")]
     #[inline(always)]
     pub(crate) fn next_name(
@@ -100,7 +100,7 @@ impl<'t> Scanner<'t> {
         Ok(Some(name))
     }
 
-    /// Passes over a value of any type that nests at most so deep, and returns it as it is written.
+    /// Skips a value of any type that nests at most this deep, and returns its text.
     pub(crate) fn skip(&mut self, depth: usize) -> Result<&'t str, JsonError> {
         let start = self.clone();
         self.pass(depth)?;
@@ -157,7 +157,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Names that are not read need not be decodable: serde_json passes over half a surrogate pair as well.
+    /// Names that are not read need not be decodable: serde_json too skips half a surrogate pair.
     #[cold]
     fn pass_escaped_name(&mut self) -> Result<(), JsonError> {
         let name = self.escaped()?;
@@ -165,7 +165,7 @@ impl<'t> Scanner<'t> {
         serde_json::from_str::<String>(name).map_or(Ok(()), |name| check_name(&name))
     }
 
-    /// Says what is wrong with a value where one of another type was asked for.
+    /// Returns the error for a value that does not have the type that was asked for.
     #[cold]
     fn other_type(&mut self) -> JsonError {
         match self.pass(MAX_DEPTH) {
@@ -187,7 +187,7 @@ impl<'t> Scanner<'t> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Goes to where a token has ended, and on to the next.
+    /// Moves behind a token, and on to the next one.
     #[inline]
     fn go_to(&mut self, end: usize) {
         self.at = end;
@@ -197,11 +197,11 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Refuses the names by which serde_json asks itself for what is not in serde's model.
+/// Refuses the names that serde_json uses inside for values that serde's data model lacks.
 ///
-/// An object with such a member is another value to a `serde_json::Value` than to the scanner, if the application
-/// has switched on `raw_value` or `arbitrary_precision`. The names are private to serde_json and may change, but
-/// not their beginning; `outside/odd_serde_json` asks serde_json for them.
+/// If the application has switched on `raw_value` or `arbitrary_precision`, an object with such a member has another
+/// value in a `serde_json::Value` than in the scanner. The names are private to serde_json and may change; their
+/// beginning stays the same. `outside/odd_serde_json` asks serde_json for them.
 #[inline]
 fn check_name(name: &str) -> Result<(), JsonError> {
     if name.starts_with("$serde_json::") { Err(JsonError::ReservedName) } else { Ok(()) }

@@ -1,9 +1,9 @@
-//! How much memory something takes that was read from JSON.
+//! Estimates the memory of values that are read from JSON.
 
-/// The bytes that a `serde_json::Value` of this takes at the most, besides itself. Whatever else holds the same
-/// takes less, unless it keeps what was not in the text.
+/// Returns the largest number of bytes on the heap of a `serde_json::Value` of this text. Another type with the same
+/// content takes less, unless it keeps data that was not in the text.
 ///
-/// Counted are brackets and commas outside of strings: what a user writes into a string weighs its length.
+/// Brackets and commas outside of strings are counted. A string counts by its length, whatever characters it has.
 pub(crate) fn weight(json: &str) -> usize {
     if !json.starts_with(['{', '[']) {
         return json.len();
@@ -27,19 +27,19 @@ pub(crate) fn weight(json: &str) -> usize {
     json.len() + objects * OBJECT + lists * LIST + commas * entry
 }
 
-/// The same of the object itself, for so many members: what they are called, and what they hold, comes on top.
+/// Returns the same for an object of this number of members, without their names and values.
 pub(crate) fn object_weight(members: usize) -> usize {
     OBJECT + members * MEMBER
 }
 
-/// A map with one member: a whole node of a B-tree, with places for eleven.
+/// The bytes of a map with one member: a node of a B-tree, which has room for eleven.
 const OBJECT: usize = 640;
-/// A member more, in a B-tree whose nodes are half full, or in a hash table with an ordered list that has
-/// just grown (the feature `preserve_order`, which any crate of an application may turn on).
+/// The bytes of one more member, in a B-tree whose nodes are half full, or in a hash table with an ordered list that
+/// has just grown (the feature `preserve_order`, which any crate of an application may turn on).
 const MEMBER: usize = 152;
-/// A list with one entry, for which there are four places.
+/// The bytes of a list with one entry, which has room for four.
 const LIST: usize = 128;
-/// An entry more, in a list that has just grown.
+/// The bytes of one more entry, in a list that has just grown.
 const ENTRY: usize = 64;
 
 #[cfg(test)]

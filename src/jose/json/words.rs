@@ -1,4 +1,4 @@
-//! Bytes looked at eight at a time.
+//! Examines bytes eight at a time.
 
 const ONES: u64 = u64::MAX / 0xff;
 

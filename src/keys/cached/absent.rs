@@ -1,8 +1,8 @@
-//! Names of keys that were looked for and are not there.
+//! Remembers names of keys that a fetch did not bring.
 //!
-//! A token of a key that was withdrawn must be answered 401, or its client comes back with it for ever; after
-//! an emergency that is every client at once, with far more tokens than there is budget for. So the names that
-//! a fetch has not brought are remembered for a minute, and are unknown although the budget is spent.
+//! A token of a withdrawn key must be answered 401, or its client sends it again for ever. After an emergency, all
+//! clients do that at once, with far more tokens than the budget allows fetches. So the names that a fetch did not
+//! bring are remembered for a minute, and count as unknown although the budget is spent.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
@@ -10,10 +10,7 @@ use std::time::Duration;
 
 use foldhash::quality::RandomState;
 
-/// Remembers for a minute which names of keys a fetch has not found.
-///
-/// A token of a withdrawn key must be refused with 401, or its client never asks for another one. When
-/// the budget for fetches is spent, this tells such a token from one of a key that was not looked for.
+/// The names that fetches of the last minute did not bring.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Absent {
     hasher: RandomState,
@@ -22,7 +19,7 @@ pub(super) struct Absent {
 }
 
 impl Absent {
-    /// Remembers that a fetch has not brought the key of this name.
+    /// Adds the name of a key that a fetch did not bring.
     pub(super) fn note(&mut self, key_id: Option<&str>, now: Duration) {
         let hash = self.hasher.hash_one(key_id);
         self.names.retain(|(one, at)| *one != hash && is_recent(*at, now));
@@ -32,7 +29,7 @@ impl Absent {
         self.names.push_back((hash, now));
     }
 
-    /// Whether the key of this name was looked for a short while ago, and was not there.
+    /// Returns whether the key of this name was looked for in the last minute, and was not there.
     pub(super) fn knows(&self, key_id: Option<&str>, now: Duration) -> bool {
         let hash = self.hasher.hash_one(key_id);
         self.names.iter().any(|(one, at)| *one == hash && is_recent(*at, now))
@@ -44,7 +41,7 @@ fn is_recent(at: Duration, now: Duration) -> bool {
 }
 
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// Some times as many as can wait for one fetch.
+/// Several times the number of requests that can wait for one fetch.
 const MOST: usize = 1024;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::error::KeysUnavailable;
 use crate::keys::KeySet;
 use crate::refresh::{Load, Loaded};
 
-/// Brings keys from somewhere. [`CachedKeys`](super::CachedKeys) decides when.
+/// Loads keys from any place. [`CachedKeys`](super::CachedKeys) decides when.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,8 +31,8 @@ use crate::refresh::{Load, Loaded};
 /// let keys = CachedKeys::new(FromDatabase);
 /// ```
 pub trait Fetch: Send + Sync + 'static {
-    /// Gets the keys as they are now. All of them: those that are missing are forgotten. No keys at all
-    /// count as a failure.
+    /// Loads all current keys. A key that is missing in the result is not used any more. An empty result
+    /// counts as a failure.
     ///
     /// Runs in a task of its own, one at a time. It is dropped after 30 seconds; a panic counts as a
     /// failure.
@@ -42,8 +42,8 @@ pub trait Fetch: Send + Sync + 'static {
     /// [`KeysUnavailable`] when there is no good answer; the keys of the last good one stay in use.
     fn fetch(&self) -> impl Future<Output = Result<Fetched, KeysUnavailable>> + Send;
 
-    /// Where the keys come from, for logs and [`KeysStatus`](crate::keys::KeysStatus). The default is the
-    /// name of the type.
+    /// Returns where the keys come from, for logs and [`KeysStatus`](crate::keys::KeysStatus). The default is
+    /// the name of the type.
     fn describe(&self) -> String {
         std::any::type_name::<Self>().to_owned()
     }

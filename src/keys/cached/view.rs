@@ -1,4 +1,4 @@
-//! Keeps the keys that were fetched, and what is known of keys that are not there.
+//! Keeps the keys that were fetched, and the names of absent and blocked keys.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -15,7 +15,7 @@ use crate::refresh::{Event, View};
 
 #[derive(Clone, Default)]
 pub(super) struct KeysView {
-    /// As they were fetched, the blocked ones among them.
+    /// The keys as they were fetched, the blocked ones included.
     keys: Option<KeySet>,
     blocked: HashSet<Box<str>>,
     absent: Absent,
@@ -43,12 +43,12 @@ impl KeysView {
         self.blocked.remove(key_id);
     }
 
-    /// Remembers that a fetch has not brought the key of this name.
+    /// Adds the name of a key that a fetch did not bring.
     pub(super) fn note_absent(&mut self, key_id: Option<&str>, now: Duration) {
         self.absent.note(key_id, now);
     }
 
-    /// Tells whether a key of this name was looked for a short while ago, or was there once, and is not there.
+    /// Returns whether the key of this name is known to be absent: a fetch did not bring it, or it was withdrawn.
     pub(super) fn lacks(&self, key_id: Option<&str>, now: Duration) -> bool {
         self.withdrawn.knows(key_id) || self.absent.knows(key_id, now)
     }
@@ -68,7 +68,7 @@ impl View for KeysView {
     type Snapshot = KeysSnapshot;
 
     fn replace(&mut self, keys: KeySet) -> Result<(), Box<dyn Error + Send + Sync>> {
-        // No keys at all are no answer: a provider that has none can sign nothing.
+        // An empty set is not a good answer: a provider without keys can sign nothing.
         if keys.keys().is_empty() {
             return Err(ConfigError::NoUsableKey { skipped: keys.skipped().to_vec() }.into());
         }
@@ -104,7 +104,7 @@ impl KeysSnapshot {
         self.epoch
     }
 
-    /// Returns what is known of the keys for this header; `None` if there may be one somewhere else.
+    /// Looks up the keys for this header. `None` if a fetch may bring one.
     pub(super) fn lookup(&self, header: &Header) -> Option<Lookup> {
         if header.key_id().is_some_and(|id| self.blocked.contains(id)) {
             // Whatever the provider says: there is nothing to wait for.

@@ -1,24 +1,23 @@
-//! Names of keys that were published, and are no more.
+//! Remembers names of keys that the provider has withdrawn.
 //!
-//! Strangers can keep a client from asking for its name at the right moment, so these names are remembered
-//! until they come back. Only the provider chooses them, so strangers cannot fill the list.
+//! Strangers can spend the budget, so that no fetch looks for such a name. So these names are remembered until they
+//! come back. Only the provider chooses them, so strangers cannot fill the list.
 
 use std::collections::VecDeque;
 
 use crate::keys::KeySet;
 
-/// Remembers which keys a fetch has brought no more, until they come back.
+/// The names of keys that an earlier fetch brought and the last one did not.
 ///
-/// As [`Absent`](super::absent::Absent) does for names that were asked for. What is here the provider has
-/// chosen, so strangers can push nothing out.
+/// [`Absent`](super::absent::Absent) holds the names that tokens asked for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Withdrawn {
-    /// The latest last.
+    /// The names, the latest last.
     names: VecDeque<Box<str>>,
 }
 
 impl Withdrawn {
-    /// Remembers the names that were there before and are not there now.
+    /// Adds the names that were in the set before and are not in it now.
     pub(super) fn note(&mut self, before: &KeySet, now: &KeySet) {
         let is_there = |name: &str| now.keys().iter().any(|key| key.key_id() == Some(name));
         self.names.retain(|name| !is_there(name));
@@ -33,13 +32,13 @@ impl Withdrawn {
         }
     }
 
-    /// Whether a key of this name was there once, and was not the last time.
+    /// Returns whether a key of this name was withdrawn.
     pub(super) fn knows(&self, key_id: Option<&str>) -> bool {
         key_id.is_some_and(|wanted| self.names.iter().any(|name| **name == *wanted))
     }
 }
 
-/// Far more than are withdrawn while tokens of them live.
+/// Far more keys than a provider withdraws in the lifetime of a token.
 const MOST: usize = 256;
 
 #[cfg(test)]

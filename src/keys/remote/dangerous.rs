@@ -2,7 +2,7 @@ use super::{HttpFetch, Place};
 use crate::config_error::ConfigError;
 use crate::net::address::{Address, Allowed};
 
-/// Switches that let an [`HttpFetch`] go where it should not; see [`HttpFetch::dangerous`].
+/// Allows an [`HttpFetch`] to use addresses that are refused by default; see [`HttpFetch::dangerous`].
 ///
 /// ```
 /// use tower_bearer::keys::HttpFetch;
@@ -20,8 +20,8 @@ use crate::net::address::{Address, Allowed};
 pub struct DangerousFetch(Allowed);
 
 impl HttpFetch {
-    /// The switches that let it go where it should not. They come first, because an address is judged
-    /// when it is given.
+    /// Returns the switches that allow addresses which are refused by default. They come first, because an address
+    /// is checked when it is given.
     pub fn dangerous() -> DangerousFetch {
         DangerousFetch(Allowed::default())
     }
@@ -30,7 +30,7 @@ impl HttpFetch {
 impl DangerousFetch {
     /// Allows plain HTTP to other machines than this one, for networks in which no attacker stands in between.
     ///
-    /// An attacker there can put keys of their own in, and sign tokens with them. A document that came
+    /// An attacker there can insert keys and sign tokens with them. A document that came
     /// over HTTPS still leads to HTTPS only.
     pub fn allow_plain_http(mut self) -> Self {
         self.0.plain_http = true;
@@ -40,7 +40,7 @@ impl DangerousFetch {
     /// Allows the provider's metadata and redirects to lead to private networks (10.0.0.0/8, 172.16.0.0/12,
     /// 192.168.0.0/16, 100.64.0.0/10, 198.18.0.0/15, `fc00::/7`) and to this machine.
     ///
-    /// A provider can then have requests sent to whatever listens there. Link-local addresses, where
+    /// A provider can then cause requests to any service there. Link-local addresses, where
     /// clouds keep the credentials of machines (169.254.169.254), are refused all the same. Hosts that are
     /// configured may be anywhere without this.
     pub fn allow_private_networks(mut self) -> Self {

@@ -1,12 +1,12 @@
-//! Where an issuer keeps its metadata, and what of it matters here.
+//! Finds the metadata of an issuer, and reads the address of its keys.
 //!
-//! OpenID's place comes first although RFC 8414 and MCP put their own first: nearly every provider has
-//! OpenID's, so the others would cost a 404 at each start. The issuer in the document decides whether it is
-//! believed, and not its place.
+//! The address of OpenID comes first, although RFC 8414 and MCP put their own first: nearly every provider has it, so
+//! the others would cost a 404 at each start. Whether a document is believed depends on the issuer that it names, and
+//! not on its address.
 //!
-//! Metadata is kept for a day: `jwks_uri` hardly ever changes, and a provider whose keys can be fetched is up
-//! as far as tokens go. When the keys are not where they were, the metadata is read again at once. A host that
-//! is silent at one place is not asked at the others: three timeouts would be the whole time of a fetch.
+//! Metadata is kept for a day: `jwks_uri` changes very rarely, and while the keys can be fetched, the metadata is not
+//! needed. When the keys are not at their address any more, the metadata is read again at once. A host that does not
+//! answer at one address is not asked at the others: three timeouts would take the whole time of a fetch.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -17,13 +17,13 @@ use crate::net::address::{Address, Allowed};
 use crate::net::error::FetchError;
 use crate::text::{instead_of_keys, instead_of_text, without_mark};
 
-/// Where the metadata may be, in the order of trying: as OpenID Connect Discovery §4 appends it, which
-/// is where nearly every provider has it, then as RFC 8414 §3 inserts it, with its own name and with
-/// OpenID's. Without a path in the issuer the last one is the first.
+/// Returns the addresses where the metadata may be, in the order of trying: with the path appended (OpenID Connect
+/// Discovery §4), as nearly every provider has it; then with the path inserted (RFC 8414 §3), under its own name and
+/// that of OpenID. If the issuer has no path, the last address is the same as the first.
 pub(super) fn places(issuer: &Address, allowed: Allowed) -> Vec<Address> {
     let uri = issuer.uri();
     let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
-    // As it was written, but for a slash at its end.
+    // As it was written, without a slash at its end.
     let whole = issuer.as_str().strip_suffix('/').unwrap_or(issuer.as_str());
     let origin = whole.strip_suffix(path).unwrap_or(whole);
     let mut places = vec![
@@ -38,7 +38,7 @@ pub(super) fn places(issuer: &Address, allowed: Allowed) -> Vec<Address> {
     places.iter().filter_map(|place| Address::parse(place, allowed).ok()).collect()
 }
 
-/// Reads where the keys are from metadata that must be of this issuer, and was found at `place`.
+/// Reads the address of the keys from metadata that was found at `place` and must be of this issuer.
 pub(super) fn read(
     document: &Bytes,
     issuer: &Address,

@@ -78,7 +78,8 @@ impl Rejection {
     }
 
     /// Returns the value of `error` in the challenge, or a word of the same kind where the
-    /// challenge has none: `unauthorized`, `forbidden`, `temporarily_unavailable`, `server_error`.
+    /// challenge has none: `unauthorized`, `forbidden`, `cross_site`, `temporarily_unavailable`,
+    /// `server_error`.
     pub fn code(&self) -> &'static str {
         self.answer().error
     }

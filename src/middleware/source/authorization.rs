@@ -121,7 +121,7 @@ fn token_in<'r>(
 }
 
 // b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
-pub(super) fn is_b64token(token: &[u8]) -> bool {
+pub(crate) fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|&&byte| byte == b'=').count();
     let body = &token[..token.len() - padding];
     // Blocks without an early exit, which the compiler turns into vector instructions.

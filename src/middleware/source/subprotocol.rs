@@ -89,7 +89,7 @@ fn opens_web_socket(request: &request::Parts) -> bool {
 }
 
 /// Returns whether a comma-separated field names something, in any case.
-fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+pub(crate) fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(wanted))
 }

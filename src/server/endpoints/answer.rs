@@ -188,7 +188,7 @@ impl From<RevocationsUnavailable> for Refusal {
         let after = cause.retry_after().unwrap_or_default();
         // The revocation may hold all the same: on this node, or everywhere when only the answer
         // was lost.
-        let description = "Whether all is revoked cannot be told; send the same again";
+        let description = "It is not known whether all is revoked; send the same request again";
         Self { cause: Some(cause), description, ..Self::unavailable(after) }
     }
 }

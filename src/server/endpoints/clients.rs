@@ -46,7 +46,7 @@ pub trait Clients: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ClientsUnavailable`] when the answer cannot be had right now. The request is answered 503.
+    /// [`ClientsUnavailable`] when the answer is not available now. The request is answered 503.
     fn authenticate(
         &self,
         client_id: &str,

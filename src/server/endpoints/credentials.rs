@@ -52,7 +52,7 @@ impl Credentials {
         }
         match read_basic(field.as_bytes()) {
             Some(credentials) => Ok(Some(credentials)),
-            None => Err(Refusal::invalid_client("The Authorization field is not as Basic has it")),
+            None => Err(Refusal::invalid_client("The Authorization field is not valid for Basic")),
         }
     }
 }

@@ -35,8 +35,8 @@ use crate::state::revocation::Revocations;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// Tokens follow RFC 9068: `typ` is `at+jwt`, and `iss`, `aud`, `sub`, `iat`, `nbf`, `exp` and a
-/// random `jti` are there. It asks for `client_id` too, which only the application knows:
+/// Tokens follow RFC 9068: `typ` is `at+jwt`, and they have `iss`, `aud`, `sub`, `iat`, `nbf`, `exp` and a
+/// random `jti`. RFC 9068 asks for `client_id` too, which only the application knows:
 /// [`with_client_id`](Self::with_client_id).
 ///
 /// # Keys that are elsewhere
@@ -68,13 +68,13 @@ pub struct TokenIssuer<K = SigningKey> {
 impl<K: Signer> TokenIssuer<K> {
     /// Makes an issuer of this name (`iss`) for this audience (`aud`) that signs with this key.
     ///
-    /// Tokens carry the key's id in `kid`. It is the thumbprint (RFC 7638) where no other is set, so it changes
-    /// with the key; secrets have none until [`SigningKey::with_key_id`].
+    /// Tokens carry the key's id in `kid`. If no id is set, it is the thumbprint (RFC 7638), so it changes
+    /// with the key; secrets have no id until [`SigningKey::with_key_id`] gives one.
     ///
     /// # Errors
     ///
     /// [`ConfigError::EmptyIssuer`], [`ConfigError::EmptyAudience`] and [`ConfigError::Name`];
-    /// [`ConfigError::KeyIdTooLong`] for the key of a signer of one's own.
+    /// [`ConfigError::KeyIdTooLong`] for the key of a signer of your own.
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
@@ -115,14 +115,14 @@ impl<K: Signer> TokenIssuer<K> {
         self
     }
 
-    /// Looks into these revocations before a token is made, so that a token that is issued after a
-    /// revocation is accepted: when everything of its subject or client was revoked up to a moment, `iat` is
-    /// later than that, by a second or two in the future if need be.
+    /// Checks these revocations before a token is issued, so that a token that is issued after a
+    /// revocation is accepted: when all tokens of its subject or client were revoked up to a moment, `iat` is
+    /// later than that moment, if necessary by a second or two in the future.
     ///
     /// Give the same revocations to the verifier. It then adds no leeway to the moments up to which tokens of
-    /// this issuer were revoked, so a user who was locked can sign in again at once. For that, clocks must
-    /// agree to a second where several programs issue and revoke (also if only one of them has this setting and
-    /// they issue under one name), and must not be set back; otherwise set a leeway
+    /// this issuer were revoked, so a user who was locked can sign in again at once. For that, the clocks of all
+    /// programs that issue under this name and revoke must agree to a second (also of programs without this
+    /// setting), and must not be set back. Otherwise set a leeway
     /// ([`with_revocation_leeway`](crate::Validation::with_revocation_leeway)), and new tokens are
     /// refused for as long after a revocation.
     ///
@@ -157,7 +157,7 @@ impl<K: Signer> TokenIssuer<K> {
         self
     }
 
-    /// Asks another clock for the time. For tests.
+    /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -200,7 +200,7 @@ impl<K: Signer> TokenIssuer<K> {
     }
 }
 
-/// The key with an id, if there can be one.
+/// Gives the key its thumbprint as its id, if it has none and can have one.
 fn named(key: VerifyingKey) -> Result<VerifyingKey, ConfigError> {
     match key.key_id() {
         Some(key_id) if key_id.len() > MAX_KEY_ID => {

@@ -13,7 +13,7 @@ use crate::claims::NumericDate;
 use crate::keys::{SignError, Signer, SigningKey};
 use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
 
-/// A token in the making; see [`TokenIssuer::token_for`].
+/// Builds one token; see [`TokenIssuer::token_for`].
 #[must_use = "nothing is signed before `issue` or `issue_async`"]
 pub struct TokenRequest<'i, K = SigningKey> {
     issuer: &'i TokenIssuer<K>,
@@ -22,16 +22,16 @@ pub struct TokenRequest<'i, K = SigningKey> {
     problem: Option<IssueError>,
 }
 
-// Here, so that the issuer need not know what is made of it.
+// Here, so that the issuer's module need not import this one.
 impl<K> TokenIssuer<K> {
-    /// Begins a token that speaks for this subject.
+    /// Starts a token for this subject.
     pub fn token_for(&self, subject: impl Into<String>) -> TokenRequest<'_, K> {
         TokenRequest::new(self, subject.into())
     }
 }
 
 impl TokenRequest<'_> {
-    /// Signs the token, with the key at hand.
+    /// Signs the token in this process, without waiting.
     ///
     /// # Errors
     ///
@@ -47,8 +47,8 @@ impl TokenRequest<'_> {
 impl<K: Signer> TokenRequest<'_, K> {
     /// Asks the [`Signer`] for a signature, and waits for it.
     ///
-    /// The signature is verified before the token is given out, so a key that was exchanged or a signature in
-    /// another form is found out here and not by clients.
+    /// The signature is verified before the token is returned. So an exchanged key, or a signature in another form,
+    /// is an error here and does not reach clients.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<'i, K> TokenRequest<'i, K> {
         self.set("scope", scopes.join(" "))
     }
 
-    /// Names the client that asked for the token: the claim `client_id`.
+    /// Sets the client that asked for the token: the claim `client_id`.
     pub fn with_client_id(self, client_id: impl Into<String>) -> Self {
         self.set("client_id", client_id.into())
     }
@@ -110,8 +110,8 @@ impl<'i, K> TokenRequest<'i, K> {
 
     /// Adds the application's own claims: anything that serialises to a JSON object.
     ///
-    /// A claim that the issuer or another method sets cannot be set this way as well, so no claim
-    /// replaces another; [`issue`](Self::issue) says so.
+    /// No claim replaces another: if the issuer or another method sets the same claim, [`issue`](Self::issue)
+    /// returns an error.
     pub fn with_claims(mut self, claims: &impl Serialize) -> Self {
         match serde_json::to_value(claims) {
             Ok(Value::Object(own)) => {
@@ -138,7 +138,7 @@ impl<'i, K> TokenRequest<'i, K> {
         self
     }
 
-    /// Everything but the signature.
+    /// Builds the token without its signature.
     fn prepare(mut self) -> Result<Unsigned<'i, K>, IssueError> {
         if let Some(problem) = self.problem {
             return Err(problem);
@@ -179,7 +179,7 @@ impl<'i, K> TokenRequest<'i, K> {
         })
     }
 
-    /// When to say the token was issued, so that no revocation is of a later moment.
+    /// Returns the date of issue to write into the token, so that no revocation covers it.
     fn issued_at(&self, now: i64) -> Result<i64, IssueError> {
         let Some(revocations) = &self.issuer.revocations else { return Ok(now) };
         let claim = |name| self.claims.get(name).and_then(Value::as_str);
@@ -249,7 +249,7 @@ fn encode(value: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("string keys and JSON values"))
 }
 
-// 128 random bits, as RFC 4122 would spend them, without its dashes.
+// 128 random bits, about as many as in a UUID, in base64url.
 fn random_id() -> Result<String, IssueError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| IssueError::NoRandomness)?;
@@ -262,7 +262,7 @@ impl<K> fmt::Debug for TokenRequest<'_, K> {
     }
 }
 
-/// A signed token. Its `Debug` shows neither it nor its `jti`.
+/// A signed token. `Debug` shows neither the token nor its `jti`.
 #[derive(Clone)]
 pub struct IssuedToken {
     token: String,
@@ -272,27 +272,27 @@ pub struct IssuedToken {
 }
 
 impl IssuedToken {
-    /// The token in compact form.
+    /// Returns the token in compact form.
     pub fn as_str(&self) -> &str {
         &self.token
     }
 
-    /// The token in compact form, owned.
+    /// Returns the token in compact form, as an owned string.
     pub fn into_string(self) -> String {
         self.token
     }
 
-    /// `jti`.
+    /// Returns `jti`, the id of the token.
     pub fn token_id(&self) -> &str {
         &self.token_id
     }
 
-    /// For how long it is valid, as `expires_in` in a token response (RFC 6749 §5.1).
+    /// Returns how long the token is valid, for `expires_in` in a token response (RFC 6749 §5.1).
     pub fn expires_in(&self) -> Duration {
         self.expires_in
     }
 
-    /// When it stops being valid.
+    /// Returns when the token expires.
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
     }
@@ -322,10 +322,10 @@ pub enum IssueError {
     NotAnObject,
     /// The application's claims cannot be written as JSON.
     Unserializable(String),
-    /// Its session is revoked, or everything of its subject or client up to a moment that is still to
-    /// come.
+    /// The session of the token is revoked, or all tokens of its subject or client up to a moment in the
+    /// future are.
     Revoked {
-        /// After how long a token can be made, if ever.
+        /// The time after which a token can be issued, if ever.
         wait: Option<Duration>,
     },
     /// The operating system has no randomness to give.
@@ -386,7 +386,7 @@ impl From<SignError> for IssueError {
     }
 }
 
-/// The claims that [`Validation`](crate::Validation) reads as marks of another kind.
+/// The claims that [`Validation`](crate::Validation) reads as marks of another kind of token.
 const OTHER_KINDS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "cnf", "typ", "token_use"];
 
 const RESERVED: [&str; 7] = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"];

@@ -113,7 +113,7 @@ impl SignInEndpoints {
     /// request is then answered 429, before the password is looked at.
     ///
     /// Limit attempts for each name here, and for each address here or by a layer in front, such as that of the crate
-    /// `tower_governor`. The [guide](crate::guide::issuing) shows both.
+    /// `tower_governor`. The [guide](crate::guide::signing_in) says how.
     #[must_use]
     pub fn with_throttle(
         self,

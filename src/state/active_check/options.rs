@@ -129,7 +129,7 @@ impl ActiveCheck {
     pub fn with_last_answer_for(mut self, time: Duration) -> Result<Self, ConfigError> {
         if time > LONGEST_LAST_ANSWER {
             return Err(ConfigError::TooLong {
-                what: "to let in by the last answer for a time",
+                what: "to accept by the last answer for a time",
                 seconds: time.as_secs(),
                 most: LONGEST_LAST_ANSWER.as_secs(),
                 instead: "dangerous().fail_open()",

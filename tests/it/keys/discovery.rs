@@ -412,7 +412,7 @@ async fn answer_that_is_not_a_document_is_no_metadata_and_no_keys() {
         (Fault::Status(500), "500"),
         (Fault::Html, "not"),
         (Fault::Huge, "longer than 262144 bytes"),
-        (Fault::Truncated, "no whole answer"),
+        (Fault::Truncated, "no complete answer"),
         (Fault::Redirect, "302"),
     ] {
         for set in [TestProvider::set_metadata_fault, TestProvider::set_jwks_fault] {

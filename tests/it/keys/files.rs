@@ -219,7 +219,7 @@ async fn broken_version_replaces_nothing_and_a_warning_says_so() {
         let error = keys.status().last_error().unwrap().message().to_owned();
         assert!(error.contains(problem), "{broken}: {error}");
     }
-    let warnings = log.about("those that are here stay in use");
+    let warnings = log.about("the current keys stay in use");
     assert_eq!(warnings.len(), 5, "{warnings:?}");
     for (level, text) in &warnings {
         assert_eq!(*level, Level::WARN);
@@ -243,7 +243,7 @@ async fn broken_version_is_reported_once_a_minute() {
     directory.replace_keys("broken");
     tokio::time::sleep(Duration::from_secs(10 * 60)).await;
 
-    let warnings = log.about("those that are here stay in use").len();
+    let warnings = log.about("the current keys stay in use").len();
     assert!((9..=11).contains(&warnings), "{warnings}");
 }
 
@@ -268,7 +268,7 @@ async fn keys_of_a_file_that_is_deleted_stay_for_as_long_as_it_takes() {
     assert!(error.contains(&path.display().to_string()), "{error}");
     let (level, text) = log.events().pop().unwrap();
     assert_eq!(level, Level::WARN);
-    assert!(text.contains("those that are here stay in use"), "{text}");
+    assert!(text.contains("the current keys stay in use"), "{text}");
 
     directory.replace_keys(&jwks(&[&next]));
     tokio::time::sleep(every).await;

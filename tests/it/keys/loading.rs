@@ -59,7 +59,7 @@ fn secret_that_is_not_base64url_is_refused_without_quoting_it() {
 
 #[test]
 fn public_key_given_as_a_secret_is_refused() {
-    // RFC 8725bis §3.1: whoever knows the public key could sign
+    // RFC 8725bis §3.1: a client that knows the public key could sign
     let rsa = key_for(Algorithm::RS256).to_jwk();
     let jwks = json!({ "keys": [rsa] }).to_string();
 

@@ -190,7 +190,7 @@ async fn answers_that_hold_no_keys_are_called_what_they_are() {
     ] {
         let told = told(HttpFetch::new(ISSUER), answer).await.unwrap();
         assert!(told.contains("no keys to use") && told.contains(expected), "{told}");
-        assert!(told.starts_with(&format!("the keys cannot be had: {ISSUER}: ")), "{told}");
+        assert!(told.starts_with(&format!("the keys are not available: {ISSUER}: ")), "{told}");
     }
     let marked = format!("\u{feff}{}", jwks());
     assert_eq!(told(HttpFetch::new(ISSUER), marked.as_bytes()).await, None);

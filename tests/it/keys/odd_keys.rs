@@ -74,7 +74,7 @@ async fn ed25519_key_that_any_signature_fits_is_refused() {
 
 #[test]
 fn public_key_in_any_clothes_is_no_secret() {
-    // RFC 8725bis §3.1: whoever knows the public key could sign
+    // RFC 8725bis §3.1: a client that knows the public key could sign
     let with = |member: &str, value: Value| {
         let mut jwk = key_for(Algorithm::RS256).to_jwk();
         jwk[member] = value;

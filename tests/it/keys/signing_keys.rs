@@ -30,7 +30,7 @@ fn problem(key: Result<SigningKey, ConfigError>) -> KeyProblem {
     }
 }
 
-/// Whether a token of this key is let in by the public key that `keys` hold.
+/// Returns whether a token of this key is accepted by the public key that `keys` hold.
 async fn signs_for(key: SigningKey, keys: impl Into<KeySet>) -> bool {
     let tokens = TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap().with_clock(TestClock::at(NOW));
     let token = tokens.token_for("alice").issue().unwrap();

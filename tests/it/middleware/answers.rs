@@ -291,7 +291,7 @@ async fn closure_makes_the_body_and_status_and_challenge_stay() {
 
 #[tokio::test]
 async fn unreachable_keys_are_503_with_retry_after_and_no_challenge() {
-    // RFC 9110 §15.6.4: keys that cannot be had are no fault of the token
+    // RFC 9110 §15.6.4: missing keys are no fault of the token
     let app = app(BearerLayer::new(verifier_of(Down)).with_rejection(Json));
 
     let answer = send(&app, get("/").bearer(good())).await;

@@ -427,8 +427,8 @@ fn mistakes_about_fetching_name_their_place_in_a_configuration() {
         ("proxy", json!("socks5://proxy"), "SOCKS"),
         ("bearer_file", json!("/nowhere"), "/nowhere"),
         ("bearer_file", json!(token.path()), "no bearer token"),
-        ("max_bytes", json!(0), "nothing at all"),
-        ("max_keys", json!(0), "nothing at all"),
+        ("max_bytes", json!(0), "is zero"),
+        ("max_keys", json!(0), "is zero"),
         ("dangerous[0]", json!(["allow_everything"]), "unknown variant"),
     ] {
         let name = member.trim_end_matches("[0]");

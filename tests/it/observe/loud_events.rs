@@ -221,7 +221,7 @@ async fn clients_that_cannot_be_asked_are_one_warning_a_minute() {
     advance(MINUTE).await;
     assert_eq!(send(&app, request()).await.status, 503);
 
-    let told = log.about("the clients are not at hand");
+    let told = log.about("the clients are not available");
     let loud: Vec<_> = told.iter().filter(|(level, _)| *level == Level::WARN).collect();
     assert_eq!((loud.len(), told.len()), (2, REQUESTS + 1), "{loud:?}");
     assert!(loud[1].1.contains(&format!("suppressed={} ", REQUESTS - 1)), "{loud:?}");

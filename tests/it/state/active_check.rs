@@ -699,7 +699,7 @@ async fn letting_in_without_an_answer_is_an_error_in_the_log() {
     ask(&app).await.is_ok("in");
 
     let [(level, text)] = &log.events()[..] else { panic!("{:?}", log.events()) };
-    assert!(*level == Level::ERROR && text.contains("let in"), "{text}");
+    assert!(*level == Level::ERROR && text.contains("accepted"), "{text}");
 }
 
 #[tokio::test]

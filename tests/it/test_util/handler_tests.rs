@@ -278,7 +278,7 @@ fn each_layer_that_is_made_reports_itself_once_as_an_error() {
 
     let [(level, text)] = &events[..] else { panic!("{events:?}") };
     assert_eq!(*level, Level::ERROR);
-    assert!(text.contains("every request is let in without any verification"), "{text}");
+    assert!(text.contains("every request is accepted without any verification"), "{text}");
     assert!(text.contains("for tests only") && !text.contains("alice"), "{text}");
 }
 
@@ -304,7 +304,7 @@ fn report_goes_to_the_standard_error_stream_without_a_subscriber() {
 
     assert!(output.status.success());
     let stderr = String::from_utf8(output.stderr).unwrap();
-    let warning = "every request is let in without any verification";
+    let warning = "every request is accepted without any verification";
     assert_eq!(stderr.matches(warning).count(), 1, "{stderr}");
 }
 

@@ -90,7 +90,7 @@ async fn waiting(app: &Router, provider: &TestProvider) -> JoinHandle<Answer> {
 
 #[tokio::test]
 async fn token_is_accepted_by_the_key_of_the_issuer_it_names_and_by_no_other() {
-    // RFC 8414 §6.2: nobody can pose as another issuer
+    // RFC 8414 §6.2: no issuer can pose as another one
     // All of the same algorithm, and of the same name.
     let keys = [TestKey::generate(Algorithm::ES256), TestKey::generate(Algorithm::ES256)]
         .map(|key| key.with_key_id("key-1"));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 
-/// What every connection fails with.
+/// The error of every connection.
 #[derive(Debug)]
 pub struct Error;
 

@@ -1,7 +1,7 @@
-//! A second opinion on payloads, from serde_json alone.
+//! Reads payloads a second time, with serde_json alone, to compare with the crate's reader.
 //!
-//! It takes a payload apart by `RawValue` and asks serde_json for each claim. What kind of value a claim has, it says
-//! itself.
+//! It takes a payload apart by `RawValue` and asks serde_json for each claim. Which type of value a claim must have
+//! is written here again, on purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,17 +13,17 @@ use crate::claims::table::Claim;
 use crate::claims::{ClaimPaths, Events, NumericDate, ParsedClaims};
 use crate::jose::json::MAX_DEPTH;
 
-/// Why a payload must be refused.
+/// The reason why a payload must be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Malformed,
     WrongType,
 }
 
-/// What a payload says, in words: the same for the reader and for the oracle.
+/// The claims of a payload in words. The reader and the oracle write them in the same way.
 pub(super) type Said = BTreeMap<String, String>;
 
-/// Where there may be grants.
+/// A place in the payload that may hold grants, and the places below it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place {
     pub(super) roles: bool,
@@ -32,7 +32,7 @@ pub(super) struct Place {
     pub(super) below: &'static [(&'static str, Place)],
 }
 
-/// Returns what a payload says, or every reason to refuse it.
+/// Returns the claims of a payload, or every reason to refuse it.
 pub(super) fn judge(text: &str, root: Place, watched: &[&str]) -> Result<Said, Vec<Refusal>> {
     let Some(members) = members(text) else {
         // Before the text goes wrong there may be a claim of the wrong type.
@@ -67,7 +67,7 @@ pub(super) fn judge(text: &str, root: Place, watched: &[&str]) -> Result<Said, V
     if refusals.is_empty() { Ok(said) } else { Err(refusals) }
 }
 
-/// Says the same of what was read.
+/// Writes in the same words the claims that the reader has read.
 pub(super) fn said(parsed: &ParsedClaims, paths: &ClaimPaths, watched: &[&str]) -> Said {
     let ParsedClaims { registered, markers, .. } = parsed;
     let mut said = Said::new();
@@ -111,7 +111,7 @@ pub(super) fn said(parsed: &ParsedClaims, paths: &ClaimPaths, watched: &[&str]) 
     said
 }
 
-/// What one of the claims says that the crate reads by itself.
+/// Reads one of the claims that the crate always reads.
 fn claim(name: &str, raw: &str) -> Result<Said, Refusal> {
     let mut said = Said::new();
     let mut say = |what: String, value: String| drop(said.insert(what, value));
@@ -170,7 +170,7 @@ fn is_logout(raw: &str) -> Result<bool, Refusal> {
     Ok(is_object && are_unique(&events) && events.len() <= 64)
 }
 
-/// Collects what is granted, or says that something cannot be read.
+/// Collects the granted roles and scopes. Returns `None` when something cannot be read.
 fn grants(
     raw: &str,
     place: Place,
@@ -216,7 +216,7 @@ fn are_unique(members: &[(String, String)]) -> bool {
     names.len() == members.len() && members.len() <= 512
 }
 
-/// Whether serde_json gives a meaning of its own to the name of a member, somewhere.
+/// Returns whether the name of some member, at any depth, is one that serde_json reserves for itself.
 fn has_reserved_name(raw: &str) -> bool {
     if raw.starts_with('[') {
         let entries: Vec<Box<RawValue>> = parse(raw).unwrap_or_default();
@@ -227,7 +227,7 @@ fn has_reserved_name(raw: &str) -> bool {
     members.iter().any(|(name, raw)| is_reserved(name) || has_reserved_name(raw))
 }
 
-/// The deepest level of a text that is JSON.
+/// Returns the depth of the deepest object or array in a JSON text.
 fn depth(raw: &str) -> usize {
     let (mut depth, mut deepest, mut in_string) = (0_usize, 0, false);
     let mut bytes = raw.bytes();
@@ -246,7 +246,7 @@ fn depth(raw: &str) -> usize {
     deepest
 }
 
-/// The members of an object, as often as they come, unless a name stands for half a surrogate pair.
+/// Returns the members of an object, repeated ones too. `None` if a name holds half a surrogate pair.
 fn members(text: &str) -> Option<Vec<(String, String)>> {
     // As bytes, names may hold what is not JSON.
     let Members(members) = is_json(text).then(|| parse(text))??;
@@ -281,7 +281,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// A name in bytes, as which serde_json takes half a surrogate pair too.
+/// A name in bytes: as bytes, serde_json accepts half a surrogate pair too.
 struct Name(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Name {
@@ -304,7 +304,7 @@ impl Visitor<'_> for NameVisitor {
     }
 }
 
-/// Whether serde_json takes a text where it is not read.
+/// Returns whether serde_json accepts a text as JSON when it ignores the value.
 pub(super) fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }

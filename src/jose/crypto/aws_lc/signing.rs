@@ -1,4 +1,4 @@
-//! Signatures, for `issue`.
+//! Makes signatures, for the feature `issue`.
 
 use aws_lc_rs::encoding::{
     AsBigEndian as _, AsDer as _, Curve25519SeedBin, EcPrivateKeyBin, Pkcs8V1Der,
@@ -50,7 +50,7 @@ pub(in super::super) fn signer(
     }
 }
 
-/// An `ECPrivateKey` (RFC 5915 §3) without the public key, which the back end works out.
+/// Writes an `ECPrivateKey` (RFC 5915 §3) without the public key, which the back end computes.
 fn sec1(curve: Curve, scalar: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let parameters = Some(EcParameters::NamedCurve(curve.oid()));
     let key = EcPrivateKey { private_key: scalar, parameters, public_key: None };
@@ -89,7 +89,7 @@ pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial
     }
 }
 
-/// For lack of memory or randomness.
+/// Returns the error of a back end that lacks memory or randomness.
 fn failed() -> KeyProblem {
     KeyProblem::Unreadable("the back end could not make a key".to_owned())
 }

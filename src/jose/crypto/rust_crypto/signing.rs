@@ -88,7 +88,7 @@ pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial
     }
 }
 
-/// For lack of randomness.
+/// Returns the error of a back end that lacks randomness.
 fn failed() -> KeyProblem {
     KeyProblem::Unreadable("the back end could not make a key".to_owned())
 }

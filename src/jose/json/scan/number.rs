@@ -3,7 +3,7 @@ use crate::jose::json::JsonError;
 use crate::jose::json::words::eight_digits;
 
 impl<'t> Scanner<'t> {
-    /// Takes an integer of at most 18 digits, and nothing if there is something else.
+    /// Takes an integer of at most 18 digits. Takes nothing if the value is not one.
     pub(crate) fn integer(&mut self) -> Option<i64> {
         let rest = self.text.as_bytes().get(self.at..)?;
         // Today's dates have ten digits.
@@ -29,7 +29,7 @@ impl<'t> Scanner<'t> {
         })
     }
 
-    /// Takes a number and returns it as it is written. It may still be one that is misspelt.
+    /// Takes a number and returns its text, which may still be misspelt.
     #[cold]
     pub(crate) fn number(&mut self) -> Result<&'t str, JsonError> {
         match self.peek()? {
@@ -38,7 +38,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Takes everything that a number may be spelt with.
+    /// Takes all characters that a number may contain.
     pub(super) fn spelt_number(&mut self) -> &'t str {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let is_other = |c| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E');

@@ -16,7 +16,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Takes a string without escapes, and nothing if there is something else.
+    /// Takes a string without escapes. Takes nothing if the value is not one.
     #[expect(clippy::inline_always, reason = "as for `next_name`")]
     #[inline(always)]
     pub(super) fn string(&mut self) -> Option<&'t str> {
@@ -26,13 +26,13 @@ impl<'t> Scanner<'t> {
         self.text.get(start..end)
     }
 
-    /// Takes a string with escapes and returns what they stand for.
+    /// Takes a string with escapes and returns it decoded.
     #[cold]
     pub(super) fn decoded(&mut self) -> Result<String, JsonError> {
         serde_json::from_str(self.escaped()?).map_err(|_| JsonError::Syntax)
     }
 
-    /// Takes a string with escapes and returns it as it is written, with its quotation marks.
+    /// Takes a string with escapes and returns its text, with its quotation marks.
     #[cold]
     pub(super) fn escaped(&mut self) -> Result<&'t str, JsonError> {
         let mut at = self.after_quote().ok_or(JsonError::Syntax)?;
@@ -51,7 +51,7 @@ impl<'t> Scanner<'t> {
         Ok(string)
     }
 
-    /// Returns where a string goes on behind its first quotation mark.
+    /// Returns the position behind the first quotation mark of a string.
     fn after_quote(&self) -> Option<usize> {
         (self.next_byte()? == b'"').then_some(self.at + 1)
     }

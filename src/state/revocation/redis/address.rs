@@ -37,8 +37,8 @@ impl RedisAddress {
         if self.uses_tls || self.hosts.iter().all(Host::is_loopback) {
             return Ok(());
         }
-        let problem = "is of another machine and without TLS, so others on the way could read the \
-                       password and take revocations back; write `rediss://`, or say \
+        let problem = "is of another machine and without TLS, so an attacker on the way could read \
+                       the password and take revocations back; write `rediss://`, or say \
                        `RedisRevocations::dangerously_without_tls`; plain TCP is for this machine \
                        only (127.0.0.1, [::1], localhost)";
         // Only the scheme: without an `@`, user and password are taken for host and port.

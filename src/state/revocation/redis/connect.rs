@@ -83,7 +83,7 @@ impl Way<'_> {
                 Err(problem) => return Err(problem),
             }
         }
-        Err(RedisError::Broken("the servers of the cluster send us round in circles".to_owned()))
+        Err(RedisError::Broken("the servers of the cluster redirect in a circle".to_owned()))
     }
 
     async fn ask_sentinel(&self, host: &Host, service: &str) -> Result<Host, RedisError> {
@@ -261,6 +261,6 @@ mod tests {
         assert_eq!(found(named).await, Ok(Host { name: "127.0.0.1".to_owned(), port }));
         // An empty name stands for the host that was asked.
         assert_eq!(found(unnamed).await, Ok(last));
-        assert!(found(circle).await.unwrap_err().to_string().contains("in circles"));
+        assert!(found(circle).await.unwrap_err().to_string().contains("in a circle"));
     }
 }

@@ -123,7 +123,7 @@ impl SharedState {
     pub(super) fn unavailable(&self) -> RevocationsUnavailable {
         let problem = match self.complete_up_to.load(Ordering::Acquire) {
             0 => "the revocations have not come from Redis yet",
-            _ => "Redis has not been heard of for too long",
+            _ => "Redis has not answered for too long",
         };
         let retry_after = self.settings.max_gap / 4;
         let bounds = (Duration::from_secs(1), Duration::from_secs(30));
@@ -429,7 +429,7 @@ mod tests {
 
         shared.complete(shared.now());
 
-        assert!(told(&shared).0.contains("not been heard of for too long"));
+        assert!(told(&shared).0.contains("not answered for too long"));
     }
 
     #[test]

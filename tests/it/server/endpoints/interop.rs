@@ -70,7 +70,7 @@ mod needs_revocation_client {
     }
 
     async fn assert_client_revokes(command: &'static str, secret: &str, unknown: &str) {
-        // RFC 7009 §2: a client nobody here wrote revokes its tokens
+        // RFC 7009 §2: a client library of another project revokes its tokens
         let store = Store::default();
         let clients = ClientList::new().with_client("shop", secret).unwrap();
         let clients = clients.with_public_client("browser").unwrap();
@@ -172,7 +172,7 @@ mod needs_oidc_provider {
     #[tokio::test]
     #[ignore = "needs oidc-provider: scripts/interop"]
     async fn alice_logs_out_at_the_provider_and_her_access_token_is_refused() {
-        // OIDC Back-Channel Logout §2.5: a provider nobody here wrote posts its logout token
+        // OIDC Back-Channel Logout §2.5: a provider of another project posts its logout token
         for algorithm in OIDC_PROVIDER.algorithms {
             let world = World::new().await;
             let view = MemoryRevocations::new();

@@ -138,7 +138,7 @@ async fn store_that_fails_half_way_is_503_and_the_same_token_does_the_rest() {
     let answer = log_out(&app, &logout_token()).await;
 
     is_refused(&answer, 503, "temporarily_unavailable", Some(Reason::RevocationsUnavailable));
-    assert!(answer.body.contains("cannot be told"), "{answer:?}");
+    assert!(answer.body.contains("not known"), "{answer:?}");
     assert_eq!(store.written(), [session()]);
     store.set_away(false);
     is_done(&log_out(&app, &logout_token()).await);

@@ -109,7 +109,7 @@ async fn needs_redis_silence_longer_than_the_gap_is_a_503_until_all_is_here_agai
         "{log:?}",
         log = log.events()
     );
-    until(|| log.about("revocations are whole").len() >= 3).await;
+    until(|| log.about("revocations are complete").len() >= 3).await;
 }
 
 #[tokio::test]

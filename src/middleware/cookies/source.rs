@@ -1,0 +1,87 @@
+//! Finds the access token in its cookie.
+//!
+//! The cookies stay in the request, as the `Authorization` field does: handlers read others, and
+//! the refresh endpoint reads its own. The fields are marked as sensitive.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue};
+use http::{Request, StatusCode, request};
+
+use super::settings::Settings;
+use crate::error::Reason;
+use crate::middleware::source::{Presented, TokenSource, is_b64token};
+
+/// Finds the token in the access cookie of [`Cookies`](super::Cookies).
+///
+/// A request that can do more than read has to come from this origin or a trusted one. If the
+/// cookie holds no token that a browser could have got here, the token is refused and not the
+/// request: 401 sends the user to sign in. The `Cookie` fields stay in the request, marked as
+/// sensitive (`HeaderValue::is_sensitive`).
+///
+/// The response says `Cache-Control: private` if the handler does not set the field. Shared caches
+/// do not store responses to requests with an `Authorization` field (RFC 9111 §3.5). For cookies
+/// there is no such rule.
+#[derive(Clone)]
+pub struct CookieToken(pub(super) Arc<Settings>);
+
+impl CookieToken {
+    /// Combines `strip` and `find` without a [`request::Parts`].
+    pub(in crate::middleware) fn find_and_mark<'r, B>(
+        &self,
+        request: &'r mut Request<B>,
+    ) -> Result<Option<&'r [u8]>, Reason> {
+        mark(request.headers_mut());
+        self.0.access_token(request.method(), request.uri(), request.headers())
+    }
+
+    /// Returns the token as text.
+    pub(in crate::middleware) fn read_token(token: &[u8]) -> Result<&str, Reason> {
+        let text = is_b64token(token).then(|| str::from_utf8(token).ok()).flatten();
+        text.ok_or(Reason::Malformed)
+    }
+
+    /// Completes the headers of a response to a request with a cookie.
+    pub(in crate::middleware) fn complete_headers(headers: &mut HeaderMap) {
+        if let Entry::Vacant(field) = headers.entry(CACHE_CONTROL) {
+            field.insert(HeaderValue::from_static("private"));
+        }
+    }
+}
+
+impl TokenSource for CookieToken {
+    fn find<'r>(&self, request: &'r request::Parts) -> Result<Option<Presented<'r>>, Reason> {
+        let token = self.0.access_token(&request.method, &request.uri, &request.headers)?;
+        Ok(token.map(Presented::bearer))
+    }
+
+    fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {
+        Self::read_token(token)
+    }
+
+    fn strip(&self, request: &mut request::Parts) {
+        mark(&mut request.headers);
+    }
+
+    fn complete(&self, _: StatusCode, headers: &mut HeaderMap) {
+        Self::complete_headers(headers);
+    }
+}
+
+fn mark(headers: &mut HeaderMap) {
+    if headers.len() == headers.keys_len() {
+        // No field is repeated.
+        headers.get_mut(COOKIE).into_iter().for_each(|field| field.set_sensitive(true));
+    } else if let Entry::Occupied(mut fields) = headers.entry(COOKIE) {
+        fields.iter_mut().for_each(|field| field.set_sensitive(true));
+    }
+}
+
+impl fmt::Debug for CookieToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieToken")
+            .field("cookie", &self.0.access.as_str())
+            .finish_non_exhaustive()
+    }
+}
