@@ -26,6 +26,8 @@
 //! in the database, which is what survives a restart; revocations are in Redis, because each request asks for them.
 //! If they have no `PUBLIC_URL`, the address of the first one is the issuer of all.
 
+#![allow(unreachable_pub, reason = "no other crate reaches into a program")]
+
 mod api;
 mod database;
 mod keys;

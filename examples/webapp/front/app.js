@@ -4,6 +4,7 @@ import { announce, button, h } from "./dom.js";
 import * as inspector from "./inspector.js";
 import { call, restore, session, signOut } from "./session.js";
 import { focusOn, pages } from "./views.js";
+import { decode } from "./words.js";
 
 const main = document.getElementById("main");
 const nav = document.getElementById("nav");
@@ -15,6 +16,7 @@ let user;
 
 async function start() {
   inspector.start();
+  session.onChange(({ reason }) => (notice = reason));
   await restore();
   await loadUser();
   session.onChange(follow);
@@ -22,35 +24,37 @@ async function start() {
   show({ moved: false, me: user });
 }
 
+/** The reason why it is not known who is signed in, if a server should know. */
+let trouble;
+
 /** Finds out who is signed in. Also for tokens in cookies, about which only the server knows. */
 async function loadUser() {
   const answer = session.isSignedIn ? await call("GET", "/api/me") : undefined;
   user = answer?.ok ? answer.body : undefined;
+  trouble = session.isSignedIn && !user ? answer?.refusal : undefined;
   if (user) inspector.show(user);
 }
 
 /** Follows a sign-in, a sign-out or a refresh, of this tab or another. */
 async function follow({ isSignedIn, reason }) {
-  if (isSignedIn) {
-    const before = user?.claims.sid;
-    await loadUserIfNew();
-    if (user?.claims.sid !== before) show({ moved: true, me: user });
-  } else if (user || reason) {
-    user = undefined;
-    notice = reason;
+  if (!isSignedIn) {
+    if (!user && !trouble && !reason) return;
+    user = trouble = undefined;
     show({ moved: true });
+    return;
   }
+  const before = user?.claims.sid;
+  // A refresh changes nothing but dates, and those are in the token if a script can read it.
+  if (before && session.accessToken && decode(session.accessToken).claims.sid === before) return;
+  loading ??= loadUser().finally(() => (loading = undefined));
+  await loading;
+  if (user?.claims.sid !== before || trouble) show({ moved: true, me: user });
 }
 
 let loading;
 
-function loadUserIfNew() {
-  // A refresh in the middle of this very request is no reason for another one.
-  loading ??= loadUser().finally(() => (loading = undefined));
-  return loading;
-}
-
 function show({ moved, me }) {
+  if (trouble) return showTrouble();
   const name = location.hash.slice(1);
   const isSignedIn = user !== undefined;
   const known = Object.hasOwn(pages, name) && (pages[name].open ?? false) !== isSignedIn;
@@ -70,6 +74,18 @@ function show({ moved, me }) {
     focusOn(main.querySelector("h1"));
     scrollTo(0, 0);
   }
+}
+
+function showTrouble() {
+  showBar();
+  main.replaceChildren(
+    h("h1", { tabindex: "-1" }, "No answer"),
+    h("div", { class: "notice problem", role: "alert" }, h("p", {}, trouble.what)),
+    h("div", { class: "row" }, button("Try again", async () => {
+      await loadUser();
+      show({ moved: true, me: user });
+    })),
+  );
 }
 
 function showBar(page) {

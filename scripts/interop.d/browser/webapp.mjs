@@ -27,6 +27,7 @@ const browser = await chromium.launch({
 });
 const attacker = await serveAttacker();
 const errors = [];
+let users = 0;
 try {
   for (const keep of ["memory", "cookies"]) {
     for (const [name, check] of Object.entries({
@@ -360,7 +361,7 @@ async function signIn(page, name, keep, password = "password") {
   await fill(page, name, password, keep);
   await page.getByRole("button", { name: "Sign in" }).click();
   await heading(page, "Profile");
-  await page.getByRole("main").getByText(name, { exact: true }).waitFor();
+  await page.getByRole("main").getByText(name, { exact: true }).first().waitFor();
 }
 
 async function signOut(page) {
@@ -395,8 +396,6 @@ function post(path, json) {
   const headers = { "Content-Type": "application/json" };
   return fetch(`${url}${path}`, { method: "POST", headers, body: JSON.stringify(json) });
 }
-
-let users = 0;
 
 async function newUser(password) {
   const username = `user ${process.pid} ${(users += 1)}`;
