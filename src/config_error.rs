@@ -33,6 +33,32 @@ pub enum ConfigError {
         /// The message of the operating system.
         problem: String,
     },
+    /// The file with the keys cannot be made or replaced.
+    UnwritableFile {
+        /// The path as it was configured.
+        path: PathBuf,
+        /// The message of the operating system.
+        problem: String,
+    },
+    /// Other users can read or write the file with the private keys.
+    ExposedFile {
+        /// The path as it was configured.
+        path: PathBuf,
+        /// The permissions of the file, as `chmod` takes them in octal.
+        mode: u32,
+    },
+    /// Keys would be replaced in a way that refuses tokens.
+    KeyRotation {
+        /// The mistake, and how to correct it.
+        problem: &'static str,
+    },
+    /// A member of an issuer's metadata has an illegal value, or is one that cannot be set.
+    Metadata {
+        /// The name of the member.
+        member: String,
+        /// The mistake.
+        problem: &'static str,
+    },
     /// The issuer is empty.
     EmptyIssuer,
     /// The issuer was added before.
@@ -187,6 +213,19 @@ impl fmt::Display for ConfigError {
             }
             Self::UnreadableFile { path, problem } => {
                 write!(f, "{} cannot be read: {problem}", path.display())
+            }
+            Self::UnwritableFile { path, problem } => {
+                write!(f, "{} cannot be written: {problem}", path.display())
+            }
+            Self::ExposedFile { path, mode } => write!(
+                f,
+                "{path} holds private keys, and other users have access to it (mode {mode:o}); `chmod 600 \
+                 {path}`, and replace the keys if it was readable for long",
+                path = path.display()
+            ),
+            Self::KeyRotation { problem } => write!(f, "the keys cannot be rotated so: {problem}"),
+            Self::Metadata { member, problem } => {
+                write!(f, "the metadata `{}` {problem}", shown(member))
             }
             Self::EmptyIssuer => {
                 f.write_str("the issuer is empty; give the `iss` that tokens carry, to the letter")

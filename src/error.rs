@@ -19,10 +19,10 @@ use std::time::Duration;
 
 pub use reason::{ErrorCode, Reason, ReasonClass};
 pub use remedy::Remedy;
-#[cfg(feature = "endpoints")]
-pub use unavailable::ClientsUnavailable;
 #[cfg(feature = "sign-in")]
 pub use unavailable::AccountsUnavailable;
+#[cfg(feature = "endpoints")]
+pub use unavailable::ClientsUnavailable;
 #[cfg(feature = "sessions")]
 pub use unavailable::SessionsUnavailable;
 pub use unavailable::{KeysUnavailable, RevocationsUnavailable};

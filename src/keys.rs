@@ -34,6 +34,8 @@ pub use cached::{CachedKeys, Fetch, Fetched};
 #[cfg(feature = "refresh")]
 pub use file::{FileKeys, KeyFile};
 pub use lookup::{Candidates, Lookup};
+#[cfg(feature = "issue")]
+pub use private_jwk::PrivateJwk;
 pub use public_keys::PublicKeys;
 #[cfg(feature = "jwks")]
 pub use remote::{DangerousFetch, HttpFetch, RemoteKeys};

@@ -50,9 +50,9 @@
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
 //! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
-//! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`] |
+//! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
-//! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService) |
+//! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService), [`MetadataService`](endpoints::MetadataService) |
 //! | tests | [`test_util`] |
 //!
 //! # The way of a request
@@ -92,10 +92,11 @@
 //! | `jwks` | | Adds `RemoteKeys`, which fetches keys over HTTPS from an address or by OpenID discovery, and `FormClient`, which posts forms. |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
-//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis. Needs tokio. |
+//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, and with `sessions` `RedisSessions`, which keeps sessions there. Needs tokio. |
 //! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
+//! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -206,6 +207,9 @@ pub use crate::server::issue;
 #[cfg(feature = "passwords")]
 #[doc(inline)]
 pub use crate::server::password;
+#[cfg(feature = "sign-in")]
+#[doc(inline)]
+pub use crate::server::sign_in;
 
 /// Decides whether a principal may do something: permissions for [`require`] and [`Require`].
 ///
@@ -228,6 +232,9 @@ pub mod session {
     pub use crate::server::session::{
         RefreshToken, SessionError, SessionKey, SessionTokens, Sessions, SignIn,
     };
+    #[cfg(feature = "redis")]
+    #[doc(inline)]
+    pub use crate::state::session::RedisSessions;
     #[doc(inline)]
     pub use crate::state::session::{
         BoxSessionStore, CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome,

@@ -3,9 +3,9 @@
 //! [`Refreshed`] loads a document in the background, before the current one is too old, and once for all requests
 //! that wait for it. A [`Load`] of the application brings the document: over HTTP, from a file or a database.
 //! [`CachedKeys`](crate::keys::CachedKeys) are made of the same parts.
-//!
-//! The parts: `schedule` decides when to load, and does nothing else; `store` is the state that readers, the worker
-//! and operators share; `worker` is the task that loads; a `view` turns the document into the form that readers see.
+
+// The parts: `schedule` decides when to load, and does nothing else; `store` is the state that readers, the worker
+// and operators share; `worker` is the task that loads; a `view` turns the document into the form that readers see.
 
 mod budget;
 mod load;

@@ -1,5 +1,7 @@
-//! Keeps state that requests share: revocations, and answers of the active check.
+//! Keeps state that requests share: revocations, answers of the active check, and sessions.
 
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg_attr(
     not(feature = "active-check"),
     expect(unreachable_pub, reason = "public with the feature")

@@ -65,6 +65,11 @@ impl Remedy {
         self.max_age.is_some() || !self.acr_values.is_empty()
     }
 
+    /// Returns the scopes alone.
+    pub(crate) fn without_sign_in(self) -> Self {
+        Self { scopes: self.scopes, ..Self::default() }
+    }
+
     fn with_scopes(mut self, names: impl IntoIterator<Item = String>) -> Self {
         for name in names {
             if !self.scopes.contains(&name) {

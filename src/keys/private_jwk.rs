@@ -1,13 +1,16 @@
 //! Reads private keys from JWKs (RFC 7517, RFC 7518 §6).
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use der::Encode as _;
 use der::asn1::UintRef;
+use der::{Decode as _, Encode as _};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
+use super::VerifyingKey;
 use super::jwk::{self, Jwk};
 use super::private_der::PrivateKey;
 use crate::config_error::{ConfigError, KeyProblem};
@@ -122,4 +125,145 @@ fn decode(name: &str, value: Option<&Zeroizing<String>>) -> Result<Zeroizing<Vec
         .decode(value.as_bytes())
         .map(Zeroizing::new)
         .map_err(|_| KeyProblem::Unreadable(format!("`{name}` is not base64url without padding")))
+}
+
+/// Holds a private key or secret as the text of a JWK.
+///
+/// Made by [`SigningKey::to_private_jwk`](super::SigningKey::to_private_jwk). The text is overwritten when it is
+/// dropped, and `Debug` does not show it.
+pub struct PrivateJwk(Zeroizing<String>);
+
+impl PrivateJwk {
+    pub(super) fn new(private: &PrivateMaterial, public: &VerifyingKey) -> Self {
+        let mut members = Members::new();
+        match (private, public.material()) {
+            (PrivateMaterial::Secret(secret), _) => {
+                members.add("kty", "oct");
+                members.add_bytes("k", secret);
+            }
+            (PrivateMaterial::Rsa(pkcs1), _) => {
+                let key = pkcs1::RsaPrivateKeyRef::from_der(pkcs1).expect("it was read before");
+                members.add("kty", "RSA");
+                for (name, number) in [
+                    ("n", key.modulus),
+                    ("e", key.public_exponent),
+                    ("d", key.private_exponent),
+                    ("p", key.prime1),
+                    ("q", key.prime2),
+                    ("dp", key.exponent1),
+                    ("dq", key.exponent2),
+                    ("qi", key.coefficient),
+                ] {
+                    members.add_bytes(name, number.as_bytes());
+                }
+            }
+            (PrivateMaterial::Ec { curve, scalar }, Material::Ec { x, y, .. }) => {
+                members.add("kty", "EC");
+                members.add("crv", curve.name());
+                members.add_bytes("x", x);
+                members.add_bytes("y", y);
+                members.add_bytes("d", scalar);
+            }
+            (PrivateMaterial::Ed25519(seed), Material::Ed25519(x)) => {
+                members.add("kty", "OKP");
+                members.add("crv", "Ed25519");
+                members.add_bytes("x", x);
+                members.add_bytes("d", &**seed);
+            }
+            _ => unreachable!("both halves of a pair are of one kind"),
+        }
+        members.add("alg", public.algorithm().as_str());
+        members.add("use", "sig");
+        if let Some(key_id) = public.key_id() {
+            members.add("kid", key_id);
+        }
+        members.0.push('}');
+        Self(members.0)
+    }
+
+    /// Returns the text. It is as secret as the key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivateJwk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateJwk").finish_non_exhaustive()
+    }
+}
+
+/// The members of a JWK, written by hand: a serializer would leave copies of the key behind.
+struct Members(Zeroizing<String>);
+
+impl Members {
+    fn new() -> Self {
+        // A text that outgrows its buffer is copied, and the old buffer is not overwritten.
+        Self(Zeroizing::new(String::with_capacity(MOST_BYTES)))
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        self.begin(name);
+        self.0.push_str(&serde_json::to_string(value).expect("strings serialise"));
+    }
+
+    fn add_bytes(&mut self, name: &str, value: &[u8]) {
+        self.begin(name);
+        self.0.push('"');
+        URL_SAFE_NO_PAD.encode_string(value, &mut self.0);
+        self.0.push('"');
+    }
+
+    fn begin(&mut self, name: &str) {
+        let mark = if self.0.is_empty() { '{' } else { ',' };
+        self.0.push(mark);
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+}
+
+/// An RSA key of 8,192 bits takes 6,500 bytes, and a key id 1,600 with escapes.
+const MOST_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use super::super::SigningKey;
+    use super::*;
+
+    #[test]
+    fn key_of_every_algorithm_that_was_written_down_signs_as_before() {
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let key = key.with_key_id("a \"name\" \n of one's own").unwrap();
+
+            let again = SigningKey::from_jwk(key.to_private_jwk().as_str()).unwrap();
+
+            assert_eq!((again.algorithm(), again.key_id()), (algorithm, key.key_id()));
+            let signature = again.sign(b"message").unwrap();
+            assert!(key.verifying_key().verify(algorithm, b"message", &signature), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn key_without_a_name_is_written_without_one() {
+        let key = SigningKey::generate(Algorithm::HS256).unwrap();
+
+        let written = key.to_private_jwk();
+
+        assert!(!written.as_str().contains("kid"));
+        assert_eq!(SigningKey::from_jwk(written.as_str()).unwrap().key_id(), None);
+    }
+
+    #[test]
+    fn debug_output_shows_no_part_of_the_key() {
+        let secret = "a secret that is long enough for HS256";
+        let key = SigningKey::from_secret(Algorithm::HS256, secret).unwrap();
+
+        let shown = format!("{:?}", key.to_private_jwk());
+
+        assert!(key.to_private_jwk().as_str().contains(&URL_SAFE_NO_PAD.encode(secret)));
+        assert_eq!(shown, "PrivateJwk { .. }");
+    }
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use der::Decode as _;
 use der::asn1::{AnyRef, UintRef};
 
-use super::VerifyingKey;
+use super::{PublicKeys, VerifyingKey};
 use crate::jose::Algorithm;
 use crate::jose::crypto::Curve;
 
@@ -57,8 +58,9 @@ use crate::jose::crypto::Curve;
 pub trait Signer: Send + Sync + 'static {
     /// Returns the public key, with the algorithm of the signatures and the key id that tokens carry in `kid`.
     ///
-    /// A [`TokenIssuer`](crate::TokenIssuer) asks once, when it is made. If the key has no id, the thumbprint
-    /// (RFC 7638) is its id.
+    /// A [`TokenIssuer`](crate::TokenIssuer) asks for each token. If the key has no id, the thumbprint
+    /// (RFC 7638) is its id. A signer with several keys returns the one that signs now, and has
+    /// [`current`](Self::current).
     fn verifying_key(&self) -> VerifyingKey;
 
     /// Signs a message: the first two parts of a token, with the point between them.
@@ -73,6 +75,32 @@ pub trait Signer: Send + Sync + 'static {
     ///
     /// [`SignError`] when there is no signature. No token is issued then.
     fn sign(&self, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, SignError>> + Send;
+
+    /// Returns the signer of one token, for a signer whose key changes.
+    ///
+    /// A [`TokenIssuer`](crate::TokenIssuer) asks once for each token. Key id, algorithm and signature are then
+    /// those of the signer that it got, so a change of the key in between does not mix two keys. The default is
+    /// `None`: the key never changes, and this signer signs.
+    fn current(&self) -> Option<BoxSigner> {
+        None
+    }
+
+    /// Returns the public keys to publish as a JWK set. The default is the
+    /// [verifying key](Self::verifying_key) alone.
+    ///
+    /// A signer whose key changes publishes the next key before it signs, and each former key until its last token
+    /// has expired. A [`JwksService`](crate::endpoints::JwksService) asks for each request.
+    fn public_keys(&self) -> PublicKeys {
+        PublicKeys::from(&self.verifying_key().or_thumbprint())
+    }
+
+    /// Returns the longest time for which a token may be valid, if there is one. The default is none.
+    ///
+    /// A signer whose key changes keeps a former key for this time at least. A
+    /// [`TokenIssuer`](crate::TokenIssuer) issues no token that is valid for longer.
+    fn max_lifetime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 impl<S: Signer> Signer for Arc<S> {
@@ -82,6 +110,18 @@ impl<S: Signer> Signer for Arc<S> {
 
     fn sign(&self, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, SignError>> + Send {
         (**self).sign(message)
+    }
+
+    fn current(&self) -> Option<BoxSigner> {
+        (**self).current()
+    }
+
+    fn public_keys(&self) -> PublicKeys {
+        (**self).public_keys()
+    }
+
+    fn max_lifetime(&self) -> Option<Duration> {
+        (**self).max_lifetime()
     }
 }
 
@@ -117,6 +157,18 @@ impl Signer for BoxSigner {
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         self.0.sign(message).await
     }
+
+    fn current(&self) -> Option<BoxSigner> {
+        self.0.current()
+    }
+
+    fn public_keys(&self) -> PublicKeys {
+        self.0.public_keys()
+    }
+
+    fn max_lifetime(&self) -> Option<Duration> {
+        self.0.max_lifetime()
+    }
 }
 
 impl fmt::Debug for BoxSigner {
@@ -129,6 +181,12 @@ trait ErasedSigner: Send + Sync {
     fn verifying_key(&self) -> VerifyingKey;
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> Signing<'a>;
+
+    fn current(&self) -> Option<BoxSigner>;
+
+    fn public_keys(&self) -> PublicKeys;
+
+    fn max_lifetime(&self) -> Option<Duration>;
 }
 
 type Signing<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, SignError>> + Send + 'a>>;
@@ -140,6 +198,18 @@ impl<S: Signer> ErasedSigner for S {
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> Signing<'a> {
         Box::pin(Signer::sign(self, message))
+    }
+
+    fn current(&self) -> Option<BoxSigner> {
+        Signer::current(self)
+    }
+
+    fn public_keys(&self) -> PublicKeys {
+        Signer::public_keys(self)
+    }
+
+    fn max_lifetime(&self) -> Option<Duration> {
+        Signer::max_lifetime(self)
     }
 }
 

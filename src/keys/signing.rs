@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::private_der::PrivateKey;
+use super::private_jwk::PrivateJwk;
 use super::{PublicKeys, SignError, Signer, VerifyingKey, private_der, private_jwk};
 use crate::config_error::{ConfigError, KeyProblem};
 #[cfg(any(feature = "jsonwebtoken", feature = "test-util"))]
@@ -37,8 +38,7 @@ use crate::text::utf8;
 #[derive(Clone)]
 pub struct SigningKey {
     signer: Arc<dyn Sign>,
-    /// The private numbers, for the conversion to jsonwebtoken.
-    #[cfg(feature = "jsonwebtoken")]
+    /// The private numbers, to write the key and to convert it to the type of jsonwebtoken.
     private: Arc<PrivateMaterial>,
     public: VerifyingKey,
 }
@@ -124,7 +124,8 @@ impl SigningKey {
     /// Makes a new key, with the operating system's randomness: an RSA key of 2,048 bits, a secret of 64 bytes.
     ///
     /// The key is gone when the process ends, and every other process has another one. An application that runs
-    /// more than once loads its key.
+    /// more than once loads its key: [`to_private_jwk`](Self::to_private_jwk) writes it down, and
+    /// [`IssuerKeys`](crate::issue::IssuerKeys) keeps keys in a file and replaces them.
     ///
     /// # Errors
     ///
@@ -168,6 +169,21 @@ impl SigningKey {
         PublicKeys::from(&self.public)
     }
 
+    /// Writes the key as a private JWK (RFC 7517), or a secret as one of the kind `oct`, for
+    /// [`from_jwk`](Self::from_jwk).
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, SigningKey};
+    ///
+    /// let key = SigningKey::generate(Algorithm::ES256)?;
+    /// let again = SigningKey::from_jwk(key.to_private_jwk().as_str())?;
+    /// assert_eq!(again.key_id(), key.key_id());
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    pub fn to_private_jwk(&self) -> PrivateJwk {
+        PrivateJwk::new(&self.private, &self.public)
+    }
+
     /// Signs a message, in the form of RFC 7518 §3.
     ///
     /// # Errors
@@ -192,25 +208,12 @@ impl SigningKey {
     /// Makes a key without the check for a public key that was given by mistake.
     pub(crate) fn of(algorithm: Algorithm, private: PrivateMaterial) -> Result<Self, KeyProblem> {
         let (signer, material) = crypto::signer(algorithm, &private)?;
-        let public = VerifyingKey::new(algorithm, &material)?;
-        let public = match public.thumbprint() {
-            Some(thumbprint) => public.with_key_id(thumbprint),
-            None => public,
-        };
+        let public = VerifyingKey::new(algorithm, &material)?.or_thumbprint();
         Ok(Self::with_signer(signer, private, public))
     }
 
-    #[cfg_attr(
-        not(feature = "jsonwebtoken"),
-        allow(clippy::needless_pass_by_value, unused_variables, reason = "not kept then")
-    )]
     fn with_signer(signer: Box<dyn Sign>, private: PrivateMaterial, public: VerifyingKey) -> Self {
-        Self {
-            signer: signer.into(),
-            #[cfg(feature = "jsonwebtoken")]
-            private: Arc::new(private),
-            public,
-        }
+        Self { signer: signer.into(), private: Arc::new(private), public }
     }
 
     fn of_pair(algorithm: Algorithm, pair: PrivateKey) -> Result<Self, KeyProblem> {

@@ -98,6 +98,8 @@ pub trait KeySource: Send + Sync + 'static {
     }
 
     /// Returns the status of the keys, if the source has one.
+    ///
+    /// Sources of this crate make a status. Another source can hand on that of a source inside of it.
     fn keys_status(&self) -> Option<KeysStatus> {
         None
     }

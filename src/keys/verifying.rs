@@ -227,10 +227,16 @@ impl VerifyingKey {
         PublicJwk::new(&self.0.material, self.algorithm(), key_id)
     }
 
-    /// Returns the thumbprint (RFC 7638). `None` for a secret.
+    /// Gives the key its thumbprint (RFC 7638) as its id, unless it has an id or is a secret.
     #[cfg(feature = "issue")]
-    pub(crate) fn thumbprint(&self) -> Option<String> {
-        public_jwk::thumbprint(&self.0.material)
+    pub(crate) fn or_thumbprint(self) -> Self {
+        if self.key_id().is_some() {
+            return self;
+        }
+        match public_jwk::thumbprint(&self.0.material) {
+            Some(thumbprint) => self.with_key_id(thumbprint),
+            None => self,
+        }
     }
 
     /// Returns the numbers of the key.

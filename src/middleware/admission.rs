@@ -15,7 +15,9 @@ use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::extras::{ConfiguredAuthenticator, Extras, PendingProof, Proof, TokenOrigin};
+use super::extras::{
+    ConfiguredAuthenticator, Extras, PendingProof, Proof, ResponseChanges, TokenOrigin,
+};
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme};
 use crate::claims::policy::{self, Policy};
 use crate::claims::validation::Kind;
@@ -384,12 +386,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
             reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
-            return ResponseHook::Nothing;
+            return ResponseHook(None);
         };
         let pass = match origin {
-            TokenOrigin::Header if !self.principal_in_responses => ResponseHook::Nothing,
+            TokenOrigin::Header if !self.principal_in_responses => ResponseHook(None),
             #[cfg(feature = "cookies")]
-            TokenOrigin::Cookie if !self.principal_in_responses => ResponseHook::Private,
+            TokenOrigin::Cookie if !self.principal_in_responses => {
+                ResponseHook(self.extras.as_deref().and_then(Extras::cookie_changes))
+            }
             _ => self.response_hook(&principal, origin, request),
         };
         reject::admit(request.extensions_mut(), principal);
@@ -410,7 +414,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             TokenOrigin::Source(index) => Some(self.strip(index, request)),
         };
         let principal = self.principal_in_responses.then(|| principal.clone());
-        ResponseHook::Changes(Box::new(ResponseChanges { source, principal }))
+        ResponseHook(Some(Arc::new(ResponseChanges { source, principal })))
     }
 
     /// Removes the token from the place where it was found.
@@ -446,46 +450,27 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
     std::mem::swap(request.extensions_mut(), &mut parts.extensions);
 }
 
-/// The changes to the response that are due when the inner service answers.
-pub(super) enum ResponseHook {
-    Nothing,
-    /// Those of a token in a cookie.
-    #[cfg(feature = "cookies")]
-    Private,
-    /// All others. They are boxed, because they are rare and everything in this type moves with the
-    /// future.
-    Changes(Box<ResponseChanges>),
-}
-
-pub(super) struct ResponseChanges {
-    /// The source of the token, if it is not the `Authorization` field.
-    source: Option<Arc<dyn TokenSource>>,
-    /// The principal that the response carries.
-    principal: Option<Principal>,
-}
+/// The changes to the response that are due when the inner service answers. They are behind one
+/// pointer, because everything in this type moves with the future, and the pointer is shared,
+/// because those of a cookie are always the same.
+pub(super) struct ResponseHook(Option<Arc<ResponseChanges>>);
 
 impl ResponseHook {
     /// Returns whether the response may have to be changed.
     #[inline]
     pub(super) fn wants<B>(&self, response: &Response<B>) -> bool {
-        !matches!(self, Self::Nothing) || !response.extensions().is_empty()
+        self.0.is_some() || !response.extensions().is_empty()
     }
 
     /// Completes the response to the request.
     pub(super) fn complete<B>(&mut self, response: &mut Response<B>) {
-        let changes = match std::mem::replace(self, Self::Nothing) {
-            Self::Nothing => return,
-            #[cfg(feature = "cookies")]
-            Self::Private => return CookieToken::complete_headers(response.headers_mut()),
-            Self::Changes(changes) => changes,
-        };
-        let ResponseChanges { source, principal } = *changes;
-        if let Some(source) = source {
+        let Some(changes) = self.0.take() else { return };
+        if let Some(source) = &changes.source {
             let status = response.status();
             source.complete(status, response.headers_mut());
         }
-        if let Some(principal) = principal {
-            response.extensions_mut().insert(principal);
+        if let Some(principal) = &changes.principal {
+            response.extensions_mut().insert(principal.clone());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::claims::NumericDate;
-use crate::error::AuthError;
+use crate::error::{AuthError, Reason};
 use crate::middleware::source::Presented;
 
 /// Authenticates callers by tokens other than signed JWTs: an API key that is looked up, or an
@@ -75,13 +75,18 @@ impl Authenticated {
     ///
     /// # Errors
     ///
-    /// [`Reason::InvalidClaim`](crate::Reason::InvalidClaim) when the text is not a JSON object.
+    /// [`Reason::InvalidClaim`](crate::Reason::InvalidClaim) when the text is not a JSON object, and
+    /// [`Reason::Inactive`](crate::Reason::Inactive) when it has a member `active` that is not `true`
+    /// (RFC 7662 §2.2).
     pub fn from_json(claims: &str) -> Result<Self, AuthError> {
-        let claims = serde_json::from_str(claims).map_err(|error| {
+        let claims: Map<String, Value> = serde_json::from_str(claims).map_err(|error| {
             let detail = format!("the claims are no JSON object: {:?}", error.classify());
-            AuthError::with_detail(crate::error::Reason::InvalidClaim, detail)
+            AuthError::with_detail(Reason::InvalidClaim, detail)
         })?;
-        Ok(Self { claims })
+        match claims.get("active") {
+            None | Some(Value::Bool(true)) => Ok(Self { claims }),
+            Some(_) => Err(AuthError::with_detail(Reason::Inactive, "`active` is not `true`")),
+        }
     }
 
     /// Sets the scopes.

@@ -7,10 +7,10 @@
 //!
 //! Not here: sessions on the server, redirects to sign in, tokens in forms.
 
+mod error;
 mod scan;
 mod origin;
 mod csrf_token;
-mod error;
 mod set_cookie;
 mod settings;
 mod source;
@@ -182,8 +182,8 @@ impl Cookies {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Origin`] when the origin is not as browsers send it, or is plain HTTP. Cookies
-    /// for loopback accept plain HTTP.
+    /// [`ConfigError::Origin`] when the origin is not as browsers send it, or is plain HTTP.
+    /// Cookies for loopback accept plain HTTP.
     pub fn with_trusted_origin(self, origin: &str) -> Result<Self, ConfigError> {
         let mut trusted = Ok(());
         let cookies = self.change(|settings| trusted = settings.origins.trust(origin));

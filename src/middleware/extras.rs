@@ -26,9 +26,17 @@ pub(super) struct Extras {
     pub(super) sources: Vec<Arc<dyn TokenSource>>,
     /// The only one of the sources, if it reads cookies.
     #[cfg(feature = "cookies")]
-    cookies: Option<CookieToken>,
+    cookies: Option<(CookieToken, Arc<ResponseChanges>)>,
     pub(super) authenticators: Vec<ConfiguredAuthenticator>,
     pub(super) bindings: Vec<Arc<dyn Binding>>,
+}
+
+/// The changes to the response that are due when the inner service answers.
+pub(super) struct ResponseChanges {
+    /// The source of the token, if it is not the `Authorization` field.
+    pub(super) source: Option<Arc<dyn TokenSource>>,
+    /// The principal that the response carries.
+    pub(super) principal: Option<Principal>,
 }
 
 /// The place where a token was found.
@@ -63,7 +71,10 @@ impl Extras {
         #[cfg(feature = "cookies")]
         {
             let cookies = (&source as &dyn Any).downcast_ref::<CookieToken>();
-            self.cookies = cookies.filter(|_| self.sources.is_empty()).cloned();
+            self.cookies = cookies.filter(|_| self.sources.is_empty()).map(|cookies| {
+                let source = Some(Arc::new(cookies.clone()) as _);
+                (cookies.clone(), Arc::new(ResponseChanges { source, principal: None }))
+            });
         }
         self.sources.push(Arc::new(source));
     }
@@ -80,10 +91,16 @@ impl Extras {
     /// takes half the time.
     #[cfg(feature = "cookies")]
     pub(super) fn cookies_alone(&self, headers: &HeaderMap) -> Option<&CookieToken> {
-        let cookies = self.cookies.as_ref()?;
+        let (cookies, _) = self.cookies.as_ref()?;
         let is_usual = self.authenticators.is_empty() && self.bindings.is_empty();
         let is_alone = self.header.is_none() || !headers.contains_key(AUTHORIZATION);
         (is_usual && is_alone).then_some(cookies)
+    }
+
+    /// Returns the changes to the response to a request with a token in a cookie.
+    #[cfg(feature = "cookies")]
+    pub(super) fn cookie_changes(&self) -> Option<Arc<ResponseChanges>> {
+        self.cookies.as_ref().map(|(_, changes)| Arc::clone(changes))
     }
 
     pub(super) fn find<'r>(

@@ -14,6 +14,7 @@ use crate::claims::validation::Validation;
 use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
 use crate::middleware::source::TokenSource;
+use crate::verify::CacheStats;
 use crate::verify::verifier::Verifier;
 
 /// Admits requests with a good token, and refuses the others.
@@ -115,12 +116,21 @@ impl<C, R> BearerLayer<C, R> {
     /// layer can have several bindings, for example DPoP and mutual TLS.
     ///
     /// Tokens that are not bound to a key are accepted as before, unless the binding refuses them.
+    ///
+    /// The layer then has a cache of its own: see [`cache_stats`](Self::cache_stats).
     #[must_use]
     pub fn with_binding(self, binding: impl Binding) -> Self {
         self.change(|admission| {
             admission.extras_mut().bindings.push(Arc::new(binding));
             admission.prove_bound_tokens();
         })
+    }
+
+    /// Returns the counts of the cache of this layer. `None` without a cache.
+    ///
+    /// It is the cache of its verifier, unless the layer has a [binding](Self::with_binding).
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        self.admission.verifier.cache_stats()
     }
 
     /// Sets the realm of the challenges. The default is `api`.

@@ -51,7 +51,8 @@ pub trait TokenSource: Send + Sync + 'static {
         _ = request;
     }
 
-    /// Completes the headers of the response to a request whose token was found here.
+    /// Completes the headers of the response to a request whose token was found here. Refusals of
+    /// the layer itself are not completed, those of guards inside are.
     ///
     /// The default leaves the headers unchanged.
     fn complete(&self, status: StatusCode, headers: &mut HeaderMap) {

@@ -18,6 +18,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// The duties of a client, because no other code does these things:
 ///
 /// - It sends the request as it is: method, URI, fields and the whole body, with its `Content-Length`.
+///   The request has an absolute URI, and neither `Host` nor `Content-Length`. Clients with a pool add
+///   both; a bare connection of hyper needs `Host`, and a URI without scheme and authority.
 /// - It does not follow redirects, since it would follow them anywhere.
 /// - It checks the certificate of the server.
 /// - It resolves names, so it decides about their addresses. The metadata of a provider and redirects can name

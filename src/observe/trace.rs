@@ -115,7 +115,11 @@ pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
 
 /// Reports that an endpoint answered an error because of a partner, or that a session was refused.
 #[cfg(feature = "sign-in")]
-pub(crate) fn endpoint_failed(error: &(dyn std::error::Error + 'static), is_loud: bool, pace: &Pace) {
+pub(crate) fn endpoint_failed(
+    error: &(dyn std::error::Error + 'static),
+    is_loud: bool,
+    pace: &Pace,
+) {
     #[cfg(feature = "tracing")]
     {
         let cause = error.source();
@@ -141,7 +145,8 @@ pub(crate) fn accounts_unavailable(error: &crate::error::AccountsUnavailable, pa
 pub(crate) fn unreadable_password_hash(problem: &str, pace: &Pace) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = pace.ask("unreadable_password_hash", problem) {
-        let message = "the stored hash of a password cannot be verified, so its user cannot sign in";
+        let message =
+            "the stored hash of a password cannot be verified, so its user cannot sign in";
         tracing::warn!(target: "tower_bearer", problem, suppressed, "{message}");
     }
     #[cfg(not(feature = "tracing"))]
@@ -239,6 +244,27 @@ pub(crate) fn metadata_not_fetched(issuer: &str, problem: &str) {
     tracing::warn!(target: "tower_bearer", issuer, problem, "metadata not fetched");
     #[cfg(not(feature = "tracing"))]
     let _ = (issuer, problem);
+}
+
+/// Reports that an issuer signs with another key from now on.
+#[cfg(feature = "issue")]
+pub(crate) fn issuer_key_replaced(source: &str, key_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "tower_bearer", source, key_id, "tokens are signed with another key");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, key_id);
+}
+
+/// Reports that the keys of an issuer could not be read or replaced.
+#[cfg(feature = "issue")]
+pub(crate) fn issuer_keys_not_kept(source: &str, problem: &str, suppressed: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "keys to sign with not read or replaced; those that are here stay in use";
+        tracing::warn!(target: "tower_bearer", source, problem, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem, suppressed);
 }
 
 /// Reports that keys were fetched. The event is louder after an outage.
@@ -418,6 +444,19 @@ pub(crate) fn evicts(source: &str, policy: &str) {
     {
         let message = "Redis deletes revocations when its memory is full; set `maxmemory-policy` \
                        to `noeviction`";
+        tracing::error!(target: "tower_bearer", source, policy, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, policy);
+}
+
+/// Reports a Redis that may evict sessions.
+#[cfg(all(feature = "redis", feature = "sessions"))]
+pub(crate) fn sessions_evicted(source: &str, policy: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "Redis deletes sessions when its memory is full; set `maxmemory-policy` to \
+                       `noeviction`";
         tracing::error!(target: "tower_bearer", source, policy, "{message}");
     }
     #[cfg(not(feature = "tracing"))]

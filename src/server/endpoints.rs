@@ -1,5 +1,5 @@
-//! Serves public keys, a revocation endpoint (RFC 7009) and a receiver of OpenID Connect
-//! Back-Channel Logout.
+//! Serves public keys, the metadata of an issuer (RFC 8414), a revocation endpoint (RFC 7009) and a
+//! receiver of OpenID Connect Back-Channel Logout.
 //!
 //! The two endpoints that revoke read a form sent by `POST`, verify a token in full, and write into
 //! a [`RevocationStore`](crate::revocation::RevocationStore) before they answer. A request with any
@@ -7,7 +7,11 @@
 //! secrets end up in logs.
 
 #[cfg(feature = "issue")]
+mod document;
+#[cfg(feature = "issue")]
 mod jwks;
+#[cfg(feature = "issue")]
+mod metadata;
 #[cfg(feature = "endpoints")]
 pub(in crate::server) mod answer;
 #[cfg(feature = "endpoints")]
@@ -27,6 +31,8 @@ mod revocation;
 
 #[cfg(feature = "issue")]
 pub use jwks::JwksService;
+#[cfg(feature = "issue")]
+pub use metadata::MetadataService;
 
 pub use crate::server::body::ServiceBody;
 

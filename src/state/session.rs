@@ -5,16 +5,20 @@
 //! in the same step, to revoke the access tokens of a session that ended, can be repeated: an ended session keeps
 //! its row, marked, until that is done.
 
-mod boxed;
-mod memory;
 mod record;
 mod rotation;
 mod store;
+mod boxed;
+mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 pub use crate::error::SessionsUnavailable;
 pub use boxed::BoxSessionStore;
 pub use memory::MemorySessions;
 pub use record::{Session, TokenHash};
+#[cfg(feature = "redis")]
+pub use redis::RedisSessions;
 pub use rotation::{Rotation, RotationOutcome, RotationVerdict};
 pub(crate) use store::MAX_SIGN_IN;
 pub use store::{CreationOutcome, NewSession, SessionStore};

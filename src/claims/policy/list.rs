@@ -1,4 +1,4 @@
-use super::tree::cheapest;
+use super::tree::{cheapest, part};
 use super::{Policy, PolicyDescription, Remedy};
 use crate::claims::Principal;
 
@@ -49,7 +49,7 @@ impl<P: Policy> Policy for AllOf<P> {
     }
 
     fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-        let mut all = self.0.iter().map(|policy| policy.remedy(principal));
+        let mut all = self.0.iter().map(|policy| part(policy, principal));
         let first = all.next()??;
         all.try_fold(first, |all, next| Some(all.and(next?)))
     }

@@ -29,6 +29,9 @@ pub trait Policy: Send + Sync + 'static {
     ///
     /// The remedy becomes `scope` in the challenge of a 403, or the parameters of a 401 that asks
     /// for another sign-in (RFC 9470). By default, no token helps a principal that is refused.
+    ///
+    /// `and` asks both policies, also the one that allows the request, of whose remedy it takes the
+    /// scopes only.
     fn remedy(&self, principal: &Principal) -> Option<Remedy> {
         self.allows(principal).then(Remedy::default)
     }
@@ -71,7 +74,7 @@ impl<A: Policy, B: Policy> Policy for And<A, B> {
     }
 
     fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-        Some(self.0.remedy(principal)?.and(self.1.remedy(principal)?))
+        Some(part(&self.0, principal)?.and(part(&self.1, principal)?))
     }
 
     fn describe(&self) -> PolicyDescription {
@@ -94,6 +97,15 @@ impl<A: Policy, B: Policy> Policy for Or<A, B> {
     fn describe(&self) -> PolicyDescription {
         PolicyDescription::AnyOf(vec![self.0.describe(), self.1.describe()])
     }
+}
+
+/// Returns the part of a policy in the remedy of several that are all required. A policy that allows the request
+/// needs no other sign-in. Its scopes are named, because the next token must have them too.
+pub(super) fn part(policy: &impl Policy, principal: &Principal) -> Option<Remedy> {
+    if !policy.allows(principal) {
+        return policy.remedy(principal);
+    }
+    Some(policy.remedy(principal).map(Remedy::without_sign_in).unwrap_or_default())
 }
 
 /// Returns the least demanding remedy: scopes rather than another sign-in, and the fewest scopes

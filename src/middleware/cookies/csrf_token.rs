@@ -2,8 +2,8 @@
 //! nor `Origin`.
 //!
 //! A page of this origin reads the token in a cookie and repeats it in a header, which no page of
-//! another site can do. The token is bound to a token of the session: a cookie that a sibling domain
-//! has set, from a session of its own, is refused. It is bound to the access or the refresh token
+//! another site can do. The token is bound to a token of the session: a cookie that a sibling
+//! domain has set, from a session of its own, is refused. It is bound to the access or the refresh token
 //! and not to an identifier of the session, because these are in the request anyway and cannot be
 //! guessed. An identifier would need a cookie of its own, or claims of a token that is not verified
 //! yet.
@@ -45,8 +45,8 @@ impl CsrfKey {
         Ok(URL_SAFE_NO_PAD.encode([&random[..], &mac].concat()))
     }
 
-    /// Checks that the token is ours and bound to one of these tokens. The comparison takes the same
-    /// time for every wrong token.
+    /// Checks that the token is ours and bound to one of these tokens. The comparison takes the
+    /// same time for every wrong token.
     pub(super) fn verify<'t>(
         &self,
         token: &[u8],

@@ -1,9 +1,9 @@
 //! Decides by `Sec-Fetch-Site` and `Origin` whether another site has sent a request.
 //!
 //! The rule is that of the `csrf` layer of tower-http 0.7, which has it from Go 1.25. Its code
-//! cannot be called: it is private to a service that stands around every request, those with a token
-//! in the header included. It differs here in four ways, each of which only refuses more. The scheme
-//! of the origin counts and is configured, because a page over plain HTTP may be of an attacker in
+//! cannot be called: it is private to a service that stands around every request, those with a
+//! token in the header included. It differs here in four ways, each of which only refuses more. The
+//! scheme of the origin counts and is configured, because a page over plain HTTP may be of an attacker in
 //! the network. An empty field counts as a foreign origin, and so does a repeated one. A request
 //! with neither field is not accepted; it needs a signed token. A trusted origin that no browser
 //! sends is a mistake and not a rule without effect.

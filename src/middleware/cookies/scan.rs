@@ -5,8 +5,8 @@
 //! value for each cookie. It also trims names and decodes percent signs on demand; a name that is
 //! compared to the letter cannot be imitated by another spelling.
 
-use http::HeaderMap;
 use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
 use memchr::memchr;
 
 /// The name of a cookie. Names are compared to the letter.
@@ -33,8 +33,17 @@ impl CookieName {
     /// the field between cookies (RFC 9113 §8.2.3). An empty cookie counts as none, but not as the
     /// only one beside another.
     pub(super) fn find<'r>(&self, headers: &'r HeaderMap) -> Result<Option<&'r [u8]>, Repeated> {
+        self.find_in(headers.get_all(COOKIE))
+    }
+
+    /// Returns the value of the only cookie of this name in these fields.
+    #[inline]
+    pub(super) fn find_in<'r>(
+        &self,
+        fields: impl IntoIterator<Item = &'r HeaderValue>,
+    ) -> Result<Option<&'r [u8]>, Repeated> {
         let mut found = None;
-        for field in headers.get_all(COOKIE) {
+        for field in fields {
             let mut rest = field.as_bytes();
             loop {
                 while let [b' ' | b'\t', after @ ..] = rest {
@@ -61,7 +70,6 @@ impl CookieName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     fn find(fields: &[&str]) -> Result<Option<String>, Repeated> {
@@ -147,7 +155,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn browsers_cookies_are_read_as_the_crate_reads_them(field in "([a-z_H=; -]|__Host-access=|; ){0,12}") {
+        fn cookies_are_read_as_the_crate_reads_them(
+            field in "([a-z_H=; -]|__Host-access=|; ){0,12}",
+        ) {
             // The crate trims names, and refuses cookies without one.
             let mut values = cookie::Cookie::split_parse(field.as_str())
                 .flatten()

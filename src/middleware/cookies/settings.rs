@@ -94,10 +94,10 @@ impl From<Repeated> for Reason {
 }
 
 /// Returns whether a request can do more than read. A web socket opens with GET, and a page of
-/// any site can open one with the cookies of its user. Over HTTP/2 it opens with `CONNECT`, which is
-/// not safe.
-fn changes_state(method: &Method, headers: &HeaderMap) -> bool {
-    !method.is_safe() || lists(headers, &UPGRADE, "websocket")
+/// any site can open one with the cookies of its user. Over HTTP/2 it opens with `CONNECT`, which
+/// is not safe.
+pub(super) fn changes_state(method: &Method, headers: &HeaderMap) -> bool {
+    !method.is_safe() || (headers.contains_key(UPGRADE) && lists(headers, &UPGRADE, "websocket"))
 }
 
 pub(super) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::header::{CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue};
 use http::{Request, StatusCode, request};
 
-use super::settings::Settings;
+use super::settings::{Settings, changes_state};
 use crate::error::Reason;
 use crate::middleware::source::{Presented, TokenSource, is_b64token};
 
@@ -27,13 +27,20 @@ use crate::middleware::source::{Presented, TokenSource, is_b64token};
 pub struct CookieToken(pub(super) Arc<Settings>);
 
 impl CookieToken {
-    /// Combines `strip` and `find` without a [`request::Parts`].
+    /// Combines `strip` and `find` without a [`request::Parts`]. One look-up finds the field and
+    /// marks it where the request can only read and repeats no field.
     pub(in crate::middleware) fn find_and_mark<'r, B>(
         &self,
         request: &'r mut Request<B>,
     ) -> Result<Option<&'r [u8]>, Reason> {
-        mark(request.headers_mut());
-        self.0.access_token(request.method(), request.uri(), request.headers())
+        let has_lists = request.headers().len() > request.headers().keys_len();
+        if has_lists || changes_state(request.method(), request.headers()) {
+            mark(request.headers_mut());
+            return self.0.access_token(request.method(), request.uri(), request.headers());
+        }
+        let Some(field) = request.headers_mut().get_mut(COOKIE) else { return Ok(None) };
+        field.set_sensitive(true);
+        Ok(self.0.access.find_in([&*field])?)
     }
 
     /// Returns the token as text.
@@ -43,7 +50,7 @@ impl CookieToken {
     }
 
     /// Completes the headers of a response to a request with a cookie.
-    pub(in crate::middleware) fn complete_headers(headers: &mut HeaderMap) {
+    fn complete_headers(headers: &mut HeaderMap) {
         if let Entry::Vacant(field) = headers.entry(CACHE_CONTROL) {
             field.insert(HeaderValue::from_static("private"));
         }

@@ -39,6 +39,13 @@ pub struct Rejection {
     used_scheme: Option<usize>,
 }
 
+/// Answers a request that code of the application has refused, with a challenge of the realm `api`.
+impl From<AuthError> for Rejection {
+    fn from(error: AuthError) -> Self {
+        Self::new(error, Arc::default())
+    }
+}
+
 impl Rejection {
     pub(crate) fn new(error: AuthError, config: Arc<ChallengeConfig>) -> Self {
         Self { error, config, grpc: None, used_scheme: None }
@@ -145,7 +152,7 @@ impl Rejection {
     }
 
     /// Builds the HTTP answer and logs the refusal. All HTTP answers to refusals are built here.
-    pub(super) fn to_response_with<B>(&self, body: B) -> Response<B> {
+    pub(crate) fn to_response_with<B>(&self, body: B) -> Response<B> {
         self.report();
         let mut response = Response::new(body);
         *response.status_mut() = self.status();

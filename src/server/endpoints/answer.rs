@@ -152,7 +152,10 @@ impl Refusal {
     }
 
     /// Adds the failure behind the refusal, for the log.
-    pub(in crate::server) fn caused_by(mut self, failure: impl Error + Send + Sync + 'static) -> Self {
+    pub(in crate::server) fn caused_by(
+        mut self,
+        failure: impl Error + Send + Sync + 'static,
+    ) -> Self {
         self.failure = Some(Box::new(failure));
         self
     }

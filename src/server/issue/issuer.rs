@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keys::IssuerKeys;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, placeholder};
 use crate::jose::MAX_KEY_ID;
@@ -53,12 +54,17 @@ use crate::state::revocation::Revocations;
 ///     tokens.token_for(user).with_roles(["user"]).issue_async().await
 /// }
 /// ```
+///
+/// # Keys that are replaced
+///
+/// With [`IssuerKeys`] in place of a [`SigningKey`], the key is replaced while tokens are issued and verified, and
+/// no token is refused for it.
 #[derive(Clone)]
 pub struct TokenIssuer<K = SigningKey> {
-    pub(super) issuer: String,
-    pub(super) audience: String,
-    pub(super) signer: K,
-    pub(super) public: VerifyingKey,
+    pub(in crate::server) issuer: String,
+    pub(super) audiences: Vec<String>,
+    /// Shared with the services that publish its keys.
+    pub(in crate::server) signer: Arc<K>,
     pub(super) lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client_id: Option<String>,
@@ -89,16 +95,39 @@ impl<K: Signer> TokenIssuer<K> {
         }
         placeholder::check("issuer", &issuer)?;
         placeholder::check("audience", &audience)?;
+        check_key_id(&key.verifying_key())?;
         Ok(Self {
             issuer,
-            audience,
-            public: named(key.verifying_key())?,
-            signer: key,
+            audiences: vec![audience],
+            signer: Arc::new(key),
             lifetime: DEFAULT_LIFETIME,
             clock: Arc::new(SystemClock),
             client_id: None,
             revocations: None,
         })
+    }
+
+    /// Adds further audiences. Tokens then carry all of them, in this order, as a list in `aud`.
+    ///
+    /// Each of these services can present the token to the others, so name services only that trust each other.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::EmptyAudience`] and [`ConfigError::Name`].
+    pub fn with_audiences<A: Into<String>>(
+        mut self,
+        audiences: impl IntoIterator<Item = A>,
+    ) -> Result<Self, ConfigError> {
+        for audience in audiences.into_iter().map(Into::into) {
+            if audience.is_empty() {
+                return Err(ConfigError::EmptyAudience);
+            }
+            placeholder::check("audience", &audience)?;
+            if !self.audiences.contains(&audience) {
+                self.audiences.push(audience);
+            }
+        }
+        Ok(self)
     }
 
     /// Sets the `client_id` of tokens that name no other.
@@ -164,9 +193,13 @@ impl<K: Signer> TokenIssuer<K> {
         self
     }
 
-    /// Returns the key that verifies these tokens, for a [`Verifier`](crate::Verifier) in the same program.
+    /// Returns the key that verifies the tokens of this moment, for a [`Verifier`](crate::Verifier) in the same
+    /// program.
+    ///
+    /// A key that is [replaced](super::IssuerKeys) is another one later: give the verifier the
+    /// [keys](Self::keys) then, which is a source that follows.
     pub fn verifying_key(&self) -> VerifyingKey {
-        self.public.clone()
+        self.signer.verifying_key().or_thumbprint()
     }
 
     /// Returns the name of the issuer (`iss`).
@@ -183,9 +216,8 @@ impl<K: Signer> TokenIssuer<K> {
     pub fn boxed(self) -> TokenIssuer<BoxSigner> {
         TokenIssuer {
             issuer: self.issuer,
-            audience: self.audience,
-            signer: BoxSigner::new(self.signer),
-            public: self.public,
+            audiences: self.audiences,
+            signer: Arc::new(BoxSigner::new(self.signer)),
             lifetime: self.lifetime,
             clock: self.clock,
             client_id: self.client_id,
@@ -193,34 +225,37 @@ impl<K: Signer> TokenIssuer<K> {
         }
     }
 
-    /// Returns the public key as a JWK set. It is empty when tokens are signed with a secret, which has no public
-    /// part.
+    /// Returns the public keys of this moment as a JWK set. It is empty when tokens are signed with a secret,
+    /// which has no public part.
     pub fn public_keys(&self) -> PublicKeys {
-        PublicKeys::from(&self.public)
+        self.signer.public_keys()
     }
 }
 
-/// Gives the key its thumbprint as its id, if it has none and can have one.
-fn named(key: VerifyingKey) -> Result<VerifyingKey, ConfigError> {
+impl TokenIssuer<IssuerKeys> {
+    /// Returns the keys, as a source for a [`Verifier`](crate::Verifier) or
+    /// [`RevocationService`](crate::endpoints::RevocationService) in the same program.
+    pub fn keys(&self) -> IssuerKeys {
+        (*self.signer).clone()
+    }
+}
+
+/// Refuses an id that no verifier reads.
+pub(super) fn check_key_id(key: &VerifyingKey) -> Result<(), ConfigError> {
     match key.key_id() {
         Some(key_id) if key_id.len() > MAX_KEY_ID => {
             Err(ConfigError::KeyIdTooLong { bytes: key_id.len() })
         }
-        Some(_) => Ok(key),
-        None => Ok(match key.thumbprint() {
-            Some(thumbprint) => key.with_key_id(thumbprint),
-            None => key,
-        }),
+        _ => Ok(()),
     }
 }
 
-impl<K> fmt::Debug for TokenIssuer<K> {
+impl<K: Signer> fmt::Debug for TokenIssuer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenIssuer")
             .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .field("algorithm", &self.public.algorithm())
-            .field("key_id", &self.public.key_id())
+            .field("audiences", &self.audiences)
+            .field("key", &self.verifying_key())
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }

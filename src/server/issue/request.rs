@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -8,9 +9,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::TokenIssuer;
+use super::issuer::check_key_id;
+use super::keys::IssuerKeys;
 use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
-use crate::keys::{SignError, Signer, SigningKey};
+use crate::keys::{SignError, Signer, SigningKey, VerifyingKey};
 use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
 
 /// Builds one token; see [`TokenIssuer::token_for`].
@@ -18,6 +21,8 @@ use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
 pub struct TokenRequest<'i, K = SigningKey> {
     issuer: &'i TokenIssuer<K>,
     lifetime: Duration,
+    /// In place of the issuer's, if there are any.
+    audiences: Option<Vec<String>>,
     claims: Map<String, Value>,
     problem: Option<IssueError>,
 }
@@ -38,9 +43,23 @@ impl TokenRequest<'_> {
     /// [`IssueError`] when the claims given to [`with_claims`](Self::with_claims) cannot be put into
     /// a token, when it would be revoked already, or when the machine has no randomness to give.
     pub fn issue(self) -> Result<IssuedToken, IssueError> {
-        let unsigned = self.prepare()?;
-        let signature = unsigned.issuer.signer.sign(unsigned.message.as_bytes())?;
-        Ok(unsigned.with_signature(&signature))
+        let key = Arc::clone(&self.issuer.signer);
+        self.issue_with(&key)
+    }
+}
+
+impl TokenRequest<'_, IssuerKeys> {
+    /// Signs the token, with the key that is active.
+    ///
+    /// If the keys are replaced [by age](super::KeyRotation::with_rotation_after) and the worker is late, this
+    /// replaces the key first, which can take as long as making a key and writing a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`issue`](TokenRequest::issue), and [`IssueError::LifetimeTooLong`].
+    pub fn issue(self) -> Result<IssuedToken, IssueError> {
+        let key = self.issuer.signer.active();
+        self.issue_with(&key)
     }
 }
 
@@ -55,22 +74,88 @@ impl<K: Signer> TokenRequest<'_, K> {
     /// [`IssueError`]: those of [`issue`](TokenRequest::issue), [`Signer`](IssueError::Signer) when the signer
     /// fails, and [`InvalidSignature`](IssueError::InvalidSignature).
     pub async fn issue_async(self) -> Result<IssuedToken, IssueError> {
-        let unsigned = self.prepare()?;
+        let signer = Arc::clone(&self.issuer.signer);
+        match signer.current() {
+            Some(current) => self.issue_by(&current).await,
+            None => self.issue_by(&*signer).await,
+        }
+    }
+
+    async fn issue_by(self, signer: &impl Signer) -> Result<IssuedToken, IssueError> {
+        let key = signer.verifying_key().or_thumbprint();
+        check_key_id(&key).map_err(SignError::new)?;
+        let unsigned = self.prepare(&key)?;
         let message = unsigned.message.as_bytes();
-        let signature = unsigned.issuer.signer.sign(message).await?;
-        let key = &unsigned.issuer.public;
+        let signature = signer.sign(message).await?;
         if key.verify(key.algorithm(), message, &signature) {
             Ok(unsigned.with_signature(&signature))
         } else {
             Err(IssueError::InvalidSignature)
         }
     }
+
+    fn issue_with(self, key: &SigningKey) -> Result<IssuedToken, IssueError> {
+        let unsigned = self.prepare(&key.verifying_key())?;
+        let signature = key.sign(unsigned.message.as_bytes())?;
+        Ok(unsigned.with_signature(&signature))
+    }
+
+    /// Everything but the signature.
+    fn prepare(mut self, key: &VerifyingKey) -> Result<Unsigned, IssueError> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        if self.claims["sub"].as_str().is_none_or(str::is_empty) {
+            return Err(IssueError::EmptySubject);
+        }
+        if self.lifetime < Duration::from_secs(1) {
+            return Err(IssueError::LifetimeTooShort);
+        }
+        if let Some(most) = self.issuer.signer.max_lifetime()
+            && self.lifetime > most
+        {
+            return Err(IssueError::LifetimeTooLong { most });
+        }
+        let issuer = self.issuer;
+        if let Some(client_id) = &issuer.client_id {
+            self.claims.entry("client_id").or_insert_with(|| client_id.as_str().into());
+        }
+        let now = NumericDate::from(issuer.clock.now()).as_seconds();
+        let issued_at = self.issued_at(now)?;
+        let lifetime = self.lifetime.as_secs();
+        let expires_at = issued_at.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX));
+        let token_id = random_id()?;
+        let audiences = self.audiences.as_ref().unwrap_or(&issuer.audiences);
+        // RFC 7519 §4.1.3: one audience is a string, several are a list.
+        let audience = match &audiences[..] {
+            [] => return Err(IssueError::EmptyAudience),
+            [audience] => audience.as_str().into(),
+            several => several.into(),
+        };
+        for (name, value) in [
+            ("iss", Value::from(issuer.issuer.as_str())),
+            ("aud", audience),
+            ("iat", issued_at.into()),
+            ("nbf", now.into()),
+            ("exp", expires_at.into()),
+            ("jti", token_id.as_str().into()),
+        ] {
+            self.claims.insert(name.to_owned(), value);
+        }
+        let header = Header { alg: key.algorithm().as_str(), typ: "at+jwt", kid: key.key_id() };
+        Ok(Unsigned {
+            message: format!("{}.{}", encode(&header), encode(&self.claims)),
+            token_id,
+            lifetime: Duration::from_secs(lifetime),
+            expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
+        })
+    }
 }
 
 impl<'i, K> TokenRequest<'i, K> {
     fn new(issuer: &'i TokenIssuer<K>, subject: String) -> Self {
         let claims = Map::from_iter([("sub".to_owned(), subject.into())]);
-        Self { issuer, lifetime: issuer.lifetime, claims, problem: None }
+        Self { issuer, lifetime: issuer.lifetime, audiences: None, claims, problem: None }
     }
 
     /// Grants roles: the claim `roles`, a list.
@@ -96,10 +181,27 @@ impl<'i, K> TokenRequest<'i, K> {
         self.set("client_id", client_id.into())
     }
 
-    /// Names the session that the token belongs to: the claim `sid`. The token can then be revoked with its session
-    /// ([`Revocation::session`](crate::revocation::Revocation::session)).
-    pub fn with_session_id(self, session_id: impl Into<String>) -> Self {
-        self.set("sid", session_id.into())
+    /// Names the session that the token belongs to: the claim `sid`. All tokens of a session can be
+    /// [revoked at once](crate::revocation::Revocation::session).
+    pub fn with_session_id(mut self, session_id: impl Into<String>) -> Self {
+        let session_id = session_id.into();
+        if session_id.is_empty() {
+            self.problem.get_or_insert(IssueError::EmptySessionId);
+        }
+        self.set("sid", session_id)
+    }
+
+    /// Sets the audiences of this one token. The default is the issuer's. Several are a list in `aud`.
+    pub fn with_audiences<A: Into<String>>(
+        mut self,
+        audiences: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let audiences: Vec<String> = audiences.into_iter().map(Into::into).collect();
+        if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+            self.problem.get_or_insert(IssueError::EmptyAudience);
+        }
+        self.audiences = Some(audiences);
+        self
     }
 
     /// Sets how long this one token is valid. The default is the issuer's.
@@ -138,47 +240,6 @@ impl<'i, K> TokenRequest<'i, K> {
         self
     }
 
-    /// Builds the token without its signature.
-    fn prepare(mut self) -> Result<Unsigned<'i, K>, IssueError> {
-        if let Some(problem) = self.problem {
-            return Err(problem);
-        }
-        if self.claims["sub"].as_str().is_none_or(str::is_empty) {
-            return Err(IssueError::EmptySubject);
-        }
-        if self.lifetime < Duration::from_secs(1) {
-            return Err(IssueError::LifetimeTooShort);
-        }
-        let issuer = self.issuer;
-        if let Some(client_id) = &issuer.client_id {
-            self.claims.entry("client_id").or_insert_with(|| client_id.as_str().into());
-        }
-        let now = NumericDate::from(issuer.clock.now()).as_seconds();
-        let issued_at = self.issued_at(now)?;
-        let lifetime = self.lifetime.as_secs();
-        let expires_at = issued_at.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX));
-        let token_id = random_id()?;
-        for (name, value) in [
-            ("iss", Value::from(issuer.issuer.as_str())),
-            ("aud", issuer.audience.as_str().into()),
-            ("iat", issued_at.into()),
-            ("nbf", now.into()),
-            ("exp", expires_at.into()),
-            ("jti", token_id.as_str().into()),
-        ] {
-            self.claims.insert(name.to_owned(), value);
-        }
-        let (algorithm, key_id) = (issuer.public.algorithm().as_str(), issuer.public.key_id());
-        let header = Header { alg: algorithm, typ: "at+jwt", kid: key_id };
-        Ok(Unsigned {
-            issuer,
-            message: format!("{}.{}", encode(&header), encode(&self.claims)),
-            token_id,
-            lifetime: Duration::from_secs(lifetime),
-            expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
-        })
-    }
-
     /// Returns the date of issue to write into the token, so that no revocation covers it.
     fn issued_at(&self, now: i64) -> Result<i64, IssueError> {
         let Some(revocations) = &self.issuer.revocations else { return Ok(now) };
@@ -215,15 +276,14 @@ impl<'i, K> TokenRequest<'i, K> {
 }
 
 /// A token that lacks its signature.
-struct Unsigned<'i, K> {
-    issuer: &'i TokenIssuer<K>,
+struct Unsigned {
     message: String,
     token_id: String,
     lifetime: Duration,
     expires_at: SystemTime,
 }
 
-impl<K> Unsigned<'_, K> {
+impl Unsigned {
     fn with_signature(self, signature: &[u8]) -> IssuedToken {
         let mut token = self.message;
         token.push('.');
@@ -256,7 +316,7 @@ fn random_id() -> Result<String, IssueError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-impl<K> fmt::Debug for TokenRequest<'_, K> {
+impl<K: Signer> fmt::Debug for TokenRequest<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenRequest").field("issuer", self.issuer).finish_non_exhaustive()
     }
@@ -316,8 +376,17 @@ pub enum IssueError {
     InvalidScope(String),
     /// The subject is empty.
     EmptySubject,
+    /// An audience is empty, or there is none.
+    EmptyAudience,
+    /// The session id is empty.
+    EmptySessionId,
     /// The lifetime is below one second.
     LifetimeTooShort,
+    /// The lifetime is longer than the signer keeps a key for, so the token could be refused before it expires.
+    LifetimeTooLong {
+        /// The longest lifetime that is possible.
+        most: Duration,
+    },
     /// The application's claims are not a JSON object.
     NotAnObject,
     /// The application's claims cannot be written as JSON.
@@ -350,7 +419,15 @@ impl fmt::Display for IssueError {
                 "the scope {scope:?} is not printable ASCII without spaces, `\"` and `\\`"
             ),
             Self::EmptySubject => f.write_str("the subject is empty"),
+            Self::EmptyAudience => f.write_str("an audience is empty, or there is none"),
+            Self::EmptySessionId => f.write_str("the session id is empty"),
             Self::LifetimeTooShort => f.write_str("a token must be valid for a second or more"),
+            Self::LifetimeTooLong { most } => write!(
+                f,
+                "a token may be valid for {} s at the most, as long as a retired key is kept; see \
+                 `KeyRotation::with_max_lifetime`",
+                most.as_secs()
+            ),
             Self::NotAnObject => f.write_str("own claims must be a JSON object"),
             Self::Unserializable(problem) => write!(f, "own claims cannot be written: {problem}"),
             Self::Revoked { wait: None } => f.write_str("the token would be revoked already"),

@@ -11,7 +11,7 @@ use super::presented::normalized;
 /// Closures implement it. It is asked on a hashing thread, in place of a password that would be hashed there, so it may
 /// read a file. A question to a service is better asked before [`hash`](super::Passwords::hash).
 pub trait RefusedPasswords: Send + Sync + 'static {
-    /// Returns whether the password is refused. The password is in the normal form NFKC.
+    /// Returns whether the password is refused. The password is in the normal form NFC.
     fn refuses(&self, password: &str) -> bool;
 }
 
@@ -27,8 +27,9 @@ impl<F: Fn(&str) -> bool + Send + Sync + 'static> RefusedPasswords for F {
 /// a hash of it is kept and not its text; a list of 10 million takes 80 MB. A password that is not in the list is
 /// refused by mistake once in 10<sup>12</sup> times with such a list.
 ///
-/// The crate brings no list: lists grow old, and the right one depends on the language of the users. ASVS 6.2.4 asks
-/// for the 3,000 most common passwords at least; SecLists and the NCSC publish longer ones.
+/// The crate brings no list: lists grow old, and the right one depends on the language of the users. NIST SP 800-63B-4
+/// requires a list of common and leaked passwords and of words such as the name of the service; ASVS 6.2.4 asks for the
+/// 3,000 most common passwords at least. The project `SecLists` and the NCSC publish longer lists.
 ///
 /// ```
 /// use std::io::Cursor;

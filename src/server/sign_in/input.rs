@@ -42,7 +42,8 @@ pub(super) async fn read_input<B: Body>(
 
 fn parse_json(body: &[u8]) -> Result<Form, Refusal> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let members = reader.deserialize_map(Members).and_then(|members| reader.end().map(|()| members));
+    let members =
+        reader.deserialize_map(Members).and_then(|members| reader.end().map(|()| members));
     // The message of the parser may quote the body.
     let members = members.map_err(|error| {
         Refusal::invalid_request(if error.is_data() {

@@ -19,7 +19,7 @@ use super::input::read_input;
 use crate::claims::Principal;
 use crate::error::AccountsUnavailable;
 use crate::middleware::cookies::Cookies;
-use crate::middleware::reject::{Rejection, whole_seconds};
+use crate::middleware::reject::whole_seconds;
 use crate::observe::trace;
 use crate::server::body::ServiceBody;
 use crate::server::endpoints::answer::{Answer, EndpointFuture, Refusal, answer};
@@ -53,9 +53,9 @@ impl Desk {
             Operation::SignIn => self.sign_in(request).await,
             Operation::Refresh => self.refresh(request).await,
             Operation::SignOut => self.sign_out(request).await,
-            Operation::SignOutEverywhere => self.sign_out_everywhere(&request).await,
-            Operation::ListSessions => self.list(&request).await,
-            Operation::EndSession => self.end(&request).await,
+            Operation::SignOutEverywhere => self.sign_out_everywhere(&head(request)).await,
+            Operation::ListSessions => self.list(&head(request)).await,
+            Operation::EndSession => self.end(&head(request)).await,
             Operation::ChangePassword => self.change_password(request).await,
         }
     }
@@ -158,7 +158,7 @@ impl Desk {
         }
     }
 
-    async fn sign_out_everywhere<B>(&self, request: &Request<B>) -> Answer {
+    async fn sign_out_everywhere(&self, request: &Parts) -> Answer {
         expect_method(request, &Method::POST, "POST")?;
         let user = User::of(request)?;
         self.sessions.end_all(user.subject).await?;
@@ -173,8 +173,8 @@ impl Desk {
         response
     }
 
-    async fn list<B>(&self, request: &Request<B>) -> Answer {
-        if request.method() != Method::HEAD {
+    async fn list(&self, request: &Parts) -> Answer {
+        if request.method != Method::HEAD {
             expect_method(request, &Method::GET, "GET, HEAD")?;
         }
         let user = User::of(request)?;
@@ -183,10 +183,10 @@ impl Desk {
         Ok(json_answer(&sessions.collect::<Vec<_>>()))
     }
 
-    async fn end<B>(&self, request: &Request<B>) -> Answer {
+    async fn end(&self, request: &Parts) -> Answer {
         expect_method(request, &Method::DELETE, "DELETE")?;
         let user = User::of(request)?;
-        let id = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let id = request.uri.path().rsplit('/').next().unwrap_or_default();
         if self.sessions.end(id, user.subject).await?.is_none() {
             let description = "The user has no such session";
             return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", description));
@@ -197,7 +197,7 @@ impl Desk {
 
     async fn change_password<B: Body>(&self, request: Request<B>) -> Answer {
         let (parts, form) = read_input(request, &["current", "new"]).await?;
-        let user = User::in_extensions(&parts)?;
+        let user = User::of(&parts)?;
         let current = form.get("current");
         let current =
             current.ok_or_else(|| Refusal::invalid_request("There is no current password"))?;
@@ -254,9 +254,9 @@ impl Desk {
         match (in_body, in_cookie) {
             (Some(token), None) => Ok((token, None)),
             (None, Some((token, cookies))) => Ok((token, Some(cookies))),
-            (Some(_), Some(_)) => {
-                Err(Refusal::invalid_request("There is a refresh token in the body and in a cookie"))
-            }
+            (Some(_), Some(_)) => Err(Refusal::invalid_request(
+                "There is a refresh token in the body and in a cookie",
+            )),
             (None, None) => Err(Refusal::invalid_request("There is no refresh token")),
         }
     }
@@ -329,16 +329,8 @@ struct User<'r> {
 }
 
 impl<'r> User<'r> {
-    fn of<B>(request: &'r Request<B>) -> Result<Self, Refusal> {
-        Self::find(Principal::from_extensions(request.extensions()))
-    }
-
-    fn in_extensions(parts: &'r Parts) -> Result<Self, Refusal> {
-        Self::find(Principal::from_extensions(&parts.extensions))
-    }
-
-    fn find(principal: Result<&'r Principal, Rejection>) -> Result<Self, Refusal> {
-        let principal = principal?;
+    fn of(request: &'r Parts) -> Result<Self, Refusal> {
+        let principal = Principal::from_extensions(&request.extensions)?;
         let subject = principal.subject().filter(|subject| !subject.is_empty());
         let subject = subject.ok_or_else(|| {
             let description = "The token speaks for no user";
@@ -371,12 +363,13 @@ impl<'s> Listed<'s> {
     }
 }
 
-fn expect_method<B>(
-    request: &Request<B>,
-    method: &Method,
-    allow: &'static str,
-) -> Result<(), Refusal> {
-    if request.method() == method { Ok(()) } else { Err(Refusal::method_not_allowed(allow)) }
+/// Drops the body, which these services do not read.
+fn head<B>(request: Request<B>) -> Parts {
+    request.into_parts().0
+}
+
+fn expect_method(request: &Parts, method: &Method, allow: &'static str) -> Result<(), Refusal> {
+    if request.method == *method { Ok(()) } else { Err(Refusal::method_not_allowed(allow)) }
 }
 
 /// RFC 6749 §4.3.2 and §6: a client of OAuth says which grant it means.

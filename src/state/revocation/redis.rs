@@ -4,18 +4,14 @@
 //! keeps the view and Redis in step: it writes the revocations in the [`outbox`], [follows](follow)
 //! the stream of changes in Redis, and reads all revocations from time to time ([`reconcile`]).
 
-mod address;
 mod entry;
 mod keys;
 mod position;
+mod stream;
 mod outbox;
-mod error;
-mod link;
 mod scripts;
 mod status;
-mod tls;
 mod settings;
-mod connect;
 mod shared;
 mod follow;
 mod reconcile;
@@ -297,7 +293,7 @@ impl fmt::Debug for RedisRevocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shared = &self.node.shared;
         f.debug_struct("RedisRevocations")
-            .field("address", &shared.settings.address)
+            .field("address", &shared.settings.connection.address)
             .field("keys", &shared.settings.keys)
             .field("max_gap", &shared.settings.max_gap)
             .field("view", &shared.view)

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::{Router, routing};
 use base64::Engine as _;
@@ -117,6 +118,74 @@ async fn key_id_of_a_signer_is_its_own_or_the_thumbprint() {
     let public = key.verifying_key().with_key_id("k".repeat(257));
     let error = TokenIssuer::new(ISSUER, AUDIENCE, Remote { public, requests }).unwrap_err();
     assert_eq!(error, ConfigError::KeyIdTooLong { bytes: 257 });
+}
+
+/// Has another key each time it is asked for one.
+struct Restless;
+
+impl Signer for Restless {
+    fn verifying_key(&self) -> VerifyingKey {
+        key().verifying_key()
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        key().sign(message)
+    }
+}
+
+/// Has another key each time as well, and says which is for one token.
+struct Rotating;
+
+impl Signer for Rotating {
+    fn verifying_key(&self) -> VerifyingKey {
+        Restless.verifying_key()
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        Signer::sign(&Restless, message).await
+    }
+
+    fn current(&self) -> Option<BoxSigner> {
+        Some(BoxSigner::new(key()))
+    }
+
+    fn max_lifetime(&self) -> Option<Duration> {
+        Some(Duration::from_secs(60))
+    }
+}
+
+#[tokio::test]
+async fn name_and_signature_of_one_token_are_of_one_key() {
+    async fn is_issued<K: Signer>(signer: K) -> Result<(), IssueError> {
+        let tokens = issuer(signer);
+        let alice = || tokens.token_for("alice").with_lifetime(Duration::from_secs(60));
+        alice().issue_async().await.map(drop)
+    }
+
+    assert_eq!(is_issued(Rotating).await, Ok(()));
+    assert_eq!(is_issued(Arc::new(Rotating)).await, Ok(()));
+    assert_eq!(is_issued(BoxSigner::new(Rotating)).await, Ok(()));
+    assert_eq!(is_issued(Restless).await, Err(IssueError::InvalidSignature));
+}
+
+#[tokio::test]
+async fn token_is_not_issued_for_longer_than_its_signer_keeps_the_key() {
+    async fn is_issued<K: Signer>(signer: K, seconds: u64) -> Result<(), IssueError> {
+        let tokens = issuer(signer);
+        let token = tokens.token_for("alice").with_lifetime(Duration::from_secs(seconds));
+        token.issue_async().await.map(drop)
+    }
+    let most = Duration::from_secs(60);
+
+    assert_eq!(is_issued(Rotating, 60).await, Ok(()));
+    for error in [
+        is_issued(Rotating, 61).await,
+        is_issued(Arc::new(Rotating), 61).await,
+        is_issued(BoxSigner::new(Rotating), 61).await,
+    ] {
+        assert_eq!(error, Err(IssueError::LifetimeTooLong { most }));
+    }
+    assert_eq!(is_issued(key(), 61).await, Ok(()));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use crate::support::Answer;
 
 mod interop;
 mod logout;
+mod metadata;
 mod revocation;
 mod wire;
 

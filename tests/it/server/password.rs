@@ -160,9 +160,9 @@ async fn new_password_of_seven_characters_is_refused() {
 
     assert_eq!(Passwords::new().hash("пароль1").await, too_short);
     assert_eq!(Passwords::new().hash("").await, too_short);
-    // Eight code points, of which seven characters are made; and one, of which 18 are.
+    // Eight code points, of which seven characters are made; and three, of which nine are made.
     assert_eq!(Passwords::new().hash("abcdefe\u{301}").await, too_short);
-    assert_eq!(Passwords::new().hash("\u{fdfa}").await, too_short);
+    assert_eq!(Passwords::new().hash("\u{1d160}\u{1d160}\u{1d160}").await, too_short);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn password_of_any_characters_is_accepted() {
         "\u{202e}right to left\u{200d}\u{feff}",
         "unassigned \u{e0fff}\u{10ffff}",
         &"\u{301}".repeat(512),
-        &"\u{fdfa}".repeat(341),
+        &"\u{1d160}".repeat(256),
     ] {
         let hash = passwords.hash(password).await.unwrap();
 
@@ -243,7 +243,7 @@ async fn same_characters_in_other_code_points_are_the_same_password() {
     let passwords = Passwords::new();
     let hash = passwords.hash("caf\u{e9} caf\u{e9}").await.unwrap();
 
-    for same in ["caf\u{e9} caf\u{e9}", "cafe\u{301} caf\u{e9}", "ｃafe\u{301} cafe\u{301}"] {
+    for same in ["caf\u{e9} caf\u{e9}", "cafe\u{301} caf\u{e9}", "cafe\u{301} cafe\u{301}"] {
         assert_eq!(passwords.verify(same, Some(&hash)).await, Ok(PasswordCheck::Correct));
     }
     assert_eq!(passwords.verify("cafe cafe", Some(&hash)).await, Ok(PasswordCheck::Wrong));
@@ -269,7 +269,6 @@ async fn new_password_in_a_list_is_refused() {
     let passwords = Passwords::new().with_refused(list);
 
     assert_eq!(passwords.hash("PassWord1").await, Err(PasswordError::Refused));
-    assert_eq!(passwords.hash("ｐassword1").await, Err(PasswordError::Refused));
     assert!(passwords.hash("password2").await.is_ok());
 }
 

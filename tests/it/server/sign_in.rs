@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE, WWW_AUTHENT
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower_bearer::cookies::Cookies;
-use tower_bearer::password::{PasswordCheck, Passwords};
+use tower_bearer::password::Passwords;
 use tower_bearer::policy::role;
 use tower_bearer::revocation::MemoryRevocations;
 use tower_bearer::session::{MemorySessions, SessionKey, Sessions};
@@ -71,7 +71,7 @@ impl Accounts for Users {
 
 /// Cheap, as no password here is worth more.
 fn passwords() -> Passwords {
-    Passwords::new().with_argon2(8, 1, 1).unwrap()
+    Passwords::new().with_argon2(7 * 1024, 5, 1).unwrap()
 }
 
 struct House {
@@ -88,9 +88,11 @@ impl House {
     async fn with(change: impl FnOnce(SignInEndpoints) -> SignInEndpoints) -> Self {
         let clock = Arc::new(TestClock::at(NOW));
         let users = Arc::new(Users::default());
-        for (name, subject, roles) in
-            [("alice", "u1", &["user"][..]), ("admin", "u2", &["user", "admin"]), ("名 é", "u3", &[])]
-        {
+        for (name, subject, roles) in [
+            ("alice", "u1", &["user"][..]),
+            ("admin", "u2", &["user", "admin"]),
+            ("名 é", "u3", &[]),
+        ] {
             let hash = passwords().hash("correct horse").await.unwrap();
             let roles = roles.iter().map(|role| (*role).to_owned()).collect();
             users.rows.lock().unwrap().insert(name.into(), (subject.into(), hash, roles));
@@ -191,7 +193,11 @@ fn tokens(answer: &Answer) -> Tokens {
 #[track_caller]
 fn is_refused(answer: &Answer, status: u16, error: &str) {
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    assert_eq!((answer.status.as_u16(), body["error"].as_str()), (status, Some(error)), "{answer:?}");
+    assert_eq!(
+        (answer.status.as_u16(), body["error"].as_str()),
+        (status, Some(error)),
+        "{answer:?}"
+    );
     assert!(body["error_description"].is_string());
     assert_eq!(answer.headers[CACHE_CONTROL], "no-store");
 }
@@ -217,7 +223,8 @@ async fn sign_in_answers_as_the_rfc_says() {
 async fn form_is_read_as_json_is() {
     let house = House::new().await;
     let form = |body: &'static str| {
-        let request = Request::post("/login").header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        let request = Request::post("/login")
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         request.body(Body::from(body)).unwrap()
     };
 
@@ -246,7 +253,10 @@ async fn wrong_password_and_unknown_user_have_one_answer() {
     assert_eq!(wrong.headers, unknown.headers);
     assert!(wrong.headers.contains_key(WWW_AUTHENTICATE));
     let all = format!("{:?}", log.events());
-    assert!(!all.contains("horse") && !all.contains("typed here") && !all.contains("alice"), "{all}");
+    assert!(
+        !all.contains("horse") && !all.contains("typed here") && !all.contains("alice"),
+        "{all}"
+    );
     house.sign_in().await;
 }
 
@@ -269,16 +279,41 @@ async fn body_that_is_not_understood_is_refused_with_what_is_wrong() {
         (json, r#"{"username":"alice","password":null}"#, 400, "invalid_request"),
         (json, r#"{"username":"","password":"correct horse"}"#, 400, "invalid_request"),
         (json, r#"{"username":1,"password":"correct horse"}"#, 400, "invalid_request"),
-        (json, r#"{"username":"alice","password":"correct horse","admin":"yes"}"#, 400, "invalid_request"),
-        (json, r#"{"username":"alice","password":"correct horse","password":"x"}"#, 400, "invalid_request"),
+        (
+            json,
+            r#"{"username":"alice","password":"correct horse","admin":"yes"}"#,
+            400,
+            "invalid_request",
+        ),
+        (
+            json,
+            r#"{"username":"alice","password":"correct horse","password":"x"}"#,
+            400,
+            "invalid_request",
+        ),
         (json, r#"{"username":"alice","password":"correct horse"} x"#, 400, "invalid_request"),
-        (json, r#"{"username":"alice","password":"correct horse","keep":"forever"}"#, 400, "invalid_request"),
+        (
+            json,
+            r#"{"username":"alice","password":"correct horse","keep":"forever"}"#,
+            400,
+            "invalid_request",
+        ),
         (json, &long, 413, "invalid_request"),
-        ("text/plain", r#"{"username":"alice","password":"correct horse"}"#, 415, "invalid_request"),
+        (
+            "text/plain",
+            r#"{"username":"alice","password":"correct horse"}"#,
+            415,
+            "invalid_request",
+        ),
         ("", r#"{"username":"alice","password":"correct horse"}"#, 415, "invalid_request"),
         (json, r#"{"username":"alice","password":"correct horse"}"#, 200, ""),
         (json, r#"{"username":"alice","password":"correct horse","keep":null}"#, 200, ""),
-        ("Application/JSON; charset=utf-8", r#"{"username":"alice","password":"correct horse"}"#, 200, ""),
+        (
+            "Application/JSON; charset=utf-8",
+            r#"{"username":"alice","password":"correct horse"}"#,
+            200,
+            "",
+        ),
     ] {
         let answer = send_body(media_type, body.into()).await;
         if status == 200 {
@@ -287,7 +322,10 @@ async fn body_that_is_not_understood_is_refused_with_what_is_wrong() {
             is_refused(&answer, status, error);
         }
     }
-    assert_eq!(send_body(json, b"{\"username\":\"\xff\",\"password\":\"x\"}".to_vec()).await.status, 400);
+    assert_eq!(
+        send_body(json, b"{\"username\":\"\xff\",\"password\":\"x\"}".to_vec()).await.status,
+        400
+    );
 }
 
 #[tokio::test]
@@ -404,7 +442,8 @@ async fn signing_out_everywhere_ends_all_sessions_of_the_user_alone() {
     assert_eq!(house.me(there.access()).await, 401);
     assert_eq!(house.me(admin.access()).await, 200);
     is_refused(&house.refresh(there.refresh()).await, 401, "invalid_grant");
-    let none = send(&house.app, Request::post("/logout-everywhere").body(Body::empty()).unwrap()).await;
+    let none =
+        send(&house.app, Request::post("/logout-everywhere").body(Body::empty()).unwrap()).await;
     none.is_refused(401, Some("Bearer realm=\"api\""), Reason::MissingToken);
 }
 
@@ -491,7 +530,8 @@ async fn one_of_two_changes_of_a_password_at_once_is_told_that_it_lost() {
         async move { send(app, request).await.status.as_u16() }
     };
 
-    let mut both: [u16; 2] = futures::future::join(change("battery staple"), change("staple battery")).await.into();
+    let mut both: [u16; 2] =
+        futures::future::join(change("battery staple"), change("staple battery")).await.into();
     both.sort();
 
     // Or the second one found the new password already.
@@ -499,20 +539,36 @@ async fn one_of_two_changes_of_a_password_at_once_is_told_that_it_lost() {
 }
 
 #[tokio::test]
-async fn hash_is_replaced_by_a_better_one_at_the_sign_in() {
+async fn hash_of_a_migrated_table_is_replaced_at_the_sign_in() {
     let house = House::new().await;
-    let weak = Passwords::new().with_argon2(8, 1, 1).unwrap().hash("correct horse").await.unwrap();
-    let bcrypt = "$2b$04$mh.ojEkDV0WAGXSeD.LP1.6kovTHYtJ13b4kDXI9rjeWmZ6OMoXsC";
-    drop((weak, bcrypt));
-    let strong = House::with(|endpoints| endpoints).await;
-    let before = strong.users.rows.lock().unwrap()["alice"].1.clone();
+    // By bcrypt of Python: `bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4))`.
+    let migrated = "$2b$04$x45zq1eWljmpHaeyipVpFeIDV4bW/oY2HPdpFNmTb1ZrQqdqeA7Pi";
+    let hash = || house.users.rows.lock().unwrap()["alice"].1.clone();
+    house.users.rows.lock().unwrap().get_mut("alice").unwrap().1 = migrated.into();
 
-    strong.sign_in().await;
+    let wrong = house.post("/login", credentials("alice", "wrong")).await;
+    is_refused(&wrong, 401, "invalid_grant");
+    assert_eq!(hash(), migrated);
+    house.sign_in().await;
 
-    assert_eq!(strong.users.rows.lock().unwrap()["alice"].1, before);
-    let stronger = Passwords::new().with_argon2(16, 1, 1).unwrap();
-    let check = stronger.verify("correct horse", Some(&before)).await.unwrap();
-    assert!(matches!(check, PasswordCheck::CorrectAndOutdated { .. }));
+    let replaced = hash();
+    assert!(replaced.starts_with("$argon2id$"), "{replaced}");
+    house.sign_in().await;
+    assert_eq!(hash(), replaced);
+}
+
+#[tokio::test]
+async fn user_whose_hash_is_damaged_gets_the_answer_of_a_wrong_password() {
+    let (log, _guard) = Log::of_this_thread();
+    let house = House::new().await;
+    house.users.rows.lock().unwrap().get_mut("alice").unwrap().1 = "$argon2id$damaged".into();
+
+    let answer = house.post("/login", credentials("alice", "correct horse")).await;
+
+    is_refused(&answer, 401, "invalid_grant");
+    let told = log.about("the stored hash of a password cannot be verified");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(!told[0].1.contains("damaged"), "{told:?}");
 }
 
 #[tokio::test]
@@ -638,7 +694,11 @@ async fn other_sites_cannot_use_the_cookies_or_sign_a_browser_in() {
         for path in ["/refresh", "/logout", "/logout-everywhere", "/me"] {
             let request = from_site(with_cookies(empty(path), &cookies), site);
             let answer = send(&house.app, request).await;
-            assert_eq!((answer.status.as_u16(), answer.reason), (403, Some(Reason::CrossSite)), "{path}");
+            assert_eq!(
+                (answer.status.as_u16(), answer.reason),
+                (403, Some(Reason::CrossSite)),
+                "{path}"
+            );
         }
     }
 
@@ -685,7 +745,12 @@ async fn service_of_a_user_without_the_layer_says_that_it_is_missing() {
     let token = house.sign_in().await;
     let sessions = SignInEndpoints::new(
         Sessions::new(
-            TokenIssuer::new(ISSUER, AUDIENCE, SigningKey::from_secret(Algorithm::HS256, [7; 32]).unwrap()).unwrap(),
+            TokenIssuer::new(
+                ISSUER,
+                AUDIENCE,
+                SigningKey::from_secret(Algorithm::HS256, [7; 32]).unwrap(),
+            )
+            .unwrap(),
             MemorySessions::new(),
             MemoryRevocations::new(),
             SessionKey::generate().unwrap(),

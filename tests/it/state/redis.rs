@@ -12,7 +12,7 @@ mod proxy;
 mod repetition;
 mod restarts;
 mod restoring;
-mod server;
+pub mod server;
 mod sharing;
 mod speed;
 mod tls;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::common::{Problem, is_same};
 
 /// A bcrypt hash, as OpenBSD, PHP, Python, Ruby, Node.js and Spring write it.
-pub(super) struct BcryptHash {
+pub(in crate::server::password) struct BcryptHash {
     cost: u32,
     salt: [u8; 16],
     output: Output,

@@ -6,7 +6,7 @@ use super::super::error::PasswordError;
 use super::common::{Problem, is_same};
 
 /// A scrypt hash (RFC 7914) in the form of passlib: `$scrypt$ln=16,r=8,p=1$…$…`.
-pub(super) struct ScryptHash {
+pub(in crate::server::password) struct ScryptHash {
     params: Params,
     salt: Salt,
     output: Output,

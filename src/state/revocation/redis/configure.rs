@@ -1,16 +1,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::RedisAddress;
 use super::keys::RedisKeys;
 use super::settings::RedisSettings;
 use super::shared::SharedState;
-use super::tls::Roots;
 use super::worker::FollowWorker;
 use super::{Node, RedisRevocations};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::dangerous::Dangerous;
+use crate::state::redis::{ConnectSettings, Roots};
 use crate::state::revocation::{MemoryRevocations, RevocationKind};
 use crate::task::Worker;
 
@@ -23,9 +22,7 @@ impl RedisRevocations {
     /// [`ConfigError::Address`] when the address cannot be read, or is of another machine and
     /// without TLS. It shows neither user nor password.
     pub fn new(address: &str, max_lifetime: Duration) -> Result<Self, ConfigError> {
-        let address = RedisAddress::read(address)?;
-        address.check_secrecy()?;
-        Ok(Self::at(address, max_lifetime, false))
+        Ok(Self::at(ConnectSettings::new(address)?, max_lifetime))
     }
 
     /// Connects without TLS, to other machines too.
@@ -40,14 +37,12 @@ impl RedisRevocations {
         address: &str,
         max_lifetime: Duration,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::at(RedisAddress::read(address)?, max_lifetime, true))
+        Ok(Self::at(ConnectSettings::dangerously_without_tls(address)?, max_lifetime))
     }
 
-    fn at(address: RedisAddress, max_lifetime: Duration, is_plain_allowed: bool) -> Self {
+    fn at(connection: ConnectSettings, max_lifetime: Duration) -> Self {
         let settings = RedisSettings {
-            address,
-            is_plain_allowed,
-            roots: None,
+            connection,
             keys: RedisKeys::usual(),
             max_lifetime,
             max_gap: Duration::from_secs(10),
@@ -148,7 +143,7 @@ impl RedisRevocations {
     /// [`ConfigError::UnreadableKeys`] when there is no certificate, or one that cannot be read.
     pub fn with_root_certificates(self, pem: &str) -> Result<Self, ConfigError> {
         let roots = Roots::read(pem)?;
-        Ok(self.change(|settings| settings.roots = Some(roots)))
+        Ok(self.change(|settings| settings.connection.roots = Some(roots)))
     }
 
     /// Replaces the clock, for tests.

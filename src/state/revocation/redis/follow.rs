@@ -10,14 +10,28 @@
 use redis::pipe;
 
 use super::entry::StreamEvent;
-use super::error::RedisError;
-use super::link::{Link, entries, news};
 use super::position::{Position, StreamEntry};
 use super::shared::SharedState;
+use super::stream::{entries, news};
+use crate::state::redis::{Link, RedisError};
+
+/// The reason why a node cannot follow the stream any more.
+#[derive(Debug)]
+pub(super) enum FollowError {
+    /// The stream no longer holds the position of this node.
+    Gap,
+    Redis(RedisError),
+}
+
+impl From<RedisError> for FollowError {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
 
 /// Follows the stream from the position of this node, until an error.
-pub(super) async fn follow(shared: &SharedState, link: &mut Link) -> RedisError {
-    let Some(mut position) = shared.position() else { return RedisError::Gap };
+pub(super) async fn follow(shared: &SharedState, link: &mut Link) -> FollowError {
+    let Some(mut position) = shared.position() else { return FollowError::Gap };
     loop {
         // Counted from the question: the answer may have waited while this program was suspended.
         let asked = shared.now();
@@ -28,7 +42,7 @@ pub(super) async fn follow(shared: &SharedState, link: &mut Link) -> RedisError 
         let is_up_to_date = is_last(&read);
         for read in &read {
             if let Err(problem) = apply(shared, read) {
-                return problem;
+                return problem.into();
             }
         }
         if let Some(last) = read.into_iter().next_back() {
@@ -59,7 +73,7 @@ async fn read(
     shared: &SharedState,
     link: &mut Link,
     from: &Position,
-) -> Result<Vec<StreamEntry>, RedisError> {
+) -> Result<Vec<StreamEntry>, FollowError> {
     let (stream, id) = (shared.settings.keys.stream(), from.id().to_string());
     let block = u64::try_from(shared.settings.block().as_millis()).unwrap_or(u64::MAX);
     let mut commands = pipe();
@@ -69,11 +83,13 @@ async fn read(
     // before.
     commands.cmd("XRANGE").arg(&stream).arg(&id).arg(&id);
     let answers = link.ask_all(&commands).await?;
-    let [read, own] = answers.as_slice() else { return Err(RedisError::unreadable("an answer")) };
+    let [read, own] = answers.as_slice() else {
+        return Err(RedisError::unreadable("an answer").into());
+    };
     let entry = || RedisError::unreadable("an entry of the stream");
     let (read, own) = (news(read).ok_or_else(entry)?, entries(own).ok_or_else(entry)?);
     if !from.is_held_by(own.first()) {
-        return Err(RedisError::Gap);
+        return Err(FollowError::Gap);
     }
     Ok(read)
 }

@@ -6,12 +6,11 @@ use std::collections::{HashMap, HashSet};
 use redis::{Value, cmd, pipe};
 
 use super::entry::RevocationEntry;
-use super::error::RedisError;
 use super::follow::last;
-use super::link::{Link, list, text, texts};
 use super::position::{Position, StreamEntry, StreamId};
 use super::scripts;
 use super::shared::SharedState;
+use crate::state::redis::{Link, RedisError, list, text, texts};
 
 /// Reads all revocations while the stream is not followed, and returns the position from which to
 /// follow it.

@@ -1,17 +1,13 @@
 use std::time::Duration;
 
-use super::address::RedisAddress;
 use super::keys::RedisKeys;
-use super::tls::Roots;
+use crate::state::redis::ConnectSettings;
 use crate::task::Backoff;
 
 /// The settings; see the methods of [`RedisRevocations`](super::RedisRevocations).
 #[derive(Clone)]
 pub(super) struct RedisSettings {
-    pub(super) address: RedisAddress,
-    /// Allows other machines without TLS.
-    pub(super) is_plain_allowed: bool,
-    pub(super) roots: Option<Roots>,
+    pub(super) connection: ConnectSettings,
     pub(super) keys: RedisKeys,
     pub(super) max_lifetime: Duration,
     pub(super) max_gap: Duration,
@@ -21,6 +17,11 @@ pub(super) struct RedisSettings {
 }
 
 impl RedisSettings {
+    /// Returns the address for logs, without user and password.
+    pub(super) fn source(&self) -> String {
+        self.connection.address.to_string()
+    }
+
     /// Returns how long a read waits for entries. While there are none, each answer shows that this
     /// node misses nothing, so several answers must fit in the gap.
     pub(super) fn block(&self) -> Duration {
@@ -74,9 +75,7 @@ mod tests {
 
     fn settings(max_gap: Duration, reconciled_every: u64, max_lifetime: u64) -> RedisSettings {
         RedisSettings {
-            address: RedisAddress::read("redis://localhost").unwrap(),
-            is_plain_allowed: false,
-            roots: None,
+            connection: ConnectSettings::new("redis://localhost").unwrap(),
             keys: RedisKeys::usual(),
             max_lifetime: seconds(max_lifetime),
             max_gap,

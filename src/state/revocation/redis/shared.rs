@@ -13,18 +13,17 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::super::{MemoryRevocations, Revocation, RevocationKind};
 use super::entry::{RevocationEntry, StreamEvent, read_name};
-use super::error::RedisError;
 use super::keys::BucketSpan;
-use super::link::Link;
 use super::outbox::{Outbox, WriteOutcome};
 use super::position::{Position, StreamId};
 use super::settings::RedisSettings;
-use super::status::{KEEPS_ALL, RedisStatus, moment};
+use super::status::{RedisStatus, moment};
 use crate::claims::NumericDate;
 use crate::claims::validation::MAX_LEEWAY;
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::error::RevocationsUnavailable;
 use crate::observe::trace;
+use crate::state::redis::{KEEPS_ALL, Link, RedisError};
 
 pub(super) struct SharedState {
     pub(super) settings: RedisSettings,
@@ -93,7 +92,7 @@ impl SharedState {
         // Not on connecting: a connection that fails again and again is not worth a line each time.
         let mut state = self.state();
         if state.problem.take().is_some() {
-            trace::redis_reached(&self.settings.address.to_string(), &state.server);
+            trace::redis_reached(&self.settings.source(), &state.server);
         }
         drop(state);
         self.report();
@@ -109,7 +108,7 @@ impl SharedState {
         }
         state.was_whole = Some(is_ready);
         state.since = self.now();
-        let source = self.settings.address.to_string();
+        let source = self.settings.source();
         if is_ready {
             trace::revocations_whole(&source, self.view.len());
         } else {
@@ -241,7 +240,7 @@ impl SharedState {
         if state.eviction_policy != policy
             && let Some(policy) = policy.as_deref().filter(|policy| *policy != KEEPS_ALL)
         {
-            trace::evicts(&self.settings.address.to_string(), policy);
+            trace::evicts(&self.settings.source(), policy);
         }
         state.eviction_policy = policy;
     }
@@ -265,7 +264,7 @@ impl SharedState {
         let mut state = self.state();
         state.is_away = state.link.take().is_none();
         if state.problem.is_none() {
-            trace::redis_not_reached(&self.settings.address.to_string(), &text);
+            trace::redis_not_reached(&self.settings.source(), &text);
         }
         if state.is_away {
             outbox.give_up(&text);
@@ -281,7 +280,7 @@ impl SharedState {
         let is_ready = self.is_ready();
         let has_changed = state.was_whole != Some(is_ready);
         RedisStatus {
-            source: self.settings.address.to_string(),
+            source: self.settings.source(),
             is_ready,
             carries_on: self.settings.carries_on,
             since: moment(clock, now, if has_changed { now } else { state.since }),
@@ -318,11 +317,11 @@ mod tests {
     use redis::RedisConnectionInfo;
     use tokio::time::advance;
 
-    use super::super::address::RedisAddress;
     use super::super::keys::RedisKeys;
     use super::super::position::StreamEntry;
     use super::*;
     use crate::error::AuthError;
+    use crate::state::redis::ConnectSettings;
     use crate::state::revocation::{Revocable, Revocations as _};
 
     const ISSUER: &str = "https://id.example.com";
@@ -331,9 +330,7 @@ mod tests {
 
     fn shared() -> SharedState {
         let settings = RedisSettings {
-            address: RedisAddress::read("redis://localhost").unwrap(),
-            is_plain_allowed: false,
-            roots: None,
+            connection: ConnectSettings::new("redis://localhost").unwrap(),
             keys: RedisKeys::usual(),
             max_lifetime: Duration::from_secs(900),
             max_gap: GAP,

@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::clock::unix;
+use crate::state::redis::KEEPS_ALL;
 
 /// The state of [`RedisRevocations`](super::RedisRevocations), for readiness probes and metrics.
 ///
@@ -99,9 +100,6 @@ impl RedisStatus {
 pub(super) fn moment(clock: SystemTime, now: Duration, at: Duration) -> SystemTime {
     clock.checked_sub(now.saturating_sub(at)).unwrap_or(UNIX_EPOCH)
 }
-
-/// The one policy with which Redis evicts nothing.
-pub(super) const KEEPS_ALL: &str = "noeviction";
 
 #[cfg(test)]
 mod tests {

@@ -7,14 +7,12 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::connect::{connect, eviction_policy};
-use super::error::RedisError;
-use super::follow::{follow, holds};
-use super::link::Link;
+use super::follow::{FollowError, follow, holds};
 use super::reconcile::{catch_up, reconcile};
 use super::shared::SharedState;
 use super::write::{keep_probing, keep_writing};
 use crate::observe::trace;
+use crate::state::redis::{Connector, Link, RedisError, eviction_policy};
 use crate::task::{Job, jitter};
 
 /// Follows Redis.
@@ -51,17 +49,21 @@ async fn keep(shared: &Arc<SharedState>) -> Infallible {
 
 /// Runs one connection from its start to its end.
 async fn session(shared: &Arc<SharedState>) -> Result<Infallible, RedisError> {
-    let mut server = connect(&shared.settings).await?;
-    shared.set_eviction_policy(eviction_policy(&mut server.work).await?);
-    shared.connected(&server.host.to_string(), server.work.clone());
+    let settings = &shared.settings;
+    let connector = Connector::new(&settings.connection, settings.patience())?;
+    let (host, mut work) = connector.connect(&settings.keys.stream()).await?;
+    // Reads that block have a connection of their own. Their answers are late, which is no sign of a failure.
+    let mut following = connector.open(&host, settings.patience() + settings.block()).await?;
+    shared.set_eviction_policy(eviction_policy(&mut work).await?);
+    shared.connected(&host.to_string(), work.clone());
     shared.outbox().write_again(shared.now());
-    let [mut writing, mut catching_up, mut probing] = [(); 3].map(|()| server.work.clone());
+    let [mut writing, mut catching_up, mut probing] = [(); 3].map(|()| work.clone());
     tokio::select! {
         // Beside the rest: a Redis that is full and refuses writes can still be followed.
         problem = keep_writing(shared, &mut writing) => Err(problem),
-        problem = follow_on(shared, &mut server.follow, &mut catching_up) => Err(problem),
+        problem = follow_on(shared, &mut following, &mut catching_up) => Err(problem),
         problem = keep_probing(shared, &mut probing) => Err(problem),
-        problem = reconcile_now_and_then(shared, &mut server.work) => Err(problem),
+        problem = reconcile_now_and_then(shared, &mut work) => Err(problem),
     }
 }
 
@@ -80,14 +82,14 @@ async fn follow_on(shared: &SharedState, following: &mut Link, work: &mut Link) 
             return problem;
         }
         match follow(shared, following).await {
-            RedisError::Gap => {
+            FollowError::Gap => {
                 // The connection is as before, so nothing else tells that Redis may have been
                 // emptied.
-                trace::gap(&shared.settings.address.to_string());
+                trace::gap(&shared.settings.source());
                 shared.write_again();
                 goes_on = false;
             }
-            problem => return problem,
+            FollowError::Redis(problem) => return problem,
         }
     }
 }

@@ -6,14 +6,13 @@ use redis::{Value, cmd};
 use tokio::time::sleep;
 
 use super::entry::{RevocationEntry, spelt};
-use super::error::RedisError;
-use super::link::{Link, text, texts};
 use super::outbox::WriteAnswer;
 use super::position::StreamId;
 use super::reconcile::buckets;
 use super::scripts;
 use super::shared::SharedState;
 use crate::observe::trace;
+use crate::state::redis::{Link, RedisError, text, texts};
 use crate::state::revocation::Revocable;
 
 /// Writes all revocations as they come, until an error.
@@ -43,7 +42,7 @@ pub(super) async fn write_all(shared: &SharedState, link: &mut Link) -> Result<(
             Err(RedisError::Refused(problem)) => {
                 shared.outbox().give_up(&problem);
                 if !std::mem::replace(&mut was_refused, true) {
-                    trace::revocations_not_written(&shared.settings.address.to_string(), &problem);
+                    trace::revocations_not_written(&shared.settings.source(), &problem);
                 }
                 sleep(REFUSED_PAUSE).await;
             }
@@ -101,7 +100,7 @@ pub(super) async fn keep_probing(shared: &SharedState, link: &mut Link) -> Redis
         match missing(shared, link, &probes).await {
             Ok(0) | Err(RedisError::Refused(_)) => {}
             Ok(missing) => {
-                trace::redis_lost(&shared.settings.address.to_string(), missing);
+                trace::redis_lost(&shared.settings.source(), missing);
                 shared.write_again();
             }
             Err(problem) => return problem,

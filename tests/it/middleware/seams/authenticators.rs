@@ -51,6 +51,9 @@ impl Authenticator for ApiKeys {
                 r#"{{"sub":"introspected","iss":"{ISSUER}","aud":["{AUDIENCE}"],"email":"a@b.example"}}"#
             )),
             "key_bound" => Authenticated::from_json(r#"{"sub":"x","cnf":{"jkt":"abc"}}"#),
+            "key_active" => Authenticated::from_json(r#"{"active":true,"sub":"introspected"}"#),
+            "key_inactive" => Authenticated::from_json(r#"{"active":false,"sub":"x"}"#),
+            "key_true_in_text" => Authenticated::from_json(r#"{"active":"true","sub":"x"}"#),
             "key_odd" => Authenticated::from_json("[]"),
             "key_database" => Err(AuthError::authenticator_failed("the table is locked")),
             _ => Err(Reason::UnknownKey.into()),
@@ -114,6 +117,18 @@ async fn guards_and_claims_read_what_the_authenticator_says() {
     send(&app, get("/email").bearer("key_here")).await.is_ok("a@b.example");
     let answer = send(&app, get("/admin").bearer("key_builder")).await;
     answer.is_refused(403, Some("Bearer realm=\"api\""), Reason::Forbidden);
+}
+
+#[tokio::test]
+async fn introspection_response_that_is_not_active_is_refused() {
+    let app = app(layer_with(&ApiKeys::default()));
+
+    send(&app, get("/").bearer("key_active")).await.is_ok("introspected");
+    for token in ["key_inactive", "key_true_in_text"] {
+        let answer = send(&app, get("/").bearer(token)).await;
+        let challenge = invalid_token("The token is not active any more");
+        answer.is_refused(401, Some(&challenge), Reason::Inactive);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get as on_get;
-use tower_bearer::policy::{Policy, PolicyDescription, Remedy, any_of, role, scope};
+use tower_bearer::policy::{Policy, PolicyDescription, Remedy, all_of, any_of, role, scope};
 use tower_bearer::{Principal, Reason, require};
 
 use crate::support::{WithBearer, challenge, get, good, key, layer, send, token};
@@ -55,6 +55,20 @@ async fn scope_rides_along_with_another_sign_in() {
         challenge("insufficient_user_authentication", "A different authentication is needed");
     let challenge = format!("{challenge}, scope=\"pay\", acr_values=\"phr phrh\", max_age=\"300\"");
     answer.is_refused(401, Some(&challenge), Reason::InsufficientAuthentication);
+}
+
+#[tokio::test]
+async fn sign_in_that_is_strong_enough_is_not_asked_for_beside_a_missing_scope() {
+    let token = token().claim("roles", ["signed-in-just-now"]).sign(&key());
+    let challenge =
+        format!("{}, scope=\"pay\"", challenge("insufficient_scope", "The token lacks a scope"));
+    let list: [Box<dyn Policy>; 2] = [Box::new(StrongSignIn), Box::new(scope("pay"))];
+
+    for app in [app(StrongSignIn.and(scope("pay"))), app(all_of(list))] {
+        let answer = send(&app, get("/").bearer(&token)).await;
+
+        answer.is_refused(403, Some(&challenge), Reason::InsufficientScope);
+    }
 }
 
 #[tokio::test]

@@ -4,24 +4,24 @@ use redis::{ErrorKind, ServerErrorKind};
 
 /// The reason why a command or a connection to Redis failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum RedisError {
+pub(in crate::state) enum RedisError {
     /// The connection cannot be used any more.
     Broken(String),
     /// This server refuses the command now, or to this client; the connection works.
     Refused(String),
+    /// This server does not know a script by its hash.
+    UnknownScript,
     /// Another server keeps the keys.
     Elsewhere { host: String, port: u16 },
-    /// The stream no longer holds the position of this node.
-    Gap,
 }
 
 impl RedisError {
-    pub(super) fn broken(problem: impl fmt::Display) -> Self {
+    pub(in crate::state) fn broken(problem: impl fmt::Display) -> Self {
         Self::Broken(problem.to_string())
     }
 
     /// An entry that an unknown version may have written. Skipping it could accept a revoked token.
-    pub(super) fn unreadable(what: &str) -> Self {
+    pub(in crate::state) fn unreadable(what: &str) -> Self {
         Self::Broken(format!("{what} cannot be read by this version"))
     }
 }
@@ -34,13 +34,15 @@ impl From<redis::RedisError> for RedisError {
                 _ => Self::Broken(error.to_string()),
             };
         }
+        if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
+            return Self::UnknownScript;
+        }
         let is_refusal = match error.kind() {
             ErrorKind::Server(kind) => matches!(
                 kind,
                 ServerErrorKind::ResponseError
                     | ServerErrorKind::ExecAbort
                     | ServerErrorKind::NoPerm
-                    | ServerErrorKind::NoScript
             ),
             // `OOM`, `MISCONF`, `NOREPLICAS`, and codes that only newer servers know.
             ErrorKind::Extension => !matches!(error.code(), Some("UNBLOCKED" | "NOAUTH")),
@@ -55,8 +57,8 @@ impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(problem) | Self::Refused(problem) => f.write_str(problem),
+            Self::UnknownScript => f.write_str("Redis does not know the script"),
             Self::Elsewhere { host, port } => write!(f, "the keys have moved to {host}:{port}"),
-            Self::Gap => f.write_str("the stream does not reach back to where this node stopped"),
         }
     }
 }
@@ -87,7 +89,6 @@ mod tests {
         for refusal in [
             "ERR unknown command",
             "NOPERM this user has no permissions",
-            "NOSCRIPT No matching script",
             "EXECABORT Transaction discarded",
             "OOM command not allowed when used memory > 'maxmemory'",
             "MISCONF Redis is configured to save RDB snapshots",
@@ -112,8 +113,8 @@ mod tests {
             (RedisError::broken("no route"), "no route"),
             (RedisError::Refused("full".to_owned()), "full"),
             (said("MOVED 1 a:7"), "the keys have moved to a:7"),
+            (said("NOSCRIPT No matching script"), "Redis does not know the script"),
             (RedisError::unreadable("an answer"), "an answer cannot be read by this version"),
-            (RedisError::Gap, "the stream does not reach back to where this node stopped"),
         ] {
             assert_eq!(problem.to_string(), told);
         }

@@ -10,36 +10,36 @@ use crate::config_error::ConfigError;
 
 /// The address of Redis, as an operator writes it.
 #[derive(Clone)]
-pub(super) struct RedisAddress {
-    pub(super) hosts: Vec<Host>,
-    pub(super) uses_tls: bool,
+pub(in crate::state) struct RedisAddress {
+    pub(in crate::state) hosts: Vec<Host>,
+    pub(in crate::state) uses_tls: bool,
     /// Set when the hosts are sentinels: the name of the service they watch.
-    pub(super) service: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) database: u32,
+    pub(in crate::state) service: Option<String>,
+    pub(in crate::state) user: Option<String>,
+    pub(in crate::state) password: Option<String>,
+    pub(in crate::state) database: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Host {
-    pub(super) name: String,
-    pub(super) port: u16,
+pub(in crate::state) struct Host {
+    pub(in crate::state) name: String,
+    pub(in crate::state) port: u16,
 }
 
 impl RedisAddress {
-    pub(super) fn read(url: &str) -> Result<Self, ConfigError> {
+    pub(in crate::state) fn read(url: &str) -> Result<Self, ConfigError> {
         parse(url)
             .map_err(|problem| ConfigError::Address { address: without_secrets(url), problem })
     }
 
     /// Refuses an address of another machine without TLS.
-    pub(super) fn check_secrecy(&self) -> Result<(), ConfigError> {
+    pub(in crate::state) fn check_secrecy(&self) -> Result<(), ConfigError> {
         if self.uses_tls || self.hosts.iter().all(Host::is_loopback) {
             return Ok(());
         }
-        let problem = "is of another machine and without TLS, so an attacker on the way could read \
-                       the password and take revocations back; write `rediss://`, or say \
-                       `RedisRevocations::dangerously_without_tls`; plain TCP is for this machine \
+        let problem = "is of another machine and without TLS, so an attacker on the way could read the \
+                       password and change what is stored; write `rediss://`, or say \
+                       `dangerously_without_tls`; plain TCP is for this machine \
                        only (127.0.0.1, [::1], localhost)";
         // Only the scheme: without an `@`, user and password are taken for host and port.
         let scheme = if self.service.is_some() { "redis+sentinel" } else { "redis" };
@@ -49,7 +49,7 @@ impl RedisAddress {
 
 impl Host {
     /// Returns whether the name is one of this machine.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(in crate::state) fn is_loopback(&self) -> bool {
         self.name.eq_ignore_ascii_case("localhost")
             || self.name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }

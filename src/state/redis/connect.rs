@@ -1,10 +1,7 @@
 //! Finds the one server that keeps the keys, and connects to it.
 //!
 //! All keys have one hash tag, so one server keeps them even in a cluster. Following a redirect is
-//! therefore all that a cluster needs, and TLS, time-outs and the blocking read stay in this crate.
-//!
-//! The redis crate is used for its protocol only: its cluster connection shares one socket with the blocking
-//! read, and its TLS asks rustls for the default provider, which panics in a program that has linked two.
+//! therefore all that a cluster needs, and TLS, time-outs and blocking reads stay in this crate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,60 +15,88 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::address::{Host, RedisAddress};
 use super::error::RedisError;
 use super::link::{Link, list, text, texts};
-use super::settings::RedisSettings;
-use super::tls;
+use super::tls::{self, Roots};
+use crate::config_error::ConfigError;
 
-/// Connections to the server that keeps the keys.
-pub(super) struct Server {
-    pub(super) host: Host,
-    /// For reads that block until there is an entry.
-    pub(super) follow: Link,
-    /// For everything else.
-    pub(super) work: Link,
+/// Says where Redis is, and how connections to it are secured.
+#[derive(Clone)]
+pub(in crate::state) struct ConnectSettings {
+    pub(in crate::state) address: RedisAddress,
+    /// Allows other machines without TLS.
+    is_plain_allowed: bool,
+    /// The trusted certificates, in place of those of the system.
+    pub(in crate::state) roots: Option<Roots>,
 }
 
-pub(super) async fn connect(settings: &RedisSettings) -> Result<Server, RedisError> {
-    let address = &settings.address;
-    let tls = address.uses_tls.then(|| tls::connector(settings.roots.as_ref()));
-    let tls = tls.transpose().map_err(RedisError::broken)?;
-    let is_plain_allowed = settings.is_plain_allowed;
-    let way = Way { address, tls, is_plain_allowed, patience: settings.patience() };
-    let mut problem = None;
-    for host in &address.hosts {
-        let found = match &address.service {
-            Some(service) => match way.ask_sentinel(host, service).await {
-                Ok(host) => way.find(host, settings).await,
-                Err(problem) => Err(problem),
-            },
-            None => way.find(host.clone(), settings).await,
-        };
-        match found {
-            Ok(server) => return Ok(server),
-            Err(error) => problem = Some(RedisError::Broken(format!("{host}: {error}"))),
-        }
+impl ConnectSettings {
+    /// Reads an address. One of another machine must have TLS.
+    pub(in crate::state) fn new(address: &str) -> Result<Self, ConfigError> {
+        let address = RedisAddress::read(address)?;
+        address.check_secrecy()?;
+        Ok(Self { address, is_plain_allowed: false, roots: None })
     }
-    Err(problem.unwrap_or(RedisError::Broken("no host is named".to_owned())))
+
+    /// Reads an address. It may be of another machine without TLS.
+    pub(in crate::state) fn dangerously_without_tls(address: &str) -> Result<Self, ConfigError> {
+        let address = RedisAddress::read(address)?;
+        Ok(Self { address, is_plain_allowed: true, roots: None })
+    }
 }
 
-struct Way<'s> {
+/// Makes connections. No step of that takes longer than `patience`.
+pub(in crate::state) struct Connector<'s> {
     address: &'s RedisAddress,
     tls: Option<TlsConnector>,
     is_plain_allowed: bool,
     patience: Duration,
 }
 
-impl Way<'_> {
+impl<'s> Connector<'s> {
+    pub(in crate::state) fn new(
+        settings: &'s ConnectSettings,
+        patience: Duration,
+    ) -> Result<Self, RedisError> {
+        let address = &settings.address;
+        let tls = address.uses_tls.then(|| tls::connector(settings.roots.as_ref()));
+        let tls = tls.transpose().map_err(RedisError::broken)?;
+        Ok(Self { address, tls, is_plain_allowed: settings.is_plain_allowed, patience })
+    }
+
+    /// Connects to the master that keeps a key.
+    pub(in crate::state) async fn connect(&self, key: &str) -> Result<(Host, Link), RedisError> {
+        let mut problem = None;
+        for host in &self.address.hosts {
+            let found = match &self.address.service {
+                Some(service) => match self.ask_sentinel(host, service).await {
+                    Ok(host) => self.find(host, key).await,
+                    Err(problem) => Err(problem),
+                },
+                None => self.find(host.clone(), key).await,
+            };
+            match found {
+                Ok(server) => return Ok(server),
+                Err(error) => problem = Some(RedisError::Broken(format!("{host}: {error}"))),
+            }
+        }
+        Err(problem.unwrap_or(RedisError::Broken("no host is named".to_owned())))
+    }
+
+    /// Connects to a host, which is the master that keeps the keys. No answer is awaited for longer than
+    /// `patience`.
+    pub(in crate::state) async fn open(
+        &self,
+        host: &Host,
+        patience: Duration,
+    ) -> Result<Link, RedisError> {
+        self.open_as(host, self.info(), patience).await
+    }
+
     /// Connects to the host, or to the server that it redirects to.
-    async fn find(&self, mut host: Host, settings: &RedisSettings) -> Result<Server, RedisError> {
+    async fn find(&self, mut host: Host, key: &str) -> Result<(Host, Link), RedisError> {
         for _ in 0..=REDIRECTS {
-            let mut work = self.open(&host, self.info(), self.patience).await?;
-            match is_kept_here(&mut work, &settings.keys.stream()).await {
-                Ok(()) => {
-                    // A blocking read is answered late, which is no sign of a failure.
-                    let patience = self.patience + settings.block();
-                    let follow = self.open(&host, self.info(), patience).await?;
-                    return Ok(Server { host, follow, work });
-                }
+            let mut link = self.open(&host, self.patience).await?;
+            match is_kept_here(&mut link, key).await {
+                Ok(()) => return Ok((host, link)),
                 // An empty name stands for the server that sent it.
                 Err(RedisError::Elsewhere { host: name, port }) if name.is_empty() => {
                     host.port = port;
@@ -88,7 +113,7 @@ impl Way<'_> {
 
     async fn ask_sentinel(&self, host: &Host, service: &str) -> Result<Host, RedisError> {
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let mut link = self.open(host, info, self.patience).await?;
+        let mut link = self.open_as(host, info, self.patience).await?;
         let mut command = cmd("SENTINEL");
         command.arg("get-master-addr-by-name").arg(service);
         let answer = link.ask(&command).await?;
@@ -101,7 +126,7 @@ impl Way<'_> {
         }
     }
 
-    async fn open(
+    async fn open_as(
         &self,
         host: &Host,
         info: RedisConnectionInfo,
@@ -163,7 +188,9 @@ async fn is_kept_here(link: &mut Link, key: &str) -> Result<(), RedisError> {
 }
 
 /// Returns the eviction policy of the server, if this client may read it.
-pub(super) async fn eviction_policy(link: &mut Link) -> Result<Option<Arc<str>>, RedisError> {
+pub(in crate::state) async fn eviction_policy(
+    link: &mut Link,
+) -> Result<Option<Arc<str>>, RedisError> {
     match link.ask(cmd("CONFIG").arg("GET").arg("maxmemory-policy")).await {
         Ok(answer) => Ok(match answer {
             Value::Map(pairs) => pairs.first().and_then(|(_, policy)| text(policy).map(Arc::from)),
@@ -174,6 +201,9 @@ pub(super) async fn eviction_policy(link: &mut Link) -> Result<Option<Arc<str>>,
     }
 }
 
+/// The one policy with which Redis evicts nothing.
+pub(in crate::state) const KEEPS_ALL: &str = "noeviction";
+
 const REDIRECTS: usize = 4;
 
 #[cfg(test)]
@@ -181,17 +211,15 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::super::keys::RedisKeys;
-    use super::super::tls::Roots;
     use super::*;
 
     /// Returns why a connection to a host is not made.
     async fn refused(name: &str, tls: Option<TlsConnector>, is_plain_allowed: bool) -> String {
         let address = RedisAddress::read("redis://localhost").unwrap();
         let patience = Duration::from_secs(5);
-        let way = Way { address: &address, tls, is_plain_allowed, patience };
+        let connector = Connector { address: &address, tls, is_plain_allowed, patience };
         let host = Host { name: name.to_owned(), port: 1 };
-        let opened = way.open(&host, way.info(), patience).await;
+        let opened = connector.open(&host, patience).await;
         opened.err().expect("no server listens").to_string()
     }
 
@@ -233,20 +261,9 @@ mod tests {
     }
 
     async fn found(host: Host) -> Result<Host, RedisError> {
-        let settings = RedisSettings {
-            address: RedisAddress::read("redis://localhost").unwrap(),
-            is_plain_allowed: false,
-            roots: None,
-            keys: RedisKeys::usual(),
-            max_lifetime: Duration::from_secs(900),
-            max_gap: Duration::from_secs(10),
-            reconciled_every: Duration::from_secs(600),
-            stream_length: 1,
-            carries_on: false,
-        };
-        let patience = settings.patience();
-        let way = Way { address: &settings.address, tls: None, is_plain_allowed: false, patience };
-        way.find(host, &settings).await.map(|server| server.host)
+        let settings = ConnectSettings::new("redis://localhost").unwrap();
+        let connector = Connector::new(&settings, Duration::from_secs(3)).unwrap();
+        connector.find(host, "{shop}:1:stream").await.map(|(host, _)| host)
     }
 
     #[tokio::test]

@@ -11,10 +11,10 @@ use crate::config_error::ConfigError;
 
 /// The trusted certificates, in place of those of the system.
 #[derive(Clone)]
-pub(super) struct Roots(RootCertStore);
+pub(in crate::state) struct Roots(RootCertStore);
 
 impl Roots {
-    pub(super) fn read(pem: &str) -> Result<Self, ConfigError> {
+    pub(in crate::state) fn read(pem: &str) -> Result<Self, ConfigError> {
         let unreadable = |problem: String| ConfigError::UnreadableKeys {
             expected: "certificates in PEM",
             problem,
@@ -33,7 +33,7 @@ impl Roots {
 
 /// Names the crypto provider. The provider that rustls would find by itself makes it panic if an
 /// application has linked two.
-pub(super) fn connector(roots: Option<&Roots>) -> Result<TlsConnector, Error> {
+pub(in crate::state) fn connector(roots: Option<&Roots>) -> Result<TlsConnector, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?;
     let config = match roots {
