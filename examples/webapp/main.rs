@@ -123,8 +123,10 @@ async fn app(settings: &Settings, database: &Database, addr: SocketAddr) -> Resu
     let redis = match &settings.redis_url {
         None => None,
         Some(url) => {
-            let redis = RedisRevocations::new(url, settings.access_lifetime);
-            Some(redis.map_err(|error| wrong("REDIS_URL", error))?)
+            let redis = RedisRevocations::new(url, settings.access_lifetime)
+                .map_err(|error| wrong("REDIS_URL", error))?;
+            until_ready(&redis).await;
+            Some(redis)
         }
     };
     let (layer, sessions) = match &redis {
@@ -204,6 +206,18 @@ async fn guard<R: Revocations + RevocationStore + Clone>(
     };
     let sessions = sessions.with_idle_lifetime(settings.refresh_idle).with_max_per_subject(100);
     Ok((BearerLayer::new(verifier), sessions))
+}
+
+/// Waits for the revocations that there are, so that the first requests are not answered 503. A Redis that is away
+/// does not keep the program from starting: `/healthz` tells.
+async fn until_ready(redis: &RedisRevocations) {
+    for _ in 0..100 {
+        if redis.status().is_ready() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    tracing::warn!("Redis does not answer yet; tokens are refused with 503 until it does");
 }
 
 async fn cookies(settings: &Settings, database: &Database) -> Result<Cookies, Sentence> {

@@ -44,13 +44,7 @@ pub async fn register(
     parts: Parts,
     sent: Result<Json<Registration>, JsonRejection>,
 ) -> Response {
-    match desk.register(parts, sent).await {
-        Ok(signed_in) => signed_in,
-        Err(refused) => {
-            tracing::debug!(status = refused.status().as_u16(), "refused a registration");
-            refused
-        }
-    }
+    desk.register(parts, sent).await.unwrap_or_else(|refused| refused)
 }
 
 impl Desk {
@@ -63,7 +57,10 @@ impl Desk {
         match sent.keep.as_deref() {
             None => {}
             // Another site could sign the browser in as a user of its own.
-            Some("cookies") => self.cookies.check(&parts).map_err(|refused| refused.into_response())?,
+            Some("cookies") => self.cookies.check(&parts).map_err(|rejection| {
+                tracing::debug!("refused: {}", rejection.error());
+                rejection.into_response()
+            })?,
             Some(_) => return Err(invalid_request("`keep` is not `cookies`")),
         }
         let name = Username::new(&sent.username).map_err(invalid_request)?;
@@ -130,8 +127,9 @@ fn invalid_request(description: &str) -> Response {
     refusal(StatusCode::BAD_REQUEST, "invalid_request", description)
 }
 
-/// Answers as the services of `tower_bearer` do.
+/// Answers as the services of `tower_bearer` do, with a line in the log.
 pub fn refusal(status: StatusCode, error: &str, description: &str) -> Response {
+    tracing::debug!(status = status.as_u16(), error, "refused: {description}");
     let body = json!({ "error": error, "error_description": description });
     (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

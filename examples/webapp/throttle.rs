@@ -89,7 +89,6 @@ fn answer(error: GovernorError) -> Response<Body> {
     let GovernorError::TooManyRequests { wait_time, .. } = error else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    tracing::debug!(wait_time, "refused: too many attempts from one address");
     too_many(wait_time)
 }
 
