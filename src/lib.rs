@@ -97,6 +97,8 @@
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
 //! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
+//! | `sqlite` | | Adds `SqliteSessions`, which keeps sessions in a SQLite file. Needs tokio, a C compiler and Rust 1.94. |
+//! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes. Needs tokio, a C compiler and Rust 1.94. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -109,14 +111,15 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `active-check`, `refresh`,
-//! `endpoints` and `test-util` need no C either. `jwks`, `config` and `redis` do, for TLS: load keys with a client of your own and
-//! [`CachedKeys`](keys::CachedKeys) instead. Before you sign with RSA in pure Rust, read `SECURITY.md`.
+//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `sessions`, `sign-in`,
+//! `active-check`, `refresh`, `endpoints` and `test-util` need no C either. `sqlite` does, and `jwks`, `config`, `redis` and
+//! `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you sign
+//! with RSA in pure Rust, read `SECURITY.md`.
 //!
 //! # Versions
 //!
-//! Semantic versioning: before 1.0, a minor version may break. The minimum Rust version is 1.88, and a higher one is a minor
-//! change.
+//! Semantic versioning: before 1.0, a minor version may break. The minimum Rust version is 1.88, or 1.94 with `sqlite` or
+//! `postgres`, and a higher one is a minor change.
 //!
 //! - Part of the API: statuses, error codes of challenges and bodies (`invalid_token`, `forbidden` …),
 //!   [`Reason::as_str`], and the default of every option. Another default is a breaking change, unless it only refuses more
@@ -125,7 +128,7 @@
 //!   reworded in any version, so match on codes and reasons.
 //! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
 //!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
-//!   `test-util` those of `serde_json`. A new major version of one of them is a breaking change here.
+//!   `test-util` those of `serde_json`; with `sqlite` or `postgres` the pools of `sqlx`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -240,6 +243,13 @@ pub mod session {
         BoxSessionStore, CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome,
         RotationVerdict, Session, SessionStore, SessionsUnavailable, TokenHash,
     };
+
+    #[cfg(feature = "postgres")]
+    #[doc(inline)]
+    pub use crate::state::session::PostgresSessions;
+    #[cfg(feature = "sqlite")]
+    #[doc(inline)]
+    pub use crate::state::session::SqliteSessions;
 }
 
 /// Finds the token in a request.

@@ -12,6 +12,8 @@ mod boxed;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 
 pub use crate::error::SessionsUnavailable;
 pub use boxed::BoxSessionStore;
@@ -20,5 +22,9 @@ pub use record::{Session, TokenHash};
 #[cfg(feature = "redis")]
 pub use redis::RedisSessions;
 pub use rotation::{Rotation, RotationOutcome, RotationVerdict};
+#[cfg(feature = "postgres")]
+pub use sql::PostgresSessions;
+#[cfg(feature = "sqlite")]
+pub use sql::SqliteSessions;
 pub(crate) use store::MAX_SIGN_IN;
 pub use store::{CreationOutcome, NewSession, SessionStore};

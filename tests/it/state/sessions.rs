@@ -1,5 +1,10 @@
 //! Tests stores of sessions. Each store has a file here that makes it and runs [`contract`] with it.
 
+mod at_once;
 pub mod contract;
+mod killed;
 mod memory;
 mod redis;
+mod needs_postgres;
+mod same;
+mod sqlite;

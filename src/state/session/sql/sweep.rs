@@ -1,0 +1,43 @@
+//! Removes what has expired, in small transactions.
+//!
+//! A session is looked at when it was due as it was stored (`check_at`), as in `MemorySessions`: one that was
+//! refreshed since is put off. So a refresh changes no index.
+
+use std::time::SystemTime;
+
+use super::dialect::Dialect;
+use super::operation::Operation;
+use super::statements::{FORGET_SUPERSEDED, SOME_ENDED};
+use super::value::Value;
+use crate::state::session::{MAX_SIGN_IN, Session};
+
+/// Removes sessions that have expired, and finds some that have ended.
+pub(super) struct Sweep {
+    pub(super) now: SystemTime,
+}
+
+impl<D: Dialect> Operation<D> for Sweep {
+    type Answer = Vec<Session>;
+
+    async fn run(&self, connection: &mut D::Connection) -> Result<Vec<Session>, sqlx::Error> {
+        let now = Value::from(self.now);
+        for _ in 0..BATCHES {
+            let values = [now, Value::Number(BATCH)];
+            let removed = D::execute(connection, D::REMOVE_EXPIRED, &values).await?;
+            let put_off = D::execute(connection, D::PUT_OFF, &values).await?;
+            // A full batch is either removed or put off as a whole.
+            if removed + put_off < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        if let Some(forgotten) = self.now.checked_sub(MAX_SIGN_IN) {
+            D::execute(connection, FORGET_SUPERSEDED, &[forgotten.into()]).await?;
+        }
+        D::sessions(connection, SOME_ENDED, &[Value::Number(BATCH)]).await
+    }
+}
+
+/// The number of sessions that one transaction removes, so that requests do not wait for it.
+const BATCH: i64 = 1_000;
+/// The number of transactions of one sweep.
+const BATCHES: usize = 10;
