@@ -51,7 +51,10 @@ pub async fn admin(State(users): State<Users>) -> Response {
 }
 
 /// Ends all sessions of a user. The user's access tokens are refused from now on.
-pub async fn end_sessions(State(sessions): State<Sessions>, Path(subject): Path<String>) -> Response {
+pub async fn end_sessions(
+    State(sessions): State<Sessions>,
+    Path(subject): Path<String>,
+) -> Response {
     match sessions.end_all(&subject).await {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => unavailable(&error),

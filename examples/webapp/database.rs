@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use tower_bearer::clock::{Clock as _, SystemClock};
 
 use crate::settings::wrong;
 
@@ -87,9 +88,10 @@ impl Database {
         if let Some(value) = self.find_shared(name).await.map_err(problem)? {
             return Ok(value);
         }
-        let (insert, made) = ("INSERT INTO shared (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", make()?);
+        let insert = "INSERT INTO shared (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let new = make()?;
         with_pool!(self, pool => {
-            sqlx::query(insert).bind(name).bind(made).execute(pool).await.map(drop)
+            sqlx::query(insert).bind(name).bind(new).execute(pool).await.map(drop)
         })
         .map_err(problem)?;
         // Not the value that was made here: another instance may have been first.
@@ -112,7 +114,7 @@ impl Database {
 
 /// Returns the seconds since 1970.
 pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemClock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 

@@ -23,7 +23,8 @@ pub async fn issuer_keys(
 ) -> Result<IssuerKeys, String> {
     if let Some(path) = keys_file {
         let month = Duration::from_secs(30 * 24 * 60 * 60);
-        let rotation = KeyRotation::new().with_max_lifetime(access_lifetime).with_rotation_after(month);
+        let rotation =
+            KeyRotation::new().with_max_lifetime(access_lifetime).with_rotation_after(month);
         let opened = if Path::new(path).exists() {
             rotation.open(path)
         } else {

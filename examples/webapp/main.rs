@@ -17,7 +17,7 @@
 //! - `KEYS_FILE`: a file of private keys, which is made if it is not there, and rotated each month; by default, one
 //!   key in the database
 //! - `ACCESS_LIFETIME`, `REFRESH_IDLE`: seconds, 900 and 604800 by default
-//! - `USERS`: accounts to create, `alice:password:user,admin:password:admin` by default
+//! - `USERS`: accounts to create, `alice:password:user,admin:password:admin` by default, and none with TLS
 //! - `ATTEMPTS_PER_ACCOUNT`, `ATTEMPTS_PER_ADDRESS`: sign-ins in a minute, 20 and 600 by default; 0 for no limit
 //! - `CORS_ORIGIN`: the origin of a front end at another address of the same site
 //! - `RUST_LOG`: the log filter, `info,tower_bearer=debug` by default: one line for each refusal
@@ -39,6 +39,7 @@ mod users;
 
 use std::error::Error;
 use std::fmt;
+use std::future::ready;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,9 +55,7 @@ use tower_bearer::cookies::Cookies;
 use tower_bearer::issue::IssuerKeys;
 use tower_bearer::password::Passwords;
 use tower_bearer::policy::role;
-use tower_bearer::revocation::{
-    MemoryRevocations, RedisRevocations, RevocationStore, Revocations,
-};
+use tower_bearer::revocation::{MemoryRevocations, RedisRevocations, RevocationStore, Revocations};
 use tower_bearer::session::{PostgresSessions, SessionKey, Sessions, SqliteSessions};
 use tower_bearer::sign_in::SignInEndpoints;
 use tower_bearer::{BearerLayer, TokenIssuer, Validation, Verifier, render, require};
@@ -71,7 +70,8 @@ use crate::users::{Username, Users};
 
 #[tokio::main]
 async fn main() -> Result<(), Sentence> {
-    let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "info,tower_bearer=debug,webapp=debug".to_owned());
+    let log = std::env::var("RUST_LOG")
+        .unwrap_or_else(|_| "info,tower_bearer=debug,webapp=debug".to_owned());
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(log)
@@ -80,9 +80,9 @@ async fn main() -> Result<(), Sentence> {
         .init();
 
     let settings = Settings::read()?;
-    let listener = TcpListener::bind(&settings.addr)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}; set ADDR to another one", settings.addr))?;
+    let listener = TcpListener::bind(&settings.addr).await.map_err(|error| {
+        format!("cannot listen on {}: {error}; set ADDR to another one", settings.addr)
+    })?;
     let addr = listener.local_addr()?;
     if !addr.ip().is_loopback() && settings.public_url.is_none() {
         let problem = "passwords would cross the network without TLS; put a proxy with TLS in front, and set PUBLIC_URL";
@@ -93,14 +93,20 @@ async fn main() -> Result<(), Sentence> {
 
     println!("Listening on http://{addr}");
     if settings.has_default_users {
-        println!("Users: alice (role user) and admin (role admin), both with the password: password");
+        println!(
+            "Users: alice (role user) and admin (role admin), both with the password: password"
+        );
     }
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
     Ok(())
 }
 
-async fn app(settings: &Settings, database: &Database, addr: SocketAddr) -> Result<Router, Sentence> {
+async fn app(
+    settings: &Settings,
+    database: &Database,
+    addr: SocketAddr,
+) -> Result<Router, Sentence> {
     let passwords = Passwords::new();
     let users = Users::new(database.clone());
     create_users(settings, &users, &passwords).await?;
@@ -110,12 +116,12 @@ async fn app(settings: &Settings, database: &Database, addr: SocketAddr) -> Resu
         Some(url) => url.clone(),
         None => database.shared("issuer", || Ok(format!("http://{addr}"))).await?,
     };
-    let keys = keys::issuer_keys(database, settings.keys_file.as_deref(), settings.access_lifetime).await?;
-    let tokens = TokenIssuer::new(&issuer, AUDIENCE, keys.clone())?
-        .with_lifetime(settings.access_lifetime);
-    let published = Router::new()
-        .route_service("/.well-known/jwks.json", keys.jwks_service())
-        .route_service(
+    let keys = keys::issuer_keys(database, settings.keys_file.as_deref(), settings.access_lifetime)
+        .await?;
+    let tokens =
+        TokenIssuer::new(&issuer, AUDIENCE, keys.clone())?.with_lifetime(settings.access_lifetime);
+    let published =
+        Router::new().route_service("/.well-known/jwks.json", keys.jwks_service()).route_service(
             "/.well-known/oauth-authorization-server",
             tokens.metadata_service(&format!("{issuer}/.well-known/jwks.json"))?,
         );
@@ -179,7 +185,7 @@ async fn app(settings: &Settings, database: &Database, addr: SocketAddr) -> Resu
         app = app.layer(cors(origin)?);
     }
     let is_https = settings.is_https();
-    Ok(app.layer(map_response(move |response| pages::secure(response, is_https))))
+    Ok(app.layer(map_response(move |response| ready(pages::secure(response, is_https)))))
 }
 
 /// Makes the layer that verifies access tokens, and the sessions that give them out. Both have the same revocations.
@@ -255,7 +261,8 @@ async fn create_users(
     passwords: &Passwords,
 ) -> Result<(), Sentence> {
     for user in &settings.users {
-        let problem = |problem: &dyn fmt::Display| wrong("USERS", format_args!("{}: {problem}", user.name));
+        let problem =
+            |problem: &dyn fmt::Display| wrong("USERS", format_args!("{}: {problem}", user.name));
         let name = Username::new(&user.name).map_err(|error| problem(&error))?;
         if !users.has(&name).await? {
             let hash = passwords.hash(&user.password).await.map_err(|error| problem(&error))?;

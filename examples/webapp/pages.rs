@@ -30,7 +30,7 @@ pub fn routes() -> Router {
 }
 
 /// Adds the headers to a response, unless it has them.
-pub async fn secure(mut response: Response, is_https: bool) -> Response {
+pub fn secure(mut response: Response, is_https: bool) -> Response {
     let headers = response.headers_mut();
     set(headers, CONTENT_SECURITY_POLICY, POLICY);
     set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");

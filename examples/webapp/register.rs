@@ -58,8 +58,7 @@ impl Desk {
             None => {}
             // Another site could sign the browser in as a user of its own.
             Some("cookies") => self.cookies.check(&parts).map_err(|rejection| {
-                tracing::debug!("refused: {}", rejection.error());
-                rejection.into_response()
+                refusal(rejection.status(), rejection.code(), rejection.description())
             })?,
             Some(_) => return Err(invalid_request("`keep` is not `cookies`")),
         }
@@ -95,9 +94,11 @@ fn not_understood(rejection: &JsonRejection) -> Response {
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => {
             invalid_request("The body is not an object with username and password")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            refusal(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is larger than 8 KiB")
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "invalid_request",
+            "The body is larger than 8 KiB",
+        ),
         status => refusal(status, "invalid_request", "The body is not application/json"),
     }
 }

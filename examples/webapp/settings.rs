@@ -19,7 +19,7 @@ pub struct Settings {
     pub attempts_per_address: Option<NonZeroU32>,
     pub cors_origin: Option<String>,
     pub users: Vec<NewUser>,
-    /// Whether the users are those that everybody knows.
+    /// Whether the users are those of the documentation.
     pub has_default_users: bool,
 }
 
@@ -33,10 +33,14 @@ pub struct NewUser {
 impl Settings {
     /// Reads the environment.
     pub fn read() -> Result<Self, String> {
+        let public_url = set("PUBLIC_URL").map(|url| origin(&url)).transpose()?;
         let users = set("USERS");
+        // Not where others reach them: their password is known.
+        let has_default_users = users.is_none() && !is_https(public_url.as_deref());
+        let default_users = if has_default_users { DEFAULT_USERS } else { "" };
         Ok(Self {
             addr: set("ADDR").unwrap_or_else(|| "127.0.0.1:3000".to_owned()),
-            public_url: set("PUBLIC_URL").map(|url| origin(&url)).transpose()?,
+            public_url,
             database_url: set("DATABASE_URL").unwrap_or_else(|| "sqlite::memory:".to_owned()),
             redis_url: set("REDIS_URL"),
             keys_file: set("KEYS_FILE"),
@@ -45,15 +49,19 @@ impl Settings {
             attempts_per_account: attempts("ATTEMPTS_PER_ACCOUNT", 20)?,
             attempts_per_address: attempts("ATTEMPTS_PER_ADDRESS", 600)?,
             cors_origin: set("CORS_ORIGIN"),
-            has_default_users: users.is_none(),
-            users: new_users(users.as_deref().unwrap_or(DEFAULT_USERS))?,
+            has_default_users,
+            users: new_users(users.as_deref().unwrap_or(default_users))?,
         })
     }
 
     /// Returns whether browsers reach this server over TLS.
     pub fn is_https(&self) -> bool {
-        self.public_url.as_deref().is_some_and(|url| url.starts_with("https:"))
+        is_https(self.public_url.as_deref())
     }
+}
+
+fn is_https(url: Option<&str>) -> bool {
+    url.is_some_and(|url| url.starts_with("https:"))
 }
 
 /// Returns the origin of the address that browsers use: `https://app.example.com`.

@@ -60,7 +60,7 @@ pub fn per_address(attempts: NonZeroU32) -> GovernorLayer<Address, NoOpMiddlewar
         .expect("neither the period nor the burst is zero");
     let limiter = Arc::clone(config.limiter());
     forget_now_and_then(move || limiter.retain_recent());
-    GovernorLayer::new(config).error_handler(answer)
+    GovernorLayer::new(config).error_handler(|error| answer(&error))
 }
 
 /// The address of the client: one IPv4 address, or the network of 64 bits that one client has of IPv6.
@@ -85,11 +85,11 @@ impl KeyExtractor for Address {
     }
 }
 
-fn answer(error: GovernorError) -> Response<Body> {
+fn answer(error: &GovernorError) -> Response<Body> {
     let GovernorError::TooManyRequests { wait_time, .. } = error else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    too_many(wait_time)
+    too_many(*wait_time)
 }
 
 pub fn too_many(seconds: u64) -> Response<Body> {

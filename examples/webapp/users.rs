@@ -1,5 +1,7 @@
 //! Keeps the table of users, and answers the questions of `tower_bearer::sign_in` about it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::json;
 use tower_bearer::sign_in::{Account, AccountKey, Accounts, AccountsUnavailable};
@@ -80,7 +82,8 @@ impl Users {
 
     /// Returns the users, the first ones first. A real table needs pages.
     pub async fn list(&self) -> Result<Vec<ListedUser>, AccountsUnavailable> {
-        let select = "SELECT id, name, roles, created_at FROM users ORDER BY created_at, name LIMIT 200";
+        let select =
+            "SELECT id, name, roles, created_at FROM users ORDER BY created_at, name LIMIT 200";
         let rows = with_pool!(&self.database, pool => {
             sqlx::query_as::<_, (String, String, String, i64)>(select).fetch_all(pool).await
         });
@@ -133,7 +136,7 @@ impl Accounts for Users {
 fn random_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 const BY_NAME: &str = "SELECT id, name, password_hash, roles FROM users WHERE compared_name = $1";

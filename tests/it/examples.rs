@@ -245,7 +245,10 @@ mod quickstart {
         let out = program.send(logout).await;
 
         for answer in [accepted, refused, welcome, garbage] {
-            assert!(answer.body().ends_with('\n') && !answer.body().ends_with("\n\n"), "{answer:?}");
+            assert!(
+                answer.body().ends_with('\n') && !answer.body().ends_with("\n\n"),
+                "{answer:?}"
+            );
         }
         assert_eq!((out.status().as_u16(), &**out.body()), (204, ""));
     }

@@ -1,6 +1,6 @@
 // Shows the page that the address names, as far as the user is signed in.
 
-import { announce, button, h } from "./dom.js";
+import { announce, button, h, toast } from "./dom.js";
 import * as inspector from "./inspector.js";
 import { call, restore, session, signOut } from "./session.js";
 import { focusOn, pages } from "./views.js";
@@ -106,7 +106,7 @@ function showBar(page) {
     h("span", { class: "who" }, h("span", { class: "unseen" }, "Signed in as "), user.username),
     button("Sign out", async () => {
       const answer = await signOut();
-      if (session.isSignedIn) announce(answer.refusal?.what ?? "You are still signed in.");
+      if (session.isSignedIn) toast(answer.refusal?.what ?? "You are still signed in.");
     }),
   );
 }

@@ -12,9 +12,20 @@ export function h(name, properties = {}, ...children) {
   return element;
 }
 
-/** Tells screen readers what has changed outside of the focus. */
-export function announce(text) {
-  const place = document.getElementById("announcer");
+/** Tells screen readers what all others see in the page, outside of the focus. */
+export const announce = (text) => say("announcer", text);
+
+let fading;
+
+/** Tells everybody for a while what a button has done. */
+export function toast(text) {
+  clearTimeout(fading);
+  say("toast", text);
+  fading = setTimeout(() => say("toast", ""), 8000);
+}
+
+function say(id, text) {
+  const place = document.getElementById(id);
   place.textContent = "";
   // A region is read out when its text changes, so the same text twice needs a moment in between.
   setTimeout(() => (place.textContent = text), 50);

@@ -2,7 +2,7 @@
 
 import { explain, readChallenge } from "./words.js";
 
-const MOST = 8;
+const MOST = 6;
 const log = [];
 const listeners = new Set();
 

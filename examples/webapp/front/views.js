@@ -1,7 +1,7 @@
 // The pages. Each is a function that returns its heading and content; what has to be loaded fills in later. The first
 // page after a sign-in gets the answer of `/api/me`, which was just loaded.
 
-import { announce, busy, button, confirm, h } from "./dom.js";
+import { announce, busy, button, confirm, h, toast } from "./dom.js";
 import { exchange } from "./http.js";
 import * as inspector from "./inspector.js";
 import { call, credentials, session, signIn, signOutEverywhere, take } from "./session.js";
@@ -150,7 +150,7 @@ function sessionsPage() {
 
   async function end(id, name) {
     const answer = await call("DELETE", `/api/sessions/${encodeURIComponent(id)}`);
-    announce(answer.ok ? `The session of ${name} has ended.` : answer.refusal.what);
+    toast(answer.ok ? `The session of ${name} has ended.` : answer.refusal.what);
     await again();
     focusOn(document.querySelector("main h2"));
   }
@@ -163,7 +163,7 @@ function sessionsPage() {
     });
     if (!sure) return;
     const answer = await signOutEverywhere();
-    if (!answer.ok && session.isSignedIn) announce(answer.refusal.what);
+    if (!answer.ok && session.isSignedIn) toast(answer.refusal.what);
   }
 
   return [
@@ -241,7 +241,7 @@ function adminPage() {
 
   async function end(id, username) {
     const answer = await call("POST", `/api/admin/users/${encodeURIComponent(id)}/end-sessions`);
-    announce(answer.ok ? `All sessions of ${username} have ended.` : answer.refusal.what);
+    toast(answer.ok ? `All sessions of ${username} have ended.` : answer.refusal.what);
   }
 
   function refused({ what, why }) {

@@ -61,30 +61,35 @@ const HEADER = {
   kid: "which key has signed it",
 };
 
+// In the order in which they are shown.
 const CLAIMS = {
-  iss: "who has issued it",
+  preferred_username: "the user name",
   sub: "the user, by an id that stays",
+  roles: "what the user may do",
+  scope: "what the token may do",
+  client_id: "the client it was issued to",
+  iss: "who has issued it",
   aud: "who may accept it",
   iat: "issued",
   nbf: "not good before",
   exp: "expires",
-  jti: "the name of this token",
   sid: "the session, which ends with a sign-out",
-  client_id: "the client it was issued to",
-  roles: "what the user may do",
-  scope: "what the token may do",
-  preferred_username: "the user name",
+  jti: "the name of this token",
 };
 
 /** The rows of a table about a header or claims: `{ name, meaning, value, seconds }`. */
 export function rows(object, of) {
   const meanings = of === "header" ? HEADER : CLAIMS;
-  return Object.entries(object).map(([name, value]) => ({
-    name,
-    meaning: meanings[name] ?? "",
-    value: typeof value === "string" ? value : Array.isArray(value) ? value.join(", ") : JSON.stringify(value),
-    seconds: of === "claims" && ["iat", "nbf", "exp", "auth_time"].includes(name) ? value : undefined,
-  }));
+  const names = Object.keys(meanings);
+  const place = (name) => (name in meanings ? names.indexOf(name) : names.length);
+  return Object.entries(object)
+    .sort(([one], [other]) => place(one) - place(other))
+    .map(([name, value]) => ({
+      name,
+      meaning: meanings[name] ?? "",
+      value: typeof value === "string" ? value : Array.isArray(value) ? value.join(", ") : JSON.stringify(value),
+      seconds: of === "claims" && ["iat", "nbf", "exp"].includes(name) ? value : undefined,
+    }));
 }
 
 const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });

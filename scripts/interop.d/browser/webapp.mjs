@@ -98,6 +98,8 @@ async function isRefusedTheAdminPage(context, keep) {
   await signIn(page, "admin", keep);
   await go(page, "Admin");
   await page.getByRole("row", { name: /alice/ }).waitFor();
+  await page.getByRole("button", { name: "End all sessions of alice" }).click();
+  await page.getByRole("status").getByText("All sessions of alice have ended").waitFor();
 }
 
 async function seesWhyTheSignInFailed(context, keep) {

@@ -74,7 +74,10 @@ fn credentials(username: &str) -> Value {
     json!({ "username": username, "password": "password" })
 }
 
-fn with(mut request: Request<Full<Bytes>>, fields: &[(&'static str, &str)]) -> Request<Full<Bytes>> {
+fn with(
+    mut request: Request<Full<Bytes>>,
+    fields: &[(&'static str, &str)],
+) -> Request<Full<Bytes>> {
     for (name, value) in fields {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
@@ -161,8 +164,16 @@ async fn registration_signs_in_and_names_are_unique() {
     tokens(&register(&"b".repeat(64), "correct horse").await);
     for (body, kind, status) in [
         (r#"{"username":"bob"}"#, "application/json", 400),
-        (r#"{"username":"bob","password":"correct horse","roles":"admin"}"#, "application/json", 400),
-        (r#"{"username":"bob","password":"correct horse","keep":"forever"}"#, "application/json", 400),
+        (
+            r#"{"username":"bob","password":"correct horse","roles":"admin"}"#,
+            "application/json",
+            400,
+        ),
+        (
+            r#"{"username":"bob","password":"correct horse","keep":"forever"}"#,
+            "application/json",
+            400,
+        ),
         ("[]", "application/json", 400),
         ("username=bob&password=correct+horse", "application/x-www-form-urlencoded", 415),
         (&format!(r#"{{"username":"{}"}}"#, "x".repeat(9000)), "application/json", 413),
@@ -381,10 +392,8 @@ async fn front_end_at_another_origin_is_allowed_if_it_is_named() {
     let program = start(&[("CORS_ORIGIN", origin)]);
     let mut preflight = program.get("/api/me");
     *preflight.method_mut() = Method::OPTIONS;
-    let preflight = with(
-        preflight,
-        &[("origin", origin), ("access-control-request-method", "GET")],
-    );
+    let preflight =
+        with(preflight, &[("origin", origin), ("access-control-request-method", "GET")]);
 
     let preflight = program.send(preflight).await;
     let refused = program.send(with(program.get("/api/me"), &[("origin", origin)])).await;
@@ -546,8 +555,8 @@ mod needs_postgres {
     #[tokio::test]
     #[ignore = "needs PostgreSQL: scripts/interop"]
     async fn instances_with_one_postgres_share_users_sessions_and_keys() {
-        let url = std::env::var("DATABASE_URL")
-            .expect("DATABASE_URL is not set: run scripts/interop");
+        let url =
+            std::env::var("DATABASE_URL").expect("DATABASE_URL is not set: run scripts/interop");
         let env = [("DATABASE_URL", &*url)];
         let (one, two) = (start(&env), start(&env));
         let begun = one.sign_in("alice").await;
