@@ -5,9 +5,13 @@
 
 mod accounts;
 mod attempt;
-mod endpoints;
+mod desk;
 mod input;
+mod refusal;
+mod user;
+mod operations;
 mod service;
+mod endpoints;
 
 pub use crate::error::AccountsUnavailable;
 pub use accounts::{Account, AccountKey, Accounts};

@@ -122,7 +122,7 @@ pub(super) fn single<'r>(
 ) -> Result<Option<&'r [u8]>, ()> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
-    if values.next().is_some() { Err(()) } else { Ok(first.map(|value| value.as_bytes())) }
+    if values.next().is_some() { Err(()) } else { Ok(first.map(http::HeaderValue::as_bytes)) }
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -30,13 +30,13 @@ pub(in crate::server) struct Refusal {
     /// The reason for refusing the token, when the token is at fault.
     cause: Option<AuthError>,
     /// Fields of the response in place of those that follow from the status.
-    headers: HeaderMap,
+    headers: Option<Box<HeaderMap>>,
     /// The failure of a partner, for the log.
     #[cfg(feature = "sign-in")]
     failure: Option<Box<dyn Error + Send + Sync>>,
     /// The refusal of the layer, which has its own status and challenges.
     #[cfg(feature = "sign-in")]
-    rejection: Option<Rejection>,
+    rejection: Option<Box<Rejection>>,
 }
 
 impl Refusal {
@@ -52,7 +52,7 @@ impl Refusal {
             retry_after: None,
             allow: "POST",
             cause: None,
-            headers: HeaderMap::new(),
+            headers: None,
             #[cfg(feature = "sign-in")]
             failure: None,
             #[cfg(feature = "sign-in")]
@@ -130,7 +130,7 @@ impl Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, CHALLENGE);
         }
-        headers.extend(self.headers);
+        headers.extend(self.headers.into_iter().flat_map(|headers| *headers));
         if let Some(after) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
@@ -147,7 +147,7 @@ impl Refusal {
 impl Refusal {
     /// Adds fields to the response, in place of those that follow from the status.
     pub(in crate::server) fn with_headers(mut self, add: impl FnOnce(&mut HeaderMap)) -> Self {
-        add(&mut self.headers);
+        add(self.headers.get_or_insert_default());
         self
     }
 
@@ -170,7 +170,7 @@ impl Refusal {
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         let refusal = Self::new(rejection.status(), rejection.code(), rejection.description());
-        Self { rejection: Some(rejection), ..refusal }
+        Self { rejection: Some(Box::new(rejection)), ..refusal }
     }
 }
 

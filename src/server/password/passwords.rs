@@ -110,6 +110,10 @@ impl Passwords {
     ///
     /// [`ConfigError::OutOfRange`] when the parameters are weaker than the weakest of OWASP (7 MiB, and 35 MiB as memory
     /// times iterations), stronger than a stored hash may be (256 MiB, and 1 GiB), or the parallelism is not 1 to 255.
+    ///
+    /// # Panics
+    ///
+    /// Never: all parameters within these limits are within those of Argon2.
     pub fn with_argon2(
         self,
         memory_kib: u32,

@@ -87,7 +87,9 @@ fn mac(key: &Secret, purpose: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&**key).expect("a key of any length will do");
     mac.update(purpose);
     // The parts have fixed lengths, so no two lists of them make the same text.
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac
 }
 

@@ -73,7 +73,7 @@ impl TokenSecret {
 
     /// Returns the hash that a store keeps.
     pub(super) fn hash(&self) -> TokenHash {
-        TokenHash::from_bytes(Sha256::digest(&*self.secret).into())
+        TokenHash::from_bytes(Sha256::digest(*self.secret).into())
     }
 
     /// Writes the token, marked by this key.
@@ -85,7 +85,7 @@ impl TokenSecret {
         bytes[SESSION_BYTES + SECRET_BYTES..].copy_from_slice(&mark);
         let mut token = Zeroizing::new(String::with_capacity(PREFIX.len() + ENCODED));
         token.push_str(PREFIX);
-        URL_SAFE_NO_PAD.encode_string(&*bytes, &mut token);
+        URL_SAFE_NO_PAD.encode_string(*bytes, &mut token);
         RefreshToken(token)
     }
 }

@@ -199,14 +199,13 @@ impl Sessions {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        match Arc::get_mut(&mut self.inner) {
-            Some(inner) => change(inner),
-            // A clone that is in use keeps what it has.
-            None => {
-                let mut inner = self.inner.copy();
-                change(&mut inner);
-                self.inner = Arc::new(inner);
-            }
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            change(inner);
+        } else {
+            // A clone that is in use keeps its settings.
+            let mut inner = self.inner.copy();
+            change(&mut inner);
+            self.inner = Arc::new(inner);
         }
         self
     }
@@ -438,8 +437,8 @@ impl Inner {
 /// Returns the moment without its fraction of a millisecond, as stores keep it.
 fn in_milliseconds(moment: SystemTime) -> SystemTime {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let fraction = Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000_000));
-    SystemTime::UNIX_EPOCH + (since - fraction)
+    let whole = Duration::from_secs(since.as_secs());
+    SystemTime::UNIX_EPOCH + whole + Duration::from_millis(since.subsec_millis().into())
 }
 
 fn later(now: SystemTime, by: Duration) -> SystemTime {

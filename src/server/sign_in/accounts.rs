@@ -157,7 +157,7 @@ impl fmt::Debug for Account {
     }
 }
 
-impl<A: Accounts + ?Sized> Accounts for Arc<A> {
+impl<T: Accounts + ?Sized> Accounts for Arc<T> {
     fn find(
         &self,
         key: AccountKey<'_>,

@@ -2,11 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accounts::{Accounts, ErasedAccounts};
-use super::attempt::{SignInAttempt, Throttle};
-use super::service::{Operation, SignInService};
+use super::accounts::Accounts;
+use super::attempt::SignInAttempt;
+use super::desk::{Desk, Operation};
+use super::service::SignInService;
 use crate::middleware::cookies::Cookies;
-use crate::observe::trace::Pace;
 use crate::server::password::Passwords;
 use crate::server::session::Sessions;
 
@@ -74,18 +74,6 @@ use crate::server::session::Sessions;
 #[derive(Clone)]
 pub struct SignInEndpoints {
     pub(super) desk: Arc<Desk>,
-}
-
-/// What all services need.
-#[derive(Clone)]
-pub(super) struct Desk {
-    pub(super) sessions: Sessions,
-    pub(super) accounts: Arc<dyn ErasedAccounts>,
-    pub(super) passwords: Passwords,
-    pub(super) cookies: Option<Cookies>,
-    pub(super) throttle: Option<Throttle>,
-    /// Limits how often the log repeats itself.
-    pub(super) pace: Arc<Pace>,
 }
 
 impl SignInEndpoints {

@@ -25,11 +25,13 @@ use tower_bearer::{Algorithm, BearerLayer, Reason, SigningKey, TokenIssuer, Veri
 use crate::support::log::Log;
 use crate::support::{AUDIENCE, Answer, ISSUER, NOW, send, validation};
 
-/// The application's table of users.
+/// The subject, the hash and the roles of a user.
+type Row = (String, String, Vec<String>);
+
+/// The application's table of users, by name.
 #[derive(Default)]
 struct Users {
-    /// By name: the subject, the hash and the roles.
-    rows: Mutex<HashMap<String, (String, String, Vec<String>)>>,
+    rows: Mutex<HashMap<String, Row>>,
     is_away: AtomicBool,
     asked: AtomicUsize,
 }
@@ -702,7 +704,7 @@ async fn other_sites_cannot_use_the_cookies_or_sign_a_browser_in() {
         }
     }
 
-    // Without cookies, whoever has the tokens may come from anywhere.
+    // Without cookies, a client that has the tokens may send them from anywhere.
     let foreign = from_site(post("/login", credentials("alice", "correct horse")), "cross-site");
     let begun = tokens(&send(&house.app, foreign).await);
     let refresh = post("/refresh", json!({ "refresh_token": begun.refresh() }));

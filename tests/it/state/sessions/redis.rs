@@ -246,7 +246,7 @@ async fn needs_redis_holds_no_token_in_the_clear() {
     let next = sessions.refresh(begun.refresh_token.as_str(), None).await.unwrap();
     let listed = sessions.list("alice").await.unwrap();
 
-    assert_eq!(listed, [next.session.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&next.session));
     for token in [&begun.refresh_token, &next.refresh_token] {
         // Behind the prefix and the name of the session stands the secret.
         let secret = &token.as_str()["rt_".len() + 22..];
