@@ -9,7 +9,7 @@
 //! `alice` (role `user`) and `admin` (role `admin`), both with the password `password`.
 //!
 //! - `ADDR`: the address to listen on, `127.0.0.1:3000` by default
-//! - `RUST_LOG`: the log filter, `tower_bearer=debug` by default
+//! - `RUST_LOG`: the log filter, `tower_bearer=debug,quickstart=debug` by default
 //! - `JWT_SECRET_KEY`: the secret to sign with, in base64url, at least 32 bytes; random by default
 
 use std::collections::HashMap;
@@ -21,9 +21,12 @@ use std::sync::Arc;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use axum::body::to_bytes;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::extract::rejection::JsonRejection;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -62,7 +65,8 @@ impl Requirement for Admin {
 async fn main() -> Result<(), Sentence> {
     // Refusals are events of the target `tower_bearer`. Those that a stranger can cause have the
     // level `DEBUG`.
-    let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "tower_bearer=debug".to_owned());
+    let log = std::env::var("RUST_LOG")
+        .unwrap_or_else(|_| "tower_bearer=debug,quickstart=debug".to_owned());
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(log)
@@ -103,7 +107,19 @@ fn app(issuer: TokenIssuer) -> Result<Router, Box<dyn Error>> {
         .route("/", get(|| async { "Hello! Sign in at POST /login.\n" }))
         .route("/login", post(login))
         .with_state(Arc::new(Accounts::new(issuer)?));
-    Ok(open.merge(guarded))
+    Ok(open.merge(guarded).layer(map_response(with_newline)))
+}
+
+/// Ends each body with a newline, for terminals.
+async fn with_newline(response: Response) -> Result<Response, StatusCode> {
+    let (mut parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let mut body = body.to_vec();
+    if !body.is_empty() && !body.ends_with(b"\n") {
+        body.push(b'\n');
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    Ok(Response::from_parts(parts, body.into()))
 }
 
 async fn protected_resource(Claims(user): Claims<User>) -> Json<serde_json::Value> {
@@ -131,8 +147,20 @@ struct Credentials {
     password: String,
 }
 
-async fn login(State(accounts): State<Arc<Accounts>>, Json(sent): Json<Credentials>) -> Response {
+async fn login(
+    State(accounts): State<Arc<Accounts>>,
+    sent: Result<Json<Credentials>, JsonRejection>,
+) -> Response {
+    let Json(sent) = match sent {
+        Ok(sent) => sent,
+        Err(rejection) => {
+            tracing::debug!(status = %rejection.status(), "refused: no name and password in JSON");
+            return rejection.into_response();
+        }
+    };
     let Some(account) = accounts.check(sent).await else {
+        // Without the name: users type passwords into its field.
+        tracing::debug!("refused: wrong name or password");
         let challenge = HeaderValue::from_static("Bearer realm=\"login\"");
         let body = json!({ "error": "invalid_credentials" });
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)], Json(body))
@@ -149,8 +177,12 @@ async fn login(State(accounts): State<Arc<Accounts>>, Json(sent): Json<Credentia
             // RFC 6749 §5.1: no cache keeps a copy.
             let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             let expires_in = token.expires_in().as_secs();
-            (no_store, Json(json!({ "token": token.as_str(), "expires_in": expires_in })))
-                .into_response()
+            let body = json!({
+                "access_token": token.as_str(),
+                "token_type": "Bearer",
+                "expires_in": expires_in,
+            });
+            (no_store, Json(body)).into_response()
         }
         Err(error) => {
             eprintln!("no token could be made: {error}");
@@ -219,14 +251,14 @@ fn curl_lines(addr: SocketAddr) -> String {
     format!(
         r#"Listening on http://{addr}. Try, in another terminal:
 
-curl -iw '\n' http://{addr}/protected-resource
-TOKEN=$(curl -s http://{addr}/login -H 'Content-Type: application/json' -d '{{"username":"alice","password":"password"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
-curl -iw '\n' http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
-curl -iw '\n' http://{addr}/admin-only -H "Authorization: Bearer $TOKEN"
-ADMIN=$(curl -s http://{addr}/login -H 'Content-Type: application/json' -d '{{"username":"admin","password":"password"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
-curl -iw '\n' http://{addr}/admin-only -H "Authorization: Bearer $ADMIN"
-curl -iw '\n' -X POST http://{addr}/logout -H "Authorization: Bearer $TOKEN"
-curl -iw '\n' http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
+curl -i http://{addr}/protected-resource
+TOKEN=$(curl -s http://{addr}/login -H 'Content-Type: application/json' -d '{{"username":"alice","password":"password"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+curl -i http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
+curl -i http://{addr}/admin-only -H "Authorization: Bearer $TOKEN"
+ADMIN=$(curl -s http://{addr}/login -H 'Content-Type: application/json' -d '{{"username":"admin","password":"password"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+curl -i http://{addr}/admin-only -H "Authorization: Bearer $ADMIN"
+curl -i -X POST http://{addr}/logout -H "Authorization: Bearer $TOKEN"
+curl -i http://{addr}/protected-resource -H "Authorization: Bearer $TOKEN"
 "#
     )
 }

@@ -17,6 +17,8 @@ use tower_bearer::test_util::{TestKey, TestToken};
 
 use crate::support::{AUDIENCE, ISSUER, PLAIN, WithBearer, key_for};
 
+mod webapp;
+
 /// An example that runs until the test ends.
 pub struct Program {
     child: Child,
@@ -111,6 +113,15 @@ fn command(name: &str) -> Command {
         "REDIS_URL",
         "REDIS_NAMESPACE",
         "LONGEST_LIFETIME",
+        "PUBLIC_URL",
+        "DATABASE_URL",
+        "KEYS_FILE",
+        "ACCESS_LIFETIME",
+        "REFRESH_IDLE",
+        "USERS",
+        "ATTEMPTS_PER_ACCOUNT",
+        "ATTEMPTS_PER_ADDRESS",
+        "CORS_ORIGIN",
     ] {
         command.env_remove(variable);
     }
@@ -157,7 +168,8 @@ mod quickstart {
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["cache-control"], "no-store");
         assert_eq!(json_of(&answer)["expires_in"], 900);
-        json_of(&answer)["token"].as_str().unwrap().to_owned()
+        assert_eq!(json_of(&answer)["token_type"], "Bearer");
+        json_of(&answer)["access_token"].as_str().unwrap().to_owned()
     }
 
     #[tokio::test]
@@ -205,11 +217,40 @@ mod quickstart {
         let mut program = Program::spawned(command);
         let terminal = BufReader::new(program.child.stderr.take().unwrap());
 
+        let token = token_of(&program, "alice").await;
         program.send(program.get("/protected-resource")).await;
+        program.send(program.get("/admin-only").bearer(&token)).await;
+        program.log_in(credentials("alice", "passw0rd")).await;
+        program.log_in("{").await;
 
         drop(program);
         let lines: Vec<_> = terminal.lines().map(Result::unwrap).collect();
-        assert!(lines.iter().any(|line| line.contains("missing_token")), "{lines:?}");
+        for reason in ["missing_token", "needs role", "wrong name or password", "400"] {
+            let about = lines.iter().filter(|line| line.contains(reason));
+            assert_eq!(about.count(), 1, "{reason}: {lines:?}");
+        }
+        assert!(!lines.iter().any(|line| line.contains("passw0rd")), "{lines:?}");
+    }
+
+    #[tokio::test]
+    async fn bodies_end_with_a_newline() {
+        let program = Program::start("quickstart", &[]);
+        let token = token_of(&program, "alice").await;
+        let accepted = program.send(program.get("/protected-resource").bearer(&token)).await;
+        let refused = program.send(program.get("/protected-resource")).await;
+        let welcome = program.send(program.get("/")).await;
+        let garbage = program.log_in("{").await;
+        let mut logout = program.get("/logout").bearer(&token);
+        *logout.method_mut() = Method::POST;
+        let out = program.send(logout).await;
+
+        for answer in [accepted, refused, welcome, garbage] {
+            assert!(
+                answer.body().ends_with('\n') && !answer.body().ends_with("\n\n"),
+                "{answer:?}"
+            );
+        }
+        assert_eq!((out.status().as_u16(), &**out.body()), (204, ""));
     }
 
     #[tokio::test]

@@ -3,5 +3,5 @@
 mod active_check;
 pub mod revocations;
 mod concurrent_revocations;
-mod redis;
+pub mod redis;
 mod sessions;
