@@ -67,7 +67,7 @@ fn unavailable(error: &dyn std::error::Error) -> Response {
     refusal(status, "temporarily_unavailable", "This cannot be done right now")
 }
 
-/// What the health of the server depends on.
+/// The parts that the health of the server depends on.
 #[derive(Clone)]
 pub struct Health {
     pub database: Database,

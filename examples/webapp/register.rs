@@ -20,7 +20,7 @@ use tower_bearer::sign_in::SignInEndpoints;
 use crate::throttle::{PerAccount, too_many};
 use crate::users::{Username, Users};
 
-/// All that a registration needs.
+/// The parts that a registration needs.
 pub struct Desk {
     pub users: Users,
     pub passwords: Passwords,

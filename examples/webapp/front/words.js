@@ -26,7 +26,7 @@ export function explain({ method, path, status, body, challenge, retryAfter }) {
     if (error === "invalid_grant") {
       return path === "/api/password"
         ? "The current password is not right."
-        : "The user name or the password is not right. The server does not say which, so that nobody can find out who has an account.";
+        : "The user name or the password is not right. The server does not say which, so that it tells no stranger who has an account.";
     }
     if (error === "invalid_password") return "This password cannot be used.";
     if (error === "username_taken") return "This user name is taken.";
