@@ -50,6 +50,13 @@ impl Database {
             // A refresh that a power failure took back would look like theft.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5));
+        // The file holds the keys that sign tokens: it is made before SQLite makes it, for its owner alone.
+        #[cfg(unix)]
+        if url != "sqlite::memory:" && !url.contains("mode=memory") {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let mut file = std::fs::OpenOptions::new();
+            file.create(true).append(true).mode(0o600).open(options.get_filename())?;
+        }
         // One connection, for ever: SQLite has one writer, and a database in memory ends with it.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)

@@ -25,12 +25,14 @@ pub async fn issuer_keys(
         let month = Duration::from_secs(30 * 24 * 60 * 60);
         let rotation =
             KeyRotation::new().with_max_lifetime(access_lifetime).with_rotation_after(month);
-        let opened = if Path::new(path).exists() {
-            rotation.open(path)
-        } else {
-            SigningKey::generate(Algorithm::ES256).and_then(|key| rotation.create(path, key))
-        };
-        return opened.map_err(|error| wrong("KEYS_FILE", error));
+        if !Path::new(path).exists() {
+            let key = SigningKey::generate(Algorithm::ES256).map_err(|error| error.to_string())?;
+            // Another instance may have created it meanwhile.
+            if let Ok(keys) = rotation.clone().create(path, key) {
+                return Ok(keys);
+            }
+        }
+        return rotation.open(path).map_err(|error| wrong("KEYS_FILE", error));
     }
     let make = || {
         let key = SigningKey::generate(Algorithm::ES256).map_err(|error| error.to_string())?;

@@ -84,8 +84,8 @@ async fn main() -> Result<(), Sentence> {
         format!("cannot listen on {}: {error}; set ADDR to another one", settings.addr)
     })?;
     let addr = listener.local_addr()?;
-    if !addr.ip().is_loopback() && settings.public_url.is_none() {
-        let problem = "passwords would cross the network without TLS; put a proxy with TLS in front, and set PUBLIC_URL";
+    if !addr.ip().is_loopback() && !settings.is_https() {
+        let problem = "passwords would cross the network without TLS; put a proxy with TLS in front, and set PUBLIC_URL to its https address";
         return Err(wrong("ADDR", format_args!("{addr}: {problem}")).into());
     }
     let database = Database::open(&settings.database_url).await?;
@@ -135,9 +135,12 @@ async fn app(
             Some(redis)
         }
     };
-    let (layer, sessions) = match &redis {
-        Some(redis) => guard(settings, database, keys, tokens, redis.clone()).await?,
-        None => guard(settings, database, keys, tokens, MemoryRevocations::new()).await?,
+    let (layer, sessions) = if let Some(redis) = &redis {
+        guard(settings, database, keys, tokens, redis.clone()).await?
+    } else {
+        // Lost when the program ends: with a database that stays, set REDIS_URL too.
+        let revocations = MemoryRevocations::new().with_max_lifetime(settings.access_lifetime);
+        guard(settings, database, keys, tokens, revocations).await?
     };
 
     let cookies = cookies(settings, database).await?;
@@ -145,7 +148,13 @@ async fn app(
     let mut endpoints = SignInEndpoints::new(sessions.clone(), users.clone(), passwords.clone())
         .with_cookies(cookies.clone());
     if let Some(throttle) = throttle.clone() {
-        endpoints = endpoints.with_throttle(move |attempt| throttle.check(attempt.username));
+        endpoints = endpoints.with_throttle(move |attempt| {
+            if attempt.is_password_change {
+                throttle.check(&format!("password of {}", attempt.username))
+            } else {
+                throttle.check(attempt.username)
+            }
+        });
     }
 
     let admin = Router::new()

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -50,7 +50,7 @@ pub async fn register(
 impl Desk {
     async fn register(
         &self,
-        parts: Parts,
+        mut parts: Parts,
         sent: Result<Json<Registration>, JsonRejection>,
     ) -> Result<Response, Response> {
         let Json(sent) = sent.map_err(|rejection| not_understood(&rejection))?;
@@ -64,7 +64,9 @@ impl Desk {
         }
         let name = Username::new(&sent.username).map_err(invalid_request)?;
         if let Some(throttle) = &self.throttle {
-            throttle.check(name.as_str()).map_err(|wait| too_many(wait.as_secs()))?;
+            // Apart from the attempt to sign in, below.
+            let registration = format!("registration of {}", name.as_str());
+            throttle.check(&registration).map_err(|wait| too_many(wait.as_secs() + 1))?;
         }
         let hash = self.passwords.hash(&sent.password).await.map_err(|error| unhashed(&error))?;
         match self.users.add(&name, &hash, "user").await {
@@ -80,6 +82,7 @@ impl Desk {
         }
         // The account is there: the same members sign its user in.
         let body = serde_json::to_vec(&sent).map_err(|_| unavailable())?;
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = Request::from_parts(parts, Body::from(body));
         match self.endpoints.sign_in().oneshot(request).await {
             Ok(response) => Ok(response.map(Body::new)),

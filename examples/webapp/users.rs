@@ -34,7 +34,7 @@ impl Username {
         match name.chars().count() {
             0 => Err("The user name is empty"),
             65.. => Err("The user name is longer than 64 characters"),
-            _ if name.chars().any(char::is_control) => Err("The user name has a control character"),
+            _ if name.chars().any(is_invisible) => Err("The user name has an invisible character"),
             _ => Ok(Self(name)),
         }
     }
@@ -42,6 +42,12 @@ impl Username {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Control characters, and those with which a name looks like another: of no width, or of the other direction.
+fn is_invisible(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Returns the form in which names are compared: `Alice`, ` alice` and `ＡＬＩＣＥ` are one user.

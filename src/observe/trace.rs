@@ -180,30 +180,30 @@ pub(crate) fn refresh_token_reused(subject: &str, session: &str) {
 
 /// Reports that the access tokens of ended sessions could not be revoked yet.
 #[cfg(feature = "sessions")]
-pub(crate) fn sessions_not_revoked(error: &dyn std::error::Error) {
+pub(crate) fn sessions_not_revoked(error: &dyn std::error::Error, pace: &Pace) {
     #[cfg(feature = "tracing")]
-    {
+    if let Some(suppressed) = pace.ask("sessions_not_revoked", "") {
         let cause = error.source();
         let message =
             "access tokens of ended sessions are not revoked yet; the next sweep tries again";
-        tracing::warn!(target: "tower_bearer", error = cause, "{message}");
+        tracing::warn!(target: "tower_bearer", error = cause, suppressed, "{message}");
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = error;
+    let _ = (error, pace);
 }
 
 /// Reports that sessions that have ended or expired are still in their store.
 #[cfg(feature = "sessions")]
-pub(crate) fn sessions_not_swept(error: &dyn std::error::Error) {
+pub(crate) fn sessions_not_swept(error: &dyn std::error::Error, pace: &Pace) {
     #[cfg(feature = "tracing")]
-    {
+    if let Some(suppressed) = pace.ask("sessions_not_swept", "") {
         let cause = error.source();
         let message =
             "sessions that have ended or expired could not be removed; the next sweep tries again";
-        tracing::warn!(target: "tower_bearer", error = cause, "{message}");
+        tracing::warn!(target: "tower_bearer", error = cause, suppressed, "{message}");
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = error;
+    let _ = (error, pace);
 }
 
 /// Reports that a revocation was taken back.

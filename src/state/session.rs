@@ -26,5 +26,5 @@ pub use rotation::{Rotation, RotationOutcome, RotationVerdict};
 pub use sql::PostgresSessions;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteSessions;
-pub(crate) use store::MAX_SIGN_IN;
 pub use store::{CreationOutcome, NewSession, SessionStore};
+pub(crate) use store::{MAX_SIGN_IN, SUPERSEDED_FOR};

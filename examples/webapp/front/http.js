@@ -61,6 +61,8 @@ function parse(text) {
 
 /** The one cookie of the session that scripts can read. It is there as long as the session may last. */
 export function csrfToken() {
+  // Only this one: a server of a sibling domain can set a cookie of any other name.
+  const wanted = location.protocol === "https:" ? "__Host-csrf" : "csrf";
   const pairs = document.cookie.split("; ").map((pair) => pair.split("="));
-  return pairs.find(([name]) => name === "csrf" || name === "__Host-csrf")?.[1];
+  return pairs.find(([name]) => name === wanted)?.[1];
 }

@@ -12,6 +12,7 @@ import { device } from "./words.js";
 
 /** `keep` is "memory", "cookies" or undefined, which is signed out. `generation` counts the refreshes that this tab knows of. */
 const state = { keep: undefined, tokens: undefined, generation: 0 };
+const LOCK = "front-door tokens";
 const listeners = new Set();
 const tabs = new BroadcastChannel("front-door");
 
@@ -58,20 +59,23 @@ export async function signIn(path, { username, password, keep }) {
   if (keep === "cookies") json.keep = "cookies";
   // Cookies of a session that was not ended would come back after a reload.
   else if (csrfToken()) await exchange("POST", "/api/logout", { cookies: true });
-  const answer = await exchange("POST", path, { json, cookies: keep === "cookies" });
-  if (answer.ok) {
-    adopt(keep, answer.body);
-    tell();
-    changed();
-  }
-  return answer;
+  // Not beside a refresh, whose cookies would come after these.
+  return navigator.locks.request(LOCK, async () => {
+    const answer = await exchange("POST", path, { json, cookies: keep === "cookies" });
+    if (answer.ok) {
+      adopt(keep, answer.body);
+      tell();
+      changed();
+    }
+    return answer;
+  });
 }
 
 /** Ends this session, here and in all tabs. */
 export async function signOut() {
-  const answer = await exchange("POST", "/api/logout", credentials({ refresh: true }));
-  // A token that is not good any more is as good as ended. Without an answer, it is not.
-  if (answer.ok || answer.status === 400) leave("You have signed out.", "You have signed out in another tab.");
+  const answer = await navigator.locks.request(LOCK, () => exchange("POST", "/api/logout", credentials({ refresh: true })));
+  // The server says the same of a token that is not good any more.
+  if (answer.ok) leave("You have signed out.", "You have signed out in another tab.");
   return answer;
 }
 
@@ -101,9 +105,11 @@ let inFlight;
  */
 export function refresh(generation = state.generation) {
   inFlight ??= navigator.locks
-    .request("front-door refresh", async () => {
+    .request(LOCK, async () => {
       if (state.generation !== generation) return session.isSignedIn;
       const answer = await exchange("POST", "/api/refresh", credentials({ refresh: true }));
+      // Another user has signed in meanwhile, or this one out: the answer is of a session that is over.
+      if (state.generation !== generation) return session.isSignedIn;
       if (answer.ok) {
         adopt(state.keep, answer.body);
         tell();

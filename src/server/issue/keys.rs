@@ -479,6 +479,11 @@ impl KeySource for IssuerKeys {
         self.0.current().set.epoch()
     }
 
+    /// A key of the file may have been replaced under its name, or have none.
+    fn may_be_outdated(&self) -> bool {
+        self.0.store.is_some()
+    }
+
     /// Reads the file if it is another version. Costs a question to the file system otherwise, so strangers may
     /// cause it.
     async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {

@@ -15,7 +15,7 @@ use super::refresh_token::{RefreshToken, TokenSecret};
 use crate::claims::NumericDate;
 use crate::clock::{Clock, Time};
 use crate::keys::{BoxSigner, Signer};
-use crate::observe::trace;
+use crate::observe::trace::{self, Pace};
 use crate::server::erased_store::ErasedStore;
 use crate::server::issue::{IssueError, TokenIssuer, TokenRequest};
 use crate::state::revocation::{Revocation, RevocationStore, Revocations};
@@ -80,6 +80,12 @@ struct Inner {
     clock: Time,
     /// The second of the last sweep.
     swept: AtomicI64,
+    /// The last millisecond in which a sign-in began here, and the last up to which all sessions of a subject were
+    /// ended here. The clock may stand still between the two, and one comes after the other all the same.
+    begun: AtomicI64,
+    ended: AtomicI64,
+    /// Limits how often the log repeats itself.
+    pace: Pace,
 }
 
 type Hook = Arc<dyn Fn(&Session) + Send + Sync>;
@@ -161,6 +167,9 @@ impl Sessions {
             on_reuse: None,
             clock: Time::OfSystem,
             swept: AtomicI64::new(0),
+            begun: AtomicI64::new(0),
+            ended: AtomicI64::new(0),
+            pace: Pace::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -223,7 +232,7 @@ impl Sessions {
         }
         let inner = &*self.inner;
         let now = self.now();
-        let began = began.map_or(now, in_milliseconds);
+        let began = began.map_or_else(|| self.sign_in_begins(), in_milliseconds);
         if now.duration_since(began).is_ok_and(|took| took >= MAX_SIGN_IN) {
             return Err(SessionError::Superseded);
         }
@@ -239,7 +248,7 @@ impl Sessions {
             CreationOutcome::Created { ended } => {
                 // The new session is there. What cannot be revoked now, the next sweep revokes.
                 if let Err(error) = self.revoke(&ended).await {
-                    trace::sessions_not_revoked(&error);
+                    trace::sessions_not_revoked(&error, &inner.pace);
                 }
             }
             CreationOutcome::Superseded => return Err(SessionError::Superseded),
@@ -281,6 +290,7 @@ impl Sessions {
                 Ok(SessionTokens { session, refresh_token: next.write(&inner.key) })
             }
             RotationOutcome::Reused(session) => {
+                self.sweep_now_and_then(now).await;
                 trace::refresh_token_reused(&session.subject, &session.id);
                 if let Some(hook) = &inner.on_reuse {
                     hook(&session);
@@ -299,10 +309,12 @@ impl Sessions {
     }
 
     /// Begins an access token for a session: `sub`, `sid` and `client_id` are set, and it does not outlive the
-    /// session. Add roles, scopes and claims, and sign it with `issue_async`.
+    /// session, also one that is not refreshed. Add roles, scopes and claims, and sign it with `issue_async`.
     pub fn access_token(&self, session: &Session) -> TokenRequest<'_, BoxSigner> {
         let tokens = &self.inner.tokens;
-        let rest = session.expires_at.duration_since(self.now()).unwrap_or_default();
+        let rest = session.due().duration_since(self.now()).unwrap_or_default();
+        // Tokens are valid for whole seconds.
+        let rest = Duration::from_secs(rest.as_secs() + u64::from(rest.subsec_nanos() > 0));
         let request = tokens.token_for(&session.subject).with_session_id(&session.id);
         let request = request.with_lifetime(tokens.lifetime().min(rest));
         match &session.client_id {
@@ -356,7 +368,10 @@ impl Sessions {
     }
 
     async fn end_but(&self, subject: &str, keep: Option<&str>) -> Result<usize, SessionError> {
-        let ended = self.inner.store.end_all(subject, keep, self.now()).await?;
+        let inner = &*self.inner;
+        let moment = milliseconds(self.now()).max(inner.begun.load(Ordering::SeqCst));
+        let ended = inner.store.end_all(subject, keep, from_milliseconds(moment)).await?;
+        inner.ended.fetch_max(moment, Ordering::SeqCst);
         self.revoke(&ended).await?;
         Ok(ended.len())
     }
@@ -391,7 +406,7 @@ impl Sessions {
             && exchange().is_ok()
             && let Err(error) = self.sweep().await
         {
-            trace::sessions_not_swept(&error);
+            trace::sessions_not_swept(&error, &self.inner.pace);
         }
     }
 
@@ -406,9 +421,23 @@ impl Sessions {
         let ids: Vec<&str> = ended.iter().map(|session| session.id.as_str()).collect();
         // A session that stays is only revoked again.
         if let Err(error) = self.inner.store.remove(&ids).await {
-            trace::sessions_not_swept(&error);
+            trace::sessions_not_swept(&error, &self.inner.pace);
         }
         Ok(())
+    }
+
+    /// Returns the moment of a sign-in that begins now: later than any at which this program has ended all sessions of
+    /// a subject, though the clock may say the same millisecond.
+    pub(in crate::server) fn sign_in_begins(&self) -> SystemTime {
+        let inner = &*self.inner;
+        let moment = milliseconds(self.now()).max(inner.ended.load(Ordering::SeqCst) + 1);
+        inner.begun.fetch_max(moment, Ordering::SeqCst);
+        from_milliseconds(moment)
+    }
+
+    /// Returns the name of the issuer.
+    pub(in crate::server) fn issuer(&self) -> &str {
+        self.inner.tokens.issuer()
     }
 
     /// Returns the time by the clock of the sessions.
@@ -430,15 +459,25 @@ impl Inner {
             on_reuse: self.on_reuse.clone(),
             clock: self.clock.clone(),
             swept: AtomicI64::new(0),
+            begun: AtomicI64::new(self.begun.load(Ordering::SeqCst)),
+            ended: AtomicI64::new(self.ended.load(Ordering::SeqCst)),
+            pace: Pace::default(),
         }
     }
 }
 
 /// Returns the moment without its fraction of a millisecond, as stores keep it.
 fn in_milliseconds(moment: SystemTime) -> SystemTime {
+    from_milliseconds(milliseconds(moment))
+}
+
+fn milliseconds(moment: SystemTime) -> i64 {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let whole = Duration::from_secs(since.as_secs());
-    SystemTime::UNIX_EPOCH + whole + Duration::from_millis(since.subsec_millis().into())
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+fn from_milliseconds(moment: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(moment.unsigned_abs())
 }
 
 fn later(now: SystemTime, by: Duration) -> SystemTime {

@@ -8,8 +8,11 @@ use http::request::Parts;
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct SignInAttempt<'a> {
-    /// The name that was typed.
+    /// The name that was typed; for another password, the subject of the user.
     pub username: &'a str,
+    /// Whether a user who is signed in sets another password. Count these attempts apart: a subject of one user may be the
+    /// name of another.
+    pub is_password_change: bool,
     /// The request: its extensions hold the client's address, if the server puts it there.
     pub request: &'a Parts,
 }

@@ -15,6 +15,8 @@ pub(super) struct Desk {
     pub(super) passwords: Passwords,
     pub(super) cookies: Option<Cookies>,
     pub(super) throttle: Option<Throttle>,
+    /// The clients that may sign users in.
+    pub(super) clients: Vec<String>,
     /// Limits how often the log repeats itself.
     pub(super) pace: Arc<Pace>,
 }

@@ -85,6 +85,7 @@ impl SignInEndpoints {
             passwords,
             cookies: None,
             throttle: None,
+            clients: Vec::new(),
             pace: Arc::default(),
         };
         Self { desk: Arc::new(desk) }
@@ -95,6 +96,15 @@ impl SignInEndpoints {
     #[must_use]
     pub fn with_cookies(self, cookies: Cookies) -> Self {
         self.with(|desk| desk.cookies = Some(cookies))
+    }
+
+    /// Names the clients that may sign users in, by `client_id` in the request. The tokens are then bound to the client,
+    /// and carry its name. By default, a request that names a client is refused: a client has no secret here, so another
+    /// server must not rely on the name.
+    #[must_use]
+    pub fn with_clients<C: Into<String>>(self, clients: impl IntoIterator<Item = C>) -> Self {
+        let clients = clients.into_iter().map(Into::into).collect();
+        self.with(|desk| desk.clients = clients)
     }
 
     /// Limits attempts to sign in. The function returns the time to wait if an attempt is one too many; the

@@ -13,15 +13,22 @@ use crate::server::endpoints::answer::Refusal;
 use crate::server::endpoints::form::Form;
 use crate::server::endpoints::request::{is_of_type, read};
 
-/// Reads the members of a `POST` request. A body without content has none, whatever its type.
-pub(super) async fn read_input<B: Body>(
-    request: Request<B>,
-    known: &[&str],
-) -> Result<(Parts, Form), Refusal> {
+/// Takes a `POST` request apart.
+pub(super) fn head_of_post<B>(request: Request<B>) -> Result<(Parts, B), Refusal> {
     let (parts, body) = request.into_parts();
-    if parts.method != Method::POST {
-        return Err(Refusal::method_not_allowed("POST"));
+    if parts.method == Method::POST {
+        Ok((parts, body))
+    } else {
+        Err(Refusal::method_not_allowed("POST"))
     }
+}
+
+/// Reads the members of a body. A body without content has none, whatever its type.
+pub(super) async fn read_input<B: Body>(
+    parts: &Parts,
+    body: B,
+    known: &[&str],
+) -> Result<Form, Refusal> {
     let body = read(body, MAX_BODY_BYTES, "The body is larger than 8 KiB").await?;
     let form = if body.is_empty() {
         Form::default()
@@ -37,7 +44,7 @@ pub(super) async fn read_input<B: Body>(
     if form.has_others(known) {
         return Err(Refusal::invalid_request("The body has a member that is not known here"));
     }
-    Ok((parts, form))
+    Ok(form)
 }
 
 fn parse_json(body: &[u8]) -> Result<Form, Refusal> {

@@ -10,15 +10,16 @@ use serde_json::json;
 use super::accounts::{Account, AccountKey};
 use super::attempt::SignInAttempt;
 use super::desk::{Desk, Operation};
-use super::input::read_input;
+use super::input::{head_of_post, read_input};
 use super::refusal::{INVALID_GRANT, SentenceError, invalid_grant};
 use super::user::{Listed, User};
 use crate::middleware::cookies::Cookies;
+use crate::middleware::source::TokenSource as _;
 use crate::observe::trace;
 use crate::server::body::ServiceBody;
 use crate::server::endpoints::answer::{Answer, Refusal, answer};
 use crate::server::endpoints::form::Form;
-use crate::server::issue::IssuedToken;
+use crate::server::issue::{IssueError, IssuedToken};
 use crate::server::password::{PasswordCheck, PasswordError};
 use crate::server::session::{SessionError, SessionTokens, SignIn};
 use crate::state::session::Session;
@@ -42,8 +43,13 @@ impl Desk {
 
     async fn sign_in<B: Body>(&self, request: Request<B>) -> Answer {
         let known = ["username", "password", "keep", "device", "client_id", "grant_type"];
-        let (parts, form) = read_input(request, &known).await?;
+        let (parts, body) = head_of_post(request)?;
+        let form = read_input(&parts, body, &known).await?;
         expect_grant(&form, "password")?;
+        let client_id = form.get("client_id");
+        if client_id.is_some_and(|client_id| !self.clients.iter().any(|known| known == client_id)) {
+            return Err(Refusal::invalid_request("The client is not known here"));
+        }
         let keep = self.keep(&form)?;
         if let Some(cookies) = &keep {
             // Another site could sign a browser in as its own user.
@@ -57,9 +63,10 @@ impl Desk {
             return Err(Refusal::invalid_request("The username is longer than 1 KiB"));
         }
         if let Some(throttle) = &self.throttle {
-            throttle(SignInAttempt { username, request: &parts }).map_err(Refusal::too_many)?;
+            let attempt = SignInAttempt { username, is_password_change: false, request: &parts };
+            throttle(attempt).map_err(Refusal::too_many)?;
         }
-        let began = self.sessions.now();
+        let began = self.sessions.sign_in_begins();
         let account = self.accounts.find(AccountKey::Username(username)).await?;
         let hash = account.as_ref().and_then(|account| account.password_hash.as_ref());
         let check = self.passwords.verify(password, hash.map(|hash| hash.as_str())).await;
@@ -83,7 +90,7 @@ impl Desk {
             }
         }
         let mut sign_in = SignIn::now(&*account.subject).begun_at(began);
-        if let Some(client_id) = form.get("client_id") {
+        if let Some(client_id) = client_id {
             sign_in = sign_in.with_client_id(client_id);
         }
         let user_agent = || parts.headers.get(USER_AGENT)?.to_str().ok();
@@ -91,23 +98,38 @@ impl Desk {
             sign_in = sign_in.with_device(device);
         }
         let tokens = self.sessions.begin(sign_in).await?;
-        self.respond(&tokens, &account, keep).await
+        let signed_in = self.respond(&tokens, &account, keep.as_ref()).await;
+        let session = &tokens.session;
+        let replaced =
+            keep.as_ref().and_then(|cookies| cookies.refresh_token(&parts).ok().flatten());
+        if signed_in.is_err() {
+            // The client has got no token of this session.
+            drop(self.sessions.end(&session.id, &session.subject).await);
+        } else if let Some(token) = replaced {
+            // The browser forgets the tokens of the session that it had.
+            drop(self.sessions.end_by_token(token).await);
+        }
+        signed_in
     }
 
     async fn refresh<B: Body>(&self, request: Request<B>) -> Answer {
         let known = ["refresh_token", "client_id", "grant_type"];
-        let (parts, form) = read_input(request, &known).await?;
+        let (parts, body) = head_of_post(request)?;
+        let in_cookie = self.refresh_cookie(&parts)?;
+        let form = read_input(&parts, body, &known).await?;
         expect_grant(&form, "refresh_token")?;
-        let (token, keep) = self.refresh_token(&parts, &form)?;
-        match self.refreshed(token, form.get("client_id")).await {
+        let (token, keep) = refresh_token(in_cookie, &form)?;
+        let refreshed = match self.refreshed(token, form.get("client_id")).await {
             Ok((tokens, account)) => self.respond(&tokens, &account, keep).await,
-            Err(refusal) if refusal.is_final() => Err(match keep {
-                // The browser would send them again each time.
-                Some(cookies) => refusal.with_headers(|headers| cookies.clear(headers)),
-                None => refusal,
-            }),
             Err(refusal) => Err(refusal),
-        }
+        };
+        refreshed.map_err(|refusal| match keep {
+            // The browser would send them again each time.
+            Some(cookies) if refusal.is_final() => {
+                refusal.with_headers(|headers| cookies.clear(headers))
+            }
+            _ => refusal,
+        })
     }
 
     async fn refreshed(
@@ -129,18 +151,27 @@ impl Desk {
     }
 
     async fn sign_out<B: Body>(&self, request: Request<B>) -> Answer {
-        let (parts, form) = read_input(request, &["refresh_token"]).await?;
-        let (token, keep) = self.refresh_token(&parts, &form)?;
+        let (parts, body) = head_of_post(request)?;
+        let in_cookie = self.refresh_cookie(&parts)?;
+        let form = read_input(&parts, body, &["refresh_token"]).await?;
+        if in_cookie.is_none()
+            && form.get("refresh_token").is_none()
+            && self.has_access_cookie(&parts)
+        {
+            // The session has expired, and the browser has forgotten its refresh token.
+            return Ok(signed_out(self.cookies.as_ref()));
+        }
+        let (token, keep) = refresh_token(in_cookie, &form)?;
         match self.sessions.end_by_token(token).await {
             // RFC 7009 §2.2: a token that is not good is no error.
-            Ok(_) | Err(SessionError::UnknownToken) => Ok(signed_out(keep.as_ref())),
+            Ok(_) | Err(SessionError::UnknownToken) => Ok(signed_out(keep)),
             Err(error) => Err(error.into()),
         }
     }
 
     async fn sign_out_everywhere(&self, request: &Parts) -> Answer {
         expect_method(request, &Method::POST, "POST")?;
-        let user = User::of(request)?;
+        let user = User::of(request, self.sessions.issuer())?;
         self.sessions.end_all(user.subject).await?;
         Ok(signed_out(self.cookies.as_ref()))
     }
@@ -149,7 +180,7 @@ impl Desk {
         if request.method != Method::HEAD {
             expect_method(request, &Method::GET, "GET, HEAD")?;
         }
-        let user = User::of(request)?;
+        let user = User::of(request, self.sessions.issuer())?;
         let sessions = self.sessions.list(user.subject).await?;
         let sessions = sessions.iter().map(|session| Listed::new(session, user.session));
         Ok(json_answer(&sessions.collect::<Vec<_>>()))
@@ -157,7 +188,7 @@ impl Desk {
 
     async fn end(&self, request: &Parts) -> Answer {
         expect_method(request, &Method::DELETE, "DELETE")?;
-        let user = User::of(request)?;
+        let user = User::of(request, self.sessions.issuer())?;
         let id = request.uri.path().rsplit('/').next().unwrap_or_default();
         if self.sessions.end(id, user.subject).await?.is_none() {
             let description = "The user has no such session";
@@ -168,28 +199,41 @@ impl Desk {
     }
 
     async fn change_password<B: Body>(&self, request: Request<B>) -> Answer {
-        let (parts, form) = read_input(request, &["current", "new"]).await?;
-        let user = User::of(&parts)?;
+        let (parts, body) = head_of_post(request)?;
+        let user = User::of(&parts, self.sessions.issuer())?;
+        let form = read_input(&parts, body, &["current", "new"]).await?;
         let current = form.get("current");
         let current =
             current.ok_or_else(|| Refusal::invalid_request("There is no current password"))?;
         let new = form.get("new");
         let new = new.ok_or_else(|| Refusal::invalid_request("There is no new password"))?;
         if let Some(throttle) = &self.throttle {
-            let attempt = SignInAttempt { username: user.subject, request: &parts };
+            let (username, is_password_change) = (user.subject, true);
+            let attempt = SignInAttempt { username, is_password_change, request: &parts };
             throttle(attempt).map_err(Refusal::too_many)?;
         }
         let account = self.accounts.find(AccountKey::Subject(user.subject)).await?;
         let hash = account.and_then(|account| account.password_hash);
-        let check = self.passwords.verify(current, hash.as_ref().map(|hash| hash.as_str())).await?;
-        let Some(old_hash) = hash.filter(|_| check.is_correct()) else {
-            let description = "The current password is not right";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, INVALID_GRANT, description));
-        };
-        let new_hash = self.passwords.hash(new).await?;
-        if !self.accounts.replace_password_hash(user.subject, &old_hash, &new_hash).await? {
-            let description = "The password was not changed, as another request has changed it";
-            return Err(Refusal::new(StatusCode::CONFLICT, "conflict", description));
+        let hash = hash.as_ref().map(|hash| hash.as_str());
+        let is_current = self.passwords.verify(current, hash).await?.is_correct();
+        // The same request again, after the sessions could not be ended.
+        let is_changed = !is_current && self.passwords.verify(new, hash).await?.is_correct();
+        match hash {
+            _ if is_changed => {}
+            Some(old_hash) if is_current => {
+                let new_hash = self.passwords.hash(new).await?;
+                let replaced =
+                    self.accounts.replace_password_hash(user.subject, old_hash, &new_hash).await?;
+                if !replaced {
+                    let description =
+                        "The password was not changed, as another request has changed it";
+                    return Err(Refusal::new(StatusCode::CONFLICT, "conflict", description));
+                }
+            }
+            _ => {
+                let description = "The current password is not right";
+                return Err(Refusal::new(StatusCode::FORBIDDEN, INVALID_GRANT, description));
+            }
         }
         match user.session {
             Some(session) => self.sessions.end_others(user.subject, session).await?,
@@ -210,27 +254,16 @@ impl Desk {
         }
     }
 
-    /// Finds the refresh token in the body or in its cookie. Returns the cookies if it was there.
-    fn refresh_token<'r>(
-        &self,
-        parts: &'r Parts,
-        form: &'r Form,
-    ) -> Result<(&'r str, Option<Cookies>), Refusal> {
-        let in_body = form.get("refresh_token");
-        let in_cookie = match &self.cookies {
-            // A client that sends the token in the body has no need of the cookie, and is not
-            // checked for it. A browser that sends both is.
-            Some(cookies) => cookies.refresh_token(parts)?.map(|token| (token, cookies.clone())),
-            None => None,
-        };
-        match (in_body, in_cookie) {
-            (Some(token), None) => Ok((token, None)),
-            (None, Some((token, cookies))) => Ok((token, Some(cookies))),
-            (Some(_), Some(_)) => Err(Refusal::invalid_request(
-                "There is a refresh token in the body and in a cookie",
-            )),
-            (None, None) => Err(Refusal::invalid_request("There is no refresh token")),
-        }
+    /// Finds the refresh token in its cookie, before the body is read: a request of another site is refused for that,
+    /// whatever it sends. A client that sends the token in the body has no cookie, and is not checked for it.
+    fn refresh_cookie<'r>(&'r self, parts: &'r Parts) -> Result<Option<InCookie<'r>>, Refusal> {
+        let Some(cookies) = &self.cookies else { return Ok(None) };
+        Ok(cookies.refresh_token(parts)?.map(|token| (token, cookies)))
+    }
+
+    fn has_access_cookie(&self, parts: &Parts) -> bool {
+        let source = self.cookies.as_ref().map(Cookies::source);
+        source.is_some_and(|source| matches!(source.find(parts), Ok(Some(_))))
     }
 
     /// Answers with the tokens of a session (RFC 6749 §5.1), or sets them as cookies.
@@ -238,7 +271,7 @@ impl Desk {
         &self,
         tokens: &SessionTokens,
         account: &Account,
-        keep: Option<Cookies>,
+        keep: Option<&Cookies>,
     ) -> Answer {
         let access = self.access_token(&tokens.session, account).await?;
         let expires_in = access.expires_in().as_secs();
@@ -287,9 +320,16 @@ impl Desk {
             }
             None => {}
         }
-        request.issue_async().await.map_err(|error| {
-            trace::no_token_issued(&error, &self.pace);
-            Refusal::internal()
+        request.issue_async().await.map_err(|error| match error {
+            // It was ended meanwhile, or ends within a second.
+            IssueError::Revoked { wait: None } | IssueError::LifetimeTooShort => {
+                invalid_grant("The session has ended")
+            }
+            IssueError::Revoked { wait: Some(wait) } => Refusal::unavailable(wait),
+            error => {
+                trace::no_token_issued(&error, &self.pace);
+                Refusal::internal()
+            }
         })
     }
 }
@@ -305,6 +345,24 @@ fn signed_out(cookies: Option<&Cookies>) -> Response<ServiceBody> {
 /// Drops the body, which these services do not read.
 fn head<B>(request: Request<B>) -> Parts {
     request.into_parts().0
+}
+
+/// A refresh token in a cookie, and the cookies for the next one.
+type InCookie<'r> = (&'r str, &'r Cookies);
+
+/// Finds the refresh token in the body or in its cookie. Returns the cookies if it was there.
+fn refresh_token<'r>(
+    in_cookie: Option<InCookie<'r>>,
+    form: &'r Form,
+) -> Result<(&'r str, Option<&'r Cookies>), Refusal> {
+    match (form.get("refresh_token"), in_cookie) {
+        (Some(token), None) => Ok((token, None)),
+        (None, Some((token, cookies))) => Ok((token, Some(cookies))),
+        (Some(_), Some(_)) => {
+            Err(Refusal::invalid_request("There is a refresh token in the body and in a cookie"))
+        }
+        (None, None) => Err(Refusal::invalid_request("There is no refresh token")),
+    }
 }
 
 fn expect_method(request: &Parts, method: &Method, allow: &'static str) -> Result<(), Refusal> {

@@ -57,6 +57,9 @@ impl From<PasswordError> for Refusal {
         let invalid = |description| Self::bad_request("invalid_password", description);
         match error {
             PasswordError::Busy { retry_after } => Self::unavailable(retry_after),
+            PasswordError::Unavailable { .. } => {
+                Self::unavailable(Duration::from_secs(1)).caused_by(error)
+            }
             PasswordError::TooShort { .. } => invalid("The password is too short"),
             PasswordError::TooLong { .. } => invalid("The password is longer than 1 KiB"),
             PasswordError::Refused => invalid("The password is too easy to guess"),

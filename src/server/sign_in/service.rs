@@ -1,15 +1,17 @@
 use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
+use tokio::runtime::Handle;
 use tower_service::Service;
 
 use super::desk::{Desk, Operation};
 use crate::server::body::ServiceBody;
-use crate::server::endpoints::answer::EndpointFuture;
+use crate::server::endpoints::answer::{Answer, EndpointFuture, Refusal};
 
 /// One of the services of [`SignInEndpoints`](super::SignInEndpoints).
 #[derive(Clone)]
@@ -35,7 +37,16 @@ where
     fn call(&mut self, request: Request<B>) -> EndpointFuture {
         let (desk, operation) = (Arc::clone(&self.desk), self.operation);
         let pace = Arc::clone(&desk.pace);
-        EndpointFuture::new(async move { desk.answer(operation, request).await }, pace)
+        EndpointFuture::new(carried_out(async move { desk.answer(operation, request).await }), pace)
+    }
+}
+
+/// Carries an operation out in a task of its own. A client that disconnects drops the future of its request, and that must
+/// not leave a password changed and the sessions of a thief alive.
+async fn carried_out(operation: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    match Handle::try_current() {
+        Ok(runtime) => runtime.spawn(operation).await.unwrap_or_else(|_| Err(Refusal::internal())),
+        Err(_) => operation.await,
     }
 }
 

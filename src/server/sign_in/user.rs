@@ -15,11 +15,13 @@ pub(super) struct User<'r> {
 }
 
 impl<'r> User<'r> {
-    pub(super) fn of(request: &'r Parts) -> Result<Self, Refusal> {
+    /// Finds the user of a request. Another issuer may call another user by the same name.
+    pub(super) fn of(request: &'r Parts, issuer: &str) -> Result<Self, Refusal> {
         let principal = Principal::from_extensions(&request.extensions)?;
-        let subject = principal.subject().filter(|subject| !subject.is_empty());
+        let is_own = principal.issuer() == issuer;
+        let subject = principal.subject().filter(|subject| is_own && !subject.is_empty());
         let subject = subject.ok_or_else(|| {
-            let description = "The token speaks for no user";
+            let description = "The token speaks for no user of this server";
             Refusal::new(StatusCode::FORBIDDEN, "forbidden", description)
         })?;
         Ok(Self { subject, session: principal.registered().session_id() })

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::store::MAX_SIGN_IN;
+use super::store::SUPERSEDED_FOR;
 use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore};
 use crate::error::SessionsUnavailable;
 
@@ -73,14 +73,25 @@ impl Table {
         self.by_id.insert(id, session);
     }
 
-    fn remove(&mut self, id: &str) {
-        let Some(session) = self.by_id.remove(id) else { return };
-        self.ended.remove(id);
-        if let Some(ids) = self.by_subject.get_mut(session.subject.as_str()) {
-            ids.retain(|other| **other != *id);
-            if ids.is_empty() {
-                self.by_subject.remove(session.subject.as_str());
+    /// Removes sessions, and looks through the list of each subject once.
+    fn remove<'i>(&mut self, ids: impl IntoIterator<Item = &'i str>) {
+        let mut subjects = HashSet::new();
+        for id in ids {
+            if let Some(session) = self.by_id.remove(id) {
+                self.ended.remove(id);
+                subjects.insert(session.subject);
             }
+        }
+        for subject in subjects {
+            let Some(ids) = self.by_subject.get_mut(subject.as_str()) else { continue };
+            ids.retain(|id| self.by_id.contains_key(id));
+            if ids.is_empty() {
+                self.by_subject.remove(subject.as_str());
+            }
+        }
+        // A session that ended early leaves its place in the heap.
+        if self.due.len() > 2 * self.by_id.len() + MANY {
+            self.due.retain(|Reverse((_, id))| self.by_id.contains_key(id));
         }
     }
 
@@ -123,6 +134,7 @@ impl Table {
     }
 
     fn sweep(&mut self, now: SystemTime) -> Vec<Session> {
+        let mut expired = Vec::new();
         for _ in 0..MAX_SWEPT {
             let Some(Reverse((due, _))) = self.due.peek() else { break };
             if *due > now {
@@ -131,15 +143,21 @@ impl Table {
             let Some(Reverse((_, id))) = self.due.pop() else { break };
             match self.by_id.get(&id).map(Session::due) {
                 Some(due) if due > now => self.due.push(Reverse((due, id))),
-                Some(_) => self.remove(&id),
+                // Its access tokens are to be revoked first.
+                Some(_) if self.ended.contains(&id) => {}
+                Some(_) => expired.push(id),
                 None => {}
             }
         }
-        self.all_ended.retain(|_, ended| *ended + MAX_SIGN_IN > now);
+        self.remove(expired.iter().map(|id| &**id));
+        self.all_ended.retain(|_, ended| *ended + SUPERSEDED_FOR > now);
         let ended = self.ended.iter().take(MAX_SWEPT);
         ended.filter_map(|id| self.by_id.get(id).cloned()).collect()
     }
 }
+
+/// How many places the heap may have for sessions that are not there any more, beside half of it.
+const MANY: usize = 1024;
 
 /// How many sessions one sweep looks at, so that requests do not wait for it.
 const MAX_SWEPT: usize = 10_000;
@@ -201,11 +219,8 @@ impl SessionStore for MemorySessions {
 
     async fn remove(&self, ids: &[&str]) -> Result<(), SessionsUnavailable> {
         let mut table = self.lock();
-        for id in ids {
-            if table.ended.contains(*id) {
-                table.remove(id);
-            }
-        }
+        let ended: Vec<&str> = ids.iter().copied().filter(|id| table.ended.contains(*id)).collect();
+        table.remove(ended);
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use self::connection::RedisConnection;
 use self::keys::SessionKeys;
 use self::record::{milliseconds, optional, packed};
 use self::scripts::Script;
-use super::store::MAX_SIGN_IN;
+use super::store::SUPERSEDED_FOR;
 use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore};
 use crate::error::SessionsUnavailable;
 use crate::state::redis::RedisError;
@@ -188,7 +188,7 @@ impl SessionStore for RedisSessions {
         let mut call = ScriptCall::new(Script::EndAll, touched)
             .with(keys.session(""))
             .with(milliseconds(now))
-            .with(MAX_SIGN_IN.as_millis().to_string());
+            .with(SUPERSEDED_FOR.as_millis().to_string());
         if let Some(except) = except {
             call = call.with(except);
         }

@@ -96,7 +96,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Marks all sessions of a subject but one as ended and returns them, with those that are marked already.
     ///
     /// Sign-ins that began at `now` or before are refused from then on; a store may forget that after
-    /// ten minutes, because no sign-in takes longer.
+    /// fifteen minutes, because no sign-in takes longer than ten.
     ///
     /// # Errors
     ///
@@ -129,6 +129,10 @@ pub trait SessionStore: Send + Sync + 'static {
 
 /// The longest time from the beginning of a sign-in to its session. Slower sign-ins are refused.
 pub(crate) const MAX_SIGN_IN: Duration = Duration::from_secs(600);
+
+/// The time for which a store remembers that all sessions of a subject were ended: longer than any sign-in, with the
+/// time that storing takes and clocks that differ.
+pub(crate) const SUPERSEDED_FOR: Duration = Duration::from_secs(900);
 
 impl<S: SessionStore> SessionStore for Arc<S> {
     fn create(

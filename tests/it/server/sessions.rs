@@ -292,9 +292,23 @@ async fn user_who_was_locked_can_sign_in_again_at_once() {
     assert_eq!(house.sessions.end_all("alice").await.unwrap(), 1);
 
     assert_eq!(house.verdict(&access).await, Err(Reason::Revoked));
-    house.clock.advance(Duration::from_millis(1));
+    // In the same millisecond, and again and again.
+    house.begin("alice").await;
+    house.sessions.end_all("alice").await.unwrap();
     let again = house.begin("alice").await;
     assert_eq!(house.verdict(&house.access(&again).await).await, Ok(()));
+}
+
+#[tokio::test]
+async fn access_token_does_not_outlive_a_session_that_is_not_refreshed() {
+    let house = house();
+    let sessions = house.sessions.clone().with_idle_lifetime(Duration::from_millis(90_500));
+
+    let begun = sessions.begin(SignIn::now("alice")).await.unwrap();
+    let issued = sessions.access_token(&begun.session).issue_async().await.unwrap();
+
+    // To the next whole second.
+    assert_eq!(issued.expires_in(), Duration::from_secs(91));
 }
 
 #[tokio::test]

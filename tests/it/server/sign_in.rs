@@ -11,6 +11,7 @@ use axum::routing::get;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 use tower_bearer::cookies::Cookies;
 use tower_bearer::password::Passwords;
 use tower_bearer::policy::role;
@@ -600,6 +601,67 @@ async fn attempts_are_limited_before_the_account_is_looked_up() {
 }
 
 #[tokio::test]
+async fn password_change_whose_sessions_could_not_be_ended_is_finished_by_the_same_request() {
+    let house = House::new().await;
+    let (here, there) = (house.sign_in().await, house.sign_in().await);
+    // The first attempt got as far as the table.
+    let new_hash = passwords().hash("battery staple").await.unwrap();
+    house.users.rows.lock().unwrap().get_mut("alice").unwrap().1 = new_hash.clone();
+    house.clock.advance(Duration::from_secs(1));
+
+    let again = change_password(here.access(), "correct horse", "battery staple");
+    assert_eq!(send(&house.app, again).await.status.as_u16(), 204);
+
+    assert_eq!(house.users.rows.lock().unwrap()["alice"].1, new_hash);
+    assert_eq!(house.me(here.access()).await, 200);
+    assert_eq!(house.me(there.access()).await, 401);
+    let wrong = change_password(here.access(), "correct horse", "another one");
+    is_refused(&send(&house.app, wrong).await, 403, "invalid_grant");
+}
+
+#[tokio::test]
+async fn client_that_disconnects_leaves_no_operation_half_done() {
+    let house = House::new().await;
+    let (here, there) = (house.sign_in().await, house.sign_in().await);
+    house.clock.advance(Duration::from_secs(1));
+    let request = change_password(here.access(), "correct horse", "battery staple");
+    let mut answer = Box::pin(house.app.clone().oneshot(request));
+
+    // It is on its way, and then no one waits for it.
+    assert!(futures::poll!(&mut answer).is_pending());
+    drop(answer);
+
+    for _ in 0..600 {
+        if house.me(there.access()).await == 401 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(house.me(there.access()).await, 401);
+    assert_eq!(house.me(here.access()).await, 200);
+}
+
+#[tokio::test]
+async fn client_that_is_not_known_signs_no_user_in() {
+    let with_client = |client_id: &str| {
+        let mut body = credentials("alice", "correct horse");
+        body["client_id"] = client_id.into();
+        body
+    };
+    let house = House::new().await;
+    is_refused(&house.post("/login", with_client("app")).await, 400, "invalid_request");
+
+    let house = House::with(|endpoints| endpoints.with_clients(["app"])).await;
+    is_refused(&house.post("/login", with_client("App")).await, 400, "invalid_request");
+    let begun = tokens(&house.post("/login", with_client("app")).await);
+
+    // RFC 6749 §6: the refresh token is bound to the client to which it was issued
+    is_refused(&house.refresh(begun.refresh()).await, 401, "invalid_grant");
+    let by_client = json!({ "refresh_token": begun.refresh(), "client_id": "app" });
+    tokens(&house.post("/refresh", by_client).await);
+}
+
+#[tokio::test]
 async fn accounts_that_are_away_are_503() {
     let house = House::new().await;
     house.users.is_away.store(true, Ordering::SeqCst);
@@ -704,6 +766,12 @@ async fn other_sites_cannot_use_the_cookies_or_sign_a_browser_in() {
         }
     }
 
+    // Whatever else is wrong with the request.
+    let form = Request::post("/logout").header("content-type", "text/plain");
+    let form = form.body(Body::from("x=1")).unwrap();
+    let answer = send(&house.app, from_site(with_cookies(form, &cookies), "cross-site")).await;
+    is_refused(&answer, 403, "cross_site");
+
     // Without cookies, a client that has the tokens may send them from anywhere.
     let foreign = from_site(post("/login", credentials("alice", "correct horse")), "cross-site");
     let begun = tokens(&send(&house.app, foreign).await);
@@ -725,6 +793,38 @@ async fn signing_out_by_cookie_removes_the_cookies() {
     assert!(cookies_of(&answer).values().all(String::is_empty));
     let get = Request::get("/me").body(Body::empty()).unwrap();
     let me = send(&house.app, with_cookies(get, &cookies)).await;
+    assert_eq!((me.status.as_u16(), me.reason), (401, Some(Reason::Revoked)));
+}
+
+#[tokio::test]
+async fn browser_that_has_lost_its_refresh_token_is_signed_out_all_the_same() {
+    let house = House::new().await;
+    let mut cookies = browser(&house).await;
+    cookies.remove("__Host-refresh");
+    let request = || Request::post("/logout").body(Body::empty()).unwrap();
+
+    let answer =
+        send(&house.app, from_site(with_cookies(request(), &cookies), "same-origin")).await;
+
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+    assert_eq!(cookies_of(&answer).len(), 3);
+    let foreign =
+        send(&house.app, from_site(with_cookies(request(), &cookies), "cross-site")).await;
+    assert_ne!(foreign.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn signing_in_again_ends_the_session_that_the_browser_had() {
+    let house = House::new().await;
+    let before = browser(&house).await;
+    let mut body = credentials("admin", "correct horse");
+    body["keep"] = "cookies".into();
+
+    let request = from_site(with_cookies(post("/login", body), &before), "same-origin");
+    assert_eq!(send(&house.app, request).await.status, StatusCode::OK);
+
+    let get = Request::get("/me").body(Body::empty()).unwrap();
+    let me = send(&house.app, with_cookies(get, &before)).await;
     assert_eq!((me.status.as_u16(), me.reason), (401, Some(Reason::Revoked)));
 }
 

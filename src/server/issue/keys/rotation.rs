@@ -51,7 +51,8 @@ impl KeyRotation {
         self
     }
 
-    /// Sets how long a next key is published before it signs. The default is 15 minutes; 10 minutes are the least.
+    /// Sets how long a next key is published before it signs. The default is 15 minutes; 10 minutes and the
+    /// [poll interval](Self::with_poll_interval) are the least.
     ///
     /// A verifier keeps a JWK set for the 10 minutes that its answer allows. The rest is for verifiers that fetch
     /// it late.
@@ -85,10 +86,20 @@ impl KeyRotation {
     /// Refuses settings with which tokens would be refused.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |problem| Err(ConfigError::KeyRotation { problem });
-        if self.published_ahead < MIN_PUBLISHED_AHEAD {
+        if self.published_ahead < MIN_PUBLISHED_AHEAD + self.poll_interval {
             return wrong(
-                "the next key would sign before verifiers know it: they keep a JWK set for 10 minutes, so \
-                 `with_published_ahead` takes no less; in an emergency, `rotate_now` does not wait",
+                "the next key would sign before verifiers know it: they keep a JWK set for 10 minutes, and another node \
+                 may publish the key a `with_poll_interval` later, so `with_published_ahead` takes no less than both; in \
+                 an emergency, `rotate_now` does not wait",
+            );
+        }
+        if self
+            .rotation_after
+            .is_some_and(|age| self.retired_for() > age.saturating_mul(MAX_RETIRED))
+        {
+            return wrong(
+                "tokens live so long that more than 64 retired keys would be published at once; rotate less often, \
+                 or set a shorter `with_max_lifetime`",
             );
         }
         if self.rotation_after.is_some_and(|age| age < self.published_ahead) {
@@ -153,3 +164,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// The time in which each node has noticed a rotation, whatever their clocks differ by.
 const NOTICED_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// The number of retired keys that rotation by age may leave.
+const MAX_RETIRED: u32 = 64;

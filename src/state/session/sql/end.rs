@@ -81,10 +81,17 @@ impl<D: Dialect> Operation<D> for Remove<'_> {
             D::execute(connection, REMOVE_ENDED, &[id.into()]).await?;
             return Ok(());
         }
-        let mut transaction = begin::<D>(connection).await?;
-        for id in &self.ids {
-            D::execute(&mut transaction, REMOVE_ENDED, &[(*id).into()]).await?;
+        // Many of them take more than one call may: what is removed stays removed, and the next sweep goes on.
+        for ids in self.ids.chunks(AT_ONCE) {
+            let mut transaction = begin::<D>(connection).await?;
+            for id in ids {
+                D::execute(&mut transaction, REMOVE_ENDED, &[(*id).into()]).await?;
+            }
+            transaction.commit().await?;
         }
-        transaction.commit().await
+        Ok(())
     }
 }
+
+/// The number of sessions that one transaction removes.
+const AT_ONCE: usize = 100;

@@ -13,7 +13,7 @@ use super::operation::Operation;
 use super::problem::Problem;
 use super::run::{Runner, TIMEOUT, store};
 use super::statements::{columns, find, put_off, remove_expired};
-use super::sweep::Sweep;
+use super::sweep::{SomeEnded, Sweep};
 use super::value::{Value, bound, session};
 use crate::error::SessionsUnavailable;
 use crate::state::session::{
@@ -175,8 +175,10 @@ impl Dialect for Postgres {
             sqlx::Error::Database(error) => match error.code().as_deref() {
                 // Another transaction changed the row, or both waited for each other.
                 Some("40001" | "40P01") => Trouble::Conflict,
-                // The server stops or starts, or has become a replica.
-                Some("57P01" | "57P02" | "57P03" | "25006") => Trouble::Broken,
+                // The server stops or starts, has become a replica, or has closed a connection that was idle.
+                Some("57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" | "25P04") => {
+                    Trouble::Broken
+                }
                 Some(code) if code.starts_with("08") => Trouble::Broken,
                 _ => Trouble::Other,
             },

@@ -129,7 +129,10 @@ macro_rules! store {
             }
 
             async fn sweep(&self, now: SystemTime) -> Result<Vec<Session>, SessionsUnavailable> {
-                Ok(self.runner.run(Sweep { now }).await?)
+                // First, since what has expired can wait for the next sweep, and a revocation cannot.
+                let ended = self.runner.run(SomeEnded).await?;
+                self.runner.run(Sweep { now }).await?;
+                Ok(ended)
             }
         }
     };

@@ -12,7 +12,7 @@ use super::migrate::Migrate;
 use super::problem::Problem;
 use super::run::{Runner, TIMEOUT, store};
 use super::statements::{columns, find, put_off, remove_expired};
-use super::sweep::Sweep;
+use super::sweep::{SomeEnded, Sweep};
 use super::value::{Value, bound, session};
 use crate::error::SessionsUnavailable;
 use crate::state::session::{

@@ -9,17 +9,28 @@ use super::dialect::Dialect;
 use super::operation::Operation;
 use super::statements::{FORGET_SUPERSEDED, SOME_ENDED};
 use super::value::Value;
-use crate::state::session::{MAX_SIGN_IN, Session};
+use crate::state::session::{SUPERSEDED_FOR, Session};
 
-/// Removes sessions that have expired, and finds some that have ended.
+/// Finds some sessions that have ended.
+pub(super) struct SomeEnded;
+
+impl<D: Dialect> Operation<D> for SomeEnded {
+    type Answer = Vec<Session>;
+
+    async fn run(&self, connection: &mut D::Connection) -> Result<Vec<Session>, sqlx::Error> {
+        D::sessions(connection, SOME_ENDED, &[Value::Number(BATCH)]).await
+    }
+}
+
+/// Removes sessions that have expired.
 pub(super) struct Sweep {
     pub(super) now: SystemTime,
 }
 
 impl<D: Dialect> Operation<D> for Sweep {
-    type Answer = Vec<Session>;
+    type Answer = ();
 
-    async fn run(&self, connection: &mut D::Connection) -> Result<Vec<Session>, sqlx::Error> {
+    async fn run(&self, connection: &mut D::Connection) -> Result<(), sqlx::Error> {
         let now = Value::from(self.now);
         for _ in 0..BATCHES {
             let values = [now, Value::Number(BATCH)];
@@ -30,10 +41,10 @@ impl<D: Dialect> Operation<D> for Sweep {
                 break;
             }
         }
-        if let Some(forgotten) = self.now.checked_sub(MAX_SIGN_IN) {
+        if let Some(forgotten) = self.now.checked_sub(SUPERSEDED_FOR) {
             D::execute(connection, FORGET_SUPERSEDED, &[forgotten.into()]).await?;
         }
-        D::sessions(connection, SOME_ENDED, &[Value::Number(BATCH)]).await
+        Ok(())
     }
 }
 
