@@ -55,7 +55,8 @@ impl Database {
         if url != "sqlite::memory:" && !url.contains("mode=memory") {
             use std::os::unix::fs::OpenOptionsExt as _;
             let mut file = std::fs::OpenOptions::new();
-            file.create(true).append(true).mode(0o600).open(options.get_filename())?;
+            // SQLite says what is wrong with it.
+            drop(file.create(true).append(true).mode(0o600).open(options.get_filename()));
         }
         // One connection, for ever: SQLite has one writer, and a database in memory ends with it.
         let pool = SqlitePoolOptions::new()

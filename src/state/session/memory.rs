@@ -134,6 +134,8 @@ impl Table {
     }
 
     fn sweep(&mut self, now: SystemTime) -> Vec<Session> {
+        let ended = self.ended.iter().take(MAX_SWEPT);
+        let ended = ended.filter_map(|id| self.by_id.get(id).cloned()).collect();
         let mut expired = Vec::new();
         for _ in 0..MAX_SWEPT {
             let Some(Reverse((due, _))) = self.due.peek() else { break };
@@ -143,16 +145,13 @@ impl Table {
             let Some(Reverse((_, id))) = self.due.pop() else { break };
             match self.by_id.get(&id).map(Session::due) {
                 Some(due) if due > now => self.due.push(Reverse((due, id))),
-                // Its access tokens are to be revoked first.
-                Some(_) if self.ended.contains(&id) => {}
                 Some(_) => expired.push(id),
                 None => {}
             }
         }
         self.remove(expired.iter().map(|id| &**id));
         self.all_ended.retain(|_, ended| *ended + SUPERSEDED_FOR > now);
-        let ended = self.ended.iter().take(MAX_SWEPT);
-        ended.filter_map(|id| self.by_id.get(id).cloned()).collect()
+        ended
     }
 }
 

@@ -86,11 +86,19 @@ impl KeyRotation {
     /// Refuses settings with which tokens would be refused.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |problem| Err(ConfigError::KeyRotation { problem });
+        if self.poll_interval.is_zero() || self.poll_interval > MAX_POLL_INTERVAL {
+            return wrong("`with_poll_interval` takes more than nothing and a minute at the most");
+        }
         if self.published_ahead < MIN_PUBLISHED_AHEAD + self.poll_interval {
             return wrong(
-                "the next key would sign before verifiers know it: they keep a JWK set for 10 minutes, and another node \
-                 may publish the key a `with_poll_interval` later, so `with_published_ahead` takes no less than both; in \
-                 an emergency, `rotate_now` does not wait",
+                "the next key would sign before verifiers know it: `with_published_ahead` takes no less than the \
+                 10 minutes for which they keep a JWK set and a `with_poll_interval`, after which another node \
+                 publishes the key; in an emergency, `rotate_now` does not wait",
+            );
+        }
+        if self.rotation_after.is_some_and(|age| age < self.published_ahead) {
+            return wrong(
+                "`with_rotation_after` is shorter than the time for which the next key must be published first",
             );
         }
         if self
@@ -102,16 +110,8 @@ impl KeyRotation {
                  or set a shorter `with_max_lifetime`",
             );
         }
-        if self.rotation_after.is_some_and(|age| age < self.published_ahead) {
-            return wrong(
-                "`with_rotation_after` is shorter than the time for which the next key must be published first",
-            );
-        }
         if self.max_lifetime < Duration::from_secs(1) {
             return wrong("`with_max_lifetime` is below one second, so no token could be issued");
-        }
-        if self.poll_interval.is_zero() || self.poll_interval > MAX_POLL_INTERVAL {
-            return wrong("`with_poll_interval` takes more than nothing and a minute at the most");
         }
         Ok(())
     }

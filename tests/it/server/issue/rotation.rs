@@ -202,12 +202,21 @@ fn settings_with_which_tokens_would_be_refused_are_config_errors() {
     let second = Duration::from_secs(1);
 
     assert_eq!(
-        check(new().with_published_ahead(10 * MINUTE - second)),
+        check(new().with_published_ahead(10 * MINUTE + 4 * second)),
         Err("with_published_ahead")
     );
-    assert_eq!(check(new().with_published_ahead(10 * MINUTE)), Ok(()));
+    assert_eq!(check(new().with_published_ahead(10 * MINUTE + 5 * second)), Ok(()));
+    let polls_less = || new().with_poll_interval(MINUTE);
+    let published = |ahead| check(polls_less().with_published_ahead(ahead));
+    assert_eq!(published(11 * MINUTE - second), Err("with_published_ahead"));
+    assert_eq!(published(11 * MINUTE), Ok(()));
+    let lives_long =
+        |days: u32| new().with_max_lifetime(24 * days * HOUR).with_rotation_after(HOUR);
+    assert_eq!(check(lives_long(3)), Err("with_max_lifetime"));
+    assert_eq!(check(lives_long(2)), Ok(()));
     assert_eq!(check(new().with_rotation_after(AHEAD - second)), Err("with_rotation_after"));
-    assert_eq!(check(new().with_rotation_after(AHEAD)), Ok(()));
+    let short_lived = || new().with_max_lifetime(HOUR);
+    assert_eq!(check(short_lived().with_rotation_after(AHEAD)), Ok(()));
     assert_eq!(check(new().with_max_lifetime(second / 2)), Err("with_max_lifetime"));
     assert_eq!(check(new().with_max_lifetime(second)), Ok(()));
     for wrong in [Duration::ZERO, MINUTE + second] {

@@ -153,7 +153,7 @@ async fn needs_redis_keys_expire_with_their_sessions_and_leave_nothing() {
     store.end("alice-1", None).await.unwrap();
     is_about(left("session:alice-1"), 999);
     store.end_all("alice", None, at(50)).await.unwrap();
-    is_about(left("all-ended:alice"), 600);
+    is_about(left("all-ended:alice"), 900);
     is_about(left("subject:alice"), 1000);
 
     store.remove(&["alice-0", "alice-1"]).await.unwrap();

@@ -174,9 +174,9 @@ async fn moment_of_the_end_of_all_is_forgotten_when_no_sign_in_can_be_older() {
     let store = SqliteSessions::from_pool(pool.clone()).await.unwrap();
     store.end_all("alice", None, contract::at(0)).await.unwrap();
 
-    store.sweep(contract::at(599)).await.unwrap();
+    store.sweep(contract::at(899)).await.unwrap();
     assert_eq!(count(&pool, "bearer_subjects").await, 1);
-    store.sweep(contract::at(600)).await.unwrap();
+    store.sweep(contract::at(900)).await.unwrap();
 
     assert_eq!(count(&pool, "bearer_subjects").await, 0);
 }
