@@ -436,6 +436,7 @@ impl Sessions {
     }
 
     /// Returns the name of the issuer.
+    #[cfg(feature = "sign-in")]
     pub(in crate::server) fn issuer(&self) -> &str {
         self.inner.tokens.issuer()
     }
