@@ -58,6 +58,7 @@ pub(super) trait Dialect: Database {
 #[derive(Clone, Copy)]
 pub(super) enum Lock<'l> {
     /// The number of a subject's sessions.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "SQLite locks the whole file"))]
     Subject(&'l str),
     /// The tables themselves.
     Tables,
