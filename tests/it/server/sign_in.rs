@@ -21,7 +21,9 @@ use tower_bearer::sign_in::{
     Account, AccountKey, Accounts, AccountsUnavailable, SignInAttempt, SignInEndpoints,
 };
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{Algorithm, BearerLayer, Reason, SigningKey, TokenIssuer, Verifier, require};
+use tower_bearer::{
+    Algorithm, BearerLayer, Reason, SigningKey, TokenIssuer, Validation, Verifier, require,
+};
 
 use crate::support::log::Log;
 use crate::support::{AUDIENCE, Answer, ISSUER, NOW, send, validation};
@@ -839,6 +841,39 @@ async fn refresh_token_in_body_and_cookie_is_refused() {
 
     is_refused(&answer, 400, "invalid_request");
     tokens(&house.refresh(begun.refresh()).await);
+}
+
+#[tokio::test]
+async fn user_of_another_issuer_is_no_user_here_though_of_the_same_name() {
+    let mut endpoints = None;
+    let house = House::with(|own| {
+        endpoints = Some(own.clone());
+        own
+    })
+    .await;
+    let alice = house.sign_in().await;
+    let other = "https://partner.example.com";
+    let key = SigningKey::from_secret(Algorithm::HS256, [8; 32]).unwrap();
+    let partner =
+        TokenIssuer::new(other, AUDIENCE, key).unwrap().with_clock(Arc::clone(&house.clock));
+    let verifier =
+        Verifier::<Value>::new(partner.verifying_key(), Validation::new(other, AUDIENCE))
+            .unwrap()
+            .with_clock(Arc::clone(&house.clock));
+    let layer = BearerLayer::new(verifier);
+    let endpoints = endpoints.unwrap();
+    let app = Router::new()
+        .route_service("/logout-everywhere", endpoints.sign_out_everywhere())
+        .route_service("/sessions", endpoints.sessions())
+        .route_layer(layer);
+    let foreign = partner.token_for("u1").issue().unwrap();
+
+    for (method, path) in [(Method::POST, "/logout-everywhere"), (Method::GET, "/sessions")] {
+        let answer = send(&app, bearer(method, path, foreign.as_str())).await;
+        is_refused(&answer, 403, "forbidden");
+    }
+
+    assert_eq!(house.me(alice.access()).await, 200);
 }
 
 #[tokio::test]
