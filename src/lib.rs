@@ -51,6 +51,7 @@
 //! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
 //! | other tokens | [`TokenSource`](source::TokenSource), [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
+//! | sign-in | [`SignInEndpoints`](sign_in::SignInEndpoints) signs users in; [`Sessions`](session::Sessions) exchanges refresh tokens and ends sessions |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService), [`MetadataService`](endpoints::MetadataService) |
 //! | tests | [`test_util`] |
