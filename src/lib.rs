@@ -139,6 +139,8 @@ mod config_error;
 pub mod clock;
 mod dangerous;
 mod text;
+#[cfg(any(feature = "issue", feature = "jwks", feature = "redis"))]
+mod loopback;
 mod observe;
 #[cfg(any(feature = "redis", feature = "refresh"))]
 mod task;

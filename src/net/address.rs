@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use http::Uri;
 
 use crate::config_error::{ConfigError, placeholder};
+use crate::loopback::is_loopback;
 
 /// The addresses that are allowed besides public addresses over HTTPS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,14 +181,6 @@ pub(crate) fn check_text(text: &str) -> Result<(), &'static str> {
     } else {
         Ok(())
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
-        || bare.and_then(|bare| bare.parse().ok()).is_some_and(|a: Ipv6Addr| a.is_loopback())
 }
 
 const MAX_SHOWN: usize = 200;

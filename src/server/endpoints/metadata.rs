@@ -7,7 +7,6 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::task::{Context, Poll};
 
 use http::{Request, Response, Uri};
@@ -18,6 +17,7 @@ use tower_service::Service;
 use super::document::Document;
 use crate::config_error::{ConfigError, placeholder};
 use crate::keys::Signer;
+use crate::loopback::is_loopback;
 use crate::server::body::ServiceBody;
 use crate::server::issue::TokenIssuer;
 
@@ -162,13 +162,6 @@ fn check_url(text: &str) -> Result<Uri, ConfigError> {
         "http" => Err(wrong("is not HTTPS; plain HTTP is for this machine only")),
         _ => Err(wrong("is not an address for HTTP")),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
-        || bare.and_then(|bare| bare.parse().ok()).is_some_and(|a: Ipv6Addr| a.is_loopback())
 }
 
 impl<B> Service<Request<B>> for MetadataService {

@@ -4,9 +4,9 @@
 //! what is unknown.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use crate::config_error::ConfigError;
+use crate::loopback::is_loopback;
 
 /// The address of Redis, as an operator writes it.
 #[derive(Clone)]
@@ -50,8 +50,7 @@ impl RedisAddress {
 impl Host {
     /// Returns whether the name is one of this machine.
     pub(in crate::state) fn is_loopback(&self) -> bool {
-        self.name.eq_ignore_ascii_case("localhost")
-            || self.name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        is_loopback(&self.name)
     }
 }
 
