@@ -162,7 +162,7 @@ async fn rotated() {
     assert_eq!(response.headers()[RETRY_AFTER], "7");
     assert!(challenges(&response).is_empty());
     assert_eq!(status(&new).await, StatusCode::OK);
-    println!("stranger: keys: 503 while nobody can tell, and 200 for keys at hand");
+    println!("stranger: keys: 503 while the keys are not known, and 200 for keys in memory");
 }
 
 fn signing(key_id: &str) -> TokenIssuer {

@@ -91,7 +91,7 @@ pub async fn check() {
             assert_eq!(challenge(&response), r#"Bearer realm="api""#);
         }
     }
-    println!("stranger: step-up: nobody signs in again for a role that is missing");
+    println!("stranger: step-up: a missing role asks for no other sign-in");
 
     for (token, status) in [
         (token("pwd", 600, &[], &["auditor"]), StatusCode::OK),

@@ -8,8 +8,8 @@ use crate::config_error::{ConfigError, KeyProblem};
 
 /// The secret of the server that marks refresh tokens as its own and derives each from the one before.
 ///
-/// A token without the mark is refused without a look into the store. Whoever has the key cannot make a good token:
-/// for that, one needs the one before it, which only the client has.
+/// A token without the mark is refused without a look into the store. The key alone makes no good token:
+/// each is derived from the one before it, which only the client has.
 ///
 /// All programs that share a store need the same key. To replace it, give the new key [beside](Self::accepting) the
 /// old one everywhere, then put it in front everywhere, and take the old one away when all sessions have

@@ -1,8 +1,8 @@
 //! Begins, refreshes and ends sessions.
 //!
-//! Ending takes two steps that no transaction joins: the store marks the session, then its access tokens are
-//! revoked, then the store removes it. A program that stops in between leaves a marked session, which nobody can
-//! refresh, and which the next sweep of any program revokes again and removes.
+//! Ending takes three steps that no transaction joins: the store marks the session, then its access tokens are
+//! revoked, then the store removes it. A program that stops in between leaves a marked session, which cannot be
+//! refreshed, and which the next sweep of any program revokes again and removes.
 
 use std::fmt;
 use std::sync::Arc;

@@ -30,7 +30,7 @@ impl Refusal {
     }
 
     pub(super) fn internal() -> Self {
-        let description = "No token could be made";
+        let description = "This cannot be done; the log of the server says why";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
     }
 }
