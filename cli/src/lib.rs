@@ -1,0 +1,70 @@
+//! Looks inside bearer tokens, explains why they are refused, and makes keys and tokens, offline.
+//!
+//! The verdicts are those of `tower_bearer`: the command verifies with the code that runs in production.
+//! Nothing is sent anywhere, unless an argument names an address.
+
+// In the order in which they may import from each other: each from those above it only.
+mod failure;
+mod dates;
+mod output;
+mod input;
+mod shell;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use self::failure::Failure;
+use self::output::{ColorChoice, Output};
+
+/// Look inside bearer tokens, explain refusals, and make keys and tokens, offline.
+#[derive(Debug, Parser)]
+#[command(name = "bearer", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON, for other programs.
+    #[arg(long, global = true)]
+    json: bool,
+    /// When to print colours. `auto`: on a terminal, unless `NO_COLOR` is set.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: ColorChoice,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the completions of a shell.
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page.
+    Man,
+}
+
+impl Command {
+    fn run(self, output: &mut Output) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
+            Self::Man => shell::man(&Arguments::command(), output),
+        }
+    }
+}
+
+/// Runs the command with these arguments, of which the first is the name of the program.
+///
+/// Exit codes: 0 for success, 1 for a refused token or a key set with faults, 2 for everything that could not be
+/// decided, wrong arguments included.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are such errors too, for standard output.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut output = Output::new(arguments.json, arguments.color);
+    match arguments.command.run(&mut output) {
+        Ok(code) => code,
+        Err(failure) => failure.report(&output),
+    }
+}

@@ -1,0 +1,118 @@
+//! Prints results: for people with colours, for programs as JSON.
+
+use std::fmt;
+use std::io::{self, Write as _};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// Standard output, in the form that the arguments ask for.
+pub(crate) struct Output {
+    stream: AutoStream<io::Stdout>,
+    choice: anstream::ColorChoice,
+    is_json: bool,
+}
+
+/// When colours are printed.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Output {
+    pub(crate) fn new(is_json: bool, color: ColorChoice) -> Self {
+        let choice = match color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::AlwaysAnsi,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        Self { stream: AutoStream::new(io::stdout(), choice), choice, is_json }
+    }
+
+    /// Returns whether the result is wanted as JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// Prints a line. Styles are left out where no terminal reads them.
+    pub(crate) fn line(&mut self, line: impl fmt::Display) -> io::Result<()> {
+        writeln!(self.stream, "{line}")
+    }
+
+    /// Prints text as it is, for results that other programs read: a key, a token, a manual page.
+    pub(crate) fn raw(&mut self, text: impl AsRef<[u8]>) -> io::Result<()> {
+        let mut stdout = io::stdout();
+        stdout.write_all(text.as_ref())?;
+        stdout.flush()
+    }
+
+    /// Prints a value as JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(value)?;
+        text.push(b'\n');
+        self.raw(text)
+    }
+
+    /// Prints a note on standard error, beside the result.
+    pub(crate) fn note(&self, note: impl fmt::Display) {
+        let mut stderr = AutoStream::new(io::stderr(), self.choice);
+        drop(writeln!(stderr, "{WARNING}note:{WARNING:#} {note}"));
+    }
+
+    /// Prints a problem on standard error.
+    pub(crate) fn report(&self, problem: &str, hint: Option<&str>) {
+        let mut stderr = AutoStream::new(io::stderr(), self.choice);
+        drop(writeln!(stderr, "{BAD}error:{BAD:#} {problem}"));
+        if let Some(hint) = hint {
+            drop(writeln!(stderr, "{STRONG}hint:{STRONG:#} {hint}"));
+        }
+    }
+}
+
+/// Text in a style, for [`Output::line`].
+pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Returns untrusted text with every control character escaped, so that a token cannot write to the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let is_safe = |c: char| !c.is_control() && !is_invisible(c);
+    let mut printed = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_safe(c) {
+            printed.push(c);
+        } else {
+            printed.extend(c.escape_unicode());
+        }
+    }
+    printed
+}
+
+/// Characters that change the direction of text or are not seen: a name could look like another one.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
+pub(crate) const STRONG: Style = Style::new().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn untrusted_text_cannot_write_to_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(printable("admin\u{202e}"), "admin\\u{202e}");
+        assert_eq!(printable("Zoë 王"), "Zoë 王");
+    }
+}
