@@ -60,6 +60,8 @@ struct Extra {
     reported: bool,
     /// The configured name of the issuer, which is not read from a token.
     issuer: Option<Box<str>>,
+    /// The name of the claim, which is that of the crate or of the configuration.
+    claim: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -96,6 +98,20 @@ impl AuthError {
     /// Returns the configured issuer that the error concerns, where it is known.
     pub(crate) fn issuer(&self) -> Option<&str> {
         self.extra.as_ref()?.issuer.as_deref()
+    }
+
+    /// Returns the name of the claim that is missing, has the wrong type or is out of date. `None` for refusals that
+    /// concern no claim, or several.
+    pub fn claim(&self) -> Option<&str> {
+        self.extra.as_ref()?.claim.as_deref()
+    }
+
+    /// Adds the claim that the error concerns.
+    pub(crate) fn about_claim(mut self, claim: &str) -> Self {
+        if let Some(extra) = Arc::get_mut(self.extra.get_or_insert_default()) {
+            extra.claim = Some(claim.into());
+        }
+        self
     }
 
     /// Adds the configured issuer that the error concerns.

@@ -54,6 +54,7 @@
 //! | sign-in | [`SignInEndpoints`](sign_in::SignInEndpoints) signs users in; [`Sessions`](session::Sessions) exchanges refresh tokens and ends sessions |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService), [`MetadataService`](endpoints::MetadataService) |
+//! | explanations | [`Verifier::explain`] says why a token is refused, check by check, and what would have to change |
 //! | tests | [`test_util`] |
 //!
 //! # The way of a request
@@ -290,6 +291,16 @@ pub mod render {
 pub mod validation {
     #[doc(inline)]
     pub use crate::claims::validation::{ParsePresetError, Preset, Validation};
+}
+
+/// Explains why a verifier accepts or refuses a token: each check, and the change with which the token would pass.
+///
+/// [`Verifier::explain`] is where to begin.
+pub mod explain {
+    #[doc(inline)]
+    pub use crate::verify::explain::{
+        Change, ChangeSide, Check, Explanation, Outcome, Step, UnverifiedToken,
+    };
 }
 
 /// Compiles the code of the README.

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod compact;
 pub(crate) mod issuers;
 pub(crate) mod opaque;
+pub(crate) mod explain;
 pub(crate) mod verifier;
 
 pub use cache::CacheStats;

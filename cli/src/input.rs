@@ -43,6 +43,25 @@ impl TokenArgs {
     }
 }
 
+impl TokenArgs {
+    /// Reads the token if there is one: standard input is read only if it is no terminal.
+    pub(crate) fn read_optional(
+        &self,
+        output: &Output,
+    ) -> Result<Option<Zeroizing<String>>, Failure> {
+        let is_named = self.token.is_some() || self.file.is_some();
+        if !is_named && io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        if is_named {
+            return self.read(output).map(Some);
+        }
+        let text = read_input()?;
+        let token = bare(&text);
+        Ok((!token.is_empty()).then(|| Zeroizing::new(token.to_owned())))
+    }
+}
+
 /// Returns the token in what people copy: with its field name, its scheme, quotes, or line breaks around it.
 fn bare(text: &str) -> &str {
     let without = |text: &'_ str, prefix: &str| -> Option<usize> {
@@ -65,6 +84,12 @@ pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     }
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     read_limited(file).map_err(|error| unreadable(path, &error))
+}
+
+/// Reads a secret from a file. A line break at its end does not count: editors add one.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let text = read_text(path)?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
 /// Reads a file as bytes.

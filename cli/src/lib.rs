@@ -8,6 +8,9 @@ mod failure;
 mod dates;
 mod output;
 mod input;
+mod names;
+mod inspect;
+mod explain;
 mod shell;
 
 use std::ffi::OsString;
@@ -34,6 +37,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what is in a token, without verifying it.
+    Inspect(inspect::InspectArgs),
+    /// Say check by check why a token is refused, and what would make it pass.
+    Explain(explain::ExplainArgs),
     /// Print the completions of a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page.
@@ -43,6 +50,8 @@ enum Command {
 impl Command {
     fn run(self, output: &mut Output) -> Result<ExitCode, Failure> {
         match self {
+            Self::Inspect(args) => inspect::run(args, output),
+            Self::Explain(args) => explain::run(args, output),
             Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
             Self::Man => shell::man(&Arguments::command(), output),
         }

@@ -28,7 +28,7 @@ impl From<PayloadError> for AuthError {
         let detail = match (json, claim) {
             (JsonError::OtherType, Some(claim)) => {
                 let detail = format!("the claim `{}` has the wrong JSON type", claim.name());
-                return Self::with_detail(Reason::InvalidClaim, detail);
+                return Self::with_detail(Reason::InvalidClaim, detail).about_claim(claim.name());
             }
             (JsonError::Syntax, _) => "the payload is not JSON",
             (JsonError::TooDeep, _) => "the payload nests too deeply",

@@ -14,4 +14,4 @@ pub use config::Validation;
 pub use preset::{ParsePresetError, Preset};
 
 pub(crate) use kind::Kind;
-pub(crate) use rules::{MAX_LEEWAY, Rules};
+pub(crate) use rules::{ClaimCheck, MAX_LEEWAY, Rules};

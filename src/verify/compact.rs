@@ -97,6 +97,21 @@ impl<'t, 'b> Compact<'t, 'b> {
         claims::unverified_issuer(str::from_utf8(&self.bytes[..length]).map_err(not_utf8)?)
     }
 
+    /// Returns the payload without a look at the signature, for an explanation to a developer. Nothing may be decided by it.
+    pub(crate) fn unverified_payload(&mut self) -> Result<&str, AuthError> {
+        let length = self.decode_payload()?;
+        str::from_utf8(&self.bytes[..length]).map_err(not_utf8)
+    }
+
+    /// Verifies the signature and nothing else, for an explanation.
+    pub(crate) fn verify_signature(self, keys: &[VerifyingKey]) -> Result<(), AuthError> {
+        match self.verify(keys) {
+            // The signature is good, and the payload is another check.
+            Err(error) if error.reason() != Reason::InvalidSignature => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
     fn decode_payload(&mut self) -> Result<usize, AuthError> {
         if let Some(length) = self.decoded {
             return Ok(length);
@@ -178,13 +193,18 @@ impl Payload<'_> {
 
     /// Reads the application's claims.
     pub(crate) fn claims<C: DeserializeOwned>(&self) -> Result<C, AuthError> {
-        serde_json::from_str(self.0).map_err(|error| {
-            let problem = without_values(&error);
-            let wanted = std::any::type_name::<C>();
-            let detail = format!("the claims do not fit {wanted}: {problem}");
-            AuthError::with_detail(Reason::ClaimsMismatch, detail)
-        })
+        typed_claims(self.0)
     }
+}
+
+/// Reads the application's claims in the text of a payload.
+pub(crate) fn typed_claims<C: DeserializeOwned>(text: &str) -> Result<C, AuthError> {
+    serde_json::from_str(text).map_err(|error| {
+        let problem = without_values(&error);
+        let wanted = std::any::type_name::<C>();
+        let detail = format!("the claims do not fit {wanted}: {problem}");
+        AuthError::with_detail(Reason::ClaimsMismatch, detail)
+    })
 }
 
 /// Returns serde's message without the value that it found, which is personal data and may be a

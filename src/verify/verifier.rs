@@ -1,6 +1,7 @@
 //! Verifies tokens and reads their claims: this file is the order of the checks, and nothing else.
 
 mod recall;
+mod explain;
 
 use std::fmt;
 use std::pin::Pin;

@@ -1,5 +1,6 @@
 //! Tests the verifier and its cache.
 
+mod explanations;
 mod verification;
 mod cache_hits;
 mod recalled;

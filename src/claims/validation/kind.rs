@@ -70,13 +70,28 @@ impl KindRules {
         parsed: &ParsedClaims,
         paths: &ClaimPaths,
     ) -> Result<(), AuthError> {
-        let markers = &parsed.markers;
-        if markers.cnf.is_there() && !self.bound_tokens && kind != Kind::Proved {
+        self.check_binding(kind, parsed)?;
+        self.check_marks(parsed, paths)
+    }
+
+    /// Refuses a token that is bound to a key, where no proof is asked for.
+    pub(super) fn check_binding(self, kind: Kind, parsed: &ParsedClaims) -> Result<(), AuthError> {
+        if parsed.markers.cnf.is_there() && !self.bound_tokens && kind != Kind::Proved {
             return Err(AuthError::with_detail(
                 Reason::BoundToken,
                 "the token has `cnf`: it is bound to a key and was sent as a bearer token",
             ));
         }
+        Ok(())
+    }
+
+    /// Refuses the marks of other kinds of token.
+    pub(super) fn check_marks(
+        self,
+        parsed: &ParsedClaims,
+        paths: &ClaimPaths,
+    ) -> Result<(), AuthError> {
+        let markers = &parsed.markers;
         if self.any_kind {
             return Ok(());
         }
@@ -117,6 +132,52 @@ impl KindRules {
         ]
         .into_iter()
         .find_map(|(is_there, marker)| is_there.then_some(marker))
+    }
+}
+
+/// The changes that make an access token of a token of another kind.
+#[derive(Debug, Default)]
+pub(crate) struct KindChanges {
+    /// Claims to leave out.
+    pub(crate) removed: Vec<&'static str>,
+    /// Claims to set to a text.
+    pub(crate) set: Vec<(&'static str, &'static str)>,
+}
+
+impl KindRules {
+    /// Returns the changes of the claims with which [`check_marks`](Self::check_marks) accepts a token.
+    pub(super) fn changes(self, parsed: &ParsedClaims, paths: &ClaimPaths) -> KindChanges {
+        let markers = &parsed.markers;
+        let mut changes = KindChanges::default();
+        let removed = [
+            (markers.nonce.is_there() && !self.nonce_is_usual, "nonce"),
+            (markers.at_hash.is_there(), "at_hash"),
+            (markers.c_hash.is_there(), "c_hash"),
+            (markers.events.is_some(), "events"),
+        ];
+        changes
+            .removed
+            .extend(removed.into_iter().filter_map(|(is_there, name)| is_there.then_some(name)));
+        if self.bearer_typ_needed && parsed.text_of(markers.typ) != Some("Bearer") {
+            changes.set.push(("typ", "Bearer"));
+        } else if markers.typ.is_some() && !self.bearer_typ_needed {
+            changes.removed.push("typ");
+        }
+        let usage = parsed.text_of(markers.token_use);
+        if usage != Some("access") && (self.token_use_needed || markers.token_use.is_some()) {
+            changes.set.push(("token_use", "access"));
+        }
+        if let Some(first) = self.one_of.first()
+            && !self.one_of.iter().any(|claim| parsed.has(claim, paths))
+        {
+            changes.set.push((first, "the id of the client"));
+        }
+        changes
+    }
+
+    /// Returns whether only `at+jwt` is accepted as the header's `typ`.
+    pub(super) fn needs_at_jwt(self) -> bool {
+        self.at_jwt_only
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::config::{AudienceRule, Validation};
-use super::kind::Kind;
+use super::kind::{Kind, KindChanges};
 use super::logout;
 use crate::claims::{Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span};
 use crate::config_error::{ConfigError, placeholder};
@@ -75,13 +75,25 @@ impl Validation {
     }
 }
 
+/// One of the checks of an access token's claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimCheck {
+    Binding,
+    Kind,
+    Issuer,
+    Audience,
+    Expiry,
+    Start,
+    Age,
+    Required,
+}
+
 impl Rules {
     /// Returns the paths to read in a payload.
     pub(crate) fn claim_paths(&self) -> &ClaimPaths {
         &self.paths
     }
 
-    #[cfg(any(feature = "config", feature = "test-util"))]
     pub(crate) fn validation(&self) -> &Validation {
         &self.validation
     }
@@ -117,6 +129,34 @@ impl Rules {
         Some(issued_at.saturating_add(max_age))
     }
 
+    /// Returns the changes of the claims that make an access token of this token.
+    pub(crate) fn kind_changes(&self, parsed: &ParsedClaims) -> KindChanges {
+        self.validation.kind.changes(parsed, &self.paths)
+    }
+
+    /// Returns whether only `at+jwt` is accepted as the header's `typ`.
+    pub(crate) fn needs_at_jwt(&self) -> bool {
+        self.validation.kind.needs_at_jwt()
+    }
+
+    /// Returns the audiences that are accepted.
+    pub(crate) fn audiences(&self) -> &[String] {
+        &self.validation.audiences
+    }
+
+    /// Returns whether `client_id` is the audience of tokens without `aud`.
+    pub(crate) fn has_client_id_as_audience(&self) -> bool {
+        self.validation.audience_rule == AudienceRule::AudOrClientId
+    }
+
+    /// Returns the first place of roles, and of scopes.
+    pub(crate) fn grant_places(&self) -> (Option<&str>, Option<&str>) {
+        let Validation { roles_at, scopes_at, .. } = &self.validation;
+        let roles = roles_at.as_ref().and_then(|places| places.first());
+        let scopes = scopes_at.as_ref().and_then(|places| places.first());
+        (roles.map(String::as_str), scopes.map(String::as_str))
+    }
+
     /// Assigns the configured issuer to a token without `iss`, if such tokens are accepted.
     pub(crate) fn assume_issuer(&self, claims: &mut RegisteredClaims) {
         if claims.issuer().is_none() && self.validation.missing_issuer {
@@ -131,6 +171,12 @@ impl Rules {
 
     /// Checks everything that is known before the signature is verified.
     pub(crate) fn check_header(&self, kind: Kind, header: &Header) -> Result<(), AuthError> {
+        self.check_algorithm(header)?;
+        self.check_header_kind(kind, header)
+    }
+
+    /// Checks that the configuration allows the algorithm.
+    pub(crate) fn check_algorithm(&self, header: &Header) -> Result<(), AuthError> {
         let allowed = self.validation.algorithms.as_ref().is_none_or(|algorithms| {
             let wanted = header.algorithm().canonical();
             algorithms.iter().any(|algorithm| algorithm.canonical() == wanted)
@@ -143,6 +189,11 @@ impl Rules {
             let error = AuthError::with_detail(Reason::AlgorithmNotAllowed, detail);
             return Err(error.before_signature());
         }
+        Ok(())
+    }
+
+    /// Checks the kind of token that the header names.
+    pub(crate) fn check_header_kind(&self, kind: Kind, header: &Header) -> Result<(), AuthError> {
         match kind {
             Kind::Access | Kind::Proved | Kind::AccessToRevoke => {
                 self.validation.kind.check_header(header)
@@ -204,6 +255,26 @@ impl Rules {
         }
     }
 
+    /// Returns the result of each check of an access token's claims, in the order of [`check`](Self::check).
+    pub(crate) fn check_each(
+        &self,
+        kind: Kind,
+        parsed: &ParsedClaims,
+        now: NumericDate,
+    ) -> [(ClaimCheck, Result<(), AuthError>); 8] {
+        let (validation, claims) = (&self.validation, &parsed.registered);
+        [
+            (ClaimCheck::Binding, validation.kind.check_binding(kind, parsed)),
+            (ClaimCheck::Kind, validation.kind.check_marks(parsed, &self.paths)),
+            (ClaimCheck::Issuer, validation.check_issuer(claims)),
+            (ClaimCheck::Audience, validation.check_audience(claims, validation.audience_rule)),
+            (ClaimCheck::Expiry, validation.check_expiry(claims, now)),
+            (ClaimCheck::Start, validation.check_start(claims, now)),
+            (ClaimCheck::Age, validation.check_age(claims, now)),
+            (ClaimCheck::Required, self.check_required(parsed)),
+        ]
+    }
+
     fn check_required(&self, parsed: &ParsedClaims) -> Result<(), AuthError> {
         let lacks = |claim: &&String| !parsed.has(claim, &self.paths);
         match self.validation.required.iter().find(lacks) {
@@ -224,17 +295,28 @@ impl Validation {
         claims: &RegisteredClaims,
         rule: AudienceRule,
     ) -> Result<(), AuthError> {
+        self.check_issuer(claims)?;
+        self.check_audience(claims, rule)
+    }
+
+    fn check_issuer(&self, claims: &RegisteredClaims) -> Result<(), AuthError> {
         match claims.issuer() {
-            Some(issuer) if issuer == self.issuer => {}
-            Some(issuer) => {
-                return Err(AuthError::with_detail(
-                    Reason::WrongIssuer,
-                    format!("`iss` is \"{}\" instead of {:?}", shown(issuer), self.issuer),
-                ));
-            }
-            None if self.missing_issuer => {}
-            None => return Err(missing("iss")),
+            Some(issuer) if issuer == self.issuer => Ok(()),
+            Some(issuer) => Err(AuthError::with_detail(
+                Reason::WrongIssuer,
+                format!("`iss` is \"{}\" instead of {:?}", shown(issuer), self.issuer),
+            )
+            .about_claim("iss")),
+            None if self.missing_issuer => Ok(()),
+            None => Err(missing("iss")),
         }
+    }
+
+    fn check_audience(
+        &self,
+        claims: &RegisteredClaims,
+        rule: AudienceRule,
+    ) -> Result<(), AuthError> {
         let is_own = |one: &str| self.audiences.iter().any(|own| own == one);
         let wrong = |sent: String| {
             let detail = format!("{sent} and holds none of {:?}", self.audiences);
@@ -274,6 +356,11 @@ impl Validation {
         claims: &RegisteredClaims,
         now: NumericDate,
     ) -> Result<(), AuthError> {
+        self.check_start(claims, now)?;
+        self.check_age(claims, now)
+    }
+
+    fn check_start(&self, claims: &RegisteredClaims, now: NumericDate) -> Result<(), AuthError> {
         let soon = now.saturating_add(self.leeway);
         if let Some(not_before) = claims.not_before().filter(|date| soon < *date) {
             return Err(untimely(Reason::NotYetValid, "nbf", not_before, now));
@@ -282,6 +369,10 @@ impl Validation {
         if let Some(issued_at) = claims.issued_at().filter(|date| soon < *date) {
             return Err(untimely(Reason::NotYetValid, "iat", issued_at, now));
         }
+        Ok(())
+    }
+
+    fn check_age(&self, claims: &RegisteredClaims, now: NumericDate) -> Result<(), AuthError> {
         if let Some(max_age) = self.max_age {
             let issued_at = claims.issued_at().ok_or_else(|| missing("iat"))?;
             if now >= issued_at.saturating_add(max_age).saturating_add(self.leeway) {
@@ -301,10 +392,11 @@ impl fmt::Debug for Rules {
 fn untimely(reason: Reason, claim: &str, date: NumericDate, now: NumericDate) -> AuthError {
     let (date, now) = (date.as_seconds(), now.as_seconds());
     AuthError::with_detail(reason, format!("`{claim}` is {date} and it is {now}"))
+        .about_claim(claim)
 }
 
 fn missing(claim: &str) -> AuthError {
-    AuthError::with_detail(Reason::MissingClaim, format!("no `{claim}`"))
+    AuthError::with_detail(Reason::MissingClaim, format!("no `{claim}`")).about_claim(claim)
 }
 
 pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(300);

@@ -90,7 +90,7 @@ fn check_revocable(
     ] {
         if is_needed && !is_there {
             let detail = format!("no `{claim}`, so it could not be revoked");
-            return Err(AuthError::with_detail(Reason::MissingClaim, detail));
+            return Err(AuthError::with_detail(Reason::MissingClaim, detail).about_claim(claim));
         }
     }
     let last = longest.zip(claims.issued_at()).map(|(longest, at)| at.saturating_add(longest));
@@ -100,10 +100,12 @@ fn check_revocable(
         Some(_) => Err(AuthError::with_detail(
             Reason::InvalidClaim,
             "the token is valid for longer than revocations are kept",
-        )),
+        )
+        .about_claim("exp")),
         None => Err(AuthError::with_detail(
             Reason::MissingClaim,
             "no `exp`, so the token could outlive its revocation",
-        )),
+        )
+        .about_claim("exp")),
     }
 }

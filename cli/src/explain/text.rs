@@ -1,0 +1,92 @@
+//! Prints an explanation for people.
+
+use std::io;
+use std::process::ExitCode;
+
+use tower_bearer::error::ReasonClass;
+use tower_bearer::explain::{Explanation, Outcome, Step};
+
+use crate::output::{BAD, FAINT, GOOD, Output, STRONG, WARNING, printable, styled};
+
+pub(super) fn print(explanation: &Explanation, output: &mut Output) -> io::Result<()> {
+    let verdict = match explanation.error().map(|error| error.reason()) {
+        None => styled(GOOD, "Accepted."),
+        Some(reason) if reason.class() == ReasonClass::Unavailable => styled(WARNING, "Undecided:"),
+        Some(_) => styled(BAD, "Refused:"),
+    };
+    match explanation.error() {
+        None => output.line(verdict)?,
+        Some(error) => output.line(format_args!("{verdict} {}.", printable(&error.to_string())))?,
+    }
+    output.line("")?;
+    let width = explanation.checks().iter().map(|check| check.step().title().len()).max();
+    let width = width.unwrap_or(0);
+    for check in explanation.checks() {
+        let (mark, detail) = match check.outcome() {
+            Outcome::Passed => (styled(GOOD, "✓"), String::new()),
+            Outcome::Skipped => (styled(FAINT, "·"), styled(FAINT, "not known")),
+            Outcome::Failed(error) => (styled(BAD, "✗"), printable(&format!("{error:#}"))),
+            outcome => {
+                let detail = outcome.error().map(|error| format!("{error:#}")).unwrap_or_default();
+                (styled(WARNING, "?"), printable(&detail))
+            }
+        };
+        let line = format!("  {mark} {:width$}  {detail}", check.step().title());
+        output.line(line.trim_end())?;
+    }
+    if is_unverified(explanation) {
+        output.line("")?;
+        output.line(styled(
+            FAINT,
+            "The signature is not verified: the checks of the claims are about what the token says of itself.",
+        ))?;
+    }
+    if let Some(error) = explanation.error() {
+        output.line("")?;
+        let class = error.reason().class();
+        let status = status(class);
+        let reason = error.reason();
+        output.line(format_args!("An API answers {status}; its log says `{reason}`."))?;
+    }
+    if let Some(change) = explanation.change() {
+        output.line("")?;
+        output.line(styled(STRONG, "What would make it pass"))?;
+        for check in explanation.checks() {
+            if let Some(change) = check.change() {
+                output.line(format_args!("  {}", printable(change.sentence())))?;
+            }
+        }
+        if explanation.checks().iter().all(|check| check.change().is_none()) {
+            output.line(format_args!("  {}", printable(change.sentence())))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_unverified(explanation: &Explanation) -> bool {
+    let has = |step: Step, passed: bool| {
+        let mut checks = explanation.checks().iter();
+        checks.any(|check| {
+            check.step() == step && matches!(check.outcome(), Outcome::Passed) == passed
+        })
+    };
+    has(Step::Signature, false) && has(Step::Payload, true)
+}
+
+fn status(class: ReasonClass) -> &'static str {
+    match class {
+        ReasonClass::NoCredentials | ReasonClass::BadToken => "401",
+        ReasonClass::BadRequest => "400",
+        ReasonClass::NotAllowed => "403",
+        ReasonClass::Unavailable => "503",
+        ReasonClass::Misconfigured => "500",
+    }
+}
+
+pub(super) fn exit_code(explanation: &Explanation) -> ExitCode {
+    match explanation.error().map(|error| error.reason().class()) {
+        None => ExitCode::SUCCESS,
+        Some(ReasonClass::Unavailable | ReasonClass::Misconfigured) => ExitCode::from(2),
+        Some(_) => ExitCode::from(1),
+    }
+}

@@ -1,0 +1,49 @@
+//! Shows what is in a token, without a word about whether it is good.
+
+mod unusual;
+mod report;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tower_bearer::validation::Preset;
+
+pub(crate) use self::report::Report;
+
+use crate::dates;
+use crate::failure::Failure;
+use crate::input::TokenArgs;
+use crate::output::Output;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pbpaste | bearer inspect
+  bearer inspect --file token.txt --preset keycloak --audience orders-api
+  bearer inspect --json < token.txt | jq .claims.aud")]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    token: TokenArgs,
+    /// Show roles and scopes as a verifier with this preset reads them: keycloak, auth0, entra, okta, cognito.
+    #[arg(long, value_name = "NAME", value_parser = parse_preset)]
+    preset: Option<Preset>,
+    /// The audience of the API, below which Keycloak keeps the roles of a client.
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Option<String>,
+}
+
+pub(crate) fn run(args: InspectArgs, output: &mut Output) -> Result<ExitCode, Failure> {
+    let token = args.token.read(output)?;
+    let report = Report::new(&token, args.preset, args.audience.as_deref(), dates::now());
+    if output.is_json() {
+        output.json(&report)?;
+    } else {
+        text::print(&report, output)?;
+    }
+    Ok(if report.is_readable() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+pub(crate) fn parse_preset(name: &str) -> Result<Preset, String> {
+    name.parse().map_err(|error: tower_bearer::validation::ParsePresetError| error.to_string())
+}

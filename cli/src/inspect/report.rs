@@ -1,0 +1,186 @@
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tower_bearer::Validation;
+use tower_bearer::explain::UnverifiedToken;
+use tower_bearer::validation::Preset;
+
+use super::unusual::unusual;
+use crate::dates;
+use crate::names;
+
+/// What is in a token. Nothing of it was verified.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    verified: bool,
+    pub(super) form: Form,
+    pub(super) bytes: usize,
+    pub(super) header: Option<Map<String, Value>>,
+    pub(super) claims: Option<Map<String, Value>>,
+    pub(super) explained: Vec<Member>,
+    pub(super) times: Times,
+    pub(super) roles: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) unusual: Vec<String>,
+    /// Why the token cannot be read.
+    pub(super) problem: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Form {
+    /// Signed: three parts.
+    Jws,
+    /// Encrypted: five parts.
+    Jwe,
+    Unreadable,
+}
+
+/// A member of the header or of the claims, with its meaning.
+#[derive(Debug, Serialize)]
+pub(super) struct Member {
+    pub(super) part: &'static str,
+    pub(super) name: String,
+    pub(super) meaning: Option<&'static str>,
+    pub(super) note: Option<String>,
+}
+
+/// The dates of a token, in seconds since 1970.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Times {
+    pub(super) issued_at: Option<i64>,
+    pub(super) not_before: Option<i64>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) now: i64,
+}
+
+impl Report {
+    pub(crate) fn new(
+        token: &str,
+        preset: Option<Preset>,
+        audience: Option<&str>,
+        now: i64,
+    ) -> Self {
+        let parts = UnverifiedToken::parse(token);
+        let header = parts.header().and_then(object);
+        let claims = parts.claims().and_then(object);
+        let form = match (&header, &claims) {
+            (Some(_), _) if parts.is_encrypted() => Form::Jwe,
+            (Some(_), Some(_)) => Form::Jws,
+            _ => Form::Unreadable,
+        };
+        let problem = (form == Form::Unreadable).then(|| problem(token, &parts));
+        let date = |name: &str| match claims.as_ref()?.get(name)? {
+            Value::Number(number) => dates::seconds(number),
+            _ => None,
+        };
+        let times =
+            Times { issued_at: date("iat"), not_before: date("nbf"), expires_at: date("exp"), now };
+        let (roles, scopes) = grants(&parts, preset, audience);
+        let mut explained = Vec::new();
+        for (name, value) in header.iter().flatten() {
+            let meaning = names::parameter(name);
+            let note = algorithm_note(name, value);
+            explained.push(Member { part: "header", name: name.clone(), meaning, note });
+        }
+        for (name, value) in claims.iter().flatten() {
+            let meaning = names::claim(name);
+            let note = date_note(name, value, now);
+            explained.push(Member { part: "claims", name: name.clone(), meaning, note });
+        }
+        let unusual = unusual(token, header.as_ref(), claims.as_ref(), times);
+        let bytes = token.len();
+        Self {
+            verified: false,
+            form,
+            bytes,
+            header,
+            claims,
+            explained,
+            times,
+            roles,
+            scopes,
+            unusual,
+            problem,
+        }
+    }
+
+    pub(crate) fn is_readable(&self) -> bool {
+        self.form != Form::Unreadable
+    }
+}
+
+fn object(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
+}
+
+/// Returns roles and scopes by the rules of the preset, or by the usual ones.
+fn grants(
+    parts: &UnverifiedToken,
+    preset: Option<Preset>,
+    audience: Option<&str>,
+) -> (Vec<String>, Vec<String>) {
+    // Roles depend on the audience only with Keycloak.
+    let audience = audience.filter(|audience| !audience.is_empty()).unwrap_or("unknown");
+    let validation = Validation::new("unknown", audience);
+    let validation = match preset {
+        Some(preset) => validation.with_preset(preset),
+        None => validation,
+    };
+    parts.grants(validation).unwrap_or_default()
+}
+
+fn date_note(name: &str, value: &Value, now: i64) -> Option<String> {
+    let Value::Number(number) = value else { return None };
+    if !names::is_date(name) {
+        return None;
+    }
+    let Some(date) = dates::seconds(number) else {
+        return Some("beyond every calendar".to_owned());
+    };
+    let (absolute, relative) = (dates::absolute(date), dates::relative(date, now));
+    Some(match name {
+        "exp" if date <= now => format!("{absolute}: expired {relative}"),
+        "exp" => format!("{absolute}: expires {relative}"),
+        _ => format!("{absolute}: {relative}"),
+    })
+}
+
+fn algorithm_note(name: &str, value: &Value) -> Option<String> {
+    if name != "alg" {
+        return None;
+    }
+    let name = value.as_str()?;
+    Some(match name {
+        "none" => "not signed at all".to_owned(),
+        "HS256" | "HS384" | "HS512" => "HMAC, with a secret that issuer and API share".to_owned(),
+        "RS256" | "RS384" | "RS512" => "RSA (PKCS #1 v1.5)".to_owned(),
+        "PS256" | "PS384" | "PS512" => "RSA (PSS)".to_owned(),
+        "ES256" | "ES384" | "ES512" => "ECDSA".to_owned(),
+        "EdDSA" | "Ed25519" => "Ed25519".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Says why a token cannot be read.
+fn problem(token: &str, parts: &UnverifiedToken) -> String {
+    let dots = token.matches('.').count();
+    if dots == 0 {
+        return "it has no dots, so it is no JWT: an opaque token has nothing inside to show, and its issuer says what it \
+                means (introspection, RFC 7662)"
+            .to_owned();
+    }
+    if token.contains(char::is_whitespace) {
+        return "it has white space inside: several lines, or several tokens, were copied"
+            .to_owned();
+    }
+    if dots != 2 && dots != 4 {
+        return format!("it has {} parts, and a signed token has three", dots + 1);
+    }
+    let is_json = |text: Option<&str>| text.and_then(object).is_some();
+    match (parts.header(), parts.claims()) {
+        (None, _) => "its header is not base64url of text".to_owned(),
+        (Some(_), _) if !is_json(parts.header()) => "its header is not a JSON object".to_owned(),
+        (Some(_), None) => "its payload is not base64url of text".to_owned(),
+        (Some(_), Some(_)) => "its payload is not a JSON object".to_owned(),
+    }
+}

@@ -1,0 +1,419 @@
+//! An explanation agrees with the verdict, and its change makes the token pass.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tower_bearer::error::Remedy;
+use tower_bearer::explain::{Change, ChangeSide, Explanation, Outcome, Step, UnverifiedToken};
+use tower_bearer::keys::VerifyingKey;
+use tower_bearer::policy::{Policy, role, scope};
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
+use tower_bearer::test_util::{TestClock, TestKey, TestToken};
+use tower_bearer::validation::Preset;
+use tower_bearer::{Algorithm, Issuers, KeySet, Principal, Reason, Validation, Verifier};
+
+use crate::support::mutants::{KEY_ID, Mutant, Random};
+use crate::support::{AUDIENCE, ISSUER, NOW, good, key, key_for, token, validation};
+
+type Anything = Verifier<Value>;
+
+fn verifier_of(key: VerifyingKey, validation: Validation) -> Anything {
+    Verifier::new(key, validation).unwrap().with_clock(TestClock::at(NOW))
+}
+
+fn verifier() -> Anything {
+    verifier_of(key().verifying_key(), validation())
+}
+
+fn outcome_of(explanation: &Explanation, step: Step) -> &Outcome {
+    explanation.checks().iter().find(|check| check.step() == step).unwrap().outcome()
+}
+
+/// Returns the reason of the first check that did not pass.
+fn first_reason(explanation: &Explanation) -> Option<Reason> {
+    explanation.checks().iter().find_map(|check| Some(check.outcome().error()?.reason()))
+}
+
+/// Makes the change of an explanation, until no other is left.
+async fn mended(
+    verifier: &Anything,
+    policy: Option<fn() -> Box<dyn Boxed>>,
+    token: String,
+) -> Result<(), Reason> {
+    let mut token = token;
+    let mut last = None;
+    for _ in 0..3 {
+        let explanation = match policy {
+            Some(policy) => policy().explain(verifier, &token).await,
+            None => verifier.explain(&token).await,
+        };
+        let Some(change) = explanation.change() else { return Ok(()) };
+        last = explanation.error().map(tower_bearer::AuthError::reason);
+        let unverified = UnverifiedToken::parse(&token);
+        let (header, claims) = change.apply(
+            unverified.header().unwrap_or_default(),
+            unverified.claims().unwrap_or_default(),
+        );
+        let header: Value = serde_json::from_str(&header).unwrap();
+        let mut next = TestToken::new("", "").raw_payload(claims);
+        for (name, value) in header.as_object().unwrap() {
+            next = next.header(name, value.clone());
+        }
+        if header.get("typ").is_none() {
+            next = next.without_header("typ");
+        }
+        token = next.sign(&key());
+    }
+    Err(last.unwrap())
+}
+
+/// A policy that can be chosen at run time.
+trait Boxed {
+    fn explain<'a>(
+        self: Box<Self>,
+        verifier: &'a Anything,
+        token: &'a str,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Explanation> + 'a>>;
+}
+
+impl<P: Policy> Boxed for P {
+    fn explain<'a>(
+        self: Box<Self>,
+        verifier: &'a Anything,
+        token: &'a str,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Explanation> + 'a>> {
+        Box::pin(verifier.explain_with_policy(token, *self))
+    }
+}
+
+#[tokio::test]
+async fn accepted_token_passes_every_check_and_needs_no_change() {
+    let explanation = verifier().explain(&good()).await;
+
+    assert!(explanation.is_accepted());
+    assert!(explanation.change().is_none());
+    assert!(explanation.checks().iter().all(|check| matches!(check.outcome(), Outcome::Passed)));
+    let steps: Vec<_> = explanation.checks().iter().map(|check| check.step().as_str()).collect();
+    assert_eq!(
+        steps,
+        [
+            "size",
+            "form",
+            "header",
+            "algorithm",
+            "header_type",
+            "key",
+            "signature",
+            "payload",
+            "binding",
+            "kind",
+            "issuer",
+            "audience",
+            "expiry",
+            "start",
+            "age",
+            "required_claims",
+            "claims_type"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn checks_behind_the_first_failure_are_made_too() {
+    let token = token()
+        .claim("aud", "orders")
+        .claim("exp", NOW - 180)
+        .sign(&TestKey::generate(Algorithm::HS256));
+
+    let explanation = verifier().explain(&token).await;
+
+    assert_eq!(explanation.error().unwrap().reason(), Reason::InvalidSignature);
+    for (step, reason) in [
+        (Step::Signature, Reason::InvalidSignature),
+        (Step::Audience, Reason::WrongAudience),
+        (Step::Expiry, Reason::Expired),
+    ] {
+        assert_eq!(outcome_of(&explanation, step).error().unwrap().reason(), reason);
+    }
+    assert!(matches!(outcome_of(&explanation, Step::Issuer), Outcome::Passed));
+    let sentence = explanation.change().unwrap().sentence();
+    assert!(
+        sentence
+            .contains("The audience is `orders`, and this API expects `https://api.example.com`"),
+        "{sentence}"
+    );
+}
+
+#[tokio::test]
+async fn explanation_agrees_with_the_verdict_about_random_tokens() {
+    let keys = [Algorithm::HS256, Algorithm::ES256, Algorithm::RS256]
+        .map(|algorithm| key_for(algorithm).with_key_id(KEY_ID));
+    let set = || KeySet::from_iter(keys.iter().map(TestKey::verifying_key));
+    let one = Anything::new(set(), validation()).unwrap().with_clock(TestClock::at(NOW));
+    let issuers = Issuers::new();
+    issuers.add(set(), validation()).unwrap();
+    issuers.add(set(), Validation::new("https://other.example.com", AUDIENCE)).unwrap();
+    let several = Anything::multi_issuer(&issuers).with_clock(TestClock::at(NOW));
+    let mut random = Random(20);
+    let mut refused = 0;
+
+    for round in 0..4_000 {
+        let algorithm = keys[round % keys.len()].algorithm();
+        let Mutant { token, changes, .. } = Mutant::new(algorithm, &mut random);
+        for verifier in [&one, &several] {
+            let verdict = verifier.verify(&token).await;
+            let explanation = verifier.explain(&token).await;
+
+            let reason = verdict.err().map(|error| error.reason());
+            assert_eq!(explanation.is_accepted(), reason.is_none(), "{changes:?}");
+            assert_eq!(
+                first_reason(&explanation),
+                reason,
+                "{changes:?} {:?}",
+                explanation.checks()
+            );
+            assert_eq!(explanation.change().is_some(), reason.is_some(), "{changes:?}");
+            refused += usize::from(reason.is_some());
+        }
+    }
+    assert!(refused > 2_000, "{refused}");
+}
+
+/// Requires a sign-in that is at most five minutes old.
+struct RecentSignIn;
+
+impl Policy for RecentSignIn {
+    fn allows(&self, principal: &Principal) -> bool {
+        let claims = principal.claims::<Value>().unwrap();
+        claims["auth_time"].as_u64().is_some_and(|at| at + 300 > NOW)
+    }
+
+    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+        Some(Remedy::recent_authentication(Duration::from_secs(300)))
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+async fn change_of_each_reason_makes_the_token_pass() {
+    let revocations = MemoryRevocations::new();
+    let moment = UNIX_EPOCH + Duration::from_secs(NOW - 120);
+    revocations.revoke(Revocation::subject(ISSUER, "alice", moment));
+    let with = |change: fn(Validation) -> Validation| {
+        verifier_of(key().verifying_key(), change(validation()))
+    };
+    let named = || verifier_of(key().with_key_id("k1").verifying_key(), validation());
+    let text = |claims: &str| token().raw_payload(claims.as_bytes()).sign(&key());
+    let part = |at: usize| good().split('.').nth(at).unwrap().to_owned();
+    let cases: Vec<(Reason, Anything, String)> = vec![
+        (
+            Reason::TokenTooLarge,
+            verifier(),
+            token().claim("groups", "g".repeat(20_000)).sign(&key()),
+        ),
+        (Reason::Malformed, verifier(), good() + "="),
+        (Reason::Malformed, verifier(), text(&format!(r#"{{"iss":"{ISSUER}","a":1,"a":2}}"#))),
+        (Reason::Malformed, verifier(), token().raw_header(r#"{"typ":"JWT"}"#).sign(&key())),
+        (Reason::Encrypted, verifier(), format!("{}.a.b.c.d", part(0))),
+        (Reason::UnsupportedAlgorithm, verifier(), token().header("alg", "none").sign(&key())),
+        (Reason::AlgorithmNotAllowed, verifier(), token().header("alg", "HS512").sign(&key())),
+        (
+            Reason::AlgorithmNotAllowed,
+            with(|one| one.with_algorithms([Algorithm::HS256])),
+            token().header("alg", "ES256").sign(&key()),
+        ),
+        (Reason::CriticalHeader, verifier(), token().header("crit", json!(["exp"])).sign(&key())),
+        (Reason::CriticalHeader, verifier(), token().header("b64", false).sign(&key())),
+        (Reason::UnknownKey, named(), token().header("kid", "k2").sign(&key())),
+        (Reason::InvalidSignature, verifier(), token().sign(&TestKey::generate(Algorithm::HS256))),
+        (Reason::WrongTokenType, verifier(), token().header("typ", "logout+jwt").sign(&key())),
+        (Reason::WrongTokenType, verifier(), token().header("cty", "JWT").sign(&key())),
+        (
+            Reason::WrongTokenType,
+            with(Validation::with_at_jwt_only),
+            token().header("typ", "JWT").sign(&key()),
+        ),
+        (
+            Reason::WrongTokenType,
+            with(Validation::with_at_jwt_only),
+            token().without_header("typ").sign(&key()),
+        ),
+        (
+            Reason::WrongTokenType,
+            verifier(),
+            token()
+                .claim("nonce", "n")
+                .claim("at_hash", "h")
+                .claim("c_hash", "h")
+                .claim("events", json!({}))
+                .sign(&key()),
+        ),
+        (
+            Reason::WrongTokenType,
+            verifier(),
+            token().claim("typ", "ID").claim("token_use", "id").sign(&key()),
+        ),
+        (Reason::WrongTokenType, with(|one| one.with_preset(Preset::Keycloak)), good()),
+        (Reason::WrongTokenType, with(|one| one.with_preset(Preset::Cognito)), good()),
+        (Reason::WrongTokenType, with(|one| one.with_preset(Preset::Entra)), good()),
+        (Reason::BoundToken, verifier(), token().claim("cnf", json!({"jkt": "x"})).sign(&key())),
+        (Reason::MissingClaim, verifier(), token().without("exp").sign(&key())),
+        (Reason::MissingClaim, verifier(), token().without("iss").without("aud").sign(&key())),
+        (
+            Reason::MissingClaim,
+            with(|one| one.with_max_age(Duration::from_secs(60))),
+            token().without("iat").sign(&key()),
+        ),
+        (
+            Reason::MissingClaim,
+            with(|one| one.with_required_claims(["tenant", "jti"])),
+            token().without("jti").sign(&key()),
+        ),
+        (
+            Reason::MissingClaim,
+            with(Validation::with_client_id_as_audience),
+            token().without("aud").sign(&key()),
+        ),
+        (
+            Reason::MissingClaim,
+            verifier().with_revocations(MemoryRevocations::new()),
+            token().without("jti").sign(&key()),
+        ),
+        (Reason::InvalidClaim, verifier(), token().claim("exp", "tomorrow").sign(&key())),
+        (Reason::InvalidClaim, verifier(), token().claim("aud", 1).sign(&key())),
+        (Reason::InvalidClaim, verifier(), token().claim("sub", json!({})).sign(&key())),
+        (Reason::Expired, verifier(), token().claim("exp", NOW - 180).sign(&key())),
+        (
+            Reason::TooOld,
+            with(|one| one.with_max_age(Duration::from_secs(60))),
+            token().claim("iat", NOW - 300).sign(&key()),
+        ),
+        (
+            Reason::NotYetValid,
+            verifier(),
+            token().claim("nbf", NOW + 300).claim("iat", NOW + 300).sign(&key()),
+        ),
+        (
+            Reason::WrongIssuer,
+            verifier(),
+            token().claim("iss", "https://id.example.com/").sign(&key()),
+        ),
+        (
+            Reason::WrongAudience,
+            verifier(),
+            token().claim("aud", json!(["orders", "stock"])).sign(&key()),
+        ),
+        (Reason::WrongAudience, verifier(), token().claim("aud", json!([])).sign(&key())),
+        (
+            Reason::WrongAudience,
+            with(Validation::with_client_id_as_audience),
+            token().without("aud").claim("client_id", "web").sign(&key()),
+        ),
+        (
+            Reason::Revoked,
+            verifier().with_revocations(revocations.clone()),
+            token().claim("iat", NOW - 180).sign(&key()),
+        ),
+    ];
+    let mut seen: Vec<Reason> = Vec::new();
+
+    for (reason, verifier, token) in cases {
+        let explanation = verifier.explain(&token).await;
+        assert_eq!(explanation.error().map(|error| error.reason()), Some(reason), "{token}");
+        assert_eq!(first_reason(&explanation), Some(reason), "{explanation:?}");
+        assert_eq!(
+            mended(&verifier, None, token).await,
+            Ok(()),
+            "{reason}: {:?}",
+            explanation.checks()
+        );
+        seen.push(reason);
+    }
+
+    let policies: [(Reason, fn() -> Box<dyn Boxed>); 4] = [
+        (Reason::InsufficientScope, || Box::new(scope("orders:read orders:write"))),
+        (Reason::Forbidden, || Box::new(role("admin").and(role("staff")))),
+        (Reason::Forbidden, || Box::new(role("admin").or(role("staff")).and(scope("a")))),
+        (Reason::InsufficientAuthentication, || Box::new(RecentSignIn)),
+    ];
+    for (reason, policy) in policies {
+        let verifier = verifier();
+        let token = token().claim("scope", "orders:read").sign(&key());
+        let explanation = policy().explain(&verifier, &token).await;
+        assert_eq!(explanation.error().map(|error| error.reason()), Some(reason));
+        assert_eq!(mended(&verifier, Some(policy), token).await, Ok(()), "{reason}");
+        seen.push(reason);
+    }
+
+    // No change of a token helps with the others.
+    for reason in Reason::ALL {
+        let change = Change::of_reason(*reason);
+        let is_of_the_token = seen.contains(reason);
+        assert!(change.sentence().ends_with('.') && change.sentence().len() > 30, "{reason}");
+        let expected = match change.side() {
+            ChangeSide::Request | ChangeSide::Server => false,
+            _ => *reason != Reason::ClaimsMismatch,
+        };
+        assert_eq!(is_of_the_token, expected, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn claims_that_do_not_fit_are_a_check_of_their_own() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Strict {
+        #[expect(dead_code, reason = "is read")]
+        email: String,
+    }
+    let verifier = Verifier::<Strict>::new(key().verifying_key(), validation()).unwrap();
+    let verifier = verifier.with_clock(TestClock::at(NOW));
+
+    let explanation = verifier.explain(&good()).await;
+
+    assert_eq!(first_reason(&explanation), Some(Reason::ClaimsMismatch));
+    assert!(outcome_of(&explanation, Step::ClaimsType).error().is_some());
+    assert!(!explanation.change().unwrap().is_applicable());
+    let fitting = token().claim("email", "a@example.com").sign(&key());
+    assert!(verifier.explain(&fitting).await.is_accepted());
+}
+
+#[tokio::test]
+async fn serialised_explanation_says_all_of_it_and_debug_says_no_claim() {
+    let token = token().claim("aud", "secret-audience").sign(&key());
+
+    let explanation = verifier().explain(&token).await;
+
+    let json = serde_json::to_value(&explanation).unwrap();
+    assert_eq!(json["verdict"], "refused");
+    assert_eq!(json["reason"], "wrong_audience");
+    assert_eq!(json["status"], 401);
+    assert_eq!(json["change"]["side"], "token");
+    assert_eq!(json["change"]["edits"], json!([{"set_claim": {"name": "aud", "value": AUDIENCE}}]));
+    let audience =
+        json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "audience");
+    assert_eq!(audience.unwrap()["outcome"], "failed");
+    assert!(!format!("{explanation:?} {:?}", explanation.change()).contains("secret-audience"));
+    assert!(!format!("{:?}", UnverifiedToken::parse(&token)).contains("secret-audience"));
+}
+
+#[test]
+fn unverified_token_is_read_as_far_as_it_can_be() {
+    let validation = || Validation::new("https://elsewhere", "x").with_preset(Preset::Keycloak);
+    let token = token()
+        .claim("realm_access", json!({"roles": ["admin"]}))
+        .claim("scope", "a b")
+        .sign(&key());
+
+    let unverified = UnverifiedToken::parse(&token);
+    assert!(unverified.claims().unwrap().contains("alice"));
+    assert!(!unverified.is_encrypted());
+    let (roles, scopes) = unverified.grants(validation()).unwrap();
+    assert_eq!((roles, scopes), (vec!["admin".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
+
+    assert!(UnverifiedToken::parse("a.b.c.d.e").is_encrypted());
+    for broken in ["", ".", "..", "a", "é.é.é", "....", "a.b.c.d.e.f.g"] {
+        let unverified = UnverifiedToken::parse(broken);
+        assert_eq!(unverified.claims(), None, "{broken}");
+        assert_eq!(unverified.grants(validation()).unwrap(), (vec![], vec![]), "{broken}");
+    }
+}
