@@ -14,6 +14,7 @@ use tower_bearer::{Algorithm, Config, Validation};
 
 pub(crate) use self::question::{KeyPlace, Question};
 
+use crate::dates;
 use crate::failure::Failure;
 use crate::input::{self, TokenArgs};
 use crate::inspect::parse_preset;
@@ -174,7 +175,8 @@ pub(crate) fn run(args: ExplainArgs, output: &mut Output) -> Result<ExitCode, Fa
     if output.is_json() {
         output.json(&explanation)?;
     } else {
-        text::print(&explanation, output)?;
+        let now = args.at.and_then(|at| i64::try_from(at).ok()).unwrap_or_else(dates::now);
+        text::print(&explanation, &token, now, output)?;
     }
     Ok(text::exit_code(&explanation))
 }

@@ -3,12 +3,23 @@
 use std::io;
 use std::process::ExitCode;
 
+use serde_json::{Map, Value};
 use tower_bearer::error::ReasonClass;
-use tower_bearer::explain::{Explanation, Outcome, Step};
+use tower_bearer::explain::{Explanation, Outcome, Step, UnverifiedToken};
+use tower_bearer::{AuthError, Reason};
 
+use crate::dates;
 use crate::output::{BAD, FAINT, GOOD, Output, STRONG, WARNING, printable, styled};
 
-pub(super) fn print(explanation: &Explanation, output: &mut Output) -> io::Result<()> {
+pub(super) fn print(
+    explanation: &Explanation,
+    token: &str,
+    now: i64,
+    output: &mut Output,
+) -> io::Result<()> {
+    let parts = UnverifiedToken::parse(token);
+    let claims: Map<String, Value> =
+        parts.claims().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let verdict = match explanation.error().map(|error| error.reason()) {
         None => styled(GOOD, "Accepted."),
         Some(reason) if reason.class() == ReasonClass::Unavailable => styled(WARNING, "Undecided:"),
@@ -25,7 +36,10 @@ pub(super) fn print(explanation: &Explanation, output: &mut Output) -> io::Resul
         let (mark, detail) = match check.outcome() {
             Outcome::Passed => (styled(GOOD, "✓"), String::new()),
             Outcome::Skipped => (styled(FAINT, "·"), styled(FAINT, "not known")),
-            Outcome::Failed(error) => (styled(BAD, "✗"), printable(&format!("{error:#}"))),
+            Outcome::Failed(error) => {
+                let detail = in_words(error, &claims, now).unwrap_or_else(|| format!("{error:#}"));
+                (styled(BAD, "✗"), printable(&detail))
+            }
             outcome => {
                 let detail = outcome.error().map(|error| format!("{error:#}")).unwrap_or_default();
                 (styled(WARNING, "?"), printable(&detail))
@@ -61,6 +75,19 @@ pub(super) fn print(explanation: &Explanation, output: &mut Output) -> io::Resul
         }
     }
     Ok(())
+}
+
+/// Says the date of a claim in words, where a date is the reason.
+fn in_words(error: &AuthError, claims: &Map<String, Value>, now: i64) -> Option<String> {
+    if !matches!(error.reason(), Reason::Expired | Reason::NotYetValid | Reason::TooOld) {
+        return None;
+    }
+    let name = error.claim()?;
+    let Value::Number(number) = claims.get(name)? else { return None };
+    let date = dates::seconds(number)?;
+    let (absolute, relative) = (dates::absolute(date), dates::relative(date, now));
+    let of = if name == "exp" { String::new() } else { format!("`{name}` is ") };
+    Some(format!("{error}: {of}{absolute}, {relative}"))
 }
 
 fn is_unverified(explanation: &Explanation) -> bool {

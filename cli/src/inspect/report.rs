@@ -1,5 +1,6 @@
+use indexmap::IndexMap;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tower_bearer::Validation;
 use tower_bearer::explain::UnverifiedToken;
 use tower_bearer::validation::Preset;
@@ -8,14 +9,17 @@ use super::unusual::unusual;
 use crate::dates;
 use crate::names;
 
+/// The members of an object, in their order.
+pub(super) type Members = IndexMap<String, Value>;
+
 /// What is in a token. Nothing of it was verified.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     verified: bool,
     pub(super) form: Form,
     pub(super) bytes: usize,
-    pub(super) header: Option<Map<String, Value>>,
-    pub(super) claims: Option<Map<String, Value>>,
+    pub(super) header: Option<Members>,
+    pub(super) claims: Option<Members>,
     pub(super) explained: Vec<Member>,
     pub(super) times: Times,
     pub(super) roles: Vec<String>,
@@ -109,7 +113,7 @@ impl Report {
     }
 }
 
-fn object(text: &str) -> Option<Map<String, Value>> {
+fn object(text: &str) -> Option<Members> {
     serde_json::from_str(text).ok()
 }
 

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::report::{Form, Report};
+use super::report::{Form, Members, Report};
 use crate::output::{BAD, FAINT, NAME, Output, STRONG, WARNING, printable, styled};
 
 pub(super) fn print(report: &Report, output: &mut Output) -> io::Result<()> {
@@ -53,7 +53,7 @@ pub(super) fn print(report: &Report, output: &mut Output) -> io::Result<()> {
 fn section(
     title: &str,
     part: &str,
-    members: Option<&Map<String, Value>>,
+    members: Option<&Members>,
     report: &Report,
     output: &mut Output,
 ) -> io::Result<()> {

@@ -1,15 +1,15 @@
 //! Finds what is unusual about a token.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::report::Times;
+use super::report::{Members, Times};
 use crate::dates;
 
 /// Returns a sentence for each unusual thing.
 pub(super) fn unusual(
     token: &str,
-    header: Option<&Map<String, Value>>,
-    claims: Option<&Map<String, Value>>,
+    header: Option<&Members>,
+    claims: Option<&Members>,
     times: Times,
 ) -> Vec<String> {
     let mut found = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn unusual(
     found
 }
 
-fn of_header(header: &Map<String, Value>, say: &mut impl FnMut(String)) {
+fn of_header(header: &Members, say: &mut impl FnMut(String)) {
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     match text("alg") {
         None => say("The header names no algorithm.".to_owned()),
@@ -62,7 +62,7 @@ fn of_header(header: &Map<String, Value>, say: &mut impl FnMut(String)) {
     }
 }
 
-fn of_claims(claims: &Map<String, Value>, times: Times, say: &mut impl FnMut(String)) {
+fn of_claims(claims: &Members, times: Times, say: &mut impl FnMut(String)) {
     for name in ["iss", "aud", "exp"] {
         if claims.get(name).is_none_or(Value::is_null) {
             say(format!("There is no `{name}`, which access tokens need."));
@@ -74,13 +74,13 @@ fn of_claims(claims: &Map<String, Value>, times: Times, say: &mut impl FnMut(Str
             Some(_) => say(format!("`{name}` is not a number; dates are seconds since 1970.")),
         }
     }
-    let Times { issued_at, not_before, expires_at, now } = times;
-    for (name, date) in [("exp", expires_at), ("nbf", not_before), ("iat", issued_at)] {
-        if date.is_some_and(|date| date > MILLISECONDS) {
+    let Times { issued_at, expires_at, now, .. } = times;
+    for name in ["exp", "nbf", "iat"] {
+        if claims.get(name).and_then(Value::as_f64).is_some_and(|date| date > MILLISECONDS) {
             say(format!("`{name}` seems to be in milliseconds; dates are seconds since 1970."));
         }
     }
-    if let Some(issued_at) = issued_at.filter(|date| *date > now + 60 && *date <= MILLISECONDS) {
+    if let Some(issued_at) = issued_at.filter(|date| *date > now + 60) {
         say(format!(
             "It was issued {}: the clock of its issuer, or of this machine, is wrong.",
             dates::relative(issued_at, now)
@@ -90,7 +90,7 @@ fn of_claims(claims: &Map<String, Value>, times: Times, say: &mut impl FnMut(Str
         let life = expires_at.saturating_sub(issued_at);
         if life <= 0 {
             say("It expires before it was issued.".to_owned());
-        } else if life > DAY && expires_at <= MILLISECONDS {
+        } else if life > DAY {
             let life = dates::span(life.unsigned_abs());
             say(format!("It lives for {life}; access tokens usually live for minutes."));
         }
@@ -123,5 +123,5 @@ fn of_claims(claims: &Map<String, Value>, times: Times, say: &mut impl FnMut(Str
 }
 
 /// The year 5138 in seconds, and 1973 in milliseconds.
-const MILLISECONDS: i64 = 100_000_000_000;
+const MILLISECONDS: f64 = 1e11;
 const DAY: i64 = 24 * 3600;

@@ -1,0 +1,204 @@
+//! `bearer inspect` shows what is in a token, and never that it is good.
+
+use serde_json::{Value, json};
+use snapbox::str;
+
+use crate::support::{bearer, file, key, now, token};
+
+fn inspected(token: &str) -> Value {
+    let output = bearer().args(["inspect", "--json"]).stdin(token).assert().success();
+    serde_json::from_slice(&output.get_output().stdout).unwrap()
+}
+
+#[test]
+fn token_is_shown_with_the_meaning_of_its_members() {
+    let token = token()
+        .claim("scope", "orders:read orders:write")
+        .claim("roles", json!(["admin"]))
+        .claim("tenant", json!({"id": 7}))
+        .sign(&key());
+
+    bearer().arg("inspect").stdin(&token).assert().success().stderr_eq("").stdout_eq(str![[r#"
+Not verified. This says what is in the token, not whether it is good.
+
+Signed token (JWS), [..] bytes
+
+Header
+  alg  HS256
+       HMAC, with a secret that issuer and API share; algorithm of the signature
+  typ  at+jwt
+       type of the token
+
+Claims
+  aud     https://api.example.com
+          audience: the APIs that the token is for
+  exp     1767226500
+          2026-01-01 00:15:00 UTC: expired [..] ago; the moment from which the token is refused
+  iat     1767225600
+          2026-01-01 00:00:00 UTC: [..] ago; the moment at which the token was issued
+  iss     https://id.example.com
+          issuer: who made the token
+  jti     test-token
+          id of the token
+  nbf     1767225600
+          2026-01-01 00:00:00 UTC: 332 days 22 hours ago; the moment from which the token is good
+  roles   ["admin"]
+          roles or groups of the user
+  scope   orders:read orders:write
+          scopes: what the client may do
+  sub     alice
+          subject: who the token speaks for, within the issuer
+  tenant  {"id":7}
+
+Roles   admin
+Scopes  orders:read, orders:write
+
+"#]]);
+}
+
+#[test]
+fn json_holds_header_claims_and_dates_and_says_that_nothing_was_verified() {
+    let report = inspected(&token().sign(&key()));
+
+    assert_eq!(report["verified"], false);
+    assert_eq!(report["form"], "jws");
+    assert_eq!(report["header"]["alg"], "HS256");
+    assert_eq!(report["claims"]["sub"], "alice");
+    assert_eq!(report["times"]["expires_at"], 1_767_226_500);
+    assert_eq!(report["problem"], Value::Null);
+}
+
+#[test]
+fn token_in_an_argument_comes_with_a_warning_and_in_a_file_without() {
+    let token = token().sign(&key());
+    let path = file("inspect-token", format!("Authorization: Bearer {token}\r\n"));
+
+    bearer().args(["inspect", &token]).assert().success().stderr_eq(str![[r#"
+note: the token is in the history of your shell now; pipe it in instead, or use --file
+
+"#]]);
+    bearer().arg("inspect").arg("--file").arg(path).assert().success().stderr_eq("");
+}
+
+#[test]
+fn roles_are_those_that_the_preset_reads() {
+    let token = token()
+        .claim("realm_access", json!({"roles": ["clerk"]}))
+        .claim("resource_access", json!({"orders": {"roles": ["cashier"]}}))
+        .sign(&key());
+    let roles = |arguments: &[&str]| {
+        let output = bearer().args(["inspect", "--json"]).args(arguments).stdin(&token).assert();
+        let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        report["roles"].clone()
+    };
+
+    assert_eq!(roles(&[]), json!([]));
+    assert_eq!(roles(&["--preset", "keycloak"]), json!(["clerk"]));
+    assert_eq!(
+        roles(&["--preset", "keycloak", "--audience", "orders"]),
+        json!(["clerk", "cashier"])
+    );
+}
+
+#[test]
+fn each_unusual_thing_is_said() {
+    let key = key();
+    let far = now() + 40 * 24 * 3600;
+    for (token, word) in [
+        (token().header("alg", "none").sign(&key), "anybody can make such a token"),
+        (token().header("jku", "https://evil.example").sign(&key), "brings its own key (`jku`)"),
+        (token().header("crit", json!(["x"])).sign(&key), "asks for an extension (`crit`)"),
+        (token().without("exp").sign(&key), "There is no `exp`"),
+        (token().claim("aud", json!([])).sign(&key), "is for no API"),
+        (token().claim("exp", "soon").sign(&key), "`exp` is not a number"),
+        (token().claim("exp", 1_767_226_500_000_u64).sign(&key), "in milliseconds"),
+        (
+            token().claim("iat", now() + 3600).claim("exp", now() + 7200).sign(&key),
+            "clock of its issuer",
+        ),
+        (token().claim("exp", 1).sign(&key), "expires before it was issued"),
+        (token().claim("iat", now()).claim("exp", far).sign(&key), "lives for 40 days"),
+        (
+            token().claim("nonce", "n").claim("at_hash", "h").sign(&key),
+            "`nonce`, `at_hash` marks an ID token",
+        ),
+        (token().claim("events", json!({})).sign(&key), "marks a logout token"),
+        (token().claim("cnf", json!({"jkt": "x"})).sign(&key), "bound to a key"),
+        (token().claim("password", "x").sign(&key), "which everyone who sees the token can read"),
+        (token().claim("x", "x".repeat(5_000)).sign(&key), "8 KiB"),
+        (token().sign(&key) + "=", "written without padding"),
+    ] {
+        let report = inspected(&token);
+        let unusual = report["unusual"].to_string();
+        assert!(unusual.contains(word), "{word}: {unusual}");
+    }
+    assert_eq!(inspected(&token().sign(&key))["unusual"], json!([]));
+}
+
+#[test]
+fn encrypted_token_shows_its_header() {
+    // RFC 7516 §A.1
+    let token = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJRgckCL9kiMT03JGe.48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6jiSdiwkIr3ajwQzaBtQD_A.XFBoMYUZodetZdvTiFvSkQ";
+
+    let report = inspected(token);
+
+    assert_eq!(report["form"], "jwe");
+    assert_eq!(report["header"]["enc"], "A256GCM");
+    assert_eq!(report["claims"], Value::Null);
+}
+
+#[test]
+fn text_that_is_no_token_is_said_to_be_none() {
+    for (text, sentence) in [
+        ("abc", "it has no dots"),
+        ("a.b", "it has 2 parts"),
+        ("a.b c.d", "white space inside"),
+        ("é.b.c", "its header is not base64url"),
+        ("e30.W10.c", "its payload is not a JSON object"),
+        ("W10.e30.c", "its header is not a JSON object"),
+        ("e30..c", "its payload is not base64url"),
+    ] {
+        let output = bearer().args(["inspect", "--json"]).stdin(text).assert().code(2);
+        let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        assert_eq!(report["form"], "unreadable");
+        let problem = report["problem"].as_str().unwrap();
+        assert!(problem.contains(sentence), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn no_input_at_all_is_an_error_that_says_what_to_do() {
+    bearer().arg("inspect").stdin(" \n").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: there is no token
+hint: pipe one in, name a file with --file, or answer the prompt
+
+"#]]);
+    bearer().args(["inspect", "--file", "/no/such/file"]).assert().code(2).stderr_eq(str![[r#"
+error: /no/such/file cannot be read: No such file or directory (os error 2)
+
+"#]]);
+}
+
+#[test]
+fn token_cannot_write_to_the_terminal() {
+    let token = token().claim("name", "\u{1b}[2J\u{202e}").claim("\u{1b}]0;x\u{7}", 1).sign(&key());
+
+    let output = bearer().args(["inspect", "--color", "never"]).stdin(&token).assert().success();
+
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
+    assert!(text.contains(r"\u{1b}[2J\u{202e}"), "{text:?}");
+}
+
+#[test]
+fn colours_come_only_where_they_are_wanted() {
+    let colours = |arguments: &[&str]| {
+        let token = token().sign(&key());
+        let output = bearer().arg("inspect").args(arguments).stdin(token).assert().success();
+        output.get_output().stdout.contains(&0x1b)
+    };
+
+    assert!(!colours(&[]), "no terminal reads it");
+    assert!(colours(&["--color", "always"]));
+    assert!(!colours(&["--color", "never"]));
+}
