@@ -1,9 +1,11 @@
 //! Shows what is in a token, without a word about whether it is good.
 
+mod parts;
 mod unusual;
 mod report;
 mod text;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,7 +15,7 @@ pub(crate) use self::report::Report;
 
 use crate::dates;
 use crate::failure::Failure;
-use crate::input::TokenArgs;
+use crate::input::{TokenArgs, bare};
 use crate::output::Output;
 
 #[derive(Args, Debug)]
@@ -36,12 +38,23 @@ pub(crate) struct InspectArgs {
 pub(crate) fn run(args: InspectArgs, output: &mut Output) -> Result<ExitCode, Failure> {
     let token = args.token.read(output)?;
     let report = Report::new(&token, args.preset, args.audience.as_deref(), dates::now());
-    if output.is_json() {
-        output.json(&report)?;
-    } else {
-        text::print(&report, output)?;
-    }
+    print(&report, output)?;
     Ok(if report.is_readable() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+fn print(report: &Report, output: &mut Output) -> io::Result<()> {
+    if output.is_json() { output.json(report) } else { text::print(report, output) }
+}
+
+/// Inspects text as the command does, for each preset, and prints nothing.
+pub(crate) fn inspect_unseen(text: &str) -> io::Result<()> {
+    let token = bare(text);
+    for preset in Preset::ALL.into_iter().map(Some).chain([None]) {
+        let report = Report::new(token, preset, None, 0);
+        print(&report, &mut Output::nowhere(false))?;
+        print(&report, &mut Output::nowhere(true))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn parse_preset(name: &str) -> Result<Preset, String> {

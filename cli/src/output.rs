@@ -10,9 +10,16 @@ use serde::Serialize;
 
 /// Standard output, in the form that the arguments ask for.
 pub(crate) struct Output {
-    stream: AutoStream<io::Stdout>,
+    stream: Stream,
     choice: anstream::ColorChoice,
     is_json: bool,
+}
+
+/// Where the output goes.
+enum Stream {
+    Terminal(AutoStream<io::Stdout>),
+    /// Nowhere: for tests that look for panics.
+    Nowhere,
 }
 
 /// When colours are printed.
@@ -31,7 +38,12 @@ impl Output {
             ColorChoice::Always => anstream::ColorChoice::AlwaysAnsi,
             ColorChoice::Never => anstream::ColorChoice::Never,
         };
-        Self { stream: AutoStream::new(io::stdout(), choice), choice, is_json }
+        Self { stream: Stream::Terminal(AutoStream::new(io::stdout(), choice)), choice, is_json }
+    }
+
+    /// Creates an output that is thrown away.
+    pub(crate) fn nowhere(is_json: bool) -> Self {
+        Self { stream: Stream::Nowhere, choice: anstream::ColorChoice::Never, is_json }
     }
 
     /// Returns whether the result is wanted as JSON.
@@ -41,11 +53,17 @@ impl Output {
 
     /// Prints a line. Styles are left out where no terminal reads them.
     pub(crate) fn line(&mut self, line: impl fmt::Display) -> io::Result<()> {
-        writeln!(self.stream, "{line}")
+        match &mut self.stream {
+            Stream::Terminal(stream) => writeln!(stream, "{line}"),
+            Stream::Nowhere => writeln!(io::sink(), "{line}"),
+        }
     }
 
     /// Prints text as it is, for results that other programs read: a key, a token, a manual page.
     pub(crate) fn raw(&mut self, text: impl AsRef<[u8]>) -> io::Result<()> {
+        if let Stream::Nowhere = self.stream {
+            return Ok(());
+        }
         let mut stdout = io::stdout();
         stdout.write_all(text.as_ref())?;
         stdout.flush()

@@ -16,7 +16,7 @@ use super::question::{is_here, wait};
 use crate::failure::Failure;
 use crate::output::{BAD, FAINT, GOOD, NAME, Output, STRONG, WARNING, printable, styled};
 
-/// What an API answered.
+/// The answers of an API.
 #[derive(Debug, Serialize)]
 struct Report {
     verdict: &'static str,

@@ -25,7 +25,7 @@ pub(crate) enum KeyPlace {
     Secret(Zeroizing<String>),
 }
 
-/// What an API expects of a token.
+/// The expectations of an API.
 pub(crate) struct Question {
     verifier: Verifier<Value>,
     roles: Vec<String>,

@@ -1,18 +1,15 @@
-use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 use tower_bearer::Validation;
 use tower_bearer::explain::UnverifiedToken;
 use tower_bearer::validation::Preset;
 
+use super::parts::{Members, Times};
 use super::unusual::unusual;
 use crate::dates;
 use crate::names;
 
-/// The members of an object, in their order.
-pub(super) type Members = IndexMap<String, Value>;
-
-/// What is in a token. Nothing of it was verified.
+/// The content of a token. Nothing of it was verified.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     verified: bool,
@@ -46,15 +43,6 @@ pub(super) struct Member {
     pub(super) name: String,
     pub(super) meaning: Option<&'static str>,
     pub(super) note: Option<String>,
-}
-
-/// The dates of a token, in seconds since 1970.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Times {
-    pub(super) issued_at: Option<i64>,
-    pub(super) not_before: Option<i64>,
-    pub(super) expires_at: Option<i64>,
-    pub(super) now: i64,
 }
 
 impl Report {

@@ -4,7 +4,8 @@ use std::io;
 
 use serde_json::Value;
 
-use super::report::{Form, Members, Report};
+use super::parts::Members;
+use super::report::{Form, Report};
 use crate::output::{BAD, FAINT, NAME, Output, STRONG, WARNING, printable, styled};
 
 pub(super) fn print(report: &Report, output: &mut Output) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::report::{Members, Times};
+use super::parts::{Members, Times};
 use crate::dates;
 
 /// Returns a sentence for each unusual thing.

@@ -41,7 +41,7 @@ Claims
   jti     test-token
           id of the token
   nbf     1767225600
-          2026-01-01 00:00:00 UTC: 332 days 22 hours ago; the moment from which the token is good
+          2026-01-01 00:00:00 UTC: [..] ago; the moment from which the token is good
   roles   ["admin"]
           roles or groups of the user
   scope   orders:read orders:write

@@ -13,7 +13,7 @@ use crate::error::{AuthError, Reason, shown};
 use crate::jose::{Algorithm, Header};
 use crate::keys::{BoxKeySource, KeySource as _, Lookup};
 
-/// What is known about a token and its verifier.
+/// The facts about a token and its verifier.
 pub(in crate::verify) struct Facts<'a> {
     pub(in crate::verify) rules: &'a Rules,
     pub(in crate::verify) keys: &'a BoxKeySource,

@@ -67,7 +67,7 @@ impl Check {
     }
 }
 
-/// What a verifier says about a token, check by check.
+/// The verdict of a verifier about a token, check by check.
 ///
 /// It quotes claims of the token, and names what the API expects: for operators and developers, not for clients.
 ///
