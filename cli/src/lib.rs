@@ -9,6 +9,8 @@ mod dates;
 mod output;
 mod input;
 mod shell;
+mod page;
+mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Stand in for a provider on this machine, and serve the page that looks inside tokens.
+    Serve(serve::ServeArgs),
     /// Print the completions of a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page.
@@ -43,6 +47,7 @@ enum Command {
 impl Command {
     fn run(self, output: &mut Output) -> Result<ExitCode, Failure> {
         match self {
+            Self::Serve(args) => serve::run(args, serve::StandIn, output),
             Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
             Self::Man => shell::man(&Arguments::command(), output),
         }
