@@ -62,10 +62,10 @@ mod tests {
             assert_eq!(DOCUMENT.matches(mark).count(), 1);
             assert!(!text.contains("</") && document.contains(text));
         }
-        for word in ["src=", "@import", "url(", "innerHTML", "style=", "localStorage", " on"] {
-            assert!(!DOCUMENT.contains(&format!("{word}\"")), "{word}");
+        for word in ["src=", "style=", "http-equiv", " onclick", " onsubmit", " oninput"] {
+            assert!(!DOCUMENT.contains(word), "{word}");
         }
-        for word in ["innerHTML", "localStorage", "sessionStorage", "eval(", "document.write"] {
+        for word in ["innerHTML", "Storage", "cookie", "eval(", "document.write"] {
             assert!(!SCRIPT.contains(word), "{word}");
         }
         assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));

@@ -99,7 +99,8 @@ fn serve(
     output: &mut Output,
     provider: impl FnOnce(SocketAddr) -> Result<Option<Provider>, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime
         .map_err(|error| Failure::new(format_args!("the system starts no threads: {error}")))?;
     let served = runtime.block_on(async {
@@ -290,3 +291,141 @@ Examples:
   curl -d '{\"claims\":{\"aud\":\"orders\",\"nbf\":null}}' http://127.0.0.1:8080/mint
   curl -X POST http://127.0.0.1:8080/rotate
   curl -d '{\"fault\":\"slow\"}' http://127.0.0.1:8080/fault; curl -X POST http://127.0.0.1:8080/heal";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::reports::{Explaining, Keys, Question};
+    use super::*;
+
+    /// Writes down each question, and says what it was.
+    #[derive(Default)]
+    struct Double {
+        refuses: bool,
+        seen: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Reports for Double {
+        fn inspect(&self, token: &str) -> Value {
+            json!({ "form": "unreadable", "bytes": token.len() })
+        }
+
+        fn explain(&self, question: Question) -> Explaining<'_> {
+            let keys = match question.keys {
+                Keys::Secret(secret) => format!("secret {}", *secret),
+                Keys::Pem(pem) => format!("pem {pem}"),
+                Keys::Jwks(jwks) => format!("jwks {jwks}"),
+                Keys::Issuer(is_meant) => format!("issuer {is_meant}"),
+                Keys::Url(url) => format!("url {url}"),
+            };
+            let expected = [question.issuer, question.audience, question.preset];
+            let expected = expected.map(|text| text.unwrap_or("-".into())).join(" ");
+            self.seen.lock().unwrap().push(format!("{} {expected} {keys}", *question.token));
+            let refuses = self.refuses;
+            Box::pin(async move {
+                match refuses {
+                    true => Err(Failure::new("this is no PEM").with_hint("paste another")),
+                    false => Ok(json!({ "verdict": "accepted" })),
+                }
+            })
+        }
+    }
+
+    /// Serves the page alone, and returns its port.
+    async fn page_of(reports: Double) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = Server {
+            site: Site::new(port),
+            page: Page::new(),
+            provider: None,
+            reports: Arc::new(reports),
+            events: mpsc::unbounded_channel().0,
+        };
+        drop(tokio::spawn(listen::serve(listener, Arc::new(server))));
+        port
+    }
+
+    /// Returns the status and the body.
+    async fn post(port: u16, path: &str, body: &str) -> (u16, Value) {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all((head + body).as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn questions_of_the_page_reach_the_reports_with_keys_of_every_kind() {
+        let double = Double::default();
+        let seen = Arc::clone(&double.seen);
+        let port = page_of(double).await;
+
+        let inspected = post(port, "/api/inspect", r#"{"token":"a.b"}"#).await;
+        for keys in [
+            r#"{"secret":"s"}"#,
+            r#"{"pem":"p"}"#,
+            r#"{"jwks":"j"}"#,
+            r#"{"issuer":true}"#,
+            r#"{"url":"u"}"#,
+        ] {
+            let body = format!(
+                r#"{{"token":"t","issuer":"i","audience":null,"keys":{keys},"preset":null}}"#
+            );
+            let explained = post(port, "/api/explain", &body).await;
+            assert_eq!(explained, (200, json!({ "verdict": "accepted" })));
+        }
+
+        assert_eq!(inspected, (200, json!({ "form": "unreadable", "bytes": 3 })));
+        let kinds = ["secret s", "pem p", "jwks j", "issuer true", "url u"];
+        assert_eq!(*seen.lock().unwrap(), kinds.map(|kind| format!("t i - - {kind}")));
+    }
+
+    #[tokio::test]
+    async fn argument_that_cannot_be_used_is_said_in_words() {
+        let port = page_of(Double { refuses: true, ..Double::default() }).await;
+
+        let answer = post(port, "/api/explain", r#"{"token":"t","keys":{"pem":"p"}}"#).await;
+
+        let problem = json!({
+            "error": "unusable", "error_description": "this is no PEM", "hint": "paste another",
+        });
+        assert_eq!(answer, (422, problem));
+    }
+
+    #[tokio::test]
+    async fn page_alone_gives_out_no_tokens() {
+        let port = page_of(Double::default()).await;
+
+        for path in ["/token", "/mint", "/rotate", "/fault", "/heal", "/jwks"] {
+            let (status, body) = post(port, path, "").await;
+
+            assert_eq!((status, &body["error"]), (404, &json!("not_found")), "{path}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_are_read_in_words() {
+        assert_eq!(lifetime("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(lifetime("1h 30m"), Ok(Duration::from_secs(5400)));
+        for text in ["", "15", "soon", "-5m", "0s", "2000h 8000h"] {
+            assert!(lifetime(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn algorithms_with_a_public_key_are_read() {
+        assert_eq!(public_algorithm("EdDSA"), Ok(Algorithm::EdDSA));
+        assert!(public_algorithm("HS256").unwrap_err().contains("ES256"));
+        assert!(public_algorithm("none").is_err());
+    }
+}

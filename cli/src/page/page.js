@@ -3,7 +3,7 @@
 // Everything of a token is inserted as text. Tokens go to the own origin by POST and are kept nowhere.
 
 const $ = (id) => document.getElementById(id);
-const state = { token: "", report: null, skew: 0, inspecting: null, verifying: null, timer: 0, provider: null };
+const state = { token: "", report: null, skew: 0, inspecting: null, verifying: null, timer: 0, notes: [], provider: null };
 
 // The example of RFC 7519 §3.1, and its key in base64url would be that of RFC 7515 §A.1.
 const EXAMPLE =
@@ -42,7 +42,7 @@ async function ask(path, body, signal, headers = { "Content-Type": "application/
     answer = await fetch(path, { method: "POST", headers, body, signal, cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The program does not answer. Is `bearer` still running?");
+    throw new Error("The program does not answer. Is bearer still running?");
   }
   const text = await answer.text();
   const json = readJson(text);
@@ -106,6 +106,8 @@ function tokenChanged() {
     $("token-state").textContent = "";
     return;
   }
+  // The report on the token before stays until the next one is here, and is seen to be old.
+  $("contents").classList.add("is-old");
   state.timer = setTimeout(inspect, 120);
 }
 
@@ -120,7 +122,7 @@ function showParts(token) {
   $("legend").replaceChildren(
     ...(names ?? []).map((name, index) => {
       const colour = `c${COLOURS[texts.length][index]}`;
-      const size = texts[index].length === 0 ? "empty" : `${texts[index].length} characters`;
+      const size = texts[index].length === 0 ? "empty" : `${texts[index].length} chars`;
       return element("li", {}, element("i", { class: colour, "aria-hidden": "true" }), element("span", { class: colour }, name), element("span", { class: "quiet" }, size));
     }),
   );
@@ -140,6 +142,10 @@ async function inspect() {
     state.skew = Number(report.times?.now ?? 0) - Date.now() / 1000;
     showReport(report);
   } catch (error) {
+    if (error.name === "AbortError") return;
+    state.report = null;
+    $("contents").hidden = true;
+    $("token-state").textContent = "";
     fail(error, inspect);
   } finally {
     if (state.inspecting === controller) document.querySelector("main").removeAttribute("aria-busy");
@@ -150,7 +156,9 @@ function showReport(report) {
   $("token-state").textContent = report.problem ? visible(report.problem) : "";
   const isReadable = report.form !== "unreadable" || report.header || report.claims;
   $("contents").hidden = !isReadable;
+  $("contents").classList.remove("is-old");
   if (!isReadable) return;
+  state.notes = [];
   showFacts(report);
   showMembers("header", report.header, report.explained);
   showMembers("claims", report.claims, report.explained);
@@ -186,13 +194,23 @@ function showMembers(part, members, explained) {
   for (const [name, value] of Object.entries(members ?? {})) {
     const known = explained?.find((entry) => entry.part === part && entry.name === name);
     const meaning = known
-      ? element("dd", { class: "meaning" }, visible(known.meaning), known.note ? element("span", { class: "note" }, visible(known.note)) : null)
-      : element("dd", { class: "meaning" }, "Of the application or the provider");
+      ? element("dd", { class: "meaning" }, visible(known.meaning), known.note ? note(known.note, value) : null)
+      : element("dd", { class: "meaning" }, "A name of the application or the provider");
     list.append(
       element("div", { class: "member" }, element("dt", {}, element("bdi", {}, visible(JSON.stringify(name)))), element("dd", { class: "value" }, ...json(value)), meaning),
     );
   }
   if (members && Object.keys(members).length === 0) list.append(element("div", { class: "member" }, element("dt", {}, "{}"), element("dd", { class: "value" }, "No members")));
+}
+
+/** Returns the note on a member. If it says how long ago a date is, it goes on saying so. */
+function note(text, value) {
+  const shown = element("span", { class: "note" }, visible(text));
+  const words = typeof value === "number" ? relative(Math.floor(value), Number(state.report.times?.now)) : "";
+  if (words && words !== "now" && text.includes(words)) {
+    state.notes.push((now) => (shown.textContent = visible(text.replace(words, relative(Math.floor(value), now)))));
+  }
+  return shown;
 }
 
 /** Returns nodes that write a value as JSON, with colours. */
@@ -250,9 +268,10 @@ function tick() {
   const number = (value) => (value === null || value === undefined ? null : Number(value instanceof Exact ? value.source : value));
   const [issued, notBefore, expires] = [times.issued_at, times.not_before, times.expires_at].map(number);
   const known = [issued, notBefore, expires].filter((date) => date !== null);
+  const now = Math.floor(Date.now() / 1000 + state.skew);
+  state.notes.forEach((update) => update(now));
   $("times").hidden = known.length === 0;
   if (known.length === 0) return;
-  const now = Math.floor(Date.now() / 1000 + state.skew);
   const start = issued ?? notBefore ?? Math.min(now, expires);
   const isOver = expires !== null && now >= expires;
   const isAhead = notBefore !== null && now < notBefore;
@@ -280,6 +299,7 @@ function tick() {
   $("dates").replaceChildren(
     ...dates
       .filter(([, date]) => date !== null)
+      .sort(([, one], [, other]) => one - other)
       .map(([name, date]) => element("div", {}, element("dt", {}, name), element("dd", {}, absolute(date), ...(name === "Now" ? [] : [element("br"), element("span", { class: "quiet" }, relative(date, now))])))),
   );
 }

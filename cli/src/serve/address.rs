@@ -176,10 +176,7 @@ mod tests {
         for host in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080"] {
             assert_eq!(check("GET", "/", &[("host", host)]), Ok(()), "{host}");
         }
-        assert_eq!(
-            check("GET", "http://localhost:8080/", &[("host", "localhost:8080")]),
-            Ok(())
-        );
+        assert_eq!(check("GET", "http://localhost:8080/", &[("host", "localhost:8080")]), Ok(()));
     }
 
     #[test]

@@ -56,7 +56,10 @@ impl Event {
             Self::Rotated(Ok(keys)) => {
                 let key_id = keys.first().map(|key| printable(&key.key_id)).unwrap_or_default();
                 let words = format!("{} {}", styled(STRONG, "rotated:"), styled(NAME, key_id));
-                output.line(format_args!("{time} {words} signs now; {} keys are published", keys.len()))
+                output.line(format_args!(
+                    "{time} {words} signs now; {} keys are published",
+                    keys.len()
+                ))
             }
             Self::Rotated(Err(problem)) => {
                 output.line(format_args!("{time} {} {problem}", styled(BAD, "not rotated:")))

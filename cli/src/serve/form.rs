@@ -12,7 +12,8 @@ pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Reply> {
-        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind =
+            headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(reply::invalid("the body is a form: application/x-www-form-urlencoded"));

@@ -43,9 +43,7 @@ mod mode {
     use std::io::{IsTerminal as _, stdin, stdout};
 
     use rustix::process::getpgrp;
-    use rustix::termios::{
-        LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr,
-    };
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
     pub(super) struct Restore(Termios);
 
@@ -67,7 +65,7 @@ mod mode {
 
     impl Drop for Restore {
         fn drop(&mut self) {
-            drop(tcsetattr(stdin(), OptionalActions::Now, &self.0));
+            tcsetattr(stdin(), OptionalActions::Now, &self.0).ok();
         }
     }
 }

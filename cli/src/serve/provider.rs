@@ -135,7 +135,8 @@ impl Provider {
         let (subject, client) = match form.one("grant_type")?.as_deref() {
             Some("client_credentials") => {
                 let client = form.client(headers)?.ok_or_else(|| {
-                    let description = "name the client, by HTTP Basic or with client_id; any secret will do";
+                    let description =
+                        "name the client, by HTTP Basic or with client_id; any secret will do";
                     reply::error(StatusCode::UNAUTHORIZED, "invalid_client", description)
                 })?;
                 (client.clone(), client)
@@ -214,8 +215,10 @@ impl Provider {
         }
         let subject = order.claims.get("sub").and_then(Value::as_str);
         let user = subject.map_or_else(|| self.settings.users.first(), |name| self.user(name));
-        let subject = subject.or(user.map(|user| user.name.as_str())).filter(|name| !name.is_empty());
-        let mut token = self.tokens.token_for(subject.unwrap_or(DEVELOPER)).with_client_id(DEVELOPER);
+        let subject =
+            subject.or(user.map(|user| user.name.as_str())).filter(|name| !name.is_empty());
+        let mut token =
+            self.tokens.token_for(subject.unwrap_or(DEVELOPER)).with_client_id(DEVELOPER);
         if let Some(user) = user {
             if !user.roles.is_empty() {
                 token = token.with_roles(&user.roles);

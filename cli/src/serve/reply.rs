@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+use serde_json::json;
 
 pub(super) type Reply = Response<Full<Bytes>>;
 
@@ -13,7 +14,9 @@ pub(super) type Reply = Response<Full<Bytes>>;
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     match serde_json::to_vec(value) {
         Ok(text) => typed(status, "application/json", text),
-        Err(_) => typed(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", "no JSON\n"),
+        Err(_) => {
+            typed(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", "no JSON\n")
+        }
     }
 }
 
@@ -53,9 +56,7 @@ pub(super) fn finish(mut reply: Reply) -> Reply {
     let headers = reply.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in FIELDS {
-        headers
-            .entry(HeaderName::from_static(name))
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
     }
     reply
 }
@@ -69,15 +70,21 @@ const FIELDS: [(&str, &str); 6] = [
     ("x-frame-options", "DENY"),
 ];
 
-/// Reads JSON from a body. An empty body is an empty object.
-pub(super) fn read<'b, T: serde::Deserialize<'b>>(body: &'b [u8]) -> Result<T, Reply> {
-    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+/// Reads a JSON object from a body. An empty body is an empty object.
+pub(super) fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Reply> {
+    let body = match body.trim_ascii() {
+        b"" => b"{}",
+        body => body,
+    };
+    // A list would be read as the members in their order.
+    if !body.starts_with(b"{") {
+        return Err(invalid("the body is not a JSON object"));
+    }
     // The message of serde could hold a value of the body, a secret perhaps, so only the place is told.
     serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => match serde_json::from_slice::<Value>(body) {
-            Ok(_) => invalid("the body lacks a member, or has one of an unknown name or a wrong type"),
-            Err(_) => invalid("the body is not JSON"),
-        },
+        Category::Data => {
+            invalid("the body lacks a member, or has one of an unknown name or a wrong type")
+        }
         _ => invalid(format!(
             "the body is not JSON (line {}, column {})",
             error.line(),

@@ -116,6 +116,8 @@ impl Server {
                 "grant": USER_GRANT,
                 "faults": Fault::ALL.map(|fault| json!({ "name": fault, "sentence": fault.sentence() })),
                 "fault": provider.fault(),
+                // The requests that a fault holds back.
+                "waiting": provider.faults.receiver_count(),
                 "keys": provider.keys(),
             })
         });

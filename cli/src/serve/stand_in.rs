@@ -36,7 +36,9 @@ fn inspect(token: &str) -> Value {
         _ => ("unreadable", None),
     };
     let problem = match form {
-        "unreadable" => Some("This is no token in compact form: three or five parts in base64url, with dots between."),
+        "unreadable" => Some(
+            "This is no token in compact form: three or five parts in base64url, with dots between.",
+        ),
         "jws" if claims.is_none() => Some("The second part is not JSON."),
         _ => None,
     };
@@ -47,7 +49,9 @@ fn inspect(token: &str) -> Value {
     let now = dates::now();
     let explained: Vec<Value> = [("header", &header), ("claims", &claims)]
         .into_iter()
-        .flat_map(|(part, members)| members.iter().flatten().map(move |(name, value)| (part, name, value)))
+        .flat_map(|(part, members)| {
+            members.iter().flatten().map(move |(name, value)| (part, name, value))
+        })
         .filter_map(|(part, name, value)| {
             let meaning = MEANINGS.iter().find(|(known, _)| known == name)?.1;
             let note = match value {
@@ -66,9 +70,12 @@ fn inspect(token: &str) -> Value {
         Some(Value::Array(list)) => list.clone(),
         _ => Vec::new(),
     };
-    let is_unsigned = header.as_ref().is_some_and(|header| header.get("alg") == Some(&json!("none")));
-    let unusual: Vec<&str> =
-        is_unsigned.then_some("The algorithm is `none`: the token has no signature.").into_iter().collect();
+    let is_unsigned =
+        header.as_ref().is_some_and(|header| header.get("alg") == Some(&json!("none")));
+    let unusual: Vec<&str> = is_unsigned
+        .then_some("The algorithm is `none`: the token has no signature.")
+        .into_iter()
+        .collect();
     json!({
         "verified": false, "form": form, "bytes": token.len(), "header": header, "claims": claims,
         "explained": explained,
@@ -89,7 +96,8 @@ async fn explain(question: Question) -> Result<Value, Failure> {
         Failure::new("the token names no issuer").with_hint("say which issuer is expected")
     })?;
     let audience = question.audience.or_else(|| text("aud")).ok_or_else(|| {
-        Failure::new("no audience is expected").with_hint("say for which audience the token must be")
+        Failure::new("no audience is expected")
+            .with_hint("say for which audience the token must be")
     })?;
     let algorithm: Option<Algorithm> =
         header.get("alg").and_then(Value::as_str).and_then(|name| name.parse().ok());

@@ -47,7 +47,9 @@ impl FromStr for User {
             scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
         };
         if let Some(scope) = scopes.iter().find(|scope| !is_scope(scope)) {
-            return Err(format!("the scope {scope:?} is not printable ASCII without spaces, \" and \\"));
+            return Err(format!(
+                "the scope {scope:?} is not printable ASCII without spaces, \" and \\"
+            ));
         }
         Ok(Self { name: name.to_owned(), roles, scopes })
     }

@@ -179,9 +179,13 @@ async function pastesAnEncryptedToken(context) {
 
 async function losesTheProgram(context) {
   const page = await open(context);
+  await paste(page, token({ sub: "before", exp: now() + 600 }));
+  await page.locator("#claims").getByText('"before"').waitFor();
   await context.setOffline(true);
   await paste(page, token({ exp: now() + 600 }));
   await page.getByRole("alert").getByText("The program does not answer").waitFor();
+  // What the page knows is about another token.
+  assert.ok(await page.locator("#contents").isHidden());
 
   await context.setOffline(false);
   await page.getByRole("button", { name: "Try again" }).click();
