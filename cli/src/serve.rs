@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -272,9 +272,10 @@ fn public_algorithm(name: &str) -> Result<Algorithm, String> {
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
-    let lifetime: SignedDuration =
-        text.parse().map_err(|_| "this is not a length of time; write 15m, 1h or 30s, say")?;
-    let lifetime = Duration::try_from(lifetime).map_err(|_| "this lies in the past")?;
+    let span =
+        text.parse().and_then(|span: Span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let lifetime = span.map_err(|_| "this is not a length of time; write 15m, 1h or 2d, say")?;
+    let lifetime = Duration::try_from(lifetime).unwrap_or_default();
     if lifetime < Duration::from_secs(1) || lifetime > MAX_LIFETIME {
         return Err("tokens are valid for a second at least and for a year at most".into());
     }
@@ -327,10 +328,10 @@ mod tests {
             self.seen.lock().unwrap().push(format!("{} {expected} {keys}", *question.token));
             let refuses = self.refuses;
             Box::pin(async move {
-                match refuses {
-                    true => Err(Failure::new("this is no PEM").with_hint("paste another")),
-                    false => Ok(json!({ "verdict": "accepted" })),
+                if refuses {
+                    return Err(Failure::new("this is no PEM").with_hint("paste another"));
                 }
+                Ok(json!({ "verdict": "accepted" }))
             })
         }
     }
@@ -417,7 +418,8 @@ mod tests {
     fn lifetimes_are_read_in_words() {
         assert_eq!(lifetime("15m"), Ok(Duration::from_secs(900)));
         assert_eq!(lifetime("1h 30m"), Ok(Duration::from_secs(5400)));
-        for text in ["", "15", "soon", "-5m", "0s", "2000h 8000h"] {
+        assert_eq!(lifetime("2d"), Ok(Duration::from_secs(172_800)));
+        for text in ["", "15", "soon", "-5m", "0s", "2000h 8000h", "1 month", "400d"] {
             assert!(lifetime(text).is_err(), "{text}");
         }
     }

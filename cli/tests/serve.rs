@@ -1,5 +1,7 @@
 //! Runs `bearer serve` and speaks with it over sockets.
 
+#![allow(let_underscore_drop, clippy::pedantic, clippy::unwrap_used)]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

@@ -5,29 +5,31 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 
-use super::reply::{self, Reply};
+use super::reply::{self, Refusal};
 
 /// The fields of a form, in their order.
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
-    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Reply> {
+    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         let kind =
             headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(reply::invalid("the body is a form: application/x-www-form-urlencoded"));
+            return Err(
+                reply::invalid("the body is a form: application/x-www-form-urlencoded").into()
+            );
         }
         Ok(Self(form_urlencoded::parse(body).into_owned().collect()))
     }
 
     /// Returns the value of a field. A field without a value counts as absent (RFC 6749 §3.2).
-    pub(super) fn one(&self, name: &str) -> Result<Option<String>, Reply> {
+    pub(super) fn one(&self, name: &str) -> Result<Option<String>, Refusal> {
         let mut values = self.all(name).into_iter();
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             // RFC 6749 §3.2: no parameter is there twice.
-            _ => Err(reply::invalid(format!("{name} is there twice"))),
+            _ => Err(reply::invalid(format!("{name} is there twice")).into()),
         }
     }
 
@@ -38,13 +40,14 @@ impl Form {
     }
 
     /// Returns the name of the client. Its secret is not looked at.
-    pub(super) fn client(&self, headers: &HeaderMap) -> Result<Option<String>, Reply> {
+    pub(super) fn client(&self, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         match headers.get(AUTHORIZATION) {
             None => self.one("client_id"),
             Some(value) => {
                 let client = value.to_str().ok().and_then(basic).filter(|name| !name.is_empty());
                 client.map(Some).ok_or_else(|| {
                     reply::invalid("the field Authorization holds no client in the scheme Basic")
+                        .into()
                 })
             }
         }

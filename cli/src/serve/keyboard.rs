@@ -16,7 +16,7 @@ impl Keyboard {
         // It waits for a key when the program ends, and ends with it.
         let reader = move || {
             use std::io::Read as _;
-            for byte in std::io::stdin().bytes() {
+            for byte in std::io::stdin().lock().bytes() {
                 match byte {
                     Ok(byte) if sender.send(byte).is_ok() => {}
                     _ => return,

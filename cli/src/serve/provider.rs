@@ -20,12 +20,12 @@ use tower_service::Service;
 
 use super::fault::Fault;
 use super::form::Form;
-use super::reply::{self, Reply};
+use super::reply::{self, Refusal, Reply};
 use super::user::User;
 use crate::failure::Failure;
 use crate::input;
 
-/// What a provider is made of.
+/// The names, users and dates of a provider.
 pub(super) struct Settings {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
@@ -122,7 +122,7 @@ impl Provider {
                 }
                 (reply::json(StatusCode::OK, &answer), Some(subject))
             }
-            Err(refusal) => (refusal, None),
+            Err(refusal) => (*refusal, None),
         }
     }
 
@@ -130,14 +130,14 @@ impl Provider {
         &self,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<(String, String, IssuedToken), Reply> {
+    ) -> Result<(String, String, IssuedToken), Refusal> {
         let form = Form::read(headers, body)?;
         let (subject, client) = match form.one("grant_type")?.as_deref() {
             Some("client_credentials") => {
                 let client = form.client(headers)?.ok_or_else(|| {
                     let description =
                         "name the client, by HTTP Basic or with client_id; any secret will do";
-                    reply::error(StatusCode::UNAUTHORIZED, "invalid_client", description)
+                    refuse(StatusCode::UNAUTHORIZED, "invalid_client", description)
                 })?;
                 (client.clone(), client)
             }
@@ -147,20 +147,16 @@ impl Provider {
                     let names: Vec<&str> =
                         self.settings.users.iter().map(|user| user.name.as_str()).collect();
                     let description = format!("name a user with user: {}", names.join(", "));
-                    return Err(reply::error(
-                        StatusCode::BAD_REQUEST,
-                        "invalid_grant",
-                        description,
-                    ));
+                    return Err(refuse(StatusCode::BAD_REQUEST, "invalid_grant", &description));
                 }
                 (user, form.client(headers)?.unwrap_or_else(|| DEVELOPER.to_owned()))
             }
             Some(_) | None => {
                 let description = format!("grant_type is client_credentials or {USER_GRANT}");
-                return Err(reply::error(
+                return Err(refuse(
                     StatusCode::BAD_REQUEST,
                     "unsupported_grant_type",
-                    description,
+                    &description,
                 ));
             }
         };
@@ -182,7 +178,7 @@ impl Provider {
         if !audiences.is_empty() {
             token = token.with_audiences(audiences);
         }
-        let token = token.issue().map_err(|error| cannot_issue(&error))?;
+        let token = token.issue().map_err(|error| Box::new(cannot_issue(&error)))?;
         Ok((subject, scope, token))
     }
 
@@ -194,7 +190,7 @@ impl Provider {
     pub(super) async fn mint(&self, body: &[u8]) -> Reply {
         let order: MintOrder = match reply::read(body) {
             Ok(order) => order,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         match self.minted(order).await {
             Ok(token) => reply::typed(StatusCode::OK, "text/plain", token),
@@ -384,6 +380,10 @@ where
         }
         Err(_) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, "no document\n"),
     }
+}
+
+fn refuse(status: StatusCode, error: &str, description: &str) -> Refusal {
+    reply::error(status, error, description).into()
 }
 
 fn cannot_issue(error: &IssueError) -> Reply {

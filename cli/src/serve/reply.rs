@@ -10,6 +10,9 @@ use serde_json::json;
 
 pub(super) type Reply = Response<Full<Bytes>>;
 
+/// A reply in place of the one that was asked for.
+pub(super) type Refusal = Box<Reply>;
+
 /// Answers with a value.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     match serde_json::to_vec(value) {
@@ -71,24 +74,23 @@ const FIELDS: [(&str, &str); 6] = [
 ];
 
 /// Reads a JSON object from a body. An empty body is an empty object.
-pub(super) fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Reply> {
+pub(super) fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Refusal> {
     let body = match body.trim_ascii() {
         b"" => b"{}",
         body => body,
     };
     // A list would be read as the members in their order.
     if !body.starts_with(b"{") {
-        return Err(invalid("the body is not a JSON object"));
+        return Err(invalid("the body is not a JSON object").into());
     }
     // The message of serde could hold a value of the body, a secret perhaps, so only the place is told.
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => {
-            invalid("the body lacks a member, or has one of an unknown name or a wrong type")
-        }
-        _ => invalid(format!(
-            "the body is not JSON (line {}, column {})",
-            error.line(),
-            error.column()
-        )),
+    serde_json::from_slice(body).map_err(|error| {
+        let problem = match error.classify() {
+            Category::Data => {
+                "the body lacks a member, or has one of an unknown name or a wrong type".to_owned()
+            }
+            _ => format!("the body is not JSON (line {}, column {})", error.line(), error.column()),
+        };
+        invalid(problem).into()
     })
 }

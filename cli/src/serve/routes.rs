@@ -132,14 +132,14 @@ impl Server {
         }
         match reply::read::<Order>(body) {
             Ok(order) => reply::json(StatusCode::OK, &self.reports.inspect(&order.token)),
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         }
     }
 
     async fn explain(&self, body: &[u8]) -> Reply {
         let question: Question = match reply::read(body) {
             Ok(question) => question,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         match self.reports.explain(question).await {
             Ok(report) => reply::json(StatusCode::OK, &report),
@@ -172,7 +172,7 @@ impl Server {
         }
         let order: Order = match reply::read(body) {
             Ok(order) => order,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let Some(fault) = Fault::ALL.into_iter().find(|fault| fault.name() == order.fault) else {
             let names = Fault::ALL.map(Fault::name).join(", ");

@@ -126,15 +126,15 @@ async fn explain(question: Question) -> Result<Value, Failure> {
                 Failure::new(format_args!("the keys cannot be fetched: {error:#}"))
             })?;
             let verifier = Verifier::<Value>::new(remote, validation).map_err(wrong)?;
-            return Ok(verdict(verifier.verify(token).await.err(), &audience));
+            return Ok(verdict(verifier.verify(token).await.as_ref().err(), &audience));
         }
     };
     let verifier = Verifier::<Value>::new(set, validation).map_err(wrong)?;
-    Ok(verdict(verifier.verify(token).await.err(), &audience))
+    Ok(verdict(verifier.verify(token).await.as_ref().err(), &audience))
 }
 
-fn verdict(error: Option<AuthError>, audience: &str) -> Value {
-    let failed = error.as_ref().map(|error| match error.reason() {
+fn verdict(error: Option<&AuthError>, audience: &str) -> Value {
+    let failed = error.map(|error| match error.reason() {
         Reason::Malformed | Reason::Encrypted | Reason::TokenTooLarge => 0,
         Reason::UnsupportedAlgorithm | Reason::AlgorithmNotAllowed | Reason::CriticalHeader => 1,
         Reason::UnknownKey | Reason::KeysUnavailable => 2,
@@ -144,7 +144,7 @@ fn verdict(error: Option<AuthError>, audience: &str) -> Value {
         Reason::Expired | Reason::NotYetValid => 6,
         _ => 7,
     });
-    let detail = error.as_ref().and_then(AuthError::detail);
+    let detail = error.and_then(AuthError::detail);
     let checks: Vec<Value> = CHECKS
         .iter()
         .enumerate()
@@ -158,7 +158,7 @@ fn verdict(error: Option<AuthError>, audience: &str) -> Value {
             json!({ "name": name, "title": title, "outcome": outcome, "detail": detail })
         })
         .collect();
-    let change = error.as_ref().map(|error| match error.reason() {
+    let change = error.map(|error| match error.reason() {
         Reason::Expired => json!({
             "side": "token", "sentence": "Ask the provider for a new token.",
             "edits": [{ "set_claim": { "name": "exp", "value": dates::now() + 900 } }],
@@ -172,9 +172,9 @@ fn verdict(error: Option<AuthError>, audience: &str) -> Value {
     });
     json!({
         "verdict": if error.is_some() { "refused" } else { "accepted" },
-        "reason": error.as_ref().map(|error| error.reason().as_str()),
-        "status": error.as_ref().map(|_| 401),
-        "sentence": match &error {
+        "reason": error.map(|error| error.reason().as_str()),
+        "status": error.map(|_| 401),
+        "sentence": match error {
             Some(error) => format!("The token is refused: {error}."),
             None => "The token is accepted.".to_owned(),
         },
