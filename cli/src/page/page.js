@@ -207,8 +207,10 @@ function showMembers(part, members, explained) {
 function note(text, value) {
   const shown = element("span", { class: "note" }, visible(text));
   const words = typeof value === "number" ? relative(Math.floor(value), Number(state.report.times?.now)) : "";
-  if (words && words !== "now" && text.includes(words)) {
-    state.notes.push((now) => (shown.textContent = visible(text.replace(words, relative(Math.floor(value), now)))));
+  const at = text.lastIndexOf(words);
+  if (words && at >= 0) {
+    const [before, after] = [text.slice(0, at), text.slice(at + words.length)];
+    state.notes.push((now) => (shown.textContent = visible(before + relative(Math.floor(value), now) + after)));
   }
   return shown;
 }
@@ -346,13 +348,18 @@ async function verify() {
   const controller = new AbortController();
   state.verifying = controller;
   busy(true);
+  const isFetched = choice === "issuer" || choice === "url";
+  $("verdict").replaceChildren(element("p", { class: "empty" }, isFetched ? "The program fetches the keys…" : "Verifying…"));
   try {
     const report = await ask("/api/explain", JSON.stringify(question), controller.signal);
     $("failure").hidden = true;
     showVerdict(report);
   } catch (error) {
     if (error.status === 422) showUnusable(error.message, error.answer.hint);
-    else fail(error, verify);
+    else if (error.name !== "AbortError") {
+      forgetVerdict();
+      fail(error, verify);
+    }
   } finally {
     if (state.verifying === controller) busy(false);
   }

@@ -69,6 +69,8 @@ async function seesWhatIsInAToken(context) {
   await page.getByRole("heading", { name: "Claims" }).waitFor();
   await page.getByText("Not verified").first().waitFor();
   await page.getByText(/^Expires in (10 minutes|9 minutes)/).waitFor();
+  const words = await page.locator("#times-sentence, #claims .note").allInnerTexts();
+  await page.waitForFunction((before) => [...document.querySelectorAll("#times-sentence, #claims .note")].every((now, at) => now.textContent !== before[at]), words);
   await page.locator("#claims .member", { hasText: '"sub"' }).getByText('"alice"').waitFor();
   assert.deepEqual(await page.locator("#legend li > span:first-of-type").allInnerTexts(), ["Header", "Claims", "Signature"]);
   assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
