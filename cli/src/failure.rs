@@ -28,6 +28,16 @@ impl Failure {
         self
     }
 
+    /// Returns the problem, for an answer of the page.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// Returns what to do about it, for an answer of the page.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Prints the failure on standard error. The exit code is 2: nothing was decided.
     pub(crate) fn report(&self, output: &Output) -> ExitCode {
         if self.is_quiet {

@@ -33,6 +33,15 @@ pub(crate) struct InspectArgs {
     /// The audience of the API, below which Keycloak keeps the roles of a client.
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// Serve a page on this machine to paste tokens into, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["token", "file", "preset", "audience"])]
+    web: bool,
+}
+
+impl InspectArgs {
+    pub(crate) fn is_for_the_page(&self) -> bool {
+        self.web
+    }
 }
 
 pub(crate) fn run(args: InspectArgs, output: &mut Output) -> Result<ExitCode, Failure> {

@@ -11,6 +11,9 @@ mod input;
 mod names;
 mod inspect;
 mod explain;
+mod page;
+mod serve;
+mod answers;
 mod shell;
 
 use std::ffi::OsString;
@@ -18,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use self::answers::Answers;
 use self::failure::Failure;
 use self::output::{ColorChoice, Output};
 
@@ -41,6 +45,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Say check by check why a token is refused, and what would make it pass.
     Explain(explain::ExplainArgs),
+    /// Stand in for a provider on this machine, and serve the page that looks inside tokens.
+    Serve(serve::ServeArgs),
     /// Print the completions of a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page.
@@ -50,8 +56,12 @@ enum Command {
 impl Command {
     fn run(self, output: &mut Output) -> Result<ExitCode, Failure> {
         match self {
+            Self::Inspect(args) if args.is_for_the_page() => {
+                serve::page_only(serve::LoopbackAddress::ANY_PORT, Answers, output)
+            }
             Self::Inspect(args) => inspect::run(args, output),
             Self::Explain(args) => explain::run(args, output),
+            Self::Serve(args) => serve::run(args, Answers, output),
             Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
             Self::Man => shell::man(&Arguments::command(), output),
         }

@@ -6,3 +6,4 @@ mod support;
 mod inspect;
 mod explain;
 mod api;
+mod serve;
