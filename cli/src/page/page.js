@@ -378,7 +378,7 @@ function showUnusable(problem, hint) {
 function showVerdict(report) {
   const title = { accepted: "Accepted", refused: "Refused", undecided: "Undecided" }[report.verdict] ?? "Undecided";
   const codes = [report.status, report.reason].filter((code) => code !== null && code !== undefined).join(" ");
-  const nodes = [element("h3", {}, title, codes ? element("small", {}, visible(codes)) : null), element("p", {}, visible(report.sentence))];
+  const nodes = [element("h3", {}, title, codes ? element("small", {}, visible(codes)) : null), element("p", {}, sentenceOf(report.sentence))];
   if (report.change) {
     const side = { token: "of the token", request: "of the request", verifier: "of this API's settings", server: "of the server" }[report.change.side] ?? "";
     nodes.push(element("p", { class: "change" }, element("b", {}, `The smallest change ${side}: `), visible(report.change.sentence)));
