@@ -111,7 +111,7 @@ impl Refusal {
         }
     }
 
-    fn into_response(self, pace: &Pace) -> Response<ServiceBody> {
+    pub(in crate::server) fn into_response(self, pace: &Pace) -> Response<ServiceBody> {
         self.report(pace);
         #[cfg(feature = "sign-in")]
         if let Some(rejection) = self.rejection {
