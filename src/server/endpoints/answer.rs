@@ -242,5 +242,20 @@ impl fmt::Debug for EndpointFuture {
     }
 }
 
+/// Implements `Service` for an endpoint that reads the bodies of requests.
+macro_rules! endpoint {
+    ($service:ty, |$this:ident, $request:ident| $answer:block) => {
+        $crate::server::service::service! {
+            $service,
+            |$this, $request| -> $crate::server::endpoints::answer::EndpointFuture $answer
+            where
+                B: http_body::Body + Send + 'static,
+                B::Data: Send,
+                B::Error: Send,
+        }
+    };
+}
+pub(in crate::server) use endpoint;
+
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"clients\", charset=\"UTF-8\"");

@@ -233,8 +233,8 @@ impl SignInEndpoints {
         EndpointFuture::new(carried_out(signed_in), pace)
     }
 
-    /// Returns the answer of the services to a password that cannot be hashed: 400 if it is refused, else 503 with
-    /// `Retry-After`. For a registration. The log tells the reason.
+    /// Returns the answer of the services to a password that was not hashed, for a registration: 400 if it is refused,
+    /// 503 with `Retry-After` if no password can be hashed now. The log tells the reason.
     pub fn password_error(&self, error: PasswordError) -> Response<ServiceBody> {
         Refusal::from(error).into_response(&self.desk.pace)
     }

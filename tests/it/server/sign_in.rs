@@ -743,7 +743,7 @@ async fn refresh_by_cookie_sets_new_cookies_and_ends_with_none() {
     is_refused(&stolen, 401, "invalid_grant");
     // The browser forgets what is not good any more.
     assert!(cookies_of(&stolen).values().all(String::is_empty), "{stolen:?}");
-    assert_eq!(cookies_of(&stolen).len(), 3);
+    assert_eq!(cookies_of(&stolen).len(), 4);
 }
 
 #[tokio::test]
@@ -809,7 +809,7 @@ async fn browser_that_has_lost_its_refresh_token_is_signed_out_all_the_same() {
         send(&house.app, from_site(with_cookies(request(), &cookies), "same-origin")).await;
 
     assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
-    assert_eq!(cookies_of(&answer).len(), 3);
+    assert_eq!(cookies_of(&answer).len(), 4);
     let foreign =
         send(&house.app, from_site(with_cookies(request(), &cookies), "cross-site")).await;
     assert_ne!(foreign.status, StatusCode::NO_CONTENT);
