@@ -14,10 +14,7 @@ async fn refresh(State(cookies): State<Cookies>, parts: Parts) -> Result<String,
     Ok(cookies.refresh_token(&parts)?.unwrap_or("none").to_owned())
 }
 
-async fn refresh_only(
-    State(cookies): State<Cookies>,
-    parts: Parts,
-) -> Result<String, Rejection> {
+async fn refresh_only(State(cookies): State<Cookies>, parts: Parts) -> Result<String, Rejection> {
     Ok(cookies.refresh_only_token(&parts)?.unwrap_or("none").to_owned())
 }
 

@@ -168,7 +168,9 @@ fn options_are_heeded() {
     for (field, name) in fields(&names).iter().zip(expected) {
         assert!(field.starts_with(name) && field.contains("; SameSite=Strict;"), "{field}");
     }
-    for (field, name) in fields(&plain).iter().zip(["access=", "refresh=", "refresh-only=", "csrf="]) {
+    for (field, name) in
+        fields(&plain).iter().zip(["access=", "refresh=", "refresh-only=", "csrf="])
+    {
         assert!(field.starts_with(name) && !field.contains("Secure"), "{field}");
     }
 }
