@@ -132,7 +132,7 @@ async fn other_sites_cannot_use_the_refresh_cookie_or_sign_a_browser_in() {
     let mut silent = page.own("/refresh");
     silent.headers_mut().remove("sec-fetch-site");
     let answer = send(&house.app, silent).await;
-    is_refused(&answer, 403, "missing_csrf_token");
+    is_refused(&answer, 403, "cross_site");
     assert_eq!(answer.reason, Some(Reason::MissingCsrfToken));
 
     let mut silent = page.own("/refresh");
