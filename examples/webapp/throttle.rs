@@ -92,7 +92,8 @@ impl PerAccount {
 /// Returns the name under which an attempt is counted. The subject of one user may be the name of another.
 fn name_of(attempt: SignInAttempt<'_>) -> String {
     let of = if attempt.is_password_change { "password of" } else { "sign-in of" };
-    format!("{of} {}", attempt.username)
+    // Without the blanks around it.
+    format!("{of} {}", compared(attempt.username))
 }
 
 /// Returns a layer with a limit for each address.
