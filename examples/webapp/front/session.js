@@ -52,8 +52,8 @@ export function signIn(path, { username, password, keep }) {
 /** Ends this session, here and in all tabs. */
 export async function signOut() {
   const answer = await navigator.locks.request(LOCK, () => exchange("POST", "/api/logout", credentials({ refresh: true })));
-  // The server says the same of a token that is not good any more.
-  if (answer.ok) leave("You have signed out.", "You have signed out in another tab.");
+  // The server says the same of a token that is not good any more. A browser may have forgotten an expired one.
+  if (answer.ok || (answer.status === 400 && !csrfToken())) leave("You have signed out.", "You have signed out in another tab.");
   return answer;
 }
 

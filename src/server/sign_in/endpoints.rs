@@ -201,7 +201,8 @@ impl SignInEndpoints {
     /// a request that another site has caused is refused. A registration asks [`Cookies::check`] before it adds an
     /// account.
     ///
-    /// No attempt is counted. The answer is refused as in the table above. A future that is dropped ends nothing.
+    /// No attempt is counted. Refusals are those of the table above; 401 if there is no such account. A sign-in that has
+    /// begun goes on when its future is dropped.
     ///
     /// ```
     /// use http::request::Parts;
