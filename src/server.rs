@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "issue", feature = "endpoints"))]
 pub(crate) mod body;
+#[cfg(any(feature = "issue", feature = "endpoints"))]
+mod service;
 #[cfg(feature = "passwords")]
 pub mod password;
 #[cfg(feature = "issue")]

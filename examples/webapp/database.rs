@@ -52,7 +52,7 @@ impl Database {
             .busy_timeout(Duration::from_secs(5));
         // The file holds the keys that sign tokens: it is made before SQLite makes it, for its owner alone.
         #[cfg(unix)]
-        if url != "sqlite::memory:" && !url.contains("mode=memory") {
+        if !is_in_memory(url) {
             use std::os::unix::fs::OpenOptionsExt as _;
             let mut file = std::fs::OpenOptions::new();
             // SQLite says what is wrong with it.
@@ -118,6 +118,11 @@ impl Database {
     pub async fn is_ready(&self) -> bool {
         with_pool!(self, pool => sqlx::query("SELECT 1").execute(pool).await.is_ok())
     }
+}
+
+/// Returns whether the database of this address ends with the program.
+pub fn is_in_memory(url: &str) -> bool {
+    url == "sqlite::memory:" || url.contains("mode=memory")
 }
 
 /// Returns the seconds since 1970.

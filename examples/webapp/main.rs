@@ -13,12 +13,17 @@
 //!   are for plain HTTP
 //! - `DATABASE_URL`: `sqlite:app.db`, or `postgres://user:password@host/database`; SQLite in memory by default
 //! - `REDIS_URL`: shares revocations between instances: `redis://127.0.0.1:6379`, on another machine `rediss://`.
-//!   Without it, each instance knows its own, and an access token that was revoked elsewhere lives until it expires
+//!   Without it, each instance knows its own until it ends. An access token that was revoked elsewhere, or before a
+//!   restart, lives until it expires
 //! - `KEYS_FILE`: a file of private keys, which is made if it is not there, and rotated each month; by default, one
 //!   key in the database
 //! - `ACCESS_LIFETIME`, `REFRESH_IDLE`: seconds, 900 and 604800 by default
 //! - `USERS`: accounts to create, `alice:password:user,admin:password:admin` by default, and none with TLS
 //! - `ATTEMPTS_PER_ACCOUNT`, `ATTEMPTS_PER_ADDRESS`: sign-ins in a minute, 20 and 600 by default; 0 for no limit
+//! - `TRUSTED_PROXIES`: the addresses of the proxies in front, `10.0.0.5,10.0.0.6`. Their `X-Forwarded-For` tells the
+//!   address of the client, for the limit above. Without them, the field is ignored, and all clients behind a proxy
+//!   share the limit of its address
+//! - `REQUEST_TIMEOUT`: the seconds for a request with its body, 30 by default
 //! - `CORS_ORIGIN`: the origin of a front end at another address of the same site
 //! - `RUST_LOG`: the log filter, `info,tower_bearer=debug` by default: one line for each refusal
 //!
@@ -47,7 +52,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::map_response;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
@@ -60,6 +65,7 @@ use tower_bearer::session::{PostgresSessions, SessionKey, Sessions, SqliteSessio
 use tower_bearer::sign_in::SignInEndpoints;
 use tower_bearer::{BearerLayer, TokenIssuer, Validation, Verifier, render, require};
 use tower_http::cors::CorsLayer;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::api::{Health, User};
 use crate::database::Database;
@@ -138,7 +144,13 @@ async fn app(
     let (layer, sessions) = if let Some(redis) = &redis {
         guard(settings, database, keys, tokens, redis.clone()).await?
     } else {
-        // Lost when the program ends: with a database that stays, set REDIS_URL too.
+        if !database::is_in_memory(&settings.database_url) {
+            tracing::warn!(
+                "revocations are in memory: after a restart, access tokens that were revoked are accepted until they \
+                 expire, for {} seconds at most; set REDIS_URL to keep revocations",
+                settings.access_lifetime.as_secs()
+            );
+        }
         let revocations = MemoryRevocations::new().with_max_lifetime(settings.access_lifetime);
         guard(settings, database, keys, tokens, revocations).await?
     };
@@ -147,14 +159,8 @@ async fn app(
     let throttle = settings.attempts_per_account.map(PerAccount::new);
     let mut endpoints = SignInEndpoints::new(sessions.clone(), users.clone(), passwords.clone())
         .with_cookies(cookies.clone());
-    if let Some(throttle) = throttle.clone() {
-        endpoints = endpoints.with_throttle(move |attempt| {
-            if attempt.is_password_change {
-                throttle.check(&format!("password of {}", attempt.username))
-            } else {
-                throttle.check(attempt.username)
-            }
-        });
+    if let Some(throttle) = &throttle {
+        endpoints = throttle.limit(endpoints);
     }
 
     let admin = Router::new()
@@ -177,7 +183,7 @@ async fn app(
         .route("/api/register", post(register::register).with_state(Arc::new(desk)))
         .layer(DefaultBodyLimit::max(8 * 1024));
     if let Some(limit) = settings.attempts_per_address {
-        attempts = attempts.layer(throttle::per_address(limit));
+        attempts = attempts.layer(throttle::per_address(limit, &settings.trusted_proxies));
     }
 
     let health = Health { database: database.clone(), redis };
@@ -193,8 +199,13 @@ async fn app(
     if let Some(origin) = &settings.cors_origin {
         app = app.layer(cors(origin)?);
     }
+    // A client that sends its body byte by byte would hold a connection for ever.
+    let in_time =
+        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, settings.request_timeout);
     let is_https = settings.is_https();
-    Ok(app.layer(map_response(move |response| ready(pages::secure(response, is_https)))))
+    Ok(app
+        .layer(in_time)
+        .layer(map_response(move |response| ready(pages::secure(response, is_https)))))
 }
 
 /// Makes the layer that verifies access tokens, and the sessions that give them out. Both have the same revocations.

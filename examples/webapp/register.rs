@@ -6,16 +6,15 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
-use tower::ServiceExt as _;
 use tower_bearer::cookies::Cookies;
-use tower_bearer::password::{PasswordError, Passwords};
-use tower_bearer::sign_in::SignInEndpoints;
+use tower_bearer::password::Passwords;
+use tower_bearer::sign_in::{Keep, SignInEndpoints};
 
 use crate::throttle::{PerAccount, too_many};
 use crate::users::{Username, Users};
@@ -30,12 +29,12 @@ pub struct Desk {
 }
 
 /// The members of a registration: those of a sign-in.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     username: String,
     password: String,
-    keep: Option<String>,
+    keep: Option<Keep>,
     device: Option<String>,
 }
 
@@ -44,59 +43,48 @@ pub async fn register(
     parts: Parts,
     sent: Result<Json<Registration>, JsonRejection>,
 ) -> Response {
-    desk.register(parts, sent).await.unwrap_or_else(|refused| refused)
+    desk.register(&parts, sent).await.unwrap_or_else(|refused| refused)
 }
 
 impl Desk {
     async fn register(
         &self,
-        mut parts: Parts,
+        parts: &Parts,
         sent: Result<Json<Registration>, JsonRejection>,
     ) -> Result<Response, Response> {
         let Json(sent) = sent.map_err(|rejection| not_understood(&rejection))?;
-        match sent.keep.as_deref() {
-            None => {}
+        let keep = sent.keep.unwrap_or_default();
+        if keep != Keep::Client {
             // Another site could sign the browser in as a user of its own.
-            Some("cookies") => self.cookies.check(&parts).map_err(|rejection| {
+            self.cookies.check(parts).map_err(|rejection| {
                 refusal(rejection.status(), rejection.code(), rejection.description())
-            })?,
-            Some(_) => return Err(invalid_request("`keep` is not `cookies`")),
+            })?;
         }
         let name = Username::new(&sent.username).map_err(invalid_request)?;
         if let Some(throttle) = &self.throttle {
-            // Apart from the attempt to sign in, below.
+            // Apart from the attempts to sign in.
             let registration = format!("registration of {}", name.as_str());
             throttle.check(&registration).map_err(|wait| too_many(wait.as_secs() + 1))?;
         }
-        let hash = self.passwords.hash(&sent.password).await.map_err(|error| unhashed(&error))?;
-        match self.users.add(&name, &hash, "user").await {
-            Ok(true) => {}
-            Ok(false) => {
-                let description = "Another user has this name";
-                return Err(refusal(StatusCode::CONFLICT, "username_taken", description));
-            }
-            Err(error) => {
-                tracing::error!("no user was added: {error}");
-                return Err(unavailable());
-            }
-        }
-        // The account is there: the same members sign its user in.
-        let body = serde_json::to_vec(&sent).map_err(|_| unavailable())?;
-        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let request = Request::from_parts(parts, Body::from(body));
-        match self.endpoints.sign_in().oneshot(request).await {
-            Ok(response) => Ok(response.map(Body::new)),
-            Err(never) => match never {},
-        }
+        let hash = self.passwords.hash(&sent.password).await;
+        let hash = hash.map_err(|error| self.endpoints.password_error(error).map(Body::new))?;
+        let id = self.users.add(&name, &hash, "user").await;
+        let id = id.map_err(|error| self.endpoints.accounts_unavailable(error).map(Body::new))?;
+        let id = id.ok_or_else(|| {
+            refusal(StatusCode::CONFLICT, "username_taken", "Another user has this name")
+        })?;
+        let device = sent.device.as_deref();
+        let Ok(signed_in) = self.endpoints.sign_in_as(&id, keep, device, parts).await;
+        Ok(signed_in.map(Body::new))
     }
 }
 
 fn not_understood(rejection: &JsonRejection) -> Response {
     // Its own text quotes the body.
     match rejection.status() {
-        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => {
-            invalid_request("The body is not an object with username and password")
-        }
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => invalid_request(
+            "The body is not an object with username and password, or `keep` is not known",
+        ),
         StatusCode::PAYLOAD_TOO_LARGE => refusal(
             StatusCode::PAYLOAD_TOO_LARGE,
             "invalid_request",
@@ -104,27 +92,6 @@ fn not_understood(rejection: &JsonRejection) -> Response {
         ),
         status => refusal(status, "invalid_request", "The body is not application/json"),
     }
-}
-
-fn unhashed(error: &PasswordError) -> Response {
-    let invalid = |description| refusal(StatusCode::BAD_REQUEST, "invalid_password", description);
-    match error {
-        PasswordError::TooShort { .. } => invalid("The password is too short"),
-        PasswordError::TooLong { .. } => invalid("The password is longer than 1 KiB"),
-        PasswordError::Refused => invalid("The password is too easy to guess"),
-        error => {
-            tracing::warn!("no password was hashed: {error}");
-            unavailable()
-        }
-    }
-}
-
-fn unavailable() -> Response {
-    let description = "This cannot be done right now";
-    let mut response =
-        refusal(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
 }
 
 fn invalid_request(description: &str) -> Response {

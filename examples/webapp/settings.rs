@@ -1,6 +1,7 @@
 //! Reads the environment. Each mistake is a sentence that names the variable.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub refresh_idle: Duration,
     pub attempts_per_account: Option<NonZeroU32>,
     pub attempts_per_address: Option<NonZeroU32>,
+    pub trusted_proxies: Vec<IpAddr>,
+    pub request_timeout: Duration,
     pub cors_origin: Option<String>,
     pub users: Vec<NewUser>,
     /// Whether the users are those of the documentation.
@@ -48,6 +51,8 @@ impl Settings {
             refresh_idle: seconds("REFRESH_IDLE", 7 * 24 * 60 * 60)?,
             attempts_per_account: attempts("ATTEMPTS_PER_ACCOUNT", 20)?,
             attempts_per_address: attempts("ATTEMPTS_PER_ADDRESS", 600)?,
+            trusted_proxies: addresses("TRUSTED_PROXIES")?,
+            request_timeout: seconds("REQUEST_TIMEOUT", 30)?,
             cors_origin: set("CORS_ORIGIN"),
             has_default_users,
             users: new_users(users.as_deref().unwrap_or(default_users))?,
@@ -104,6 +109,15 @@ fn attempts(variable: &str, default: u32) -> Result<Option<NonZeroU32>, String> 
         wrong(variable, "not a number of attempts in a minute; 0 stands for no limit")
     })?;
     Ok(NonZeroU32::new(number))
+}
+
+fn addresses(variable: &str) -> Result<Vec<IpAddr>, String> {
+    let list = set(variable).unwrap_or_default();
+    let address = |one: &str| match one.trim().parse::<IpAddr>() {
+        Ok(address) => Ok(address.to_canonical()),
+        Err(_) => Err(wrong(variable, format_args!("{one:?} is not an IP address"))),
+    };
+    list.split(',').filter(|one| !one.trim().is_empty()).map(address).collect()
 }
 
 fn set(variable: &str) -> Option<String> {

@@ -62,23 +62,23 @@ impl Users {
         Self { database }
     }
 
-    /// Adds a user. Returns whether the name was free.
+    /// Adds a user. Returns the new id, or `None` if another user has the name.
     pub async fn add(
         &self,
         name: &Username,
         password_hash: &str,
         roles: &str,
-    ) -> Result<bool, AccountsUnavailable> {
+    ) -> Result<Option<String>, AccountsUnavailable> {
         // Not the name: a subject is never given to another user, and a name may be.
         let id = random_id().map_err(AccountsUnavailable::new)?;
         let insert = "INSERT INTO users (id, name, compared_name, password_hash, roles, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
         let added = with_pool!(&self.database, pool => {
-            let insert = sqlx::query(insert).bind(id).bind(name.as_str()).bind(compared(name.as_str()));
+            let insert = sqlx::query(insert).bind(&id).bind(name.as_str()).bind(compared(name.as_str()));
             let insert = insert.bind(password_hash).bind(roles).bind(now());
             insert.execute(pool).await.map(|done| done.rows_affected())
         });
-        Ok(added.map_err(AccountsUnavailable::new)? == 1)
+        Ok((added.map_err(AccountsUnavailable::new)? == 1).then_some(id))
     }
 
     /// Returns whether there is a user of this name.

@@ -45,15 +45,20 @@ pub use source::CookieToken;
 /// |---|---|---|
 /// | access | `__Host-access` | the access token, for [`source`](Self::source) |
 /// | refresh | `__Host-refresh` | the refresh token, for [`refresh_token`](Self::refresh_token) |
+/// | refresh alone | `__Host-refresh-only` | the refresh token of a page that keeps the access token in memory, for [`refresh_only_token`](Self::refresh_only_token) |
 /// | CSRF | `__Host-csrf` | a signed token that scripts of the page read and repeat |
 ///
-/// All of them are `Secure`, `SameSite=Lax` and `Path=/`. The first two are `HttpOnly`. Because of
+/// All of them are `Secure`, `SameSite=Lax` and `Path=/`. The first three are `HttpOnly`. Because of
 /// the prefix, a browser accepts them from this host over HTTPS only, so that no sibling domain can
 /// set them. Two cookies of one name are refused in every case.
 ///
+/// A session has the first two, set by [`set`](Self::set), or the third one, set by
+/// [`set_refresh_only`](Self::set_refresh_only). The two refresh cookies have different names, so that the
+/// server knows from the cookie alone whether a script may read the next access token.
+///
 /// A request with one of the tokens that can do more than read has to come from a page of this
 /// origin. These are requests with a method other than `GET`, `HEAD`, `OPTIONS` and `TRACE`,
-/// requests that open a web socket, and all requests with the refresh token:
+/// requests that open a web socket, and all requests with a refresh token:
 ///
 /// | `Sec-Fetch-Site` | `Origin` | |
 /// |---|---|---|
@@ -129,10 +134,11 @@ impl Cookies {
     }
 
     fn with(csrf_secret: Vec<u8>, scheme: Scheme, names: [&str; 3]) -> Result<Self, ConfigError> {
-        let [access, refresh, csrf] = names.map(CookieName::new);
+        let [access, refresh, refresh_only, csrf] = cookie_names(names);
         Ok(Self(Arc::new(Settings {
             access,
             refresh,
+            refresh_only,
             csrf,
             attributes: Attributes { is_secure: scheme == Scheme::HTTPS, is_strict: false },
             origins: Origins::new(scheme),
@@ -141,15 +147,16 @@ impl Cookies {
         })))
     }
 
-    /// Sets the names of the three cookies. The defaults are in the table above.
+    /// Sets the names of the cookies. The defaults are in the table above. The cookie for a refresh token alone has
+    /// the name of the refresh cookie with `-only` behind it.
     ///
     /// # Errors
     ///
     /// [`ConfigError::CookieName`] when a name does not begin with `__Host-`, is no token, or is
     /// used twice. Cookies for loopback have no prefix instead.
     pub fn with_names(self, access: &str, refresh: &str, csrf: &str) -> Result<Self, ConfigError> {
-        let names = [access, refresh, csrf];
-        for (place, name) in names.into_iter().enumerate() {
+        let names = cookie_names([access, refresh, csrf]);
+        for (place, name) in names.iter().map(CookieName::as_str).enumerate() {
             let refused = |problem| Err(ConfigError::CookieName { name: name.to_owned(), problem });
             let has_prefix = name.strip_prefix("__Host-").is_some_and(|rest| !rest.is_empty());
             if name.is_empty() || !name.bytes().all(is_token_char) {
@@ -158,12 +165,13 @@ impl Cookies {
                 return refused("has to begin with `__Host-`, or a sibling domain can set it");
             } else if !self.0.attributes.is_secure && name.starts_with("__") {
                 return refused("has a prefix that browsers do not accept over plain HTTP");
-            } else if names[..place].iter().any(|before| before.eq_ignore_ascii_case(name)) {
+            } else if names[..place].iter().any(|before| before.as_str().eq_ignore_ascii_case(name))
+            {
                 return refused("is used for two cookies");
             }
         }
         Ok(self.change(|settings| {
-            [settings.access, settings.refresh, settings.csrf] = names.map(CookieName::new);
+            [settings.access, settings.refresh, settings.refresh_only, settings.csrf] = names;
         }))
     }
 
@@ -206,9 +214,9 @@ impl Cookies {
     /// Sets the cookies of a session in a response, after a sign-in or a refresh: the access token
     /// and the refresh token, each with its lifetime, and a new CSRF token.
     ///
-    /// The response gets `Cache-Control: no-store` too. Give an unchanged refresh token again:
-    /// without one, the refresh cookie is removed, because the cookies of a session belong
-    /// together.
+    /// The response gets `Cache-Control: no-store` too, and removes the cookie of
+    /// [`set_refresh_only`](Self::set_refresh_only). Give an unchanged refresh token again: without one, the refresh
+    /// cookie is removed, because the cookies of a session belong together.
     ///
     /// # Errors
     ///
@@ -220,25 +228,45 @@ impl Cookies {
         access: (&str, Duration),
         refresh: Option<(&str, Duration)>,
     ) -> Result<(), CookieError> {
-        let Settings { access: access_name, refresh: refresh_name, csrf, attributes, .. } =
-            &*self.0;
-        let token = |name: &CookieName, (token, lifetime): (&str, Duration)| {
-            if !is_b64token(token.as_bytes()) {
-                return Err(CookieError::IllegalToken { cookie: name.as_str().to_owned() });
-            }
-            attributes.set(name, token, lifetime, Readers::Server)
-        };
-        let access_field = token(access_name, access)?;
+        let settings = &*self.0;
+        let access_field = self.token_field(&settings.access, access)?;
         let refresh_field = match refresh {
-            Some(refresh) => token(refresh_name, refresh)?,
-            None => attributes.remove(refresh_name, Readers::Server),
+            Some(refresh) => self.token_field(&settings.refresh, refresh)?,
+            None => settings.attributes.remove(&settings.refresh, Readers::Server),
         };
         // Bound to the token that lives longer, so that it outlives the other.
-        let (bound_to, lifetime) =
-            refresh.filter(|refresh| refresh.1 >= access.1).unwrap_or(access);
-        let csrf_token = self.0.key.sign(bound_to)?;
-        let csrf = attributes.set(csrf, &csrf_token, lifetime, Readers::ServerAndScripts)?;
-        add(headers, [access_field, refresh_field, csrf]);
+        let bound_to = refresh.filter(|refresh| refresh.1 >= access.1).unwrap_or(access);
+        let csrf_field = self.csrf_field(bound_to)?;
+        let refresh_only = settings.attributes.remove(&settings.refresh_only, Readers::Server);
+        add(headers, [access_field, refresh_field, refresh_only, csrf_field]);
+        Ok(())
+    }
+
+    /// Sets the refresh token with its lifetime and a new CSRF token as cookies, for a page that keeps the access
+    /// token in memory. Put the access token into the body of the response.
+    ///
+    /// No script can read the refresh token. A script that was injected into the page can read the access token, and
+    /// can get new ones while the page is open.
+    ///
+    /// The response gets `Cache-Control: no-store` too, and removes the cookies of [`set`](Self::set). Answer a refresh
+    /// in the way in which its token came: with the tokens of [`refresh_token`](Self::refresh_token) in cookies, and
+    /// with an access token in the body only for [`refresh_only_token`](Self::refresh_only_token). If the request
+    /// itself could choose, an injected script would read access tokens that cookies keep from it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub fn set_refresh_only(
+        &self,
+        headers: &mut HeaderMap,
+        refresh: (&str, Duration),
+    ) -> Result<(), CookieError> {
+        let Settings { access, refresh: with_access, refresh_only, attributes, .. } = &*self.0;
+        let refresh_field = self.token_field(refresh_only, refresh)?;
+        let csrf_field = self.csrf_field(refresh)?;
+        let [access, with_access] =
+            [access, with_access].map(|cookie| attributes.remove(cookie, Readers::Server));
+        add(headers, [access, with_access, refresh_field, csrf_field]);
         Ok(())
     }
 
@@ -247,17 +275,18 @@ impl Cookies {
     ///
     /// The tokens stay valid until they are revoked or expire.
     pub fn clear(&self, headers: &mut HeaderMap) {
-        let Settings { access, refresh, csrf, attributes, .. } = &*self.0;
+        let Settings { access, refresh, refresh_only, csrf, attributes, .. } = &*self.0;
         let fields = [
             attributes.remove(access, Readers::Server),
             attributes.remove(refresh, Readers::Server),
+            attributes.remove(refresh_only, Readers::Server),
             attributes.remove(csrf, Readers::ServerAndScripts),
         ];
         add(headers, fields);
     }
 
-    /// Returns the refresh token of a request, for endpoints that refresh or end a session. `None`
-    /// without one.
+    /// Returns the refresh token that [`set`](Self::set) has put beside an access token, for endpoints that refresh or
+    /// end a session. `None` without one.
     ///
     /// # Errors
     ///
@@ -267,9 +296,47 @@ impl Cookies {
         &self,
         request: &'r request::Parts,
     ) -> Result<Option<&'r str>, Rejection> {
-        let token = self.0.refresh_token(&request.uri, &request.headers).map_err(refused)?;
+        self.token_in(&self.0.refresh, request)
+    }
+
+    /// Returns the refresh token that [`set_refresh_only`](Self::set_refresh_only) has set. `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`refresh_token`](Self::refresh_token).
+    pub fn refresh_only_token<'r>(
+        &self,
+        request: &'r request::Parts,
+    ) -> Result<Option<&'r str>, Rejection> {
+        self.token_in(&self.0.refresh_only, request)
+    }
+
+    fn token_in<'r>(
+        &self,
+        cookie: &CookieName,
+        request: &'r request::Parts,
+    ) -> Result<Option<&'r str>, Rejection> {
+        let token = self.0.refresh_token(cookie, &request.uri, &request.headers);
         // No other token was set here.
-        Ok(token.filter(|token| is_b64token(token)).and_then(|token| str::from_utf8(token).ok()))
+        let token = token.map_err(refused)?.filter(|token| is_b64token(token));
+        Ok(token.and_then(|token| str::from_utf8(token).ok()))
+    }
+
+    fn token_field(
+        &self,
+        cookie: &CookieName,
+        (token, lifetime): (&str, Duration),
+    ) -> Result<HeaderValue, CookieError> {
+        if !is_b64token(token.as_bytes()) {
+            return Err(CookieError::IllegalToken { cookie: cookie.as_str().to_owned() });
+        }
+        self.0.attributes.set(cookie, token, lifetime, Readers::Server)
+    }
+
+    /// Makes a CSRF token that is bound to another token and lives as long.
+    fn csrf_field(&self, (token, lifetime): (&str, Duration)) -> Result<HeaderValue, CookieError> {
+        let csrf_token = self.0.key.sign(token)?;
+        self.0.attributes.set(&self.0.csrf, &csrf_token, lifetime, Readers::ServerAndScripts)
     }
 
     /// Checks that no other site has caused a request, for services that stand outside of the
@@ -302,9 +369,10 @@ impl Dangerous<Cookies> {
 
 impl fmt::Debug for Cookies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { access, refresh, csrf, attributes, origins, checks_site, .. } = &*self.0;
+        let Settings { access, refresh, refresh_only, csrf, .. } = &*self.0;
+        let Settings { attributes, origins, checks_site, .. } = &*self.0;
         f.debug_struct("Cookies")
-            .field("names", &[access, refresh, csrf].map(CookieName::as_str))
+            .field("names", &[access, refresh, refresh_only, csrf].map(CookieName::as_str))
             .field("is_secure", &attributes.is_secure)
             .field("is_strict", &attributes.is_strict)
             .field("trusted_origins", &origins.trusted())
@@ -313,7 +381,11 @@ impl fmt::Debug for Cookies {
     }
 }
 
-fn add(headers: &mut HeaderMap, fields: [HeaderValue; 3]) {
+fn cookie_names([access, refresh, csrf]: [&str; 3]) -> [CookieName; 4] {
+    [access, refresh, &format!("{refresh}-only"), csrf].map(CookieName::new)
+}
+
+fn add(headers: &mut HeaderMap, fields: [HeaderValue; 4]) {
     for field in fields {
         headers.append(SET_COOKIE, field);
     }
@@ -350,6 +422,8 @@ mod tests {
             ("", "__Host-r", "__Host-c"),
             ("__Host-a", "__Host-a", "__Host-c"),
             ("__Host-a", "__Host-r", "__Host-R"),
+            ("__Host-r-only", "__Host-r", "__Host-c"),
+            ("__Host-a", "__Host-r", "__Host-r-only"),
         ] {
             let refused = cookies().with_names(access, refresh, csrf);
             assert!(matches!(refused, Err(ConfigError::CookieName { .. })), "{access} {refresh}");

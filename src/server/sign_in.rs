@@ -5,6 +5,7 @@
 
 mod accounts;
 mod attempt;
+mod keep;
 mod desk;
 mod input;
 mod refusal;
@@ -17,4 +18,5 @@ pub use crate::error::AccountsUnavailable;
 pub use accounts::{Account, AccountKey, Accounts};
 pub use attempt::SignInAttempt;
 pub use endpoints::SignInEndpoints;
+pub use keep::Keep;
 pub use service::SignInService;

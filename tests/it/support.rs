@@ -139,15 +139,21 @@ impl Answer {
 }
 
 pub async fn send(app: &Router, request: Request<Body>) -> Answer {
-    let (parts, body) = app.clone().oneshot(request).await.unwrap().into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let principal = parts.extensions.get::<tower_bearer::Principal>();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-        reason: parts.extensions.get().copied(),
-        subject: principal.and_then(|principal| principal.subject().map(str::to_owned)),
+    Answer::of(app.clone().oneshot(request).await.unwrap()).await
+}
+
+impl Answer {
+    pub async fn of(response: http::Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let principal = parts.extensions.get::<tower_bearer::Principal>();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+            reason: parts.extensions.get().copied(),
+            subject: principal.and_then(|principal| principal.subject().map(str::to_owned)),
+        }
     }
 }
 

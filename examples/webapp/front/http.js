@@ -9,7 +9,7 @@ const listeners = new Set();
 export const requests = { all: () => log, onChange: (listener) => listeners.add(listener) };
 
 /**
- * Sends a request once. `token` goes into the header; without it, `cookies` decides whether cookies go along.
+ * Sends a request once. `token` goes into the header, and `cookies` decides whether cookies go along.
  * Resolves for every answer, and with the status 0 for none.
  */
 export async function exchange(method, path, { json, token, cookies = false, note } = {}) {
@@ -23,7 +23,7 @@ export async function exchange(method, path, { json, token, cookies = false, not
     method,
     headers,
     body: json === undefined ? undefined : JSON.stringify(json),
-    // A token in the header and one in a cookie is one too many.
+    // An access token in the header and one in a cookie is one too many. The refresh token is sent where it is needed.
     credentials: cookies ? "same-origin" : "omit",
     cache: "no-store",
     redirect: "error",

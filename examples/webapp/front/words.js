@@ -37,6 +37,7 @@ export function explain({ method, path, status, body, challenge, retryAfter }) {
     if (status === 403) return "The token is good, but it does not grant what this needs.";
     if (status === 404) return "There is no such thing here.";
     if (status === 409) return "Another request came first.";
+    if (status === 408) return "The request took too long.";
     if (status === 413) return "The request is too large.";
     if (status === 429) return `There were too many attempts. ${wait}`;
     if (status === 503) return `The server cannot do this right now. ${wait}`;

@@ -11,6 +11,12 @@ import { chromium } from "playwright-core";
 const [url, shortUrl, directory] = process.argv.slice(2);
 const LIFETIME = 2_000;
 
+// The two ways of the page, and the cookie that has the refresh token.
+const WAYS = {
+  memory: { label: "Memory and refresh cookie", shown: "in memory and a refresh cookie", cookie: "refresh-only" },
+  cookies: { label: "Cookies", shown: "in cookies", cookie: "refresh" },
+};
+
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
@@ -29,7 +35,7 @@ const attacker = await serveAttacker();
 const errors = [];
 let users = 0;
 try {
-  for (const keep of ["memory", "cookies"]) {
+  for (const keep of Object.keys(WAYS)) {
     for (const [name, check] of Object.entries({
       registers,
       isRefusedTheAdminPage,
@@ -77,7 +83,7 @@ async function registers(context, keep) {
   await page.getByRole("button", { name: "Create the account" }).click();
   await heading(page, "Profile");
   await page.getByRole("main").getByText(name).waitFor();
-  await page.getByRole("main").getByText(`tokens in ${keep}`).waitFor();
+  await page.getByRole("main").getByText(WAYS[keep].shown).waitFor();
   await page.locator("#token").getByText("preferred_username").waitFor();
 
   await signOut(page);
@@ -124,16 +130,20 @@ async function isRefreshedUnseen(context, keep) {
   const requests = await page.locator("#requests").innerText();
   assert.match(requests, /200[^]*GET \/api\/sessions[^]*after a refresh[^]*POST \/api\/refresh[^]*401[^]*GET \/api\/sessions/);
 
-  // A reload finds the session again if the browser has kept it.
+  // A reload finds the session again, and gets an access token if it was in memory.
   await page.reload();
-  await heading(page, keep === "cookies" ? "Sessions" : "Sign in");
+  await heading(page, "Sessions");
+  await page.getByText("this one").waitFor();
+  await page.locator("#token").getByText(keep === "memory" ? "in memory" : "in a cookie", { exact: true }).waitFor();
+  assert.equal(before.count, 2);
+  assert.ok(!(await page.locator("#requests").innerText()).includes("401"));
 }
 
 async function refreshesInTwoTabsAtOnce(context, keep) {
   const one = await open(context, shortUrl);
   await signIn(one, "alice", keep);
   const two = await open(context, shortUrl);
-  // With tokens in memory, the first tab has handed them over.
+  // It has asked for an access token of its own.
   await heading(two, "Profile");
   const counted = refreshes(context);
 
@@ -177,6 +187,7 @@ async function endsAnotherSession(context, keep) {
   await page.getByRole("dialog").getByRole("button", { name: "Sign out everywhere" }).click();
   await heading(page, "Sign in");
   await page.getByText("signed out on all devices").first().waitFor();
+  assert.deepEqual(await context.cookies(), []);
 }
 
 async function changesThePassword(context, keep) {
@@ -209,8 +220,20 @@ async function sendsATamperedToken(context, keep) {
     await page.getByRole("region", { name }).or(page.locator("section", { hasText: name })).getByText(expected).first().waitFor();
   };
   await tries("Send no token", "The request carried no token.");
-  await tries("Refresh twice at once", "with the same next refresh token");
+  const next = [];
+  page.on("response", (response) => {
+    if (response.url().endsWith("/api/refresh")) next.push(response.headerValues("set-cookie"));
+  });
+  await tries("Refresh twice at once", "Both were answered");
+  const [one, other] = (await Promise.all(next)).map((fields) => fields.find((field) => field.startsWith(`${WAYS[keep].cookie}=`)));
+  assert.ok(one && !one.startsWith(`${WAYS[keep].cookie}=;`), one);
+  assert.equal(one, other);
+  const members = keep === "memory" ? "access_token, expires_in, token_type" : "expires_in";
+  await tries("Read the tokens", `It sees the cookie csrf, and in the answer: ${members}.`);
+  const held = await context.cookies();
+  assert.ok(held.find(({ name }) => name === WAYS[keep].cookie).httpOnly);
   if (keep === "memory") {
+    assert.ok(held.every(({ name }) => !["access", "refresh"].includes(name)));
     await tries("Change one letter", "The token was not accepted");
     return;
   }
@@ -235,8 +258,9 @@ async function isAttackedByAnotherSite(context, keep) {
 
   // `localhost` is another site: the browser keeps the cookies. Another port of the same host is the same
   // site: the browser sends them, and the server refuses.
-  for (const [host, status] of [["127.0.0.1", keep === "cookies" ? 403 : 401], ["localhost", 401]]) {
-    for (const path of ["/api/logout-everywhere", "/api/password"]) {
+  for (const [host, own] of [["127.0.0.1", keep === "cookies" ? 403 : 401], ["localhost", 401]]) {
+    const withRefreshToken = ["/api/refresh", "/api/logout"].map((path) => [path, host === "localhost" ? 400 : 403]);
+    for (const [path, status] of [["/api/logout-everywhere", own], ["/api/password", own], ...withRefreshToken]) {
       const tab = await context.newPage();
       const answered = tab.waitForResponse((response) => response.url() === `${url}${path}`);
       await tab.goto(`http://${host}:${attacker.address().port}/?${url}${path}`);
@@ -253,10 +277,12 @@ async function isAttackedByAnotherSite(context, keep) {
     await tab.close();
   }
   // Nobody is signed in as the attacker's user either.
-  const tab = await context.newPage();
-  const answered = tab.waitForResponse((response) => response.url() === `${url}/api/login`);
-  await tab.goto(`http://127.0.0.1:${attacker.address().port}/?${url}/api/login&username=admin&password=password&keep=cookies`);
-  assert.equal((await answered).status(), 403);
+  for (const word of ["cookies", "refresh-cookie"]) {
+    const tab = await context.newPage();
+    const answered = tab.waitForResponse((response) => response.url() === `${url}/api/login`);
+    await tab.goto(`http://127.0.0.1:${attacker.address().port}/?${url}/api/login&username=admin&password=password&keep=${word}`);
+    assert.equal((await answered).status(), 403);
+  }
 
   await go(page, "Sessions");
   await page.getByText("this one").waitFor();
@@ -266,23 +292,18 @@ async function losesARefreshToken(context, keep) {
   const page = await open(context, url);
   await signIn(page, "alice", keep);
   await go(page, "Experiments");
-  if (keep === "memory") {
-    await page.getByRole("button", { name: "Try it: Steal a refresh token" }).click();
-  } else {
-    const cookies = await context.cookies();
-    const stolen = cookies.find(({ name }) => name.endsWith("refresh")).value;
-    const again = page.getByRole("button", { name: "Try it: Refresh twice at once" });
-    for (let count = 0; count < 2; count += 1) {
-      const both = [0, 1].map(() => page.waitForResponse((response) => response.url().endsWith("/api/refresh")));
-      await again.click();
-      await Promise.all(both);
-      await page.getByText("Both were answered").waitFor();
-      await page.waitForFunction(() => !document.querySelector(".is-busy"));
-    }
-    const thief = await refresh(stolen);
-    assert.deepEqual([thief.status, (await thief.json()).error], [401, "invalid_grant"]);
-    await go(page, "Profile");
+  const stolen = (await context.cookies()).find(({ name }) => name === WAYS[keep].cookie).value;
+  const again = page.getByRole("button", { name: "Try it: Refresh twice at once" });
+  for (let count = 0; count < 2; count += 1) {
+    const both = [0, 1].map(() => page.waitForResponse((response) => response.url().endsWith("/api/refresh")));
+    await again.click();
+    await Promise.all(both);
+    await page.getByText("Both were answered").waitFor();
+    await page.waitForFunction(() => !document.querySelector(".is-busy"));
   }
+  const thief = await refresh(stolen);
+  assert.deepEqual([thief.status, (await thief.json()).error], [401, "invalid_grant"]);
+  await go(page, "Profile");
   await heading(page, "Sign in");
   await page.getByText("You were signed out").first().waitFor();
   assert.deepEqual(await context.cookies(), []);
@@ -355,7 +376,7 @@ async function open(context, at) {
 async function fill(page, name, password, keep) {
   await page.getByLabel("User name").fill(name);
   await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByLabel(keep === "memory" ? "In memory" : "In cookies").check();
+  await page.getByLabel(WAYS[keep].label, { exact: true }).check();
 }
 
 async function signIn(page, name, keep, password = "password") {

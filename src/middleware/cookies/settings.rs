@@ -14,6 +14,8 @@ use crate::middleware::source::lists;
 pub(super) struct Settings {
     pub(super) access: CookieName,
     pub(super) refresh: CookieName,
+    /// Holds a refresh token without an access token beside it.
+    pub(super) refresh_only: CookieName,
     pub(super) csrf: CookieName,
     pub(super) attributes: Attributes,
     pub(super) origins: Origins,
@@ -37,14 +39,15 @@ impl Settings {
         Ok(token)
     }
 
-    /// Returns the refresh token of a request that may use it. The method makes no difference:
+    /// Returns the refresh token in this cookie of a request that may use it. The method makes no difference:
     /// whatever is done with a refresh token changes state.
     pub(super) fn refresh_token<'r>(
         &self,
+        cookie: &CookieName,
         uri: &Uri,
         headers: &'r HeaderMap,
     ) -> Result<Option<&'r [u8]>, Reason> {
-        let token = self.refresh.find(headers)?;
+        let token = cookie.find(headers)?;
         if token.is_some() {
             self.check(uri, headers)?;
         }
@@ -54,13 +57,14 @@ impl Settings {
     /// Checks a request to a service that reads no token here.
     pub(super) fn check_request(&self, request: &request::Parts) -> Result<(), Reason> {
         let request::Parts { method, uri, headers, .. } = request;
-        let tokens = [self.access.find(headers)?, self.refresh.find(headers)?];
+        let [access, refresh, refresh_only] = self.tokens(headers);
+        let has_session = [access?, refresh?, refresh_only?].iter().any(Option::is_some);
         if !changes_state(method, headers) {
             return Ok(());
         }
         match self.check(uri, headers) {
             // There is no session to abuse.
-            Err(Reason::MissingCsrfToken) if tokens == [None, None] => Ok(()),
+            Err(Reason::MissingCsrfToken) if !has_session => Ok(()),
             checked => checked,
         }
     }
@@ -82,8 +86,13 @@ impl Settings {
         let cookie = self.csrf.find(headers).ok().flatten();
         let header = single(headers, &CSRF_HEADER).ok().flatten();
         let (Some(cookie), Some(header)) = (cookie, header) else { return false };
-        let tokens = [self.access.find(headers), self.refresh.find(headers)];
-        cookie == header && self.key.verify(cookie, tokens.into_iter().flatten().flatten())
+        let tokens = self.tokens(headers).into_iter().flatten().flatten();
+        cookie == header && self.key.verify(cookie, tokens)
+    }
+
+    /// Finds the tokens of a session.
+    fn tokens<'r>(&self, headers: &'r HeaderMap) -> [Result<Option<&'r [u8]>, Repeated>; 3] {
+        [&self.access, &self.refresh, &self.refresh_only].map(|cookie| cookie.find(headers))
     }
 }
 

@@ -111,7 +111,7 @@ impl Refusal {
         }
     }
 
-    fn into_response(self, pace: &Pace) -> Response<ServiceBody> {
+    pub(in crate::server) fn into_response(self, pace: &Pace) -> Response<ServiceBody> {
         self.report(pace);
         #[cfg(feature = "sign-in")]
         if let Some(rejection) = self.rejection {
@@ -241,6 +241,21 @@ impl fmt::Debug for EndpointFuture {
         f.debug_struct("EndpointFuture").finish_non_exhaustive()
     }
 }
+
+/// Implements `Service` for an endpoint that reads the bodies of requests.
+macro_rules! endpoint {
+    ($service:ty, |$this:ident, $request:ident| $answer:block) => {
+        $crate::server::service::service! {
+            $service,
+            |$this, $request| -> $crate::server::endpoints::answer::EndpointFuture $answer
+            where
+                B: http_body::Body + Send + 'static,
+                B::Data: Send,
+                B::Error: Send,
+        }
+    };
+}
+pub(in crate::server) use endpoint;
 
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"clients\", charset=\"UTF-8\"");

@@ -55,3 +55,17 @@ impl Document {
             .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
     }
 }
+
+/// Implements `Service` for a document, which depends on the method and the header of a request.
+macro_rules! document {
+    ($service:ty, |$this:ident, $method:ident, $headers:ident| $answer:block) => {
+        $crate::server::service::service! {
+            $service,
+            |$this, request| -> std::future::Ready<Result<Self::Response, Self::Error>> {
+                let ($method, $headers) = (request.method(), request.headers());
+                std::future::ready(Ok($answer))
+            }
+        }
+    };
+}
+pub(super) use document;

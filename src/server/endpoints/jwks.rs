@@ -1,21 +1,14 @@
-use std::convert::Infallible;
 use std::fmt;
-use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response};
-use tower_service::Service;
-
-use super::document::Document;
+use super::document::{Document, document};
 use crate::keys::{PublicKeys, Signer};
-use crate::server::body::ServiceBody;
 use crate::server::issue::{IssuerKeys, TokenIssuer};
 
 impl PublicKeys {
     /// Returns a service that answers `GET` with the set, to be cached for 10 minutes.
     pub fn into_service(self) -> JwksService {
-        JwksService(Keys::Fixed(document(&self)))
+        JwksService(Keys::Fixed(document_of(&self)))
     }
 }
 
@@ -60,27 +53,16 @@ impl<K: Signer> Publish for K {
     }
 }
 
-fn document(keys: &PublicKeys) -> Document {
+fn document_of(keys: &PublicKeys) -> Document {
     Document::new(keys.to_json(), "application/jwk-set+json")
 }
 
-impl<B> Service<Request<B>> for JwksService {
-    type Response = Response<ServiceBody>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+document!(JwksService, |service, method, headers| {
+    match &service.0 {
+        Keys::Fixed(document) => document.answer(method, headers),
+        Keys::Live(keys) => document_of(&keys.public_keys()).answer(method, headers),
     }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (method, headers) = (request.method(), request.headers());
-        ready(Ok(match &self.0 {
-            Keys::Fixed(document) => document.answer(method, headers),
-            Keys::Live(keys) => document(&keys.public_keys()).answer(method, headers),
-        }))
-    }
-}
+});
 
 impl fmt::Debug for JwksService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

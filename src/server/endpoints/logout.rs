@@ -6,17 +6,14 @@
 //! access tokens have no `sid`; by subject alone the phone is logged out with the laptop. `typ` is strict
 //! because oidc-provider sends `logout+jwt`; Keycloak does not, so an application must ask.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use http_body::Body;
 use serde::de::IgnoredAny;
-use tower_service::Service;
 
-use super::answer::{Answer, EndpointFuture, Refusal, answer};
+use super::answer::{Answer, EndpointFuture, Refusal, answer, endpoint};
 use super::request::read_form;
 use crate::claims::Principal;
 use crate::claims::validation::{Kind, Validation};
@@ -26,7 +23,6 @@ use crate::dangerous::Dangerous;
 use crate::error::{AuthError, Reason};
 use crate::keys::KeySource;
 use crate::observe::trace::Pace;
-use crate::server::body::ServiceBody;
 use crate::server::erased_store::ErasedStore;
 use crate::state::revocation::{Revocation, RevocationStore};
 use crate::verify::issuers::Issuers;
@@ -195,24 +191,9 @@ impl Dangerous<LogoutService> {
     }
 }
 
-impl<B> Service<Request<B>> for LogoutService
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
-{
-    type Response = Response<ServiceBody>;
-    type Error = Infallible;
-    type Future = EndpointFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> EndpointFuture {
-        EndpointFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
-    }
-}
+endpoint!(LogoutService, |service, request| {
+    EndpointFuture::new(service.clone().answer(request), Arc::clone(&service.pace))
+});
 
 impl fmt::Debug for LogoutService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

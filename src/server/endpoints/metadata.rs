@@ -5,20 +5,14 @@
 //! because RFC 8414 §3.2 forbids them; so `response_types_supported`, which §2 requires, is missing as long as the
 //! application names none, as it does that has no authorization endpoint.
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::task::{Context, Poll};
-
-use http::{Request, Response, Uri};
+use http::Uri;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tower_service::Service;
 
-use super::document::Document;
+use super::document::{Document, document};
 use crate::config_error::{ConfigError, placeholder};
 use crate::keys::Signer;
 use crate::loopback::is_loopback;
-use crate::server::body::ServiceBody;
 use crate::server::issue::TokenIssuer;
 
 /// Serves the metadata of an issuer (RFC 8414), with `Cache-Control` and `ETag`, to be cached for 10 minutes.
@@ -164,16 +158,4 @@ fn check_url(text: &str) -> Result<Uri, ConfigError> {
     }
 }
 
-impl<B> Service<Request<B>> for MetadataService {
-    type Response = Response<ServiceBody>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.document.answer(request.method(), request.headers())))
-    }
-}
+document!(MetadataService, |service, method, headers| { service.document.answer(method, headers) });

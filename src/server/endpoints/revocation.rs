@@ -6,17 +6,14 @@
 //! "Nothing to do" is an error where 200 would be a lie: a token without `jti`, one of another kind, an unknown
 //! one that is said to be a refresh token.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 use serde::de::IgnoredAny;
-use tower_service::Service;
 
-use super::answer::{Answer, EndpointFuture, Refusal, answer};
+use super::answer::{Answer, EndpointFuture, Refusal, answer, endpoint};
 use super::clients::{Clients, ErasedClients};
 use super::credentials::Credentials;
 use super::form::Form;
@@ -27,7 +24,6 @@ use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
 use crate::keys::KeySource;
 use crate::observe::trace::{self, Pace};
-use crate::server::body::ServiceBody;
 use crate::server::erased_store::ErasedStore;
 use crate::state::revocation::{Revocation, RevocationStore};
 use crate::verify::verifier::Verifier;
@@ -182,24 +178,9 @@ fn nothing_to_do(cause: AuthError, hint: Option<&str>, pace: &Pace) -> Result<()
     Err(Refusal::of(cause, UNSUPPORTED, description))
 }
 
-impl<B> Service<Request<B>> for RevocationService
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
-{
-    type Response = Response<ServiceBody>;
-    type Error = Infallible;
-    type Future = EndpointFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> EndpointFuture {
-        EndpointFuture::new(self.clone().answer(request), Arc::clone(&self.pace))
-    }
-}
+endpoint!(RevocationService, |service, request| {
+    EndpointFuture::new(service.clone().answer(request), Arc::clone(&service.pace))
+});
 
 impl fmt::Debug for RevocationService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

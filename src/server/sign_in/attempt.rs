@@ -25,3 +25,6 @@ impl fmt::Debug for SignInAttempt<'_> {
 
 /// Decides whether an attempt is one too many, and after how long another may be made.
 pub(super) type Throttle = Arc<dyn Fn(SignInAttempt<'_>) -> Result<(), Duration> + Send + Sync>;
+
+/// Learns whether the password of an attempt was correct.
+pub(super) type OnOutcome = Arc<dyn Fn(SignInAttempt<'_>, bool) + Send + Sync>;

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use http::Method;
+
 use super::accounts::ErasedAccounts;
-use super::attempt::Throttle;
+use super::attempt::{OnOutcome, Throttle};
 use crate::middleware::cookies::Cookies;
 use crate::observe::trace::Pace;
 use crate::server::password::Passwords;
@@ -15,6 +17,7 @@ pub(super) struct Desk {
     pub(super) passwords: Passwords,
     pub(super) cookies: Option<Cookies>,
     pub(super) throttle: Option<Throttle>,
+    pub(super) on_outcome: Option<OnOutcome>,
     /// The clients that may sign users in.
     pub(super) clients: Vec<String>,
     /// Limits how often the log repeats itself.
@@ -31,4 +34,27 @@ pub(super) enum Operation {
     ListSessions,
     EndSession,
     ChangePassword,
+}
+
+impl Operation {
+    /// Returns the methods of the operation, and their list for `Allow`.
+    pub(super) fn methods(self) -> (&'static [Method], &'static str) {
+        match self {
+            Self::SignIn
+            | Self::Refresh
+            | Self::SignOut
+            | Self::SignOutEverywhere
+            | Self::ChangePassword => (&[Method::POST], "POST"),
+            Self::ListSessions => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+            Self::EndSession => (&[Method::DELETE], "DELETE"),
+        }
+    }
+
+    /// Returns whether the operation reads the body of the request.
+    pub(super) fn reads_body(self) -> bool {
+        match self {
+            Self::SignIn | Self::Refresh | Self::SignOut | Self::ChangePassword => true,
+            Self::SignOutEverywhere | Self::ListSessions | Self::EndSession => false,
+        }
+    }
 }

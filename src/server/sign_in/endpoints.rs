@@ -2,12 +2,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Response;
+use http::request::Parts;
+
 use super::accounts::Accounts;
 use super::attempt::SignInAttempt;
 use super::desk::{Desk, Operation};
-use super::service::SignInService;
+use super::keep::Keep;
+use super::service::{SignInService, carried_out};
+use crate::error::AccountsUnavailable;
 use crate::middleware::cookies::Cookies;
-use crate::server::password::Passwords;
+use crate::server::body::ServiceBody;
+use crate::server::endpoints::answer::{EndpointFuture, Refusal};
+use crate::server::password::{PasswordError, Passwords};
 use crate::server::session::Sessions;
 
 /// Makes the services by which users sign in and out, and look after their sessions.
@@ -69,8 +76,20 @@ use crate::server::session::Sessions;
 ///
 /// # Cookies
 ///
-/// With [`with_cookies`](Self::with_cookies), a sign-in with `"keep": "cookies"` puts the tokens into cookies, and the
-/// answer holds no token. Refresh and sign-out then need no body.
+/// With [`with_cookies`](Self::with_cookies), a sign-in can ask for cookies. Refresh and sign-out then need no body, and
+/// a request of another site is refused.
+///
+/// | `keep` | access token | refresh token |
+/// |---|---|---|
+/// | absent | in the answer | in the answer |
+/// | `"refresh-cookie"` | in the answer, for the memory of a page | in the cookie `__Host-refresh-only` |
+/// | `"cookies"` | in the cookie `__Host-access` | in the cookie `__Host-refresh` |
+///
+/// No script can read these cookies. A refresh answers in the way in which its token came. A script that was injected
+/// into a page therefore cannot ask for the access token of a session whose tokens are both in cookies. Refresh tokens
+/// in two cookies, or in a cookie and the body, are refused with 400.
+///
+/// A sign-in with cookies ends the session whose cookies the request brings.
 #[derive(Clone)]
 pub struct SignInEndpoints {
     pub(super) desk: Arc<Desk>,
@@ -85,6 +104,7 @@ impl SignInEndpoints {
             passwords,
             cookies: None,
             throttle: None,
+            on_outcome: None,
             clients: Vec::new(),
             pace: Arc::default(),
         };
@@ -118,6 +138,20 @@ impl SignInEndpoints {
         throttle: impl Fn(SignInAttempt<'_>) -> Result<(), Duration> + Send + Sync + 'static,
     ) -> Self {
         self.with(|desk| desk.throttle = Some(Arc::new(throttle)))
+    }
+
+    /// Sets a function that is called when the password of an attempt was looked at, with `true` if it was correct. By
+    /// default there is none.
+    ///
+    /// A limit of [`with_throttle`](Self::with_throttle) can then forget the attempts before a correct password. Do
+    /// not count wrong ones here only: many attempts at once would all be tried before the first of them is counted.
+    /// Attempts that end without an answer, for example because too many passwords are checked at once, are not told.
+    #[must_use]
+    pub fn on_outcome(
+        self,
+        on_outcome: impl Fn(SignInAttempt<'_>, bool) + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|desk| desk.on_outcome = Some(Arc::new(on_outcome)))
     }
 
     /// Returns the service that signs users in.
@@ -157,6 +191,59 @@ impl SignInEndpoints {
     /// It needs [`Accounts::replace_password_hash`].
     pub fn change_password(&self) -> SignInService {
         self.service(Operation::ChangePassword)
+    }
+
+    /// Signs a user in without a password, and answers as [`sign_in`](Self::sign_in) does: for a user who has just
+    /// registered, or was authenticated by other means.
+    ///
+    /// The subject is that of the account ([`Account::new`](super::Account::new)); the account is looked up. `device` is
+    /// the name for the list of sessions; without one, that of the browser in `User-Agent`. If tokens go into cookies,
+    /// a request that another site has caused is refused. A registration asks [`Cookies::check`] before it adds an
+    /// account.
+    ///
+    /// No attempt is counted. Refusals are those of the table above; 401 if there is no such account. A sign-in that has
+    /// begun goes on when its future is dropped.
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use http::Response;
+    /// use tower_bearer::endpoints::ServiceBody;
+    /// use tower_bearer::sign_in::{Keep, SignInEndpoints};
+    ///
+    /// async fn registered(
+    ///     endpoints: &SignInEndpoints,
+    ///     user_id: &str,
+    ///     request: &Parts,
+    /// ) -> Response<ServiceBody> {
+    ///     let Ok(response) = endpoints.sign_in_as(user_id, Keep::Cookies, None, request).await;
+    ///     response
+    /// }
+    /// ```
+    pub fn sign_in_as(
+        &self,
+        subject: &str,
+        keep: Keep,
+        device: Option<&str>,
+        request: &Parts,
+    ) -> EndpointFuture {
+        let (desk, pace) = (Arc::clone(&self.desk), Arc::clone(&self.desk.pace));
+        let (subject, device) = (subject.to_owned(), device.map(str::to_owned));
+        let request = request.clone();
+        let signed_in =
+            async move { desk.sign_in_as(&subject, keep, device.as_deref(), &request).await };
+        EndpointFuture::new(carried_out(signed_in), pace)
+    }
+
+    /// Returns the answer of the services to a password that was not hashed, for a registration: 400 if it is refused,
+    /// 503 with `Retry-After` if no password can be hashed now. The log tells the reason.
+    pub fn password_error(&self, error: PasswordError) -> Response<ServiceBody> {
+        Refusal::from(error).into_response(&self.desk.pace)
+    }
+
+    /// Returns the answer of the services when the table of users does not answer: 503 with `Retry-After`. The log
+    /// tells the reason.
+    pub fn accounts_unavailable(&self, error: AccountsUnavailable) -> Response<ServiceBody> {
+        Refusal::from(error).into_response(&self.desk.pace)
     }
 
     fn service(&self, operation: Operation) -> SignInService {

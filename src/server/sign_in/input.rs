@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use http::StatusCode;
 use http::request::Parts;
-use http::{Method, Request, StatusCode};
 use http_body::Body;
 use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -13,23 +13,17 @@ use crate::server::endpoints::answer::Refusal;
 use crate::server::endpoints::form::Form;
 use crate::server::endpoints::request::{is_of_type, read};
 
-/// Takes a `POST` request apart.
-pub(super) fn head_of_post<B>(request: Request<B>) -> Result<(Parts, B), Refusal> {
-    let (parts, body) = request.into_parts();
-    if parts.method == Method::POST {
-        Ok((parts, body))
-    } else {
-        Err(Refusal::method_not_allowed("POST"))
-    }
+/// The body of a request, or the reason why it could not be read.
+pub(super) type Sent = Result<Zeroizing<Vec<u8>>, Refusal>;
+
+/// Receives the body of a request.
+pub(super) async fn receive<B: Body>(body: B) -> Sent {
+    read(body, MAX_BODY_BYTES, "The body is larger than 8 KiB").await
 }
 
 /// Reads the members of a body. A body without content has none, whatever its type.
-pub(super) async fn read_input<B: Body>(
-    parts: &Parts,
-    body: B,
-    known: &[&str],
-) -> Result<Form, Refusal> {
-    let body = read(body, MAX_BODY_BYTES, "The body is larger than 8 KiB").await?;
+pub(super) fn read_input(parts: &Parts, body: Sent, known: &[&str]) -> Result<Form, Refusal> {
+    let body = body?;
     let form = if body.is_empty() {
         Form::default()
     } else if is_of_type(&parts.headers, "application/json") {

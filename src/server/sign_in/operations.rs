@@ -2,15 +2,15 @@
 
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
+use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
 use super::accounts::{Account, AccountKey};
 use super::attempt::SignInAttempt;
 use super::desk::{Desk, Operation};
-use super::input::{head_of_post, read_input};
+use super::input::{Sent, read_input};
+use super::keep::{Keep, Place};
 use super::refusal::{INVALID_GRANT, SentenceError, invalid_grant};
 use super::user::{Listed, User};
 use crate::middleware::cookies::Cookies;
@@ -25,36 +25,29 @@ use crate::server::session::{SessionError, SessionTokens, SignIn};
 use crate::state::session::Session;
 
 impl Desk {
-    pub(super) async fn answer<B: Body>(
-        &self,
-        operation: Operation,
-        request: Request<B>,
-    ) -> Answer {
+    /// Carries out an operation. `sent` is the body, for those that read it.
+    pub(super) async fn answer(&self, operation: Operation, request: &Parts, sent: Sent) -> Answer {
+        expect_method(request, operation)?;
         match operation {
-            Operation::SignIn => self.sign_in(request).await,
-            Operation::Refresh => self.refresh(request).await,
-            Operation::SignOut => self.sign_out(request).await,
-            Operation::SignOutEverywhere => self.sign_out_everywhere(&head(request)).await,
-            Operation::ListSessions => self.list(&head(request)).await,
-            Operation::EndSession => self.end(&head(request)).await,
-            Operation::ChangePassword => self.change_password(request).await,
+            Operation::SignIn => self.sign_in(request, sent).await,
+            Operation::Refresh => self.refresh(request, sent).await,
+            Operation::SignOut => self.sign_out(request, sent).await,
+            Operation::SignOutEverywhere => self.sign_out_everywhere(request).await,
+            Operation::ListSessions => self.list(request).await,
+            Operation::EndSession => self.end(request).await,
+            Operation::ChangePassword => self.change_password(request, sent).await,
         }
     }
 
-    async fn sign_in<B: Body>(&self, request: Request<B>) -> Answer {
+    async fn sign_in(&self, parts: &Parts, sent: Sent) -> Answer {
         let known = ["username", "password", "keep", "device", "client_id", "grant_type"];
-        let (parts, body) = head_of_post(request)?;
-        let form = read_input(&parts, body, &known).await?;
+        let form = read_input(parts, sent, &known)?;
         expect_grant(&form, "password")?;
         let client_id = form.get("client_id");
         if client_id.is_some_and(|client_id| !self.clients.iter().any(|known| known == client_id)) {
             return Err(Refusal::invalid_request("The client is not known here"));
         }
-        let keep = self.keep(&form)?;
-        if let Some(cookies) = &keep {
-            // Another site could sign a browser in as its own user.
-            cookies.check(&parts)?;
-        }
+        let place = self.place(keep(&form)?, parts)?;
         let username = form.get("username");
         let username = username.ok_or_else(|| Refusal::invalid_request("There is no username"))?;
         let password = form.get("password");
@@ -62,10 +55,8 @@ impl Desk {
         if username.len() > MAX_USERNAME_BYTES {
             return Err(Refusal::invalid_request("The username is longer than 1 KiB"));
         }
-        if let Some(throttle) = &self.throttle {
-            let attempt = SignInAttempt { username, is_password_change: false, request: &parts };
-            throttle(attempt).map_err(Refusal::too_many)?;
-        }
+        let attempt = SignInAttempt { username, is_password_change: false, request: parts };
+        self.throttled(attempt)?;
         let began = self.sessions.sign_in_begins();
         let account = self.accounts.find(AccountKey::Username(username)).await?;
         let hash = account.as_ref().and_then(|account| account.password_hash.as_ref());
@@ -77,6 +68,7 @@ impl Desk {
             }
             other => other?,
         };
+        self.tell_outcome(attempt, check.is_correct());
         let Some(account) = account.filter(|_| check.is_correct()) else {
             return Err(invalid_grant("The username or the password is not right"));
         };
@@ -93,37 +85,66 @@ impl Desk {
         if let Some(client_id) = client_id {
             sign_in = sign_in.with_client_id(client_id);
         }
+        self.begin(sign_in, &account, form.get("device"), parts, place).await
+    }
+
+    /// Signs in a user who has proved by other means to be the subject.
+    pub(super) async fn sign_in_as(
+        &self,
+        subject: &str,
+        keep: Keep,
+        device: Option<&str>,
+        parts: &Parts,
+    ) -> Answer {
+        let place = self.place(keep, parts)?;
+        let began = self.sessions.sign_in_begins();
+        let account = self.accounts.find(AccountKey::Subject(subject)).await?;
+        let account = account.filter(|account| account.subject == subject);
+        let account = account.ok_or_else(|| invalid_grant("The user cannot sign in"))?;
+        let sign_in = SignIn::now(subject).begun_at(began);
+        self.begin(sign_in, &account, device, parts, place).await
+    }
+
+    /// Begins the session of a sign-in, in place of the one that the browser has.
+    async fn begin(
+        &self,
+        mut sign_in: SignIn,
+        account: &Account,
+        device: Option<&str>,
+        parts: &Parts,
+        place: Place<'_>,
+    ) -> Answer {
         let user_agent = || parts.headers.get(USER_AGENT)?.to_str().ok();
-        if let Some(device) = form.get("device").or_else(user_agent) {
+        if let Some(device) = device.or_else(user_agent) {
             sign_in = sign_in.with_device(device);
         }
         let tokens = self.sessions.begin(sign_in).await?;
-        let signed_in = self.respond(&tokens, &account, keep.as_ref()).await;
-        let session = &tokens.session;
-        let replaced =
-            keep.as_ref().and_then(|cookies| cookies.refresh_token(&parts).ok().flatten());
+        let signed_in = self.respond(&tokens, account, place).await;
         if signed_in.is_err() {
             // The client has got no token of this session.
+            let session = &tokens.session;
             drop(self.sessions.end(&session.id, &session.subject).await);
-        } else if let Some(token) = replaced {
+        } else if let Some(cookies) = place.cookies() {
             // The browser forgets the tokens of the session that it had.
-            drop(self.sessions.end_by_token(token).await);
+            let replaced = [cookies.refresh_token(parts), cookies.refresh_only_token(parts)];
+            for token in replaced.into_iter().flatten().flatten() {
+                drop(self.sessions.end_by_token(token).await);
+            }
         }
         signed_in
     }
 
-    async fn refresh<B: Body>(&self, request: Request<B>) -> Answer {
+    async fn refresh(&self, parts: &Parts, sent: Sent) -> Answer {
         let known = ["refresh_token", "client_id", "grant_type"];
-        let (parts, body) = head_of_post(request)?;
-        let in_cookie = self.refresh_cookie(&parts)?;
-        let form = read_input(&parts, body, &known).await?;
+        let in_cookie = self.refresh_cookie(parts)?;
+        let form = read_input(parts, sent, &known)?;
         expect_grant(&form, "refresh_token")?;
-        let (token, keep) = refresh_token(in_cookie, &form)?;
+        let (token, place) = refresh_token(in_cookie, &form)?;
         let refreshed = match self.refreshed(token, form.get("client_id")).await {
-            Ok((tokens, account)) => self.respond(&tokens, &account, keep).await,
+            Ok((tokens, account)) => self.respond(&tokens, &account, place).await,
             Err(refusal) => Err(refusal),
         };
-        refreshed.map_err(|refusal| match keep {
+        refreshed.map_err(|refusal| match place.cookies() {
             // The browser would send them again each time.
             Some(cookies) if refusal.is_final() => {
                 refusal.with_headers(|headers| cookies.clear(headers))
@@ -150,36 +171,31 @@ impl Desk {
         }
     }
 
-    async fn sign_out<B: Body>(&self, request: Request<B>) -> Answer {
-        let (parts, body) = head_of_post(request)?;
-        let in_cookie = self.refresh_cookie(&parts)?;
-        let form = read_input(&parts, body, &["refresh_token"]).await?;
+    async fn sign_out(&self, parts: &Parts, sent: Sent) -> Answer {
+        let in_cookie = self.refresh_cookie(parts)?;
+        let form = read_input(parts, sent, &["refresh_token"])?;
         if in_cookie.is_none()
             && form.get("refresh_token").is_none()
-            && self.has_access_cookie(&parts)
+            && self.has_access_cookie(parts)
         {
             // The session has expired, and the browser has forgotten its refresh token.
             return Ok(signed_out(self.cookies.as_ref()));
         }
-        let (token, keep) = refresh_token(in_cookie, &form)?;
+        let (token, place) = refresh_token(in_cookie, &form)?;
         match self.sessions.end_by_token(token).await {
             // RFC 7009 §2.2: a token that is not good is no error.
-            Ok(_) | Err(SessionError::UnknownToken) => Ok(signed_out(keep)),
+            Ok(_) | Err(SessionError::UnknownToken) => Ok(signed_out(place.cookies())),
             Err(error) => Err(error.into()),
         }
     }
 
     async fn sign_out_everywhere(&self, request: &Parts) -> Answer {
-        expect_method(request, &Method::POST, "POST")?;
         let user = User::of(request, self.sessions.issuer())?;
         self.sessions.end_all(user.subject).await?;
         Ok(signed_out(self.cookies.as_ref()))
     }
 
     async fn list(&self, request: &Parts) -> Answer {
-        if request.method != Method::HEAD {
-            expect_method(request, &Method::GET, "GET, HEAD")?;
-        }
         let user = User::of(request, self.sessions.issuer())?;
         let sessions = self.sessions.list(user.subject).await?;
         let sessions = sessions.iter().map(|session| Listed::new(session, user.session));
@@ -187,7 +203,6 @@ impl Desk {
     }
 
     async fn end(&self, request: &Parts) -> Answer {
-        expect_method(request, &Method::DELETE, "DELETE")?;
         let user = User::of(request, self.sessions.issuer())?;
         let id = request.uri.path().rsplit('/').next().unwrap_or_default();
         if self.sessions.end(id, user.subject).await?.is_none() {
@@ -198,26 +213,24 @@ impl Desk {
         Ok(signed_out(self.cookies.as_ref().filter(|_| was_this)))
     }
 
-    async fn change_password<B: Body>(&self, request: Request<B>) -> Answer {
-        let (parts, body) = head_of_post(request)?;
-        let user = User::of(&parts, self.sessions.issuer())?;
-        let form = read_input(&parts, body, &["current", "new"]).await?;
+    async fn change_password(&self, parts: &Parts, sent: Sent) -> Answer {
+        let user = User::of(parts, self.sessions.issuer())?;
+        let form = read_input(parts, sent, &["current", "new"])?;
         let current = form.get("current");
         let current =
             current.ok_or_else(|| Refusal::invalid_request("There is no current password"))?;
         let new = form.get("new");
         let new = new.ok_or_else(|| Refusal::invalid_request("There is no new password"))?;
-        if let Some(throttle) = &self.throttle {
-            let (username, is_password_change) = (user.subject, true);
-            let attempt = SignInAttempt { username, is_password_change, request: &parts };
-            throttle(attempt).map_err(Refusal::too_many)?;
-        }
+        let attempt =
+            SignInAttempt { username: user.subject, is_password_change: true, request: parts };
+        self.throttled(attempt)?;
         let account = self.accounts.find(AccountKey::Subject(user.subject)).await?;
         let hash = account.and_then(|account| account.password_hash);
         let hash = hash.as_ref().map(|hash| hash.as_str());
         let is_current = self.passwords.verify(current, hash).await?.is_correct();
         // The same request again, after the sessions could not be ended.
         let is_changed = !is_current && self.passwords.verify(new, hash).await?.is_correct();
+        self.tell_outcome(attempt, is_current || is_changed);
         match hash {
             _ if is_changed => {}
             Some(old_hash) if is_current => {
@@ -242,23 +255,49 @@ impl Desk {
         Ok(answer(StatusCode::NO_CONTENT))
     }
 
-    /// Returns the cookies to keep tokens in, if the client wants that.
-    fn keep(&self, form: &Form) -> Result<Option<Cookies>, Refusal> {
-        match (form.get("keep"), &self.cookies) {
-            (None, _) => Ok(None),
-            (Some("cookies"), Some(cookies)) => Ok(Some(cookies.clone())),
-            (Some("cookies"), None) => {
-                Err(Refusal::invalid_request("Tokens are not kept in cookies here"))
-            }
-            (Some(_), _) => Err(Refusal::invalid_request("`keep` is not `cookies`")),
+    fn throttled(&self, attempt: SignInAttempt<'_>) -> Result<(), Refusal> {
+        let Some(throttle) = &self.throttle else { return Ok(()) };
+        throttle(attempt).map_err(Refusal::too_many)
+    }
+
+    fn tell_outcome(&self, attempt: SignInAttempt<'_>, is_correct: bool) {
+        if let Some(on_outcome) = &self.on_outcome {
+            on_outcome(attempt, is_correct);
         }
     }
 
-    /// Finds the refresh token in its cookie, before the body is read: a request of another site is refused for that,
-    /// whatever it sends. A client that sends the token in the body has no cookie, and is not checked for it.
+    /// Returns the place for the tokens of a sign-in. With cookies, another site must not have caused the request: it
+    /// could sign a browser in as its own user.
+    fn place(&self, keep: Keep, parts: &Parts) -> Result<Place<'_>, Refusal> {
+        let cookies = || {
+            let cookies = self.cookies.as_ref();
+            let cookies = cookies
+                .ok_or_else(|| Refusal::invalid_request("Tokens are not kept in cookies here"))?;
+            cookies.check(parts)?;
+            Ok(cookies)
+        };
+        match keep {
+            Keep::Client => Ok(Place::Body),
+            Keep::RefreshCookie => cookies().map(Place::RefreshCookie),
+            Keep::Cookies => cookies().map(Place::Cookies),
+        }
+    }
+
+    /// Finds the refresh token in its cookie, before the body is looked at: a request of another site is refused for
+    /// that, whatever it sends. A client that sends the token in the body has no cookie, and is not checked for it.
+    ///
+    /// The cookie decides where the next tokens go, and nothing else of the request: a script that was injected into
+    /// a page would else ask for an access token in the body, which cookies keep from it.
     fn refresh_cookie<'r>(&'r self, parts: &'r Parts) -> Result<Option<InCookie<'r>>, Refusal> {
         let Some(cookies) = &self.cookies else { return Ok(None) };
-        Ok(cookies.refresh_token(parts)?.map(|token| (token, cookies)))
+        match (cookies.refresh_token(parts)?, cookies.refresh_only_token(parts)?) {
+            (None, None) => Ok(None),
+            (Some(token), None) => Ok(Some((token, Place::Cookies(cookies)))),
+            (None, Some(token)) => Ok(Some((token, Place::RefreshCookie(cookies)))),
+            (Some(_), Some(_)) => {
+                Err(Refusal::invalid_request("There are refresh tokens in two cookies"))
+            }
+        }
     }
 
     fn has_access_cookie(&self, parts: &Parts) -> bool {
@@ -267,31 +306,31 @@ impl Desk {
     }
 
     /// Answers with the tokens of a session (RFC 6749 §5.1), or sets them as cookies.
-    async fn respond(
-        &self,
-        tokens: &SessionTokens,
-        account: &Account,
-        keep: Option<&Cookies>,
-    ) -> Answer {
+    async fn respond(&self, tokens: &SessionTokens, account: &Account, place: Place<'_>) -> Answer {
         let access = self.access_token(&tokens.session, account).await?;
-        let expires_in = access.expires_in().as_secs();
-        let refresh = tokens.refresh_token.as_str();
-        let Some(cookies) = keep else {
-            let mut body = json!({
-                "access_token": access.as_str(),
-                "token_type": "Bearer",
-                "expires_in": expires_in,
-                "refresh_token": refresh,
-            });
+        let mut body = json!({ "expires_in": access.expires_in().as_secs() });
+        if !matches!(place, Place::Cookies(_)) {
+            body["access_token"] = access.as_str().into();
+            body["token_type"] = "Bearer".into();
             if !account.scopes.is_empty() {
                 body["scope"] = account.scopes.join(" ").into();
             }
-            return Ok(json_answer(&body));
-        };
+        }
+        if let Place::Body = place {
+            body["refresh_token"] = tokens.refresh_token.as_str().into();
+        }
+        let mut response = json_answer(&body);
+        let headers = response.headers_mut();
         let stays = tokens.session.due().duration_since(self.sessions.now()).unwrap_or_default();
-        let mut response = json_answer(&json!({ "expires_in": expires_in }));
-        let access = (access.as_str(), access.expires_in());
-        match cookies.set(response.headers_mut(), access, Some((refresh, stays))) {
+        let refresh = (tokens.refresh_token.as_str(), stays);
+        let set = match place {
+            Place::Body => Ok(()),
+            Place::RefreshCookie(cookies) => cookies.set_refresh_only(headers, refresh),
+            Place::Cookies(cookies) => {
+                cookies.set(headers, (access.as_str(), access.expires_in()), Some(refresh))
+            }
+        };
+        match set {
             Ok(()) => Ok(response),
             Err(error) => {
                 trace::no_token_issued(&error, &self.pace);
@@ -342,22 +381,17 @@ fn signed_out(cookies: Option<&Cookies>) -> Response<ServiceBody> {
     response
 }
 
-/// Drops the body, which these services do not read.
-fn head<B>(request: Request<B>) -> Parts {
-    request.into_parts().0
-}
+/// A refresh token in a cookie, and the place for the next one.
+type InCookie<'r> = (&'r str, Place<'r>);
 
-/// A refresh token in a cookie, and the cookies for the next one.
-type InCookie<'r> = (&'r str, &'r Cookies);
-
-/// Finds the refresh token in the body or in its cookie. Returns the cookies if it was there.
+/// Finds the refresh token in the body or in its cookie. Returns the place for the next one.
 fn refresh_token<'r>(
     in_cookie: Option<InCookie<'r>>,
     form: &'r Form,
-) -> Result<(&'r str, Option<&'r Cookies>), Refusal> {
+) -> Result<(&'r str, Place<'r>), Refusal> {
     match (form.get("refresh_token"), in_cookie) {
-        (Some(token), None) => Ok((token, None)),
-        (None, Some((token, cookies))) => Ok((token, Some(cookies))),
+        (Some(token), None) => Ok((token, Place::Body)),
+        (None, Some(in_cookie)) => Ok(in_cookie),
         (Some(_), Some(_)) => {
             Err(Refusal::invalid_request("There is a refresh token in the body and in a cookie"))
         }
@@ -365,8 +399,17 @@ fn refresh_token<'r>(
     }
 }
 
-fn expect_method(request: &Parts, method: &Method, allow: &'static str) -> Result<(), Refusal> {
-    if request.method == *method { Ok(()) } else { Err(Refusal::method_not_allowed(allow)) }
+/// Returns the place that a sign-in wants for the tokens.
+fn keep(form: &Form) -> Result<Keep, Refusal> {
+    let Some(word) = form.get("keep") else { return Ok(Keep::Client) };
+    let description = "`keep` is neither `cookies` nor `refresh-cookie`";
+    Keep::from_word(word).ok_or_else(|| Refusal::invalid_request(description))
+}
+
+fn expect_method(request: &Parts, operation: Operation) -> Result<(), Refusal> {
+    let (methods, allow) = operation.methods();
+    let is_allowed = methods.contains(&request.method);
+    if is_allowed { Ok(()) } else { Err(Refusal::method_not_allowed(allow)) }
 }
 
 /// RFC 6749 §4.3.2 and §6: a client of OAuth says which grant it means.

@@ -1,17 +1,13 @@
-use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response};
-use http_body::Body;
 use tokio::runtime::Handle;
-use tower_service::Service;
+use zeroize::Zeroizing;
 
 use super::desk::{Desk, Operation};
-use crate::server::body::ServiceBody;
-use crate::server::endpoints::answer::{Answer, EndpointFuture, Refusal};
+use super::input::receive;
+use crate::server::endpoints::answer::{Answer, EndpointFuture, Refusal, endpoint};
 
 /// One of the services of [`SignInEndpoints`](super::SignInEndpoints).
 #[derive(Clone)]
@@ -20,30 +16,25 @@ pub struct SignInService {
     pub(super) operation: Operation,
 }
 
-impl<B> Service<Request<B>> for SignInService
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
-{
-    type Response = Response<ServiceBody>;
-    type Error = Infallible;
-    type Future = EndpointFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> EndpointFuture {
-        let (desk, operation) = (Arc::clone(&self.desk), self.operation);
-        let pace = Arc::clone(&desk.pace);
-        EndpointFuture::new(carried_out(async move { desk.answer(operation, request).await }), pace)
-    }
-}
+endpoint!(SignInService, |service, request| {
+    let (desk, operation) = (Arc::clone(&service.desk), service.operation);
+    let pace = Arc::clone(&desk.pace);
+    let answer = async move {
+        let (parts, body) = request.into_parts();
+        let (methods, _) = operation.methods();
+        let is_read = operation.reads_body() && methods.contains(&parts.method);
+        // Not in the task: a time limit of the application ends the reading.
+        let sent = if is_read { receive(body).await } else { Ok(Zeroizing::default()) };
+        carried_out(async move { desk.answer(operation, &parts, sent).await }).await
+    };
+    EndpointFuture::new(answer, pace)
+});
 
 /// Carries an operation out in a task of its own. A client that disconnects drops the future of its request, and that must
 /// not leave a password changed and the sessions of a thief alive.
-async fn carried_out(operation: impl Future<Output = Answer> + Send + 'static) -> Answer {
+pub(super) async fn carried_out(
+    operation: impl Future<Output = Answer> + Send + 'static,
+) -> Answer {
     match Handle::try_current() {
         Ok(runtime) => runtime.spawn(operation).await.unwrap_or_else(|_| Err(Refusal::internal())),
         Err(_) => operation.await,

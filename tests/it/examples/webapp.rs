@@ -1,5 +1,7 @@
 //! Tests the web application by what it promises over HTTP. `scripts/interop` adds a browser.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 
 use http::HeaderMap;
@@ -276,12 +278,18 @@ async fn cookies_stand_in_for_tokens_and_other_sites_cannot_use_them() {
         is_refused(&program.send(with(form(path), &sibling)).await, 403, "cross_site");
     }
     // No other site signs the browser in as a user of its own.
-    for path in ["/api/login", "/api/register"] {
-        let mut body = credentials("admin");
-        body["keep"] = "cookies".into();
+    for (path, keep) in ["/api/login", "/api/register"]
+        .into_iter()
+        .flat_map(|path| [(path, "cookies"), (path, "refresh-cookie")])
+    {
+        let mut body = credentials("mallory");
+        body["keep"] = keep.into();
         let request = with(program.post(path, body), &[("origin", "https://evil.example")]);
         is_refused(&program.send(request).await, 403, "cross_site");
     }
+    // No account was made.
+    let unknown = program.send(program.post("/api/login", credentials("mallory"))).await;
+    is_refused(&unknown, 401, "invalid_grant");
     let both = with(program.get("/api/me"), &own).bearer("x.y.z");
     assert_eq!(program.send(both).await.status(), 400);
 
@@ -292,6 +300,48 @@ async fn cookies_stand_in_for_tokens_and_other_sites_cannot_use_them() {
     let out = program.send(with(program.post("/api/logout", json!({})), &own)).await;
     assert_eq!((out.status().as_u16(), &*cookies(out.headers())), (204, ""));
     assert_eq!(program.send(with(program.get("/api/me"), &own)).await.status(), 401);
+}
+
+#[tokio::test]
+async fn page_keeps_the_access_token_and_a_cookie_the_refresh_token() {
+    let program = start(&[]);
+    let signed_in = |path: &str, username: &str| {
+        let mut body = credentials(username);
+        body["keep"] = "refresh-cookie".into();
+        with(program.post(path, body), &[("sec-fetch-site", "same-origin")])
+    };
+    let access = |answer: &Response<String>| {
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        let body = json_of(answer);
+        assert!(body.get("refresh_token").is_none() && body["expires_in"].is_u64(), "{body}");
+        body["access_token"].as_str().unwrap().to_owned()
+    };
+
+    for (path, username) in [("/api/login", "alice"), ("/api/register", "Zoë")] {
+        let begun = program.send(signed_in(path, username)).await;
+        assert_eq!(program.me(&access(&begun)).await, 200);
+        let cookie = cookies(begun.headers());
+        assert!(cookie.contains("refresh-only=") && !cookie.contains("access="), "{cookie}");
+        let own = [("cookie", &*cookie), ("sec-fetch-site", "same-origin")];
+        let foreign = [("cookie", &*cookie), ("sec-fetch-site", "cross-site")];
+        let empty = |path: &str| program.post(path, json!({}));
+
+        is_refused(&program.send(with(empty("/api/refresh"), &foreign)).await, 403, "cross_site");
+        let next = program.send(with(empty("/api/refresh"), &own)).await;
+        let other_tab = program.send(with(empty("/api/refresh"), &own)).await;
+        assert_eq!(program.me(&access(&next)).await, 200);
+        let rotated = |answer: &Response<String>| {
+            let cookie = cookies(answer.headers());
+            cookie.split("; ").find(|pair| pair.starts_with("refresh-only=")).unwrap().to_owned()
+        };
+        assert_eq!(rotated(&next), rotated(&other_tab));
+        assert!(!cookie.contains(&rotated(&next)));
+
+        is_refused(&program.send(with(empty("/api/logout"), &foreign)).await, 403, "cross_site");
+        let out = program.send(with(empty("/api/logout"), &own)).await;
+        assert_eq!((out.status().as_u16(), &*cookies(out.headers())), (204, ""));
+        assert_eq!(program.me(&access(&next)).await, 401);
+    }
 }
 
 #[tokio::test]
@@ -333,6 +383,16 @@ async fn attempts_are_limited_for_each_account_and_address() {
     assert!(refused.headers().contains_key("retry-after"));
     program.sign_in("admin").await;
 
+    // A correct password takes the attempts before it back.
+    let program = start(&[("ATTEMPTS_PER_ACCOUNT", "3")]);
+    for _ in 0..3 {
+        for _ in 0..2 {
+            let body = json!({ "username": "alice", "password": "a guess" });
+            assert_eq!(program.send(program.post("/api/login", body)).await.status(), 401);
+        }
+        program.sign_in("Alice").await;
+    }
+
     let program = start(&[("ATTEMPTS_PER_ADDRESS", "2")]);
     program.sign_in("alice").await;
     program.sign_in("admin").await;
@@ -341,6 +401,57 @@ async fn attempts_are_limited_for_each_account_and_address() {
         is_refused(&refused, 429, "slow_down");
         assert!(refused.headers().contains_key("retry-after"));
     }
+}
+
+#[tokio::test]
+async fn address_of_a_client_is_told_by_a_proxy_that_is_trusted_and_by_no_other() {
+    let trusted =
+        start(&[("ATTEMPTS_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "127.0.0.1,10.0.0.9")]);
+    let others = start(&[("ATTEMPTS_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "10.0.0.9")]);
+    let sign_in = async |program: &Program, forwarded: &str| {
+        let request = program.post("/api/login", credentials("alice"));
+        program.send(with(request, &[("x-forwarded-for", forwarded)])).await.status().as_u16()
+    };
+
+    // Without the field, the proxy is the client.
+    trusted.sign_in("alice").await;
+    for (forwarded, status) in [
+        ("192.0.2.1", 200),
+        ("192.0.2.1", 429),
+        // Written by the client.
+        ("192.0.2.7, 192.0.2.1", 429),
+        ("192.0.2.7, 192.0.2.1, 10.0.0.9", 429),
+        ("192.0.2.7", 200),
+        ("2001:db8::1", 200),
+        ("2001:db8::2", 429),
+        ("unknown", 429),
+    ] {
+        assert_eq!(sign_in(&trusted, forwarded).await, status, "{forwarded}");
+    }
+    assert_eq!(sign_in(&others, "192.0.2.1").await, 200);
+    assert_eq!(sign_in(&others, "192.0.2.2").await, 429);
+}
+
+#[tokio::test]
+async fn request_whose_body_does_not_end_is_ended() {
+    let program = start(&[("REQUEST_TIMEOUT", "1")]);
+    let host = program.url.strip_prefix("http://").unwrap();
+    for path in ["/api/login", "/api/register", "/api/refresh"] {
+        let mut stream = TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+             content-length: 100\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+
+        // It is answered, and the connection is closed.
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
+    }
+    program.sign_in("alice").await;
 }
 
 #[tokio::test]
@@ -505,6 +616,8 @@ fn wrong_setting_is_a_sentence_that_names_the_variable() {
         ("PUBLIC_URL", "http://app.example.com", "HTTPS"),
         ("PUBLIC_URL", "https://app.example.com/shop", "path"),
         ("CORS_ORIGIN", "app.example.com", "origin"),
+        ("TRUSTED_PROXIES", "proxy.example.com", "IP address"),
+        ("REQUEST_TIMEOUT", "0", "seconds"),
     ] {
         let said = refusal("webapp", &[(variable, value), ("RUST_LOG", "error")]);
 

@@ -1,5 +1,8 @@
 //! Tests sign-in, refresh, sign-out, the list of sessions and another password, through routers as users build them.
 
+mod refresh_cookie;
+mod registration;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -135,6 +138,20 @@ impl House {
             .route_service("/logout", endpoints.sign_out())
             .merge(guarded);
         Self { app, users, clock }
+    }
+
+    /// A sign-in without cookies.
+    async fn without_cookies() -> Router {
+        let users = Self::new().await.users;
+        let key = SigningKey::from_secret(Algorithm::HS256, [7; 32]).unwrap();
+        let sessions = Sessions::new(
+            TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap(),
+            MemorySessions::new(),
+            MemoryRevocations::new(),
+            SessionKey::generate().unwrap(),
+        );
+        let endpoints = SignInEndpoints::new(sessions, users, passwords());
+        Router::new().route_service("/login", endpoints.sign_in())
     }
 
     async fn post(&self, path: &str, body: Value) -> Answer {
@@ -603,6 +620,73 @@ async fn attempts_are_limited_before_the_account_is_looked_up() {
 }
 
 #[tokio::test]
+async fn outcome_of_each_attempt_is_told() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let house = House::with({
+        let told = Arc::clone(&told);
+        |endpoints| {
+            endpoints
+                .with_throttle(|attempt| match attempt.username {
+                    "throttled" => Err(Duration::from_secs(1)),
+                    _ => Ok(()),
+                })
+                .on_outcome(move |attempt, is_correct| {
+                    let SignInAttempt { username, is_password_change, .. } = attempt;
+                    told.lock().unwrap().push((
+                        username.to_owned(),
+                        is_password_change,
+                        is_correct,
+                    ));
+                })
+        }
+    })
+    .await;
+
+    let here = house.sign_in().await;
+    house.post("/login", credentials("alice", "wrong")).await;
+    house.post("/login", credentials("mallory", "correct horse")).await;
+    let throttled = house.post("/login", credentials("throttled", "x")).await;
+    is_refused(&throttled, 429, "slow_down");
+    send(&house.app, change_password(here.access(), "wrong", "battery staple")).await;
+    send(&house.app, change_password(here.access(), "correct horse", "battery staple")).await;
+
+    let told = told.lock().unwrap();
+    let told: Vec<_> =
+        told.iter().map(|(name, change, right)| (&**name, *change, *right)).collect();
+    assert_eq!(
+        told,
+        [
+            ("alice", false, true),
+            ("alice", false, false),
+            ("mallory", false, false),
+            ("u1", true, false),
+            ("u1", true, true),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn body_that_does_not_end_holds_no_task_when_the_application_stops_waiting() {
+    let house = House::new().await;
+    let alive = Arc::new(());
+    let held = Arc::clone(&alive);
+    let body = futures::stream::once(async move {
+        // The stream owns it, and never ends.
+        let _held = held;
+        std::future::pending::<Result<bytes::Bytes, std::io::Error>>().await
+    });
+    let mut request = post("/login", Value::Null);
+    *request.body_mut() = Body::from_stream(body);
+    let mut answer = Box::pin(house.app.clone().oneshot(request));
+
+    assert!(futures::poll!(&mut answer).is_pending());
+    assert_eq!(Arc::strong_count(&alive), 2);
+    drop(answer);
+
+    assert_eq!(Arc::strong_count(&alive), 1);
+}
+
+#[tokio::test]
 async fn password_change_whose_sessions_could_not_be_ended_is_finished_by_the_same_request() {
     let house = House::new().await;
     let (here, there) = (house.sign_in().await, house.sign_in().await);
@@ -743,7 +827,7 @@ async fn refresh_by_cookie_sets_new_cookies_and_ends_with_none() {
     is_refused(&stolen, 401, "invalid_grant");
     // The browser forgets what is not good any more.
     assert!(cookies_of(&stolen).values().all(String::is_empty), "{stolen:?}");
-    assert_eq!(cookies_of(&stolen).len(), 3);
+    assert_eq!(cookies_of(&stolen).len(), 4);
 }
 
 #[tokio::test]
@@ -809,7 +893,7 @@ async fn browser_that_has_lost_its_refresh_token_is_signed_out_all_the_same() {
         send(&house.app, from_site(with_cookies(request(), &cookies), "same-origin")).await;
 
     assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
-    assert_eq!(cookies_of(&answer).len(), 3);
+    assert_eq!(cookies_of(&answer).len(), 4);
     let foreign =
         send(&house.app, from_site(with_cookies(request(), &cookies), "cross-site")).await;
     assert_ne!(foreign.status, StatusCode::NO_CONTENT);

@@ -14,6 +14,10 @@ async fn refresh(State(cookies): State<Cookies>, parts: Parts) -> Result<String,
     Ok(cookies.refresh_token(&parts)?.unwrap_or("none").to_owned())
 }
 
+async fn refresh_only(State(cookies): State<Cookies>, parts: Parts) -> Result<String, Rejection> {
+    Ok(cookies.refresh_only_token(&parts)?.unwrap_or("none").to_owned())
+}
+
 async fn check(
     State(cookies): State<Cookies>,
     request: Request,
@@ -24,6 +28,10 @@ async fn check(
 
 fn app() -> Router {
     Router::new().route("/", any(refresh)).with_state(cookies())
+}
+
+fn app_of_refresh_only() -> Router {
+    Router::new().route("/", any(refresh_only)).with_state(cookies())
 }
 
 fn checked() -> Router {
@@ -43,6 +51,38 @@ async fn refresh_token_is_given_to_pages_of_this_origin_alone() {
         let unknown = send(&app(), with_refresh(method)).await;
         unknown.is_refused(403, Some(PLAIN), Reason::MissingCsrfToken);
     }
+}
+
+fn with_refresh_only(method: &str) -> Request {
+    to_api(method).field("cookie", "x=1; __Host-refresh-only=a.refresh~token")
+}
+
+#[tokio::test]
+async fn refresh_token_alone_is_given_to_pages_of_this_origin_alone() {
+    let app = app_of_refresh_only();
+    for method in ["POST", "GET"] {
+        let own = with_refresh_only(method).field("origin", OWN);
+        send(&app, own).await.is_ok("a.refresh~token");
+        let foreign = with_refresh_only(method).field("origin", "https://evil.com");
+        send(&app, foreign).await.is_refused(403, Some(PLAIN), Reason::CrossSite);
+        let unknown = send(&app, with_refresh_only(method)).await;
+        unknown.is_refused(403, Some(PLAIN), Reason::MissingCsrfToken);
+    }
+    let csrf = csrf_for(&cookies(), "a.refresh~token");
+    let submitted = with_refresh_only("POST").field("cookie", format!("__Host-csrf={csrf}"));
+    send(&app, submitted.field("x-csrf-token", csrf)).await.is_ok("a.refresh~token");
+}
+
+#[tokio::test]
+async fn refresh_token_is_in_one_of_the_two_cookies_and_never_taken_for_the_other() {
+    let expected = challenge("invalid_request", "There is more than one cookie of this name");
+    let own = |request: Request| request.field("origin", OWN);
+
+    send(&app(), own(with_refresh_only("POST"))).await.is_ok("none");
+    send(&app_of_refresh_only(), own(with_refresh("POST"))).await.is_ok("none");
+    let two = own(with_refresh_only("POST")).field("cookie", "__Host-refresh-only=x");
+    let two = send(&app_of_refresh_only(), two).await;
+    two.is_refused(400, Some(&expected), Reason::RepeatedCookie);
 }
 
 #[tokio::test]
@@ -88,7 +128,7 @@ async fn check_alone_needs_a_csrf_token_only_where_there_is_a_session() {
     let with_csrf = with_access("POST", good()).field("cookie", format!("__Host-csrf={csrf}"));
 
     send(&checked(), to_api("POST")).await.is_ok("in");
-    for request in [with_access("POST", good()), with_refresh("POST")] {
+    for request in [with_access("POST", good()), with_refresh("POST"), with_refresh_only("POST")] {
         send(&checked(), request).await.is_refused(403, Some(PLAIN), Reason::MissingCsrfToken);
     }
     send(&checked(), with_csrf.field("x-csrf-token", csrf)).await.is_ok("in");

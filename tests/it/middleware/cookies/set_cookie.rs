@@ -29,12 +29,46 @@ fn cookies_of_a_session_are_set_with_all_attributes() {
     let headers = set(&cookies(), "a.b.c", Some("r~/+=")).unwrap();
 
     let attributes = "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age";
-    let [access, refresh, csrf] = *fields(&headers) else { panic!() };
+    let [access, refresh, refresh_only, csrf] = *fields(&headers) else { panic!() };
     assert_eq!(access, format!("__Host-access=a.b.c; {attributes}=600"));
     assert_eq!(refresh, format!("__Host-refresh=r~/+=; {attributes}=3600"));
+    assert!(refresh_only.starts_with("__Host-refresh-only=; HttpOnly;"), "{refresh_only}");
+    assert!(refresh_only.contains("; Max-Age=0;"), "{refresh_only}");
     let csrf = csrf.strip_prefix("__Host-csrf=").unwrap().split_at(64);
     assert_eq!(csrf.1, "; SameSite=Lax; Secure; Path=/; Max-Age=3600");
     assert_eq!(headers[CACHE_CONTROL], "no-store");
+}
+
+#[test]
+fn refresh_token_alone_is_set_with_all_attributes_and_removes_the_cookies_of_the_other_way() {
+    let mut headers = HeaderMap::new();
+
+    cookies().set_refresh_only(&mut headers, ("r~/+=", 60 * MINUTE)).unwrap();
+
+    let [access, refresh, refresh_only, csrf] = *fields(&headers) else { panic!() };
+    let attributes = "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age";
+    assert_eq!(refresh_only, format!("__Host-refresh-only=r~/+=; {attributes}=3600"));
+    for (field, name) in [(access, "access"), (refresh, "refresh")] {
+        assert!(field.starts_with(&format!("__Host-{name}=; {attributes}=0;")), "{field}");
+    }
+    let csrf = csrf.strip_prefix("__Host-csrf=").unwrap().split_at(64);
+    assert_eq!(csrf.1, "; SameSite=Lax; Secure; Path=/; Max-Age=3600");
+    assert_eq!(headers[CACHE_CONTROL], "no-store");
+}
+
+#[test]
+fn refresh_token_alone_that_is_none_or_too_large_is_an_error_and_sets_nothing() {
+    let cookie = || "__Host-refresh-only".to_owned();
+    let mut headers = HeaderMap::new();
+    let mut set = |token: &str| {
+        let refused = cookies().set_refresh_only(&mut headers, (token, MINUTE)).unwrap_err();
+        assert!(headers.is_empty());
+        refused
+    };
+
+    assert_eq!(set("a b"), CookieError::IllegalToken { cookie: cookie() });
+    let refused = set(&"r".repeat(4096));
+    assert!(matches!(refused, CookieError::TooLarge { cookie: named, .. } if named == cookie()));
 }
 
 #[test]
@@ -56,7 +90,7 @@ fn session_without_a_refresh_token_removes_the_refresh_cookie() {
     assert_eq!(kept[1], ("__Host-refresh".to_owned(), String::new()));
     let fields = fields(&headers);
     assert!(
-        fields[1].contains("; Max-Age=0;") && fields[2].ends_with("; Max-Age=600"),
+        fields[1].contains("; Max-Age=0;") && fields[3].ends_with("; Max-Age=600"),
         "{fields:?}"
     );
 }
@@ -68,7 +102,7 @@ fn other_cookies_of_the_response_stay() {
 
     cookies().set(&mut headers, ("a", MINUTE), None).unwrap();
 
-    assert_eq!(headers.get_all(SET_COOKIE).iter().count(), 4);
+    assert_eq!(headers.get_all(SET_COOKIE).iter().count(), 5);
     assert_eq!(headers[SET_COOKIE], "theme=dark");
 }
 
@@ -84,6 +118,7 @@ fn removed_cookies_have_the_attributes_of_the_ones_they_replace() {
         [
             format!("__Host-access=; HttpOnly; {end}"),
             format!("__Host-refresh=; HttpOnly; {end}"),
+            format!("__Host-refresh-only=; HttpOnly; {end}"),
             format!("__Host-csrf=; {end}"),
         ]
     );
@@ -129,10 +164,13 @@ fn options_are_heeded() {
     let loopback = Cookies::dangerously_for_loopback(SECRET).unwrap();
     let plain = set(&loopback, "a", Some("r")).unwrap();
 
-    for (field, name) in fields(&names).iter().zip(["__Host-a=", "__Host-r=", "__Host-c="]) {
+    let expected = ["__Host-a=", "__Host-r=", "__Host-r-only=", "__Host-c="];
+    for (field, name) in fields(&names).iter().zip(expected) {
         assert!(field.starts_with(name) && field.contains("; SameSite=Strict;"), "{field}");
     }
-    for (field, name) in fields(&plain).iter().zip(["access=", "refresh=", "csrf="]) {
+    for (field, name) in
+        fields(&plain).iter().zip(["access=", "refresh=", "refresh-only=", "csrf="])
+    {
         assert!(field.starts_with(name) && !field.contains("Secure"), "{field}");
     }
 }
@@ -158,6 +196,6 @@ fn lifetime_of_the_csrf_token_is_the_longer_one() {
         let seconds = Duration::from_secs;
         cookies().set(&mut headers, ("a", seconds(access)), Some(("r", seconds(refresh)))).unwrap();
 
-        assert!(fields(&headers)[2].ends_with(&format!("; Max-Age={expected}")));
+        assert!(fields(&headers)[3].ends_with(&format!("; Max-Age={expected}")));
     }
 }
