@@ -133,18 +133,18 @@ impl Span {
 
     /// Returns whether the span contains the present.
     #[inline]
-    pub(crate) fn contains_now(self, time: &Time) -> bool {
+    pub(crate) fn contains_now(&self, time: &Time) -> bool {
         self.about_now(time).is_some() || self.contains_exactly_now(time)
     }
 
     #[inline(never)]
-    fn contains_exactly_now(self, time: &Time) -> bool {
+    fn contains_exactly_now(&self, time: &Time) -> bool {
         self.contains(time.now().into())
     }
 
     /// Returns the present, exactly enough to decide whether it is in the span.
     #[inline]
-    pub(crate) fn now(self, time: &Time) -> NumericDate {
+    pub(crate) fn now(&self, time: &Time) -> NumericDate {
         match self.about_now(time) {
             Some(about) => NumericDate::from_seconds(about),
             None => time.now().into(),
@@ -154,14 +154,14 @@ impl Span {
     /// Returns the present to about a second, if that is enough to know that it is in the span.
     /// Close to either end the exact time is worth its cost.
     #[inline]
-    fn about_now(self, time: &Time) -> Option<i64> {
+    fn about_now(&self, time: &Time) -> Option<i64> {
         time.about_now().filter(|about| self.surely_contains(*about, LATEST))
     }
 
     /// Returns whether the span contains this second and all moments in the `late` seconds after
     /// it.
     #[inline]
-    pub(crate) fn surely_contains(self, second: i64, late: i64) -> bool {
+    pub(crate) fn surely_contains(&self, second: i64, late: i64) -> bool {
         self.start.rounded_up().seconds <= second && second.saturating_add(late) < self.end.seconds
     }
 }

@@ -168,8 +168,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     #[inline(never)]
     fn decide_with<B>(&self, extras: &Extras, request: &mut Request<B>) -> Decision<C> {
         #[cfg(feature = "cookies")]
-        if let Some(cookies) = extras.cookies_alone(request.headers()) {
-            return self.decide_usual(cookies.find_and_mark(request), TokenOrigin::Cookie);
+        if let Some((cookies, other)) = extras.cookies_alone(request.headers()) {
+            return self.decide_usual(cookies.find_and_mark(request, other), TokenOrigin::Cookie);
         }
         self.decide_by(extras, request)
     }
@@ -386,14 +386,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
             reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
-            return ResponseHook(None);
+            return ResponseHook::Nothing;
         };
         let pass = match origin {
-            TokenOrigin::Header if !self.principal_in_responses => ResponseHook(None),
+            TokenOrigin::Header if !self.principal_in_responses => ResponseHook::Nothing,
             #[cfg(feature = "cookies")]
-            TokenOrigin::Cookie if !self.principal_in_responses => {
-                ResponseHook(self.extras.as_deref().and_then(Extras::cookie_changes))
-            }
+            TokenOrigin::Cookie if !self.principal_in_responses => ResponseHook::Cookie,
             _ => self.response_hook(&principal, origin, request),
         };
         reject::admit(request.extensions_mut(), principal);
@@ -414,7 +412,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             TokenOrigin::Source(index) => Some(self.strip(index, request)),
         };
         let principal = self.principal_in_responses.then(|| principal.clone());
-        ResponseHook(Some(Arc::new(ResponseChanges { source, principal })))
+        ResponseHook::Changes(Box::new(ResponseChanges { source, principal }))
     }
 
     /// Removes the token from the place where it was found.
@@ -450,27 +448,31 @@ fn swap<B>(request: &mut Request<B>, parts: &mut Parts) {
     std::mem::swap(request.extensions_mut(), &mut parts.extensions);
 }
 
-/// The changes to the response that are due when the inner service answers. They are behind one
-/// pointer, because everything in this type moves with the future, and the pointer is shared,
-/// because those of a cookie are always the same.
-pub(super) struct ResponseHook(Option<Arc<ResponseChanges>>);
+/// The changes to the response that are due when the inner service answers. Those that few requests
+/// need are behind a pointer, because everything in this type moves with the future.
+pub(super) enum ResponseHook {
+    Nothing,
+    /// The changes for a token in a cookie, and no others.
+    #[cfg(feature = "cookies")]
+    Cookie,
+    Changes(Box<ResponseChanges>),
+}
 
 impl ResponseHook {
     /// Returns whether the response may have to be changed.
     #[inline]
     pub(super) fn wants<B>(&self, response: &Response<B>) -> bool {
-        self.0.is_some() || !response.extensions().is_empty()
+        !matches!(self, Self::Nothing) || !response.extensions().is_empty()
     }
 
     /// Completes the response to the request.
+    #[inline]
     pub(super) fn complete<B>(&mut self, response: &mut Response<B>) {
-        let Some(changes) = self.0.take() else { return };
-        if let Some(source) = &changes.source {
-            let status = response.status();
-            source.complete(status, response.headers_mut());
-        }
-        if let Some(principal) = &changes.principal {
-            response.extensions_mut().insert(principal.clone());
+        match self {
+            Self::Nothing => {}
+            #[cfg(feature = "cookies")]
+            Self::Cookie => CookieToken::complete_headers(response.headers_mut()),
+            Self::Changes(changes) => changes.make(response),
         }
     }
 }

@@ -38,6 +38,7 @@ use crate::observe::trace;
 
 pub use error::CookieError;
 pub use source::CookieToken;
+pub(in crate::middleware) use source::OtherFields;
 
 /// Keeps the tokens of a session in cookies, and decides which requests may use them.
 ///

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 #[cfg(feature = "cookies")]
-use http::header::{AUTHORIZATION, HeaderMap};
+use http::HeaderMap;
+use http::Response;
 use http::request::Parts;
 
 use super::authenticator::ErasedAuthenticator;
@@ -16,7 +17,7 @@ use crate::claims::Principal;
 use crate::claims::validation::Rules;
 use crate::error::{AuthError, Reason};
 #[cfg(feature = "cookies")]
-use crate::middleware::cookies::CookieToken;
+use crate::middleware::cookies::{CookieToken, OtherFields};
 use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
 
 #[derive(Clone)]
@@ -26,17 +27,30 @@ pub(super) struct Extras {
     pub(super) sources: Vec<Arc<dyn TokenSource>>,
     /// The only one of the sources, if it reads cookies.
     #[cfg(feature = "cookies")]
-    cookies: Option<(CookieToken, Arc<ResponseChanges>)>,
+    cookies: Option<CookieToken>,
     pub(super) authenticators: Vec<ConfiguredAuthenticator>,
     pub(super) bindings: Vec<Arc<dyn Binding>>,
 }
 
-/// The changes to the response that are due when the inner service answers.
+/// The changes to the response that only some requests need.
 pub(super) struct ResponseChanges {
     /// The source of the token, if it is not the `Authorization` field.
     pub(super) source: Option<Arc<dyn TokenSource>>,
     /// The principal that the response carries.
     pub(super) principal: Option<Principal>,
+}
+
+impl ResponseChanges {
+    #[inline(never)]
+    pub(super) fn make<B>(&mut self, response: &mut Response<B>) {
+        if let Some(source) = &self.source {
+            let status = response.status();
+            source.complete(status, response.headers_mut());
+        }
+        if let Some(principal) = self.principal.take() {
+            response.extensions_mut().insert(principal);
+        }
+    }
 }
 
 /// The place where a token was found.
@@ -71,10 +85,7 @@ impl Extras {
         #[cfg(feature = "cookies")]
         {
             let cookies = (&source as &dyn Any).downcast_ref::<CookieToken>();
-            self.cookies = cookies.filter(|_| self.sources.is_empty()).map(|cookies| {
-                let source = Some(Arc::new(cookies.clone()) as _);
-                (cookies.clone(), Arc::new(ResponseChanges { source, principal: None }))
-            });
+            self.cookies = cookies.filter(|_| self.sources.is_empty()).cloned();
         }
         self.sources.push(Arc::new(source));
     }
@@ -90,17 +101,13 @@ impl Extras {
     /// and the verifier alone decides about the token. The source is then called directly, which
     /// takes half the time.
     #[cfg(feature = "cookies")]
-    pub(super) fn cookies_alone(&self, headers: &HeaderMap) -> Option<&CookieToken> {
-        let (cookies, _) = self.cookies.as_ref()?;
+    #[inline]
+    pub(super) fn cookies_alone(&self, headers: &HeaderMap) -> Option<(&CookieToken, OtherFields)> {
         let is_usual = self.authenticators.is_empty() && self.bindings.is_empty();
-        let is_alone = self.header.is_none() || !headers.contains_key(AUTHORIZATION);
-        (is_usual && is_alone).then_some(cookies)
-    }
-
-    /// Returns the changes to the response to a request with a token in a cookie.
-    #[cfg(feature = "cookies")]
-    pub(super) fn cookie_changes(&self) -> Option<Arc<ResponseChanges>> {
-        self.cookies.as_ref().map(|(_, changes)| Arc::clone(changes))
+        let cookies = self.cookies.as_ref().filter(|_| is_usual)?;
+        let other = OtherFields::of(headers);
+        let is_alone = self.header.is_none() || !other.authorization;
+        is_alone.then_some((cookies, other))
     }
 
     pub(super) fn find<'r>(

@@ -93,28 +93,25 @@ impl<R> Responder<R> {
         R: Render<ResBody>,
     {
         let mut polled = future.poll(cx);
-        if let Poll::Ready(Ok(response)) = &polled
+        // The response stays where it is: to move it costs time.
+        if let Poll::Ready(Ok(response)) = &mut polled
             && pass.wants(response)
         {
-            polled = polled.map_ok(|response| self.complete(pass, response));
+            if !response.extensions().is_empty() {
+                self.finish(response);
+            }
+            pass.complete(response);
         }
         polled
     }
 
-    /// Completes a response that has to be changed. The function is separate, so that all other
-    /// responses stay where they are: to move a response costs time.
+    /// Finishes a response that may be the refusal of a guard.
     #[cold]
-    fn complete<ResBody: EmptyBody>(
-        &self,
-        pass: &mut ResponseHook,
-        mut response: Response<ResBody>,
-    ) -> Response<ResBody>
+    fn finish<ResBody: EmptyBody>(&self, response: &mut Response<ResBody>)
     where
         R: Render<ResBody>,
     {
-        finish(&mut response, &self.renderer, self.is_head);
-        pass.complete(&mut response);
-        response
+        finish(response, &self.renderer, self.is_head);
     }
 }
 

@@ -63,22 +63,21 @@ impl<V> Cache<V> {
         token: &[u8],
         revalidate: impl FnOnce(&V) -> Result<R, Miss>,
     ) -> Option<R> {
-        let found = self.table.get().and_then(|table| {
-            let (slot, entry) = table.find(self.key(token))?;
+        if let Some(table) = self.table.get()
+            && let Some((slot, entry)) = table.find(self.key(token))
+        {
             match revalidate(&entry.value) {
                 Ok(answer) => {
                     table.mark_as_hit(slot);
-                    Some(answer)
+                    self.counters.count_hit();
+                    return Some(answer);
                 }
-                Err(Miss::Temporary) => None,
-                Err(Miss::Permanent) => {
-                    table.remove(slot, &entry);
-                    None
-                }
+                Err(Miss::Temporary) => {}
+                Err(Miss::Permanent) => _ = table.remove(slot, &entry),
             }
-        });
-        self.counters.count_look_up(found.is_some());
-        found
+        }
+        self.counters.count_miss();
+        None
     }
 
     /// Reads the value of a token, good or not. Neither a hit nor a miss is counted.

@@ -45,7 +45,13 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("route_nothing", |subject| route(routes().layer(MapRequestLayer::new(same)), subject)),
     ("route_arc", |subject| route(with_arc(), subject)),
     ("route_hit", |subject| route(with_claims(subject), subject)),
-    ("route_cookie", route_with_cookie),
+    ("route_cookie", |subject| route_with(with_cookie(subject), COOKIE, &cookies(subject))),
+    ("route_browser_hit", |subject| {
+        route_of_browser(with_claims(subject), AUTHORIZATION, &bearer(subject))
+    }),
+    ("route_browser_cookie", |subject| {
+        route_of_browser(with_cookie(subject), COOKIE, &cookies(subject))
+    }),
 ];
 
 fn main() {
@@ -166,18 +172,19 @@ impl Service<Request<String>> for Inner {
 }
 
 fn route(router: Router, subject: &Subject) -> Case {
-    route_with(router, AUTHORIZATION, &format!("Bearer {}", subject.token))
+    route_with(router, AUTHORIZATION, &bearer(subject))
 }
 
-/// As `route_hit`, with the token in a cookie among others.
-fn route_with_cookie(subject: &Subject) -> Case {
-    let cookies = Cookies::new([7; 32]).expect("a long secret");
-    let layer = BearerLayer::new(verifier(subject)).with_source(cookies.source());
-    let router = Router::new().route("/", get(greeting)).layer(layer);
+fn bearer(subject: &Subject) -> String {
+    format!("Bearer {}", subject.token)
+}
+
+/// The token in a cookie among others.
+fn cookies(subject: &Subject) -> String {
     let csrf = "c".repeat(64);
     let token = &subject.token;
     let others = "_ga=GA1.1.1234567890.1234567890; theme=dark";
-    route_with(router, COOKIE, &format!("{others}; __Host-access={token}; __Host-csrf={csrf}"))
+    format!("{others}; __Host-access={token}; __Host-csrf={csrf}")
 }
 
 /// A request to a whole axum router, as `axum::serve` makes it.
@@ -186,6 +193,21 @@ fn route_with(router: Router, name: HeaderName, field: &str) -> Case {
     let field = HeaderValue::try_from(field).expect("ASCII");
     Box::new(move || {
         let mut request = Request::new(Body::empty());
+        request.headers_mut().insert(name.clone(), field.clone());
+        let response = now(router.call(black_box(request))).expect("infallible");
+        assert_eq!(black_box(response).status(), 200);
+    })
+}
+
+/// The same request with the other fields that a browser sends.
+fn route_of_browser(router: Router, name: HeaderName, field: &str) -> Case {
+    let mut router: Router = router.with_state(());
+    let field = HeaderValue::try_from(field).expect("ASCII");
+    let others = BROWSER
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    Box::new(move || {
+        let mut request = Request::new(Body::empty());
+        request.headers_mut().extend(others.iter().cloned());
         request.headers_mut().insert(name.clone(), field.clone());
         let response = now(router.call(black_box(request))).expect("infallible");
         assert_eq!(black_box(response).status(), 200);
@@ -215,6 +237,12 @@ fn with_claims(subject: &Subject) -> Router {
     Router::new().route("/", get(greeting)).layer(BearerLayer::new(verifier(subject)))
 }
 
+fn with_cookie(subject: &Subject) -> Router {
+    let cookies = Cookies::new([7; 32]).expect("a long secret");
+    let layer = BearerLayer::new(verifier(subject)).with_source(cookies.source());
+    Router::new().route("/", get(greeting)).layer(layer)
+}
+
 async fn greeting(Claims(user): Claims<User>) -> &'static str {
     black_box(user).hello()
 }
@@ -232,6 +260,23 @@ fn now<T>(future: impl Future<Output = T>) -> T {
         Poll::Pending => panic!("static keys need no waiting"),
     }
 }
+
+/// The fields that Chromium sends when a page fetches something from its own origin.
+const BROWSER: [(&str, &str); 13] = [
+    ("host", "app.example.com"),
+    ("connection", "keep-alive"),
+    ("sec-ch-ua-platform", "\"Linux\""),
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0 Safari/537.36"),
+    ("sec-ch-ua", "\"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\""),
+    ("sec-ch-ua-mobile", "?0"),
+    ("accept", "*/*"),
+    ("sec-fetch-site", "same-origin"),
+    ("sec-fetch-mode", "cors"),
+    ("sec-fetch-dest", "empty"),
+    ("referer", "https://app.example.com/orders"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
+    ("accept-language", "en-GB,en;q=0.9"),
+];
 
 const ISSUER: &str = "https://id.example.com/realms/shop";
 const AUDIENCE: &str = "https://api.example.com";

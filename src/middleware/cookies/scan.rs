@@ -1,21 +1,21 @@
 //! Finds one cookie in the `Cookie` fields of a request.
 //!
-//! Own code, because the scan is on the path of every request: it searches the field for the name, with vector
-//! instructions, and looks around each place where it stands. The crate `cookie` checks the whole field as UTF-8 and
-//! builds a value for each cookie. It also trims names and decodes percent signs on demand; a name that is compared to
-//! the letter cannot be imitated by another spelling.
+//! Own code, because the scan is on the path of every request: it searches the field for the name, in blocks that the
+//! compiler turns into vector instructions, and looks around each place where it stands. To walk from cookie to cookie
+//! takes longer, and so does `memmem`, whose calls cost more than its search. The crate `cookie` checks the whole field
+//! as UTF-8 and builds a value for each cookie. It also trims names and decodes percent signs on demand; a name that is
+//! compared to the letter cannot be imitated by another spelling.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use memchr::memchr;
-use memchr::memmem::Finder;
 
 /// The name of a cookie. Names are compared to the letter.
 #[derive(Clone)]
 pub(super) struct CookieName {
     name: Box<str>,
-    /// Finds the name and the `=` that follows it.
-    finder: Finder<'static>,
+    /// The last character of the name.
+    last: u8,
 }
 
 /// Two cookies of one name. The browser does not tell which of them another site has set.
@@ -23,8 +23,10 @@ pub(super) struct CookieName {
 pub(super) struct Repeated;
 
 impl CookieName {
+    /// Creates a name, which must not be empty.
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), finder: Finder::new(&format!("{name}=")).into_owned() }
+        let last = *name.as_bytes().last().expect("a name has a character");
+        Self { name: name.into(), last }
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -39,38 +41,93 @@ impl CookieName {
     }
 
     /// Returns the value of the only cookie of this name in these fields.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call takes as long as the end of the scan")]
+    #[inline(always)]
     pub(super) fn find_in<'r>(
         &self,
         fields: impl IntoIterator<Item = &'r HeaderValue>,
     ) -> Result<Option<&'r [u8]>, Repeated> {
         let mut found = None;
         for field in fields {
-            let field = field.as_bytes();
-            let mut from = 0;
-            while let Some(at) = self.finder.find(&field[from..]).map(|at| from + at) {
-                let value = &field[at + self.finder.needle().len()..];
-                if !begins_cookie(&field[..at]) {
-                    // A part of another cookie.
-                    from = at + 1;
-                    continue;
-                }
-                let end = memchr(b';', value).unwrap_or(value.len());
-                if found.replace(value[..end].trim_ascii_end()).is_some() {
+            let mut rest = field.as_bytes();
+            while let Some(value) = self.next_value(rest) {
+                let (value, after) = value.split_at(memchr(b';', value).unwrap_or(value.len()));
+                if found.replace(value.trim_ascii_end()).is_some() {
                     return Err(Repeated);
                 }
-                from = field.len() - value.len() + end;
+                rest = after;
             }
         }
         Ok(found.filter(|value| !value.is_empty()))
     }
+
+    /// Returns the bytes behind the name and the `=` of the next cookie of this name. The field
+    /// begins with a cookie or with a `;`.
+    #[inline]
+    fn next_value<'f>(&self, field: &'f [u8]) -> Option<&'f [u8]> {
+        // From the first place where the name may end.
+        let mut rest = field.get(self.name.len() - 1..)?;
+        loop {
+            while rest.first_chunk().is_some_and(|block| !self.may_end_in(block)) {
+                rest = &rest[STEP..];
+            }
+            let ahead = match rest.first_chunk() {
+                Some(block) => first_equals(block)?,
+                // The last block, of which a part was looked at before.
+                None if field.last_chunk().is_some_and(|block| !self.may_end_in(block)) => {
+                    return None;
+                }
+                None => rest.iter().position(|&byte| byte == b'=')?,
+            };
+            let value = &rest[ahead + 1..];
+            let before = &field[..field.len() - value.len() - 1];
+            if before.strip_suffix(self.name.as_bytes()).is_some_and(begins_cookie) {
+                return Some(value);
+            }
+            // A part of another cookie.
+            rest = value;
+        }
+    }
+
+    /// Returns whether the last character of the name and a `=` stand side by side. Without an
+    /// early exit, so that the compiler makes vector instructions of it.
+    #[expect(clippy::needless_bitwise_bool, reason = "branches are no vector instructions")]
+    #[expect(clippy::inline_always, reason = "a call takes as long as the comparisons")]
+    #[inline(always)]
+    fn may_end_in(&self, block: &[u8; BLOCK]) -> bool {
+        let pairs = block[..STEP].iter().zip(&block[1..]);
+        pairs.fold(false, |found, (&one, &next)| found | ((one == self.last) & (next == b'=')))
+    }
+}
+
+/// Returns the place of the first `=`, eight bytes at a time.
+#[inline]
+fn first_equals(block: &[u8; BLOCK]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 0xff;
+    const TOPS: u64 = ONES << 7;
+    block[1..].as_chunks().0.iter().zip((1..).step_by(8)).find_map(|(word, start)| {
+        let others = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'='));
+        // The top bit of each byte that is zero. Above the first it may err.
+        let zeros = others.wrapping_sub(ONES) & !others & TOPS;
+        (zeros != 0).then(|| start + zeros.trailing_zeros() as usize / 8)
+    })
 }
 
 /// Returns whether a cookie begins behind these bytes of a field.
+#[inline]
 fn begins_cookie(before: &[u8]) -> bool {
+    before.ends_with(b"; ") || begins_after_spaces(before)
+}
+
+fn begins_after_spaces(before: &[u8]) -> bool {
     let last = before.iter().rfind(|&&byte| byte != b' ' && byte != b'\t');
     last.is_none_or(|&byte| byte == b';')
 }
+
+/// The places for the end of a name that are looked at together.
+const STEP: usize = 32;
+/// The bytes that are read for it: the `=` stands behind the name.
+const BLOCK: usize = STEP + 1;
 
 #[cfg(test)]
 mod tests {
@@ -100,6 +157,25 @@ mod tests {
             &["x=__Host-access=1; __Host-access=a.b.c"],
         ] {
             assert_eq!(find(fields), Ok(Some("a.b.c".into())), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_at_any_distance_from_the_start_from_each_other_and_from_the_end() {
+        // What looks like the end of the name, and what does not.
+        for filler in ["x", "s=", "=", "_Host-access=", "; ", "; a=s"] {
+            for before in 0..80 {
+                let before = format!("x={}; ", filler.repeat(before));
+                for after in [0, 1, 15, 16, 17, 31, 32, 33, 34, 63, 64, 65] {
+                    let after = format!("; y={}", filler.repeat(after));
+                    let one = format!("{before}__Host-access=a.b.c{after}");
+
+                    assert_eq!(find(&[&one]), Ok(Some("a.b.c".into())), "{one}");
+                    let two = format!("{one}; __Host-access={after}");
+                    assert_eq!(find(&[&two]), Err(Repeated), "{two}");
+                    assert_eq!(find(&[&before]), Ok(None), "{before}");
+                }
+            }
         }
     }
 

@@ -6,10 +6,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue, UPGRADE};
 use http::{Request, StatusCode, request};
 
-use super::settings::{Settings, changes_state};
+use super::settings::Settings;
 use crate::error::Reason;
 use crate::middleware::source::{Presented, TokenSource, is_b64token};
 
@@ -29,12 +29,14 @@ pub struct CookieToken(pub(super) Arc<Settings>);
 impl CookieToken {
     /// Combines `strip` and `find` without a [`request::Parts`]. One look-up finds the field and
     /// marks it where the request can only read and repeats no field.
+    #[inline]
     pub(in crate::middleware) fn find_and_mark<'r, B>(
         &self,
         request: &'r mut Request<B>,
+        other: OtherFields,
     ) -> Result<Option<&'r [u8]>, Reason> {
         let has_lists = request.headers().len() > request.headers().keys_len();
-        if has_lists || changes_state(request.method(), request.headers()) {
+        if has_lists || other.upgrade || !request.method().is_safe() {
             mark(request.headers_mut());
             return self.0.access_token(request.method(), request.uri(), request.headers());
         }
@@ -50,10 +52,34 @@ impl CookieToken {
     }
 
     /// Completes the headers of a response to a request with a cookie.
-    fn complete_headers(headers: &mut HeaderMap) {
+    pub(in crate::middleware) fn complete_headers(headers: &mut HeaderMap) {
         if let Entry::Vacant(field) = headers.entry(CACHE_CONTROL) {
-            field.insert(HeaderValue::from_static("private"));
+            field.insert(const { HeaderValue::from_static("private") });
         }
+    }
+}
+
+/// The fields that decide how a request with a cookie is checked.
+#[derive(Clone, Copy)]
+pub(in crate::middleware) struct OtherFields {
+    pub(in crate::middleware) authorization: bool,
+    upgrade: bool,
+}
+
+impl OtherFields {
+    /// Finds them in one pass over the names, unless there are so many that look-ups take less time.
+    #[inline]
+    pub(in crate::middleware) fn of(headers: &HeaderMap) -> Self {
+        if headers.keys_len() > MANY {
+            let has = |name| headers.contains_key(name);
+            return Self { authorization: has(AUTHORIZATION), upgrade: has(UPGRADE) };
+        }
+        let mut found = Self { authorization: false, upgrade: false };
+        for name in headers.keys() {
+            found.authorization |= *name == AUTHORIZATION;
+            found.upgrade |= *name == UPGRADE;
+        }
+        found
     }
 }
 
@@ -90,5 +116,33 @@ impl fmt::Debug for CookieToken {
         f.debug_struct("CookieToken")
             .field("cookie", &self.0.access.as_str())
             .finish_non_exhaustive()
+    }
+}
+
+/// The number of names from which look-ups take less time than a pass over all of them.
+const MANY: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn other_fields_are_found_among_few_and_among_many() {
+        let fields = |count: usize, some: &[HeaderName]| {
+            let name = |number| HeaderName::try_from(format!("x-{number}")).unwrap();
+            let names = (0..count).map(name).chain(some.iter().cloned());
+            let fields: HeaderMap =
+                names.map(|name| (name, HeaderValue::from_static("x"))).collect();
+            let OtherFields { authorization, upgrade } = OtherFields::of(&fields);
+            (authorization, upgrade)
+        };
+        for count in [0, 1, MANY - 2, MANY - 1, MANY, MANY + 1, 3 * MANY] {
+            assert_eq!(fields(count, &[]), (false, false), "{count}");
+            assert_eq!(fields(count, &[AUTHORIZATION]), (true, false), "{count}");
+            assert_eq!(fields(count, &[UPGRADE]), (false, true), "{count}");
+            assert_eq!(fields(count, &[UPGRADE, AUTHORIZATION]), (true, true), "{count}");
+        }
     }
 }

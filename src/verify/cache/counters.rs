@@ -45,8 +45,12 @@ struct Stripe {
 
 impl Counters {
     #[inline]
-    pub(super) fn count_look_up(&self, found: bool) {
-        self.add(1, |stripe| if found { &stripe.hits } else { &stripe.misses });
+    pub(super) fn count_hit(&self) {
+        self.add(1, |stripe| &stripe.hits);
+    }
+
+    pub(super) fn count_miss(&self) {
+        self.add(1, |stripe| &stripe.misses);
     }
 
     pub(super) fn count_newcomer(&self, &Inserted { is_kept, evictions }: &Inserted) {
@@ -74,24 +78,42 @@ impl Counters {
 
     #[inline]
     fn add(&self, count: u64, counter: impl Fn(&Stripe) -> &AtomicU64) {
-        let thread = THREAD.get();
-        if let Some(stripe) = self.own.get(thread) {
-            // Without the lock on the cache line that a `fetch_add` takes.
-            let counter = counter(stripe);
-            counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
-        } else {
-            counter(&self.shared[thread % STRIPES]).fetch_add(count, Ordering::Relaxed);
+        match self.own.get(THREAD.get()) {
+            Some(stripe) => Self::add_alone(counter(stripe), count),
+            None => self.add_elsewhere(count, counter),
         }
+    }
+
+    /// Counts in the first call of a thread, or where the stripe of the thread has other writers.
+    #[cold]
+    fn add_elsewhere(&self, count: u64, counter: impl Fn(&Stripe) -> &AtomicU64) {
+        if THREAD.get() == NO_NUMBER {
+            THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed));
+        }
+        let thread = THREAD.get();
+        match self.own.get(thread) {
+            Some(stripe) => Self::add_alone(counter(stripe), count),
+            None => _ = counter(&self.shared[thread % STRIPES]).fetch_add(count, Ordering::Relaxed),
+        }
+    }
+
+    /// Counts without the lock on the cache line that a `fetch_add` takes.
+    #[inline]
+    fn add_alone(counter: &AtomicU64, count: u64) {
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
 }
 
+/// The number of threads that have counted.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
 thread_local! {
     /// The number of this thread, in the order in which threads first counted.
-    static THREAD: Cell<usize> = {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        Cell::new(THREADS.fetch_add(1, Ordering::Relaxed))
-    };
+    static THREAD: Cell<usize> = const { Cell::new(NO_NUMBER) };
 }
+
+/// The number of a thread that has not counted yet.
+const NO_NUMBER: usize = usize::MAX;
 
 const STRIPES: usize = 16;
 
@@ -110,7 +132,8 @@ mod tests {
             for _ in 0..THREADS {
                 scope.spawn(|| {
                     start.wait();
-                    (0..1000).for_each(|count| counters.count_look_up(count % 4 == 0));
+                    (0..250).for_each(|_| counters.count_hit());
+                    (0..750).for_each(|_| counters.count_miss());
                     counters.count_newcomer(&Inserted { is_kept: true, evictions: 7 });
                     counters.count_newcomer(&Inserted { is_kept: false, evictions: 0 });
                 });
@@ -128,7 +151,7 @@ mod tests {
         let counters = Counters::default();
         for _ in 0..STRIPES * (STRIPES + 2) {
             thread::scope(|scope| {
-                scope.spawn(|| counters.count_look_up(true));
+                scope.spawn(|| counters.count_hit());
             });
         }
 

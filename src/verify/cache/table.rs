@@ -125,6 +125,8 @@ impl<V> CacheTable<V> {
         (self.entries.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
     }
 
+    #[expect(clippy::inline_always, reason = "the call costs as much as the search")]
+    #[inline(always)]
     pub(super) fn find(&self, key: CacheKey<'_>) -> Option<(SlotPosition, EntryGuard<V>)> {
         let tag = tag(key.hash);
         for group in self.groups_of(key.hash) {
@@ -281,6 +283,7 @@ impl<V> CacheTable<V> {
         self.bytes.load(Ordering::Relaxed).saturating_add(more) > self.most_bytes
     }
 
+    #[inline]
     pub(super) fn mark_as_hit(&self, slot: SlotPosition) {
         // Only if a mark is missing: a write makes other cores fetch the line again.
         let tag = self.tag(slot);
@@ -304,6 +307,7 @@ impl<V> CacheTable<V> {
         self.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
     }
 
+    #[inline]
     fn groups_of(&self, hash: u64) -> [usize; 2] {
         // The high half of a product is evenly spread, for any number of groups.
         let of = |half: u64| ((half * self.groups.len() as u64) >> 32) as usize;

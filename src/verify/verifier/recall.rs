@@ -150,7 +150,8 @@ impl Grounds {
         })
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the call costs as much as the checks")]
+    #[inline(always)]
     fn check_by(
         &self,
         principal: &Principal,
@@ -174,8 +175,11 @@ impl Grounds {
 
     #[inline]
     fn check_key(&self, principal: &Principal, trusted: &IssuerEntry) -> Result<(), Miss> {
-        let epoch = trusted.keys.epoch().unwrap_or(UNKNOWN);
-        if epoch != UNKNOWN && epoch == self.keys_epoch.load(Ordering::Acquire) {
+        let epoch = trusted.keys.epoch();
+        if let Some(epoch) = epoch
+            && epoch != UNKNOWN
+            && epoch == self.keys_epoch.load(Ordering::Acquire)
+        {
             return Ok(());
         }
         self.look_up_key_again(principal, trusted, epoch)
@@ -186,13 +190,13 @@ impl Grounds {
         &self,
         principal: &Principal,
         trusted: &IssuerEntry,
-        epoch: u64,
+        epoch: Option<u64>,
     ) -> Result<(), Miss> {
         match trusted.keys.lookup(principal.header()) {
             Lookup::Found(candidates) => {
                 let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
                 if keys.any(|key| key.identity() == self.key) {
-                    self.keys_epoch.store(epoch, Ordering::Release);
+                    self.keys_epoch.store(epoch.unwrap_or(UNKNOWN), Ordering::Release);
                     Ok(())
                 } else {
                     Err(Miss::Permanent)

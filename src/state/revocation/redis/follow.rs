@@ -123,8 +123,53 @@ const AT_ONCE: usize = 1000;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use redis::RedisConnectionInfo;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
     use super::super::position::StreamId;
     use super::*;
+
+    /// Returns a connection to a server that answers one command, and the command in small letters.
+    async fn answering(answer: &'static [u8]) -> (Link, impl Future<Output = String>) {
+        let (here, mut there) = duplex(1024);
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let link = Link::new(here, &info, Duration::from_secs(10)).await.unwrap();
+        let server = tokio::spawn(async move {
+            let mut command = vec![0; 1024];
+            let length = there.read(&mut command).await.unwrap();
+            there.write_all(answer).await.unwrap();
+            String::from_utf8_lossy(&command[..length]).to_lowercase()
+        });
+        (link, async { server.await.unwrap() })
+    }
+
+    #[tokio::test]
+    async fn last_entry_of_the_stream_is_the_position_from_which_to_follow() {
+        let (mut link, asked) =
+            answering(b"*1\r\n*2\r\n$3\r\n7-2\r\n*2\r\n$4\r\nmark\r\n$1\r\na\r\n").await;
+
+        let found = last(&SharedState::unconnected(), &mut link).await.unwrap();
+
+        let id = StreamId::read("7-2").unwrap();
+        let entry = StreamEntry { id, word: "mark".to_owned(), text: "a".to_owned() };
+        assert_eq!(found, Some(Position(entry)));
+        let asked = asked.await;
+        assert!(asked.contains("xrevrange") && asked.ends_with("count\r\n$1\r\n1\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn empty_stream_has_no_last_entry_and_an_unreadable_one_is_an_error() {
+        for (answer, expected) in [(&b"*0\r\n"[..], true), (b"*1\r\n$3\r\n7-2\r\n", false)] {
+            let (mut link, _asked) = answering(answer).await;
+
+            let found = last(&SharedState::unconnected(), &mut link).await;
+
+            assert_eq!(matches!(found, Ok(None)), expected, "{found:?}");
+            assert_eq!(found.is_err(), !expected, "{found:?}");
+        }
+    }
 
     #[test]
     fn answer_of_as_many_entries_as_were_asked_for_may_not_be_the_last() {

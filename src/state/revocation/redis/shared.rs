@@ -328,18 +328,25 @@ mod tests {
     const GAP: Duration = Duration::from_secs(10);
     const MILLISECOND: Duration = Duration::from_millis(1);
 
+    impl SharedState {
+        /// Creates the state of a node that has not connected yet.
+        pub(in super::super) fn unconnected() -> Self {
+            let settings = RedisSettings {
+                connection: ConnectSettings::new("redis://localhost").unwrap(),
+                keys: RedisKeys::usual(),
+                max_lifetime: Duration::from_secs(900),
+                max_gap: GAP,
+                reconciled_every: Duration::from_secs(600),
+                stream_length: 1,
+                carries_on: false,
+            };
+            let view = MemoryRevocations::new().with_max_lifetime(settings.max_lifetime);
+            Self::new(settings, view)
+        }
+    }
+
     fn shared() -> SharedState {
-        let settings = RedisSettings {
-            connection: ConnectSettings::new("redis://localhost").unwrap(),
-            keys: RedisKeys::usual(),
-            max_lifetime: Duration::from_secs(900),
-            max_gap: GAP,
-            reconciled_every: Duration::from_secs(600),
-            stream_length: 1,
-            carries_on: false,
-        };
-        let view = MemoryRevocations::new().with_max_lifetime(settings.max_lifetime);
-        SharedState::new(settings, view)
+        SharedState::unconnected()
     }
 
     fn id(text: &str) -> StreamId {
