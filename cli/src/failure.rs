@@ -21,6 +21,11 @@ impl Failure {
         Self { problem: problem.to_string(), hint: None, is_quiet: false }
     }
 
+    /// Returns the problem.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
+    }
+
     /// Says what to do about it.
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: impl fmt::Display) -> Self {

@@ -44,7 +44,7 @@ impl TokenArgs {
 }
 
 /// Returns the token in what people copy: with its field name, its scheme, quotes, or line breaks around it.
-fn bare(text: &str) -> &str {
+pub(crate) fn bare(text: &str) -> &str {
     let without = |text: &'_ str, prefix: &str| -> Option<usize> {
         let (start, _) = text.split_at_checked(prefix.len())?;
         start.eq_ignore_ascii_case(prefix).then_some(prefix.len())

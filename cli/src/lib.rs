@@ -8,6 +8,9 @@ mod failure;
 mod dates;
 mod output;
 mod input;
+mod fetch;
+mod keys;
+mod mint;
 mod shell;
 
 use std::ffi::OsString;
@@ -34,6 +37,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make, convert and check keys.
+    Keys(keys::KeysArgs),
+    /// Make a token for tests, good or broken in a named way.
+    Mint(Box<mint::MintArgs>),
     /// Print the completions of a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page.
@@ -43,6 +50,8 @@ enum Command {
 impl Command {
     fn run(self, output: &mut Output) -> Result<ExitCode, Failure> {
         match self {
+            Self::Keys(args) => keys::run(args, output),
+            Self::Mint(args) => mint::run(&args, output),
             Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
             Self::Man => shell::man(&Arguments::command(), output),
         }
