@@ -37,8 +37,10 @@ pub(crate) fn address(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text)
         .map_err(|error| Failure::new(format_args!("{shown} is no address: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Failure::new("the address has a user or password in it, which logs would show")
-            .with_hint("leave out what stands in front of the @"));
+        return Err(Failure::new(
+            "the address has a user or password in it, which logs would show",
+        )
+        .with_hint("leave out what stands in front of the @"));
     }
     match url.scheme() {
         "https" if url.has_host() => Ok(url),
@@ -68,7 +70,8 @@ pub(crate) async fn get(url: &Url) -> Result<Answer, Failure> {
         let client = client(&url)?;
         let request = client.get(url.clone()).header(ACCEPT, "application/json, */*;q=0.1");
         let response = request.send().await.map_err(|error| no_answer(&url, error))?;
-        let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
+        let location =
+            response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
         let Some(location) = location else { return read(url, response, redirects).await };
         let next = location.to_str().ok().and_then(|location| url.join(location).ok());
         let next = next
@@ -108,7 +111,9 @@ fn client(url: &Url) -> Result<Client, Failure> {
         "http" => builder.no_proxy().tls_certs_only([]),
         _ => builder,
     };
-    builder.build().map_err(|error| Failure::new(format_args!("HTTPS is not possible here: {error}")))
+    builder
+        .build()
+        .map_err(|error| Failure::new(format_args!("HTTPS is not possible here: {error}")))
 }
 
 async fn read(url: Url, mut response: Response, redirects: Vec<Url>) -> Result<Answer, Failure> {
@@ -151,10 +156,21 @@ mod tests {
 
     #[test]
     fn only_https_and_this_machine_are_asked() {
-        for good in ["https://id.example.com/a", "http://127.0.0.1:8080", "http://[::1]/", "http://localhost/x"] {
+        for good in [
+            "https://id.example.com/a",
+            "http://127.0.0.1:8080",
+            "http://[::1]/",
+            "http://localhost/x",
+        ] {
             assert!(address(good).is_ok(), "{good}");
         }
-        for bad in ["http://id.example.com", "ftp://id.example.com", "id.example.com", "https://a:b@id.example.com", ""] {
+        for bad in [
+            "http://id.example.com",
+            "ftp://id.example.com",
+            "id.example.com",
+            "https://a:b@id.example.com",
+            "",
+        ] {
             assert!(address(bad).is_err(), "{bad}");
         }
     }

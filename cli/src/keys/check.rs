@@ -136,7 +136,8 @@ fn text_of(answer: &Answer) -> &str {
 }
 
 fn neither(answer: &Answer) -> Failure {
-    let kind = answer.media_type().map_or_else(String::new, |kind| format!(" of {}", printable(&kind)));
+    let kind =
+        answer.media_type().map_or_else(String::new, |kind| format!(" of {}", printable(&kind)));
     Failure::new(format_args!(
         "{} answers with status {} and a body{kind}, which is neither a JWK set nor the metadata of an issuer",
         answer.url, answer.status

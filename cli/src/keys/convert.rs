@@ -72,8 +72,7 @@ pub(crate) enum Form {
 }
 
 pub(super) fn run(args: &ConvertArgs, output: &mut Output) -> Result<ExitCode, Failure> {
-    let KeyFile { keys, skipped, names_algorithm, .. } =
-        KeyFile::read(&args.file, args.algorithm)?;
+    let KeyFile { keys, skipped, names_algorithm, .. } = KeyFile::read(&args.file, args.algorithm)?;
     for problem in skipped {
         output.note(format_args!("a key is left out: {problem}"));
     }
@@ -118,8 +117,10 @@ fn prepared(args: &ConvertArgs, keys: Vec<Key>) -> Result<Vec<Key>, Failure> {
             return Ok(key);
         }
         key.into_public().ok_or_else(|| {
-            Failure::new("a secret has no public key: a program that verifies with it can sign with it")
-                .with_hint("use a key of another kind, such as ES256, if others are to verify")
+            Failure::new(
+                "a secret has no public key: a program that verifies with it can sign with it",
+            )
+            .with_hint("use a key of another kind, such as ES256, if others are to verify")
         })
     };
     keys.into_iter().map(prepare).collect()
@@ -214,8 +215,9 @@ fn one(keys: &[Key]) -> Result<&Key, Failure> {
 
 fn encoded(key: &Key, is_traditional: bool) -> Result<super::encode::Encoded, Failure> {
     if key.is_secret() {
-        return Err(Failure::new("a secret has no form in PEM or DER")
-            .with_hint("use JWK or base64url"));
+        return Err(
+            Failure::new("a secret has no form in PEM or DER").with_hint("use JWK or base64url")
+        );
     }
     key.encode(is_traditional).ok_or_else(|| {
         if is_traditional {

@@ -71,7 +71,8 @@ pub(crate) fn certificate(der: &[u8]) -> Option<x509_cert::Certificate> {
 }
 
 fn pkcs8(algorithm: AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Encoded> {
-    let info: PrivateKeyInfoRef<'_> = PrivateKeyInfo::new(algorithm, OctetStringRef::new(key).ok()?);
+    let info: PrivateKeyInfoRef<'_> =
+        PrivateKeyInfo::new(algorithm, OctetStringRef::new(key).ok()?);
     encoded("PRIVATE KEY", Zeroizing::new(info.to_der().ok()?))
 }
 
@@ -156,7 +157,5 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     URL_SAFE_NO_PAD.decode(text).ok().map(Zeroizing::new)
 }
 
-const ED25519_ALGORITHM: AlgorithmIdentifierRef<'static> = AlgorithmIdentifierRef {
-    oid: ObjectIdentifier::new_unwrap("1.3.101.112"),
-    parameters: None,
-};
+const ED25519_ALGORITHM: AlgorithmIdentifierRef<'static> =
+    AlgorithmIdentifierRef { oid: ObjectIdentifier::new_unwrap("1.3.101.112"), parameters: None };

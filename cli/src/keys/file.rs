@@ -22,8 +22,9 @@ pub(crate) fn write(
     readers: Readers,
     is_forced: bool,
 ) -> Result<(), Failure> {
-    let unwritable =
-        |error: io::Error| Failure::new(format_args!("{} cannot be written: {error}", path.display()));
+    let unwritable = |error: io::Error| {
+        Failure::new(format_args!("{} cannot be written: {error}", path.display()))
+    };
     if is_forced {
         let beside = beside(path);
         let mut written = create(&beside, content, readers);

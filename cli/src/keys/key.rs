@@ -50,7 +50,9 @@ impl KeyFile {
             Some(text) if text.contains("-----BEGIN ") => {
                 Self::of_pem(text, algorithm).map_err(problem)
             }
-            _ if bytes.first() == Some(&0x30) && text.is_none_or(|text| text.contains(char::is_control)) => {
+            _ if bytes.first() == Some(&0x30)
+                && text.is_none_or(|text| text.contains(char::is_control)) =>
+            {
                 Self::of_der(bytes, algorithm).map_err(problem)
             }
             Some(text) if algorithm.is_some_and(is_hmac) => {
@@ -61,9 +63,8 @@ impl KeyFile {
                 let key = secret.map_err(|error| problem(said(&error)))?;
                 Ok(Self::of(vec![Key::Private(key)], true, false))
             }
-            _ => Err(problem("it is neither a JWK, a JWK set, PEM nor DER".to_owned()).with_hint(
-                "a secret in base64url needs its algorithm: --algorithm HS256",
-            )),
+            _ => Err(problem("it is neither a JWK, a JWK set, PEM nor DER".to_owned())
+                .with_hint("a secret in base64url needs its algorithm: --algorithm HS256")),
         }
     }
 
@@ -92,18 +93,16 @@ impl KeyFile {
             kid: Option<IgnoredAny>,
             alg: Option<IgnoredAny>,
         }
-        let set: Set<'_> =
-            serde_json::from_str(text).map_err(|error| json_problem(&error))?;
+        let set: Set<'_> = serde_json::from_str(text).map_err(|error| json_problem(&error))?;
         if set.jwks_uri.is_some() && set.keys.is_none() {
             return Err("it is the metadata of an issuer; `bearer keys check` reads it, and its \
                         `jwks_uri` says where the keys are"
                 .to_owned());
         }
         let is_set = set.keys.is_some();
-        let entries = set.keys.map_or_else(
-            || vec![text],
-            |keys| keys.into_iter().map(RawValue::get).collect(),
-        );
+        let entries = set
+            .keys
+            .map_or_else(|| vec![text], |keys| keys.into_iter().map(RawValue::get).collect());
         if entries.is_empty() {
             return Err("the JWK set is empty".to_owned());
         }
@@ -253,7 +252,8 @@ fn read_jwk(text: &str, algorithm: Option<Algorithm>) -> Result<Key, String> {
     }
     let kind: Kind = serde_json::from_str(text).map_err(|error| json_problem(&error))?;
     let is_secret = kind.kty.as_deref() == Some("oct");
-    if let (true, None, Some(algorithm), Some(secret)) = (is_secret, &kind.alg, algorithm, &kind.k) {
+    if let (true, None, Some(algorithm), Some(secret)) = (is_secret, &kind.alg, algorithm, &kind.k)
+    {
         let key = SigningKey::from_base64url_secret(algorithm, secret);
         let named = key.and_then(|key| match kind.kid {
             Some(key_id) => key.with_key_id(key_id),
@@ -311,7 +311,8 @@ fn first_that_fits(
             Err(error) => problem = problem.or(Some(error)),
         }
     }
-    Err(problem.map_or_else(|| "it is of no kind that signs tokens".to_owned(), |error| said(&error)))
+    Err(problem
+        .map_or_else(|| "it is of no kind that signs tokens".to_owned(), |error| said(&error)))
 }
 
 /// Says an error of the library, without its beginning that is said already.
@@ -329,14 +330,13 @@ fn said(error: &ConfigError) -> String {
 
 /// Says where JSON is wrong, and nothing of its values, which may be secret.
 fn json_problem(error: &serde_json::Error) -> String {
-    format!("it is no JSON object of the right form (line {}, column {})", error.line(), error.column())
+    format!(
+        "it is no JSON object of the right form (line {}, column {})",
+        error.line(),
+        error.column()
+    )
 }
 
 /// One algorithm of each kind of key.
-const KINDS: [Algorithm; 5] = [
-    Algorithm::RS256,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::ES512,
-    Algorithm::Ed25519,
-];
+const KINDS: [Algorithm; 5] =
+    [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::Ed25519];

@@ -27,7 +27,7 @@ pub(crate) struct ThumbprintArgs {
 }
 
 pub(super) fn run(args: &ThumbprintArgs, output: &mut Output) -> Result<ExitCode, Failure> {
-    let KeyFile { keys, skipped, names_keys, .. } = KeyFile::read(&args.file, None)?;
+    let KeyFile { keys, skipped, .. } = KeyFile::read(&args.file, None)?;
     for problem in skipped {
         output.note(format_args!("a key is left out: {problem}"));
     }
@@ -44,7 +44,7 @@ pub(super) fn run(args: &ThumbprintArgs, output: &mut Output) -> Result<ExitCode
     if output.is_json() {
         let list = thumbprints.iter().map(|(key, thumbprint)| {
             json!({
-                "key_id": if names_keys { key.key_id() } else { None },
+                "key_id": key.key_id(),
                 "algorithm": key.algorithm().as_str(),
                 "thumbprint": thumbprint,
                 "uri": format!("{PREFIX}{thumbprint}"),
@@ -56,7 +56,7 @@ pub(super) fn run(args: &ThumbprintArgs, output: &mut Output) -> Result<ExitCode
     let is_alone = thumbprints.len() == 1;
     for (key, thumbprint) in thumbprints {
         let prefix = if args.uri { PREFIX } else { "" };
-        match key.key_id().filter(|_| names_keys && !is_alone) {
+        match key.key_id().filter(|key_id| !is_alone && *key_id != thumbprint) {
             Some(key_id) => {
                 let key_id = styled(FAINT, printable(key_id));
                 output.line(format_args!("{prefix}{thumbprint}  {key_id}"))?;

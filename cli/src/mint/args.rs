@@ -51,7 +51,12 @@ pub(crate) struct MintArgs {
     #[arg(long, short, value_name = "URL", required_unless_present_any = ["like", "provider"], help_heading = "What the token says")]
     pub(super) issuer: Option<String>,
     /// An audience (`aud`). Can be repeated.
-    #[arg(long = "audience", value_name = "NAME", required_unless_present = "like", help_heading = "What the token says")]
+    #[arg(
+        long = "audience",
+        value_name = "NAME",
+        required_unless_present = "like",
+        help_heading = "What the token says"
+    )]
     pub(super) audiences: Vec<String>,
     /// The subject (`sub`). The default is `test-user`.
     #[arg(long, short, value_name = "NAME", help_heading = "What the token says")]
@@ -75,7 +80,12 @@ pub(crate) struct MintArgs {
     #[arg(long = "claim-text", value_name = "NAME=TEXT", value_parser = named_text, help_heading = "What the token says")]
     pub(super) text_claims: Vec<(String, Value)>,
     /// Leave a claim out. Can be repeated.
-    #[arg(long = "without", visible_alias = "missing", value_name = "NAME", help_heading = "What the token says")]
+    #[arg(
+        long = "without",
+        visible_alias = "missing",
+        value_name = "NAME",
+        help_heading = "What the token says"
+    )]
     pub(super) without: Vec<String>,
     /// Set a header parameter to JSON: `--header typ="JWT"`. Can be repeated.
     #[arg(long = "header", value_name = "NAME=JSON", value_parser = named_json, help_heading = "What the token says")]
@@ -148,8 +158,9 @@ pub(crate) struct BrokenArgs {
 
 fn named_json(text: &str) -> Result<(String, Value), String> {
     let (name, value) = named(text)?;
-    let value = serde_json::from_str(value)
-        .map_err(|_| format!("the value of `{name}` is no JSON; text needs quotes, or --claim-text"))?;
+    let value = serde_json::from_str(value).map_err(|_| {
+        format!("the value of `{name}` is no JSON; text needs quotes, or --claim-text")
+    })?;
     Ok((name.to_owned(), value))
 }
 

@@ -107,7 +107,14 @@ fn encrypted_shape(parts: &mut Parts) -> Result<String, Failure> {
     let length = encoded(&parts.claims).len() * 3 / 4;
     parts.set_header("alg", "RSA-OAEP-256");
     parts.set_header("enc", "A256GCM");
-    Ok([encoded(&parts.header), random_text(256)?, random_text(12)?, random_text(length)?, random_text(16)?].join("."))
+    Ok([
+        encoded(&parts.header),
+        random_text(256)?,
+        random_text(12)?,
+        random_text(length)?,
+        random_text(16)?,
+    ]
+    .join("."))
 }
 
 /// Signs with HS256, with the public key as the secret.

@@ -40,7 +40,9 @@ impl Change {
         let text = input::read_text(path)?;
         let wrong = |problem: &str| {
             Failure::new(format_args!("{} holds no change of a token: {problem}", path.display()))
-                .with_hint("it must be the answer of `bearer explain --json`, or its member `change`")
+                .with_hint(
+                    "it must be the answer of `bearer explain --json`, or its member `change`",
+                )
         };
         let whole: Value = serde_json::from_str(&text).map_err(|_| wrong("it is no JSON"))?;
         let change = match whole.get("change") {
@@ -60,8 +62,8 @@ impl Change {
                 None => failure,
             });
         }
-        let change: Self =
-            serde_json::from_value(change).map_err(|error| wrong(&printable(&error.to_string())))?;
+        let change: Self = serde_json::from_value(change)
+            .map_err(|error| wrong(&printable(&error.to_string())))?;
         if change.edits.is_empty() {
             return Err(wrong("its list `edits` is empty"));
         }

@@ -27,7 +27,8 @@ impl MintKey {
         let text = |name| parts.header.get(name).and_then(Value::as_str);
         // A key in PEM is for several algorithms: then the token of --like chooses.
         let liked = text("alg").and_then(|name| name.parse().ok());
-        let liked = liked.filter(|_| args.like.is_some() && args.algorithm.is_none() && !names_algorithm);
+        let liked =
+            liked.filter(|_| args.like.is_some() && args.algorithm.is_none() && !names_algorithm);
         let key = match (wanted, liked) {
             (Some(wanted), _) => for_wanted(&key, &wanted.algorithm)?,
             (None, Some(liked)) => for_algorithm(&key, liked).unwrap_or(key),
@@ -75,10 +76,11 @@ fn read(args: &MintArgs) -> Result<Option<(SigningKey, bool, bool)>, Failure> {
     let (names_keys, names_algorithm) = (file.names_keys, file.names_algorithm);
     match file.single(path)? {
         Key::Private(key) => Ok(Some((key, names_keys, names_algorithm))),
-        Key::Public(_) => {
-            Err(Failure::new(format_args!("{} holds a public key, which cannot sign", path.display()))
-                .with_hint("give the private key; `bearer keys generate` makes one for tests"))
-        }
+        Key::Public(_) => Err(Failure::new(format_args!(
+            "{} holds a public key, which cannot sign",
+            path.display()
+        ))
+        .with_hint("give the private key; `bearer keys generate` makes one for tests")),
     }
 }
 

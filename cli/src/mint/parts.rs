@@ -53,7 +53,8 @@ impl Parts {
         if is_encrypted {
             output.note("the token of --like is encrypted, so the new one begins without claims");
         } else if claims.is_none() {
-            output.note("the claims of --like cannot be read, so the new token begins without them");
+            output
+                .note("the claims of --like cannot be read, so the new token begins without them");
         }
         let mut header = header;
         if is_encrypted {
@@ -114,7 +115,9 @@ impl Parts {
         }
         for name in &args.without {
             if claims.shift_remove(name).is_none() {
-                return Err(Failure::new(format_args!("the token has no claim `{name}` to leave out")));
+                return Err(Failure::new(format_args!(
+                    "the token has no claim `{name}` to leave out"
+                )));
             }
         }
         for (name, value) in &args.headers {

@@ -19,7 +19,8 @@ pub(super) fn sign(issuer: &str, parts: &Parts) -> Result<String, Failure> {
             Failure::new(format_args!("{url} answers with status {}: {said}", answer.status));
         return Err(failure.with_hint("it must be the issuer of a running `bearer serve`"));
     }
-    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_token_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if text.is_empty() || !text.bytes().all(is_token_byte) {
         return Err(Failure::new(format_args!("{url} answers with something that is no token"))
             .with_hint("it must be the issuer of a running `bearer serve`"));

@@ -9,7 +9,12 @@ use super::finding::Report;
 use crate::dates;
 
 /// Checks the certificates of a key (`x5c`, RFC 7517 §4.7). The first one must hold the key with this thumbprint.
-pub(super) fn check_chain(chain: &Value, thumbprint: Option<&str>, place: &str, report: &mut Report) {
+pub(super) fn check_chain(
+    chain: &Value,
+    thumbprint: Option<&str>,
+    place: &str,
+    report: &mut Report,
+) {
     let unreadable = |report: &mut Report| {
         report.error(
             "x5c_unreadable",
@@ -26,7 +31,10 @@ pub(super) fn check_chain(chain: &Value, thumbprint: Option<&str>, place: &str, 
         let certificate = der.as_deref().and_then(encode::certificate);
         let Some(certificate) = certificate else { return unreadable(report) };
         check_dates(&certificate, &format!("{place}, x5c[{index}]"), report);
-        if index == 0 && thumbprint.is_some() && thumbprint_of(&certificate).as_deref() != thumbprint {
+        if index == 0
+            && thumbprint.is_some()
+            && thumbprint_of(&certificate).as_deref() != thumbprint
+        {
             report.error(
                 "x5c_other_key",
                 place,
@@ -44,8 +52,10 @@ pub(super) fn check_dates(certificate: &Certificate, place: &str, report: &mut R
     let seconds = |time: x509_cert::time::Time| {
         i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
     };
-    let (begins, ends, now) = (seconds(validity.not_before), seconds(validity.not_after), dates::now());
-    let date = |seconds| format!("{} ({})", dates::absolute(seconds), dates::relative(seconds, now));
+    let (begins, ends, now) =
+        (seconds(validity.not_before), seconds(validity.not_after), dates::now());
+    let date =
+        |seconds| format!("{} ({})", dates::absolute(seconds), dates::relative(seconds, now));
     if ends < now {
         report.warning(
             "certificate_expired",

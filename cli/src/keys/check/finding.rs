@@ -131,7 +131,8 @@ impl Report {
         }
         for key in &self.keys {
             let mark = if key.usable { styled(GOOD, "✓") } else { styled(BAD, "✗") };
-            let of = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
+            let of =
+                |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
             let (kty, algorithm) = (of(&key.kty), of(&key.algorithm));
             let place = styled(NAME, printable(&key.place));
             output.line(format_args!("  {mark} {place}  {kty} {algorithm}"))?;

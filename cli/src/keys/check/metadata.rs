@@ -82,8 +82,8 @@ fn check_issuer(issuer: Option<&Value>, expected: Option<&str>, report: &mut Rep
         return;
     };
     let shown = printable(issuer);
-    let is_plain = Url::parse(issuer)
-        .map_or(true, |url| url.scheme() != "https" && !fetch::is_loopback(&url));
+    let is_plain =
+        Url::parse(issuer).map_or(true, |url| url.scheme() != "https" && !fetch::is_loopback(&url));
     if is_plain {
         report.error(
             "issuer_not_https",

@@ -148,7 +148,8 @@ fn keys_of(text: &str) -> serde_json::Result<Option<Vec<&str>>> {
 }
 
 fn repeated_name(key: &SeenKey, first: &str, is_same_kind: bool, report: &mut Report) {
-    let remedy = "Give each key a `kid` of its own, such as its thumbprint (`bearer keys thumbprint`).";
+    let remedy =
+        "Give each key a `kid` of its own, such as its thumbprint (`bearer keys thumbprint`).";
     if is_same_kind {
         let problem = format!(
             "{first} has the same `kid`. Many verifiers try only one of the two, and refuse the tokens of the other."
@@ -262,7 +263,9 @@ impl<'t> Entry<'t> {
                     printable(name)
                 );
                 let known = Algorithm::ALL.map(Algorithm::as_str).join(", ");
-                let remedy = format!("Use one of {known}, or mark the key with \"use\": \"enc\" if it encrypts.");
+                let remedy = format!(
+                    "Use one of {known}, or mark the key with \"use\": \"enc\" if it encrypts."
+                );
                 report.warning("unknown_alg", place, problem, remedy);
             }
             _ => {}
@@ -308,7 +311,8 @@ impl<'t> Entry<'t> {
             return (None, false);
         }
         // As it was written, since the map below has lost members that come twice.
-        if let Some(problem @ KeyProblem::Unreadable(_)) = problem_of(&KeySet::from_jwks(self.text)) {
+        if let Some(problem @ KeyProblem::Unreadable(_)) = problem_of(&KeySet::from_jwks(self.text))
+        {
             explain(&problem, None, place, report);
             return (None, false);
         }
@@ -328,13 +332,17 @@ impl<'t> Entry<'t> {
             return (None, false);
         }
         let key = set.ok().and_then(|set| set.keys().first().cloned());
-        (key.as_ref().and_then(tower_bearer::keys::VerifyingKey::thumbprint), key.is_some() && !is_unknown)
+        (
+            key.as_ref().and_then(tower_bearer::keys::VerifyingKey::thumbprint),
+            key.is_some() && !is_unknown,
+        )
     }
 
     fn has_small_exponent(&self) -> bool {
         let exponent = self.text("e").and_then(|e| URL_SAFE_NO_PAD.decode(e).ok());
         exponent.is_some_and(|exponent| {
-            let exponent = exponent.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+            let exponent =
+                exponent.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
             exponent > 1 && exponent < 65537
         })
     }
