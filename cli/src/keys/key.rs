@@ -128,27 +128,39 @@ impl KeyFile {
             let key = first_that_fits(algorithm, |one| SigningKey::from_pem(one, text))?;
             return Ok(Self::of(vec![Key::Private(key)], false, false));
         }
-        let keys = match algorithm {
-            Some(algorithm) => KeySet::from_pem_for(text, &[algorithm]),
-            None => KeySet::from_pem(text),
-        };
-        Ok(Self::of_set(&keys.map_err(|error| said(&error))?))
+        let keys = KeySet::from_pem(text).map_err(|error| said(&error))?;
+        Self::of_set(&keys, algorithm)
     }
 
     fn of_der(bytes: &[u8], algorithm: Option<Algorithm>) -> Result<Self, String> {
-        let private = first_that_fits(algorithm, |one| SigningKey::from_der(one, bytes));
-        let keys = match (private, algorithm) {
-            (Ok(key), _) => return Ok(Self::of(vec![Key::Private(key)], false, false)),
-            (Err(_), Some(algorithm)) => KeySet::from_der_for(bytes, &[algorithm]),
-            (Err(_), None) => KeySet::from_der(bytes),
+        let private = match first_that_fits(algorithm, |one| SigningKey::from_der(one, bytes)) {
+            Ok(key) => return Ok(Self::of(vec![Key::Private(key)], false, false)),
+            Err(problem) => problem,
         };
-        Ok(Self::of_set(&keys.map_err(|error| said(&error))?))
+        let is_private = |error: &ConfigError| match error {
+            ConfigError::NoUsableKey { skipped } => {
+                skipped.iter().any(|key| key.problem == KeyProblem::Private)
+            }
+            _ => false,
+        };
+        let keys = KeySet::from_der(bytes);
+        let keys = keys.map_err(|error| if is_private(&error) { private } else { said(&error) })?;
+        Self::of_set(&keys, algorithm)
     }
 
-    fn of_set(set: &KeySet) -> Self {
-        let keys = set.keys().iter().cloned().map(Key::Public).collect();
-        let skipped = set.skipped().iter().map(|key| printable(&key.to_string())).collect();
-        Self { skipped, ..Self::of(keys, false, false) }
+    fn of_set(set: &KeySet, algorithm: Option<Algorithm>) -> Result<Self, String> {
+        let mut file = Self::of(Vec::new(), false, false);
+        file.skipped = set.skipped().iter().map(|key| printable(&key.to_string())).collect();
+        for key in set.keys() {
+            match public_for(key, algorithm) {
+                Ok(key) => file.keys.push(Key::Public(key)),
+                Err(problem) => file.skipped.push(problem),
+            }
+        }
+        if file.keys.is_empty() {
+            return Err(file.skipped.join("; "));
+        }
+        Ok(file)
     }
 }
 
@@ -269,12 +281,22 @@ fn read_jwk(text: &str, algorithm: Option<Algorithm>) -> Result<Key, String> {
         }
         .map(Key::Private);
     }
-    let set = match algorithm {
-        Some(algorithm) => KeySet::from_jwks_for(text, &[algorithm]),
-        None => KeySet::from_jwks(text),
+    let set = KeySet::from_jwks(text).map_err(|error| said(&error))?;
+    let key = set.keys().first().ok_or_else(|| "there is no key".to_owned())?;
+    public_for(key, algorithm).map(Key::Public)
+}
+
+/// Returns the same public key for another algorithm of its kind, if one is given.
+fn public_for(key: &VerifyingKey, algorithm: Option<Algorithm>) -> Result<VerifyingKey, String> {
+    let Some(algorithm) = algorithm.filter(|algorithm| *algorithm != key.algorithm()) else {
+        return Ok(key.clone());
     };
-    let set = set.map_err(|error| said(&error))?;
-    set.keys().first().cloned().map(Key::Public).ok_or_else(|| "there is no key".to_owned())
+    let encoded = Key::Public(key.clone()).encode(false).ok_or("it has no form in DER")?;
+    let other = VerifyingKey::from_der(algorithm, &*encoded.der).map_err(|error| said(&error))?;
+    Ok(match key.key_id() {
+        Some(key_id) => other.with_key_id(key_id),
+        None => other,
+    })
 }
 
 /// Returns the same key for another algorithm of its kind.

@@ -3,6 +3,11 @@ use snapbox::{assert_data_eq, str};
 
 use crate::support::{Answers, Folder, Server, fixture};
 
+/// Certificates of one key on P-256: from 2000 to 2099, from 2000 to 2001, and from 2090 to 2091.
+const GOOD_CERTIFICATE: &str = "MIIBDDCBs6ADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMMBHRlc3QwIBcNMDAwMTAxMDAwMDAwWhgPMjA5OTAxMDEwMDAwMDBaMA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARbF1FGodvd5H3aEZwD4pXJRHxpeUqAc+TpLvrcxrygkw9aA9uVRF0hLSxHBmUhDMwnaeL+eyj6b0ZRN6KVV93HMAoGCCqGSM49BAMCA0gAMEUCIQCpy9fy2fXJLjZY5zPR34hg066KlVL9r3WVjRX2zU02wAIgHNqDNSZAtzjba3Bv3xtLDC4lDtlz/9C6MmwD0kvM/JI=";
+const EXPIRED_CERTIFICATE: &str = "MIIBCTCBsaADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMMBHRlc3QwHhcNMDAwMTAxMDAwMDAwWhcNMDEwMTAxMDAwMDAwWjAPMQ0wCwYDVQQDDAR0ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEWxdRRqHb3eR92hGcA+KVyUR8aXlKgHPk6S763Ma8oJMPWgPblURdIS0sRwZlIQzMJ2ni/nso+m9GUTeilVfdxzAKBggqhkjOPQQDAgNHADBEAiA/SvDUaOYGMkWrDbBibtjdt3M6xkEIY7RRQgUuEiuNPgIgULmIzJLu0ZttxSKHbs1lFsy95Nu49hPujBzuBuZkZfU=";
+const FUTURE_CERTIFICATE: &str = "MIIBDTCBtaADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMMBHRlc3QwIhgPMjA5MDAxMDEwMDAwMDBaGA8yMDkxMDEwMTAwMDAwMFowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABFsXUUah293kfdoRnAPilclEfGl5SoBz5Oku+tzGvKCTD1oD25VEXSEtLEcGZSEMzCdp4v57KPpvRlE3opVX3ccwCgYIKoZIzj0EAwIDRwAwRAIgXiOMPziC1UvvEJ2UUlPH7D5A3P0vD0uAg+Q+2m4Dxi8CIBeJCbRw7AJvCc0lMj4B5tVignkETtV5TsYO4rHCzVyb";
+
 /// Returns severity and code of each finding.
 fn findings(report: &Value) -> Vec<(String, String)> {
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
@@ -114,23 +119,27 @@ fn every_mistake_of_a_key_has_its_finding_and_the_good_key_beside_it_has_none() 
 }
 
 #[test]
-fn certificate_of_another_key_or_that_has_expired_is_found() {
+fn certificate_is_checked_for_its_key_and_its_dates() {
     let folder = Folder::new();
-    let certificate =
-        folder.good(&format!("keys convert {} --to jwk", fixture("p256_certificate.pem")));
-    let own: Value = serde_json::from_str(&certificate).unwrap();
+    folder.write(
+        "certificate.pem",
+        format!("-----BEGIN CERTIFICATE-----\n{GOOD_CERTIFICATE}\n-----END CERTIFICATE-----\n"),
+    );
+    let own = folder.run("keys convert certificate.pem --to jwk --algorithm ES256").json();
     let other = jwk(&folder, "");
-    let pem = std::fs::read_to_string(fixture("p256_certificate.pem")).unwrap();
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-    let codes = |jwk: &Value| {
-        let jwk = with(jwk, json!({ "x5c": [body] }));
+    let found = |jwk: &Value, certificate: &str| {
+        let jwk = with(jwk, json!({ "x5c": [certificate] }));
         folder.write("set.json", json!({ "keys": [jwk] }).to_string());
         findings(&folder.run("keys check set.json --json").json())
     };
+    let one = |severity: &str, code: &str| vec![(severity.to_owned(), code.to_owned())];
 
-    let other_key = ("error".to_owned(), "x5c_other_key".to_owned());
-    assert!(codes(&other).contains(&other_key));
-    assert!(!codes(&own).contains(&other_key));
+    assert_eq!(found(&own, GOOD_CERTIFICATE), []);
+    assert_eq!(found(&other, GOOD_CERTIFICATE), one("error", "x5c_other_key"));
+    assert_eq!(found(&own, EXPIRED_CERTIFICATE), one("warning", "certificate_expired"));
+    assert_eq!(found(&own, FUTURE_CERTIFICATE), one("warning", "certificate_not_yet_valid"));
+    let pem = folder.run("keys check certificate.pem --json");
+    assert_eq!((findings(&pem.json()), pem.code), (vec![], 0));
 }
 
 #[test]

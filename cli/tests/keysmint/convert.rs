@@ -125,6 +125,24 @@ note: the file names no algorithm, so `alg` is RS256; --algorithm chooses anothe
 }
 
 #[test]
+fn algorithm_that_is_named_is_taken_to_the_letter_and_must_fit_the_key() {
+    let folder = Folder::with_key();
+    folder.good("keys generate --algorithm Ed25519 --out ed.json --public-out ed.jwks");
+    folder.good("keys convert ed.json --public --to pem --out ed.pem");
+
+    for file in ["ed.json", "ed.jwks", "ed.pem"] {
+        let key = folder.run(&format!("keys convert {file} --to jwk --public --algorithm EdDSA"));
+        assert_eq!(key.json()["alg"], "EdDSA", "{file}");
+    }
+    folder.good("keys convert key.json --to der --out key.der");
+    for file in ["ed.json", "ed.jwks", "ed.pem", "key.json", "key.der"] {
+        let key = folder.run(&format!("keys convert {file} --to jwk --public --algorithm PS256"));
+        assert_eq!(key.code, 2, "{file}");
+        assert!(key.stderr.contains("PS256 cannot be used with"), "{}", key.stderr);
+    }
+}
+
+#[test]
 fn what_cannot_be_converted_is_refused_and_nothing_of_it_is_shown() {
     let folder = Folder::with_key();
     folder.good("keys generate --algorithm Ed25519 --out ed.json");
