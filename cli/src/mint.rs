@@ -35,8 +35,17 @@ pub(crate) fn run(args: &MintArgs, output: &mut Output) -> Result<ExitCode, Fail
     let wanted = change.as_ref().and_then(Change::signature);
     let key = MintKey::load(args, &parts, wanted)?;
     if args.provider.is_some() {
-        // The provider names its own key.
+        // The provider names its own key, unless one is asked for.
         parts.header.retain(|name, _| name != "alg" && name != "kid");
+        let wanted_id = wanted.and_then(|wanted| wanted.key_id.clone());
+        let algorithm = args.algorithm.map(|one| one.to_string());
+        let algorithm = algorithm.or_else(|| wanted.map(|wanted| wanted.algorithm.clone()));
+        let named = [("alg", algorithm), ("kid", args.key_id.clone().or(wanted_id))];
+        for (name, value) in named {
+            if let Some(value) = value {
+                parts.set_header(name, value);
+            }
+        }
     } else if let Some(key) = &key {
         key.name_in(&mut parts, wanted.is_some_and(|wanted| wanted.key_id.is_none()));
     }

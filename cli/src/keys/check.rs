@@ -14,6 +14,7 @@ use reqwest::Url;
 use serde_json::{Map, Value};
 
 use self::finding::Report;
+use self::metadata::Expected;
 use crate::failure::Failure;
 use crate::fetch::{self, Answer};
 use crate::input;
@@ -74,7 +75,8 @@ async fn check_url(source: &str, url: &Url, report: &mut Report) -> Result<(), F
     }
     if let Some(metadata) = metadata_of(text).filter(|_| answer.status == 200) {
         let expected = metadata::issuer_of(url);
-        return check_metadata(&answer, &metadata, expected.as_deref(), report).await;
+        let expected = expected.as_deref().map(Expected::Derived);
+        return check_metadata(&answer, &metadata, expected, report).await;
     }
     if url.path().contains("/.well-known/") {
         return Err(neither(&answer));
@@ -83,7 +85,8 @@ async fn check_url(source: &str, url: &Url, report: &mut Report) -> Result<(), F
         let Ok(answer) = fetch::get(&place).await else { continue };
         let metadata = metadata_of(text_of(&answer)).filter(|_| answer.status == 200);
         if let Some(metadata) = metadata {
-            return check_metadata(&answer, &metadata, Some(source), report).await;
+            let expected = Some(Expected::Asked(source));
+            return check_metadata(&answer, &metadata, expected, report).await;
         }
     }
     Err(neither(&answer))
@@ -92,7 +95,7 @@ async fn check_url(source: &str, url: &Url, report: &mut Report) -> Result<(), F
 async fn check_metadata(
     answer: &Answer,
     metadata: &Map<String, Value>,
-    issuer: Option<&str>,
+    issuer: Option<Expected<'_>>,
     report: &mut Report,
 ) -> Result<(), Failure> {
     answer::check(answer, "metadata", report);

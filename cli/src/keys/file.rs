@@ -39,12 +39,22 @@ pub(crate) fn write(
         });
     }
     create(path, content, readers).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Failure::new(format_args!("{} exists already", path.display()))
-                .with_hint("choose another name, or replace the file with --force")
-        }
+        io::ErrorKind::AlreadyExists => exists(path),
         _ => unwritable(error),
     })
+}
+
+/// Refuses a path where a file is already.
+pub(crate) fn check_absent(path: &Path) -> Result<(), Failure> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(exists(path)),
+        Err(_) => Ok(()),
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::new(format_args!("{} exists already", path.display()))
+        .with_hint("choose another name, or replace the file with --force")
 }
 
 fn create(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {

@@ -51,6 +51,14 @@ pub(super) fn run(args: &GenerateArgs, output: &mut Output) -> Result<ExitCode, 
         return Err(Failure::new("a secret has no public key")
             .with_hint("leave --public-out away, or choose an algorithm such as ES256"));
     }
+    if args.out.is_some() && args.out == args.public_out {
+        return Err(Failure::new("the private and the public key cannot be in one file")
+            .with_hint("name another file with --public-out"));
+    }
+    if !args.force {
+        // Before anything is written, so that no half of a pair is left behind.
+        args.out.iter().chain(&args.public_out).try_for_each(|path| file::check_absent(path))?;
+    }
     let key = Key::Private(generate(args)?);
     let private = content_of(std::slice::from_ref(&key), args.format, false)?;
     let public_form = if args.format == Form::Jwk { Form::Jwks } else { args.format };

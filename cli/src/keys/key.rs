@@ -216,7 +216,7 @@ impl Key {
     /// Returns the public key alone. `None` for a secret.
     pub(crate) fn into_public(self) -> Option<Self> {
         match self {
-            key if key.is_secret() => None,
+            Self::Private(key) if is_hmac(key.algorithm()) => None,
             Self::Private(key) => Some(Self::Public(key.verifying_key())),
             public @ Self::Public(_) => Some(public),
         }
@@ -302,13 +302,11 @@ fn public_for(key: &VerifyingKey, algorithm: Option<Algorithm>) -> Result<Verify
 /// Returns the same key for another algorithm of its kind.
 pub(crate) fn for_algorithm(key: &SigningKey, algorithm: Algorithm) -> Result<SigningKey, String> {
     let encoded = Key::Private(key.clone()).encode(false);
-    let other = match encoded {
-        Some(encoded) => SigningKey::from_der(algorithm, &*encoded.der),
-        None => {
-            let jwk = Key::Private(key.clone()).to_jwk();
-            let secret = jwk.and_then(|jwk| jwk.k).unwrap_or_default();
-            SigningKey::from_base64url_secret(algorithm, &secret)
-        }
+    let other = if let Some(encoded) = encoded {
+        SigningKey::from_der(algorithm, &*encoded.der)
+    } else {
+        let jwk = Key::Private(key.clone()).to_jwk();
+        SigningKey::from_base64url_secret(algorithm, &jwk.and_then(|jwk| jwk.k).unwrap_or_default())
     };
     let named = other.and_then(|other| match key.key_id() {
         Some(key_id) => other.with_key_id(key_id),

@@ -44,7 +44,7 @@ impl Parts {
         let mut segments = token.split('.');
         let (header, claims) = (segments.next().unwrap_or_default(), segments.next());
         let is_encrypted = token.matches('.').count() == 4;
-        let header = object(header).ok_or_else(|| {
+        let mut header = object(header).ok_or_else(|| {
             Failure::new("the header of the token of --like cannot be read").with_hint(
                 "it must be a signed token in three parts; make one with --issuer and --audience instead",
             )
@@ -56,9 +56,8 @@ impl Parts {
             output
                 .note("the claims of --like cannot be read, so the new token begins without them");
         }
-        let mut header = header;
         if is_encrypted {
-            ["alg", "enc", "zip", "cty", "kid"].iter().for_each(|name| drop(header.remove(*name)));
+            header.retain(|name, _| !["alg", "enc", "zip", "cty", "kid"].contains(&name.as_str()));
         }
         let mut parts = Self { header, claims: claims.unwrap_or_default() };
         let end = now.unwrap_or_else(dates::now).saturating_add(lifetime.unwrap_or(USUAL_LIFETIME));

@@ -232,6 +232,14 @@ fn provider_is_checked_by_its_issuer_its_metadata_and_its_keys() {
     }
     let slash = folder.run(&format!("keys check {url}/ --json"));
     assert_eq!(findings(&slash.json()), [("error".to_owned(), "issuer_final_slash".to_owned())]);
+    let server =
+        Server::start(|url| provider(url, &jwks, GOOD, &json!({ "issuer": format!("{url}/") })));
+    let metadata = format!("{}/.well-known/openid-configuration", server.url);
+    let ends_in_slash = folder.run(&format!("keys check {metadata} --json"));
+    assert_eq!(
+        findings(&ends_in_slash.json()),
+        [("note".to_owned(), "issuer_final_slash".to_owned())]
+    );
     let moved = folder.run(&format!("keys check {url}/moved --json"));
     assert_eq!(findings(&moved.json()), [("warning".to_owned(), "redirected".to_owned())]);
 }

@@ -74,6 +74,10 @@ hint: choose another name, or replace the file with --force
 "#]]
     );
     assert_eq!(folder.read("key.json"), before);
+    let half = folder.run("keys generate --out new.json --public-out jwks.json");
+    assert_eq!((half.code, folder.path("new.json").exists()), (2, false));
+    let one = folder.run("keys generate --out one.json --public-out one.json --force");
+    assert_eq!((one.code, folder.path("one.json").exists()), (2, false));
 
     folder.good("keys generate --out key.json --force");
     assert_ne!(folder.read("key.json"), before);

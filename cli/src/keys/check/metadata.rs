@@ -37,11 +37,20 @@ pub(super) fn issuer_of(place: &Url) -> Option<String> {
     Some(format!("{origin}{path}"))
 }
 
+/// The issuer that metadata must name.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// It was asked for.
+    Asked(&'a str),
+    /// It follows from the address of its metadata, where a slash at its end is lost.
+    Derived(&'a str),
+}
+
 /// Checks the metadata of an issuer, and returns the address of its keys if they can be fetched. Where the metadata came
 /// from says which issuer they must name.
 pub(super) fn check(
     metadata: &Map<String, Value>,
-    expected: Option<&str>,
+    expected: Option<Expected<'_>>,
     report: &mut Report,
 ) -> Option<Url> {
     check_issuer(metadata.get("issuer"), expected, report);
@@ -61,7 +70,7 @@ pub(super) fn check(
         report.error("jwks_uri_invalid", place, problem, remedy);
         return None;
     };
-    let comes_plain = expected.is_some_and(|issuer| issuer.starts_with("http://"));
+    let comes_plain = expected.is_some_and(|expected| expected.issuer().starts_with("http://"));
     if url.scheme() != "https" && !(comes_plain && fetch::is_loopback(&url)) {
         let problem = format!("{url} is not HTTPS, so an attacker on the way could insert keys.");
         report.error("jwks_uri_not_https", place, problem, remedy);
@@ -70,7 +79,15 @@ pub(super) fn check(
     fetch::address(url.as_str()).ok()
 }
 
-fn check_issuer(issuer: Option<&Value>, expected: Option<&str>, report: &mut Report) {
+impl<'a> Expected<'a> {
+    fn issuer(self) -> &'a str {
+        match self {
+            Self::Asked(issuer) | Self::Derived(issuer) => issuer,
+        }
+    }
+}
+
+fn check_issuer(issuer: Option<&Value>, expected: Option<Expected<'_>>, report: &mut Report) {
     let place = "issuer";
     let Some(issuer) = issuer.and_then(Value::as_str) else {
         report.error(
@@ -93,17 +110,28 @@ fn check_issuer(issuer: Option<&Value>, expected: Option<&str>, report: &mut Rep
         );
     }
     let Some(expected) = expected else { return };
-    let asked = printable(expected);
-    if issuer == expected {
+    let asked = printable(expected.issuer());
+    if issuer == expected.issuer() {
         return;
     }
-    if issuer.trim_end_matches('/') == expected.trim_end_matches('/') {
+    let is_slash = issuer.trim_end_matches('/') == expected.issuer().trim_end_matches('/');
+    let remedy = format!("Configure verifiers with {shown}, if that is the `iss` of tokens.");
+    if is_slash && matches!(expected, Expected::Derived(_)) {
+        report.note(
+            "issuer_final_slash",
+            place,
+            format!("The issuer {shown} ends in a slash, and verifiers compare to the letter."),
+            remedy,
+        );
+    } else if is_slash {
         report.error(
             "issuer_final_slash",
             place,
-            format!("The issuer is {shown} and not {asked}: they differ by the slash at the end, and verifiers compare \
-                     to the letter."),
-            format!("Configure verifiers with {shown}, if that is the `iss` of tokens."),
+            format!(
+                "The issuer is {shown} and not {asked}: they differ by the slash at the end, and verifiers compare \
+                 to the letter."
+            ),
+            remedy,
         );
     } else {
         report.error(

@@ -318,9 +318,9 @@ impl<'t> Entry<'t> {
         }
         // Without the members whose mistakes are reported already, so that others are found as well.
         let mut rest = self.members.clone();
-        PRIVATE.iter().for_each(|name| drop(rest.remove(*name)));
+        rest.retain(|name, _| !PRIVATE.contains(&name.as_str()));
         if is_for_encryption {
-            ["use", "key_ops"].iter().for_each(|name| drop(rest.remove(*name)));
+            rest.retain(|name, _| name != "use" && name != "key_ops");
         }
         let is_unknown = self.text("alg").is_some_and(|name| name.parse::<Algorithm>().is_err());
         if is_unknown {
