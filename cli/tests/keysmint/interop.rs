@@ -205,12 +205,8 @@ mod needs_second_opinion {
                 let validation = Validation::new(ISSUER, AUDIENCE);
                 let verifier = Verifier::<Value>::new(keys, validation).unwrap();
                 for token in tokens {
-                    let verified = verifier.verify(&token).await;
-                    assert!(
-                        verified.is_ok(),
-                        "{library}, {algorithm}: {token} {:?}",
-                        verified.err()
-                    );
+                    let answer = verifier.verify(&token).await;
+                    assert!(answer.is_ok(), "{library}, {algorithm}: {token} {:?}", answer.err());
                 }
             }
         }
@@ -229,9 +225,9 @@ mod needs_second_opinion {
 
             let answers = ask(command, &questions);
 
-            for (algorithm, answer) in algorithms(unknown).zip(answers) {
+            for (algorithm, made) in algorithms(unknown).zip(answers) {
                 let folder = Folder::new();
-                let made: Value = serde_json::from_str(&answer).unwrap();
+                let made: Value = serde_json::from_str(&made).unwrap();
                 folder.write("token.txt", made["token"].as_str().unwrap());
                 folder.write("public.json", made["jwk"].to_string());
                 let (key, algorithm_of) = match made["pem"].as_str() {
@@ -249,8 +245,8 @@ mod needs_second_opinion {
                 let keys = KeySet::from_jwks(folder.read("public.json")).unwrap();
                 let verifier =
                     Verifier::<Value>::new(keys, Validation::new(ISSUER, AUDIENCE)).unwrap();
-                let verified = verifier.verify(token.trim()).await;
-                assert!(verified.is_ok(), "{library}, {algorithm}: {:?}", verified.err());
+                let answer = verifier.verify(token.trim()).await;
+                assert!(answer.is_ok(), "{library}, {algorithm}: {:?}", answer.err());
                 assert_eq!(part(&token, 0)["kid"], made["jwk"]["kid"], "{library}, {algorithm}");
                 if key == "key.pem" {
                     let thumbprint = |name: &str| folder.good(&format!("keys thumbprint {name}"));

@@ -1,5 +1,7 @@
 //! `bearer keys` and `bearer mint`, as a user runs them.
 
+#![allow(unreachable_pub, clippy::pedantic, clippy::unwrap_used)]
+
 mod support;
 
 mod check;

@@ -1,5 +1,7 @@
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use snapbox::{assert_data_eq, str};
 use tower_bearer::{Algorithm, KeySet, SigningKey, Validation, Verifier};
@@ -62,8 +64,8 @@ async fn token_of_every_algorithm_and_form_of_key_is_accepted() {
         }
 
         for token in tokens {
-            let verified = verifier.verify(&token).await;
-            assert!(verified.is_ok(), "{algorithm}: {:?}", verified.err());
+            let answer = verifier.verify(&token).await;
+            assert!(answer.is_ok(), "{algorithm}: {:?}", answer.err());
         }
     }
 }
@@ -242,7 +244,6 @@ fn none_has_no_signature_and_confusion_signs_with_the_public_key() {
     let pem = fs::read(folder.path("public.pem")).unwrap();
     let expected = tower_bearer::test_util::TestKey::from_secret(Algorithm::HS256, &pem)
         .sign(input.as_bytes());
-    use base64::Engine as _;
-    assert_eq!(signature, base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(expected));
+    assert_eq!(signature, URL_SAFE_NO_PAD.encode(expected));
     assert_eq!(part(&confused, 0)["alg"], "HS256");
 }
