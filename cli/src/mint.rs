@@ -57,7 +57,9 @@ pub(crate) fn run(args: &MintArgs, output: &mut Output) -> Result<ExitCode, Fail
     give_notes(&parts, now, output);
     let token = broken::sign(args, &mut parts, key.as_ref())?;
     if output.is_json() {
-        let Parts { header, claims } = parts;
+        // A provider adds header parameters and claims of its own.
+        let said = args.provider.as_ref().and_then(|_| Parts::of(&token));
+        let Parts { header, claims } = said.unwrap_or(parts);
         output.json(&json!({ "token": token, "header": header, "claims": claims }))?;
     } else {
         output.raw(format!("{token}\n"))?;

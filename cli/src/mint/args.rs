@@ -54,11 +54,11 @@ pub(crate) struct MintArgs {
     #[arg(
         long = "audience",
         value_name = "NAME",
-        required_unless_present = "like",
+        required_unless_present_any = ["like", "provider"],
         help_heading = "What the token says"
     )]
     pub(super) audiences: Vec<String>,
-    /// The subject (`sub`). The default is `test-user`.
+    /// The subject (`sub`). The default is `test-user`, or that of the provider.
     #[arg(long, short, value_name = "NAME", help_heading = "What the token says")]
     pub(super) subject: Option<String>,
     /// A role (`roles`). Can be repeated.

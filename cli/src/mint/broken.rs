@@ -80,7 +80,7 @@ pub(super) fn sign(
         let algorithm = key.map(|key| key.key.algorithm()).or(args.algorithm);
         unknown_key(parts, algorithm.unwrap_or(Algorithm::ES256))?
     } else if let Some(issuer) = &args.provider {
-        provider::sign(issuer, parts)?
+        provider::sign(issuer, args, parts)?
     } else {
         let key = key.ok_or_else(|| {
             Failure::new("there is no key to sign with")

@@ -1,16 +1,28 @@
 //! Has a development provider sign.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::args::MintArgs;
 use super::parts::Parts;
 use crate::failure::Failure;
 use crate::fetch;
 use crate::output::printable;
 
 /// Posts header and claims to `<issuer>/mint`, which answers with the token as text.
-pub(super) fn sign(issuer: &str, parts: &Parts) -> Result<String, Failure> {
+///
+/// The provider adds what its tokens usually have. `null` keeps it from adding a claim: one that is to be left out, or
+/// one that the token of `--like` does not have.
+pub(super) fn sign(issuer: &str, args: &MintArgs, parts: &Parts) -> Result<String, Failure> {
     let url = fetch::address(&format!("{}/mint", issuer.trim_end_matches('/')))?;
-    let body = json!({ "header": parts.header, "claims": parts.claims }).to_string();
+    let (mut header, mut claims) = (parts.header.clone(), parts.claims.clone());
+    let usual = USUAL.iter().filter(|_| args.like.is_some()).map(|name| (*name).to_owned());
+    for name in args.without.iter().cloned().chain(usual) {
+        claims.entry(name).or_insert(Value::Null);
+    }
+    for name in &args.without_header {
+        header.entry(name.clone()).or_insert(Value::Null);
+    }
+    let body = json!({ "header": header, "claims": claims }).to_string();
     let answer = fetch::wait_for(fetch::post_json(&url, body.into_bytes()))?;
     let text = str::from_utf8(&answer.body).unwrap_or_default().trim();
     if answer.status != 200 {
@@ -27,3 +39,6 @@ pub(super) fn sign(issuer: &str, parts: &Parts) -> Result<String, Failure> {
     }
     Ok(text.to_owned())
 }
+
+/// The claims that a provider adds (RFC 9068 §2.2).
+const USUAL: [&str; 9] = ["sub", "aud", "iat", "nbf", "exp", "jti", "client_id", "roles", "scope"];

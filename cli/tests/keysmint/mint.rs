@@ -220,11 +220,29 @@ fn provider_signs_and_its_refusals_are_shown() {
 
     let minted = folder.good(&format!("mint --provider {} --audience a", server.url));
     let broken = folder.good(&format!("mint --provider {} --audience a --malformed", server.url));
+    folder.good(&format!(
+        "mint --provider {} --role r --without client_id --claim-text jti=j",
+        server.url
+    ));
+    let fresh = server.last_body();
+    folder.write("token.txt", &token);
+    folder.good(&format!("mint --provider {} --like token.txt --subject bob", server.url));
+    let like = server.last_body();
+    let shown = folder.run(&format!("mint --provider {} --json", server.url)).json();
     let busy = folder.run(&format!("mint --provider {}/busy --audience a", server.url));
     let page = folder.run(&format!("mint --provider {}/page --audience a", server.url));
 
     assert_eq!(minted.trim(), token);
     assert_eq!(broken.trim(), token.rsplit_once('.').unwrap().0);
+    assert_eq!(shown["claims"], part(&token, 1));
+    // The provider chooses the key and adds its usual claims, unless they are to be left out.
+    assert_eq!(fresh["header"], json!({ "typ": "at+jwt" }));
+    let mut names: Vec<_> = fresh["claims"].as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    assert_eq!(names, ["client_id", "exp", "iat", "jti", "nbf", "roles"].map(str::to_owned));
+    assert_eq!(fresh["claims"]["client_id"], json!(null));
+    assert_eq!(like["claims"]["sub"], "bob");
+    assert_eq!((&like["claims"]["roles"], &like["claims"]["iss"]), (&json!(null), &json!(ISSUER)));
     assert_eq!((busy.code, page.code), (2, 2));
     assert!(busy.stderr.contains("answers with status 503: later\\u{1b}[2J"), "{}", busy.stderr);
     assert!(page.stderr.contains("something that is no token"), "{}", page.stderr);

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine as _;
@@ -126,6 +127,7 @@ pub fn fixture(name: &str) -> String {
 /// A server on this machine that gives the same answer for each path, until the test ends.
 pub struct Server {
     pub url: String,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 /// The answers of a [`Server`]: path, status with fields, and body.
@@ -137,6 +139,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let answers = answers(&url);
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { return };
@@ -149,6 +153,7 @@ impl Server {
                     }
                 }
                 let request = String::from_utf8_lossy(&request);
+                seen.lock().unwrap().push(request.to_string());
                 let path = request.split(' ').nth(1).unwrap_or_default();
                 let found = answers.iter().find(|(one, ..)| one == path);
                 let (head, body) =
@@ -160,7 +165,16 @@ impl Server {
                 drop(stream.write_all(answer.as_bytes()));
             }
         });
-        Self { url }
+        Self { url, requests }
+    }
+}
+
+impl Server {
+    /// Returns the body of the last request.
+    pub fn last_body(&self) -> Value {
+        let requests = self.requests.lock().unwrap();
+        let (_, body) = requests.last().unwrap().split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
     }
 }
 
