@@ -28,7 +28,13 @@ pub(crate) fn run(args: &MintArgs, output: &mut Output) -> Result<ExitCode, Fail
         Some(path) => {
             let token = input::read_text(path)?;
             let keeps_dates = args.keep_dates || change.is_some();
-            Parts::like(&token, (!keeps_dates).then_some(now), args.lifetime, output)?
+            Parts::like(
+                &token,
+                (!keeps_dates).then_some(now),
+                args.lifetime,
+                change.is_some(),
+                output,
+            )?
         }
         None => Parts::new(args, now)?,
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::parts::Parts;
 use crate::failure::Failure;
@@ -19,9 +19,21 @@ pub(super) struct Change {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Edit {
-    SetClaim { name: String, value: Value },
+    SetClaim {
+        name: String,
+        value: Value,
+    },
     RemoveClaim(String),
-    SetHeader { name: String, value: Value },
+    /// Adds roles or scopes at a place: a claim, or a JSON Pointer.
+    Grant {
+        place: String,
+        values: Vec<String>,
+        is_text: bool,
+    },
+    SetHeader {
+        name: String,
+        value: Value,
+    },
     RemoveHeader(String),
     SignWith(Signature),
 }
@@ -51,28 +63,28 @@ impl Change {
             None => whole,
         };
         let sentence = change.get("sentence").and_then(Value::as_str).map(printable);
-        let side = change.get("side").and_then(Value::as_str).unwrap_or("token");
-        if side != "token" {
-            let failure = Failure::new(format_args!(
-                "no other token would help: the change is on the side of the {}",
-                printable(side)
-            ));
-            return Err(match sentence {
-                Some(sentence) => failure.with_hint(sentence),
-                None => failure,
-            });
-        }
+        let side = change.get("side").and_then(Value::as_str).unwrap_or("token").to_owned();
         let change: Self = serde_json::from_value(change)
             .map_err(|error| wrong(&printable(&error.to_string())))?;
-        if change.edits.is_empty() {
+        if !change.edits.is_empty() {
+            return Ok(change);
+        }
+        if side == "token" {
             return Err(wrong("its list `edits` is empty"));
         }
-        Ok(change)
+        let failure = Failure::new(format_args!(
+            "no other token would help: the change is on the side of the {}",
+            printable(&side)
+        ));
+        Err(match sentence {
+            Some(sentence) => failure.with_hint(sentence),
+            None => failure,
+        })
     }
 
     /// Returns the key that is to sign, if that is a part of the change.
     pub(super) fn signature(&self) -> Option<&Signature> {
-        self.edits.iter().find_map(|edit| match edit {
+        self.edits.iter().rev().find_map(|edit| match edit {
             Edit::SignWith(signature) => Some(signature),
             _ => None,
         })
@@ -83,6 +95,9 @@ impl Change {
             match edit {
                 Edit::SetClaim { name, value } => parts.set_claim(name, value.clone()),
                 Edit::RemoveClaim(name) => drop(parts.claims.shift_remove(name)),
+                Edit::Grant { place, values, is_text } => {
+                    grant(&mut parts.claims, place, values, *is_text);
+                }
                 Edit::SetHeader { name, value } => parts.set_header(name, value.clone()),
                 Edit::RemoveHeader(name) => drop(parts.header.shift_remove(name)),
                 // The key that was loaded names itself.
@@ -90,4 +105,45 @@ impl Change {
             }
         }
     }
+}
+
+/// Adds grants to the list at a place, and creates what is missing on the way to it. A new list is text with spaces
+/// between the grants where `is_text` says so.
+fn grant(claims: &mut Map<String, Value>, place: &str, grants: &[String], is_text: bool) {
+    let mut steps: Vec<String> = match place.strip_prefix('/') {
+        // RFC 6901 §3: `~1` is a slash, and `~0` a tilde.
+        Some(path) => {
+            path.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
+        }
+        None => vec![place.to_owned()],
+    };
+    let Some(name) = steps.pop() else { return };
+    let mut object = claims;
+    for step in steps {
+        let below = object.entry(step).or_insert(Value::Null);
+        if !below.is_object() {
+            *below = Value::Object(Map::new());
+        }
+        let Value::Object(next) = below else { return };
+        object = next;
+    }
+    let place = object.entry(name).or_insert(Value::Null);
+    let (mut list, is_text) = match std::mem::take(place) {
+        Value::Array(list) => (list, false),
+        Value::String(text) if is_text => {
+            (text.split_whitespace().map(Value::from).collect(), true)
+        }
+        Value::String(text) => (vec![text.into()], false),
+        _ => (Vec::new(), is_text),
+    };
+    for grant in grants {
+        if !list.iter().any(|old| old == grant) {
+            list.push(grant.as_str().into());
+        }
+    }
+    *place = if is_text {
+        list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ").into()
+    } else {
+        list.into()
+    };
 }

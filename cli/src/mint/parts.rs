@@ -35,22 +35,34 @@ impl Parts {
         Ok(Self { header, claims })
     }
 
-    /// Returns those of another token. Its dates are moved to `now`, if that is given.
+    /// Returns those of another token. Its dates are moved to `now`, if that is given. A token that is
+    /// edited may have a header that cannot be read.
     pub(super) fn like(
         token: &str,
         now: Option<i64>,
         lifetime: Option<i64>,
+        is_edited: bool,
         output: &Output,
     ) -> Result<Self, Failure> {
         let token = input::bare(token);
         let mut segments = token.split('.');
         let (header, claims) = (segments.next().unwrap_or_default(), segments.next());
         let is_encrypted = token.matches('.').count() == 4;
-        let mut header = object(header).ok_or_else(|| {
-            Failure::new("the header of the token of --like cannot be read").with_hint(
-                "it must be a signed token in three parts; make one with --issuer and --audience instead",
-            )
-        })?;
+        let mut header = match object(header) {
+            Some(header) => header,
+            None if is_edited => {
+                output.note(
+                    "the header of --like cannot be read, so the new token begins without it",
+                );
+                Map::new()
+            }
+            None => {
+                return Err(Failure::new("the header of the token of --like cannot be read")
+                    .with_hint(
+                        "it must be a signed token in three parts; make one with --issuer and --audience instead",
+                    ));
+            }
+        };
         let claims = claims.filter(|_| !is_encrypted).and_then(object);
         if is_encrypted {
             output.note("the token of --like is encrypted, so the new one begins without claims");

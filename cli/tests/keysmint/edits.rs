@@ -35,6 +35,42 @@ fn every_edit_is_applied_and_nothing_else_changes() {
 }
 
 #[test]
+fn grants_are_added_where_the_token_has_them_or_would_have_them() {
+    let folder = Folder::with_key();
+    folder.write("token.txt", folder.mint("--scope a --role r --claim-text group=one"));
+    let grant = |place: &str, values: &[&str], is_text: bool| json!({ "grant": { "place": place, "values": values, "is_text": is_text } });
+    let change = json!({ "edits": [
+        grant("scope", &["a", "b"], true),
+        grant("roles", &["admin"], false),
+        grant("group", &["two"], false),
+        grant("/realm_access/x~1y/roles", &["admin"], false),
+        grant("scp", &["c", "d"], true),
+    ]});
+
+    let claims = part(&applied(&folder, &change, ""), 1);
+
+    assert_eq!((&claims["scope"], &claims["scp"]), (&json!("a b"), &json!("c d")));
+    assert_eq!(
+        (&claims["roles"], &claims["group"]),
+        (&json!(["r", "admin"]), &json!(["one", "two"]))
+    );
+    assert_eq!(claims["realm_access"]["x/y"]["roles"], json!(["admin"]));
+}
+
+#[test]
+fn token_that_cannot_be_read_is_made_anew_by_edits_alone() {
+    let folder = Folder::with_key();
+    folder.write("token.txt", "no token");
+    let change = json!({ "edits": [{ "set_claim": { "name": "iss", "value": "a" } }] });
+
+    let token = applied(&folder, &change, "");
+
+    assert_eq!(part(&token, 1), json!({ "iss": "a" }));
+    assert_eq!(part(&token, 0)["alg"], "ES256");
+    assert_eq!(folder.run("mint --key key.json --like token.txt").code, 2);
+}
+
+#[test]
 fn key_that_the_change_names_signs_for_its_algorithm_and_under_its_name() {
     let folder = Folder::new();
     folder.good("keys generate --algorithm RS256 --out key.json");
