@@ -53,6 +53,9 @@ pub use crate::error::KeysUnavailable;
 #[cfg(feature = "refresh")]
 pub use crate::refresh::FetchBudget;
 
+#[cfg(feature = "issue")]
+pub use crate::jose::crypto::RsaSize;
+
 #[cfg(feature = "jsonwebtoken")]
 pub(crate) use der::{read_pkcs1, read_spki};
 pub(crate) use identity::KeyIdentity;

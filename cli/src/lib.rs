@@ -11,6 +11,9 @@ mod input;
 mod names;
 mod inspect;
 mod explain;
+mod fetch;
+mod keys;
+mod mint;
 mod page;
 mod serve;
 mod answers;
@@ -45,6 +48,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Say check by check why a token is refused, and what would make it pass.
     Explain(explain::ExplainArgs),
+    /// Make, convert and check keys.
+    Keys(keys::KeysArgs),
+    /// Make a token for tests, good or broken in a named way.
+    Mint(Box<mint::MintArgs>),
     /// Stand in for a provider on this machine, and serve the page that looks inside tokens.
     Serve(serve::ServeArgs),
     /// Print the completions of a shell.
@@ -62,6 +69,8 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, output),
             Self::Explain(args) => explain::run(args, output),
             Self::Serve(args) => serve::run(args, Answers, output),
+            Self::Keys(args) => keys::run(args, output),
+            Self::Mint(args) => mint::run(&args, output),
             Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
             Self::Man => shell::man(&Arguments::command(), output),
         }

@@ -60,6 +60,8 @@ pub(crate) use operation::Sign;
 pub(crate) use operation::Verify;
 #[cfg(feature = "issue")]
 pub(crate) use private::PrivateMaterial;
+#[cfg(feature = "issue")]
+pub use private::RsaSize;
 
 /// Prepares a key for one algorithm of its own kind.
 pub(crate) fn verifier(
@@ -111,4 +113,10 @@ pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
 #[cfg(feature = "issue")]
 pub(crate) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial, KeyProblem> {
     back_end::generate(algorithm)
+}
+
+/// Makes a private RSA key of a size.
+#[cfg(feature = "issue")]
+pub(crate) fn generate_rsa(size: RsaSize) -> Result<PrivateMaterial, KeyProblem> {
+    back_end::generate_rsa(size)
 }

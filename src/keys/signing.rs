@@ -7,8 +7,8 @@ use super::{PublicKeys, SignError, Signer, VerifyingKey, private_der, private_jw
 use crate::config_error::{ConfigError, KeyProblem};
 #[cfg(any(feature = "jsonwebtoken", feature = "test-util"))]
 use crate::jose::crypto::Material;
-use crate::jose::crypto::{self, PrivateMaterial, Sign};
-use crate::jose::{Algorithm, MAX_KEY_ID};
+use crate::jose::crypto::{self, PrivateMaterial, RsaSize, Sign};
+use crate::jose::{Algorithm, Family, MAX_KEY_ID};
 use crate::text::utf8;
 
 /// A private key or secret together with the one algorithm it signs with.
@@ -122,6 +122,7 @@ impl SigningKey {
     }
 
     /// Makes a new key, with the operating system's randomness: an RSA key of 2,048 bits, a secret of 64 bytes.
+    /// [`generate_rsa`](Self::generate_rsa) makes larger RSA keys.
     ///
     /// The key is gone when the process ends, and every other process has another one. An application that runs
     /// more than once loads its key: [`to_private_jwk`](Self::to_private_jwk) writes it down, and
@@ -132,6 +133,29 @@ impl SigningKey {
     /// [`ConfigError::Key`] when the crate was built without a back end for signatures, or the back end fails.
     pub fn generate(algorithm: Algorithm) -> Result<Self, ConfigError> {
         Ok(Self::of(algorithm, crypto::generate(algorithm)?)?)
+    }
+
+    /// Makes a new RSA key of a size, for one of the six algorithms of RSA. It takes from a tenth of a second to some
+    /// seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyProblem::AlgorithmMismatch`] in [`ConfigError::Key`] for an algorithm of another kind, and the errors of
+    /// [`generate`](Self::generate).
+    ///
+    /// ```
+    /// use tower_bearer::keys::RsaSize;
+    /// use tower_bearer::{Algorithm, SigningKey};
+    ///
+    /// let key = SigningKey::generate_rsa(Algorithm::PS256, RsaSize::Bits3072)?;
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    pub fn generate_rsa(algorithm: Algorithm, size: RsaSize) -> Result<Self, ConfigError> {
+        if algorithm.family() != Family::Rsa {
+            let (algorithm, kind) = (algorithm.as_str(), "an RSA key");
+            return Err(KeyProblem::AlgorithmMismatch { algorithm, kind }.into());
+        }
+        Ok(Self::of(algorithm, crypto::generate_rsa(size)?)?)
     }
 
     /// Sets the key id, which tokens carry in `kid`. The default is the thumbprint (RFC 7638), so it changes with

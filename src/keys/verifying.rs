@@ -190,6 +190,23 @@ impl VerifyingKey {
         self.0.key_id.as_deref()
     }
 
+    /// Returns the thumbprint of the key (RFC 7638): the SHA-256 hash of its public numbers, in base64url.
+    ///
+    /// `None` for a secret, because a hash of it can be compared with those of guessed secrets, and when the crate was
+    /// built without a back end.
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, SigningKey};
+    ///
+    /// let key = SigningKey::generate(Algorithm::Ed25519)?;
+    /// assert_eq!(key.verifying_key().thumbprint().as_deref(), key.key_id());
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    #[cfg(feature = "issue")]
+    pub fn thumbprint(&self) -> Option<String> {
+        public_jwk::thumbprint(&self.0.material)
+    }
+
     pub(crate) fn new(algorithm: Algorithm, material: &Material) -> Result<Self, KeyProblem> {
         Self::named(algorithm, material, None)
     }
@@ -233,7 +250,7 @@ impl VerifyingKey {
         if self.key_id().is_some() {
             return self;
         }
-        match public_jwk::thumbprint(&self.0.material) {
+        match self.thumbprint() {
             Some(thumbprint) => self.with_key_id(thumbprint),
             None => self,
         }

@@ -7,3 +7,4 @@ mod inspect;
 mod explain;
 mod api;
 mod serve;
+mod keysmint;

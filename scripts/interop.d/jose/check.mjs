@@ -1,5 +1,6 @@
 // What jose thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with `mint`
-// asks for a token of its own instead, with the public key, and the private one for our issuer.
+// asks for a token of its own instead, with the public key, and the private one for our issuer. A line
+// with `sign` asks for a token that is signed with a private key of ours.
 
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -58,7 +59,19 @@ async function newKeyPair(algorithm) {
   };
 }
 
+async function sign({ algorithm, key, claims }) {
+  const signingKey = key.pem
+    ? await jose.importPKCS8(key.pem, algorithm)
+    : await jose.importJWK(key.jwk, algorithm);
+  return new jose.SignJWT(claims).setProtectedHeader({ alg: algorithm, typ: "at+jwt" }).sign(signingKey);
+}
+
+async function answer(question) {
+  if (question.mint) return mint(question.mint);
+  if (question.sign) return sign(question.sign);
+  return check(question);
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
-  const question = JSON.parse(line);
-  console.log(question.mint ? await mint(question.mint) : await check(question));
+  console.log(await answer(JSON.parse(line)));
 }

@@ -1,5 +1,6 @@
 """What joserfc thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with
 `mint` asks for a token of its own instead, with the public key, and the private one for our issuer.
+A line with `sign` asks for a token that is signed with a private key of ours.
 """
 
 import json
@@ -44,6 +45,16 @@ def mint(algorithm, issuer, audience, now):
     return json.dumps({"token": token, "jwk": public, "pem": pem})
 
 
+def sign(algorithm, key, claims):
+    if "jwk" in key:
+        private = jwk.import_key(key["jwk"])
+    else:
+        kind = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}[algorithm[:2]]
+        private = jwk.import_key(key["pem"], kind)
+    header = {"alg": algorithm, "typ": "at+jwt"}
+    return jwt.encode(header, claims, private, algorithms=[algorithm])
+
+
 def new_key(algorithm):
     match algorithm[:2]:
         case "HS":
@@ -57,6 +68,13 @@ def new_key(algorithm):
             return jwk.ECKey.generate_key(curve)
 
 
+def reply(question):
+    if "mint" in question:
+        return mint(**question["mint"])
+    if "sign" in question:
+        return sign(**question["sign"])
+    return check(**question)
+
+
 for line in sys.stdin:
-    question = json.loads(line)
-    print(mint(**question["mint"]) if "mint" in question else check(**question), flush=True)
+    print(reply(json.loads(line)), flush=True)

@@ -1,5 +1,6 @@
 """What PyJWT thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with
 `mint` asks for a token of its own instead, with the public key, and the private one for our issuer.
+A line with `sign` asks for a token that is signed with a private key of ours.
 """
 
 import base64
@@ -55,6 +56,11 @@ def mint(algorithm, issuer, audience, now):
     return json.dumps({"token": token, "jwk": jwk, "pem": pem})
 
 
+def sign(algorithm, key, claims):
+    private = key["pem"] if "pem" in key else jwt.PyJWK(key["jwk"]).key
+    return jwt.encode(claims, private, algorithm=algorithm, headers={"typ": "at+jwt"})
+
+
 def new_secret():
     secret = secrets.token_bytes(64)
     return secret, secret, None
@@ -88,6 +94,13 @@ def stop_the_clock(now):
     jwt.api_jwt.datetime = Standing
 
 
+def reply(question):
+    if "mint" in question:
+        return mint(**question["mint"])
+    if "sign" in question:
+        return sign(**question["sign"])
+    return check(**question)
+
+
 for line in sys.stdin:
-    question = json.loads(line)
-    print(mint(**question["mint"]) if "mint" in question else check(**question), flush=True)
+    print(reply(json.loads(line)), flush=True)

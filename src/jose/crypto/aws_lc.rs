@@ -12,7 +12,7 @@ use crate::jose::Algorithm;
 mod signing;
 
 #[cfg(feature = "issue")]
-pub(super) use signing::{generate, sha256, signer};
+pub(super) use signing::{generate, generate_rsa, sha256, signer};
 
 pub(super) fn verifier(
     algorithm: Algorithm,

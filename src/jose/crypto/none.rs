@@ -30,3 +30,8 @@ pub(super) fn sha256(_: &[u8]) -> Option<[u8; 32]> {
 pub(super) fn generate(_: Algorithm) -> Result<super::PrivateMaterial, KeyProblem> {
     Err(KeyProblem::NoBackEnd)
 }
+
+#[cfg(feature = "issue")]
+pub(super) fn generate_rsa(_: super::RsaSize) -> Result<super::PrivateMaterial, KeyProblem> {
+    Err(KeyProblem::NoBackEnd)
+}

@@ -24,6 +24,32 @@ pub(crate) enum PrivateMaterial {
     Ed25519(Zeroizing<[u8; 32]>),
 }
 
+/// The size of an RSA key that is generated.
+///
+/// A larger key makes signing slower, by about the third power of its size, and tokens longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RsaSize {
+    /// 2,048 bits, the smallest size for tokens (RFC 7518 §3.3). The default.
+    #[default]
+    Bits2048,
+    /// 3,072 bits, which NIST recommends for use after 2030.
+    Bits3072,
+    /// 4,096 bits.
+    Bits4096,
+}
+
+impl RsaSize {
+    /// Returns the length of the modulus, in bits.
+    pub const fn bits(self) -> usize {
+        match self {
+            Self::Bits2048 => 2048,
+            Self::Bits3072 => 3072,
+            Self::Bits4096 => 4096,
+        }
+    }
+}
+
 impl PrivateMaterial {
     pub(crate) fn secret(secret: &[u8]) -> Self {
         Self::Secret(Zeroizing::new(secret.to_vec()))

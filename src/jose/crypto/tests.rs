@@ -5,7 +5,7 @@ mod ed25519;
 mod vectors;
 mod wycheproof;
 
-use super::{Material, PrivateMaterial, Sign, Verify, aws_lc, rust_crypto};
+use super::{Material, PrivateMaterial, RsaSize, Sign, Verify, aws_lc, rust_crypto};
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;
 
@@ -16,6 +16,7 @@ struct BackEnd {
     signer: fn(Algorithm, &PrivateMaterial) -> Signing,
     sha256: fn(&[u8]) -> Option<[u8; 32]>,
     generate: fn(Algorithm) -> Result<PrivateMaterial, KeyProblem>,
+    generate_rsa: fn(RsaSize) -> Result<PrivateMaterial, KeyProblem>,
 }
 
 const BACK_ENDS: [BackEnd; 2] = [
@@ -25,6 +26,7 @@ const BACK_ENDS: [BackEnd; 2] = [
         signer: aws_lc::signer,
         sha256: aws_lc::sha256,
         generate: aws_lc::generate,
+        generate_rsa: aws_lc::generate_rsa,
     },
     BackEnd {
         name: "rust-crypto",
@@ -32,6 +34,7 @@ const BACK_ENDS: [BackEnd; 2] = [
         signer: rust_crypto::signer,
         sha256: rust_crypto::sha256,
         generate: rust_crypto::generate,
+        generate_rsa: rust_crypto::generate_rsa,
     },
 ];
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use tower_bearer::keys::{KeyProblem, SigningKey, VerifyingKey};
+use tower_bearer::keys::{KeyProblem, RsaSize, SigningKey, VerifyingKey};
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{Algorithm, ConfigError, KeySet, TokenIssuer};
 
@@ -360,4 +360,28 @@ fn secret_is_taken_as_bytes_and_as_base64url() {
     assert_eq!(problem(short), KeyProblem::SecretTooShort { bits: 256, required: 384 });
     let not_base64url = SigningKey::from_base64url_secret(Algorithm::HS256, "!");
     assert!(matches!(problem(not_base64url), KeyProblem::Unreadable(_)));
+}
+
+#[test]
+fn rsa_key_is_generated_for_an_algorithm_of_rsa_and_for_no_other() {
+    let key = SigningKey::generate_rsa(Algorithm::PS384, RsaSize::Bits3072).unwrap();
+
+    let error = SigningKey::generate_rsa(Algorithm::ES256, RsaSize::Bits3072).unwrap_err();
+
+    let jwk: Value = serde_json::from_str(&key.public_keys().to_json()).unwrap();
+    assert_eq!(jwk["keys"][0]["n"].as_str().map(str::len), Some(3072_usize.div_ceil(6)));
+    assert!(matches!(error, ConfigError::Key(KeyProblem::AlgorithmMismatch { .. })), "{error}");
+}
+
+#[test]
+fn thumbprint_of_a_public_key_is_that_of_the_rfcs_example_and_a_secret_has_none() {
+    // RFC 7638 §3: the hash of the required members in their order
+    let example = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
+    let keys = KeySet::from_jwks(example).unwrap();
+    let secret = SigningKey::generate(Algorithm::HS256).unwrap();
+
+    let thumbprint = keys.keys()[0].thumbprint();
+
+    assert_eq!(thumbprint.as_deref(), Some("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"));
+    assert_eq!(secret.verifying_key().thumbprint(), None);
 }

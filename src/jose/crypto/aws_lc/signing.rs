@@ -15,7 +15,7 @@ use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroizing;
 
 use super::super::private::rsa_public;
-use super::super::{Curve, Material, PrivateMaterial, Sign};
+use super::super::{Curve, Material, PrivateMaterial, RsaSize, Sign};
 use super::{hmac_algorithm, mismatch};
 use crate::config_error::KeyProblem;
 use crate::jose::{Algorithm, Family};
@@ -68,12 +68,7 @@ pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial
             aws_lc_rs::rand::fill(&mut secret).map_err(|_| failed())?;
             Ok(PrivateMaterial::Secret(secret))
         }
-        (Family::Rsa, _) => {
-            let key = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| failed())?;
-            let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(|_| failed())?;
-            let info = PrivateKeyInfoRef::from_der(pkcs8.as_ref()).map_err(|_| failed())?;
-            PrivateMaterial::rsa(info.private_key.as_bytes())
-        }
+        (Family::Rsa, _) => generate_rsa(RsaSize::default()),
         (Family::Ec, Some(curve)) => {
             let key = EcdsaKeyPair::generate(ecdsa(curve)).map_err(|_| failed())?;
             let scalar: EcPrivateKeyBin<'_> =
@@ -87,6 +82,18 @@ pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial
             PrivateMaterial::ed25519(seed.as_ref())
         }
     }
+}
+
+pub(in super::super) fn generate_rsa(size: RsaSize) -> Result<PrivateMaterial, KeyProblem> {
+    let size = match size {
+        RsaSize::Bits2048 => KeySize::Rsa2048,
+        RsaSize::Bits3072 => KeySize::Rsa3072,
+        RsaSize::Bits4096 => KeySize::Rsa4096,
+    };
+    let key = RsaKeyPair::generate(size).map_err(|_| failed())?;
+    let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(|_| failed())?;
+    let info = PrivateKeyInfoRef::from_der(pkcs8.as_ref()).map_err(|_| failed())?;
+    PrivateMaterial::rsa(info.private_key.as_bytes())
 }
 
 /// Returns the error of a back end that lacks memory or randomness.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::super::private::rsa_public;
-use super::super::{Curve, Material, PrivateMaterial, Sign};
+use super::super::{Curve, Material, PrivateMaterial, RsaSize, Sign};
 use super::{Keyed, keyed, mismatch};
 use crate::config_error::KeyProblem;
 use crate::jose::{Algorithm, Family};
@@ -70,11 +70,7 @@ pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial
             getrandom::fill(&mut secret).map_err(|_| failed())?;
             Ok(PrivateMaterial::Secret(secret))
         }
-        (Family::Rsa, _) => {
-            let key = rsa::PrivateKey::new(&mut SysRng, 2048).map_err(|_| failed())?;
-            let pkcs1 = key.to_pkcs1_der().map_err(|_| failed())?;
-            PrivateMaterial::rsa(pkcs1.as_bytes())
-        }
+        (Family::Rsa, _) => generate_rsa(RsaSize::default()),
         (Family::Ec, Some(curve)) => match curve {
             Curve::P256 => generate_ec::<NistP256>(curve),
             Curve::P384 => generate_ec::<NistP384>(curve),
@@ -86,6 +82,12 @@ pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial
             Ok(PrivateMaterial::Ed25519(seed))
         }
     }
+}
+
+pub(in super::super) fn generate_rsa(size: RsaSize) -> Result<PrivateMaterial, KeyProblem> {
+    let key = rsa::PrivateKey::new(&mut SysRng, size.bits()).map_err(|_| failed())?;
+    let pkcs1 = key.to_pkcs1_der().map_err(|_| failed())?;
+    PrivateMaterial::rsa(pkcs1.as_bytes())
 }
 
 /// Returns the error of a back end that lacks randomness.

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{BACK_ENDS, Key, Material, PrivateMaterial, Signer, hex};
+use super::{BACK_ENDS, Key, Material, PrivateMaterial, RsaSize, Signer, hex};
 use crate::config_error::KeyProblem;
 use crate::jose::crypto::Curve;
 use crate::jose::{Algorithm, Family};
@@ -226,6 +226,18 @@ fn rsa_key_is_read_alike_and_refused_alike_when_its_numbers_do_not_belong_togeth
         let problems = BACK_ENDS.map(|b| (b.signer)(Algorithm::RS256, &private).err());
         assert!(matches!(problems[0], Some(KeyProblem::Unreadable(_))), "{what}");
         assert_eq!(problems[0], problems[1], "{what}");
+    }
+}
+
+#[test]
+fn generated_rsa_key_has_the_size_that_was_asked_for() {
+    for back_end in BACK_ENDS {
+        let private = (back_end.generate_rsa)(RsaSize::Bits3072).unwrap();
+
+        let (_, public) = (back_end.signer)(Algorithm::PS256, &private).unwrap();
+
+        let Material::Rsa { modulus, .. } = public else { panic!("{public:?}") };
+        assert_eq!(modulus.len() * 8, RsaSize::Bits3072.bits(), "{}", back_end.name);
     }
 }
 

@@ -1,0 +1,95 @@
+//! Each reason that a verifier finds in a token has a flag of `mint` that makes such a token.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
+use tower_bearer::{KeySet, Reason, Validation, Verifier};
+
+use crate::keysmint::support::{AUDIENCE, Folder, ISSUER};
+
+/// The reason, the arguments that make a token refused for it, and those of its twin, which is accepted.
+const FLAGS: [(Reason, &str, &str); 23] = [
+    (Reason::TokenTooLarge, "--too-large", ""),
+    (Reason::Malformed, "--malformed", ""),
+    (Reason::Malformed, "--none", ""),
+    (Reason::Encrypted, "--encrypted-shape", ""),
+    (Reason::UnsupportedAlgorithm, "--unknown-algorithm", ""),
+    (Reason::AlgorithmNotAllowed, "--alg-confusion", ""),
+    (Reason::CriticalHeader, "--critical", ""),
+    (Reason::UnknownKey, "--wrong-key", ""),
+    (Reason::InvalidSignature, "--wrong-signature", ""),
+    (Reason::WrongTokenType, "--wrong-type", "--header typ=\"JWT\""),
+    (Reason::BoundToken, "--bound", ""),
+    (Reason::MissingClaim, "--missing exp", "--missing nbf"),
+    (Reason::MissingClaim, "--missing iss", ""),
+    (Reason::InvalidClaim, "--invalid exp", ""),
+    (Reason::InvalidClaim, "--invalid aud", ""),
+    (Reason::Expired, "--expired", ""),
+    (Reason::TooOld, "--too-old", ""),
+    (Reason::NotYetValid, "--not-yet-valid", ""),
+    (Reason::WrongIssuer, "--wrong-issuer", ""),
+    (Reason::WrongAudience, "--wrong-audience", ""),
+    (Reason::MissingClaim, "--missing aud", ""),
+    (Reason::Revoked, "--claim-text jti=revoked", "--claim-text jti=good"),
+    (Reason::ClaimsMismatch, "--claim-text level=high", "--claim level=3"),
+];
+
+/// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
+const NOT_OF_A_TOKEN: [Reason; 18] = [
+    Reason::MissingToken,
+    Reason::MalformedAuthorization,
+    Reason::RepeatedAuthorization,
+    Reason::MalformedSubprotocol,
+    Reason::RepeatedCookie,
+    Reason::SeveralTokens,
+    Reason::Inactive,
+    Reason::InsufficientAuthentication,
+    Reason::InsufficientScope,
+    Reason::Forbidden,
+    Reason::CrossSite,
+    Reason::MissingCsrfToken,
+    Reason::KeysUnavailable,
+    Reason::RevocationsUnavailable,
+    Reason::ActiveCheckFailed,
+    Reason::AuthenticatorFailed,
+    Reason::LayerMissing,
+    Reason::ClaimsTypeMissing,
+];
+
+/// The claims of an application.
+#[derive(Deserialize)]
+struct Shape {
+    #[serde(default)]
+    #[expect(dead_code, reason = "its type is what counts")]
+    level: u32,
+}
+
+#[tokio::test]
+async fn every_flag_makes_a_token_that_is_refused_for_its_reason_and_its_twin_is_accepted() {
+    let folder = Folder::with_key();
+    let keys = KeySet::from_jwks(folder.read("jwks.json")).unwrap();
+    let revocations = MemoryRevocations::new();
+    let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+    revocations.revoke(Revocation::token(ISSUER, "revoked", ends));
+    let validation = Validation::new(ISSUER, AUDIENCE).with_max_age(Duration::from_secs(24 * 3600));
+    let verifier = Verifier::<Shape>::new(keys, validation).unwrap().with_revocations(revocations);
+
+    for (reason, flag, twin) in FLAGS {
+        let refused = verifier.verify(&folder.mint(flag)).await.err();
+        let accepted = verifier.verify(&folder.mint(twin)).await.err();
+
+        let refused = refused.unwrap_or_else(|| panic!("{flag} is accepted"));
+        assert_eq!(refused.reason(), reason, "{flag}: {refused}");
+        assert!(accepted.is_none(), "{twin}: {accepted:?}");
+    }
+}
+
+#[test]
+fn every_reason_has_a_flag_or_is_not_of_a_token() {
+    for reason in Reason::ALL {
+        let has_flag = FLAGS.iter().any(|(one, ..)| one == reason);
+        let is_other = NOT_OF_A_TOKEN.contains(reason);
+        assert!(has_flag != is_other, "{reason}");
+    }
+}
