@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tower_bearer::session::{PostgresSessions, RotationOutcome, SessionStore as _};
 
 use super::at_once::{self, TwoNodes};
-use super::{contract, same};
+use super::{contract, killed, same};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/interop"]
@@ -163,6 +163,68 @@ async fn connections_that_the_server_has_closed_cost_no_call() {
         let is_good =
             matches!(&outcome, RotationOutcome::Rotated(_) | RotationOutcome::Repeated(_));
         assert!(is_good, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/interop"]
+async fn node_that_is_killed_leaves_every_session_whole() {
+    killed::killed_nodes_leave_every_session_whole(&Schema::create().await.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs PostgreSQL: scripts/interop"]
+async fn connections_that_break_at_any_moment_lose_no_exchange() {
+    let schema = Schema::create().await;
+    let url = format!("{}&application_name={}", schema.url, schema.name);
+    let store = PostgresSessions::connect(&url).await.unwrap().with_timeout(PATIENCE);
+    let mut other = PgConnection::connect(&schema.url).await.unwrap();
+    let other = tokio::sync::Mutex::new(&mut other);
+
+    at_once::broken_connections_lose_no_exchange(store, async || {
+        let close = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE application_name = '{}'",
+            schema.name
+        );
+        let query = sqlx::query(AssertSqlSafe(close));
+        query.execute(&mut **other.lock().await).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/interop"]
+async fn exchange_is_made_although_its_process_is_ended_in_the_middle() {
+    let schema = Schema::create().await;
+    let url = format!("{}&application_name={}", schema.url, schema.name);
+    let store = PostgresSessions::connect(&url).await.unwrap().with_timeout(PATIENCE);
+    contract::fill(&store, "alice", 1).await;
+    let pool = schema.pool().await;
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE application_name = '{}' AND wait_event_type = 'Lock'",
+        schema.name
+    );
+    let close = waiting.replace("count(*)", "count(pg_terminate_backend(pid))");
+
+    for number in 0..3 {
+        let mut transaction = pool.begin().await.unwrap();
+        let lock = "SELECT id FROM bearer_sessions WHERE id = 'alice-0' FOR UPDATE";
+        sqlx::query(lock).execute(&mut *transaction).await.unwrap();
+        let rotating = store.clone();
+        let rotating = tokio::spawn(async move {
+            rotating.rotate(contract::rotation("alice-0", number, 50)).await
+        });
+        // Its statement has begun, and waits for the row.
+        while schema.number(&waiting).await == 0 {
+            assert!(!rotating.is_finished());
+        }
+        assert_eq!(schema.number(&close).await, 1);
+        transaction.rollback().await.unwrap();
+
+        let outcome = rotating.await.unwrap().unwrap();
+        assert!(matches!(&outcome, RotationOutcome::Rotated(_)), "{outcome:?}");
     }
 }
 

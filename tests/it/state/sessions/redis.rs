@@ -13,6 +13,7 @@ use tower_bearer::session::{
 };
 
 use super::contract::{self, at, rotation, token};
+use super::{at_once, killed};
 use crate::state::redis::server::{FORGETFUL, Redis};
 
 /// A node of the service, in a namespace that no other test has.
@@ -82,6 +83,14 @@ async fn needs_redis_two_nodes_exchange_a_token_once() {
     let outcome = one.rotate(rotation("alice-0", 20, 70)).await.unwrap();
     assert!(matches!(&outcome, RotationOutcome::Ended(_)), "{outcome:?}");
     assert_eq!(one.sweep(at(70)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: scripts/interop"]
+async fn needs_redis_node_that_is_killed_leaves_every_session_whole() {
+    let redis = Redis::start(FORGETFUL);
+
+    killed::killed_nodes_leave_every_session_whole(&redis.url()).await;
 }
 
 #[tokio::test]

@@ -86,6 +86,44 @@ async fn needs_redis_restarted_while_a_node_is_idle_is_not_noticed() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs redis-server: scripts/interop"]
+async fn needs_redis_connections_that_break_at_any_moment_lose_no_exchange() {
+    let redis = Redis::start(FORGETFUL);
+    let (store, _) = two_nodes(&redis);
+
+    at_once::broken_connections_lose_no_exchange(store, async || {
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: scripts/interop"]
+async fn needs_redis_exchange_is_made_although_its_connection_breaks_before_the_answer() {
+    let redis = Redis::start(FORGETFUL);
+    let (store, _) = two_nodes(&redis);
+    contract::fill(&store, "alice", 1).await;
+
+    for number in 0..3 {
+        redis.cli(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+        let rotating = store.clone();
+        let rotating =
+            tokio::spawn(async move { rotating.rotate(rotation("alice-0", number, 50)).await });
+        // It was sent, and waits.
+        while redis.info("blocked_clients") == 0 {
+            assert!(!rotating.is_finished());
+        }
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        redis.cli(&["CLIENT", "UNPAUSE"]);
+
+        let outcome = rotating.await.unwrap().unwrap();
+        let is_good =
+            matches!(&outcome, RotationOutcome::Rotated(_) | RotationOutcome::Repeated(_));
+        assert!(is_good, "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs redis-server: scripts/interop"]
 async fn needs_redis_that_comes_back_empty_knows_no_session() {
