@@ -47,6 +47,15 @@ pub enum ConfigError {
         /// The permissions of the file, as `chmod` takes them in octal.
         mode: u32,
     },
+    /// The file with the private keys belongs to another user, who can read and replace it.
+    ForeignFile {
+        /// The path as it was configured.
+        path: PathBuf,
+        /// The id of the user that owns the file.
+        owner: u32,
+        /// The id of the user that runs the program.
+        user: u32,
+    },
     /// Keys would be replaced in a way that refuses tokens.
     KeyRotation {
         /// The mistake, and how to correct it.
@@ -221,6 +230,12 @@ impl fmt::Display for ConfigError {
                 f,
                 "{path} holds private keys, and other users have access to it (mode {mode:o}); `chmod 600 \
                  {path}`, and replace the keys if it was readable for long",
+                path = path.display()
+            ),
+            Self::ForeignFile { path, owner, user } => write!(
+                f,
+                "{path} holds private keys and belongs to the user {owner}, and this program runs as {user}; \
+                 `chown {user} {path}`, and replace the keys if that user should not know them",
                 path = path.display()
             ),
             Self::KeyRotation { problem } => write!(f, "the keys cannot be rotated so: {problem}"),

@@ -5,9 +5,12 @@
 //! pointer. The clock is read for it only while a key is retired.
 //!
 //! All that may wait for a disk is done by a thread of its own, and not by a task: issuing needs no tokio, and a
-//! thread works the same in a program that has a runtime and in one that has none. Two more places read the file:
-//! `refresh`, for a token that names an unknown key, asks the file system for the version of the file and reads it
-//! only if that is another one; and `issue` replaces a key when the thread has been late for a minute.
+//! thread works the same in a program that has a runtime and in one that has none. No request waits on its own thread:
+//! `refresh`, for a token that names an unknown key, is woken when the thread has looked at the file, and `issue` wakes
+//! the thread when it has been late for a minute. `rotate`, `withdraw` and `reload` wait for the disk.
+//!
+//! A retired key is kept when its time has ended by the clock, and only not used: a clock that was set ahead by mistake
+//! is set back. It is forgotten when a clock that is never set agrees.
 //!
 //! A retired key keeps its public part only. A node that does not know yet that its key is retired signs with it
 //! all the same, which is why a retired key is kept for longer than a token is valid.
@@ -70,17 +73,22 @@ use shared::{Force, Shared, Wait};
 ///
 /// # Several nodes
 ///
-/// [`create`](Self::create) makes a file with the keys, and each node [`open`](Self::open)s it, from one
-/// directory that they share, or as a copy of their own that the deployment replaces. The nodes look at the file
-/// every 5 seconds, and when a token names an unknown key. A rotation by one of them is a rotation of all; it takes
-/// a lock, so of two at the same time there is one. The next key is known to all nodes before a token is signed
-/// with it.
+/// [`create`](Self::create) makes a file with the keys, and each node [`open`](Self::open)s **that file**, in a directory
+/// that they share. The nodes look at the file every 5 seconds, and when a token names an unknown key. A rotation by
+/// one of them is a rotation of all; it takes a lock, so of two at the same time there is one. The next key is known to
+/// all nodes before a token is signed with it.
+///
+/// **Copies of the file are other keys from the first rotation on.** A node that rotates its own copy signs with keys
+/// that no other node knows, and no node can notice that: the tokens are refused elsewhere. If each node has a copy, set
+/// no [`with_rotation_after`](KeyRotation::with_rotation_after) on any of them. Rotate the original in one place, and
+/// have the deployment replace all copies within 5 minutes.
 ///
 /// The file is a JWK set with private keys, of which each has the additional members `state`, `since` and
-/// `until`. On Unix it must belong to its owner alone (mode 600). It is replaced as a whole: after a crash it
-/// holds either all of the new keys or all of the old. Beside it, `FILE.lock` is the lock, and `FILE.new` is left
-/// over by a crash and removed by the next rotation. While the file cannot be read, the keys at hand stay in use,
-/// and a `WARN` says so once a minute.
+/// `until`. It holds JWKs only; [`KeyRotation::create`] shows how to begin with a key in PEM. On Unix it must belong to
+/// the user that runs the program, or to root, and be for its owner alone (mode 600). It is replaced as a whole: after
+/// a crash it holds either all of the new keys or all of the old. Beside it, `FILE.lock` is the lock, and `FILE.new` is
+/// left over by a crash and removed by the next rotation. While the file cannot be read, the keys at hand stay in use,
+/// a `WARN` says so once a minute, and each look tries again.
 #[derive(Clone)]
 pub struct IssuerKeys(Arc<Shared>);
 
@@ -122,7 +130,8 @@ impl IssuerKeys {
     ///
     /// [`RotateError::TooEarly`] when verifiers may not know the next key yet; [`RotateError::Fixed`] for
     /// [one key](Self::new); [`RotateError::Keys`] when no key can be made, or the file cannot be read or
-    /// written. The keys are then as they were.
+    /// written. The keys are then as they were, here and in the file. If only the directory of the file cannot be
+    /// synced, the keys are replaced, and an event of level `WARN` says that a power failure may undo it.
     pub fn rotate(&self) -> Result<(), RotateError> {
         self.0.rotate(Force::No, Wait::Yes)
     }
@@ -154,7 +163,8 @@ impl IssuerKeys {
         self.0.change(Wait::Yes, |keys, now| keys.withdraw(key_id, new, now).map(|()| true))
     }
 
-    /// Looks at the file now, and reads it if it has changed. Without a file, does nothing.
+    /// Looks at the file now, and reads it if it has changed or could not be read before. Without a file, does nothing.
+    /// Blocks on the disk.
     ///
     /// # Errors
     ///
@@ -176,7 +186,7 @@ impl IssuerKeys {
 
     /// Returns the key that signs now.
     pub(super) fn active(&self) -> SigningKey {
-        self.0.replace_if_late();
+        self.0.wake_if_late();
         self.0.snapshot.load().keys.active.key.clone()
     }
 }
@@ -197,10 +207,10 @@ impl KeySource for IssuerKeys {
         self.0.store.is_some()
     }
 
-    /// Reads the file if it is another version. Costs a question to the file system otherwise, so strangers may
-    /// cause it.
+    /// Has the file read if it is another version. Costs a question to the file system otherwise, for all requests that
+    /// wait together, so strangers may cause it.
     async fn refresh(&self, header: &Header) -> Result<Lookup, KeysUnavailable> {
-        self.0.reload().map_err(KeysUnavailable::new)?;
+        self.0.look().await.map_err(KeysUnavailable::new)?;
         Ok(self.0.current().set.lookup(header))
     }
 

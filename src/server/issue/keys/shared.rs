@@ -1,17 +1,19 @@
 //! The state that all clones of [`IssuerKeys`](super::IssuerKeys) share, and each change of it.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
 use super::error::RotateError;
-use super::file::{KeyStore, Seen};
+use super::file::{KeyStore, Look, Replaced, Seen};
 use super::rotation::KeyRotation;
 use super::state::{Dated, Keys, new_key};
-use super::worker::Worker;
+use super::worker::{Cause, Worker};
+use crate::clock::Moment;
 use crate::config_error::ConfigError;
 use crate::keys::{KeySet, SigningKey};
 use crate::observe::trace::{self, Pace};
@@ -22,20 +24,27 @@ pub(super) struct Shared {
     pub(super) rotation: Option<KeyRotation>,
     pub(super) store: Option<KeyStore>,
     /// Locked while keys are read or written, and then published, so that an older version does not replace a
-    /// newer one. The lock of the file is taken before it.
+    /// newer one. The lock of the file is taken before it. No request takes it.
     seen: Mutex<Seen>,
-    /// When issuing last tried to do the work of the thread.
-    tried_at: AtomicU64,
+    /// The error of the last look at the file.
+    problem: ArcSwapOption<ConfigError>,
+    /// When these keys were made, in seconds since 1970 and by a clock that is never set.
+    began: (u64, Moment),
+    /// When issuing last woke the thread.
+    woke_at: AtomicU64,
     pace: Pace,
     worker: OnceLock<Worker>,
 }
 
 /// The keys at one moment, ready for look-ups.
 pub(super) struct Snapshot {
+    /// All keys that are kept.
+    all: Keys,
+    /// Those whose time has not ended.
     pub(super) keys: Keys,
     pub(super) set: KeySet,
-    /// The first moment at which a retired key is to be dropped, in seconds since 1970.
-    drops_at: Option<u64>,
+    /// The seconds since 1970 for which `keys` are these. The clock may also be set back.
+    holds: Option<Range<u64>>,
 }
 
 impl Shared {
@@ -45,12 +54,15 @@ impl Shared {
         store: Option<KeyStore>,
         seen: Seen,
     ) -> Self {
+        let now = rotation.as_ref().map(KeyRotation::now).unwrap_or_default();
         Self {
-            snapshot: ArcSwap::from_pointee(Snapshot::new(keys)),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(keys, now)),
             rotation,
             store,
             seen: Mutex::new(seen),
-            tried_at: AtomicU64::new(0),
+            problem: ArcSwapOption::empty(),
+            began: (now, Moment::now()),
+            woke_at: AtomicU64::new(0),
             pace: Pace::default(),
             worker: OnceLock::new(),
         }
@@ -60,12 +72,21 @@ impl Shared {
     pub(super) fn start(self, every: Option<Duration>) -> Result<Arc<Self>, ConfigError> {
         let shared = Arc::new(self);
         if let Some(every) = every {
-            let weak = Arc::downgrade(&shared);
-            let worker = Worker::start(every, move || {
-                let Some(shared) = weak.upgrade() else { return false };
-                shared.look_after();
+            let (looks, works) = (Arc::downgrade(&shared), Arc::downgrade(&shared));
+            let look = move |cause| {
+                let Some(shared) = looks.upgrade() else { return false };
+                let look = if cause == Cause::Time { Look::Again } else { Look::Cheap };
+                if let Err(error) = shared.read_if_changed(look) {
+                    shared.report(&error);
+                }
                 true
-            });
+            };
+            let work = move || {
+                if let Some(shared) = works.upgrade() {
+                    shared.replace_if_old();
+                }
+            };
+            let worker = Worker::start(every, look, work);
             let problem = "the system starts no thread to look after them";
             let worker = worker.map_err(|_| ConfigError::KeyRotation { problem })?;
             shared.worker.get_or_init(|| worker);
@@ -76,20 +97,23 @@ impl Shared {
     /// Returns the keys of this moment.
     pub(super) fn current(&self) -> Guard<Arc<Snapshot>> {
         let snapshot = self.snapshot.load();
-        let (Some(drops_at), Some(rotation)) = (snapshot.drops_at, &self.rotation) else {
+        let (Some(holds), Some(rotation)) = (&snapshot.holds, &self.rotation) else {
             return snapshot;
         };
         let now = rotation.about_now();
-        if now < drops_at {
+        if holds.contains(&now) {
             return snapshot;
         }
         // Whatever was published meanwhile stays.
-        self.snapshot.rcu(|snapshot| {
-            let mut keys = snapshot.keys.clone();
-            keys.drop_expired(now);
-            Snapshot::new(keys)
-        });
+        self.snapshot.rcu(|snapshot| Snapshot::new(snapshot.all.clone(), now));
         self.snapshot.load()
+    }
+
+    /// Returns a moment in seconds since 1970 that has passed, also if the clock was set ahead since these keys were
+    /// made.
+    fn surely_now(&self, now: u64) -> u64 {
+        let (began, moment) = self.began;
+        now.min(began.saturating_add(Moment::now().since(moment).as_secs()))
     }
 
     pub(super) fn rotation(&self) -> Result<&KeyRotation, RotateError> {
@@ -149,46 +173,63 @@ impl Shared {
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut keys = match &self.store {
-            Some(store) => store.read(now, &mut seen)?,
-            None => self.snapshot.load().keys.clone(),
+            Some(store) => store.read(&mut seen)?,
+            None => self.snapshot.load().all.clone(),
         };
-        keys.drop_expired(now);
+        keys.forget(self.surely_now(now), now);
         // In any case: this version counts as seen from now on.
-        self.publish(keys.clone());
+        self.publish(keys.clone(), now);
         if change(&mut keys, now)? {
             if let (Some(store), Some(lock)) = (&self.store, &lock) {
-                store.write(&keys, lock, &mut seen)?;
+                let replaced = store.write(&keys, lock, &mut seen)?;
+                self.report_unsynced(&replaced);
             }
-            self.publish(keys);
+            self.publish(keys, now);
         }
         Ok(())
     }
 
-    fn publish(&self, keys: Keys) {
+    fn publish(&self, keys: Keys, now: u64) {
         let snapshot = self.snapshot.load();
-        if !snapshot.keys.is_same(&keys) {
+        if !snapshot.all.is_same(&keys) {
             let key_id = keys.active.key.key_id().unwrap_or_default();
             if snapshot.keys.active.identity() != keys.active.identity() {
                 trace::issuer_key_replaced(&self.describe(), key_id);
             }
-            self.snapshot.store(Arc::new(Snapshot::new(keys)));
+            self.snapshot.store(Arc::new(Snapshot::new(keys, now)));
         }
     }
 
+    /// Reads the file if it has changed, or if it could not be read before.
     pub(super) fn reload(&self) -> Result<(), ConfigError> {
+        self.read_if_changed(Look::Again)
+    }
+
+    fn read_if_changed(&self, look: Look) -> Result<(), ConfigError> {
         let (Some(store), Some(rotation)) = (&self.store, &self.rotation) else { return Ok(()) };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = store.read_if_changed(rotation.now(), &mut seen)? {
-            self.publish(keys);
+        let read = store.read_if_changed(look, &mut seen);
+        self.problem.store(read.as_ref().err().map(|error| Arc::new(error.clone())));
+        if let Some(keys) = read? {
+            self.publish(keys, rotation.now());
         }
         Ok(())
     }
 
-    /// Reads the file if it has changed, and replaces the key if it is old.
-    fn look_after(&self) {
-        if let Err(error) = self.reload() {
-            self.report(&error);
+    /// Waits until the thread has looked at the file, without holding this one up.
+    pub(super) async fn look(&self) -> Result<(), ConfigError> {
+        let (Some(store), Some(worker)) = (&self.store, self.worker.get()) else { return Ok(()) };
+        if !worker.look().await {
+            return Err(store.unreadable("the thread that reads it has panicked"));
         }
+        match self.problem.load_full() {
+            Some(problem) => Err(ConfigError::clone(&problem)),
+            None => Ok(()),
+        }
+    }
+
+    /// Replaces the key if it is old.
+    fn replace_if_old(&self) {
         let Some(rotation) = &self.rotation else { return };
         let due = self.snapshot.load().keys.due(rotation);
         if due.is_some_and(|due| rotation.now() >= due) {
@@ -199,17 +240,23 @@ impl Shared {
         }
     }
 
-    /// Does the work of the thread if it is late, once a minute at the most.
-    pub(super) fn replace_if_late(&self) {
-        let Some(rotation) = &self.rotation else { return };
+    /// Wakes the thread if it is late, once a minute at the most.
+    pub(super) fn wake_if_late(&self) {
+        let (Some(rotation), Some(worker)) = (&self.rotation, self.worker.get()) else { return };
         let Some(due) = self.snapshot.load().keys.due(rotation) else { return };
         let now = rotation.about_now();
-        let tried_at = self.tried_at.load(Ordering::Relaxed);
-        if now >= due.saturating_add(LATE) && now >= tried_at.saturating_add(LATE) {
+        let woke_at = self.woke_at.load(Ordering::Relaxed);
+        if now >= due.saturating_add(LATE) && now >= woke_at.saturating_add(LATE) {
             let order = Ordering::Relaxed;
-            if self.tried_at.compare_exchange(tried_at, now, order, order).is_ok() {
-                self.look_after();
+            if self.woke_at.compare_exchange(woke_at, now, order, order).is_ok() {
+                worker.wake();
             }
+        }
+    }
+
+    pub(super) fn report_unsynced(&self, replaced: &Replaced) {
+        if let Replaced::Unsynced(error) = replaced {
+            trace::issuer_keys_not_synced(&self.describe(), &error.to_string());
         }
     }
 
@@ -226,9 +273,10 @@ impl Shared {
 }
 
 impl Snapshot {
-    fn new(keys: Keys) -> Self {
+    fn new(all: Keys, now: u64) -> Self {
+        let keys = all.at(now);
         let set = keys.verifying().into_iter().collect();
-        Self { set, drops_at: keys.retired.iter().map(|key| key.until).min(), keys }
+        Self { holds: all.same_between(now), all, keys, set }
     }
 }
 
@@ -246,5 +294,5 @@ pub(super) enum Wait {
     No,
 }
 
-/// The seconds by which the thread may be late before issuing does its work.
+/// The seconds by which the thread may be late before issuing wakes it.
 const LATE: u64 = 60;
