@@ -244,7 +244,7 @@ pub mod session {
     #[doc(inline)]
     pub use crate::state::session::{
         BoxSessionStore, CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome,
-        RotationVerdict, Session, SessionStore, SessionsUnavailable, TokenHash,
+        RotationVerdict, Session, SessionStore, SessionsUnavailable, Swept, TokenHash,
     };
 
     #[cfg(feature = "postgres")]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use tower_bearer::session::{
     CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore,
-    SessionsUnavailable,
+    SessionsUnavailable, Swept,
 };
 
 use super::contract::{at, fill, rotation, session, token};
@@ -67,7 +67,7 @@ impl<S: SessionStore> SessionStore for TwoNodes<S> {
         self.next().remove(ids).await
     }
 
-    async fn sweep(&self, now: SystemTime) -> Result<Vec<Session>, SessionsUnavailable> {
+    async fn sweep(&self, now: SystemTime) -> Result<Swept, SessionsUnavailable> {
         self.next().sweep(now).await
     }
 }

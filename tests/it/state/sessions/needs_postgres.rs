@@ -286,7 +286,7 @@ async fn sweep_removes_what_has_expired_and_nothing_else() {
 
     store.sweep(contract::at(99)).await.unwrap();
     assert_eq!(schema.number(count).await, 1_500);
-    store.sweep(contract::at(150)).await.unwrap();
+    while store.sweep(contract::at(150)).await.unwrap().has_more {}
     assert_eq!(schema.number(count).await, 1);
     store.sweep(contract::at(190)).await.unwrap();
 

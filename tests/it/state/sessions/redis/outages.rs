@@ -61,7 +61,7 @@ async fn needs_redis_killed_and_restarted_from_its_disk_has_all_sessions() {
 
         refreshed(&other, "alice-0", number).await;
         refreshed(&one, "alice-0", number).await;
-        assert_eq!(one.sweep(at(50)).await.unwrap().len(), 1);
+        assert_eq!(one.sweep(at(50)).await.unwrap().ended.len(), 1);
     }
 
     for what in ["Redis cannot be reached", "Redis is reached again"] {
