@@ -124,7 +124,9 @@ mod tests {
         let mark = key.mark(&parts);
         let successor = key.find(&parts, &mark).unwrap().successor(&parts);
 
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| {
+            bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        };
         assert_eq!(hex(&mark), "50b36fb21b07fc33ced036d22b0ea450");
         assert_eq!(
             hex(&successor),

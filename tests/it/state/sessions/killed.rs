@@ -244,7 +244,8 @@ async fn node_to_be_killed() {
 const SIGN: &str = "node: ";
 
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "{SIGN}{line}.").unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "{SIGN}{line}.").unwrap();
 }
 
 /// Opens the store at a URL.

@@ -241,6 +241,7 @@ async fn call_ends_when_a_row_stays_locked() {
     let began = Instant::now();
 
     let refused = store.rotate(contract::rotation("alice-0", 0, 50)).await.unwrap_err();
+    let store = store.with_timeout(PATIENCE);
     let other = store.rotate(contract::rotation("alice-1", 0, 50)).await.unwrap();
 
     assert!(began.elapsed() < PATIENCE);
