@@ -1,12 +1,14 @@
 //! Measures what a refresh costs in each store, beside a bare transaction of the same database, and how large a
 //! session is.
 //!
-//! `cargo bench --bench sessions`; with `DATABASE_URL`, PostgreSQL too, in a schema that is made for it. Run it on one
-//! core (`taskset -c 0`) to compare stores. `SESSIONS` sets the number of sessions; the default is 100,000.
-//! `-- --quick` shows that it runs, and measures nothing.
+//! `cargo bench --bench sessions`; with `DATABASE_URL`, PostgreSQL too, in a schema that is made for it; with
+//! `REDIS_PORT`, an empty Redis of this machine, which is emptied again. `-- redis memory` runs these stores alone.
+//! `SESSIONS` sets the number of sessions; the default is 100,000. `-- --quick` shows that it runs, and measures
+//! nothing.
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 #![expect(clippy::cast_precision_loss, reason = "numbers for people")]
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,13 +20,22 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Row as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tower_bearer::session::{
-    MemorySessions, NewSession, PostgresSessions, Rotation, RotationOutcome, Session, SessionStore,
-    SqliteSessions, TokenHash,
+    MemorySessions, NewSession, PostgresSessions, RedisSessions, Rotation, RotationOutcome,
+    Session, SessionStore, SqliteSessions, TokenHash,
 };
 
 fn main() {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let runs = |store: &str| {
+        let mut named = arguments.iter().filter(|argument| *argument != "--quick").peekable();
+        named.peek().is_none() || named.any(|argument| argument == store)
+    };
     let sessions = std::env::var("SESSIONS").ok().and_then(|number| number.parse().ok());
     let sessions = sessions.unwrap_or(if quick { 1_000 } else { 100_000 });
     let time = if quick { Duration::from_millis(50) } else { Duration::from_secs(5) };
@@ -34,16 +45,21 @@ fn main() {
     println!("{sessions} sessions");
     println!("{:34}{:>12}{:>12}{:>16}", "", "a second", "µs", "bytes a session");
     runtime.block_on(async {
-        bench.memory().await;
-        bench.sqlite(":memory:").await;
-        let folder =
-            std::env::temp_dir().join(format!("tower-bearer-bench-{}", std::process::id()));
-        std::fs::create_dir(&folder).expect("there is room");
-        bench.sqlite_file(&folder.join("s.db")).await;
-        std::fs::remove_dir_all(&folder).expect("it is there");
+        if runs("memory") {
+            bench.memory().await;
+        }
+        if runs("sqlite") {
+            bench.sqlite().await;
+        }
+        match std::env::var("REDIS_PORT") {
+            Ok(port) if runs("redis") => bench.redis(port.parse().expect("a number")).await,
+            Err(_) if runs("redis") => println!("set REDIS_PORT for Redis"),
+            _ => {}
+        }
         match std::env::var("DATABASE_URL") {
-            Ok(url) => bench.postgres(&url).await,
-            Err(_) => println!("set DATABASE_URL for PostgreSQL"),
+            Ok(url) if runs("postgres") => bench.postgres(&url).await,
+            Err(_) if runs("postgres") => println!("set DATABASE_URL for PostgreSQL"),
+            _ => {}
         }
     });
 }
@@ -68,11 +84,17 @@ impl Bench {
         print("memory: rotate, again", rate, None);
     }
 
-    async fn sqlite(&self, name: &str) {
+    async fn sqlite(&self) {
         let store = SqliteSessions::connect("sqlite::memory:").await.expect("it opens");
         let numbers = self.fill(&store, 1).await;
         let rate = self.rotations(&store, &numbers, 1).await;
-        print(&format!("sqlite {name}: rotate"), rate, None);
+        print("sqlite in memory: rotate", rate, None);
+        drop(store);
+        let folder =
+            std::env::temp_dir().join(format!("tower-bearer-bench-{}", std::process::id()));
+        std::fs::create_dir(&folder).expect("there is room");
+        self.sqlite_file(&folder.join("s.db")).await;
+        std::fs::remove_dir_all(&folder).expect("it is there");
     }
 
     async fn sqlite_file(&self, file: &Path) {
@@ -89,11 +111,39 @@ impl Bench {
         let rate = self.rotations(&store, &numbers, 1).await;
         print("sqlite file: rotate", rate, Some(bytes));
         let rate = self.rotations(&store, &numbers, 8).await;
-        print("sqlite file: rotate, 8 tasks", rate, None);
+        print("sqlite file: rotate, 8 at once", rate, None);
         drop(store);
         let pool = sqlite_pool(file, SqliteSynchronous::Full).await;
         let rate = self.work(1, |n| bare_sqlite(pool.clone(), n % self.sessions)).await;
         print("sqlite file: bare transaction", rate, None);
+    }
+
+    async fn redis(&self, port: u16) {
+        let mut other = BareRedis::connect(port).await;
+        let keys = other.ask(&["DBSIZE"]).await;
+        assert_eq!(keys, ":0\r\n", "the Redis of this program must be empty");
+        let before = other.used_memory().await;
+        let store = RedisSessions::new(&format!("redis://127.0.0.1:{port}")).expect("an address");
+        let numbers = self.fill(&store, 8).await;
+        let bytes = (other.used_memory().await - before) / self.sessions;
+        for tasks in [1, 8] {
+            let rate = self.rotations(&store, &numbers, tasks).await;
+            print(&format!("redis: rotate, {tasks} at once"), rate, Some(bytes));
+            let connections = Arc::new(BareRedis::several(port, tasks).await);
+            let rate = self
+                .work(tasks, |n| {
+                    let connections = Arc::clone(&connections);
+                    async move {
+                        let of_task = usize::try_from(n % tasks).expect("few");
+                        let mut connection = connections[of_task].lock().await;
+                        let answer = connection.ask(&["SET", &id(n), &"x".repeat(180)]).await;
+                        assert_eq!(answer, "+OK\r\n");
+                    }
+                })
+                .await;
+            print(&format!("redis: bare SET, {tasks} at once"), rate, None);
+        }
+        other.ask(&["FLUSHALL"]).await;
     }
 
     async fn postgres(&self, url: &str) {
@@ -102,8 +152,11 @@ impl Bench {
         run(&admin, &format!("CREATE SCHEMA {name}")).await;
         let more = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{more}options[search_path]={name}");
-        let store = PostgresSessions::connect(&url).await.expect("it opens");
+        // Filled without a wait for the disk, since that is not measured.
+        let filling = format!("{url}&options[synchronous_commit]=off");
+        let store = PostgresSessions::connect(&filling).await.expect("it opens");
         let numbers = self.fill(&store, 8).await;
+        let store = PostgresSessions::connect(&url).await.expect("it opens");
         let size = "SELECT pg_total_relation_size('bearer_sessions')";
         let pool = PgPoolOptions::new().test_before_acquire(false).max_connections(10);
         let pool = pool.connect(&url).await.expect("it opens");
@@ -111,9 +164,9 @@ impl Bench {
         let bytes = bytes.unsigned_abs() / self.sessions;
         for tasks in [1, 8] {
             let rate = self.rotations(&store, &numbers, tasks).await;
-            print(&format!("postgres: rotate, {tasks} tasks"), rate, Some(bytes));
+            print(&format!("postgres: rotate, {tasks} at once"), rate, Some(bytes));
             let rate = self.work(tasks, |n| bare_postgres(pool.clone(), n % self.sessions)).await;
-            print(&format!("postgres: bare transaction, {tasks} tasks"), rate, None);
+            print(&format!("postgres: bare transaction, {tasks} at once"), rate, None);
         }
         run(&admin, &format!("DROP SCHEMA {name} CASCADE")).await;
     }
@@ -157,7 +210,8 @@ impl Bench {
                     numbers[usize::try_from(n).expect("an index")].fetch_add(1, Ordering::Relaxed);
                 let id = id(n);
                 let (presented, next) = (token(n, number), token(n, number + 1));
-                let rotation = Rotation::new(&id, presented, next, at(1), at(900));
+                let rotation = Rotation::new(&id, presented, next, at(1), at(900))
+                    .with_client_id(Some("shop-web"));
                 let outcome = store.rotate(rotation).await.expect("it answers");
                 assert!(matches!(outcome, RotationOutcome::Rotated(_)), "{outcome:?}");
             }
@@ -189,6 +243,43 @@ impl Bench {
             done += tasks;
         }
         done as f64 / began.elapsed().as_secs_f64()
+    }
+}
+
+/// A connection to Redis without a client.
+struct BareRedis(TcpStream);
+
+impl BareRedis {
+    async fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it is there");
+        stream.set_nodelay(true).expect("it is open");
+        Self(stream)
+    }
+
+    async fn several(port: u16, count: u64) -> Vec<Mutex<Self>> {
+        let mut connections = Vec::new();
+        for _ in 0..count {
+            connections.push(Mutex::new(Self::connect(port).await));
+        }
+        connections
+    }
+
+    /// Sends a command whose answer is short.
+    async fn ask(&mut self, words: &[&str]) -> String {
+        let mut command = format!("*{}\r\n", words.len());
+        for word in words {
+            write!(command, "${}\r\n{word}\r\n", word.len()).expect("it is a string");
+        }
+        self.0.write_all(command.as_bytes()).await.expect("it is open");
+        let mut answer = vec![0; 4096];
+        let bytes = self.0.read(&mut answer).await.expect("it answers");
+        String::from_utf8_lossy(&answer[..bytes]).into_owned()
+    }
+
+    async fn used_memory(&mut self) -> u64 {
+        let memory = self.ask(&["INFO", "memory"]).await;
+        let line = memory.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        line.and_then(|bytes| bytes.trim().parse().ok()).expect("it says")
     }
 }
 

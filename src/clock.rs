@@ -1,6 +1,12 @@
 //! Reads the time, in one place.
 
-#[cfg(any(feature = "active-check", feature = "redis", feature = "refresh", feature = "tracing"))]
+#[cfg(any(
+    feature = "active-check",
+    feature = "issue",
+    feature = "redis",
+    feature = "refresh",
+    feature = "tracing"
+))]
 mod moment;
 pub(crate) mod unix;
 
@@ -9,6 +15,7 @@ use std::time::SystemTime;
 
 #[cfg(any(
     feature = "active-check",
+    feature = "issue",
     feature = "redis",
     feature = "refresh",
     feature = "tracing"

@@ -4,7 +4,7 @@ pub(crate) mod placeholder;
 
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::shown;
 
@@ -46,6 +46,15 @@ pub enum ConfigError {
         path: PathBuf,
         /// The permissions of the file, as `chmod` takes them in octal.
         mode: u32,
+    },
+    /// The file with the private keys belongs to another user, who can read and replace it.
+    ForeignFile {
+        /// The path as it was configured.
+        path: PathBuf,
+        /// The id of the user that owns the file.
+        owner: u32,
+        /// The id of the user that runs the program.
+        user: u32,
     },
     /// Keys would be replaced in a way that refuses tokens.
     KeyRotation {
@@ -223,6 +232,7 @@ impl fmt::Display for ConfigError {
                  {path}`, and replace the keys if it was readable for long",
                 path = path.display()
             ),
+            Self::ForeignFile { path, owner, user } => foreign_file(f, path, *owner, *user),
             Self::KeyRotation { problem } => write!(f, "the keys cannot be rotated so: {problem}"),
             Self::Metadata { member, problem } => {
                 write!(f, "the metadata `{}` {problem}", shown(member))
@@ -297,6 +307,15 @@ impl fmt::Display for ConfigError {
             ),
         }
     }
+}
+
+fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) -> fmt::Result {
+    write!(
+        f,
+        "{path} holds private keys and belongs to the user {owner}, and this program runs as {user}; `chown {user} \
+         {path}`, and replace the keys if that user should not know them",
+        path = path.display()
+    )
 }
 
 impl Error for ConfigError {}

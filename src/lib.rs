@@ -97,7 +97,7 @@
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, and with `sessions` `RedisSessions`, which keeps sessions there. Needs tokio. |
 //! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
-//! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. |
+//! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. Needs tokio. |
 //! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
 //! | `sqlite` | | Adds `SqliteSessions`, which keeps sessions in a SQLite file. Needs tokio, a C compiler and Rust 1.94. |
 //! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes. Needs tokio, a C compiler and Rust 1.94. |
@@ -245,7 +245,7 @@ pub mod session {
     #[doc(inline)]
     pub use crate::state::session::{
         BoxSessionStore, CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome,
-        RotationVerdict, Session, SessionStore, SessionsUnavailable, TokenHash,
+        RotationVerdict, Session, SessionStore, SessionsUnavailable, Swept, TokenHash,
     };
 
     #[cfg(feature = "postgres")]

@@ -56,8 +56,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Print the completions of a shell.
     Completions(shell::CompletionsArgs),
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, or that of a subcommand.
+    Man(shell::ManArgs),
 }
 
 impl Command {
@@ -72,7 +72,7 @@ impl Command {
             Self::Keys(args) => keys::run(args, output),
             Self::Mint(args) => mint::run(&args, output),
             Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
-            Self::Man => shell::man(&Arguments::command(), output),
+            Self::Man(args) => shell::man(&args, Arguments::command(), output),
         }
     }
 }

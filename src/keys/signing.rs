@@ -173,6 +173,12 @@ impl SigningKey {
         Ok(self)
     }
 
+    /// Sets the thumbprint as the id of a key that has none. A secret has no thumbprint.
+    pub(crate) fn or_thumbprint(mut self) -> Self {
+        self.public = self.public.or_thumbprint();
+        self
+    }
+
     /// Returns the algorithm the key signs with.
     pub fn algorithm(&self) -> Algorithm {
         self.public.algorithm()

@@ -267,6 +267,18 @@ pub(crate) fn issuer_keys_not_kept(source: &str, problem: &str, suppressed: u64)
     let _ = (source, problem, suppressed);
 }
 
+/// Reports that a file of keys was replaced, and that its new name may not be on the disk yet.
+#[cfg(feature = "issue")]
+pub(crate) fn issuer_keys_not_synced(source: &str, problem: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "keys to sign with replaced; a power failure may bring the former ones back";
+        tracing::warn!(target: "tower_bearer", source, problem, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (source, problem);
+}
+
 /// Reports that keys were fetched. The event is louder after an outage.
 #[cfg(feature = "refresh")]
 pub(crate) fn keys_fetched(source: &str, keys: usize, again: bool) {

@@ -26,7 +26,7 @@ pub use rotation::{Rotation, RotationOutcome, RotationVerdict};
 pub use sql::PostgresSessions;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteSessions;
-pub(crate) use store::MAX_SIGN_IN;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use store::SUPERSEDED_FOR;
-pub use store::{CreationOutcome, NewSession, SessionStore};
+pub use store::{CreationOutcome, NewSession, SessionStore, Swept};
+pub(crate) use store::{MAX_SIGN_IN, MAX_SUBJECT};

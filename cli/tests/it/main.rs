@@ -8,3 +8,4 @@ mod explain;
 mod api;
 mod serve;
 mod keysmint;
+mod shell;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{RevocationsUnavailable, SessionsUnavailable};
 use crate::server::issue::IssueError;
+use crate::state::session::MAX_SUBJECT;
 
 /// A session that could not be begun, refreshed or ended.
 ///
@@ -25,6 +26,11 @@ pub enum SessionError {
     WrongClient,
     /// All sessions of the subject were ended while it signed in, or the sign-in took longer than ten minutes.
     Superseded,
+    /// The subject is longer than the 1,024 bytes that every store can keep.
+    SubjectTooLong {
+        /// The length of the subject in bytes.
+        bytes: usize,
+    },
     /// The store does not answer.
     Unavailable(SessionsUnavailable),
     /// The access tokens of a session that ended could not be revoked yet. The same call again tries again.
@@ -34,7 +40,8 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// Returns whether the client has to sign in again. Otherwise, the same request may succeed later.
+    /// Returns whether the client has to sign in again. Otherwise, the same request may succeed later, or the
+    /// application has made a mistake.
     pub fn is_final(&self) -> bool {
         match self {
             Self::UnknownToken
@@ -43,7 +50,10 @@ impl SessionError {
             | Self::Reused
             | Self::WrongClient
             | Self::Superseded => true,
-            Self::Unavailable(_) | Self::NotRevoked(_) | Self::NotIssued(_) => false,
+            Self::SubjectTooLong { .. }
+            | Self::Unavailable(_)
+            | Self::NotRevoked(_)
+            | Self::NotIssued(_) => false,
         }
     }
 
@@ -71,6 +81,10 @@ impl fmt::Display for SessionError {
             Self::Superseded => {
                 f.write_str("all sessions of the subject were ended during this sign-in")
             }
+            Self::SubjectTooLong { bytes } => write!(
+                f,
+                "the subject has {bytes} bytes, and a session keeps no more than {MAX_SUBJECT}"
+            ),
             Self::Unavailable(error) => error.fmt(f),
             Self::NotRevoked(_) => {
                 f.write_str("the session has ended, but its access tokens could not be revoked yet")

@@ -1,10 +1,10 @@
 use std::fmt;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::config_error::{ConfigError, KeyProblem};
+use crate::jose::crypto;
 
 /// The secret of the server that marks refresh tokens as its own and derives each from the one before.
 ///
@@ -27,27 +27,28 @@ impl SessionKey {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Key`] when the secret is shorter.
+    /// [`ConfigError::Key`] when the secret is shorter, or the crate was built without a back end for signatures.
     pub fn from_secret(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let secret = secret.as_ref();
         if secret.len() < MIN_SECRET {
             let bits = secret.len() * 8;
             return Err(KeyProblem::SecretTooShort { bits, required: MIN_SECRET * 8 }.into());
         }
-        let mut hash = Sha256::new_with_prefix("tower-bearer session key\0");
-        hash.update(secret);
-        Ok(Self { own: Zeroizing::new(hash.finalize().into()), others: Vec::new() })
+        let labelled = Zeroizing::new([b"tower-bearer session key\0", secret].concat());
+        let own = crypto::sha256(&labelled).ok_or(KeyProblem::NoBackEnd)?;
+        Ok(Self { own: Zeroizing::new(own), others: Vec::new() })
     }
 
     /// Makes a random key for one run of the program: all users sign in again after the next start.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoRandomness`] when the operating system has no randomness to give.
+    /// [`ConfigError::NoRandomness`] when the operating system has no randomness to give, and [`ConfigError::Key`] when
+    /// the crate was built without a back end for signatures.
     pub fn generate() -> Result<Self, ConfigError> {
-        let mut own = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *own).map_err(|_| ConfigError::NoRandomness)?;
-        Ok(Self { own, others: Vec::new() })
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *secret).map_err(|_| ConfigError::NoRandomness)?;
+        Self::from_secret(*secret)
     }
 
     /// Accepts tokens with the mark of another key too: the next one, or the last one.
@@ -60,16 +61,13 @@ impl SessionKey {
 
     /// Computes the mark of a token.
     pub(super) fn mark(&self, parts: &[&[u8]]) -> [u8; MARK_BYTES] {
-        let whole = mac(&self.own, MARK, parts).finalize().into_bytes();
-        let mut mark = [0; MARK_BYTES];
-        mark.copy_from_slice(&whole[..MARK_BYTES]);
-        mark
+        mark_by(&self.own, parts)
     }
 
     /// Finds the key that a mark is of, in a time that does not depend on where they differ.
     pub(super) fn find(&self, parts: &[&[u8]], mark: &[u8; MARK_BYTES]) -> Option<KeyInUse<'_>> {
         let mut keys = std::iter::once(&self.own).chain(&self.others);
-        keys.find(|key| mac(key, MARK, parts).verify_truncated_left(mark).is_ok()).map(KeyInUse)
+        keys.find(|key| mark_by(key, parts).ct_eq(mark).into()).map(KeyInUse)
     }
 }
 
@@ -79,18 +77,24 @@ pub(super) struct KeyInUse<'k>(&'k Secret);
 impl KeyInUse<'_> {
     /// Derives the secret of a token's successor. It depends on the token alone, and not on which key is in front.
     pub(super) fn successor(&self, parts: &[&[u8]]) -> [u8; 32] {
-        mac(self.0, SUCCESSOR, parts).finalize().into_bytes().into()
+        mac(self.0, SUCCESSOR, parts)
     }
 }
 
-fn mac(key: &Secret, purpose: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&**key).expect("a key of any length will do");
-    mac.update(purpose);
+/// The first half of a MAC, which is as hard to guess as a key of 128 bits.
+fn mark_by(key: &Secret, parts: &[&[u8]]) -> [u8; MARK_BYTES] {
+    let whole = mac(key, MARK, parts);
+    *whole.first_chunk().expect("a mark is shorter than a MAC")
+}
+
+fn mac(key: &Secret, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     // The parts have fixed lengths, so no two lists of them make the same text.
+    let mut message = Zeroizing::new(Vec::with_capacity(MOST_BYTES));
+    message.extend_from_slice(purpose);
     for part in parts {
-        mac.update(part);
+        message.extend_from_slice(part);
     }
-    mac
+    crypto::hmac_sha256(&**key, &message).expect("a key is made by a back end only")
 }
 
 impl fmt::Debug for SessionKey {
@@ -101,5 +105,35 @@ impl fmt::Debug for SessionKey {
 
 pub(super) const MARK_BYTES: usize = 16;
 const MIN_SECRET: usize = 32;
+/// The most that is hashed. A buffer that grows would leave copies behind.
+const MOST_BYTES: usize = 64;
 const MARK: &[u8] = b"mark\0";
 const SUCCESSOR: &[u8] = b"successor\0";
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_and_successors_stay_the_same_in_every_version() {
+        // Computed by `hmac` and `hashlib` of Python.
+        let key = SessionKey::from_secret([1; 32]).unwrap();
+        let parts: [&[u8]; 2] = [&[2; 16], &[3; 32]];
+
+        let mark = key.mark(&parts);
+        let successor = key.find(&parts, &mark).unwrap().successor(&parts);
+
+        let hex = |bytes: &[u8]| {
+            bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        };
+        assert_eq!(hex(&mark), "50b36fb21b07fc33ced036d22b0ea450");
+        assert_eq!(
+            hex(&successor),
+            "192d869231a18748b78907d3a97b6ded20ffb2940c331a66fcc1c31a13f16307"
+        );
+        let mut wrong = mark;
+        wrong[MARK_BYTES - 1] ^= 1;
+        assert!(key.find(&parts, &wrong).is_none());
+    }
+}

@@ -9,10 +9,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::key::{MARK_BYTES, SessionKey};
+use crate::jose::crypto;
 use crate::state::session::TokenHash;
 
 /// A refresh token to give to the client. Its `Debug` does not show it, and it is zeroized when dropped.
@@ -73,7 +73,8 @@ impl TokenSecret {
 
     /// Returns the hash that a store keeps.
     pub(super) fn hash(&self) -> TokenHash {
-        TokenHash::from_bytes(Sha256::digest(*self.secret).into())
+        let hash = crypto::sha256(&*self.secret);
+        TokenHash::from_bytes(hash.expect("a session key is made by a back end only"))
     }
 
     /// Writes the token, marked by this key.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::error::SessionError;
@@ -20,8 +20,8 @@ use crate::server::erased_store::ErasedStore;
 use crate::server::issue::{IssueError, TokenIssuer, TokenRequest};
 use crate::state::revocation::{Revocation, RevocationStore, Revocations};
 use crate::state::session::{
-    BoxSessionStore, CreationOutcome, MAX_SIGN_IN, NewSession, Rotation, RotationOutcome, Session,
-    SessionStore,
+    BoxSessionStore, CreationOutcome, MAX_SIGN_IN, MAX_SUBJECT, NewSession, Rotation,
+    RotationOutcome, Session, SessionStore,
 };
 
 /// Gives out refresh tokens, exchanges each once, and notices when one is stolen.
@@ -78,8 +78,10 @@ struct Inner {
     max_per_subject: Option<usize>,
     on_reuse: Option<Hook>,
     clock: Time,
-    /// The second of the last sweep.
+    /// The second in which the last sweep began.
     swept: AtomicI64,
+    /// Set while a sweep runs, which may take longer than a minute.
+    is_sweeping: AtomicBool,
     /// The last millisecond in which a sign-in began here, and the last up to which all sessions of a subject were
     /// ended here. The clock may stand still between the two, and one comes after the other all the same.
     begun: AtomicI64,
@@ -167,6 +169,7 @@ impl Sessions {
             on_reuse: None,
             clock: Time::OfSystem,
             swept: AtomicI64::new(0),
+            is_sweeping: AtomicBool::new(false),
             begun: AtomicI64::new(0),
             ended: AtomicI64::new(0),
             pace: Pace::default(),
@@ -224,12 +227,14 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::Superseded`] when all sessions of the subject were ended since the sign-in
-    /// [began](SignIn::begun_at); [`SessionError::Unavailable`] and [`SessionError::NotIssued`].
+    /// [began](SignIn::begun_at); [`SessionError::SubjectTooLong`], [`SessionError::Unavailable`] and
+    /// [`SessionError::NotIssued`].
     pub async fn begin(&self, sign_in: SignIn) -> Result<SessionTokens, SessionError> {
         let SignIn { subject, client_id, device, began } = sign_in;
         if subject.is_empty() {
             return Err(IssueError::EmptySubject.into());
         }
+        check_length(&subject)?;
         let inner = &*self.inner;
         let now = self.now();
         let began = began.map_or_else(|| self.sign_in_begins(), in_milliseconds);
@@ -253,7 +258,7 @@ impl Sessions {
             }
             CreationOutcome::Superseded => return Err(SessionError::Superseded),
         }
-        self.sweep_now_and_then(now).await;
+        self.sweep_now_and_then(now);
         let refresh_token = secret.write(&inner.key);
         Ok(SessionTokens { session, refresh_token })
     }
@@ -286,11 +291,11 @@ impl Sessions {
         };
         match inner.store.rotate(rotation).await? {
             RotationOutcome::Rotated(session) | RotationOutcome::Repeated(session) => {
-                self.sweep_now_and_then(now).await;
+                self.sweep_now_and_then(now);
                 Ok(SessionTokens { session, refresh_token: next.write(&inner.key) })
             }
             RotationOutcome::Reused(session) => {
-                self.sweep_now_and_then(now).await;
+                self.sweep_now_and_then(now);
                 trace::refresh_token_reused(&session.subject, &session.id);
                 if let Some(hook) = &inner.on_reuse {
                     hook(&session);
@@ -342,8 +347,10 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Unavailable`] and [`SessionError::NotRevoked`], after which the same call tries again.
+    /// [`SessionError::SubjectTooLong`]; [`SessionError::Unavailable`] and [`SessionError::NotRevoked`], after which the
+    /// same call tries again.
     pub async fn end(&self, id: &str, subject: &str) -> Result<Option<Session>, SessionError> {
+        check_length(subject)?;
         let ended = self.inner.store.end(id, Some(subject)).await?;
         self.revoke(ended.as_slice()).await?;
         Ok(ended)
@@ -368,6 +375,7 @@ impl Sessions {
     }
 
     async fn end_but(&self, subject: &str, keep: Option<&str>) -> Result<usize, SessionError> {
+        check_length(subject)?;
         let inner = &*self.inner;
         let moment = milliseconds(self.now()).max(inner.begun.load(Ordering::SeqCst));
         let ended = inner.store.end_all(subject, keep, from_milliseconds(moment)).await?;
@@ -380,40 +388,61 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Unavailable`] when the store does not answer.
+    /// [`SessionError::SubjectTooLong`], and [`SessionError::Unavailable`] when the store does not answer.
     pub async fn list(&self, subject: &str) -> Result<Vec<Session>, SessionError> {
+        check_length(subject)?;
         Ok(self.inner.store.of_subject(subject, self.now()).await?)
     }
 
-    /// Removes sessions that have expired, and revokes again what an interrupted call may have left. Sign-ins and
-    /// refreshes call this once a minute.
+    /// Removes sessions that have expired, and revokes again what an interrupted call may have left: all of them, in
+    /// steps of about a thousand.
+    ///
+    /// Once a minute, a sign-in or a refresh starts this as a task of its own, and does not wait for it. Outside of a
+    /// tokio runtime, it does not.
     ///
     /// # Errors
     ///
     /// [`SessionError::Unavailable`] and [`SessionError::NotRevoked`].
     pub async fn sweep(&self) -> Result<(), SessionError> {
-        let left = self.inner.store.sweep(self.now()).await?;
-        self.revoke(&left).await
+        for _ in 0..MOST_STEPS {
+            let swept = self.inner.store.sweep(self.now()).await?;
+            let is_removed = self.revoke(&swept.ended).await?;
+            // The same sessions would be found again.
+            if !swept.has_more || !is_removed {
+                break;
+            }
+            // Other tasks of this thread go first, also if the store never waits.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
-    async fn sweep_now_and_then(&self, now: SystemTime) {
+    fn sweep_now_and_then(&self, now: SystemTime) {
         let now = NumericDate::from(now).as_seconds();
         let swept = &self.inner.swept;
         let last = swept.load(Ordering::Relaxed);
-        let is_due = now.abs_diff(last) >= SWEEP_SECONDS;
-        let exchange = || swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
-        if is_due
-            && exchange().is_ok()
-            && let Err(error) = self.sweep().await
+        if now.abs_diff(last) < SWEEP_SECONDS
+            || swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
         {
-            trace::sessions_not_swept(&error, &self.inner.pace);
+            return;
         }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.inner.is_sweeping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let sweeping = Sweeping(self.clone());
+        runtime.spawn(async move {
+            if let Err(error) = sweeping.0.sweep().await {
+                trace::sessions_not_swept(&error, &sweeping.0.inner.pace);
+            }
+        });
     }
 
-    /// Revokes the access tokens of sessions that are marked as ended, and removes the sessions.
-    async fn revoke(&self, ended: &[Session]) -> Result<(), SessionError> {
+    /// Revokes the access tokens of sessions that are marked as ended, and removes the sessions. Returns whether they are
+    /// removed.
+    async fn revoke(&self, ended: &[Session]) -> Result<bool, SessionError> {
         if ended.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let issuer = self.inner.tokens.issuer();
         let revocations = ended.iter().map(|session| Revocation::session(issuer, &session.id));
@@ -422,8 +451,9 @@ impl Sessions {
         // A session that stays is only revoked again.
         if let Err(error) = self.inner.store.remove(&ids).await {
             trace::sessions_not_swept(&error, &self.inner.pace);
+            return Ok(false);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the moment of a sign-in that begins now: later than any at which this program has ended all sessions of
@@ -460,10 +490,28 @@ impl Inner {
             on_reuse: self.on_reuse.clone(),
             clock: self.clock.clone(),
             swept: AtomicI64::new(0),
+            is_sweeping: AtomicBool::new(false),
             begun: AtomicI64::new(self.begun.load(Ordering::SeqCst)),
             ended: AtomicI64::new(self.ended.load(Ordering::SeqCst)),
             pace: Pace::default(),
         }
+    }
+}
+
+/// A sweep that runs, until it is dropped: also by a panic, or with its runtime.
+struct Sweeping(Sessions);
+
+impl Drop for Sweeping {
+    fn drop(&mut self) {
+        self.0.inner.is_sweeping.store(false, Ordering::Release);
+    }
+}
+
+/// Refuses a subject that a store may not be able to keep.
+fn check_length(subject: &str) -> Result<(), SessionError> {
+    match subject.len() {
+        ..=MAX_SUBJECT => Ok(()),
+        bytes => Err(SessionError::SubjectTooLong { bytes }),
     }
 }
 
@@ -504,3 +552,5 @@ const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
 const DAY: u64 = 24 * 60 * 60;
 const MAX_DEVICE_CHARS: usize = 128;
 const SWEEP_SECONDS: u64 = 60;
+/// The steps of one sweep: some millions of sessions. The next one goes on.
+const MOST_STEPS: usize = 10_000;

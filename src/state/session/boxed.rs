@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore};
+use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore, Swept};
 use crate::error::SessionsUnavailable;
 
 /// A [`SessionStore`] that is chosen at run time. Cloning is cheap.
@@ -62,7 +62,7 @@ impl SessionStore for BoxSessionStore {
         self.0.remove(ids).await
     }
 
-    async fn sweep(&self, now: SystemTime) -> Result<Vec<Session>, SessionsUnavailable> {
+    async fn sweep(&self, now: SystemTime) -> Result<Swept, SessionsUnavailable> {
         self.0.sweep(now).await
     }
 }
@@ -88,7 +88,7 @@ trait Erased: Send + Sync {
         now: SystemTime,
     ) -> Answer<'a, Vec<Session>>;
     fn remove<'a>(&'a self, ids: &'a [&'a str]) -> Answer<'a, ()>;
-    fn sweep(&self, now: SystemTime) -> Answer<'_, Vec<Session>>;
+    fn sweep(&self, now: SystemTime) -> Answer<'_, Swept>;
 }
 
 impl<S: SessionStore> Erased for S {
@@ -121,7 +121,7 @@ impl<S: SessionStore> Erased for S {
         Box::pin(SessionStore::remove(self, ids))
     }
 
-    fn sweep(&self, now: SystemTime) -> Answer<'_, Vec<Session>> {
+    fn sweep(&self, now: SystemTime) -> Answer<'_, Swept> {
         Box::pin(SessionStore::sweep(self, now))
     }
 }

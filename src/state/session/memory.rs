@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::store::SUPERSEDED_FOR;
-use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore};
+use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore, Swept};
 use crate::error::SessionsUnavailable;
 
 /// Keeps sessions in memory. Clones share them.
@@ -133,9 +133,10 @@ impl Table {
         CreationOutcome::Created { ended }
     }
 
-    fn sweep(&mut self, now: SystemTime) -> Vec<Session> {
+    fn sweep(&mut self, now: SystemTime) -> Swept {
         let ended = self.ended.iter().take(MAX_SWEPT);
         let ended = ended.filter_map(|id| self.by_id.get(id).cloned()).collect();
+        let mut has_more = self.ended.len() > MAX_SWEPT;
         let mut expired = Vec::new();
         for _ in 0..MAX_SWEPT {
             let Some(Reverse((due, _))) = self.due.peek() else { break };
@@ -149,9 +150,10 @@ impl Table {
                 None => {}
             }
         }
+        has_more |= self.due.peek().is_some_and(|Reverse((due, _))| *due <= now);
         self.remove(expired.iter().map(|id| &**id));
         self.all_ended.retain(|_, ended| *ended + SUPERSEDED_FOR > now);
-        ended
+        Swept::new(ended, has_more)
     }
 }
 
@@ -159,7 +161,7 @@ impl Table {
 const MANY: usize = 1024;
 
 /// How many sessions one sweep looks at, so that requests do not wait for it.
-const MAX_SWEPT: usize = 10_000;
+const MAX_SWEPT: usize = 1_000;
 
 impl SessionStore for MemorySessions {
     async fn create(&self, new: NewSession) -> Result<CreationOutcome, SessionsUnavailable> {
@@ -223,7 +225,7 @@ impl SessionStore for MemorySessions {
         Ok(())
     }
 
-    async fn sweep(&self, now: SystemTime) -> Result<Vec<Session>, SessionsUnavailable> {
+    async fn sweep(&self, now: SystemTime) -> Result<Swept, SessionsUnavailable> {
         Ok(self.lock().sweep(now))
     }
 }

@@ -20,7 +20,7 @@ use self::keys::SessionKeys;
 use self::record::{milliseconds, optional, packed};
 use self::scripts::Script;
 use super::store::SUPERSEDED_FOR;
-use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore};
+use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore, Swept};
 use crate::error::SessionsUnavailable;
 use crate::state::redis::RedisError;
 
@@ -208,12 +208,13 @@ impl SessionStore for RedisSessions {
     }
 
     /// Returns at most 1,000 sessions, any of those that have ended.
-    async fn sweep(&self, _now: SystemTime) -> Result<Vec<Session>, SessionsUnavailable> {
+    async fn sweep(&self, _now: SystemTime) -> Result<Swept, SessionsUnavailable> {
         let keys = self.keys();
         let call = ScriptCall::new(Script::Sweep, [keys.ended()])
             .with(keys.session(""))
             .with(AT_ONCE.to_string());
-        Ok(self.call(call).await?.sessions)
+        let answer = self.call(call).await?;
+        Ok(Swept::new(answer.sessions, answer.word == "more"))
     }
 }
 

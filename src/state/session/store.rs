@@ -42,10 +42,29 @@ pub enum CreationOutcome {
     Superseded,
 }
 
+/// The answer of [`SessionStore::sweep`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Swept {
+    /// Sessions that are marked as ended and were not removed.
+    pub ended: Vec<Session>,
+    /// Whether another sweep would find more to do, when `ended` has been removed.
+    pub has_more: bool,
+}
+
+impl Swept {
+    /// Creates the answer of a sweep.
+    pub const fn new(ended: Vec<Session>, has_more: bool) -> Self {
+        Self { ended, has_more }
+    }
+}
+
 /// Stores sessions. [`MemorySessions`](super::MemorySessions) is a store.
 ///
 /// Each call is atomic, also among several programs that share the store: of two at the same time, one comes after
 /// the other. A call that fails may have happened all the same; every call can be repeated.
+///
+/// A store is asked about subjects of up to 1 KiB; [`Sessions`](crate::session::Sessions) refuse longer ones.
 pub trait SessionStore: Send + Sync + 'static {
     /// Stores a session, unless all sessions of its subject were ended at or after
     /// [`signed_in_at`](NewSession::signed_in_at), and marks the subject's oldest live sessions as ended while it
@@ -116,7 +135,8 @@ pub trait SessionStore: Send + Sync + 'static {
     fn remove(&self, ids: &[&str]) -> impl Future<Output = Result<(), SessionsUnavailable>> + Send;
 
     /// Removes sessions that have expired, and returns some that are marked as ended and were not removed. Called once
-    /// a minute; it need not be complete each time.
+    /// a minute, and again while [`has_more`](Swept::has_more) says so. A step should take no longer than other calls can
+    /// wait.
     ///
     /// # Errors
     ///
@@ -124,8 +144,11 @@ pub trait SessionStore: Send + Sync + 'static {
     fn sweep(
         &self,
         now: SystemTime,
-    ) -> impl Future<Output = Result<Vec<Session>, SessionsUnavailable>> + Send;
+    ) -> impl Future<Output = Result<Swept, SessionsUnavailable>> + Send;
 }
+
+/// The longest subject in bytes, so that every database can have an index of subjects.
+pub(crate) const MAX_SUBJECT: usize = 1024;
 
 /// The longest time from the beginning of a sign-in to its session. Slower sign-ins are refused.
 pub(crate) const MAX_SIGN_IN: Duration = Duration::from_secs(600);
@@ -181,7 +204,7 @@ impl<S: SessionStore> SessionStore for Arc<S> {
     fn sweep(
         &self,
         now: SystemTime,
-    ) -> impl Future<Output = Result<Vec<Session>, SessionsUnavailable>> + Send {
+    ) -> impl Future<Output = Result<Swept, SessionsUnavailable>> + Send {
         (**self).sweep(now)
     }
 }

@@ -2,14 +2,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tower_bearer::revocation::{
     MemoryRevocations, Revocable, Revocation, RevocationStore, Revocations, RevocationsUnavailable,
     Revoked,
 };
 use tower_bearer::session::{
-    MemorySessions, SessionError, SessionKey, SessionStore as _, SessionTokens, Sessions, SignIn,
+    CreationOutcome, MemorySessions, NewSession, Rotation, RotationOutcome, Session, SessionError,
+    SessionKey, SessionStore, SessionTokens, Sessions, SessionsUnavailable, SignIn, Swept,
 };
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{Algorithm, Reason, SigningKey, TokenIssuer, Verifier};
@@ -413,6 +414,10 @@ async fn new_session_begins_although_the_oldest_could_not_be_revoked_yet() {
     house.clock.advance(Duration::from_secs(60));
     sessions.refresh(newest.refresh_token.as_str(), None).await.unwrap();
 
+    // By a task, for which the refresh does not wait.
+    while house.verdict(&access).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(house.verdict(&access).await, Err(Reason::Revoked));
 }
 
@@ -459,6 +464,120 @@ async fn no_token_is_in_any_debug_or_error() {
     for secret in [begun.refresh_token.as_str(), next.refresh_token.as_str(), "alice"] {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn backlog_of_any_size_is_worked_off_while_requests_go_on() {
+    let house = house();
+    let sessions = house.sessions.clone().with_idle_lifetime(Duration::from_secs(100));
+    for number in 0..5_000 {
+        sessions.begin(SignIn::now(format!("user-{}", number % 100))).await.unwrap();
+    }
+    // Ended, and not removed: as nodes leave them that are killed.
+    let kept = house.begin("alice").await;
+    for _ in 0..3_000 {
+        let begun = house.begin("bob").await;
+        house.store.end(&begun.session.id, None).await.unwrap();
+    }
+    house.clock.advance(Duration::from_secs(200));
+
+    house.refresh(&kept).await.unwrap();
+    assert_eq!(house.store.len(), 8_001, "the refresh has not waited");
+    while house.store.len() > 1 {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(kind(house.refresh(&kept).await), "refreshed");
+    assert_eq!(house.revocations.len(), 3_000);
+}
+
+#[tokio::test]
+async fn sweep_ends_when_the_ended_sessions_cannot_be_removed() {
+    let house = house();
+    let sessions = Sessions::new(
+        tokens(&house.clock),
+        KeepsAll(house.store.clone()),
+        house.revocations.clone(),
+        key(),
+    )
+    .with_clock(Arc::clone(&house.clock));
+    for _ in 0..1_500 {
+        let begun = house.begin("bob").await;
+        house.store.end(&begun.session.id, None).await.unwrap();
+    }
+
+    sessions.sweep().await.unwrap();
+
+    assert_eq!((house.store.len(), house.revocations.len()), (1_500, 1_000));
+}
+
+/// A store that removes nothing.
+struct KeepsAll(MemorySessions);
+
+impl SessionStore for KeepsAll {
+    async fn create(&self, new: NewSession) -> Result<CreationOutcome, SessionsUnavailable> {
+        self.0.create(new).await
+    }
+
+    async fn rotate(&self, rotation: Rotation<'_>) -> Result<RotationOutcome, SessionsUnavailable> {
+        self.0.rotate(rotation).await
+    }
+
+    async fn of_subject(
+        &self,
+        subject: &str,
+        now: SystemTime,
+    ) -> Result<Vec<Session>, SessionsUnavailable> {
+        self.0.of_subject(subject, now).await
+    }
+
+    async fn end(
+        &self,
+        id: &str,
+        subject: Option<&str>,
+    ) -> Result<Option<Session>, SessionsUnavailable> {
+        self.0.end(id, subject).await
+    }
+
+    async fn end_all(
+        &self,
+        subject: &str,
+        except: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Vec<Session>, SessionsUnavailable> {
+        self.0.end_all(subject, except, now).await
+    }
+
+    async fn remove(&self, _: &[&str]) -> Result<(), SessionsUnavailable> {
+        Err(SessionsUnavailable::new("read only"))
+    }
+
+    async fn sweep(&self, now: SystemTime) -> Result<Swept, SessionsUnavailable> {
+        self.0.sweep(now).await
+    }
+}
+
+#[tokio::test]
+async fn subject_that_a_store_could_not_keep_is_refused_before_it_is_asked() {
+    let house = house();
+    let (longest, longer) = ("a".repeat(1024), "a".repeat(1025));
+
+    let begun = house.begin(&longest).await;
+    assert_eq!(kind(house.refresh(&begun).await), "refreshed");
+    assert_eq!(house.sessions.end_all(&longest).await.unwrap(), 1);
+    let refused = house.sessions.begin(SignIn::now(longer.as_str())).await.unwrap_err();
+    assert!(refused.to_string().contains("1025 bytes"), "{refused}");
+    assert!(!refused.is_final() && refused.retry_after().is_none());
+    for refused in [
+        refused,
+        house.sessions.list(&longer).await.unwrap_err(),
+        house.sessions.end("s", &longer).await.unwrap_err(),
+        house.sessions.end_all(&longer).await.unwrap_err(),
+        house.sessions.end_others(&longer, "s").await.unwrap_err(),
+    ] {
+        assert!(matches!(refused, SessionError::SubjectTooLong { bytes: 1025 }), "{refused:?}");
+    }
+    assert!(house.store.is_empty());
 }
 
 #[tokio::test]

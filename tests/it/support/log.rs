@@ -1,7 +1,7 @@
 //! Records the log, for tests to look at.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
@@ -19,6 +19,16 @@ impl Log {
         let log = Self::default();
         let guard = tracing::subscriber::set_default(log.subscriber());
         (log, guard)
+    }
+
+    /// Returns the record of all threads that no test has a log for: those that this crate starts.
+    pub fn of_other_threads() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            tracing::subscriber::set_global_default(log.subscriber()).unwrap();
+            log
+        })
     }
 
     pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {

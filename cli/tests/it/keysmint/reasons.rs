@@ -93,3 +93,34 @@ fn every_reason_has_a_flag_or_is_not_of_a_token() {
         assert!(has_flag != is_other, "{reason}");
     }
 }
+
+#[test]
+fn token_of_every_flag_passes_once_its_explanation_was_followed() {
+    let folder = Folder::with_key();
+    let explained = || {
+        let rules = "--max-age 1d --keys jwks.json --file token.txt";
+        folder.run(&format!("explain --json --issuer {ISSUER} --audience {AUDIENCE} {rules}"))
+    };
+    // Neither a list of revocations nor the claims of an application is at hand.
+    let not_here = [Reason::Revoked, Reason::ClaimsMismatch];
+
+    for (reason, flag, _) in FLAGS.iter().filter(|(reason, ..)| !not_here.contains(reason)) {
+        folder.write("token.txt", folder.mint(flag));
+        let first = explained().json();
+        assert_eq!(first["reason"], reason.as_str(), "{flag}: {first}");
+
+        let mut left = first;
+        // A token whose claims cannot be read lacks them all after the first change.
+        for _ in 0..3 {
+            if left["verdict"] == "accepted" {
+                break;
+            }
+            folder.write("why.json", left.to_string());
+            let usual = "mint --key key.json --like token.txt --keep-dates --edits why.json";
+            folder.write("token.txt", folder.good(usual));
+            left = explained().json();
+        }
+        assert_eq!(left["verdict"], "accepted", "{flag}: {left}");
+        assert_eq!(explained().code, 0);
+    }
+}

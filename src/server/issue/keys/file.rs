@@ -32,8 +32,18 @@ pub(super) struct KeyStore {
 #[derive(Default)]
 pub(super) struct Seen {
     good: Option<(Version, File)>,
-    /// A version that could not be read is not read again before it changes.
+    /// The version that could not be read, with the error.
     bad: Option<(Version, ConfigError)>,
+}
+
+/// Says how much a look at the file may cost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Reads a version again that could not be read: the disk may have failed for a moment, or the file may have been
+    /// half written.
+    Again,
+    /// Leaves such a version to the next look of the other kind, because strangers cause this one.
+    Cheap,
 }
 
 /// Identifies one version of a file.
@@ -64,7 +74,7 @@ impl KeyStore {
     }
 
     /// Reads the keys.
-    pub(super) fn read(&self, now: u64, seen: &mut Seen) -> Result<Keys, ConfigError> {
+    pub(super) fn read(&self, seen: &mut Seen) -> Result<Keys, ConfigError> {
         let file = File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.unreadable(
                 "there is no such file; for a first start, `IssuerKeys::create` makes it",
@@ -73,7 +83,7 @@ impl KeyStore {
         })?;
         let metadata = file.metadata().map_err(|error| self.unreadable(error))?;
         let version = Version::of(&metadata);
-        match self.read_open(&file, &metadata, now) {
+        match self.read_open(&file, &metadata) {
             Ok(keys) => {
                 *seen = Seen { good: Some((version, file)), bad: None };
                 Ok(keys)
@@ -88,12 +98,13 @@ impl KeyStore {
     /// Reads the keys if the file is another one than that which was read last.
     pub(super) fn read_if_changed(
         &self,
-        now: u64,
+        look: Look,
         seen: &mut Seen,
     ) -> Result<Option<Keys>, ConfigError> {
         let metadata = fs::metadata(&self.path).map_err(|error| self.unreadable(error))?;
         let version = Version::of(&metadata);
-        if let Some((bad, error)) = &seen.bad
+        if look == Look::Cheap
+            && let Some((bad, error)) = &seen.bad
             && *bad == version
         {
             return Err(error.clone());
@@ -102,13 +113,17 @@ impl KeyStore {
             seen.bad = None;
             return Ok(None);
         }
-        self.read(now, seen).map(Some)
+        self.read(seen).map(Some)
     }
 
-    fn read_open(&self, file: &File, metadata: &Metadata, now: u64) -> Result<Keys, ConfigError> {
+    fn read_open(&self, file: &File, metadata: &Metadata) -> Result<Keys, ConfigError> {
         #[cfg(unix)]
         {
-            use std::os::unix::fs::PermissionsExt as _;
+            use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+            let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+            if !is_trusted(owner, user) {
+                return Err(ConfigError::ForeignFile { path: self.path.clone(), owner, user });
+            }
             let mode = metadata.permissions().mode() & 0o7777;
             if mode & 0o077 != 0 {
                 return Err(ConfigError::ExposedFile { path: self.path.clone(), mode });
@@ -124,7 +139,7 @@ impl KeyStore {
         read.map_err(|error| self.unreadable(error))?;
         let text = str::from_utf8(text::without_mark(&bytes))
             .map_err(|_| self.unreadable("it is not UTF-8"))?;
-        parse(text, now).map_err(|problem| self.unreadable(problem))
+        parse(text).map_err(|problem| self.unreadable(problem))
     }
 
     /// Takes the lock. Returns `None` if another holds it and this is not to wait.
@@ -134,26 +149,26 @@ impl KeyStore {
         Ok(file.map(|file| Lock { path, _file: file }))
     }
 
-    /// Replaces the file.
+    /// Replaces the file. After an error, the file is as it was.
     pub(super) fn write(
         &self,
         keys: &Keys,
         lock: &Lock,
         seen: &mut Seen,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<Replaced, ConfigError> {
         let text = write(keys);
         let new = beside(&lock.path, ".new");
-        let written = replace(&lock.path, &new, text.as_bytes());
-        let good = written.map_err(|error| {
+        let written = replace(&lock.path, &new, text.as_bytes(), File::sync_all);
+        let (version, file, replaced) = written.map_err(|error| {
             drop(fs::remove_file(&new));
             self.unwritable(error)
         })?;
-        *seen = Seen { good: Some(good), bad: None };
-        Ok(())
+        *seen = Seen { good: Some((version, file)), bad: None };
+        Ok(replaced)
     }
 
     /// Makes the file, which must not exist.
-    pub(super) fn create(&self, keys: &Keys, seen: &mut Seen) -> Result<(), ConfigError> {
+    pub(super) fn create(&self, keys: &Keys, seen: &mut Seen) -> Result<Replaced, ConfigError> {
         let lock = self.lock(true)?.expect("it has waited");
         // A link that leads nowhere counts as well.
         if fs::symlink_metadata(&self.path).is_ok() {
@@ -164,7 +179,7 @@ impl KeyStore {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-    fn unreadable(&self, problem: impl ToString) -> ConfigError {
+    pub(super) fn unreadable(&self, problem: impl ToString) -> ConfigError {
         ConfigError::UnreadableFile { path: self.path.clone(), problem: problem.to_string() }
     }
 
@@ -195,26 +210,50 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     beside.into()
 }
 
+/// The file was replaced.
+pub(super) enum Replaced {
+    /// The new file is on the disk.
+    Lasting,
+    /// A power failure may bring the former file back.
+    Unsynced(io::Error),
+}
+
 /// Writes a new file beside the other and gives it the name of that one. Only the holder of the lock calls it, so a
 /// file of that name was left over by a crash.
-fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<(Version, File)> {
+///
+/// After an error, the other file is as it was: nothing that comes after the new name is one.
+fn replace(
+    path: &Path,
+    new: &Path,
+    bytes: &[u8],
+    sync_directory: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<(Version, File, Replaced)> {
     match fs::remove_file(new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    // The new name is on the disk only when the directory is. Elsewhere, a directory cannot be opened.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory =
+        if cfg!(unix) { Some(File::open(directory.unwrap_or(Path::new(".")))?) } else { None };
     let mut options = owner_only();
     let mut file = options.create_new(true).open(new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     let version = Version::of(&file.metadata()?);
     fs::rename(new, path)?;
-    // The new name is on the disk only when the directory is.
-    #[cfg(unix)]
-    {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok((version, file))
+    let replaced = match directory.as_ref().map(sync_directory) {
+        None | Some(Ok(())) => Replaced::Lasting,
+        Some(Err(error)) => Replaced::Unsynced(error),
+    };
+    Ok((version, file, replaced))
+}
+
+/// Returns whether the owner of a file may know and choose the keys of this user.
+#[cfg(unix)]
+fn is_trusted(owner: u32, user: u32) -> bool {
+    const ROOT: u32 = 0;
+    owner == user || owner == ROOT
 }
 
 fn owner_only() -> OpenOptions {
@@ -267,7 +306,7 @@ fn lock(_: &Path, _: bool) -> io::Result<Option<File>> {
 
 fn write(keys: &Keys) -> Zeroizing<String> {
     // A buffer that grows would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
+    let mut text = Zeroizing::new(String::with_capacity(128 * 1024));
     text.push_str("{\"version\":1,\"keys\":[");
     put(&mut text, &keys.active.key, &format!("\"active\",\"since\":{}", keys.active.since));
     if let Some(next) = &keys.next {
@@ -309,7 +348,7 @@ fn put_jwk(text: &mut Zeroizing<String>, jwk: &str, state: &str) {
     text.push('}');
 }
 
-fn parse(text: &str, now: u64) -> Result<Keys, String> {
+fn parse(text: &str) -> Result<Keys, String> {
     #[derive(Deserialize)]
     struct Head {
         version: u32,
@@ -345,8 +384,9 @@ fn parse(text: &str, now: u64) -> Result<Keys, String> {
         let of_key = |error: ConfigError| about(error.to_string());
         let marks: Marks = serde_json::from_str(entry).map_err(|error| about(damaged(error)))?;
         let dated = |place: &mut Option<Dated>| {
-            let key = SigningKey::from_jwk(entry).map_err(of_key)?;
-            match place.replace(Dated { key, since: marks.since.unwrap_or_default() }) {
+            let key = SigningKey::from_jwk(entry).map_err(of_key)?.or_thumbprint();
+            let since = marks.since.ok_or_else(|| about("it has no `since`".to_owned()))?;
+            match place.replace(Dated { key, since }) {
                 None => Ok(()),
                 Some(_) => Err(about(format!("it is a second one that is {}", marks.state))),
             }
@@ -361,14 +401,53 @@ fn parse(text: &str, now: u64) -> Result<Keys, String> {
             }
         }
     }
-    retired.retain(|retired| retired.until > now);
     let active = active.ok_or("none of its keys is active")?;
     Ok(Keys { next, active, retired })
 }
 
 fn read_public(jwk: &str) -> Result<VerifyingKey, ConfigError> {
     let keys = KeySet::from_jwks(jwk)?;
-    keys.keys().first().cloned().ok_or(ConfigError::NoUsableKey { skipped: Vec::new() })
+    let key =
+        keys.keys().first().cloned().ok_or(ConfigError::NoUsableKey { skipped: Vec::new() })?;
+    Ok(key.or_thumbprint())
 }
 
 const MOST_BYTES: u64 = 1024 * 1024;
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn file_of_this_user_or_root_is_trusted_and_no_other() {
+        for (owner, user, trusted) in
+            [(7, 7, true), (0, 7, true), (8, 7, false), (0, 0, true), (7, 0, false)]
+        {
+            assert_eq!(is_trusted(owner, user), trusted, "{owner} {user}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn file_is_new_although_its_directory_could_not_be_synced_and_else_as_it_was() {
+        let directory =
+            std::env::temp_dir().join(format!("tower-bearer-replace-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let (path, new) = (directory.join("keys.json"), directory.join("keys.json.new"));
+        let failing = |_: &File| Err(io::Error::other("no disk"));
+
+        let (_, _, first) = replace(&path, &new, b"one", File::sync_all).unwrap();
+        let (_, _, second) = replace(&path, &new, b"two", failing).unwrap();
+        assert!(matches!(first, Replaced::Lasting));
+        assert!(matches!(second, Replaced::Unsynced(_)));
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        // No name for the new file, so no change.
+        fs::create_dir_all(new.join("full")).unwrap();
+        assert!(replace(&path, &new, b"three", File::sync_all).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -44,8 +44,8 @@ impl KeyRotation {
 
     /// Replaces each key when it has signed for this long. The default is never.
     ///
-    /// A thread of these keys does it, some seconds later; or the first token that is issued, when the thread is a
-    /// minute late.
+    /// A thread of these keys does it, some seconds later. The first token that is issued wakes the thread when it is a
+    /// minute late. For nodes that [share one file](super::IssuerKeys#several-nodes), and not for copies of it.
     pub fn with_rotation_after(mut self, age: Duration) -> Self {
         self.rotation_after = Some(age);
         self

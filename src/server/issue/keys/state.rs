@@ -1,5 +1,6 @@
 //! The keys of an issuer as data. Time is passed in, in seconds since 1970.
 
+use std::ops::Range;
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -35,8 +36,9 @@ pub(super) struct Retired {
 }
 
 impl Keys {
-    /// Begins with this key and a next one of its algorithm.
+    /// Begins with this key and a next one of its algorithm. Each gets an id, by which it can be withdrawn.
     pub(super) fn begin(active: SigningKey, now: u64) -> Result<Self, ConfigError> {
+        let active = named(active)?;
         let next = Some(Dated { key: new_key(active.algorithm())?, since: now });
         Ok(Self { next, active: Dated { key: active, since: now }, retired: Vec::new() })
     }
@@ -82,8 +84,30 @@ impl Keys {
         Ok(())
     }
 
-    pub(super) fn drop_expired(&mut self, now: u64) {
-        self.retired.retain(|retired| retired.until > now);
+    /// Returns the keys without the retired ones whose time has ended.
+    pub(super) fn at(&self, now: u64) -> Self {
+        let mut keys = self.clone();
+        keys.retired.retain(|retired| retired.until > now);
+        keys
+    }
+
+    /// Returns the moments from and up to which [`at`](Self::at) gives the same keys as now. `None` means any.
+    pub(super) fn same_between(&self, now: u64) -> Option<Range<u64>> {
+        let moments = || self.retired.iter().map(|retired| retired.until);
+        let from = moments().filter(|until| *until <= now).max().unwrap_or_default();
+        let to = moments().filter(|until| *until > now).min().unwrap_or(u64::MAX);
+        (!self.retired.is_empty()).then_some(from..to)
+    }
+
+    /// Forgets retired keys whose time has ended. `surely` is a moment that has passed even if the clock was set ahead
+    /// by mistake, and will be set back. Until then, few are kept, and of those none for ever.
+    pub(super) fn forget(&mut self, surely: u64, now: u64) {
+        self.retired.retain(|retired| retired.until > surely);
+        while self.retired.len() > MOST_RETIRED
+            && let Some(place) = self.retired.iter().rposition(|retired| retired.until <= now)
+        {
+            self.retired.remove(place);
+        }
     }
 
     /// Returns when the active key is to be replaced for its age.
@@ -96,10 +120,14 @@ impl Keys {
         Some(old.max(published))
     }
 
-    /// Whether both hold the same keys in the same states.
+    /// Whether both hold the same keys, under the same ids and in the same states.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let dated = |dated: &Dated| (dated.identity(), dated.since);
-        let retired = |retired: &Retired| (retired.key.identity(), retired.until);
+        fn dated(dated: &Dated) -> (KeyIdentity, Option<&str>, u64) {
+            (dated.identity(), dated.key.key_id(), dated.since)
+        }
+        fn retired(retired: &Retired) -> (KeyIdentity, Option<&str>, u64) {
+            (retired.key.identity(), retired.key.key_id(), retired.until)
+        }
         dated(&self.active) == dated(&other.active)
             && self.next.as_ref().map(dated) == other.next.as_ref().map(dated)
             && self.retired.iter().map(retired).eq(other.retired.iter().map(retired))
@@ -147,9 +175,14 @@ impl Dated {
     }
 }
 
-/// Makes a key with an id. The id of a secret is random, because a secret has no thumbprint.
+/// Makes a key with an id.
 pub(super) fn new_key(algorithm: Algorithm) -> Result<SigningKey, ConfigError> {
-    let key = SigningKey::generate(algorithm)?;
+    named(SigningKey::generate(algorithm)?)
+}
+
+/// Gives a key an id if it has none: its thumbprint. A secret has no thumbprint, so its id is random.
+fn named(key: SigningKey) -> Result<SigningKey, ConfigError> {
+    let key = key.or_thumbprint();
     if key.key_id().is_some() {
         return Ok(key);
     }
@@ -159,6 +192,9 @@ pub(super) fn new_key(algorithm: Algorithm) -> Result<SigningKey, ConfigError> {
     })?;
     key.with_key_id(URL_SAFE_NO_PAD.encode(id))
 }
+
+/// The number of retired keys beyond which those whose time has ended are forgotten in any case.
+const MOST_RETIRED: usize = 64;
 
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -187,14 +223,74 @@ mod tests {
     }
 
     #[test]
-    fn retired_key_is_dropped_in_the_second_at_which_its_time_ends() {
+    fn retired_key_verifies_up_to_the_second_at_which_its_time_ends() {
         let mut keys = keys();
+        assert_eq!(keys.same_between(2000), None);
         keys.rotate(new_key(Algorithm::Ed25519).unwrap(), Duration::from_secs(60), 2000);
+        keys.rotate(new_key(Algorithm::Ed25519).unwrap(), Duration::from_secs(60), 2030);
 
-        keys.drop_expired(2059);
+        for (now, retired, same) in [
+            (2059, 2, 0..2060),
+            (2060, 1, 2060..2090),
+            (2089, 1, 2060..2090),
+            (2090, 0, 2090..u64::MAX),
+            // The clock was set back.
+            (2000, 2, 0..2060),
+        ] {
+            assert_eq!(keys.at(now).retired.len(), retired, "{now}");
+            assert_eq!(keys.same_between(now), Some(same), "{now}");
+        }
+    }
+
+    #[test]
+    fn retired_key_is_forgotten_when_its_time_has_surely_ended_or_there_are_many() {
+        let mut keys = keys();
+        let new = || new_key(Algorithm::Ed25519).unwrap();
+        keys.rotate(new(), Duration::from_secs(60), 2000);
+
+        keys.forget(2059, 9000);
         assert_eq!(keys.retired.len(), 1);
-        keys.drop_expired(2060);
+        keys.forget(2060, 9000);
         assert_eq!(keys.retired.len(), 0);
+
+        let first = keys.active.identity();
+        for now in 0..70 {
+            keys.rotate(new(), Duration::from_secs(60), 3000 + now);
+        }
+        keys.forget(0, 3059);
+        assert_eq!(keys.retired.len(), 70);
+        keys.forget(0, 3062);
+        assert_eq!(keys.retired.len(), 67);
+        assert!(keys.retired.iter().all(|retired| retired.key.identity() != first));
+        keys.forget(0, 9000);
+        assert_eq!(keys.retired.len(), MOST_RETIRED);
+    }
+
+    #[test]
+    fn key_under_another_id_is_not_the_same() {
+        let keys = keys();
+        let other = Keys {
+            active: Dated {
+                key: keys.active.key.clone().with_key_id("other").unwrap(),
+                since: keys.active.since,
+            },
+            ..keys.clone()
+        };
+
+        assert!(keys.is_same(&keys.clone()));
+        assert!(!keys.is_same(&other));
+    }
+
+    #[test]
+    fn first_key_without_an_id_gets_one() {
+        let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
+        let secret = SigningKey::from_secret(Algorithm::HS256, [7; 32]).unwrap();
+
+        let keys = Keys::begin(key, 0).unwrap();
+        let named = Keys::begin(secret.with_key_id("mine").unwrap(), 0).unwrap();
+
+        assert_ne!(ids(&keys)[0], ids(&keys)[1]);
+        assert_eq!(ids(&named)[0], "mine");
     }
 
     #[test]

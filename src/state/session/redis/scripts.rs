@@ -234,8 +234,8 @@ return {'removed'}
 
 /// Finds some sessions that have ended and were not removed. Redis itself removes those that have expired.
 ///
-/// Keys: the set of ended ones. Arguments: the beginning of the keys of sessions, and how many. Answers `found`
-/// and the sessions.
+/// Keys: the set of ended ones. Arguments: the beginning of the keys of sessions, and how many. Answers `found`,
+/// or `more` if these were not all, and the sessions.
 const SWEEP: &str = script!(
     r"
 local answer = {'found'}
@@ -248,6 +248,7 @@ for _, id in ipairs(redis.call('SRANDMEMBER', KEYS[1], ARGV[2])) do
     redis.call('SREM', KEYS[1], id)
   end
 end
+if redis.call('SCARD', KEYS[1]) > (#answer - 1) / 2 then answer[1] = 'more' end
 return answer
 "
 );

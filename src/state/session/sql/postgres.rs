@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest as _, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _};
 
@@ -13,11 +12,12 @@ use super::operation::Operation;
 use super::problem::Problem;
 use super::run::{Runner, TIMEOUT, store};
 use super::statements::{columns, find, put_off, remove_expired};
-use super::sweep::{SomeEnded, Sweep};
+use super::sweep::{BATCH, SomeEnded, Sweep};
 use super::value::{Value, bound, session};
 use crate::error::SessionsUnavailable;
+use crate::jose::crypto;
 use crate::state::session::{
-    CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore,
+    CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore, Swept,
 };
 
 /// Keeps sessions in PostgreSQL, version 11 or newer, and shares them between nodes. Clones share the connections.
@@ -86,13 +86,6 @@ impl PostgresSessions {
         }
         runner.run(Migrate).await?;
         Ok(Self { runner })
-    }
-
-    /// Sets the longest time that a call takes. The default is 5 seconds.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.runner = self.runner.with_timeout(timeout);
-        self
     }
 }
 
@@ -192,12 +185,12 @@ impl Dialect for Postgres {
 fn advisory_lock(lock: Lock<'_>) -> i64 {
     let hash = match lock {
         Lock::Subject(subject) => {
-            Sha256::new_with_prefix("tower-bearer subject ").chain_update(subject)
+            crypto::sha256(["tower-bearer subject ", subject].concat().as_bytes())
         }
-        Lock::Tables => Sha256::new_with_prefix("tower-bearer tables"),
+        Lock::Tables => crypto::sha256(b"tower-bearer tables"),
     };
-    let hash = hash.finalize();
-    hash.iter().take(8).fold(0, |number, &byte| number << 8 | i64::from(byte))
+    // Without a back end there is no session key, and so no program that shares the tables.
+    hash.unwrap_or_default().iter().take(8).fold(0, |number, &byte| number << 8 | i64::from(byte))
 }
 
 /// PostgreSQL cannot store U+0000. It is stored as U+FFFF, which is no character, and a digit.

@@ -81,9 +81,18 @@ impl<D: Dialect> fmt::Debug for Runner<D> {
     }
 }
 
-/// Implements `SessionStore` by the operations, for a type whose `runner` runs them.
+/// Adds the settings of a store and implements `SessionStore`, for a type whose `runner` runs the operations.
 macro_rules! store {
     ($store:ident) => {
+        impl $store {
+            /// Sets the longest time that a call takes. The default is 5 seconds.
+            #[must_use]
+            pub fn with_timeout(mut self, timeout: Duration) -> Self {
+                self.runner = self.runner.with_timeout(timeout);
+                self
+            }
+        }
+
         impl SessionStore for $store {
             async fn create(
                 &self,
@@ -128,11 +137,12 @@ macro_rules! store {
                 Ok(self.runner.run(Remove::new(ids)).await?)
             }
 
-            async fn sweep(&self, now: SystemTime) -> Result<Vec<Session>, SessionsUnavailable> {
+            async fn sweep(&self, now: SystemTime) -> Result<Swept, SessionsUnavailable> {
                 // First, since what has expired can wait for the next sweep, and a revocation cannot.
                 let ended = self.runner.run(SomeEnded).await?;
-                self.runner.run(Sweep { now }).await?;
-                Ok(ended)
+                let more_expired = self.runner.run(Sweep { now }).await?;
+                let more_ended = ended.len() >= usize::try_from(BATCH).unwrap_or_default();
+                Ok(Swept::new(ended, more_expired || more_ended))
             }
         }
     };

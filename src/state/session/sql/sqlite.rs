@@ -12,11 +12,11 @@ use super::migrate::Migrate;
 use super::problem::Problem;
 use super::run::{Runner, TIMEOUT, store};
 use super::statements::{columns, find, put_off, remove_expired};
-use super::sweep::{SomeEnded, Sweep};
+use super::sweep::{BATCH, SomeEnded, Sweep};
 use super::value::{Value, bound, session};
 use crate::error::SessionsUnavailable;
 use crate::state::session::{
-    CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore,
+    CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore, Swept,
 };
 
 /// Keeps sessions in a SQLite database. Clones share the connection.
@@ -78,13 +78,6 @@ impl SqliteSessions {
         let runner = Runner::new(pool);
         runner.run(Migrate).await?;
         Ok(Self { runner })
-    }
-
-    /// Sets the longest time that a call takes. The default is 5 seconds.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.runner = self.runner.with_timeout(timeout);
-        self
     }
 }
 

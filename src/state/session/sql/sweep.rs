@@ -28,27 +28,21 @@ pub(super) struct Sweep {
 }
 
 impl<D: Dialect> Operation<D> for Sweep {
-    type Answer = ();
+    /// Whether there may be more.
+    type Answer = bool;
 
-    async fn run(&self, connection: &mut D::Connection) -> Result<(), sqlx::Error> {
+    async fn run(&self, connection: &mut D::Connection) -> Result<bool, sqlx::Error> {
         let now = Value::from(self.now);
-        for _ in 0..BATCHES {
-            let values = [now, Value::Number(BATCH)];
-            let removed = D::execute(connection, D::REMOVE_EXPIRED, &values).await?;
-            let put_off = D::execute(connection, D::PUT_OFF, &values).await?;
-            // A full batch is either removed or put off as a whole.
-            if removed + put_off < BATCH.unsigned_abs() {
-                break;
-            }
-        }
+        let values = [now, Value::Number(BATCH)];
+        let removed = D::execute(connection, D::REMOVE_EXPIRED, &values).await?;
+        let put_off = D::execute(connection, D::PUT_OFF, &values).await?;
         if let Some(forgotten) = self.now.checked_sub(SUPERSEDED_FOR) {
             D::execute(connection, FORGET_SUPERSEDED, &[forgotten.into()]).await?;
         }
-        Ok(())
+        // A full batch is either removed or put off as a whole.
+        Ok(removed + put_off >= BATCH.unsigned_abs())
     }
 }
 
 /// The number of sessions that one transaction removes, so that requests do not wait for it.
-const BATCH: i64 = 1_000;
-/// The number of transactions of one sweep.
-const BATCHES: usize = 10;
+pub(super) const BATCH: i64 = 1_000;

@@ -11,6 +11,11 @@ use super::*;
 use crate::support::log::Log;
 use IssuerKeyState::{Active, Next, Retired};
 
+#[allow(dead_code)]
+mod private_keys {
+    include!("../../support/private_keys.rs");
+}
+
 fn problem(path: &Path) -> String {
     match IssuerKeys::open(path).unwrap_err() {
         ConfigError::UnreadableFile { path: named, problem } => {
@@ -58,20 +63,73 @@ async fn keys_outlive_the_program() {
 }
 
 #[tokio::test]
-async fn secret_without_a_name_outlives_the_program_too() {
+async fn secret_without_a_name_gets_one_and_its_tokens_without_one_are_accepted() {
     let directory = Directory::new("nameless");
     let clock = TestClock::at(NOW);
     let path = directory.file("keys.json");
     let secret = SigningKey::from_secret(Algorithm::HS256, [7; 32]).unwrap();
+    let nameless = TokenIssuer::new(ISSUER, AUDIENCE, secret.clone()).unwrap();
+    let nameless = nameless.with_clock(clock.clone()).token_for("alice").issue().unwrap();
+    assert_eq!(part(nameless.as_str(), 0).get("kid"), None);
     let first = Node::new(&clock, rules(&clock).create(&path, secret).unwrap());
     let old = first.issue();
-    assert_eq!(part(&old, 0).get("kid"), None);
     first.rotate();
 
     let again = Node::open(&clock, &path);
 
     again.accepts(&old).await;
+    again.accepts(nameless.as_str()).await;
     again.accepts(&again.issue()).await;
+    again.keys.withdraw(&kid(&old)).unwrap();
+    again.refuses_unknown_key(&old).await;
+}
+
+#[tokio::test]
+async fn key_that_openssl_has_made_begins_a_file() {
+    for (pem, algorithm) in
+        [(private_keys::P256_PKCS8, Algorithm::ES256), (private_keys::P256_SEC1, Algorithm::ES256)]
+    {
+        let directory = Directory::new("openssl");
+        let clock = TestClock::at(NOW);
+        let path = directory.file("keys.json");
+        let key = SigningKey::from_pem(algorithm, pem).unwrap();
+        let thumbprint = TokenIssuer::new(ISSUER, AUDIENCE, key.clone()).unwrap();
+        let thumbprint = kid(thumbprint.token_for("alice").issue().unwrap().as_str());
+
+        let node = Node::new(&clock, rules(&clock).create(&path, key.clone()).unwrap());
+        let token = node.issue();
+
+        assert_eq!(node.ids()[0], thumbprint);
+        assert_eq!(ids(&IssuerKeys::new(key)), [thumbprint]);
+        let again = Node::open(&clock, &path);
+        assert_eq!(again.ids(), node.ids());
+        again.accepts(&token).await;
+        // And goes as any other.
+        again.rotate();
+        again.keys.withdraw(&kid(&token)).unwrap();
+        again.refuses_unknown_key(&token).await;
+        // The file itself holds JWKs alone.
+        fs::write(&path, pem).unwrap();
+        assert!(problem(&path).contains("damaged"));
+    }
+}
+
+#[tokio::test]
+async fn key_of_the_file_without_an_id_has_its_thumbprint() {
+    let directory = Directory::new("no-id");
+    let clock = TestClock::at(NOW);
+    let path = directory.keys(&clock);
+    let node = Node::open(&clock, &path);
+    node.rotate();
+    let before = node.ids();
+    let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for key in file["keys"].as_array_mut().unwrap() {
+        key.as_object_mut().unwrap().remove("kid");
+    }
+    fs::write(&path, file.to_string()).unwrap();
+
+    // Its keys have their thumbprints as ids, as generated keys do.
+    assert_eq!(Node::open(&clock, &path).ids(), before);
 }
 
 #[cfg(unix)]
@@ -113,6 +171,79 @@ fn file_that_other_users_have_access_to_is_refused() {
         assert_eq!(node.keys.reload(), Ok(()));
     }
     assert_eq!(node.keys.rotate(), Ok(()));
+}
+
+/// Only root can give a file away.
+#[cfg(unix)]
+#[test]
+fn file_of_another_user_is_refused() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let directory = Directory::new("foreign");
+    let clock = TestClock::at(NOW);
+    let path = directory.keys(&clock);
+    let node = Node::open(&clock, &path);
+    let user = fs::metadata(&path).unwrap().uid();
+    if chown(&path, Some(user + 1), None).is_err() {
+        return;
+    }
+    clock.advance(AHEAD);
+    let foreign = ConfigError::ForeignFile { path: path.clone(), owner: user + 1, user };
+
+    let error = IssuerKeys::open(&path).unwrap_err();
+    assert!(error.to_string().contains(&format!("chown {user}")), "{error}");
+    assert_eq!(error, foreign);
+    assert_eq!(node.keys.rotate(), Err(RotateError::Keys(foreign)));
+    chown(&path, Some(user), None).unwrap();
+
+    assert!(IssuerKeys::open(&path).is_ok());
+    assert_eq!(node.keys.rotate(), Ok(()));
+}
+
+#[test]
+fn file_that_could_not_be_read_for_a_moment_is_read_at_the_next_look() {
+    let directory = Directory::new("moment");
+    let clock = TestClock::at(NOW);
+    let path = directory.keys(&clock);
+    let node = Node::open(&clock, &path);
+    let whole = fs::read(&path).unwrap();
+    let later = fs::metadata(&path).unwrap().modified().unwrap() + MINUTE;
+    // As if each write were in the same tick of the clock of the file system.
+    let write = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    };
+    let half = [&whole[..100], &vec![b' '; whole.len() - 100]].concat();
+
+    write(&half);
+    assert!(matches!(node.keys.reload(), Err(ConfigError::UnreadableFile { .. })));
+    write(&whole);
+
+    assert_eq!(node.keys.reload(), Ok(()));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn disk_that_does_not_answer_holds_no_thread_of_the_runtime_up() {
+    let directory = Directory::new("silent");
+    let clock = TestClock::at(NOW);
+    let (path, away) = (directory.keys(&clock), directory.file("away"));
+    let rules = rules(&clock).with_poll_interval(MINUTE);
+    let node = Node::new(&clock, rules.open(&path).unwrap());
+    let stranger = TokenIssuer::new(ISSUER, AUDIENCE, new_key()).unwrap();
+    let stranger = stranger.with_clock(clock.clone()).token_for("alice").issue().unwrap();
+    // A pipe answers its reader when it has a writer.
+    fs::rename(&path, &away).unwrap();
+    let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status();
+    assert!(made.unwrap().success());
+
+    let mut asking = std::pin::pin!(send(&node.app, get("/").bearer(stranger.as_str())));
+    assert!(futures::poll!(asking.as_mut()).is_pending());
+    node.accepts(&node.issue()).await;
+    drop(fs::File::options().write(true).open(&path).unwrap());
+
+    asking.await.is_refused(503, None, Reason::KeysUnavailable);
+    fs::rename(&away, &path).unwrap();
+    node.refuses_unknown_key(stranger.as_str()).await;
 }
 
 #[test]
@@ -225,6 +356,9 @@ fn file_that_holds_something_else_is_refused_with_its_mistake() {
     is_refused_for(with(&|file| file["keys"][0]["state"] = json!("spare")), "key 0");
     is_refused_for(with(&|file| file["keys"] = json!([])), "none of its keys is active");
     is_refused_for(with(&|file| file["keys"][1]["state"] = json!("retired")), "no `until`");
+    let without_since = |key: &mut Value| drop(key.as_object_mut().unwrap().remove("since"));
+    is_refused_for(with(&|file| without_since(&mut file["keys"][0])), "no `since`");
+    is_refused_for(with(&|file| without_since(&mut file["keys"][1])), "no `since`");
     is_refused_for(with(&|file| file["keys"][0]["alg"] = json!("ES384")), "ES384");
     is_refused_for(with(&|file| drop(file["keys"][0]["d"].take())), "key 0");
     let (one, other) = (good["keys"][0]["d"].clone(), good["keys"][1]["d"].clone());
@@ -285,21 +419,34 @@ fn keys_stay_in_use_while_the_file_cannot_be_read_and_a_warning_says_so() {
     let path = directory.keys(&clock);
     let rules = rules(&clock).with_rotation_after(HOUR).with_poll_interval(MINUTE);
     let node = Node::new(&clock, rules.open(&path).unwrap());
-    let (log, _guard) = Log::of_this_thread();
+    // The thread of the keys reads the file.
+    let log = Log::of_other_threads();
+    let about = |words| {
+        let mut about = log.about(words);
+        about.retain(|(_, text)| text.contains(path.to_str().unwrap()));
+        about
+    };
     let whole = fs::read(&path).unwrap();
     fs::write(&path, "{").unwrap();
 
     clock.advance(2 * HOUR);
     let old = node.issue();
-    let warnings = log.about("keys to sign with not read");
+    let mut warnings = about("keys to sign with not read");
+    while warnings.is_empty() {
+        std::thread::yield_now();
+        warnings = about("keys to sign with not read");
+    }
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(warnings[0].0, Level::WARN);
-    assert!(warnings[0].1.contains("keys.json") && warnings[0].1.contains("cut short"));
+    assert!(warnings[0].1.contains("cut short"));
+    assert_eq!(kid(&node.issue()), kid(&old));
 
     fs::write(&path, whole).unwrap();
     clock.advance(MINUTE);
-    assert_ne!(kid(&node.issue()), kid(&old));
-    assert_eq!(log.about("signed with another key").len(), 1);
+    while kid(&node.issue()) == kid(&old) {
+        std::thread::yield_now();
+    }
+    assert_eq!(about("signed with another key").len(), 1);
 }
 
 #[cfg(unix)]

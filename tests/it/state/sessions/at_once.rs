@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
 use tower_bearer::session::{
     CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore,
-    SessionsUnavailable,
+    SessionsUnavailable, Swept,
 };
 
-use super::contract::{at, session};
+use super::contract::{at, fill, rotation, session, token};
 
 /// Two nodes, of which each call takes the other one.
 pub struct TwoNodes<S> {
@@ -66,7 +67,7 @@ impl<S: SessionStore> SessionStore for TwoNodes<S> {
         self.next().remove(ids).await
     }
 
-    async fn sweep(&self, now: SystemTime) -> Result<Vec<Session>, SessionsUnavailable> {
+    async fn sweep(&self, now: SystemTime) -> Result<Swept, SessionsUnavailable> {
         self.next().sweep(now).await
     }
 }
@@ -154,3 +155,53 @@ pub async fn calls_of_every_kind_succeed(store: impl SessionStore) {
         task.await.unwrap().unwrap();
     }
 }
+
+/// Refreshes of four clients, who ask again when there is no answer, while connections are broken.
+pub async fn broken_connections_lose_no_exchange(store: impl SessionStore, cut: impl AsyncFn()) {
+    let store = Arc::new(store);
+    fill(&*store, "alice", 4).await;
+    let done = Arc::new(watch::Sender::new(0_u32));
+    let clients: Vec<_> = (0..4)
+        .map(|client| {
+            let (store, done) = (Arc::clone(&store), Arc::clone(&done));
+            tokio::spawn(async move {
+                let id = format!("alice-{client}");
+                let (mut number, began) = (0, Instant::now());
+                while number < LAST {
+                    match store.rotate(rotation(&id, number, 50)).await {
+                        Ok(RotationOutcome::Rotated(_) | RotationOutcome::Repeated(_)) => {
+                            number += 1;
+                            done.send_modify(|done| *done += 1);
+                        }
+                        Ok(other) => panic!("{id} with {number}: {other:?}"),
+                        Err(error) => {
+                            assert!(began.elapsed() < Duration::from_secs(120), "{error:?}");
+                            // As clients do.
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+
+    let mut progress = done.subscribe();
+    // Else the wait would not end with the last client.
+    drop(done);
+    for cuts in 1..20 {
+        progress.wait_for(|done| *done >= cuts * u32::from(LAST) / 5).await.unwrap();
+        cut().await;
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+
+    let live = store.of_subject("alice", at(60)).await.unwrap();
+    assert_eq!(live.len(), 4);
+    for session in live {
+        assert_eq!((session.current, session.previous), (token(LAST), Some(token(LAST - 1))));
+    }
+}
+
+/// The number of exchanges of each client.
+const LAST: u8 = 100;

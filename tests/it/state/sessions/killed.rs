@@ -1,69 +1,188 @@
-//! A program that is killed while it exchanges tokens.
+//! Programs that are killed while they sign in, exchange tokens and end sessions.
+//!
+//! A node writes a line for each token that it gives out, and for each revocation, which so outlives the node. The
+//! test reads the lines as a client would read answers, kills the node after some of them, and opens the store anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use tower_bearer::session::{
-    CreationOutcome, NewSession, Rotation, RotationOutcome, SessionStore, SqliteSessions, TokenHash,
+use tower_bearer::revocation::{
+    MemoryRevocations, Revocable, Revocation, RevocationStore, Revocations, RevocationsUnavailable,
+    Revoked,
 };
+use tower_bearer::session::{
+    BoxSessionStore, PostgresSessions, RedisSessions, SessionError, SessionKey, SessionTokens,
+    Sessions, SignIn, SqliteSessions,
+};
+use tower_bearer::{Algorithm, SigningKey, TokenIssuer};
 
-use super::contract::{at, session};
 use super::sqlite::Folder;
+use crate::support::{AUDIENCE, ISSUER};
 
-/// The variable that makes a run of this program a node to be killed: the URL of its database.
+/// The variable that makes a run of this program a node to be killed: the URL of its store.
 const NODE: &str = "TOWER_BEARER_SESSIONS_TO_KILL";
-const SESSIONS: u64 = 8;
-const KILLS: u64 = 20;
+/// The refresh tokens that the node begins with.
+const TOKENS: &str = "TOWER_BEARER_TOKENS_TO_REFRESH";
+const KILLS: usize = 20;
+/// The number of lines after which a node is killed at the latest.
+const LINES: u32 = 100;
+/// The number of sessions that a node keeps before it ends one at each turn.
+const KEPT: usize = 6;
 
 #[tokio::test]
-async fn node_that_is_killed_leaves_every_session_whole() {
+async fn node_that_is_killed_leaves_every_session_whole_in_sqlite() {
     let folder = Folder::new();
-    let url = folder.url("s.db");
-    let store = SqliteSessions::connect(&url).await.unwrap();
-    let mut answered = HashMap::new();
-    for number in 0..SESSIONS {
-        let id = format!("s{number}");
-        let mut new = session(&id, "alice");
-        // Newer than the sign-ins of the nodes, of which the oldest give way.
-        (new.current, new.created_at, new.idle_until) = (token(0), at(1), at(1000));
-        store.create(NewSession::new(new, at(1), None)).await.unwrap();
-        answered.insert(id, 0);
-    }
-    drop(store);
-    let mut random = [0; KILLS as usize];
-    getrandom::fill(&mut random).unwrap();
 
-    for moment in random {
-        for (id, number) in run_and_kill(&url, u32::from(moment)) {
-            let last = answered.entry(id).or_default();
-            *last = number.max(*last);
-        }
-
-        let store = SqliteSessions::connect(&url).await.unwrap();
-        let live = store.of_subject("alice", at(1)).await.unwrap();
-        let signed_in = live.iter().filter(|session| session.id.starts_with("new")).count();
-        assert_eq!(live.len() - signed_in, answered.len());
-        assert!(signed_in <= 2, "{signed_in} live");
-        for (id, number) in &mut answered {
-            // The client has this token. The answer to it may have been lost, but not the token.
-            let outcome = rotate(&store, id, *number).await;
-            let is_good =
-                matches!(&outcome, RotationOutcome::Rotated(_) | RotationOutcome::Repeated(_));
-            assert!(is_good, "{id} with {number}: {outcome:?}");
-            *number += 1;
-        }
-    }
-
-    assert!(answered.values().sum::<u64>() > SESSIONS * KILLS);
+    killed_nodes_leave_every_session_whole(&folder.url("s.db")).await;
 }
 
-/// Runs a node, and kills it when it has written so many answers. Returns all that it has written.
-fn run_and_kill(url: &str, answers: u32) -> Vec<(String, u64)> {
+/// Kills nodes of the store at this URL, one after the other.
+pub async fn killed_nodes_leave_every_session_whole(url: &str) {
+    let mut random = [0; KILLS];
+    getrandom::fill(&mut random).unwrap();
+    let mut client = Client::default();
+
+    for moment in random {
+        for line in run_and_kill(url, &client, u32::from(moment) % LINES) {
+            client.hear(&line);
+        }
+        client.asks_and_is_content(url).await;
+    }
+
+    let given: usize = client.tokens.values().map(Vec::len).sum();
+    assert!(given > KILLS * 2 && client.ended.len() > KILLS / 2, "{given}");
+}
+
+/// The answers that clients of the killed nodes have got.
+#[derive(Default)]
+struct Client {
+    /// The tokens of each session of alice, oldest first.
+    tokens: BTreeMap<String, Vec<String>>,
+    /// The sessions of bob, who may have two.
+    of_bob: Vec<String>,
+    /// The sessions that a node was told to end, and those of which it answered that they have ended.
+    ending: HashSet<String>,
+    ended: HashSet<String>,
+    revoked: HashSet<String>,
+}
+
+impl Client {
+    fn hear(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["alice", id, token] => self.got(id, token),
+            ["bob", id] => self.of_bob.push(id.to_owned()),
+            ["ending", id] => drop(self.ending.insert(id.to_owned())),
+            ["ended", id] => drop(self.ended.insert(id.to_owned())),
+            ["revoked", id] => drop(self.revoked.insert(id.to_owned())),
+            _ => panic!("{line}"),
+        }
+    }
+
+    fn got(&mut self, id: &str, token: &str) {
+        self.tokens.entry(id.to_owned()).or_default().push(token.to_owned());
+    }
+
+    /// The last tokens of the sessions that were not to end.
+    fn last_tokens(&self) -> impl Iterator<Item = (&String, &String)> {
+        let goes_on = |id: &String| !self.ending.contains(id) && !self.ended.contains(id);
+        let tokens = self.tokens.iter().filter(move |(id, _)| goes_on(id));
+        tokens.map(|(id, tokens)| (id, tokens.last().unwrap()))
+    }
+
+    /// Looks at what the killed node has left, and goes on with it.
+    async fn asks_and_is_content(&mut self, url: &str) {
+        let revocations = MemoryRevocations::new();
+        let sessions = open(url, revocations.clone()).await;
+        sessions.sweep().await.unwrap();
+        let live = live(&sessions, "alice").await;
+        let of_bob = live_of_bob(&sessions, &self.of_bob).await;
+
+        // None is lost, and none comes back.
+        for id in self.tokens.keys() {
+            let is_live = live.contains(id);
+            assert!(is_live || self.ending.contains(id) || self.ended.contains(id), "{id} is lost");
+            assert!(!is_live || !self.ended.contains(id), "{id} has ended");
+        }
+        // Every session that ended is revoked by now, and no other.
+        for (id, is_live) in self.tokens.keys().map(|id| (id, live.contains(id))).chain(of_bob) {
+            let now = revocations.lookup(ISSUER, Revocable::Session(id)).is_some();
+            assert_ne!(is_live, now || self.revoked.contains(id), "{id}");
+            if now {
+                self.revoked.insert(id.clone());
+            }
+            if !is_live {
+                self.ended.insert(id.clone());
+            }
+        }
+        // The answer to one sign-in may have been lost.
+        let unheard: Vec<_> = live.iter().filter(|id| !self.tokens.contains_key(*id)).collect();
+        assert!(unheard.len() <= 1, "{unheard:?}");
+        for id in unheard {
+            assert!(sessions.end(id, "alice").await.unwrap().is_some());
+        }
+        // A client whose sign-out was not answered signs out again.
+        for id in self.ending.iter().filter(|id| live.contains(*id)) {
+            assert!(sessions.end(id, "alice").await.unwrap().is_some());
+            self.ended.insert(id.clone());
+            self.revoked.insert(id.clone());
+        }
+        // The last token that a client got is good, whether its successor was given out or not.
+        let last: Vec<_> =
+            self.last_tokens().map(|(id, token)| (id.clone(), token.clone())).collect();
+        for (id, token) in last {
+            let next = sessions.refresh(&token, None).await.unwrap();
+            let again = sessions.refresh(&token, None).await.unwrap();
+            assert_eq!(next.session.id, id);
+            assert_eq!(next.refresh_token.as_str(), again.refresh_token.as_str());
+            self.got(&id, next.refresh_token.as_str());
+        }
+        for id in self.ended.iter().filter(|id| self.tokens.contains_key(*id)) {
+            let refused = sessions.refresh(self.tokens[id].last().unwrap(), None).await;
+            assert!(matches!(&refused, Err(SessionError::UnknownToken)), "{id}: {refused:?}");
+        }
+        // No other token of a session is good: an older one ends it.
+        let old = self.last_tokens().map(|(id, _)| id).find(|id| self.tokens[*id].len() > 2);
+        if let Some(id) = old.cloned() {
+            let tokens = &self.tokens[&id];
+            let reused = sessions.refresh(&tokens[tokens.len() - 3], None).await;
+            assert!(matches!(&reused, Err(SessionError::Reused)), "{id}: {reused:?}");
+            self.ended.insert(id.clone());
+            self.revoked.insert(id);
+        }
+    }
+}
+
+/// Returns the names of the subject's live sessions.
+async fn live(sessions: &Sessions, subject: &str) -> HashSet<String> {
+    let live = sessions.list(subject).await.unwrap();
+    let ids: HashSet<_> = live.iter().map(|session| session.id.clone()).collect();
+    assert_eq!(ids.len(), live.len(), "one is there twice");
+    ids
+}
+
+/// Returns whether each of bob's sessions is live, of which there are two.
+async fn live_of_bob<'k>(sessions: &Sessions, known: &'k [String]) -> Vec<(&'k String, bool)> {
+    let live = live(sessions, "bob").await;
+    assert!(
+        live.len() <= 2 && live.len() >= known.len().min(2),
+        "{} of {}",
+        live.len(),
+        known.len()
+    );
+    known.iter().map(|id| (id, live.contains(id))).collect()
+}
+
+/// Runs a node, and kills it when it has written so many lines. Returns all whole lines that it has written.
+fn run_and_kill(url: &str, client: &Client, lines_before: u32) -> Vec<String> {
     let (_, module) = module_path!().split_once("::").unwrap();
+    let tokens: Vec<_> = client.last_tokens().map(|(_, token)| token.as_str()).collect();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &format!("{module}::node_to_be_killed"), "--nocapture"])
         .env(NODE, url)
+        .env(TOKENS, tokens.join(" "))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -72,14 +191,12 @@ fn run_and_kill(url: &str, answers: u32) -> Vec<(String, u64)> {
     let mut read = |line: std::io::Result<String>| {
         let line = line.unwrap();
         // Its last line may be half.
-        let answer = line.strip_prefix("answered ").and_then(|line| line.strip_suffix('.'));
-        if let Some((id, number)) = answer.and_then(|answer| answer.split_once(' ')) {
-            written.push((id.to_owned(), number.parse().unwrap()));
-        }
-        line.starts_with("answered")
+        let answer = line.strip_prefix(SIGN).and_then(|line| line.strip_suffix('.'));
+        written.extend(answer.map(str::to_owned));
+        answer.is_some()
     };
 
-    let mut left = answers + 1;
+    let mut left = lines_before + 1;
     while left > 0 {
         let line = lines.next().expect("it goes on until it is killed");
         left -= u32::from(read(line));
@@ -96,41 +213,72 @@ fn run_and_kill(url: &str, answers: u32) -> Vec<(String, u64)> {
 #[tokio::test]
 async fn node_to_be_killed() {
     let Ok(url) = std::env::var(NODE) else { return };
-    let store = SqliteSessions::connect(&url).await.unwrap();
-    let live = store.of_subject("alice", at(1)).await.unwrap();
-    let mut tokens: Vec<_> = live
-        .into_iter()
-        .filter(|session| !session.id.starts_with("new"))
-        .map(|session| (session.id, number_of(session.current)))
-        .collect();
+    let sessions = open(&url, Journal).await;
+    let of_bob = sessions.clone().with_max_per_subject(2);
+    let tokens = std::env::var(TOKENS).unwrap();
+    let mut tokens: Vec<String> = tokens.split_whitespace().map(str::to_owned).collect();
+    let answer = |given: &SessionTokens| {
+        say(&format!("alice {} {}", given.session.id, given.refresh_token.as_str()));
+        given.refresh_token.as_str().to_owned()
+    };
     // Until it is killed. If the test that started it is gone, its pipe is closed and it ends.
-    for sign_in in 0.. {
-        for (id, number) in &mut tokens {
-            let outcome = rotate(&store, id, *number).await;
-            assert!(matches!(outcome, RotationOutcome::Rotated(_)));
-            *number += 1;
-            let mut out = std::io::stdout();
-            writeln!(out, "answered {id} {number}.").unwrap();
+    loop {
+        let mut oldest = None;
+        for token in &mut tokens {
+            let next = sessions.refresh(token, None).await.unwrap();
+            *token = answer(&next);
+            oldest.get_or_insert(next.session.id);
         }
-        let new = session(&format!("new-{}-{sign_in}", std::process::id()), "alice");
-        let max = usize::try_from(SESSIONS).unwrap() + 2;
-        let outcome = store.create(NewSession::new(new, at(0), Some(max))).await.unwrap();
-        let CreationOutcome::Created { ended } = outcome else { panic!("superseded") };
-        assert!(ended.iter().all(|session| session.id.starts_with("new")));
+        if let Some(id) = oldest.filter(|_| tokens.len() > KEPT) {
+            say(&format!("ending {id}"));
+            assert!(sessions.end_by_token(&tokens.remove(0)).await.unwrap().is_some());
+            say(&format!("ended {id}"));
+        }
+        tokens.push(answer(&sessions.begin(SignIn::now("alice")).await.unwrap()));
+        let begun = of_bob.begin(SignIn::now("bob")).await.unwrap();
+        say(&format!("bob {}", begun.session.id));
     }
 }
 
-async fn rotate(store: &SqliteSessions, id: &str, number: u64) -> RotationOutcome {
-    let (presented, next) = (token(number), token(number + 1));
-    store.rotate(Rotation::new(id, presented, next, at(1), at(1000))).await.unwrap()
+/// Begins each line that is for the test, and not of the test harness.
+const SIGN: &str = "node: ";
+
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{SIGN}{line}.").unwrap();
 }
 
-fn token(number: u64) -> TokenHash {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&number.to_le_bytes());
-    TokenHash::from_bytes(bytes)
+/// Opens the store at a URL.
+async fn open(url: &str, revocations: impl Revocations + RevocationStore) -> Sessions {
+    let store = match url.split_once(':').unwrap().0 {
+        "sqlite" => BoxSessionStore::new(SqliteSessions::connect(url).await.unwrap()),
+        "redis" => {
+            let store = RedisSessions::new(url).unwrap();
+            BoxSessionStore::new(store.with_timeout(Duration::from_secs(20)))
+        }
+        _ => BoxSessionStore::new(PostgresSessions::connect(url).await.unwrap()),
+    };
+    let key = SigningKey::from_secret(Algorithm::HS256, [7; 32]).unwrap();
+    let tokens = TokenIssuer::new(ISSUER, AUDIENCE, key).unwrap();
+    Sessions::new(tokens, store, revocations, SessionKey::from_secret([1; 32]).unwrap())
 }
 
-fn number_of(token: TokenHash) -> u64 {
-    u64::from_le_bytes(token.as_bytes()[..8].try_into().unwrap())
+/// Keeps revocations as lines that the test reads.
+struct Journal;
+
+impl Revocations for Journal {
+    fn lookup(&self, _: &str, _: Revocable<'_>) -> Option<Revoked> {
+        None
+    }
+
+    fn epoch(&self) -> u64 {
+        0
+    }
+}
+
+impl RevocationStore for Journal {
+    async fn add(&self, revocation: Revocation) -> Result<(), RevocationsUnavailable> {
+        say(&format!("revoked {}", revocation.name().as_str()));
+        Ok(())
+    }
 }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tower_bearer::session::{PostgresSessions, RotationOutcome, SessionStore as _};
 
 use super::at_once::{self, TwoNodes};
-use super::{contract, same};
+use super::{contract, killed, same};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/interop"]
@@ -168,6 +168,68 @@ async fn connections_that_the_server_has_closed_cost_no_call() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/interop"]
+async fn node_that_is_killed_leaves_every_session_whole() {
+    killed::killed_nodes_leave_every_session_whole(&Schema::create().await.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs PostgreSQL: scripts/interop"]
+async fn connections_that_break_at_any_moment_lose_no_exchange() {
+    let schema = Schema::create().await;
+    let url = format!("{}&application_name={}", schema.url, schema.name);
+    let store = PostgresSessions::connect(&url).await.unwrap().with_timeout(PATIENCE);
+    let mut other = PgConnection::connect(&schema.url).await.unwrap();
+    let other = tokio::sync::Mutex::new(&mut other);
+
+    at_once::broken_connections_lose_no_exchange(store, async || {
+        let close = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE application_name = '{}'",
+            schema.name
+        );
+        let query = sqlx::query(AssertSqlSafe(close));
+        query.execute(&mut **other.lock().await).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/interop"]
+async fn exchange_is_made_although_its_process_is_ended_in_the_middle() {
+    let schema = Schema::create().await;
+    let url = format!("{}&application_name={}", schema.url, schema.name);
+    let store = PostgresSessions::connect(&url).await.unwrap().with_timeout(PATIENCE);
+    contract::fill(&store, "alice", 1).await;
+    let pool = schema.pool().await;
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE application_name = '{}' AND wait_event_type = 'Lock'",
+        schema.name
+    );
+    let close = waiting.replace("count(*)", "count(pg_terminate_backend(pid))");
+
+    for number in 0..3 {
+        let mut transaction = pool.begin().await.unwrap();
+        let lock = "SELECT id FROM bearer_sessions WHERE id = 'alice-0' FOR UPDATE";
+        sqlx::query(lock).execute(&mut *transaction).await.unwrap();
+        let rotating = store.clone();
+        let rotating = tokio::spawn(async move {
+            rotating.rotate(contract::rotation("alice-0", number, 50)).await
+        });
+        // Its statement has begun, and waits for the row.
+        while schema.number(&waiting).await == 0 {
+            assert!(!rotating.is_finished());
+        }
+        assert_eq!(schema.number(&close).await, 1);
+        transaction.rollback().await.unwrap();
+
+        let outcome = rotating.await.unwrap().unwrap();
+        assert!(matches!(&outcome, RotationOutcome::Rotated(_)), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/interop"]
 async fn call_ends_when_a_row_stays_locked() {
     let schema = Schema::create().await;
     let store = schema.open().await.with_timeout(Duration::from_millis(300));
@@ -179,6 +241,7 @@ async fn call_ends_when_a_row_stays_locked() {
     let began = Instant::now();
 
     let refused = store.rotate(contract::rotation("alice-0", 0, 50)).await.unwrap_err();
+    let store = store.with_timeout(PATIENCE);
     let other = store.rotate(contract::rotation("alice-1", 0, 50)).await.unwrap();
 
     assert!(began.elapsed() < PATIENCE);
@@ -224,7 +287,7 @@ async fn sweep_removes_what_has_expired_and_nothing_else() {
 
     store.sweep(contract::at(99)).await.unwrap();
     assert_eq!(schema.number(count).await, 1_500);
-    store.sweep(contract::at(150)).await.unwrap();
+    while store.sweep(contract::at(150)).await.unwrap().has_more {}
     assert_eq!(schema.number(count).await, 1);
     store.sweep(contract::at(190)).await.unwrap();
 

@@ -160,7 +160,7 @@ async fn sweep_removes_what_has_expired_and_nothing_else() {
 
     store.sweep(contract::at(99)).await.unwrap();
     assert_eq!(count(&pool, "bearer_sessions").await, 1_500);
-    store.sweep(contract::at(150)).await.unwrap();
+    while store.sweep(contract::at(150)).await.unwrap().has_more {}
     assert_eq!(count(&pool, "bearer_sessions").await, 1);
     store.sweep(contract::at(190)).await.unwrap();
 

@@ -80,7 +80,7 @@ async fn made(store: &impl SessionStore, call: &Call, minute: u64) -> String {
         }
         Call::Sweep => {
             // As of the beginning: Redis removes what has expired by its own clock, for which no minute passes.
-            let mut swept = store.sweep(at(0)).await.unwrap();
+            let mut swept = store.sweep(at(0)).await.unwrap().ended;
             swept.sort_by(|one, other| one.id.cmp(&other.id));
             format!("{swept:?}")
         }

@@ -61,7 +61,7 @@ async fn needs_redis_killed_and_restarted_from_its_disk_has_all_sessions() {
 
         refreshed(&other, "alice-0", number).await;
         refreshed(&one, "alice-0", number).await;
-        assert_eq!(one.sweep(at(50)).await.unwrap().len(), 1);
+        assert_eq!(one.sweep(at(50)).await.unwrap().ended.len(), 1);
     }
 
     for what in ["Redis cannot be reached", "Redis is reached again"] {
@@ -83,6 +83,44 @@ async fn needs_redis_restarted_while_a_node_is_idle_is_not_noticed() {
         redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
         let outcome = store.rotate(rotation("alice-0", number, 50)).await.unwrap();
         assert!(matches!(&outcome, RotationOutcome::Repeated(_)), "{outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs redis-server: scripts/interop"]
+async fn needs_redis_connections_that_break_at_any_moment_lose_no_exchange() {
+    let redis = Redis::start(FORGETFUL);
+    let (store, _) = two_nodes(&redis);
+
+    at_once::broken_connections_lose_no_exchange(store, async || {
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: scripts/interop"]
+async fn needs_redis_exchange_is_made_although_its_connection_breaks_before_the_answer() {
+    let redis = Redis::start(FORGETFUL);
+    let (store, _) = two_nodes(&redis);
+    contract::fill(&store, "alice", 1).await;
+
+    for number in 0..3 {
+        redis.cli(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+        let rotating = store.clone();
+        let rotating =
+            tokio::spawn(async move { rotating.rotate(rotation("alice-0", number, 50)).await });
+        // It was sent, and waits.
+        while redis.info("blocked_clients") == 0 {
+            assert!(!rotating.is_finished());
+        }
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        redis.cli(&["CLIENT", "UNPAUSE"]);
+
+        let outcome = rotating.await.unwrap().unwrap();
+        let is_good =
+            matches!(&outcome, RotationOutcome::Rotated(_) | RotationOutcome::Repeated(_));
+        assert!(is_good, "{outcome:?}");
     }
 }
 
