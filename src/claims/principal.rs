@@ -80,7 +80,7 @@ impl PrincipalKind {
     fn of(parsed: &ParsedClaims) -> Self {
         let ParsedClaims { registered, markers, .. } = parsed;
         let is_client = match (registered.subject(), registered.client_id()) {
-            (None, _) => true,
+            (None | Some(""), _) => true,
             (Some(subject), Some(client)) => {
                 subject.strip_suffix("@clients").unwrap_or(subject) == client
             }
@@ -185,7 +185,7 @@ impl Principal {
 
     /// Returns whether a user acts through the token, or a client on its own behalf.
     ///
-    /// A client when `sub` is absent, or equal to the client's id (Auth0 adds `@clients`), or when
+    /// A client when `sub` is absent or empty (service tokens of Cloudflare Access), or equal to the client's id (Auth0 adds `@clients`), or when
     /// `idtyp` is `app` (Entra). Keycloak gives a client's service account a subject of its own:
     /// such a token looks like a user's here; tell it apart by a claim of the realm's.
     pub fn kind(&self) -> PrincipalKind {

@@ -8,6 +8,7 @@
 
 mod presented;
 mod authorization;
+mod header_token;
 mod subprotocol;
 
 use http::{HeaderMap, StatusCode, request};
@@ -17,6 +18,7 @@ use crate::error::Reason;
 pub use authorization::AuthorizationHeader;
 #[cfg(feature = "cookies")]
 pub(crate) use authorization::is_b64token;
+pub use header_token::{FirstOf, HeaderToken};
 pub use presented::Presented;
 pub use subprotocol::WebSocketProtocol;
 #[cfg(feature = "cookies")]

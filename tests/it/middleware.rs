@@ -7,6 +7,7 @@ mod grpc;
 mod guards;
 mod extractors;
 mod readiness;
+mod header_token;
 mod web_socket;
 mod cookies;
 mod servers;
