@@ -23,9 +23,9 @@ pub(super) struct CookieName {
 pub(super) struct Repeated;
 
 impl CookieName {
-    /// Creates a name, which must not be empty.
+    /// Creates a name. An empty name is refused before it is used.
     pub(super) fn new(name: &str) -> Self {
-        let last = *name.as_bytes().last().expect("a name has a character");
+        let last = name.as_bytes().last().copied().unwrap_or_default();
         Self { name: name.into(), last }
     }
 
