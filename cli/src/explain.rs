@@ -151,7 +151,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(crate) fn run(args: ExplainArgs, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &ExplainArgs, output: &mut Output) -> Result<ExitCode, Failure> {
     if let Some(url) = &args.url {
         let token = args.token.read_optional(output)?;
         let token = token.as_ref().map(|token| token.as_str());

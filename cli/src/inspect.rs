@@ -44,7 +44,7 @@ impl InspectArgs {
     }
 }
 
-pub(crate) fn run(args: InspectArgs, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &InspectArgs, output: &mut Output) -> Result<ExitCode, Failure> {
     let token = args.token.read(output)?;
     let report = Report::new(&token, args.preset, args.audience.as_deref(), dates::now());
     print(&report, output)?;

@@ -47,7 +47,7 @@ enum Command {
     /// Show what is in a token, without verifying it.
     Inspect(inspect::InspectArgs),
     /// Say check by check why a token is refused, and what would make it pass.
-    Explain(explain::ExplainArgs),
+    Explain(Box<explain::ExplainArgs>),
     /// Make, convert and check keys.
     Keys(keys::KeysArgs),
     /// Make a token for tests, good or broken in a named way.
@@ -66,12 +66,12 @@ impl Command {
             Self::Inspect(args) if args.is_for_the_page() => {
                 serve::page_only(serve::LoopbackAddress::ANY_PORT, Answers, output)
             }
-            Self::Inspect(args) => inspect::run(args, output),
-            Self::Explain(args) => explain::run(args, output),
+            Self::Inspect(args) => inspect::run(&args, output),
+            Self::Explain(args) => explain::run(&args, output),
             Self::Serve(args) => serve::run(args, Answers, output),
             Self::Keys(args) => keys::run(args, output),
             Self::Mint(args) => mint::run(&args, output),
-            Self::Completions(args) => shell::completions(args, &mut Arguments::command(), output),
+            Self::Completions(args) => shell::completions(&args, &mut Arguments::command(), output),
             Self::Man(args) => shell::man(&args, Arguments::command(), output),
         }
     }

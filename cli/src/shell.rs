@@ -17,7 +17,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 pub(crate) fn completions(
-    args: CompletionsArgs,
+    args: &CompletionsArgs,
     command: &mut clap::Command,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {

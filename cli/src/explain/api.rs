@@ -297,21 +297,17 @@ async fn metadata_at(
             Err(error) => return failed(error.without_url().to_string()),
         }
     }
-    match serde_json::from_slice::<Value>(&bytes) {
-        Ok(document) => {
-            let resource = document.get("resource").and_then(Value::as_str).unwrap_or_default();
-            if !api.as_str().starts_with(resource.trim_end_matches('/')) || resource.is_empty() {
-                findings.push(format!(
-                    "The metadata is about {resource:?}, which is no prefix of the address that was asked (RFC 9728 §3.3)."
-                ));
-            }
-            Metadata { url: address.to_owned(), document: Some(document), problem: None }
-        }
-        Err(_) => {
-            findings.push("The resource metadata is not JSON.".to_owned());
-            failed("it is not JSON".to_owned())
-        }
+    let Ok(document) = serde_json::from_slice::<Value>(&bytes) else {
+        findings.push("The resource metadata is not JSON.".to_owned());
+        return failed("it is not JSON".to_owned());
+    };
+    let resource = document.get("resource").and_then(Value::as_str).unwrap_or_default();
+    if !api.as_str().starts_with(resource.trim_end_matches('/')) || resource.is_empty() {
+        findings.push(format!(
+            "The metadata is about {resource:?}, which is no prefix of the address that was asked (RFC 9728 §3.3)."
+        ));
     }
+    Metadata { url: address.to_owned(), document: Some(document), problem: None }
 }
 
 /// Says what the statuses mean.

@@ -104,18 +104,17 @@ fn key_source(
         KeyPlace::Text(text) => key_set(text, algorithms).map(KeySet::boxed),
         KeyPlace::Secret(secret) => secret_keys(secret, algorithms).map(KeySet::boxed),
         KeyPlace::Url(url) => {
-            let fetch = match is_here(url) {
-                true => on_this_machine().from_url(url),
-                false => HttpFetch::new(url),
-            };
-            remote(fetch.map_err(Failure::new)?, algorithms)
+            let fetch =
+                if is_here(url) { on_this_machine().from_url(url) } else { HttpFetch::new(url) };
+            Ok(remote(fetch.map_err(Failure::new)?, algorithms))
         }
         KeyPlace::Issuer => {
-            let fetch = match is_here(issuer) {
-                true => on_this_machine().discover(issuer),
-                false => HttpFetch::discover(issuer),
+            let fetch = if is_here(issuer) {
+                on_this_machine().discover(issuer)
+            } else {
+                HttpFetch::discover(issuer)
             };
-            remote(fetch.map_err(Failure::new)?, algorithms)
+            Ok(remote(fetch.map_err(Failure::new)?, algorithms))
         }
     }
 }
@@ -153,13 +152,13 @@ fn secret_keys(secret: &str, algorithms: &[Algorithm]) -> Result<KeySet, Failure
     }
 }
 
-fn remote(fetch: HttpFetch, algorithms: &[Algorithm]) -> Result<BoxKeySource, Failure> {
+fn remote(fetch: HttpFetch, algorithms: &[Algorithm]) -> BoxKeySource {
     let fetch = fetch.with_timeout(PATIENCE);
     let fetch = match algorithms {
         [] => fetch,
         _ => fetch.with_algorithms(algorithms.iter().copied()),
     };
-    Ok(CachedKeys::new(fetch).with_wait(PATIENCE).boxed())
+    CachedKeys::new(fetch).with_wait(PATIENCE).boxed()
 }
 
 /// A provider for development is on this machine, without TLS.

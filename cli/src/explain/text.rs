@@ -20,7 +20,7 @@ pub(super) fn print(
     let parts = UnverifiedToken::parse(token);
     let claims: Map<String, Value> =
         parts.claims().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let verdict = match explanation.error().map(|error| error.reason()) {
+    let verdict = match explanation.error().map(AuthError::reason) {
         None => styled(GOOD, "Accepted."),
         Some(reason) if reason.class() == ReasonClass::Unavailable => styled(WARNING, "Undecided:"),
         Some(_) => styled(BAD, "Refused:"),

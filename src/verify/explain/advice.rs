@@ -28,6 +28,7 @@ pub(in crate::verify) struct Facts<'a> {
 
 impl Change {
     /// Returns what to do about a reason when nothing else is known: about an answer of an API, for example.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     pub fn of_reason(reason: Reason) -> Self {
         use ChangeSide::{Request, Server, Token, Verifier};
         let (side, sentence) = match reason {
@@ -225,10 +226,14 @@ fn collect(policy: &PolicyDescription, roles: &mut Vec<String>, scopes: &mut Vec
             scopes.extend(names.split(' ').filter(|name| !name.is_empty()).map(str::to_owned));
         }
         PolicyDescription::AllOf(parts) => {
-            parts.iter().for_each(|part| collect(part, roles, scopes));
+            for part in parts {
+                collect(part, roles, scopes);
+            }
         }
         PolicyDescription::AnyOf(parts) => {
-            parts.iter().take(1).for_each(|part| collect(part, roles, scopes));
+            for part in parts.iter().take(1) {
+                collect(part, roles, scopes);
+            }
         }
         PolicyDescription::Custom(_) => {}
     }
@@ -246,8 +251,7 @@ impl Facts<'_> {
                 _ => general,
             },
             Reason::Encrypted | Reason::InvalidSignature => general.with(self.some_key()),
-            Reason::UnsupportedAlgorithm => self.other_key(general),
-            Reason::AlgorithmNotAllowed => self.other_key(general),
+            Reason::UnsupportedAlgorithm | Reason::AlgorithmNotAllowed => self.other_key(general),
             Reason::UnknownKey => self.other_key(self.about_key()),
             Reason::CriticalHeader => {
                 general.with([Edit::RemoveHeader("crit"), Edit::RemoveHeader("b64")])

@@ -68,7 +68,7 @@ impl Edit {
             Self::RemoveClaim(name) => drop(claims.remove(name)),
             Self::Grant { place, values, is_text } => grant(claims, place, values, *is_text),
             Self::SetHeader { name, value } => {
-                drop(header.insert((*name).to_owned(), value.clone()))
+                drop(header.insert((*name).to_owned(), value.clone()));
             }
             Self::RemoveHeader(name) => drop(header.remove(*name)),
             Self::SignWith { algorithm, key_id } => {
@@ -102,8 +102,8 @@ fn grant(claims: &mut Map<String, Value>, place: &str, grants: &[String], is_tex
             _ => return,
         }
     }
-    let (mut list, is_text) = match object.remove(last) {
-        Some(Value::Array(list)) => (list, false),
+    let (mut held, is_text) = match object.remove(last) {
+        Some(Value::Array(held)) => (held, false),
         Some(Value::String(text)) if is_text => {
             (text.split(' ').filter(|word| !word.is_empty()).map(Value::from).collect(), true)
         }
@@ -111,14 +111,14 @@ fn grant(claims: &mut Map<String, Value>, place: &str, grants: &[String], is_tex
         _ => (Vec::new(), is_text),
     };
     for grant in grants {
-        if !list.iter().any(|old| old.as_str() == Some(grant)) {
-            list.push(Value::from(grant.as_str()));
+        if !held.iter().any(|old| old.as_str() == Some(grant)) {
+            held.push(Value::from(grant.as_str()));
         }
     }
     let new = if is_text {
-        list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ").into()
+        held.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ").into()
     } else {
-        Value::Array(list)
+        Value::Array(held)
     };
     object.insert(last.clone(), new);
 }
