@@ -1,5 +1,6 @@
 //! `bearer keys`: makes, converts and checks keys.
 
+mod algorithm;
 mod file;
 mod jwk;
 mod encode;
@@ -11,13 +12,12 @@ mod check;
 
 use std::process::ExitCode;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use tower_bearer::Algorithm;
 
 use crate::failure::Failure;
 use crate::output::Output;
 
+pub(crate) use algorithm::algorithm_parser;
 pub(crate) use key::{Key, KeyFile, for_algorithm, public_pem};
 
 #[derive(Args, Debug)]
@@ -45,12 +45,4 @@ pub(crate) fn run(args: KeysArgs, output: &mut Output) -> Result<ExitCode, Failu
         KeysCommand::Thumbprint(args) => thumbprint::run(&args, output),
         KeysCommand::Check(args) => check::run(&args, output),
     }
-}
-
-/// Reads the name of an algorithm, in capital letters or not.
-pub(crate) fn algorithm_parser() -> impl TypedValueParser<Value = Algorithm> {
-    PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::as_str)).try_map(|name| {
-        let found = Algorithm::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(&name));
-        found.ok_or("unknown algorithm")
-    })
 }

@@ -40,7 +40,7 @@ pub(crate) struct ConvertArgs {
     #[arg(long)]
     public: bool,
     /// The algorithm that the key is for. PEM and DER do not name one: the default is RS256 for RSA.
-    #[arg(long, short, value_parser = super::algorithm_parser(), ignore_case = true)]
+    #[arg(long, short, value_parser = super::algorithm::algorithm_parser(), ignore_case = true)]
     algorithm: Option<Algorithm>,
     /// The key id (`kid`). The default is that of the file, or else the thumbprint (RFC 7638).
     #[arg(long, value_name = "NAME")]

@@ -23,7 +23,7 @@ Examples:
     bearer keys generate --algorithm HS256 --format base64url --out secret.txt")]
 pub(crate) struct GenerateArgs {
     /// The algorithm that the key is for.
-    #[arg(long, short, default_value = "ES256", value_parser = super::algorithm_parser(), ignore_case = true)]
+    #[arg(long, short, default_value = "ES256", value_parser = super::algorithm::algorithm_parser(), ignore_case = true)]
     algorithm: Algorithm,
     /// The size of an RSA key, in bits. The default is 2048.
     #[arg(long, value_parser = ["2048", "3072", "4096"])]

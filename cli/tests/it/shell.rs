@@ -1,4 +1,4 @@
-//! What a good program on a terminal does: completions, manual pages, quiet pipes.
+//! The habits of a good program on a terminal: completions, manual pages, quiet pipes.
 
 use std::process::{Command, Stdio};
 

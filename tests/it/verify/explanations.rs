@@ -17,6 +17,9 @@ use crate::support::{AUDIENCE, ISSUER, NOW, good, key, key_for, token, validatio
 
 type Anything = Verifier<Value>;
 
+/// Makes a policy, which an explanation consumes.
+type MakePolicy = fn() -> Box<dyn Boxed>;
+
 fn verifier_of(key: VerifyingKey, validation: Validation) -> Anything {
     Verifier::new(key, validation).unwrap().with_clock(TestClock::at(NOW))
 }
@@ -37,7 +40,7 @@ fn first_reason(explanation: &Explanation) -> Option<Reason> {
 /// Makes the change of an explanation, until no other is left.
 async fn mended(
     verifier: &Anything,
-    policy: Option<fn() -> Box<dyn Boxed>>,
+    policy: Option<MakePolicy>,
     token: String,
 ) -> Result<(), Reason> {
     let mut token = token;
@@ -330,7 +333,7 @@ async fn change_of_each_reason_makes_the_token_pass() {
         seen.push(reason);
     }
 
-    let policies: [(Reason, fn() -> Box<dyn Boxed>); 4] = [
+    let policies: [(Reason, MakePolicy); 4] = [
         (Reason::InsufficientScope, || Box::new(scope("orders:read orders:write"))),
         (Reason::Forbidden, || Box::new(role("admin").and(role("staff")))),
         (Reason::Forbidden, || Box::new(role("admin").or(role("staff")).and(scope("a")))),

@@ -42,7 +42,7 @@ pub(super) struct SeenKey {
     pub(super) usable: bool,
 }
 
-/// What was found in one source.
+/// The findings about one source.
 pub(super) struct Report {
     source: String,
     pub(super) keys_url: Option<String>,
