@@ -88,6 +88,7 @@
 //! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
+//! | `jwe` | | Adds `DecryptionKeys`, which decrypt tokens (JWE, RFC 7516). Needs `aws-lc-rs`. |
 //! | `passwords` | | Adds `Passwords`, which hashes passwords with Argon2id and verifies hashes of Argon2, bcrypt and scrypt. Needs tokio. |
 //! | `active-check` | | Adds `ActiveCheck`, which asks whether a subject is still active: a database, say. Needs tokio. |
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, `FileKeys`, which reads them from a file, and `Refreshed`, which keeps any other document fresh. Needs tokio. |
