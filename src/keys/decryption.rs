@@ -416,8 +416,10 @@ fn inner_token(mut content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
     let content = String::from_utf8(std::mem::take(&mut *content));
     let content = content.map(Zeroizing::new).map_err(|error| Zeroizing::new(error.into_bytes()));
     let content = content.ok()?;
-    let is_object = content.trim_start().starts_with('{');
-    let is_encrypted = !is_object && content.bytes().filter(|byte| *byte == b'.').count() == 4;
+    let is_base64url = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let segments: Vec<_> = content.split('.').collect();
+    let is_encrypted =
+        segments.len() == 5 && segments.iter().all(|segment| segment.chars().all(is_base64url));
     (!is_encrypted).then_some(content)
 }
 
