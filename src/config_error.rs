@@ -494,9 +494,7 @@ impl fmt::Display for KeyProblem {
                 "the crate was built without a back end that decrypts; switch the feature `aws-lc-rs` on (`rust-crypto` \
                  does not decrypt)",
             ),
-            Self::NotForDecryption => f.write_str(
-                "`use` or `key_ops` says it is not for decryption but for signatures, for example",
-            ),
+            Self::NotForDecryption => f.write_str("`use` or `key_ops` says it is not for decryption"),
             Self::MissingAlgorithm => f.write_str(
                 "a key for decryption must name its `alg` (RSA-OAEP-256 or ECDH-ES+A256KW, for example)",
             ),

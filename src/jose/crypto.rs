@@ -35,7 +35,7 @@ mod rust_crypto;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod none;
 #[cfg(all(feature = "jwe", not(feature = "aws-lc-rs")))]
-mod no_decryption;
+pub(crate) mod no_decryption;
 #[cfg(test)]
 #[cfg(all(feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
 mod tests;

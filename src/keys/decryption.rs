@@ -80,7 +80,7 @@ impl DecryptionKey {
             Some(key) => Ok(Numbers { private: PrivateNumbers::X25519(key), public: None }),
             None => private_der::read_block(block, None).map(Numbers::from),
         })?;
-        Ok(Self::new(algorithm, key)?)
+        Ok(Self::new(algorithm, &key)?)
     }
 
     /// Takes a shared secret, for `dir`, `A128KW`, `A256KW`, `A128GCMKW` or `A256GCMKW`.
@@ -97,7 +97,7 @@ impl DecryptionKey {
         secret: impl AsRef<[u8]>,
     ) -> Result<Self, ConfigError> {
         let private = PrivateNumbers::Of(PrivateMaterial::secret(secret.as_ref()));
-        Ok(Self::new(algorithm, Numbers { private, public: None })?)
+        Ok(Self::new(algorithm, &Numbers { private, public: None })?)
     }
 
     /// Sets the key id. A token that names another `kid` is not decrypted with the key. Without a key id, the key is for
@@ -156,14 +156,14 @@ impl DecryptionKey {
             None => Public::Of(jwk.material()?),
         };
         let private = private_jwk::read_private(text, public.material())?;
-        let key = Self::new(algorithm, Numbers { private, public: Some(public) })?;
+        let key = Self::new(algorithm, &Numbers { private, public: Some(public) })?;
         match jwk.kid {
             Some(key_id) => key.with_key_id(key_id),
             None => Ok(key),
         }
     }
 
-    fn new(algorithm: KeyManagement, numbers: Numbers) -> Result<Self, KeyProblem> {
+    fn new(algorithm: KeyManagement, numbers: &Numbers) -> Result<Self, KeyProblem> {
         decryption::available()?;
         let key = numbers.recipient_key(algorithm)?;
         Ok(Self {

@@ -9,6 +9,7 @@ pub(crate) enum AgreementCurve {
 
 impl AgreementCurve {
     /// Returns the name as it stands in `crv`.
+    #[cfg_attr(not(feature = "aws-lc-rs"), allow(dead_code, reason = "read by the back end"))]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ec(curve) => curve.name(),

@@ -79,6 +79,7 @@ fn reason(keys: &DecryptionKeys, token: &str) -> Reason {
 
 #[test]
 fn texts_that_the_rfcs_print_are_decrypted() {
+    // RFC 7516 §A: the examples are decrypted
     for vector in Vector::all() {
         let content = vector.keys().decrypt(&vector.token);
 
@@ -199,6 +200,9 @@ fn ephemeral_key_is_on_the_curve_of_the_key() {
 
 #[test]
 fn token_that_is_no_encrypted_one_is_refused_before_a_key_is_chosen() {
+    // RFC 7516 §5.2: five segments and no padding
+    // RFC 8725 §3.2: RSA1_5 and PBES2 are not supported
+    // RFC 8725 §3.6: compressed content is refused
     let keys = DecryptionKeys::from(key());
     let good_token = sealed(HEADER, "{}");
     let parts: Vec<_> = good_token.split('.').collect();
@@ -294,6 +298,7 @@ fn private_key_in_pem_is_read_for_an_algorithm_of_its_kind() {
 
 #[test]
 fn secret_has_the_one_length_of_its_algorithm() {
+    // RFC 7518 §4.4: the length of a secret
     for (algorithm, lengths) in [
         (KeyManagement::Dir, &[16, 32, 64][..]),
         (KeyManagement::A128KW, &[16]),
@@ -426,6 +431,80 @@ mod needs_second_opinion {
                 let content = content.unwrap_or_else(|error| panic!("{order}: {error:#}"));
                 assert_eq!(content.as_str(), order["encrypt"]["content"], "{order}");
             }
+        }
+    }
+}
+
+mod needs_wycheproof {
+    use super::*;
+
+    /// Good cases that are refused, by a part of their description, and the reason.
+    const DEVIATIONS: [(&str, &str); 4] = [
+        ("A192", "AES with 192 bits is not supported"),
+        ("RSA1_5", "RFC 8725 §3.2: not supported"),
+        ("CompressedPlaintext", "RFC 8725 §3.6: `zip` is refused"),
+        ("\"A128GCM\" A128GCM", "the `alg` of a key is that of a token's header: `dir`"),
+    ];
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Group {
+        private: Value,
+        tests: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Case {
+        tc_id: u32,
+        comment: String,
+        #[serde(default)]
+        pt: String,
+        #[serde(default)]
+        enc: String,
+        jwe: Value,
+        result: String,
+        #[serde(default)]
+        flags: Vec<String>,
+    }
+
+    #[test]
+    #[ignore = "needs json_web_encryption_test.json of Wycheproof (testvectors_v1), named by WYCHEPROOF_JWE"]
+    fn its_cases_are_decided_as_it_says_but_for_what_is_not_supported() {
+        let file = std::fs::read(std::env::var("WYCHEPROOF_JWE").unwrap()).unwrap();
+        let mut file: Value = serde_json::from_slice(&file).unwrap();
+        let groups: Vec<Group> = serde_json::from_value(file["testGroups"].take()).unwrap();
+        let (mut decrypted, mut refused, mut deviations) = (0, 0, Vec::new());
+
+        for group in groups {
+            let keys = DecryptionKeys::from_jwks(group.private.to_string());
+            for case in group.tests {
+                let token = case.jwe.as_str().unwrap_or_default();
+                let content = keys.as_ref().ok().and_then(|keys| keys.decrypt(token).ok());
+                let content = content.map(|content| {
+                    content.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()
+                });
+                match (&*case.result, content) {
+                    ("valid", Some(content)) => {
+                        assert_eq!(content, case.pt, "{}", case.tc_id);
+                        decrypted += 1;
+                    }
+                    ("valid", None) => deviations.push(format!(
+                        "{}: {} {} {} {:?}",
+                        case.tc_id, group.private["alg"], case.enc, case.comment, case.flags
+                    )),
+                    (_, content) => {
+                        assert_eq!(content, None, "{}: {}", case.tc_id, case.comment);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+
+        println!("{decrypted} decrypted, {refused} refused\n{}", deviations.join("\n"));
+        for deviation in deviations {
+            let is_known = DEVIATIONS.iter().any(|(part, _)| deviation.contains(part));
+            assert!(is_known, "{deviation}");
         }
     }
 }

@@ -136,7 +136,9 @@ pub(crate) fn is_hmac(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
         _ => return false,
     };
     let mut context = hmac::Context::with_key(&hmac::Key::new(algorithm, key));
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     let found = context.sign();
     let found = found.as_ref().get(..key.len()).unwrap_or_default();
     constant_time::verify_slices_are_equal(found, tag).is_ok()
@@ -145,7 +147,9 @@ pub(crate) fn is_hmac(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
 /// Writes the SHA-256 hash of the parts.
 pub(crate) fn hash(parts: &[&[u8]], out: &mut [u8; 32]) {
     let mut context = digest::Context::new(&digest::SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     out.copy_from_slice(context.finish().as_ref());
 }
 
