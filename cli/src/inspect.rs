@@ -50,11 +50,12 @@ impl InspectArgs {
 }
 
 pub(crate) fn run(args: InspectArgs, output: &mut Output) -> Result<ExitCode, Failure> {
-    let token = args.token.read(output)?;
-    let (audience, now) = (args.audience.as_deref(), dates::now());
-    let mut report = Report::new(&token, args.preset, audience, now);
-    if let Some(content) = args.decrypt.decrypt(&token)? {
-        report = report.with_content(&content, args.preset, audience, now);
+    let InspectArgs { token, preset, audience, decrypt, .. } = args;
+    let token = token.read(output)?;
+    let (audience, now) = (audience.as_deref(), dates::now());
+    let mut report = Report::new(&token, preset, audience, now);
+    if let Some(content) = decrypt.decrypt(&token)? {
+        report = report.with_content(&content, preset, audience, now);
     }
     print(&report, output)?;
     Ok(if report.is_readable() { ExitCode::SUCCESS } else { ExitCode::from(2) })
