@@ -8,6 +8,8 @@ pub(crate) mod crypto;
 pub(crate) mod json;
 mod header;
 mod header_cache;
+#[cfg(feature = "jwe")]
+pub(crate) mod jwe;
 
 pub(crate) use algorithm::Family;
 pub use algorithm::{Algorithm, ParseAlgorithmError};
@@ -15,3 +17,5 @@ pub use header::Header;
 #[cfg(feature = "issue")]
 pub(crate) use header::MAX_KEY_ID;
 pub(crate) use header_cache::HeaderCache;
+#[cfg(feature = "jwe")]
+pub use jwe::{ContentEncryption, KeyManagement, ParseEncryptionError};

@@ -20,6 +20,8 @@ pub(crate) mod to_pkcs8;
 mod signer;
 #[cfg(feature = "issue")]
 mod signing;
+#[cfg(feature = "jwe")]
+mod decryption;
 mod source;
 mod set;
 #[cfg(feature = "refresh")]
@@ -31,6 +33,8 @@ mod remote;
 
 #[cfg(feature = "refresh")]
 pub use cached::{CachedKeys, Fetch, Fetched};
+#[cfg(feature = "jwe")]
+pub use decryption::{DecryptionKey, DecryptionKeys};
 #[cfg(feature = "refresh")]
 pub use file::{FileKeys, KeyFile};
 pub use lookup::{Candidates, Lookup};

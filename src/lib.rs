@@ -41,7 +41,7 @@
 //!
 //! | part | |
 //! |---|---|
-//! | keys | [`KeySet`] of PEM, DER, JWK sets and secrets; [`RemoteKeys`] of an identity provider; [`FileKeys`](keys::FileKeys); [`CachedKeys`](keys::CachedKeys) of a loader of your own |
+//! | keys | [`KeySet`] of PEM, DER, JWK sets and secrets; [`RemoteKeys`] of an identity provider; [`FileKeys`](keys::FileKeys); [`CachedKeys`](keys::CachedKeys) of a loader of your own; [`DecryptionKeys`](keys::DecryptionKeys) decrypt |
 //! | other documents | [`Refreshed`](refresh::Refreshed) keeps one fresh; [`FormClient`](net::FormClient) posts forms |
 //! | issuers | one, or several with [`Issuers`]; all of it as data with [`Config`] |
 //! | rules | [`Validation`], with issuer and audience as arguments |
@@ -88,6 +88,7 @@
 //! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
 //! | `tracing` | yes | Emits one event for every refused request, with its reason. |
 //! | `issue` | | Adds `TokenIssuer`, which signs tokens and gives out the public keys to verify them with. |
+//! | `jwe` | | Adds `DecryptionKeys`, which decrypt tokens (JWE, RFC 7516). Needs `aws-lc-rs`. |
 //! | `passwords` | | Adds `Passwords`, which hashes passwords with Argon2id and verifies hashes of Argon2, bcrypt and scrypt. Needs tokio. |
 //! | `active-check` | | Adds `ActiveCheck`, which asks whether a subject is still active: a database, say. Needs tokio. |
 //! | `refresh` | | Adds `CachedKeys`, which keeps the keys of any source fresh, `FileKeys`, which reads them from a file, and `Refreshed`, which keeps any other document fresh. Needs tokio. |
@@ -115,8 +116,9 @@
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
 //! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `sessions`, `sign-in`,
 //! `active-check`, `refresh`, `endpoints` and `test-util` need no C either. `sqlite` does, and `jwks`, `config`, `redis` and
-//! `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you sign
-//! with RSA in pure Rust, read `SECURITY.md`.
+//! `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. `jwe`
+//! decrypts with `aws-lc-rs` only: without it, every key for decryption is a [`ConfigError`]. Before you sign with RSA in
+//! pure Rust, read `SECURITY.md`.
 //!
 //! # Versions
 //!

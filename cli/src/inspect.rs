@@ -4,6 +4,7 @@ mod parts;
 mod unusual;
 mod report;
 mod text;
+mod decrypt;
 
 use std::io;
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use tower_bearer::validation::Preset;
 
 pub(crate) use self::report::Report;
 
+use self::decrypt::DecryptArgs;
 use crate::dates;
 use crate::failure::Failure;
 use crate::input::{TokenArgs, bare};
@@ -23,6 +25,7 @@ use crate::output::Output;
 Examples:
   pbpaste | bearer inspect
   bearer inspect --file token.txt --preset keycloak --audience orders-api
+  bearer inspect --decrypt-key key.jwk.json < token.txt
   bearer inspect --json < token.txt | jq .claims.aud")]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
@@ -33,8 +36,10 @@ pub(crate) struct InspectArgs {
     /// The audience of the API, below which Keycloak keeps the roles of a client.
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    #[command(flatten)]
+    decrypt: DecryptArgs,
     /// Serve a page on this machine to paste tokens into, until Ctrl-C.
-    #[arg(long, conflicts_with_all = ["token", "file", "preset", "audience"])]
+    #[arg(long, conflicts_with_all = ["token", "file", "preset", "audience", "decrypt_key"])]
     web: bool,
 }
 
@@ -45,8 +50,13 @@ impl InspectArgs {
 }
 
 pub(crate) fn run(args: &InspectArgs, output: &mut Output) -> Result<ExitCode, Failure> {
-    let token = args.token.read(output)?;
-    let report = Report::new(&token, args.preset, args.audience.as_deref(), dates::now());
+    let InspectArgs { token, preset, audience, decrypt, .. } = args;
+    let token = token.read(output)?;
+    let (audience, now) = (audience.as_deref(), dates::now());
+    let mut report = Report::new(&token, *preset, audience, now);
+    if let Some(content) = decrypt.decrypt(&token)? {
+        report = report.with_content(&content, *preset, audience, now);
+    }
     print(&report, output)?;
     Ok(if report.is_readable() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -27,6 +27,9 @@ pub(crate) fn parameter(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The meaning of `alg` in an encrypted token (RFC 7516 §4.1.1).
+pub(crate) const KEY_MANAGEMENT: &str = "how the key of the content is carried";
+
 /// Returns the meaning of a claim: those of RFC 7519, OpenID Connect and RFC 9068, and well-known ones of providers.
 pub(crate) fn claim(name: &str) -> Option<&'static str> {
     Some(match name {

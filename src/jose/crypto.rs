@@ -18,6 +18,8 @@ mod material;
 )]
 mod private;
 mod operation;
+#[cfg(feature = "jwe")]
+mod agreement_curve;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(
     all(feature = "rust-crypto", tower_bearer_rust_crypto_first),
@@ -32,6 +34,8 @@ mod aws_lc;
 mod rust_crypto;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod none;
+#[cfg(all(feature = "jwe", not(feature = "aws-lc-rs")))]
+pub(crate) mod no_decryption;
 #[cfg(test)]
 #[cfg(all(feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
 mod tests;
@@ -51,9 +55,17 @@ use none as back_end;
 ))]
 use rust_crypto as back_end;
 
+// Only aws-lc-rs decrypts, whichever back end is in front for signatures.
+#[cfg(all(feature = "jwe", feature = "aws-lc-rs"))]
+pub(crate) use aws_lc::decryption;
+#[cfg(all(feature = "jwe", not(feature = "aws-lc-rs")))]
+pub(crate) use no_decryption as decryption;
+
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;
 
+#[cfg(feature = "jwe")]
+pub(crate) use agreement_curve::AgreementCurve;
 pub(crate) use material::{Curve, Material};
 #[cfg(feature = "issue")]
 pub(crate) use operation::Sign;
@@ -119,4 +131,13 @@ pub(crate) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial, KeyProbl
 #[cfg(feature = "issue")]
 pub(crate) fn generate_rsa(size: RsaSize) -> Result<PrivateMaterial, KeyProblem> {
     back_end::generate_rsa(size)
+}
+
+/// The hash of OAEP.
+#[cfg(feature = "jwe")]
+#[derive(Clone, Copy)]
+pub(crate) enum Hash {
+    /// Its collisions do not matter here (RFC 7518 §8.4 leaves it in use).
+    Sha1,
+    Sha256,
 }

@@ -79,7 +79,7 @@ pub(super) fn is_public_key(bytes: &[u8]) -> bool {
 }
 
 /// Returns the text of each key in a set, or `None` if there is no member `keys`.
-fn entries(text: &str) -> Result<Option<Vec<&str>>, String> {
+pub(super) fn entries(text: &str) -> Result<Option<Vec<&str>>, String> {
     #[derive(Deserialize)]
     struct Set {
         keys: Option<Vec<IgnoredAny>>,
@@ -208,11 +208,36 @@ impl Jwk {
         self.alg.as_ref().map(|name| name.parse().map_err(|_| unknown(name))).transpose()
     }
 
+    /// Returns whether the key may be used to decrypt with (RFC 7517 §4.2, §4.3).
+    #[cfg(feature = "jwe")]
+    pub(super) fn is_for_decryption(&self) -> bool {
+        let decrypts = |op: &String| DECRYPTION_OPERATIONS.contains(&&**op);
+        self.usage.as_ref().is_none_or(|usage| usage == "enc")
+            && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(decrypts))
+    }
+
+    /// Returns `alg` as it was written.
+    #[cfg(feature = "jwe")]
+    pub(super) fn algorithm_name(&self) -> Option<&str> {
+        self.alg.as_deref()
+    }
+
+    /// Returns the public key of a key on X25519 (RFC 8037 §2). `None` for another kind of key.
+    #[cfg(feature = "jwe")]
+    pub(super) fn x25519(&self) -> Option<Result<Vec<u8>, KeyProblem>> {
+        let is_x25519 = self.kty == "OKP" && self.crv.as_deref() == Some("X25519");
+        is_x25519.then(|| decode("x", self.x.as_ref()))
+    }
+
     /// Checks that all members can belong to one key (RFC 7517 §4.3, RFC 7518 §6).
     pub(super) fn check_consistency(&self) -> Result<(), KeyProblem> {
-        let for_signatures = |op: &String| op == "verify" || op == "sign";
+        let operations = |op: &String| match self.usage.as_deref() {
+            #[cfg(feature = "jwe")]
+            Some("enc") => ENCRYPTION_OPERATIONS.contains(&&**op),
+            _ => op == "verify" || op == "sign",
+        };
         let uses_differ = self.usage.is_some()
-            && self.key_ops.as_ref().is_some_and(|ops| !ops.0.iter().all(for_signatures));
+            && self.key_ops.as_ref().is_some_and(|ops| !ops.0.iter().all(operations));
         let ops = self.key_ops.as_ref().map_or(&[][..], |ops| &ops.0);
         let repeated = ops.iter().enumerate().any(|(index, op)| ops[..index].contains(op));
         let (rsa, curve, secret) = (
@@ -277,5 +302,10 @@ fn decode(name: &str, value: Option<&String>) -> Result<Vec<u8>, KeyProblem> {
         .map_err(|_| KeyProblem::Unreadable(format!("`{name}` is not base64url without padding")))
 }
 
+#[cfg(feature = "jwe")]
+const DECRYPTION_OPERATIONS: [&str; 4] = ["decrypt", "unwrapKey", "deriveKey", "deriveBits"];
+#[cfg(feature = "jwe")]
+const ENCRYPTION_OPERATIONS: [&str; 6] =
+    ["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"];
 const MAX_OPERATIONS: usize = 32;
 const TOO_MANY_OPERATIONS: &str = "`key_ops` has more than 32 entries";

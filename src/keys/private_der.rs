@@ -29,12 +29,20 @@ impl From<PrivateMaterial> for PrivateKey {
 /// Reads the one private key of a PEM text. Parameters of a curve, certificates and public keys may stand
 /// beside it.
 pub(super) fn read_pem(text: &str, algorithm: Algorithm) -> Result<PrivateKey, ConfigError> {
+    read_pem_with(text, |block| read_block(block, Curve::of(algorithm)))
+}
+
+/// Reads the one private key of a PEM text with this function.
+pub(super) fn read_pem_with<K>(
+    text: &str,
+    read: impl FnOnce(&Block<'_>) -> Result<K, KeyProblem>,
+) -> Result<K, ConfigError> {
     let text = pem::unescaped(text);
     let blocks: Vec<_> = pem::blocks(&text).collect::<Result<_, _>>()?;
     let mut private = blocks.iter().filter(|block| block.is_private());
     let several = "there are several; give one of them alone";
     let problem = match (private.next(), private.next()) {
-        (Some(block), None) => return Ok(read_block(block, algorithm)?),
+        (Some(block), None) => return Ok(read(block)?),
         (Some(_), Some(_)) => several,
         (None, _) if blocks.iter().any(|block| is_public(block.label)) => {
             return Err(KeyProblem::Public.into());
@@ -45,14 +53,18 @@ pub(super) fn read_pem(text: &str, algorithm: Algorithm) -> Result<PrivateKey, C
     Err(ConfigError::UnreadableKeys { expected: EXPECTED, problem: problem.to_owned() })
 }
 
-fn read_block(block: &Block<'_>, algorithm: Algorithm) -> Result<PrivateKey, KeyProblem> {
+/// Reads a block. A SEC 1 key that names no curve has the given one.
+pub(super) fn read_block(
+    block: &Block<'_>,
+    unnamed: Option<Curve>,
+) -> Result<PrivateKey, KeyProblem> {
     if block.is_encrypted() {
         return Err(KeyProblem::Encrypted);
     }
     match block.label {
         "PRIVATE KEY" => read_pkcs8(&block.decode()?),
         "RSA PRIVATE KEY" => Ok(PrivateMaterial::rsa(&block.decode()?)?.into()),
-        "EC PRIVATE KEY" => read_sec1(&block.decode()?, None, algorithm),
+        "EC PRIVATE KEY" => read_sec1(&block.decode()?, None, unnamed),
         "OPENSSH PRIVATE KEY" => Err(unreadable(
             "it is a key of OpenSSH; `ssh-keygen -p -m PKCS8 -f FILE` writes it as PEM",
         )),
@@ -65,7 +77,7 @@ pub(super) fn read_der(bytes: &[u8], algorithm: Algorithm) -> Result<PrivateKey,
     if PrivateKeyInfoRef::from_der(bytes).is_ok() {
         read_pkcs8(bytes)
     } else if EcPrivateKey::from_der(bytes).is_ok() {
-        read_sec1(bytes, None, algorithm)
+        read_sec1(bytes, None, Curve::of(algorithm))
     } else if public::is_public_der(bytes) {
         Err(KeyProblem::Public)
     } else if is_encrypted(bytes) {
@@ -95,7 +107,7 @@ fn read_pkcs8(bytes: &[u8]) -> Result<PrivateKey, KeyProblem> {
                 .parameters_oid()
                 .map_err(|_| unreadable("it does not name its curve"))?;
             let curve = curve_of(curve)?;
-            read_sec1(key, Some(curve), curve.algorithm())
+            read_sec1(key, Some(curve), None)
         }
         public::ED25519 => {
             // RFC 8410 §7: an octet string within the octet string.
@@ -109,11 +121,11 @@ fn read_pkcs8(bytes: &[u8]) -> Result<PrivateKey, KeyProblem> {
 }
 
 /// Reads an `ECPrivateKey` (SEC 1 §C.4, RFC 5915 §3). If it does not name its curve and nothing around it does,
-/// the curve is the algorithm's.
+/// the curve is the last one, which the algorithm has chosen.
 fn read_sec1(
     bytes: &[u8],
     curve: Option<Curve>,
-    algorithm: Algorithm,
+    unnamed: Option<Curve>,
 ) -> Result<PrivateKey, KeyProblem> {
     let key = EcPrivateKey::from_der(bytes).map_err(|_| {
         unreadable("it is no ECPrivateKey (SEC 1) that names its curve, or is cut off")
@@ -127,10 +139,8 @@ fn read_sec1(
     {
         return Err(KeyProblem::Contradiction);
     }
-    let curve = curve
-        .or(named)
-        .or_else(|| Curve::of(algorithm))
-        .ok_or_else(|| unreadable("it does not name its curve"))?;
+    let curve =
+        curve.or(named).or(unnamed).ok_or_else(|| unreadable("it does not name its curve"))?;
     let is_uncompressed = |point: &&[u8]| point.len() == 1 + 2 * curve.field_bytes();
     // A compressed point adds nothing to the private key.
     let public = key.public_key.filter(is_uncompressed);

@@ -53,6 +53,29 @@ pub(super) fn read(text: &str) -> Result<PrivateEntry, ConfigError> {
     Ok(PrivateEntry { key, algorithm, key_id: public.kid })
 }
 
+/// Reads the private numbers of a JWK whose public ones are these. `None` for the public key is X25519.
+#[cfg(feature = "jwe")]
+pub(super) fn read_private(
+    text: &str,
+    public: Option<&Material>,
+) -> Result<PrivateNumbers, KeyProblem> {
+    let members: PrivateMembers = jwk::read_object(text).map_err(KeyProblem::Unreadable)?;
+    if !matches!(public, Some(Material::Secret(_))) && members.d.is_none() {
+        return Err(KeyProblem::Public);
+    }
+    Ok(match public {
+        Some(public) => PrivateNumbers::Of(members.private(public)?),
+        None => PrivateNumbers::X25519(decode("d", members.d.as_ref())?),
+    })
+}
+
+/// The private part of a key.
+#[cfg(feature = "jwe")]
+pub(super) enum PrivateNumbers {
+    Of(PrivateMaterial),
+    X25519(Zeroizing<Vec<u8>>),
+}
+
 /// The members that are private (RFC 7517 §9.2). A secret's `k` is read with the public ones.
 #[derive(Deserialize)]
 struct PrivateMembers {

@@ -1,8 +1,11 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::Value;
 use tower_bearer::Validation;
 use tower_bearer::explain::UnverifiedToken;
 use tower_bearer::validation::Preset;
+use zeroize::Zeroizing;
 
 use super::parts::{Members, Times};
 use super::unusual::unusual;
@@ -24,6 +27,9 @@ pub(crate) struct Report {
     pub(super) unusual: Vec<String>,
     /// Why the token cannot be read.
     pub(super) problem: Option<String>,
+    /// The content of an encrypted token, if it was decrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) decrypted: Option<Box<Report>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +39,8 @@ pub(super) enum Form {
     Jws,
     /// Encrypted: five parts.
     Jwe,
+    /// The claims alone, as they may stand inside of an encrypted token.
+    Claims,
     Unreadable,
 }
 
@@ -61,16 +69,51 @@ impl Report {
             _ => Form::Unreadable,
         };
         let problem = (form == Form::Unreadable).then(|| problem(token, &parts));
+        let grants = grants(&parts, preset, audience);
+        Self { problem, ..Self::of(token, form, (header, claims), grants, now) }
+    }
+
+    /// Adds the content of an encrypted token: a signed token, or the claims alone.
+    pub(super) fn with_content(
+        mut self,
+        content: &str,
+        preset: Option<Preset>,
+        audience: Option<&str>,
+        now: i64,
+    ) -> Self {
+        let report = match object(content) {
+            None => Self::new(content, preset, audience, now),
+            Some(claims) => {
+                // The library reads the grants in the payload of a token.
+                let token = Zeroizing::new(format!("e30.{}.", URL_SAFE_NO_PAD.encode(content)));
+                let parts = UnverifiedToken::parse(&token);
+                let grants = grants(&parts, preset, audience);
+                Self::of(content, Form::Claims, (None, Some(claims)), grants, now)
+            }
+        };
+        self.decrypted = Some(Box::new(report));
+        self
+    }
+
+    fn of(
+        token: &str,
+        form: Form,
+        (header, claims): (Option<Members>, Option<Members>),
+        (roles, scopes): (Vec<String>, Vec<String>),
+        now: i64,
+    ) -> Self {
         let date = |name: &str| match claims.as_ref()?.get(name)? {
             Value::Number(number) => dates::seconds(number),
             _ => None,
         };
         let times =
             Times { issued_at: date("iat"), not_before: date("nbf"), expires_at: date("exp"), now };
-        let (roles, scopes) = grants(&parts, preset, audience);
         let mut explained = Vec::new();
         for (name, value) in header.iter().flatten() {
-            let meaning = names::parameter(name);
+            let meaning = match &**name {
+                "alg" if form == Form::Jwe => Some(names::KEY_MANAGEMENT),
+                _ => names::parameter(name),
+            };
             let note = algorithm_note(name, value);
             explained.push(Member { part: "header", name: name.clone(), meaning, note });
         }
@@ -92,12 +135,14 @@ impl Report {
             roles,
             scopes,
             unusual,
-            problem,
+            problem: None,
+            decrypted: None,
         }
     }
 
     pub(crate) fn is_readable(&self) -> bool {
-        self.form != Form::Unreadable
+        let is_readable = |content: &Self| content.is_readable();
+        self.form != Form::Unreadable && self.decrypted.as_deref().is_none_or(is_readable)
     }
 }
 

@@ -14,13 +14,22 @@ pub(super) fn print(report: &Report, output: &mut Output) -> io::Result<()> {
         styled(WARNING, "Not verified.")
     ))?;
     output.line("")?;
+    print_token(report, output)
+}
+
+fn print_token(report: &Report, output: &mut Output) -> io::Result<()> {
     let size = report.bytes;
     match report.form {
         Form::Jws => output.line(format_args!("Signed token (JWS), {size} bytes"))?,
         Form::Jwe => {
             output.line(format_args!("Encrypted token (JWE), {size} bytes"))?;
-            output.line("Its claims can be read only with the key that it was encrypted for.")?;
+            if report.decrypted.is_none() {
+                output.line(
+                    "Its claims can be read only with the key that it was encrypted for: --decrypt-key FILE.",
+                )?;
+            }
         }
+        Form::Claims => output.line(format_args!("Claims that are not signed, {size} bytes"))?,
         Form::Unreadable => {
             let problem = report.problem.as_deref().unwrap_or_default();
             output.line(format_args!(
@@ -32,7 +41,7 @@ pub(super) fn print(report: &Report, output: &mut Output) -> io::Result<()> {
     }
     section("Header", "header", report.header.as_ref(), report, output)?;
     section("Claims", "claims", report.claims.as_ref(), report, output)?;
-    if report.form == Form::Jws {
+    if matches!(report.form, Form::Jws | Form::Claims) {
         output.line("")?;
         let list = |list: &[String]| match list {
             [] => styled(FAINT, "none"),
@@ -47,6 +56,15 @@ pub(super) fn print(report: &Report, output: &mut Output) -> io::Result<()> {
         for sentence in &report.unusual {
             output.line(format_args!("  {} {}", styled(WARNING, "!"), printable(sentence)))?;
         }
+    }
+    if let Some(content) = &report.decrypted {
+        output.line("")?;
+        output.line(format_args!(
+            "{} Everyone who has the key to encrypt may have made what follows.",
+            styled(WARNING, "Decrypted, not verified.")
+        ))?;
+        output.line("")?;
+        print_token(content, output)?;
     }
     Ok(())
 }

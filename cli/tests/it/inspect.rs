@@ -1,5 +1,7 @@
 //! `bearer inspect` shows what is in a token, and never that it is good.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use snapbox::str;
 
@@ -145,6 +147,132 @@ fn encrypted_token_shows_its_header() {
     assert_eq!(report["form"], "jwe");
     assert_eq!(report["header"]["enc"], "A256GCM");
     assert_eq!(report["claims"], Value::Null);
+}
+
+/// RFC 7516 §A.1: RSA-OAEP with A256GCM, whose content is a sentence.
+fn rfc_7516() -> (String, String) {
+    let vectors = include_str!("../../../tests/fixtures/vectors/encrypted.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    (vectors[0]["token"].as_str().unwrap().to_owned(), vectors[0]["jwk"].to_string())
+}
+
+/// A secret for `dir`, and tokens that are encrypted with it.
+const DIRECT: &str =
+    r#"{"kty":"oct","alg":"dir","k":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#;
+const ENCRYPTED_CLAIMS: &str = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AQEBAQEBAQEBAQEB.DcPgxOOd1iy5oKhRAw1fHsGfOpFg9lZjNFRtAQnZFJfg033Uvimn6CoGOHj7UcH4_nLHZyXfki_OJ4lruU-nuYuUK1Is9hRMDzF6BYkII_0r_0ENMv0tGh4DL8SIqPMsfr9w58jlJu9bfRbMEsl5nH8UpxGu.Rmfx5UbEtPBdfdnwfYkm0g";
+const ENCRYPTED_TOKEN: &str = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwiY3R5IjoiSldUIn0..AQEBAQEBAQEBAQEB.E5jD3_L4j2eevZZoJU05AOaSXYdR-WkmO3IKVC_ZcIuJgHiD-FDPuXAXMUGxHd3U51SASDLatw3VId1noG63-cKrM2Y6lWEcFDpeNd59M6EnxgpAapNDe0d4c57R-ZdcPb9X2puLZfRcbDXCFeAbhnIXm3GgMF6mysGxFPAl2tImaPoHvlvujwqrxj4GGlC7fcwBB331He8TmXVFk2ZuBqEEXG3NY1Jjs6vbfB2he7tHHC4gdb2PRaOBqIUxgV-hZKMTcvX1bn-MRbZR6e-o4ajbb311dSNUGNGROyvtRihb8TRDcePnu4NcEOU5vZPnrg.uZ1n8tm0zfISkQ72KdR9kA";
+
+#[test]
+fn encrypted_token_is_decrypted_with_a_key_and_its_content_marked_as_not_verified() {
+    let key = file("decrypt-direct.json", DIRECT);
+
+    let command = || bearer().args(["inspect", "--decrypt-key"]).arg(&key);
+    let shown = command().stdin(ENCRYPTED_TOKEN).assert().success().stderr_eq("");
+    let json = command().arg("--json").stdin(ENCRYPTED_TOKEN).assert().success();
+
+    shown.stdout_eq(str![[r#"
+Not verified. This says what is in the token, not whether it is good.
+
+Encrypted token (JWE), [..] bytes
+
+Header
+  alg  dir
+       how the key of the content is carried
+  enc  A256GCM
+       algorithm that encrypts the content
+  cty  JWT
+       type of the content, if that is another token
+
+Decrypted, not verified. Everyone who has the key to encrypt may have made what follows.
+
+Signed token (JWS), [..] bytes
+
+Header
+  alg  HS256
+       HMAC, with a secret that issuer and API share; algorithm of the signature
+  typ  at+jwt
+       type of the token
+
+Claims
+  iss    https://id.example.com
+         issuer: who made the token
+  aud    https://api.example.com
+         audience: the APIs that the token is for
+  sub    alice
+         subject: who the token speaks for, within the issuer
+  exp    1767226500
+         2026-01-01 00:15:00 UTC: expired [..] ago; the moment from which the token is refused
+  scope  orders:read
+         scopes: what the client may do
+
+Roles   none
+Scopes  orders:read
+
+"#]]);
+    let report: Value = serde_json::from_slice(&json.get_output().stdout).unwrap();
+    assert_eq!(report["form"], "jwe");
+    assert_eq!(report["claims"], Value::Null);
+    assert_eq!(report["decrypted"]["verified"], false);
+    assert_eq!(report["decrypted"]["form"], "jws");
+    assert_eq!(report["decrypted"]["header"]["alg"], "HS256");
+    assert_eq!(report["decrypted"]["claims"]["sub"], "alice");
+}
+
+#[test]
+fn claims_may_be_encrypted_without_a_signature() {
+    let key = file("decrypt-claims.json", DIRECT);
+
+    let command = || bearer().args(["inspect", "--decrypt-key"]).arg(&key);
+    let json = command().arg("--json").stdin(ENCRYPTED_CLAIMS).assert().success();
+    let shown = command().stdin(ENCRYPTED_CLAIMS).assert().success();
+
+    let report: Value = serde_json::from_slice(&json.get_output().stdout).unwrap();
+    assert_eq!(report["decrypted"]["form"], "claims");
+    assert_eq!(report["decrypted"]["header"], Value::Null);
+    assert_eq!(report["decrypted"]["claims"]["sub"], "alice");
+    assert_eq!(report["decrypted"]["scopes"], json!(["orders:read"]));
+    let text = String::from_utf8(shown.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("Claims that are not signed"), "{text}");
+}
+
+#[test]
+fn content_that_is_no_token_is_said_to_be_none() {
+    let (token, jwk) = rfc_7516();
+    let key = file("decrypt-rfc.json", jwk);
+
+    let output = bearer().args(["inspect", "--json", "--decrypt-key"]).arg(key).stdin(token);
+
+    let output = output.assert().code(2);
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(report["header"]["alg"], "RSA-OAEP");
+    assert_eq!(report["decrypted"]["form"], "unreadable");
+}
+
+#[test]
+fn key_that_does_not_decrypt_is_an_error_that_says_what_to_do() {
+    let (token, _) = rfc_7516();
+    let direct = file("decrypt-other.json", DIRECT);
+    let nameless = file("decrypt-nameless.json", DIRECT.replace(r#""alg":"dir","#, ""));
+    let pem = file("decrypt.pem", include_str!("../../../tests/fixtures/keys/rsa_traditional.pem"));
+    let run = |key: &Path, more: &[&str]| {
+        let output = bearer().args(["inspect", "--decrypt-key"]).arg(key).args(more).stdin(&*token);
+        let output = output.assert().code(2).stdout_eq("");
+        String::from_utf8(output.get_output().stderr.clone()).unwrap()
+    };
+
+    for (said, part) in [
+        (run(&direct, &[]), "the token is not decrypted: the token is encrypted"),
+        (run(&nameless, &[]), "must name its `alg`"),
+        (run(&pem, &[]), "name the `alg` of the token's header with --decrypt-algorithm"),
+        (run(&pem, &["--decrypt-algorithm", "RSA-OAEP"]), "the token is not decrypted"),
+        (run(&pem, &["--decrypt-algorithm", "ECDH-ES"]), "cannot be used with an RSA key"),
+        (run(&pem, &["--decrypt-algorithm", "RSA1_5"]), "it is none of dir, A128KW"),
+        (run(&direct, &["--decrypt-algorithm", "dir"]), "a JWK names its own `alg`"),
+        (run(Path::new("/no/such/file"), &[]), "cannot be read"),
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+        assert!(!said.contains("BwcHBwcH"), "{said}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // What jose thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with `mint`
 // asks for a token of its own instead, with the public key, and the private one for our issuer. A line
-// with `sign` asks for a token that is signed with a private key of ours.
+// with `sign` asks for a token that is signed with a private key of ours, a line with `encrypt` for an
+// encrypted token, with the private key.
 
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -66,9 +67,33 @@ async function sign({ algorithm, key, claims }) {
   return new jose.SignJWT(claims).setProtectedHeader({ alg: algorithm, typ: "at+jwt" }).sign(signingKey);
 }
 
+async function encrypt({ algorithm, encryption, curve, parties, content }) {
+  const { publicKey, jwk } = await recipient(algorithm, encryption, curve);
+  const bytes = (text) => new TextEncoder().encode(text);
+  const maker = new jose.CompactEncrypt(bytes(content)).setProtectedHeader({ alg: algorithm, enc: encryption });
+  if (curve) {
+    const [apu, apv] = [parties.apu, parties.apv].map((one) => jose.base64url.decode(one));
+    maker.setKeyManagementParameters({ apu, apv });
+  }
+  return JSON.stringify({ token: await maker.encrypt(publicKey), jwk: { ...jwk, alg: algorithm } });
+}
+
+// The key to encrypt with, and the private one.
+async function recipient(algorithm, encryption, curve) {
+  const bits = { A128: 16, A256: 32 }[algorithm.slice(0, 4)];
+  const direct = { A128GCM: 16, A256GCM: 32, "A128CBC-HS256": 32, "A256CBC-HS512": 64 }[encryption];
+  if (bits || algorithm === "dir") {
+    const publicKey = randomBytes(bits ?? direct);
+    return { publicKey, jwk: { kty: "oct", k: publicKey.toString("base64url") } };
+  }
+  const pair = await jose.generateKeyPair(algorithm, { crv: curve || undefined, extractable: true });
+  return { publicKey: pair.publicKey, jwk: await jose.exportJWK(pair.privateKey) };
+}
+
 async function answer(question) {
   if (question.mint) return mint(question.mint);
   if (question.sign) return sign(question.sign);
+  if (question.encrypt) return encrypt(question.encrypt);
   return check(question);
 }
 

@@ -1,12 +1,13 @@
 """What joserfc thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with
 `mint` asks for a token of its own instead, with the public key, and the private one for our issuer.
-A line with `sign` asks for a token that is signed with a private key of ours.
+A line with `sign` asks for a token that is signed with a private key of ours, a line with `encrypt` for
+an encrypted token, with the private key.
 """
 
 import json
 import sys
 
-from joserfc import jwk, jwt
+from joserfc import jwe, jwk, jwt
 from joserfc.errors import JoseError
 
 
@@ -68,11 +69,30 @@ def new_key(algorithm):
             return jwk.ECKey.generate_key(curve)
 
 
+def encrypt(algorithm, encryption, curve, parties, content):
+    key = recipient(algorithm, encryption, curve)
+    header = {"alg": algorithm, "enc": encryption} | (parties if curve else {})
+    token = jwe.encrypt_compact(header, content, key, algorithms=[algorithm, encryption])
+    return json.dumps({"token": token, "jwk": key.as_dict(private=True) | {"alg": algorithm}})
+
+
+def recipient(algorithm, encryption, curve):
+    if algorithm.startswith("RSA"):
+        return jwk.RSAKey.generate_key(2048)
+    if curve:
+        return (jwk.OKPKey if curve == "X25519" else jwk.ECKey).generate_key(curve)
+    direct = {"A128GCM": 128, "A256GCM": 256, "A128CBC-HS256": 256, "A256CBC-HS512": 512}
+    bits = direct[encryption] if algorithm == "dir" else int(algorithm[1:4])
+    return jwk.OctKey.generate_key(bits)
+
+
 def reply(question):
     if "mint" in question:
         return mint(**question["mint"])
     if "sign" in question:
         return sign(**question["sign"])
+    if "encrypt" in question:
+        return encrypt(**question["encrypt"])
     return check(**question)
 
 

@@ -94,6 +94,7 @@ impl Rules {
         &self.paths
     }
 
+    #[cfg(any(feature = "config", feature = "test-util"))]
     pub(crate) fn validation(&self) -> &Validation {
         &self.validation
     }

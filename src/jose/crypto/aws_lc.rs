@@ -8,6 +8,8 @@ use super::{Curve, Material, Verify};
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;
 
+#[cfg(feature = "jwe")]
+pub(crate) mod decryption;
 #[cfg(feature = "issue")]
 mod signing;
 

@@ -1,0 +1,26 @@
+//! Decrypts encrypted tokens (JWE in compact form, RFC 7516) with one key.
+//!
+//! All faults behind the header have one outcome, `None`: an encrypted key that does not unwrap, a tag that is wrong,
+//! a padding that is. In place of a content key that cannot be had, a random one goes on to the content
+//! (RFC 7516 §11.5), so that both faults are found in the same place and take the same time.
+
+mod algorithms;
+mod header;
+mod content;
+mod derived_key;
+mod recipient;
+mod compact;
+
+pub use algorithms::{ContentEncryption, KeyManagement, ParseEncryptionError};
+pub(crate) use compact::EncryptedToken;
+pub(crate) use header::EncryptionHeader;
+pub(crate) use recipient::{Recipient, RecipientKey};
+
+/// Decodes base64url without padding, strictly.
+fn decoded(segment: &str) -> Option<Vec<u8>> {
+    use crate::jose::base64url;
+    let mut bytes = vec![0; base64url::room(segment.len())];
+    let length = base64url::decode(segment, &mut bytes)?;
+    bytes.truncate(length);
+    Some(bytes)
+}
