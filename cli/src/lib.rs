@@ -3,6 +3,8 @@
 //! The verdicts are those of `tower_bearer`: the command verifies with the code that runs in production.
 //! Nothing is sent anywhere, unless an argument names an address.
 
+#![cfg_attr(not(feature = "all"), allow(dead_code, reason = "the commands that use it are off"))]
+
 // In the order in which they may import from each other: each from those above it only.
 mod dates;
 mod output;
@@ -10,12 +12,19 @@ mod failure;
 mod input;
 mod names;
 mod inspect;
+#[cfg(feature = "all")]
 mod explain;
+#[cfg(feature = "all")]
 mod fetch;
+#[cfg(feature = "all")]
 mod keys;
+#[cfg(feature = "all")]
 mod mint;
+#[cfg(feature = "all")]
 mod page;
+#[cfg(feature = "all")]
 mod serve;
+#[cfg(feature = "all")]
 mod answers;
 mod shell;
 
@@ -24,6 +33,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+#[cfg(feature = "all")]
 use self::answers::Answers;
 use self::failure::Failure;
 use self::output::{ColorChoice, Output};
@@ -46,12 +56,16 @@ struct Arguments {
 enum Command {
     /// Show what is in a token, without verifying it.
     Inspect(inspect::InspectArgs),
+    #[cfg(feature = "all")]
     /// Say check by check why a token is refused, and what would make it pass.
     Explain(Box<explain::ExplainArgs>),
+    #[cfg(feature = "all")]
     /// Make, convert and check keys.
     Keys(keys::KeysArgs),
+    #[cfg(feature = "all")]
     /// Make a token for tests, good or broken in a named way.
     Mint(Box<mint::MintArgs>),
+    #[cfg(feature = "all")]
     /// Stand in for a provider on this machine, and serve the page that looks inside tokens.
     Serve(serve::ServeArgs),
     /// Print the completions of a shell.
@@ -63,13 +77,18 @@ enum Command {
 impl Command {
     fn run(self, output: &mut Output) -> Result<ExitCode, Failure> {
         match self {
+            #[cfg(feature = "all")]
             Self::Inspect(args) if args.is_for_the_page() => {
                 serve::page_only(serve::LoopbackAddress::ANY_PORT, Answers, output)
             }
             Self::Inspect(args) => inspect::run(&args, output),
+            #[cfg(feature = "all")]
             Self::Explain(args) => explain::run(&args, output),
+            #[cfg(feature = "all")]
             Self::Serve(args) => serve::run(args, Answers, output),
+            #[cfg(feature = "all")]
             Self::Keys(args) => keys::run(args, output),
+            #[cfg(feature = "all")]
             Self::Mint(args) => mint::run(&args, output),
             Self::Completions(args) => shell::completions(&args, &mut Arguments::command(), output),
             Self::Man(args) => shell::man(&args, Arguments::command(), output),
