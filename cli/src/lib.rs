@@ -125,3 +125,54 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 pub fn inspect_unseen(text: &str) {
     inspect::inspect_unseen(text).expect("nothing is written");
 }
+
+#[cfg(all(test, feature = "all"))]
+mod tests {
+    use super::*;
+
+    /// Returns the arguments of each line that runs the command, after a pipe too.
+    fn command_lines(text: &str) -> Vec<Vec<&str>> {
+        let of_line = |line: &'_ str| -> Option<usize> {
+            let line = line.trim_start_matches("$ ");
+            ["bearer ", "| bearer "].iter().find_map(|start| Some(line.find(start)? + start.len()))
+        };
+        let mut found = Vec::new();
+        for line in text.lines().map(str::trim) {
+            let is_command = line.starts_with("bearer ") || line.contains("| bearer ");
+            let Some(start) = of_line(line).filter(|_| is_command) else { continue };
+            let end =
+                line[start..].find(['<', '>', '|', '#']).map_or(line.len(), |end| start + end);
+            found.push(
+                line[start..end]
+                    .split_whitespace()
+                    .map(|word| word.trim_matches(['\'', '"']))
+                    .collect(),
+            );
+        }
+        found
+    }
+
+    #[test]
+    fn every_documented_command_line_is_understood() {
+        let mut command = Arguments::command();
+        command.build();
+        let mut texts = vec![
+            include_str!("../README.md").to_owned(),
+            include_str!("../../README.md").to_owned(),
+        ];
+        let mut all: Vec<&clap::Command> = vec![&command];
+        while let Some(one) = all.pop() {
+            texts.extend(one.get_after_help().map(ToString::to_string));
+            all.extend(one.get_subcommands());
+        }
+        let lines: Vec<_> = texts.iter().flat_map(|text| command_lines(text)).collect();
+        assert!(lines.len() > 15, "{lines:?}");
+
+        for line in lines {
+            let arguments = ["bearer"].into_iter().chain(line.iter().copied());
+            if let Err(error) = Arguments::try_parse_from(arguments) {
+                panic!("{line:?}: {error}");
+            }
+        }
+    }
+}
