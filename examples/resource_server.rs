@@ -23,7 +23,8 @@
 //!   `REDIS_WITHOUT_TLS=true`; with `REDIS_NAMESPACE` (`tower-bearer` by default) and
 //!   `LONGEST_LIFETIME`, the longest lifetime of a token in seconds (86400 by default)
 //! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the
-//!   variables above but `ADDR` and those about Redis; see `tower_bearer::Config`
+//!   variables above but `ADDR` and those about Redis (`TOKEN_HEADER` goes with both); see `tower_bearer::Config`
+//! - `TOKEN_HEADER`: the field in which a proxy sends the token, without a scheme, in place of the `Authorization` field
 //! - `RUST_LOG`: the log filter; `tower_bearer=debug` shows why each request was refused
 //!
 //! `/healthz` reports the state of keys and shared revocations: 200 while tokens of at least one
@@ -36,7 +37,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
@@ -48,6 +49,7 @@ use tower_bearer::policy::{role, scope};
 use tower_bearer::revocation::{
     MemoryRevocations, RedisRevocations, RedisStatus, Revocation, RevocationKind,
 };
+use tower_bearer::source::HeaderToken;
 use tower_bearer::validation::Preset;
 use tower_bearer::{
     Algorithm, BearerLayer, Claims, Config, ConfigError, Issuers, KeySet, Validation, Verifier,
@@ -71,6 +73,13 @@ async fn main() -> Result<(), Sentence> {
     let (issuers, layer) = match set("CONFIG") {
         Some(file) => configured(&file, shared.clone())?,
         None => from_variables(shared.clone())?,
+    };
+    let layer = match set("TOKEN_HEADER") {
+        Some(name) => {
+            let name = HeaderName::try_from(name).map_err(|error| wrong("TOKEN_HEADER", error))?;
+            layer.with_source_instead(HeaderToken::new(name))
+        }
+        None => layer,
     };
     let app = app(issuers, layer, shared);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());

@@ -24,7 +24,13 @@ impl Reports for Answers {
         Box::pin(async move {
             let token = bare(&question.token);
             let explanation = asked(&question, token)?.ask(token).await;
-            serde_json::to_string(&explanation).map_err(Failure::new)
+            let mut report = serde_json::to_value(&explanation).map_err(Failure::new)?;
+            let is_empty =
+                |field: &Option<String>| field.as_deref().unwrap_or("").trim().is_empty();
+            let expected = [("issuer", &question.issuer), ("audience", &question.audience)];
+            let assumed = expected.into_iter().filter(|(_, field)| is_empty(field));
+            report["assumed"] = assumed.map(|(name, _)| name).collect::<Vec<_>>().into();
+            Ok(report.to_string())
         })
     }
 }

@@ -15,7 +15,7 @@ use tower_bearer::{Algorithm, Config, Validation};
 pub(crate) use self::question::{KeyPlace, Question};
 
 use crate::dates;
-use crate::failure::Failure;
+use crate::failure::{Failure, printed_or_closed};
 use crate::input::{self, TokenArgs};
 use crate::inspect::parse_preset;
 use crate::output::Output;
@@ -71,7 +71,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "SCOPE", conflicts_with = "url")]
     scope: Vec<String>,
     /// Judge as at this moment, in seconds since 1970.
-    #[arg(long, value_name = "SECONDS", conflicts_with = "url")]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "url", value_parser = clap::value_parser!(u64).range(..=YEAR_9999))]
     at: Option<u64>,
 }
 
@@ -172,11 +172,14 @@ pub(crate) fn run(args: &ExplainArgs, output: &mut Output) -> Result<ExitCode, F
     let token = args.token.read(output)?;
     let question = question.needing(&args.role, &args.scope).at(args.at);
     let explanation = question::wait(question.ask(&token))?;
-    if output.is_json() {
-        output.json(&explanation)?;
+    let printed = if output.is_json() {
+        output.json(&explanation)
     } else {
         let now = args.at.and_then(|at| i64::try_from(at).ok()).unwrap_or_else(dates::now);
-        text::print(&explanation, &token, now, output)?;
-    }
-    Ok(text::exit_code(&explanation))
+        text::print(&explanation, &token, now, output)
+    };
+    printed_or_closed(printed, text::exit_code(&explanation))
 }
+
+/// The last second of the year 9999, after which dates have no form.
+const YEAR_9999: u64 = 253_402_300_799;

@@ -48,6 +48,17 @@ impl Failure {
     }
 }
 
+/// Returns the exit code of a verdict. It stands also if the reader of the output has gone.
+pub(crate) fn printed_or_closed(
+    printed: io::Result<()>,
+    code: ExitCode,
+) -> Result<ExitCode, Failure> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(code),
+    }
+}
+
 /// Output that cannot be written. A closed pipe is the wish of its reader (`bearer … | head`).
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {

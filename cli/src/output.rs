@@ -71,9 +71,8 @@ impl Output {
 
     /// Prints a value as JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(value)?;
-        text.push(b'\n');
-        self.raw(text)
+        let text = serde_json::to_string_pretty(value)?;
+        self.raw(json_escaped(&text) + "\n")
     }
 
     /// Prints a note on standard error, beside the result.
@@ -85,9 +84,11 @@ impl Output {
     /// Prints a problem on standard error.
     pub(crate) fn report(&self, problem: &str, hint: Option<&str>) {
         let mut stderr = AutoStream::new(io::stderr(), self.choice);
-        drop(writeln!(stderr, "{BAD}error:{BAD:#} {problem}"));
+        // Arguments and file names may hold anything. Errors of several lines are made here.
+        let lines = |text: &str| text.lines().map(printable).collect::<Vec<_>>().join("\n");
+        drop(writeln!(stderr, "{BAD}error:{BAD:#} {}", lines(problem)));
         if let Some(hint) = hint {
-            drop(writeln!(stderr, "{STRONG}hint:{STRONG:#} {hint}"));
+            drop(writeln!(stderr, "{STRONG}hint:{STRONG:#} {}", lines(hint)));
         }
     }
 }
@@ -111,9 +112,29 @@ pub(crate) fn printable(text: &str) -> String {
     printed
 }
 
+/// Returns JSON with the characters escaped that [`printable`] escapes. It means the same.
+pub(crate) fn json_escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if (c.is_control() && c != '\n') || is_invisible(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 /// Characters that change the direction of text or are not seen: a name could look like another one.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    matches!(
+        c,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{3164}' | '\u{FEFF}' | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}'
+    )
 }
 
 pub(crate) const STRONG: Style = Style::new().bold();
@@ -132,5 +153,16 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(printable("admin\u{202e}"), "admin\\u{202e}");
         assert_eq!(printable("Zoë 王"), "Zoë 王");
+        assert_eq!(printable("a\u{61c}b\u{ad}\u{e0041}"), "a\\u{61c}b\\u{ad}\\u{e0041}");
+    }
+
+    #[test]
+    fn json_means_the_same_and_cannot_write_to_the_terminal() {
+        let text = "a\u{9b}2J\u{202e}\u{e0041} Zoë \"\n";
+
+        let json = json_escaped(&serde_json::to_string(text).unwrap());
+
+        assert!(json.chars().all(|c| !c.is_control() && !is_invisible(c)), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 }

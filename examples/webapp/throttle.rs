@@ -125,9 +125,15 @@ impl Address {
     fn of_client(&self, connection: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut address = connection.to_canonical();
         let fields: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-        let fields = fields.into_iter().rev().filter_map(|field| field.to_str().ok());
-        for before in fields.flat_map(|field| field.rsplit(',')) {
-            let Ok(before) = before.trim().parse::<IpAddr>() else { break };
+        let parts =
+            fields.into_iter().rev().flat_map(|field| field.as_bytes().rsplit(|&b| b == b','));
+        for part in parts {
+            // Some proxies write the port too.
+            let before = str::from_utf8(part.trim_ascii()).ok().and_then(|text| {
+                let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+                text.parse::<IpAddr>().ok().or_else(with_port)
+            });
+            let Some(before) = before else { break };
             if !self.trusted_proxies.contains(&address) {
                 break;
             }

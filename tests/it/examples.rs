@@ -96,6 +96,7 @@ fn command(name: &str) -> Command {
     assert!(program.exists(), "run `cargo build --examples` first: {}", program.display());
     let mut command = Command::new(program);
     for variable in [
+        "TOKEN_HEADER",
         "TOKEN_TYPE",
         "PRESET",
         "RUST_LOG",
@@ -547,6 +548,28 @@ pub mod resource_server {
         assert_eq!(status(&keycloak, "/admin", &token(), &key).await, 401);
     }
 
+    #[tokio::test]
+    async fn token_header_stands_in_place_of_the_authorization_field() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let key = TestKey::from_secret(Algorithm::HS256, &(0..32).collect::<Vec<u8>>());
+        let env = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWT_SECRET_KEY", secret),
+            ("TOKEN_HEADER", "Cf-Access-Jwt-Assertion"),
+        ];
+        let program = Program::start("resource_server", &env);
+        let of_proxy = async |token: &str| {
+            let mut request = program.get("/protected");
+            request.headers_mut().insert("cf-access-jwt-assertion", token.parse().unwrap());
+            program.send(request).await.status().as_u16()
+        };
+
+        assert_eq!(of_proxy(&token().sign(&key)).await, 200);
+        assert_eq!(of_proxy("a.b.c").await, 401);
+        assert_eq!(status(&program, "/protected", &token(), &key).await, 401);
+    }
+
     #[test]
     fn wrong_configuration_names_the_variable_to_mend() {
         let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -566,6 +589,7 @@ pub mod resource_server {
             ("PRESET", "oktoberfest", "keycloak auth0 entra okta cognito"),
             ("LEEWAY", "soon", "seconds"),
             ("LEEWAY", "86400", "300"),
+            ("TOKEN_HEADER", "not a field", "header"),
         ] {
             let env = [&base[..], &[(variable, value)]].concat();
             let said = refusal("resource_server", &env);

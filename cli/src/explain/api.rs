@@ -1,5 +1,6 @@
 //! Asks a running API, and reads its answer: status, challenges, CORS, resource metadata.
 
+use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::question::{is_here, wait};
-use crate::failure::Failure;
+use crate::failure::{Failure, printed_or_closed};
 use crate::output::{BAD, FAINT, GOOD, NAME, Output, STRONG, WARNING, printable, styled};
 
 /// The answers of an API.
@@ -67,6 +68,15 @@ pub(super) fn run(
 ) -> Result<ExitCode, Failure> {
     let url: reqwest::Url =
         url.parse().map_err(|error| Failure::new(format_args!("{url} is no address: {error}")))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(Failure::new(format_args!("{} is no http address", printable(url.as_str()))));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Failure::new(
+            "the address holds a user name, which would be sent beside the token",
+        )
+        .with_hint("leave it out"));
+    }
     if url.scheme() != "https" && !is_here(url.as_str()) && token.is_some() {
         return Err(Failure::new(
             "the address has no TLS, so everyone on the way could read the token",
@@ -76,16 +86,13 @@ pub(super) fn run(
     let method: Method =
         method.parse().map_err(|_| Failure::new(format_args!("{method:?} is no method")))?;
     let report = wait(ask(&url, &method, token, origin))??;
-    if output.is_json() {
-        output.json(&report)?;
-    } else {
-        print(&report, output)?;
-    }
-    Ok(match report.verdict {
+    let printed = if output.is_json() { output.json(&report) } else { print(&report, output) };
+    let code = match report.verdict {
         "accepted" => ExitCode::SUCCESS,
         "refused" => ExitCode::from(1),
         _ => ExitCode::from(2),
-    })
+    };
+    printed_or_closed(printed, code)
 }
 
 async fn ask(
@@ -94,7 +101,12 @@ async fn ask(
     token: Option<&str>,
     origin: Option<&str>,
 ) -> Result<Report, Failure> {
-    let client = reqwest::Client::builder()
+    let client = match url.scheme() {
+        // On this machine there is no proxy in between, and one elsewhere would read the token.
+        "http" => reqwest::Client::builder().no_proxy(),
+        _ => reqwest::Client::builder(),
+    };
+    let client = client
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE)
         .user_agent(concat!("bearer/", env!("CARGO_PKG_VERSION")))
@@ -127,8 +139,10 @@ async fn ask(
     let retry_after = answer.fields.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     Ok(Report {
         verdict: match answer.status.as_u16() {
-            200..400 => "accepted",
-            400 | 401 | 403 => "refused",
+            // The answer to a request without a token says nothing about one.
+            _ if token.is_none() => "undecided",
+            200..300 if !anonymous.status.is_success() => "accepted",
+            401 | 403 => "refused",
             _ => "undecided",
         },
         status: answer.status.as_u16(),
@@ -164,7 +178,10 @@ async fn send(
 
 fn unreachable(error: reqwest::Error) -> Failure {
     let is_timeout = error.is_timeout();
-    let mut text = error.without_url().to_string();
+    let error = error.without_url();
+    let first: &(dyn Error + 'static) = &error;
+    let causes = std::iter::successors(Some(first), |error| (*error).source());
+    let mut text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     if is_timeout {
         "no answer came within ten seconds".clone_into(&mut text);
     }
@@ -325,6 +342,7 @@ fn judge(anonymous: &Answer, answer: &Answer, has_token: bool, findings: &mut Ve
         findings.push(format!("Without a token the answer is {without}: this is a page for people, and no API, or the address is wrong."));
     }
     if !has_token {
+        findings.push("No token was sent: pipe one in, or name a file with --file.".to_owned());
         return;
     }
     match with.as_u16() {

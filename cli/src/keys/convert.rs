@@ -1,5 +1,5 @@
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use base64::Engine as _;
@@ -94,7 +94,7 @@ pub(super) fn run(args: &ConvertArgs, output: &mut Output) -> Result<ExitCode, F
             "form": content.form.name(),
             "private": content.is_private,
             "content": if args.out.is_none() { content.to_json() } else { None },
-            "file": args.out,
+            "file": args.out.as_deref().map(Path::to_string_lossy),
         }))?;
     } else if args.out.is_none() {
         content.check_destination(output)?;

@@ -25,7 +25,15 @@ pub(crate) fn write(
     let unwritable = |error: io::Error| {
         Failure::new(format_args!("{} cannot be written: {error}", path.display()))
     };
+    if path == Path::new("-") {
+        return Err(Failure::new("`-` is no file").with_hint("leave --out away to print the key"));
+    }
     if is_forced {
+        // A device or a pipe would be replaced by a file.
+        let is_file = |kind: fs::FileType| kind.is_file() || kind.is_symlink();
+        if path.symlink_metadata().is_ok_and(|about| !is_file(about.file_type())) {
+            return Err(Failure::new(format_args!("{} is no file", path.display())));
+        }
         let beside = beside(path);
         let mut written = create(&beside, content, readers);
         if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
@@ -42,6 +50,16 @@ pub(crate) fn write(
         io::ErrorKind::AlreadyExists => exists(path),
         _ => unwritable(error),
     })
+}
+
+/// Returns whether two paths name one file, however they are written.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or_else(|| Path::new("."));
+        Some((folder.canonicalize().ok()?, path.file_name()?.to_owned()))
+    };
+    one == other || place(one).is_some_and(|one| Some(one) == place(other))
 }
 
 /// Refuses a path where a file is already.

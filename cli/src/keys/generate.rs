@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -51,7 +51,8 @@ pub(super) fn run(args: &GenerateArgs, output: &mut Output) -> Result<ExitCode, 
         return Err(Failure::new("a secret has no public key")
             .with_hint("leave --public-out away, or choose an algorithm such as ES256"));
     }
-    if args.out.is_some() && args.out == args.public_out {
+    let same = args.out.as_ref().zip(args.public_out.as_ref());
+    if same.is_some_and(|(one, other)| file::is_same(one, other)) {
         return Err(Failure::new("the private and the public key cannot be in one file")
             .with_hint("name another file with --public-out"));
     }
@@ -71,11 +72,12 @@ pub(super) fn run(args: &GenerateArgs, output: &mut Output) -> Result<ExitCode, 
     if args.out.is_none() {
         private.check_destination(output)?;
     }
-    if let Some(path) = &args.out {
-        file::write(path, &private.bytes, Readers::Owner, args.force)?;
-    }
+    // The public half first: if it cannot be written, no key has been made.
     if let Some((path, public)) = &public {
         file::write(path, &public.bytes, Readers::Usual, args.force)?;
+    }
+    if let Some(path) = &args.out {
+        file::write(path, &private.bytes, Readers::Owner, args.force)?;
     }
     if output.is_json() {
         let published = public_key(&key).and_then(|public| public.to_jwk());
@@ -84,9 +86,9 @@ pub(super) fn run(args: &GenerateArgs, output: &mut Output) -> Result<ExitCode, 
             "key_id": key.key_id(),
             "thumbprint": key.thumbprint(),
             "private_key": if args.out.is_none() { private.to_json() } else { None },
-            "private_file": args.out,
+            "private_file": args.out.as_deref().map(Path::to_string_lossy),
             "public_keys": { "keys": published.into_iter().collect::<Vec<_>>() },
-            "public_file": args.public_out,
+            "public_file": args.public_out.as_deref().map(Path::to_string_lossy),
         })));
     }
     let Some(path) = &args.out else {
@@ -99,9 +101,10 @@ pub(super) fn run(args: &GenerateArgs, output: &mut Output) -> Result<ExitCode, 
         output.line(format_args!("  key id   {}", styled(STRONG, printable(key_id))))?;
     }
     let only_you = styled(FAINT, "(only you can read it)");
-    output.line(format_args!("  private  {} {only_you}", path.display()))?;
+    let shown = |path: &Path| printable(&path.to_string_lossy());
+    output.line(format_args!("  private  {} {only_you}", shown(path)))?;
     if let Some(path) = &args.public_out {
-        output.line(format_args!("  public   {}", path.display()))?;
+        output.line(format_args!("  public   {}", shown(path)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

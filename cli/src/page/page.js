@@ -31,7 +31,7 @@ function element(name, attributes = {}, ...children) {
 
 /** Escapes characters that are not seen or change the direction of text. */
 function visible(text) {
-  return String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+  return String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u00ad\u061c\u180e\u3164\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 }
 
 // Requests
@@ -376,17 +376,24 @@ function showUnusable(problem, hint) {
 }
 
 function showVerdict(report) {
-  const title = { accepted: "Accepted", refused: "Refused", undecided: "Undecided" }[report.verdict] ?? "Undecided";
+  const assumed = report.assumed ?? [];
+  const isByItsOwnWord = report.verdict === "accepted" && assumed.length > 0;
+  const verdict = isByItsOwnWord ? "undecided" : report.verdict;
+  const title = isByItsOwnWord ? "Good by its own word" : ({ accepted: "Accepted", refused: "Refused", undecided: "Undecided" }[verdict] ?? "Undecided");
   const codes = [report.status, report.reason].filter((code) => code !== null && code !== undefined).join(" ");
   const nodes = [element("h3", {}, title, codes ? element("small", {}, visible(codes)) : null), element("p", {}, sentenceOf(report.sentence))];
+  if (assumed.length) {
+    const taken = assumed.join(" and ");
+    nodes.push(element("p", {}, `The ${taken} was taken from the token itself, so this does not say that an API accepts it: name the ${taken} that the API expects.`));
+  }
   if (report.change) {
     const side = { token: "of the token", request: "of the request", verifier: "of this API's settings", server: "of the server" }[report.change.side] ?? "";
     nodes.push(element("p", { class: "change" }, element("b", {}, `The smallest change ${side}: `), visible(report.change.sentence)));
     if (report.change.edits?.length) nodes.push(element("ul", {}, ...report.change.edits.map((edit) => element("li", {}, ...words(edit)))));
   }
-  $("verdict").className = `verdict ${report.verdict}`;
+  $("verdict").className = `verdict ${verdict}`;
   $("verdict").replaceChildren(...nodes);
-  $("badge").className = `badge ${report.verdict}`;
+  $("badge").className = `badge ${verdict}`;
   $("badge").textContent = title;
   const icons = { passed: "✓", failed: "✕", skipped: "–", unknown: "?" };
   $("checks").replaceChildren(

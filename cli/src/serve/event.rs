@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::fault::Fault;
 use super::provider::KeyState;
 use crate::dates;
-use crate::output::{BAD, FAINT, GOOD, NAME, Output, STRONG, WARNING, printable, styled};
+use crate::output::{
+    BAD, FAINT, GOOD, NAME, Output, STRONG, WARNING, json_escaped, printable, styled,
+};
 
 /// Something that the terminal shows.
 pub(super) enum Event {
@@ -95,9 +97,7 @@ impl Event {
 
 /// Prints a value on one line.
 pub(super) fn print_json(output: &mut Output, value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    output.raw(line)
+    output.raw(json_escaped(&serde_json::to_string(value)?) + "\n")
 }
 
 fn short(path: &str) -> String {

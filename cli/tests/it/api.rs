@@ -94,7 +94,8 @@ fn open_routes_and_answers_without_challenge_are_found() {
     let (_, report) = asked(&format!("{api}/bare"), &fresh(), &[]);
     assert!(report["findings"].to_string().contains("no `WWW-Authenticate` field"), "{report}");
     let (code, report) = asked(&format!("{api}/me"), "", &[]);
-    assert_eq!((code, &report["status"]), (Some(1), &json!(401)));
+    assert_eq!((code, &report["verdict"]), (Some(2), &json!("undecided")));
+    assert!(report["findings"].to_string().contains("No token was sent"), "{report}");
 }
 
 #[test]
@@ -142,4 +143,45 @@ fn api_that_does_not_answer_is_an_error() {
 
     let text = String::from_utf8(output.get_output().stderr.clone()).unwrap();
     assert!(text.contains("the API cannot be asked"), "{text}");
+}
+
+#[test]
+fn token_goes_to_no_proxy_on_the_way_to_this_machine() {
+    let api = serve();
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    proxy.set_nonblocking(true).unwrap();
+
+    let output = bearer()
+        .args(["explain", "--json", "--url", &format!("{api}/me")])
+        .env("http_proxy", &address)
+        .env("HTTP_PROXY", &address)
+        .env("ALL_PROXY", &address)
+        .stdin(fresh())
+        .assert();
+
+    output.code(0);
+    assert!(proxy.accept().is_err(), "the proxy was asked");
+}
+
+#[test]
+fn address_with_a_password_or_of_another_kind_is_refused() {
+    for (url, word) in [
+        ("https://user:secret@api.example.com/", "holds a user name"),
+        ("ftp://api.example.com/", "is no http address"),
+        ("file:///etc/passwd", "is no http address"),
+    ] {
+        let output = bearer().args(["explain", "--url", url]).stdin(fresh()).assert().code(2);
+        let text = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert!(text.contains(word) && !text.contains("secret"), "{url}: {text}");
+    }
+}
+
+#[test]
+fn answer_that_does_not_depend_on_the_token_is_no_verdict() {
+    let api = serve();
+
+    let (code, report) = asked(&format!("{api}/open"), &fresh(), &[]);
+
+    assert_eq!((code, &report["verdict"]), (Some(2), &json!("undecided")));
 }

@@ -205,3 +205,34 @@ fn short_secret_is_said_to_be_one() {
     let text = String::from_utf8(output.get_output().stderr.clone()).unwrap();
     assert!(text.contains("secret has 40 bits"), "{text}");
 }
+
+#[test]
+fn moment_beyond_the_calendar_is_refused_and_its_last_is_not() {
+    let at = |seconds: &str| {
+        let arguments = ["explain", "--issuer", ISSUER, "--audience", AUDIENCE, "--at", seconds];
+        let output =
+            bearer().args(arguments).args(["--secret-env", "SECRET"]).env("SECRET", SECRET);
+        output.stdin(token().sign(&key())).assert().get_output().status.code()
+    };
+
+    assert_eq!(at("18446744073709551615"), Some(2));
+    assert_eq!(at("253402300799"), Some(1));
+}
+
+#[test]
+fn verdict_stands_when_the_reader_of_the_output_has_gone() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bearer"))
+        .args(["explain", "--issuer", ISSUER, "--audience", AUDIENCE, "--secret-env", "SECRET"])
+        .env("SECRET", SECRET)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    child.stdin.take().unwrap().write_all(token().sign(&key()).as_bytes()).unwrap();
+
+    assert_eq!(child.wait().unwrap().code(), Some(1), "the token has expired");
+}

@@ -308,6 +308,13 @@ fn answers_about_tokens_are_not_stored() {
     assert_eq!(inspected.json()["verified"], false);
     assert_eq!(explained.field("cache-control"), Some("no-store"));
     assert_eq!(explained.json()["verdict"], "accepted", "{}", explained.body);
+    assert_eq!(explained.json()["assumed"], json!([]));
+
+    // Without expectations the token is judged by its own word, and the answer says so.
+    let question = json!({ "token": token, "keys": { "issuer": true } });
+    let explained = server.post("/api/explain", &question.to_string());
+    assert_eq!(explained.json()["verdict"], "accepted", "{}", explained.body);
+    assert_eq!(explained.json()["assumed"], json!(["issuer", "audience"]));
 }
 
 #[test]

@@ -36,6 +36,12 @@ use crate::error::Reason;
 /// text in it, and is refused as with any other token. Two fields of the name are refused with
 /// [`Reason::SeveralTokens`]. The field stays in the request, marked as sensitive.
 ///
+/// # Requests of other sites
+///
+/// Such a proxy knows a user by a cookie, so a request that another site causes may carry the assertion too. The layer
+/// cannot tell: set the proxy's cookie to `SameSite=Lax` or `Strict`, or put the `csrf` layer of tower-http around
+/// routes that change something.
+///
 /// AWS Application Load Balancers pad the base64url of `x-amzn-oidc-data`, which RFC 7515 §2 forbids and which the
 /// signature covers. Such a token is refused as malformed: every reader that removes the padding breaks the signature,
 /// and one that keeps it accepts two spellings of one token.
@@ -134,9 +140,9 @@ impl<S: TokenSource> TokenSource for FirstOf<S> {
         }
     }
 
-    // Both are text of one grammar; the other source names its own reason.
+    // Tokens of either source follow one grammar.
     fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {
-        self.first.read(token).or_else(|_| self.other.read(token))
+        self.first.read(token)
     }
 
     fn strip(&self, request: &mut Parts) {

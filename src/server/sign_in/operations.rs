@@ -172,6 +172,23 @@ impl Desk {
     }
 
     async fn sign_out(&self, parts: &Parts, sent: Sent) -> Answer {
+        if let Some(cookies) = &self.cookies
+            && let (Some(one), Some(other)) =
+                (cookies.refresh_token(parts)?, cookies.refresh_only_token(parts)?)
+        {
+            // A page may have set one of them, to keep the user from signing out.
+            if read_input(parts, sent, &["refresh_token"])?.get("refresh_token").is_some() {
+                let description = "There are refresh tokens in cookies and in the body";
+                return Err(Refusal::invalid_request(description));
+            }
+            for token in [one, other] {
+                match self.sessions.end_by_token(token).await {
+                    Ok(_) | Err(SessionError::UnknownToken) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            return Ok(signed_out(Some(cookies)));
+        }
         let in_cookie = self.refresh_cookie(parts)?;
         let form = read_input(parts, sent, &["refresh_token"])?;
         if in_cookie.is_none()
@@ -229,7 +246,11 @@ impl Desk {
         let hash = hash.as_ref().map(|hash| hash.as_str());
         let is_current = self.passwords.verify(current, hash).await?.is_correct();
         // The same request again, after the sessions could not be ended.
-        let is_changed = !is_current && self.passwords.verify(new, hash).await?.is_correct();
+        let is_changed = !is_current && {
+            // It is a second guess for someone who does not know the password.
+            self.throttled(attempt)?;
+            self.passwords.verify(new, hash).await?.is_correct()
+        };
         self.tell_outcome(attempt, is_current || is_changed);
         match hash {
             _ if is_changed => {}

@@ -247,7 +247,11 @@ impl Facts<'_> {
             Reason::TokenTooLarge => general.with(self.smaller()),
             // The parts that can be read, signed again in the right form.
             Reason::Malformed => match (step, self.some_key()) {
-                (Step::Header | Step::Form | Step::Payload, Some(key)) => general.with([key]),
+                // One of them may have the wrong type.
+                (Step::Header, Some(key)) => {
+                    general.with(["typ", "cty", "kid"].map(Edit::RemoveHeader)).with([key])
+                }
+                (Step::Form | Step::Payload, Some(key)) => general.with([key]),
                 _ => general,
             },
             Reason::Encrypted | Reason::InvalidSignature => general.with(self.some_key()),

@@ -126,3 +126,39 @@ fn impossible_keys_are_refused_with_what_to_do() {
         assert_eq!(folder.run(&format!("keys generate {arguments}")).code, 2, "{arguments}");
     }
 }
+
+#[test]
+fn private_and_public_key_are_never_one_file_however_the_paths_are_written() {
+    let folder = Folder::new();
+
+    let same = folder.run("keys generate --force --out same.json --public-out ./same.json");
+    let good = folder.run("keys generate --force --out one.json --public-out ./other.json");
+
+    assert_eq!((same.code, good.code), (2, 0), "{} {}", same.stderr, good.stderr);
+    assert!(!folder.path("same.json").exists());
+}
+
+#[test]
+fn no_key_is_made_when_its_public_half_cannot_be_written() {
+    let folder = Folder::new();
+
+    let ended = folder.run("keys generate --out key.json --public-out nowhere/public.json");
+
+    assert_eq!(ended.code, 2);
+    assert!(!folder.path("key.json").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn force_replaces_files_and_nothing_else() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("folder")).unwrap();
+    folder.write("file.json", "old");
+
+    let directory = folder.run("keys generate --force --out folder");
+    let dash = folder.run("keys generate --force --out -");
+    let file = folder.run("keys generate --force --out file.json");
+
+    assert_eq!((directory.code, dash.code, file.code), (2, 2, 0), "{}", directory.stderr);
+    assert!(directory.stderr.contains("is no file"), "{}", directory.stderr);
+}

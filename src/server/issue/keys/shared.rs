@@ -31,6 +31,8 @@ pub(super) struct Shared {
     /// When these keys were made, in seconds since 1970 and by a clock that is never set.
     began: (u64, Moment),
     /// When issuing last woke the thread.
+    /// The second, since these keys were made, of the last rotation by age that failed. Zero if none has.
+    failed_at: AtomicU64,
     woke_at: AtomicU64,
     pace: Pace,
     worker: OnceLock<Worker>,
@@ -63,6 +65,7 @@ impl Shared {
             problem: ArcSwapOption::empty(),
             began: (now, Moment::now()),
             woke_at: AtomicU64::new(0),
+            failed_at: AtomicU64::new(0),
             pace: Pace::default(),
             worker: OnceLock::new(),
         }
@@ -232,10 +235,23 @@ impl Shared {
     fn replace_if_old(&self) {
         let Some(rotation) = &self.rotation else { return };
         let due = self.snapshot.load().keys.due(rotation);
-        if due.is_some_and(|due| rotation.now() >= due) {
-            match self.rotate(Force::No, Wait::No) {
-                Ok(()) | Err(RotateError::TooEarly { .. }) => {}
-                Err(error) => self.report(&error),
+        if !due.is_some_and(|due| rotation.now() >= due) {
+            return;
+        }
+        // Counted from 1, since 0 stands for no attempt.
+        let moment = Moment::now().since(self.began.1).as_secs().saturating_add(1);
+        let failed_at = self.failed_at.load(Ordering::Relaxed);
+        if failed_at != 0 && moment < failed_at.saturating_add(RETRY_AFTER) {
+            // A key costs time to make, and strangers can have the thread look at any rate.
+            return;
+        }
+        match self.rotate(Force::No, Wait::No) {
+            Ok(()) | Err(RotateError::TooEarly { .. }) => {
+                self.failed_at.store(0, Ordering::Relaxed);
+            }
+            Err(error) => {
+                self.failed_at.store(moment, Ordering::Relaxed);
+                self.report(&error);
             }
         }
     }
@@ -294,5 +310,7 @@ pub(super) enum Wait {
     No,
 }
 
+/// The seconds between two attempts to rotate by age, after one has failed.
+const RETRY_AFTER: u64 = 60;
 /// The seconds by which the thread may be late before issuing wakes it.
 const LATE: u64 = 60;

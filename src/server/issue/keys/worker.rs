@@ -3,13 +3,14 @@
 //! A task asks without waiting for the disk: it is woken when a look that began after its question has ended. Questions
 //! that come during a look share the next one. No runtime is needed.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A thread that ends when this is dropped.
 pub(super) struct Worker {
@@ -36,12 +37,20 @@ impl Worker {
         let questions = Arc::new(Questions::default());
         let answering = Answering(Arc::clone(&questions));
         let run = move || {
+            let mut due = Instant::now() + every;
             loop {
-                let cause = match woken.recv_timeout(every) {
-                    Ok(()) => Cause::Question,
-                    Err(RecvTimeoutError::Timeout) => Cause::Time,
+                let cause = match woken.recv_timeout(due.saturating_duration_since(Instant::now()))
+                {
                     Err(RecvTimeoutError::Disconnected) => return,
+                    // Questions, however many, do not put off the look that is due.
+                    _ if Instant::now() >= due => Cause::Time,
+                    Ok(()) => Cause::Question,
+                    // Woken early.
+                    Err(RecvTimeoutError::Timeout) => continue,
                 };
+                if cause == Cause::Time {
+                    due = Instant::now() + every;
+                }
                 let asked = answering.0.lock().asked;
                 if !look(cause) {
                     return;
@@ -67,8 +76,9 @@ impl Worker {
             state.asked += 1;
             state.asked
         };
+        let asking = Asking { questions: &self.questions, question };
         self.wake();
-        poll_fn(|context| self.questions.poll(question, context)).await
+        poll_fn(|context| asking.questions.poll(question, context)).await
     }
 }
 
@@ -81,7 +91,19 @@ struct State {
     asked: u64,
     answered: u64,
     has_ended: bool,
-    waiting: Vec<(u64, Waker)>,
+    waiting: BTreeMap<u64, Waker>,
+}
+
+/// A question that waits. A request that ends before its answer leaves nothing behind.
+struct Asking<'w> {
+    questions: &'w Questions,
+    question: u64,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        drop(self.questions.lock().waiting.remove(&self.question));
+    }
 }
 
 impl Questions {
@@ -97,10 +119,8 @@ impl Questions {
         if state.has_ended {
             return Poll::Ready(false);
         }
-        match state.waiting.iter_mut().find(|(number, _)| *number == question) {
-            Some((_, waker)) => waker.clone_from(context.waker()),
-            None => state.waiting.push((question, context.waker().clone())),
-        }
+        let waker = state.waiting.entry(question).or_insert_with(|| context.waker().clone());
+        waker.clone_from(context.waker());
         Poll::Pending
     }
 
@@ -108,9 +128,8 @@ impl Questions {
     fn answer(&self, question: u64) {
         let mut state = self.lock();
         state.answered = question;
-        let (answered, waiting) =
-            state.waiting.drain(..).partition(|(number, _)| *number <= question);
-        state.waiting = waiting;
+        let later = state.waiting.split_off(&(question + 1));
+        let answered = std::mem::replace(&mut state.waiting, later);
         drop(state);
         wake_all(answered);
     }
@@ -129,10 +148,8 @@ impl Drop for Answering {
     }
 }
 
-fn wake_all(waiting: Vec<(u64, Waker)>) {
-    for (_, waker) in waiting {
-        waker.wake();
-    }
+fn wake_all(waiting: BTreeMap<u64, Waker>) {
+    waiting.into_values().for_each(Waker::wake);
 }
 
 #[cfg(test)]
@@ -164,6 +181,35 @@ mod tests {
         drop(worker);
 
         while works.recv().is_ok() {}
+    }
+
+    #[test]
+    fn look_that_is_due_is_not_put_off_by_questions() {
+        let (done, looks) = mpsc::channel();
+        let look = move |cause| done.send(cause).is_ok();
+        let worker = Worker::start(Duration::from_millis(50), look, || {}).unwrap();
+
+        // Each question comes long before the next look is due.
+        let causes = std::iter::repeat_with(|| {
+            worker.wake();
+            looks.recv().unwrap()
+        });
+
+        assert!(causes.take(1_000_000).any(|cause| cause == Cause::Time));
+    }
+
+    #[test]
+    fn question_of_a_request_that_has_ended_leaves_nothing() {
+        let (go_on, waits) = mpsc::channel::<()>();
+        let worker = Worker::start(NEVER, move |_| waits.recv().is_ok(), || {}).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+
+        for _ in 0..10 {
+            assert!(pin!(worker.look()).poll(&mut context).is_pending());
+        }
+
+        assert_eq!(worker.questions.lock().waiting.len(), 0);
+        drop(go_on);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `session:<id>` | a session, as [`record`](super::record) packs it |
 //! | `subject:<subject>` | a sorted set of the subject's sessions, by the moment of the sign-in |
-//! | `all-ended:<subject>` | the moment up to which all sign-ins of the subject are refused, for ten minutes |
+//! | `all-ended:<subject>` | the moment up to which all sign-ins of the subject are refused, for 15 minutes |
 //! | `ended` | a set of the sessions that have ended and are not removed yet |
 //!
 //! Each key has an expiry date of its own, so a service that is shut down leaves nothing.

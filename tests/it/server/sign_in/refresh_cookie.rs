@@ -174,10 +174,12 @@ async fn refresh_tokens_in_two_places_are_refused_and_in_one_of_them_accepted() 
         from_site(with_cookies(request, cookies), "same-origin")
     };
 
+    let request = Request::post("/refresh").body(Body::empty()).unwrap();
+    let two_cookies = from_site(with_cookies(request, &both), "same-origin");
+    is_refused(&send(&house.app, two_cookies).await, 400, "invalid_request");
     for path in ["/refresh", "/logout"] {
-        let request = Request::post(path).body(Body::empty()).unwrap();
-        let two_cookies = from_site(with_cookies(request, &both), "same-origin");
-        is_refused(&send(&house.app, two_cookies).await, 400, "invalid_request");
+        let answer = send(&house.app, in_body(path, &both)).await;
+        is_refused(&answer, 400, "invalid_request");
         let answer = send(&house.app, in_body(path, &page.cookies)).await;
         is_refused(&answer, 400, "invalid_request");
         assert!(!answer.headers.contains_key(SET_COOKIE));
@@ -191,6 +193,29 @@ async fn refresh_tokens_in_two_places_are_refused_and_in_one_of_them_accepted() 
     let again = send(&house.app, again).await;
     assert!(cookies_of(&again)[COOKIE].is_empty(), "{again:?}");
     is_refused(&send(&house.app, page.own("/refresh")).await, 401, "invalid_grant");
+}
+
+#[tokio::test]
+async fn signing_out_with_a_cookie_of_each_way_ends_both_sessions() {
+    let house = House::new().await;
+    let page = Page::new(&house).await;
+    let mut both = browser(&house).await;
+    both.insert(COOKIE.into(), page.cookies[COOKIE].clone());
+
+    // A page may have set one of the two, so that the user stays signed in.
+    let request = Request::post("/logout").body(Body::empty()).unwrap();
+    let of_another_site = from_site(with_cookies(request, &both), "cross-site");
+    let refused = send(&house.app, of_another_site).await;
+    let request = Request::post("/logout").body(Body::empty()).unwrap();
+    let out = send(&house.app, from_site(with_cookies(request, &both), "same-origin")).await;
+
+    assert_eq!(refused.status, 403);
+    assert_eq!(out.status, 204, "{out:?}");
+    for name in [COOKIE, "__Host-refresh", "__Host-access"] {
+        assert!(cookies_of(&out)[name].is_empty(), "{out:?}");
+    }
+    is_refused(&send(&house.app, page.own("/refresh")).await, 401, "invalid_grant");
+    assert_eq!(house.me(&page.access).await, 401);
 }
 
 #[tokio::test]
