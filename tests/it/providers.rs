@@ -56,6 +56,11 @@ mod needs_oidc_provider {
             for (token, expected) in [(&alice.access_token, 200), (&alice.id_token, 401)] {
                 let answer = program.send(program.get("/protected").bearer(token)).await;
                 assert_eq!(answer.status(), expected, "{algorithm}: {answer:?}");
+                let rules = validation(&provider).with_at_jwt_only();
+                let verifier = Verifier::<Value>::new(key_set(&provider).await, rules).unwrap();
+                let explanation = verifier.explain(token).await;
+                assert_eq!(explanation.is_accepted(), expected == 200, "{explanation:?}");
+                assert_eq!(explanation.change().is_some(), expected == 401, "{explanation:?}");
             }
         }
     }

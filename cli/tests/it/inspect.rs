@@ -330,3 +330,61 @@ fn colours_come_only_where_they_are_wanted() {
     assert!(colours(&["--color", "always"]));
     assert!(!colours(&["--color", "never"]));
 }
+
+/// Returns the tokens of a provider's documentation: name, header and claims.
+fn documented(provider: &str) -> (Value, Vec<(String, Value)>) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/providers");
+    let text = std::fs::read_to_string(format!("{folder}/{provider}.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let tokens =
+        document.as_object().unwrap().iter().filter(|(_, value)| value["claims"].is_object());
+    let tokens = tokens.map(|(name, value)| (name.clone(), value.clone())).collect();
+    (document, tokens)
+}
+
+#[test]
+fn tokens_of_providers_are_shown_and_explained_as_what_they_are() {
+    for provider in ["auth0", "cognito", "entra", "keycloak", "okta"] {
+        let (document, tokens) = documented(provider);
+        let text = |name: &str| document[name].as_str().unwrap().to_owned();
+        let mut accepted = 0;
+        for (name, value) in tokens {
+            let mut made = support_token();
+            for (member, value) in value["claims"].as_object().unwrap() {
+                made = made.claim(member, value.clone());
+            }
+            made = match value["header"]["typ"].as_str() {
+                Some(typ) => made.header("typ", typ),
+                None => made.without_header("typ"),
+            };
+            let token = made.sign(&key());
+            let issued_at = value["claims"]["iat"].as_u64().unwrap() + 1;
+
+            let report = inspected(&token);
+            assert_eq!(report["claims"], value["claims"], "{provider} {name}");
+            let explained = bearer()
+                .args(["explain", "--json", "--preset", provider, "--at", &issued_at.to_string()])
+                .args(["--issuer", &text("issuer"), "--audience", &text("audience")])
+                .args(["--secret-env", "SECRET"])
+                .env("SECRET", crate::support::SECRET)
+                .stdin(&token)
+                .assert();
+            let output = explained.get_output();
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            match &name[..] {
+                "access" => assert_eq!(report["verdict"], "accepted", "{provider}: {report}"),
+                "id" => assert_eq!(report["reason"], "wrong_token_type", "{provider}: {report}"),
+                _ => assert_ne!(report["verdict"], "undecided", "{provider} {name}: {report}"),
+            }
+            accepted += usize::from(report["verdict"] == "accepted");
+        }
+        assert!(accepted > 1, "{provider}");
+    }
+}
+
+/// Returns a token with no claims of its own.
+fn support_token() -> tower_bearer::test_util::TestToken {
+    ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"]
+        .into_iter()
+        .fold(token(), |token, claim| token.without(claim))
+}
