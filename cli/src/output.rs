@@ -1,6 +1,6 @@
 //! Prints results: for people with colours, for programs as JSON.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
 use anstream::AutoStream;
@@ -118,7 +118,8 @@ pub(crate) fn json_escaped(json: &str) -> String {
     for c in json.chars() {
         if (c.is_control() && c != '\n') || is_invisible(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                // Text takes everything that is written to it.
+                _ = write!(escaped, "\\u{unit:04x}");
             }
         } else {
             escaped.push(c);

@@ -235,7 +235,7 @@ impl Shared {
     fn replace_if_old(&self) {
         let Some(rotation) = &self.rotation else { return };
         let due = self.snapshot.load().keys.due(rotation);
-        if !due.is_some_and(|due| rotation.now() >= due) {
+        if due.is_none_or(|due| rotation.now() < due) {
             return;
         }
         // Counted from 1, since 0 stands for no attempt.
