@@ -172,38 +172,22 @@ impl Desk {
     }
 
     async fn sign_out(&self, parts: &Parts, sent: Sent) -> Answer {
-        if let Some(cookies) = &self.cookies
-            && let (Some(one), Some(other)) =
-                (cookies.refresh_token(parts)?, cookies.refresh_only_token(parts)?)
-        {
-            // A page may have set one of them, to keep the user from signing out.
-            if read_input(parts, sent, &["refresh_token"])?.get("refresh_token").is_some() {
-                let description = "There are refresh tokens in cookies and in the body";
-                return Err(Refusal::invalid_request(description));
-            }
-            for token in [one, other] {
-                match self.sessions.end_by_token(token).await {
-                    Ok(_) | Err(SessionError::UnknownToken) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            return Ok(signed_out(Some(cookies)));
-        }
-        let in_cookie = self.refresh_cookie(parts)?;
+        let [first, second] = self.refresh_cookies(parts)?;
         let form = read_input(parts, sent, &["refresh_token"])?;
-        if in_cookie.is_none()
-            && form.get("refresh_token").is_none()
-            && self.has_access_cookie(parts)
-        {
+        if first.is_none() && form.get("refresh_token").is_none() && self.has_access_cookie(parts) {
             // The session has expired, and the browser has forgotten its refresh token.
             return Ok(signed_out(self.cookies.as_ref()));
         }
-        let (token, place) = refresh_token(in_cookie, &form)?;
-        match self.sessions.end_by_token(token).await {
-            // RFC 7009 §2.2: a token that is not good is no error.
-            Ok(_) | Err(SessionError::UnknownToken) => Ok(signed_out(place.cookies())),
-            Err(error) => Err(error.into()),
+        let (token, place) = refresh_token(first, &form)?;
+        // A page may have set one of two cookies, to keep the user from signing out: both sessions end.
+        for token in [Some(token), second.map(|(token, _)| token)].into_iter().flatten() {
+            match self.sessions.end_by_token(token).await {
+                // RFC 7009 §2.2: a token that is not good is no error.
+                Ok(_) | Err(SessionError::UnknownToken) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(signed_out(place.cookies()))
     }
 
     async fn sign_out_everywhere(&self, request: &Parts) -> Answer {
@@ -310,15 +294,22 @@ impl Desk {
     /// The cookie decides where the next tokens go, and nothing else of the request: a script that was injected into
     /// a page would else ask for an access token in the body, which cookies keep from it.
     fn refresh_cookie<'r>(&'r self, parts: &'r Parts) -> Result<Option<InCookie<'r>>, Refusal> {
-        let Some(cookies) = &self.cookies else { return Ok(None) };
-        match (cookies.refresh_token(parts)?, cookies.refresh_only_token(parts)?) {
-            (None, None) => Ok(None),
-            (Some(token), None) => Ok(Some((token, Place::Cookies(cookies)))),
-            (None, Some(token)) => Ok(Some((token, Place::RefreshCookie(cookies)))),
-            (Some(_), Some(_)) => {
-                Err(Refusal::invalid_request("There are refresh tokens in two cookies"))
-            }
+        match self.refresh_cookies(parts)? {
+            [first, None] => Ok(first),
+            _ => Err(Refusal::invalid_request("There are refresh tokens in two cookies")),
         }
+    }
+
+    /// Finds the refresh tokens in the cookies of both ways. A second is there only if a first is.
+    fn refresh_cookies<'r>(
+        &'r self,
+        parts: &'r Parts,
+    ) -> Result<[Option<InCookie<'r>>; 2], Refusal> {
+        let Some(cookies) = &self.cookies else { return Ok([None, None]) };
+        let usual = cookies.refresh_token(parts)?.map(|token| (token, Place::Cookies(cookies)));
+        let alone = cookies.refresh_only_token(parts)?;
+        let alone = alone.map(|token| (token, Place::RefreshCookie(cookies)));
+        Ok(if usual.is_some() { [usual, alone] } else { [alone, None] })
     }
 
     fn has_access_cookie(&self, parts: &Parts) -> bool {
