@@ -73,7 +73,8 @@ impl<'t, 'b> Compact<'t, 'b> {
         let length = base64url::decode(signature, &mut bytes[start..])
             .ok_or_else(|| no_signature(signature))?;
         if payload.is_empty() || signature.is_empty() {
-            return Err(malformed("a segment is empty"));
+            let is_unsigned = signature.is_empty();
+            return Err(malformed(if is_unsigned { NOT_SIGNED } else { "the payload is empty" }));
         }
         let (header, new_header) = if let Some(known) = known.find(header) {
             (known, None)
@@ -228,6 +229,9 @@ fn without_values(error: &serde_json::Error) -> String {
     };
     shown(format!("{said}{place}").trim_start())
 }
+
+/// An unsecured JWT (RFC 7519 §6.1) looks so, whatever its header says.
+const NOT_SIGNED: &str = "there is no signature: the token is not signed";
 
 /// The number of keys that are tried on a token that does not name one.
 pub(crate) const MAX_CANDIDATES: usize = 16;

@@ -126,8 +126,12 @@ async fn detail_of_a_malformed_token_says_which_part_is_wrong() {
             Reason::Malformed,
             Some("the signature is not base64url without padding"),
         ),
-        (format!("{header}..{signature}"), Reason::Malformed, Some("a segment is empty")),
-        (format!("{header}.{payload}."), Reason::Malformed, Some("a segment is empty")),
+        (format!("{header}..{signature}"), Reason::Malformed, Some("the payload is empty")),
+        (
+            format!("{header}.{payload}."),
+            Reason::Malformed,
+            Some("there is no signature: the token is not signed"),
+        ),
         (
             format!("!.{payload}.{signature}"),
             Reason::Malformed,
