@@ -7,7 +7,7 @@ use tower_bearer::explain::UnverifiedToken;
 use tower_bearer::validation::Preset;
 use zeroize::Zeroizing;
 
-use super::parts::{Members, Times};
+use super::parts::{Members, Names, Times};
 use super::unusual::unusual;
 use crate::dates;
 use crate::names;
@@ -27,6 +27,9 @@ pub(crate) struct Report {
     pub(super) unusual: Vec<String>,
     /// Why the token cannot be read.
     pub(super) problem: Option<String>,
+    /// The content of an encrypted token that is no token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<String>,
     /// The content of an encrypted token, if it was decrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) decrypted: Option<Box<Report>>,
@@ -41,6 +44,8 @@ pub(super) enum Form {
     Jwe,
     /// The claims alone, as they may stand inside of an encrypted token.
     Claims,
+    /// Text that is no token, as it may stand inside of an encrypted token.
+    Text,
     Unreadable,
 }
 
@@ -70,7 +75,15 @@ impl Report {
         };
         let problem = (form == Form::Unreadable).then(|| problem(token, &parts));
         let grants = grants(&parts, preset, audience);
-        Self { problem, ..Self::of(token, form, (header, claims), grants, now) }
+        let mut report = Self { problem, ..Self::of(token, form, (header, claims), grants, now) };
+        for (part, text) in [("header", parts.header()), ("claims", parts.claims())] {
+            for name in Names::repeated(text.unwrap_or_default()) {
+                report.unusual.push(format!(
+                    "`{name}` stands more than once in the {part}: verifiers refuse it, and this shows the last."
+                ));
+            }
+        }
+        report
     }
 
     /// Adds the content of an encrypted token: a signed token, or the claims alone.
@@ -82,7 +95,14 @@ impl Report {
         now: i64,
     ) -> Self {
         let report = match object(content) {
-            None => Self::new(content, preset, audience, now),
+            None => match Self::new(content, preset, audience, now) {
+                report if report.is_readable() => report,
+                // Whatever was encrypted: it need not be a token.
+                report => {
+                    let text = Some(content.to_owned());
+                    Self { form: Form::Text, problem: None, text, ..report }
+                }
+            },
             Some(claims) => {
                 // The library reads the grants in the payload of a token.
                 let token = Zeroizing::new(format!("e30.{}.", URL_SAFE_NO_PAD.encode(content)));
@@ -136,6 +156,7 @@ impl Report {
             scopes,
             unusual,
             problem: None,
+            text: None,
             decrypted: None,
         }
     }

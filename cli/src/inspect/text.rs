@@ -30,6 +30,13 @@ fn print_token(report: &Report, output: &mut Output) -> io::Result<()> {
             }
         }
         Form::Claims => output.line(format_args!("Claims that are not signed, {size} bytes"))?,
+        Form::Text => {
+            output.line(format_args!("Text that is no token, {size} bytes"))?;
+            output.line(format_args!(
+                "  {}",
+                printable(report.text.as_deref().unwrap_or_default())
+            ))?;
+        }
         Form::Unreadable => {
             let problem = report.problem.as_deref().unwrap_or_default();
             output.line(format_args!(

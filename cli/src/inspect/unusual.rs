@@ -38,7 +38,7 @@ fn of_header(header: &Members, say: &mut impl FnMut(String)) {
     match text("alg") {
         None => say("The header names no algorithm.".to_owned()),
         Some(alg) if alg.eq_ignore_ascii_case("none") => {
-            say("`alg` is `none`: anybody can make such a token, and every verifier has to refuse it.".to_owned());
+            say("`alg` is `none`: such a token needs no key to be made, and every verifier has to refuse it.".to_owned());
         }
         Some(_) => {}
     }

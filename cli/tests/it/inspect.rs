@@ -103,11 +103,30 @@ fn roles_are_those_that_the_preset_reads() {
 }
 
 #[test]
+fn members_that_stand_twice_are_said_to() {
+    let token = token()
+        .raw_header(r#"{"alg":"none","alg":"HS256","kid":"k"}"#)
+        .raw_payload(r#"{"sub":"alice","exp":1,"sub":"admin","sub":"root"}"#)
+        .sign(&key());
+
+    let report = inspected(&token);
+
+    let unusual = report["unusual"].to_string();
+    assert!(unusual.contains("`alg` stands more than once in the header"), "{unusual}");
+    assert_eq!(
+        unusual.matches("`sub` stands more than once in the claims").count(),
+        1,
+        "{unusual}"
+    );
+    assert!(!unusual.contains("`kid`") && !unusual.contains("`exp` stands"), "{unusual}");
+}
+
+#[test]
 fn each_unusual_thing_is_said() {
     let key = key();
     let far = now() + 40 * 24 * 3600;
     for (token, word) in [
-        (token().header("alg", "none").sign(&key), "anybody can make such a token"),
+        (token().header("alg", "none").sign(&key), "needs no key to be made"),
         (token().header("jku", "https://evil.example").sign(&key), "brings its own key (`jku`)"),
         (token().header("crit", json!(["x"])).sign(&key), "asks for an extension (`crit`)"),
         (token().without("exp").sign(&key), "There is no `exp`"),
@@ -236,16 +255,19 @@ fn claims_may_be_encrypted_without_a_signature() {
 }
 
 #[test]
-fn content_that_is_no_token_is_said_to_be_none() {
+fn content_that_is_no_token_is_shown_as_text() {
     let (token, jwk) = rfc_7516();
     let key = file("decrypt-rfc.json", jwk);
 
     let output = bearer().args(["inspect", "--json", "--decrypt-key"]).arg(key).stdin(token);
 
-    let output = output.assert().code(2);
+    let output = output.assert().code(0);
     let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     assert_eq!(report["header"]["alg"], "RSA-OAEP");
-    assert_eq!(report["decrypted"]["form"], "unreadable");
+    assert_eq!(report["decrypted"]["form"], "text");
+    // RFC 7516 §A.1
+    let text = report["decrypted"]["text"].as_str().unwrap();
+    assert!(text.starts_with("The true sign of intelligence"), "{text}");
 }
 
 #[test]
