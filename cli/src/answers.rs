@@ -58,7 +58,7 @@ fn asked(question: &serve::Question, token: &str) -> Result<Question, Failure> {
         validation = validation.with_preset(preset.parse().map_err(Failure::new)?);
     }
     let keys = match &question.keys {
-        Keys::Secret(secret) => KeyPlace::Secret(secret.clone()),
+        Keys::Secret(secret) => KeyPlace::Secret(secret.as_bytes().to_vec().into()),
         Keys::Pem(text) | Keys::Jwks(text) => KeyPlace::Text(Zeroizing::new(text.clone())),
         Keys::Issuer(true) => KeyPlace::Issuer,
         Keys::Issuer(false) => return Err(Failure::new("the keys are not known")),

@@ -1,7 +1,17 @@
 //! Says dates in words: "2026-11-29 21:40:12 UTC, 3 minutes ago".
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde_json::Number;
+
+/// Reads a length of time with its unit: "90s", "15m", "8h", "1h 30m", "2d".
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
+    let wrong = |_| "write a time such as 90s, 15m, 8h or 2d".to_owned();
+    let span: Span = text.parse().map_err(wrong)?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
+    Duration::try_from(length).map_err(wrong)
+}
 
 /// Returns now, in seconds since 1970.
 pub(crate) fn now() -> i64 {
@@ -65,6 +75,19 @@ pub(crate) fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn length_of_time_has_its_unit() {
+        let seconds = |text| parse_span(text).map(|length| length.as_secs());
+
+        assert_eq!(seconds("90s"), Ok(90));
+        assert_eq!(seconds("15m"), Ok(900));
+        assert_eq!(seconds("1h 30m"), Ok(5_400));
+        assert_eq!(seconds("2d"), Ok(172_800));
+        for bad in ["", "15", "-5m", "soon", "1y"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn span_has_its_two_largest_units() {

@@ -16,6 +16,7 @@ pub(crate) use self::question::{KeyPlace, Question};
 
 use crate::dates;
 use crate::failure::{Failure, printed_or_closed};
+use crate::fetch;
 use crate::input::{self, TokenArgs};
 use crate::inspect::parse_preset;
 use crate::output::Output;
@@ -59,10 +60,10 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAME", requires = "issuer")]
     algorithm: Vec<Algorithm>,
     /// How far clocks may differ: "60s", "2m". The default is one minute.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "issuer")]
+    #[arg(long, value_name = "DURATION", value_parser = dates::parse_span, requires = "issuer")]
     leeway: Option<Duration>,
     /// How old a token may be.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "issuer")]
+    #[arg(long, value_name = "DURATION", value_parser = dates::parse_span, requires = "issuer")]
     max_age: Option<Duration>,
     /// A role that the route needs. May be repeated.
     #[arg(long, value_name = "ROLE", conflicts_with = "url")]
@@ -114,7 +115,7 @@ impl KeyArgs {
             let secret = std::env::var(name).map_err(|_| {
                 Failure::new(format_args!("the variable {name} is not set, or not text"))
             })?;
-            return Ok(KeyPlace::Secret(secret.into()));
+            return Ok(KeyPlace::Secret(secret.into_bytes().into()));
         }
         Err(Failure::new("the keys of the issuer are not known").with_hint(
             "name them with --discover, --jwks-url, --keys, --secret-file or --secret-env",
@@ -143,14 +144,6 @@ impl ExplainArgs {
     }
 }
 
-/// Reads "90s", "10m", "1h 30m", or a number of seconds.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
-    }
-}
-
 pub(crate) fn run(args: &ExplainArgs, output: &mut Output) -> Result<ExitCode, Failure> {
     if let Some(url) = &args.url {
         let token = args.token.read_optional(output)?;
@@ -171,7 +164,7 @@ pub(crate) fn run(args: &ExplainArgs, output: &mut Output) -> Result<ExitCode, F
     };
     let token = args.token.read(output)?;
     let question = question.needing(&args.role, &args.scope).at(args.at);
-    let explanation = question::wait(question.ask(&token))?;
+    let explanation = fetch::wait_for(async { Ok(question.ask(&token).await) })?;
     let printed = if output.is_json() {
         output.json(&explanation)
     } else {

@@ -62,6 +62,11 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
+/// Returns whether text is an address of plain HTTP on this machine, as a provider for development has.
+pub(crate) fn is_plain_loopback(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url))
+}
+
 /// Gets a document, and follows a few redirects.
 pub(crate) async fn get(url: &Url) -> Result<Answer, Failure> {
     let mut redirects = Vec::new();
@@ -77,6 +82,10 @@ pub(crate) async fn get(url: &Url) -> Result<Answer, Failure> {
         let next = next
             .ok_or_else(|| Failure::new(format_args!("{url} redirects to what is no address")))?;
         let next = address(next.as_str())?;
+        if is_loopback(&next) && !is_loopback(&url) {
+            // Another host must not choose what is asked on this machine.
+            return Err(Failure::new(format_args!("{url} redirects to this machine")));
+        }
         if redirects.len() == MAX_REDIRECTS {
             return Err(Failure::new(format_args!("{} redirects too often", redirects[0])));
         }
@@ -100,7 +109,8 @@ pub(crate) fn wait_for<T>(
     runtime.block_on(exchange)
 }
 
-fn client(url: &Url) -> Result<Client, Failure> {
+/// Returns a client for this address, which follows no redirects.
+pub(crate) fn client(url: &Url) -> Result<Client, Failure> {
     let builder = Client::builder()
         .user_agent(concat!("bearer/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(5))
@@ -130,7 +140,8 @@ async fn read(url: Url, mut response: Response, redirects: Vec<Url>) -> Result<A
     Ok(Answer { url, status, headers, body, is_cut, redirects })
 }
 
-fn no_answer(url: &Url, error: reqwest::Error) -> Failure {
+/// Returns the failure of a request to which no answer came.
+pub(crate) fn no_answer(url: &Url, error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let mut reason = error.to_string();
     let mut cause = error.source();
@@ -172,6 +183,26 @@ mod tests {
             "",
         ] {
             assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_may_do_without_tls() {
+        for address in
+            ["http://localhost:8080/x", "http://127.0.0.1", "http://[::1]:1/", "http://LOCALHOST"]
+        {
+            assert!(is_plain_loopback(address), "{address}");
+        }
+        for address in [
+            "https://localhost",
+            "http://localhost.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost@example.com/",
+            "http://example.com/localhost",
+            "http://10.0.0.1",
+            "localhost",
+        ] {
+            assert!(!is_plain_loopback(address), "{address}");
         }
     }
 }

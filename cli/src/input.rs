@@ -86,10 +86,13 @@ pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     read_limited(file).map_err(|error| unreadable(path, &error))
 }
 
-/// Reads a secret from a file. A line break at its end does not count: editors add one.
-pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let text = read_text(path)?;
-    Ok(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned()))
+/// Reads a secret from a file, as it is. One line break at its end does not count: editors add it.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut secret = read_bytes(path)?;
+    let text = secret.strip_suffix(b"\n").unwrap_or(&secret);
+    let length = text.strip_suffix(b"\r").unwrap_or(text).len();
+    secret.truncate(length);
+    Ok(secret)
 }
 
 /// Reads a file as bytes.

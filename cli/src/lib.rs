@@ -13,9 +13,9 @@ mod input;
 mod names;
 mod inspect;
 #[cfg(feature = "all")]
-mod explain;
-#[cfg(feature = "all")]
 mod fetch;
+#[cfg(feature = "all")]
+mod explain;
 #[cfg(feature = "all")]
 mod keys;
 #[cfg(feature = "all")]

@@ -10,8 +10,9 @@ mod broken;
 use std::process::ExitCode;
 
 use serde_json::json;
+use tower_bearer::Algorithm;
+use tower_bearer::explain::Change;
 
-use self::edits::Change;
 use self::key::MintKey;
 use self::parts::Parts;
 use crate::dates;
@@ -23,7 +24,7 @@ pub(crate) use self::args::MintArgs;
 
 pub(crate) fn run(args: &MintArgs, output: &mut Output) -> Result<ExitCode, Failure> {
     let now = dates::now();
-    let change = args.edits.as_deref().map(Change::read).transpose()?;
+    let change = args.edits.as_deref().map(edits::read).transpose()?;
     let mut parts = match &args.like {
         Some(path) => {
             let token = input::read_text(path)?;
@@ -38,25 +39,23 @@ pub(crate) fn run(args: &MintArgs, output: &mut Output) -> Result<ExitCode, Fail
         }
         None => Parts::new(args, now)?,
     };
-    let wanted = change.as_ref().and_then(Change::signature);
+    if let Some(change) = &change {
+        parts.apply(change)?;
+    }
+    let wanted = change.as_ref().and_then(Change::signing_key);
     let key = MintKey::load(args, &parts, wanted)?;
     if args.provider.is_some() {
         // The provider names its own key, unless one is asked for.
         parts.header.retain(|name, _| name != "alg" && name != "kid");
-        let wanted_id = wanted.and_then(|wanted| wanted.key_id.clone());
-        let algorithm = args.algorithm.map(|one| one.to_string());
-        let algorithm = algorithm.or_else(|| wanted.map(|wanted| wanted.algorithm.clone()));
-        let named = [("alg", algorithm), ("kid", args.key_id.clone().or(wanted_id))];
-        for (name, value) in named {
+        let algorithm = args.algorithm.or(wanted.map(|(algorithm, _)| algorithm));
+        let key_id = args.key_id.as_deref().or(wanted.and_then(|(_, key_id)| key_id));
+        for (name, value) in [("alg", algorithm.map(Algorithm::as_str)), ("kid", key_id)] {
             if let Some(value) = value {
                 parts.set_header(name, value);
             }
         }
     } else if let Some(key) = &key {
-        key.name_in(&mut parts, wanted.is_some_and(|wanted| wanted.key_id.is_none()));
-    }
-    if let Some(change) = &change {
-        change.apply(&mut parts);
+        key.name_in(&mut parts, wanted.is_some_and(|(_, key_id)| key_id.is_none()));
     }
     parts.set(args)?;
     broken::change(&args.broken, &mut parts, now);

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::{Span, SpanRelativeTo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -33,6 +32,7 @@ use self::keyboard::Keyboard;
 use self::provider::{Provider, Settings};
 use self::routes::Server;
 use self::user::User;
+use crate::dates;
 use crate::failure::Failure;
 use crate::output::{FAINT, NAME, Output, STRONG, printable, styled};
 use crate::page::Page;
@@ -270,10 +270,7 @@ fn public_algorithm(name: &str) -> Result<Algorithm, String> {
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
-    let span =
-        text.parse().and_then(|span: Span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    let lifetime = span.map_err(|_| "this is not a length of time; write 15m, 1h or 2d, say")?;
-    let lifetime = Duration::try_from(lifetime).unwrap_or_default();
+    let lifetime = dates::parse_span(text)?;
     if lifetime < Duration::from_secs(1) || lifetime > MAX_LIFETIME {
         return Err("tokens are valid for a second at least and for a year at most".into());
     }

@@ -1,8 +1,6 @@
 //! Asks a running API, and reads its answer: status, challenges, CORS, resource metadata.
 
-use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -13,8 +11,8 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::question::{is_here, wait};
 use crate::failure::{Failure, printed_or_closed};
+use crate::fetch;
 use crate::output::{BAD, FAINT, GOOD, NAME, Output, STRONG, WARNING, printable, styled};
 
 /// The answers of an API.
@@ -66,26 +64,10 @@ pub(super) fn run(
     origin: Option<&str>,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
-    let url: reqwest::Url =
-        url.parse().map_err(|error| Failure::new(format_args!("{url} is no address: {error}")))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err(Failure::new(format_args!("{} is no http address", printable(url.as_str()))));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Failure::new(
-            "the address holds a user name, which would be sent beside the token",
-        )
-        .with_hint("leave it out"));
-    }
-    if url.scheme() != "https" && !is_here(url.as_str()) && token.is_some() {
-        return Err(Failure::new(
-            "the address has no TLS, so everyone on the way could read the token",
-        )
-        .with_hint("use https, or an address of this machine"));
-    }
+    let url = fetch::address(url)?;
     let method: Method =
         method.parse().map_err(|_| Failure::new(format_args!("{method:?} is no method")))?;
-    let report = wait(ask(&url, &method, token, origin))??;
+    let report = fetch::wait_for(ask(&url, &method, token, origin))?;
     let printed = if output.is_json() { output.json(&report) } else { print(&report, output) };
     let code = match report.verdict {
         "accepted" => ExitCode::SUCCESS,
@@ -101,17 +83,7 @@ async fn ask(
     token: Option<&str>,
     origin: Option<&str>,
 ) -> Result<Report, Failure> {
-    let client = match url.scheme() {
-        // On this machine there is no proxy in between, and one elsewhere would read the token.
-        "http" => reqwest::Client::builder().no_proxy(),
-        _ => reqwest::Client::builder(),
-    };
-    let client = client
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE)
-        .user_agent(concat!("bearer/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| Failure::new(format_args!("no request can be sent: {error}")))?;
+    let client = fetch::client(url)?;
     let origin_field = origin
         .map(HeaderValue::from_str)
         .transpose()
@@ -132,7 +104,7 @@ async fn ask(
     };
     let metadata = challenges.iter().find_map(|challenge| challenge.parameter("resource_metadata"));
     let metadata = match metadata {
-        Some(address) => Some(metadata_at(&client, url, address, &mut findings).await),
+        Some(address) => Some(metadata_at(url, address, &mut findings).await),
         None => None,
     };
     judge(&anonymous, &answer, token.is_some(), &mut findings);
@@ -172,21 +144,8 @@ async fn send(
     if let Some(origin) = origin {
         request = request.header(ORIGIN, origin);
     }
-    let response = request.send().await.map_err(unreachable)?;
+    let response = request.send().await.map_err(|error| fetch::no_answer(url, error))?;
     Ok(Answer { status: response.status(), fields: response.headers().clone() })
-}
-
-fn unreachable(error: reqwest::Error) -> Failure {
-    let is_timeout = error.is_timeout();
-    let error = error.without_url();
-    let first: &(dyn Error + 'static) = &error;
-    let causes = std::iter::successors(Some(first), |error| (*error).source());
-    let mut text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    if is_timeout {
-        "no answer came within ten seconds".clone_into(&mut text);
-    }
-    Failure::new(format_args!("the API cannot be asked: {text}"))
-        .with_hint("is the address right, and is the API running?")
 }
 
 /// Reads the challenges of an answer (RFC 9110 §11.6.1).
@@ -233,7 +192,7 @@ async fn cors(
         .header(ORIGIN, origin)
         .header(ACCESS_CONTROL_REQUEST_METHOD, method.as_str())
         .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization");
-    let preflight = request.send().await.map_err(unreachable)?;
+    let preflight = request.send().await.map_err(|error| fetch::no_answer(url, error))?;
     let has = |fields: &HeaderMap, name, wanted: &str| {
         let values = fields.get_all(name).iter().filter_map(|value| value.to_str().ok());
         let mut words = values.flat_map(|value| value.split(',')).map(str::trim);
@@ -277,12 +236,7 @@ async fn cors(
 }
 
 /// Fetches the metadata of the resource (RFC 9728), from the API's own host only.
-async fn metadata_at(
-    client: &reqwest::Client,
-    api: &reqwest::Url,
-    address: &str,
-    findings: &mut Vec<String>,
-) -> Metadata {
+async fn metadata_at(api: &reqwest::Url, address: &str, findings: &mut Vec<String>) -> Metadata {
     let failed = |problem: String| Metadata {
         url: address.to_owned(),
         document: None,
@@ -295,26 +249,18 @@ async fn metadata_at(
     if url.origin() != api.origin() {
         return failed("it is on another host, and was not fetched".to_owned());
     }
-    let mut response = match client.get(url).send().await {
-        Ok(response) if response.status() == StatusCode::OK => response,
-        Ok(response) => {
-            findings.push(format!("The resource metadata is answered with {}.", response.status()));
-            return failed(format!("it is answered with {}", response.status()));
-        }
-        Err(error) => return failed(error.without_url().to_string()),
+    let answer = match fetch::get(&url).await {
+        Ok(answer) => answer,
+        Err(failure) => return failed(failure.problem().to_owned()),
     };
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() <= MAX_METADATA_BYTES => {
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(Some(_)) => return failed("it is larger than 64 KiB".to_owned()),
-            Ok(None) => break,
-            Err(error) => return failed(error.without_url().to_string()),
-        }
+    if answer.status != StatusCode::OK {
+        findings.push(format!("The resource metadata is answered with {}.", answer.status));
+        return failed(format!("it is answered with {}", answer.status));
     }
-    let Ok(document) = serde_json::from_slice::<Value>(&bytes) else {
+    if answer.is_cut {
+        return failed("it is larger than 1 MiB".to_owned());
+    }
+    let Ok(document) = serde_json::from_slice::<Value>(&answer.body) else {
         findings.push("The resource metadata is not JSON.".to_owned());
         return failed("it is not JSON".to_owned());
     };
@@ -425,6 +371,3 @@ fn print(report: &Report, output: &mut Output) -> std::io::Result<()> {
     }
     Ok(())
 }
-
-const PATIENCE: Duration = Duration::from_secs(10);
-const MAX_METADATA_BYTES: usize = 64 * 1024;

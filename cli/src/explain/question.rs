@@ -1,6 +1,5 @@
 //! Puts a token before the verifier that an API would have.
 
-use std::future::Future;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,6 +11,7 @@ use tower_bearer::{Algorithm, Config, KeySet, Validation, Verifier};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::fetch;
 
 /// Where the keys of an issuer are.
 pub(crate) enum KeyPlace {
@@ -22,7 +22,7 @@ pub(crate) enum KeyPlace {
     /// Found by the metadata of the issuer.
     Issuer,
     /// An HMAC secret.
-    Secret(Zeroizing<String>),
+    Secret(Zeroizing<Vec<u8>>),
 }
 
 /// The expectations of an API.
@@ -87,14 +87,6 @@ impl Question {
     }
 }
 
-/// Runs a future to its end.
-pub(crate) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| Failure::new(format_args!("nothing can be waited for: {error}")))?;
-    Ok(runtime.block_on(future))
-}
-
 fn key_source(
     issuer: &str,
     place: &KeyPlace,
@@ -104,12 +96,15 @@ fn key_source(
         KeyPlace::Text(text) => key_set(text, algorithms).map(KeySet::boxed),
         KeyPlace::Secret(secret) => secret_keys(secret, algorithms).map(KeySet::boxed),
         KeyPlace::Url(url) => {
-            let fetch =
-                if is_here(url) { on_this_machine().from_url(url) } else { HttpFetch::new(url) };
+            let fetch = if fetch::is_plain_loopback(url) {
+                on_this_machine().from_url(url)
+            } else {
+                HttpFetch::new(url)
+            };
             Ok(remote(fetch.map_err(Failure::new)?, algorithms))
         }
         KeyPlace::Issuer => {
-            let fetch = if is_here(issuer) {
+            let fetch = if fetch::is_plain_loopback(issuer) {
                 on_this_machine().discover(issuer)
             } else {
                 HttpFetch::discover(issuer)
@@ -133,7 +128,7 @@ fn key_set(text: &str, algorithms: &[Algorithm]) -> Result<KeySet, Failure> {
 }
 
 /// Returns the secret for each algorithm that it is long enough for.
-fn secret_keys(secret: &str, algorithms: &[Algorithm]) -> Result<KeySet, Failure> {
+fn secret_keys(secret: &[u8], algorithms: &[Algorithm]) -> Result<KeySet, Failure> {
     let algorithms = match algorithms {
         [] => &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512][..],
         _ => algorithms,
@@ -142,7 +137,7 @@ fn secret_keys(secret: &str, algorithms: &[Algorithm]) -> Result<KeySet, Failure
     let keys: Vec<_> = algorithms
         .iter()
         .filter_map(|algorithm| {
-            let key = VerifyingKey::from_secret(*algorithm, secret.as_bytes());
+            let key = VerifyingKey::from_secret(*algorithm, secret);
             key.map_err(|error| problem.get_or_insert(Failure::new(error))).ok()
         })
         .collect();
@@ -166,42 +161,4 @@ fn on_this_machine() -> tower_bearer::keys::DangerousFetch {
     HttpFetch::dangerous().allow_plain_http().allow_private_networks()
 }
 
-/// Returns whether an address is plain HTTP on this machine.
-pub(crate) fn is_here(address: &str) -> bool {
-    let Some(rest) = address.strip_prefix("http://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    let is_loopback =
-        |host: &str| host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    host.eq_ignore_ascii_case("localhost") || is_loopback(host)
-}
-
 const PATIENCE: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_addresses_of_this_machine_may_do_without_tls() {
-        for address in
-            ["http://localhost:8080/x", "http://127.0.0.1", "http://[::1]:1/", "http://LOCALHOST"]
-        {
-            assert!(is_here(address), "{address}");
-        }
-        for address in [
-            "https://localhost",
-            "http://localhost.example.com",
-            "http://127.0.0.1.example.com",
-            "http://localhost@example.com/",
-            "http://example.com/localhost",
-            "http://10.0.0.1",
-            "localhost",
-        ] {
-            assert!(!is_here(address), "{address}");
-        }
-    }
-}

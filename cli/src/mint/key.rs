@@ -1,14 +1,11 @@
 use serde_json::Value;
 use tower_bearer::{Algorithm, SigningKey};
-use zeroize::Zeroizing;
 
 use super::args::MintArgs;
-use super::edits::Signature;
 use super::parts::Parts;
 use crate::failure::Failure;
 use crate::input;
 use crate::keys::{Key, KeyFile, for_algorithm};
-use crate::output::printable;
 
 /// The key that signs, with the name that the header gives it.
 pub(super) struct MintKey {
@@ -21,7 +18,7 @@ impl MintKey {
     pub(super) fn load(
         args: &MintArgs,
         parts: &Parts,
-        wanted: Option<&Signature>,
+        wanted: Option<(Algorithm, Option<&str>)>,
     ) -> Result<Option<Self>, Failure> {
         let Some((key, names_itself, names_algorithm)) = read(args)? else { return Ok(None) };
         let text = |name| parts.header.get(name).and_then(Value::as_str);
@@ -30,39 +27,34 @@ impl MintKey {
         let liked =
             liked.filter(|_| args.like.is_some() && args.algorithm.is_none() && !names_algorithm);
         let key = match (wanted, liked) {
-            (Some(wanted), _) => for_wanted(&key, &wanted.algorithm)?,
+            (Some((wanted, _)), _) => for_wanted(&key, wanted)?,
             (None, Some(liked)) => for_algorithm(&key, liked).unwrap_or(key),
             (None, None) => key,
         };
         let own = key.key_id().map(str::to_owned);
-        let key_id = match (wanted.and_then(|wanted| wanted.key_id.clone()), &args.key_id) {
+        let key_id = match (wanted.and_then(|(_, key_id)| key_id), &args.key_id) {
             (_, Some(key_id)) => Some(key_id.clone()),
-            (Some(key_id), None) => Some(key_id),
+            (Some(key_id), None) => Some(key_id.to_owned()),
             (None, None) if names_itself => own,
             (None, None) => text("kid").map(str::to_owned).filter(|_| args.like.is_some()).or(own),
         };
         Ok(Some(Self { key, key_id }))
     }
 
-    /// Writes algorithm and key id into the header, in front if they are new.
+    /// Writes algorithm and key id into the header.
     pub(super) fn name_in(&self, parts: &mut Parts, is_nameless: bool) {
-        let mut named = serde_json::Map::new();
-        named.insert("alg".to_owned(), self.key.algorithm().as_str().into());
+        parts.set_header("alg", self.key.algorithm().as_str());
+        parts.header.remove("kid");
         if let Some(key_id) = self.key_id.as_deref().filter(|_| !is_nameless) {
-            named.insert("kid".to_owned(), key_id.into());
+            parts.set_header("kid", key_id);
         }
-        let header = std::mem::take(&mut parts.header);
-        let rest = header.into_iter().filter(|(name, _)| name != "alg" && name != "kid");
-        named.extend(rest);
-        parts.header = named;
     }
 }
 
 /// Returns the key, whether it has a name, and whether it names its algorithm.
 fn read(args: &MintArgs) -> Result<Option<(SigningKey, bool, bool)>, Failure> {
     if let Some(path) = &args.secret_file {
-        let bytes = input::read_bytes(path)?;
-        let secret = Zeroizing::new(without_line_break(&bytes).to_vec());
+        let secret = input::read_secret(path)?;
         let algorithm = args.algorithm.unwrap_or(Algorithm::HS256);
         let key = SigningKey::from_secret(algorithm, &*secret).map_err(|error| {
             Failure::new(error).with_hint(
@@ -84,22 +76,15 @@ fn read(args: &MintArgs) -> Result<Option<(SigningKey, bool, bool)>, Failure> {
     }
 }
 
-fn for_wanted(key: &SigningKey, name: &str) -> Result<SigningKey, Failure> {
+fn for_wanted(key: &SigningKey, algorithm: Algorithm) -> Result<SigningKey, Failure> {
     let of_key = |problem: String| {
         Failure::new(format_args!(
-            "the change asks for a key for {}, and this one is not: {problem}",
-            printable(name)
+            "the change asks for a key for {algorithm}, and this one is not: {problem}"
         ))
         .with_hint("give the key that the verifier knows")
     };
-    let algorithm: Algorithm = name.parse().map_err(|error| of_key(format!("{error}")))?;
     if algorithm == key.algorithm() {
         return Ok(key.clone());
     }
     for_algorithm(key, algorithm).map_err(of_key)
-}
-
-fn without_line_break(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }

@@ -1,6 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
+use tower_bearer::explain::{Change, UnverifiedToken};
 
 use super::args::MintArgs;
 use crate::dates;
@@ -18,11 +19,8 @@ impl Parts {
     /// Returns those of a good access token (RFC 9068) that is issued now.
     pub(super) fn new(args: &MintArgs, now: i64) -> Result<Self, Failure> {
         let mut claims = Map::new();
-        // In the order in which they are read best. `set` gives them their values.
         // A provider has its own.
         if args.provider.is_none() {
-            claims.insert("iss".to_owned(), Value::Null);
-            claims.insert("aud".to_owned(), Value::Null);
             claims.insert("sub".to_owned(), "test-user".into());
         }
         claims.insert("iat".to_owned(), now.into());
@@ -44,11 +42,9 @@ impl Parts {
         is_edited: bool,
         output: &Output,
     ) -> Result<Self, Failure> {
-        let token = input::bare(token);
-        let mut segments = token.split('.');
-        let (header, claims) = (segments.next().unwrap_or_default(), segments.next());
-        let is_encrypted = token.matches('.').count() == 4;
-        let mut header = match object(header) {
+        let token = UnverifiedToken::parse(input::bare(token));
+        let is_encrypted = token.is_encrypted();
+        let mut header = match token.header().and_then(object) {
             Some(header) => header,
             None if is_edited => {
                 output.note(
@@ -63,7 +59,7 @@ impl Parts {
                     ));
             }
         };
-        let claims = claims.filter(|_| !is_encrypted).and_then(object);
+        let claims = token.claims().and_then(object);
         if is_encrypted {
             output.note("the token of --like is encrypted, so the new one begins without claims");
         } else if claims.is_none() {
@@ -143,9 +139,18 @@ impl Parts {
 
     /// Returns those that a token says. `None` if they cannot be read.
     pub(super) fn of(token: &str) -> Option<Self> {
-        let mut segments = token.split('.');
-        let (header, claims) = (object(segments.next()?)?, object(segments.next()?)?);
+        let token = UnverifiedToken::parse(token);
+        let (header, claims) = (object(token.header()?)?, object(token.claims()?)?);
         Some(Self { header, claims })
+    }
+
+    /// Makes a change that `bearer explain` proposes.
+    pub(super) fn apply(&mut self, change: &Change) -> Result<(), Failure> {
+        let text = |members: &Map<String, Value>| Value::Object(members.clone()).to_string();
+        let (header, claims) = change.apply(&text(&self.header), &text(&self.claims));
+        self.header = serde_json::from_str(&header).map_err(Failure::new)?;
+        self.claims = serde_json::from_str(&claims).map_err(Failure::new)?;
+        Ok(())
     }
 
     /// Returns header and claims as they are signed.
@@ -174,9 +179,8 @@ pub(super) fn random_text(bytes: usize) -> Result<String, Failure> {
     Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
-fn object(segment: &str) -> Option<Map<String, Value>> {
-    let text = URL_SAFE_NO_PAD.decode(segment.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&text).ok()
+fn object(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
 }
 
 const USUAL_LIFETIME: i64 = 15 * 60;

@@ -190,7 +190,7 @@ fn what_is_missing_is_asked_for() {
             "NOT_SET is not set",
         ),
         (vec!["explain", "--url", "not an address"], "is no address"),
-        (vec!["explain", "--url", "http://api.example.com/"], "has no TLS"),
+        (vec!["explain", "--url", "http://api.example.com/"], "is not HTTPS"),
     ] {
         let output = bearer().args(&arguments).stdin("a.b.c").assert().code(2);
         let text = String::from_utf8(output.get_output().stderr.clone()).unwrap();

@@ -317,6 +317,19 @@ fn answers_about_tokens_are_not_stored() {
     assert_eq!(explained.json()["assumed"], json!(["issuer", "audience"]));
 }
 
+#[tokio::test]
+async fn mint_asks_the_provider_to_sign() {
+    let server = Server::start(&[]);
+    let arguments = ["mint", "--provider", &server.issuer, "--role", "admin", "--lifetime", "5m"];
+
+    let minted = crate::support::bearer().args(arguments).assert().success();
+    let token = String::from_utf8(minted.get_output().stdout.clone()).unwrap();
+
+    let claims = server.verifier(AUDIENCE).verify(token.trim()).await.unwrap();
+    assert_eq!(claims["roles"], json!(["admin"]));
+    assert_eq!(claims["iss"], server.issuer);
+}
+
 #[test]
 fn keys_of_a_file_outlive_the_program() {
     let folder = TempFolder::new("keys");
@@ -371,7 +384,7 @@ fn arguments_that_make_no_sense_are_refused_with_a_sentence() {
         (["--addr", "[::]:0"], "other machines could reach this address"),
         (["--addr", "here"], "neither a port nor an address"),
         (["--algorithm", "HS256"], "algorithms with a public key"),
-        (["--lifetime", "soon"], "not a length of time"),
+        (["--lifetime", "soon"], "a time such as"),
         (["--lifetime", "0s"], "a second at least"),
         (["--user", ":admin"], "the name is missing"),
         (["--audience", ""], "audience"),

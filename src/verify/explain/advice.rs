@@ -248,9 +248,9 @@ impl Facts<'_> {
             // The parts that can be read, signed again in the right form.
             Reason::Malformed => match (step, self.some_key()) {
                 // One of them may have the wrong type.
-                (Step::Header, Some(key)) => {
-                    general.with(["typ", "cty", "kid"].map(Edit::RemoveHeader)).with([key])
-                }
+                (Step::Header, Some(key)) => general
+                    .with(["typ", "cty", "kid"].map(|name| Edit::RemoveHeader(name.into())))
+                    .with([key]),
                 (Step::Form | Step::Payload, Some(key)) => general.with([key]),
                 _ => general,
             },
@@ -258,7 +258,7 @@ impl Facts<'_> {
             Reason::UnsupportedAlgorithm | Reason::AlgorithmNotAllowed => self.other_key(general),
             Reason::UnknownKey => self.other_key(self.about_key()),
             Reason::CriticalHeader => {
-                general.with([Edit::RemoveHeader("crit"), Edit::RemoveHeader("b64")])
+                general.with(["crit", "b64"].map(|name| Edit::RemoveHeader(name.into())))
             }
             Reason::WrongTokenType if step == Step::HeaderType => self.header_type(general),
             Reason::WrongTokenType => self.kind(general),
@@ -325,7 +325,7 @@ impl Facts<'_> {
             match self.keys.lookup(&header) {
                 Lookup::Found(keys) => {
                     let key_id = keys.keys().first()?.key_id().map(str::to_owned);
-                    Some(Edit::SignWith { algorithm: algorithm.as_str(), key_id })
+                    Some(Edit::SignWith { algorithm, key_id })
                 }
                 _ => None,
             }
@@ -363,8 +363,10 @@ impl Facts<'_> {
     }
 
     fn header_type(&self, general: Change) -> Change {
-        let edits =
-            [Edit::SetHeader { name: "typ", value: "at+jwt".into() }, Edit::RemoveHeader("cty")];
+        let edits = [
+            Edit::SetHeader { name: "typ".into(), value: "at+jwt".into() },
+            Edit::RemoveHeader("cty".into()),
+        ];
         if self.rules.needs_at_jwt()
             && self.header.is_some_and(|header| {
                 header.token_type().is_none_or(|typ| typ.eq_ignore_ascii_case("jwt"))

@@ -1,26 +1,31 @@
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::jose::Algorithm;
 
 /// The smallest change with which a refused token would pass a check, in words and as data.
 ///
-/// Serialised, it is an object with `side`, `sentence` and `edits`.
-#[derive(Clone, PartialEq, Serialize)]
+/// Serialised, it is an object with `side`, `sentence` and `edits`. It can be read again, to be
+/// [applied](Self::apply) by another program; of the members only `edits` is required.
+#[derive(Clone, PartialEq, Deserialize, Serialize)]
 pub struct Change {
+    #[serde(default)]
     side: ChangeSide,
+    #[serde(default)]
     sentence: String,
     edits: Vec<Edit>,
 }
 
 /// The party that makes a [`Change`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ChangeSide {
     /// The client needs another token.
+    #[default]
     Token,
     /// The client sends the token in another way.
     Request,
@@ -30,8 +35,20 @@ pub enum ChangeSide {
     Server,
 }
 
+impl ChangeSide {
+    /// Returns the party as a stable word: `token`, `request`, `verifier`, `server`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Request => "request",
+            Self::Verifier => "verifier",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// A change of one part of a token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Edit {
     SetClaim {
@@ -46,13 +63,14 @@ pub(super) enum Edit {
         is_text: bool,
     },
     SetHeader {
-        name: &'static str,
+        name: Cow<'static, str>,
         value: Value,
     },
-    RemoveHeader(&'static str),
+    RemoveHeader(Cow<'static, str>),
     /// Signs the token anew, in compact form.
     SignWith {
-        algorithm: &'static str,
+        #[serde(with = "algorithm_name")]
+        algorithm: Algorithm,
         key_id: Option<String>,
     },
 }
@@ -68,17 +86,38 @@ impl Edit {
             Self::RemoveClaim(name) => drop(claims.remove(name)),
             Self::Grant { place, values, is_text } => grant(claims, place, values, *is_text),
             Self::SetHeader { name, value } => {
-                drop(header.insert((*name).to_owned(), value.clone()));
+                drop(header.insert(name.to_string(), value.clone()));
             }
-            Self::RemoveHeader(name) => drop(header.remove(*name)),
+            Self::RemoveHeader(name) => drop(header.remove(&**name)),
             Self::SignWith { algorithm, key_id } => {
-                header.insert("alg".to_owned(), (*algorithm).into());
+                header.insert("alg".to_owned(), algorithm.as_str().into());
                 match key_id {
                     Some(key_id) => drop(header.insert("kid".to_owned(), key_id.clone().into())),
                     None => drop(header.remove("kid")),
                 }
             }
         }
+    }
+}
+
+/// Writes an algorithm by its name.
+mod algorithm_name {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::jose::Algorithm;
+
+    pub(super) fn serialize<S: Serializer>(
+        algorithm: &Algorithm,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(algorithm.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Algorithm, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -164,9 +203,7 @@ impl Change {
     /// Returns the algorithm and `kid` of a key that the verifier has, if the token must be signed with another key.
     pub fn signing_key(&self) -> Option<(Algorithm, Option<&str>)> {
         self.edits.iter().rev().find_map(|edit| match edit {
-            Edit::SignWith { algorithm, key_id } => {
-                Some((algorithm.parse().ok()?, key_id.as_deref()))
-            }
+            Edit::SignWith { algorithm, key_id } => Some((*algorithm, key_id.as_deref())),
             _ => None,
         })
     }

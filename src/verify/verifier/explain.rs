@@ -210,8 +210,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Says how to write a token that has not the right form: its parts, signed again.
     fn in_right_form(&self, token: &str, error: &AuthError) -> Change {
-        let unverified = UnverifiedToken::parse(token);
         let IssuerSet::One(trusted) = &self.trust else { return Change::of_reason(error.reason()) };
+        let unverified = UnverifiedToken::parse(token);
         let facts = Facts {
             rules: &trusted.rules,
             keys: &trusted.keys,

@@ -124,3 +124,27 @@ fn token_of_every_flag_passes_once_its_explanation_was_followed() {
         assert_eq!(explained().code, 0);
     }
 }
+
+#[test]
+fn token_that_lacks_a_role_or_a_scope_passes_once_its_explanation_was_followed() {
+    let folder = Folder::with_key();
+    for (reason, needs) in [
+        ("forbidden", "--role admin --role staff"),
+        ("insufficient_scope", "--scope orders:read --scope orders:write"),
+        ("forbidden", "--role admin --scope orders:write"),
+    ] {
+        let explained = || {
+            let usual = format!("explain --json --issuer {ISSUER} --audience {AUDIENCE}");
+            folder.run(&format!("{usual} --keys jwks.json --file token.txt {needs}"))
+        };
+        folder.write("token.txt", folder.mint("--role clerk --scope orders:read"));
+
+        let refused = explained();
+        assert_eq!(refused.json()["reason"], reason, "{needs}");
+        folder.write("why.json", refused.stdout);
+        let token = folder.good("mint --key key.json --like token.txt --edits why.json");
+        folder.write("token.txt", token);
+
+        assert_eq!(explained().code, 0, "{needs}");
+    }
+}
