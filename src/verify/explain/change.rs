@@ -107,6 +107,7 @@ mod algorithm_name {
 
     use crate::jose::Algorithm;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(super) fn serialize<S: Serializer>(
         algorithm: &Algorithm,
         serializer: S,
