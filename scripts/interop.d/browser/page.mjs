@@ -266,6 +266,8 @@ async function takeScreenshots() {
 
 async function showVerdictOf(page, claims, audience, title = audience === AUDIENCE ? "Accepted" : "Refused") {
   await paste(page, token(claims));
+  // What is pale is about the token before; the verdict may be here first.
+  await page.locator("#contents:not(.is-old)").waitFor();
   await page.getByRole("heading", { name: "Verify it" }).waitFor();
   await page.locator('input[value="secret"]').check();
   await page.locator("#secret").fill(SECRET);
