@@ -8,7 +8,6 @@ mod require;
 pub(crate) mod source;
 #[cfg(feature = "cookies")]
 pub(crate) mod cookies;
-mod authenticator;
 mod binding;
 mod extras;
 mod admission;
@@ -18,7 +17,7 @@ mod layer;
 #[cfg(feature = "tonic")]
 mod tonic;
 
-pub use authenticator::{Authenticated, Authenticator};
+pub use crate::verify::authenticator::{Authenticated, Authenticator};
 pub use binding::{Binding, BindingVerdict};
 pub use future::ResponseFuture;
 pub use layer::BearerLayer;

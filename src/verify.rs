@@ -4,6 +4,8 @@
 pub(crate) mod cache;
 pub(crate) mod compact;
 pub(crate) mod issuers;
+pub(crate) mod presented;
+pub(crate) mod authenticator;
 pub(crate) mod opaque;
 pub(crate) mod explain;
 pub(crate) mod verifier;

@@ -26,8 +26,9 @@ use crate::error::{AuthError, KeysUnavailable, Reason};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
-use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
+use crate::middleware::source::{AuthorizationHeader, TokenSource};
 use crate::verify::opaque::read_claims;
+use crate::verify::presented::Presented;
 use crate::verify::verifier::{Attempt, CachedToken, Pending, Verifier};
 
 /// Decides about requests, without services and futures.

@@ -7,7 +7,7 @@ use http::request;
 
 use crate::claims::Principal;
 use crate::error::AuthError;
-use crate::middleware::source::Presented;
+use crate::verify::presented::Presented;
 
 /// Checks that the sender of a request has the key that its token is bound to (proof of
 /// possession): DPoP (RFC 9449), mutual TLS (RFC 8705).

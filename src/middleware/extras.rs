@@ -11,14 +11,15 @@ use http::HeaderMap;
 use http::Response;
 use http::request::Parts;
 
-use super::authenticator::ErasedAuthenticator;
 use super::binding::{Binding, BindingVerdict};
 use crate::claims::Principal;
 use crate::claims::validation::Rules;
 use crate::error::{AuthError, Reason};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::{CookieToken, OtherFields};
-use crate::middleware::source::{AuthorizationHeader, Presented, TokenSource};
+use crate::middleware::source::{AuthorizationHeader, TokenSource};
+use crate::verify::authenticator::ErasedAuthenticator;
+use crate::verify::presented::Presented;
 
 #[derive(Clone)]
 pub(super) struct Extras {

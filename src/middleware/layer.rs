@@ -4,7 +4,6 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::admission::Admission;
-use super::authenticator::Authenticator;
 use super::binding::Binding;
 use super::extras::ConfiguredAuthenticator;
 use super::service::Bearer;
@@ -15,6 +14,7 @@ use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
 use crate::middleware::source::TokenSource;
 use crate::verify::CacheStats;
+use crate::verify::authenticator::Authenticator;
 use crate::verify::verifier::Verifier;
 
 /// Admits requests with a good token, and refuses the others.

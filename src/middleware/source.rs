@@ -6,7 +6,6 @@
 //! Sources do not look inside the token. There is no source for query parameters, because URLs end
 //! up in logs and histories, and OAuth 2.1 forbids it.
 
-mod presented;
 mod authorization;
 mod header_token;
 mod subprotocol;
@@ -19,7 +18,7 @@ pub use authorization::AuthorizationHeader;
 #[cfg(feature = "cookies")]
 pub(crate) use authorization::is_b64token;
 pub use header_token::{FirstOf, HeaderToken};
-pub use presented::Presented;
+pub use crate::verify::presented::Presented;
 pub use subprotocol::WebSocketProtocol;
 #[cfg(feature = "cookies")]
 pub(crate) use subprotocol::lists;

@@ -11,7 +11,8 @@ use http::{Request, StatusCode, request};
 
 use super::settings::Settings;
 use crate::error::Reason;
-use crate::middleware::source::{Presented, TokenSource, is_b64token};
+use crate::middleware::source::{TokenSource, is_b64token};
+use crate::verify::presented::Presented;
 
 /// Finds the token in the access cookie of [`Cookies`](super::Cookies).
 ///

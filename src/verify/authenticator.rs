@@ -2,12 +2,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::claims::NumericDate;
 use crate::error::{AuthError, Reason};
-use crate::middleware::source::Presented;
+use crate::verify::presented::Presented;
 
 /// Authenticates callers by tokens other than signed JWTs: an API key that is looked up, or an
 /// opaque token that its issuer is asked about.
@@ -51,6 +52,15 @@ pub trait Authenticator: Send + Sync + 'static {
         &self,
         token: &str,
     ) -> impl Future<Output = Result<Authenticated, AuthError>> + Send;
+
+    /// Returns a number that changes as soon as an earlier answer may no longer be right: a key was
+    /// withdrawn, say. The layer then forgets the answers that it keeps.
+    ///
+    /// It is called for every request with a token whose answer is kept, so it must be cheap. The
+    /// default is always the same number.
+    fn generation(&self) -> u64 {
+        0
+    }
 }
 
 /// The claims of an authenticated caller, under their names in JWTs (RFC 7519, RFC 7662).
@@ -61,6 +71,7 @@ pub trait Authenticator: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Authenticated {
     claims: Map<String, Value>,
+    fresh_for: Duration,
 }
 
 impl Authenticated {
@@ -68,7 +79,7 @@ impl Authenticated {
     pub fn subject(subject: impl Into<String>) -> Self {
         let mut claims = Map::new();
         claims.insert("sub".into(), Value::String(subject.into()));
-        Self { claims }
+        Self { claims, fresh_for: Duration::ZERO }
     }
 
     /// Reads the claims from a JSON object, for example an introspection response.
@@ -84,7 +95,7 @@ impl Authenticated {
             AuthError::with_detail(Reason::InvalidClaim, detail)
         })?;
         match claims.get("active") {
-            None | Some(Value::Bool(true)) => Ok(Self { claims }),
+            None | Some(Value::Bool(true)) => Ok(Self { claims, fresh_for: Duration::ZERO }),
             Some(_) => Err(AuthError::with_detail(Reason::Inactive, "`active` is not `true`")),
         }
     }
@@ -115,13 +126,24 @@ impl Authenticated {
         self.with(name, Value::String(value.into()))
     }
 
+    /// Lets the layer keep the answer for this time, and no longer than the `exp` of the claims.
+    /// Requests with the same token are then decided without another question, as those with a JWT
+    /// that was verified before: dates, revocations and the active check count for each of them.
+    ///
+    /// The default is not to keep it.
+    #[must_use]
+    pub fn with_freshness(mut self, time: Duration) -> Self {
+        self.fresh_for = time;
+        self
+    }
+
     fn with(mut self, name: impl Into<String>, value: Value) -> Self {
         self.claims.insert(name.into(), value);
         self
     }
 
     /// Returns the claims as JSON. If `iss` or `aud` is absent, it becomes that of the validation.
-    pub(super) fn into_text(mut self, (issuer, audience): (&str, &str)) -> String {
+    pub(crate) fn into_text(mut self, (issuer, audience): (&str, &str)) -> String {
         for (name, value) in [("iss", issuer), ("aud", audience)] {
             self.claims.entry(name).or_insert_with(|| Value::String(value.to_owned()));
         }
@@ -147,12 +169,17 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
     ) -> impl Future<Output = Result<Authenticated, AuthError>> + Send {
         (**self).authenticate(token)
     }
+
+    fn generation(&self) -> u64 {
+        (**self).generation()
+    }
 }
 
 /// An [`Authenticator`] behind a trait object.
-pub(super) trait ErasedAuthenticator: Send + Sync {
+pub(crate) trait ErasedAuthenticator: Send + Sync {
     fn accepts(&self, presented: Presented<'_>) -> bool;
     fn authenticate<'a>(&'a self, token: &'a str) -> Authenticating<'a>;
+    fn generation(&self) -> u64;
 }
 
 type Authenticating<'a> =
@@ -165,5 +192,9 @@ impl<A: Authenticator> ErasedAuthenticator for A {
 
     fn authenticate<'a>(&'a self, token: &'a str) -> Authenticating<'a> {
         Box::pin(Authenticator::authenticate(self, token))
+    }
+
+    fn generation(&self) -> u64 {
+        Authenticator::generation(self)
     }
 }
