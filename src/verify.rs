@@ -6,7 +6,6 @@ pub(crate) mod compact;
 pub(crate) mod issuers;
 pub(crate) mod presented;
 pub(crate) mod authenticator;
-pub(crate) mod opaque;
 pub(crate) mod explain;
 pub(crate) mod verifier;
 

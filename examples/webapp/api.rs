@@ -33,11 +33,11 @@ pub async fn me(Claims(user): Claims<User>, principal: Principal) -> Json<Value>
         "sub": user.sub,
         "username": user.preferred_username,
         "roles": user.roles,
-        "header": {
+        "header": header.map(|header| json!({
             "alg": header.algorithm().to_string(),
             "typ": header.token_type(),
             "kid": header.key_id(),
-        },
+        })),
         "claims": *user,
     }))
 }

@@ -22,7 +22,8 @@ pub struct Principal {
 }
 
 struct Facts<T: ?Sized> {
-    header: Header,
+    /// `None` for a caller that an authenticator vouches for.
+    header: Option<Header>,
     parsed: ParsedClaims,
     /// The moment from which the verifier would refuse the token.
     end: NumericDate,
@@ -37,9 +38,9 @@ struct Facts<T: ?Sized> {
 pub(crate) struct PrincipalBuilder<C>(Facts<Option<Arc<C>>>);
 
 impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
-    /// Starts a principal for a token with this header, accepted by this layer.
+    /// Starts a principal for a token with this header, if it has one, accepted by this layer.
     #[inline]
-    pub(crate) fn new(header: Header, layer: Layer) -> Self {
+    pub(crate) fn new(header: Option<Header>, layer: Layer) -> Self {
         let (parsed, end) = (ParsedClaims::default(), NumericDate::MIN);
         Self(Facts { header, parsed, end, layer, claims: None })
     }
@@ -98,7 +99,7 @@ impl Principal {
     /// Returns the heap memory beside [`BYTES`](Self::BYTES), without the application's claims.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.header().heap_bytes() + self.facts.parsed.heap_bytes()
+        self.header().map_or(0, Header::heap_bytes) + self.facts.parsed.heap_bytes()
     }
 
     /// Returns `sub`, if the token has one.
@@ -132,9 +133,10 @@ impl Principal {
         self.grants().has_scope(scope)
     }
 
-    /// Returns the header of the token.
-    pub fn header(&self) -> &Header {
-        &self.facts.header
+    /// Returns the header of the token. `None` for a token that is no JWT, and that an
+    /// [`Authenticator`](crate::middleware::Authenticator) decided about.
+    pub fn header(&self) -> Option<&Header> {
+        self.facts.header.as_ref()
     }
 
     /// Returns `exp`: the moment at which the token expires, without leeway. `None` for a token

@@ -15,21 +15,17 @@ use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::extras::{
-    ConfiguredAuthenticator, Extras, PendingProof, Proof, ResponseChanges, TokenOrigin,
-};
+use super::extras::{Extras, PendingProof, Proof, ResponseChanges, TokenOrigin};
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme};
 use crate::claims::policy::{self, Policy};
-use crate::claims::validation::Kind;
-use crate::claims::{Principal, Span, Verified};
+use crate::claims::{Principal, Verified};
 use crate::error::{AuthError, KeysUnavailable, Reason};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
-use crate::verify::opaque::read_claims;
 use crate::verify::presented::Presented;
-use crate::verify::verifier::{Attempt, CachedToken, Pending, Verifier};
+use crate::verify::verifier::{Attempt, CachedToken, Pending, Verifier, is_from_elsewhere};
 
 /// Decides about requests, without services and futures.
 pub(super) struct Admission<C> {
@@ -59,52 +55,26 @@ pub(super) struct Admitted {
 
 /// A token whose decision has to wait.
 pub(super) struct Deferral<C> {
-    cause: Cause<C>,
+    pending: Pending<C>,
     origin: TokenOrigin,
     scheme: AuthScheme,
     /// A check of the proof that has begun already.
     proof: Option<PendingProof>,
 }
 
-enum Cause<C> {
-    Verification(Pending<C>),
-    Authentication(ConfiguredAuthenticator, Zeroizing<String>),
-}
-
 /// A token that was accepted after a wait. It is revalidated before the inner service is called.
 pub(super) struct Vetted<C> {
     token: Zeroizing<String>,
-    verdict: Verdict<C>,
+    remembered: CachedToken<C>,
     origin: TokenOrigin,
     scheme: AuthScheme,
     proof: Option<PendingProof>,
 }
 
-enum Verdict<C> {
-    Jwt(CachedToken<C>),
-    Opaque(Verified<C>, Span),
-}
-
-impl<C> Verdict<C> {
-    fn verified(&self) -> Verified<C> {
-        match self {
-            Self::Jwt(remembered) => remembered.verified(),
-            Self::Opaque(verified, _) => verified.clone(),
-        }
-    }
-
-    fn into_verified(self) -> Verified<C> {
-        match self {
-            Self::Jwt(remembered) => remembered.into_verified(),
-            Self::Opaque(verified, _) => verified,
-        }
-    }
-}
-
 impl<C> Vetted<C> {
     /// Admits a request that has not waited since the token was accepted.
     pub(super) fn admitted(self) -> Admitted {
-        let principal = self.verdict.into_verified().into_principal();
+        let principal = self.remembered.into_verified().into_principal();
         Admitted { principal, origin: self.origin }
     }
 }
@@ -146,6 +116,11 @@ impl<C> Admission<C> {
     /// Accepts bound tokens if a binding proves them.
     pub(super) fn prove_bound_tokens(&mut self) {
         self.verifier = self.verifier.clone().with_proofs();
+    }
+
+    /// Keeps the answers of authenticators, which other layers must not find.
+    pub(super) fn keep_answers(&mut self) {
+        self.verifier = self.verifier.clone().with_authenticators();
     }
 
     #[cold]
@@ -225,7 +200,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         };
         match attempt(&self.verifier, text) {
             Attempt::Waits(pending) => {
-                Decision::Wait(Deferral::verification(pending, origin, AuthScheme::BEARER))
+                Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
             }
             Attempt::Done(Err(error)) => Decision::Refuse(self.refuse(error)),
             Attempt::Done(Ok(verified)) => self.admit(verified, origin),
@@ -259,21 +234,35 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         origin: TokenOrigin,
     ) -> Result<Decision<C>, AuthError> {
         let (scheme, token) = (presented.scheme(), extras.read(presented.token(), origin)?);
-        if let Some(backend) = extras.authenticator_for(presented) {
-            let cause = Cause::Authentication(backend.clone(), Zeroizing::new(token.to_owned()));
-            return Ok(Decision::Wait(Box::new(Deferral { cause, origin, scheme, proof: None })));
-        }
-        let verified = match self.verifier.recall_or_attempt(token) {
-            Attempt::Waits(pending) => {
-                return Ok(Decision::Wait(Deferral::verification(pending, origin, scheme)));
-            }
-            Attempt::Done(verified) => verified?,
+        let wait = |pending| Ok(Decision::Wait(Deferral::new(pending, origin, scheme)));
+        let verified = match self.verifier.decide_from_cache(token) {
+            Some(Attempt::Done(verified)) => verified?,
+            Some(Attempt::Waits(pending)) => return wait(pending),
+            None => match extras.authenticator_for(presented) {
+                Some(authenticator) => return wait(Pending::decision(token, authenticator)),
+                None => match self.verifier.attempt(token) {
+                    Attempt::Done(Ok(verified)) => verified,
+                    Attempt::Done(Err(error)) => match extras.fallback_for(presented) {
+                        Some(authenticator) if is_from_elsewhere(&error) => {
+                            return wait(Pending::decision(token, authenticator));
+                        }
+                        _ => return Err(error),
+                    },
+                    Attempt::Waits(pending) => {
+                        return wait(pending.or_else(extras.fallback_for(presented)));
+                    }
+                },
+            },
         };
         match extras.prove(request, presented, verified.principal())? {
             Proof::Good => Ok(self.admit(verified, origin)),
             Proof::Pending(proof) => {
-                let pending = self.verifier.accepted(token)?;
-                let mut deferral = Deferral::verification(pending, origin, scheme);
+                let is_signed = verified.principal().header().is_some();
+                let answered = || extras.authenticator_for(presented);
+                let answered = || answered().or_else(|| extras.fallback_for(presented));
+                let authenticator = if is_signed { None } else { answered() };
+                let pending = self.verifier.accepted(token, authenticator)?;
+                let mut deferral = Deferral::new(pending, origin, scheme);
                 deferral.proof = Some(proof);
                 Ok(Decision::Wait(deferral))
             }
@@ -294,25 +283,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         &self,
         deferral: Box<Deferral<C>>,
     ) -> Result<Vetted<C>, Rejection> {
-        let Deferral { cause, origin, scheme, proof } = *deferral;
-        let (token, verdict) = self.answer(cause).await.map_err(|error| self.refuse(error))?;
-        Ok(Vetted { token, verdict, origin, scheme, proof })
-    }
-
-    async fn answer(&self, cause: Cause<C>) -> Result<(Zeroizing<String>, Verdict<C>), AuthError> {
-        match cause {
-            Cause::Verification(pending) => {
-                let (token, remembered) = self.verifier.verify_after(pending).await?;
-                Ok((token, Verdict::Jwt(remembered)))
-            }
-            Cause::Authentication(ConfiguredAuthenticator { authenticator, rules }, token) => {
-                let authenticated = authenticator.authenticate(&token).await?;
-                let text = authenticated.into_text(rules.parties());
-                let (time, layer) = (self.verifier.time(), Some(Arc::clone(&self.config)));
-                let (verified, span) = read_claims(&text, &rules, Kind::Proved, time, &layer)?;
-                Ok((token, Verdict::Opaque(verified, span)))
-            }
-        }
+        let Deferral { pending, origin, scheme, proof } = *deferral;
+        let decided = self.verifier.verify_after(pending).await;
+        let (token, remembered) = decided.map_err(|error| self.refuse(error))?;
+        Ok(Vetted { token, remembered, origin, scheme, proof })
     }
 
     /// Starts the check of the proof of a token that has waited, unless it has begun before.
@@ -326,7 +300,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         }
         let Some(extras) = &self.extras else { return Ok(None) };
         let presented = Presented::new(vetted.scheme, vetted.token.as_bytes());
-        let verified = vetted.verdict.verified();
+        let verified = vetted.remembered.verified();
         let proof =
             with_parts(request, |parts| extras.prove(parts, presented, verified.principal()));
         match proof.map_err(|error| self.refuse(error))? {
@@ -337,7 +311,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
     /// Refuses a request that the policy does not allow, before it waits for the inner service.
     pub(super) fn check(&self, vetted: &Vetted<C>) -> Result<(), Rejection> {
-        self.permit(vetted.verdict.verified()).map(drop)
+        self.permit(vetted.remembered.verified()).map(drop)
     }
 
     pub(super) fn refuse_proof(&self, error: AuthError) -> Rejection {
@@ -347,22 +321,19 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     /// Decides about a request that has waited for the inner service as well. The grounds for its
     /// admission may have changed meanwhile.
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
-        let Vetted { token, verdict, origin, .. } = vetted;
-        let verified = match verdict {
-            Verdict::Jwt(remembered) => {
-                let verified = self.verifier.revalidate_after_wait(&token, remembered);
-                let verified = verified.and_then(|verified| {
-                    // A request that waits for keys and for the inner service in turns could wait
-                    // forever.
-                    verified.ok_or_else(|| KeysUnavailable::new(TOO_OLD_MEANWHILE).into())
-                });
-                verified.map_err(|error| self.refuse(error))?.into_verified()
-            }
-            Verdict::Opaque(verified, span) if span.contains_now(self.verifier.time()) => verified,
-            Verdict::Opaque(..) => return Err(self.refuse(Reason::Expired)),
-        };
+        let Vetted { token, remembered, origin, .. } = vetted;
+        let is_signed = remembered.principal().header().is_some();
+        let remembered = self.verifier.revalidate_after_wait(&token, remembered);
+        // A request that waits for the answer and for the inner service in turns could wait forever.
+        let remembered = remembered.and_then(|remembered| {
+            remembered.ok_or_else(|| match is_signed {
+                true => KeysUnavailable::new(TOO_OLD_MEANWHILE).into(),
+                false => AuthError::authenticator_failed(VOID_MEANWHILE),
+            })
+        });
+        let remembered = remembered.map_err(|error| self.refuse(error))?;
         // Other rules may read other roles from the token.
-        let principal = self.permit(verified)?;
+        let principal = self.permit(remembered.into_verified())?;
         Ok(Admitted { principal, origin })
     }
 
@@ -427,8 +398,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
 impl<C> Deferral<C> {
     #[cold]
-    fn verification(pending: Pending<C>, origin: TokenOrigin, scheme: AuthScheme) -> Box<Self> {
-        Box::new(Self { cause: Cause::Verification(pending), origin, scheme, proof: None })
+    fn new(pending: Pending<C>, origin: TokenOrigin, scheme: AuthScheme) -> Box<Self> {
+        Box::new(Self { pending, origin, scheme, proof: None })
     }
 }
 
@@ -501,5 +472,7 @@ impl<C> fmt::Debug for Admission<C> {
     }
 }
 
+const VOID_MEANWHILE: &str =
+    "the answer became void while the request waited for the inner service";
 const TOO_OLD_MEANWHILE: &str =
     "the keys became too old, or the key went, while the request waited for the inner service";

@@ -13,12 +13,11 @@ use http::request::Parts;
 
 use super::binding::{Binding, BindingVerdict};
 use crate::claims::Principal;
-use crate::claims::validation::Rules;
 use crate::error::{AuthError, Reason};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::{CookieToken, OtherFields};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
-use crate::verify::authenticator::ErasedAuthenticator;
+use crate::verify::authenticator::ConfiguredAuthenticator;
 use crate::verify::presented::Presented;
 
 #[derive(Clone)]
@@ -30,6 +29,8 @@ pub(super) struct Extras {
     #[cfg(feature = "cookies")]
     cookies: Option<CookieToken>,
     pub(super) authenticators: Vec<ConfiguredAuthenticator>,
+    /// Decides about the tokens that no key of the verifier has signed.
+    fallback: Option<ConfiguredAuthenticator>,
     pub(super) bindings: Vec<Arc<dyn Binding>>,
 }
 
@@ -65,13 +66,6 @@ pub(super) enum TokenOrigin {
     Source(usize),
 }
 
-/// An authenticator with the rules for its claims.
-#[derive(Clone)]
-pub(super) struct ConfiguredAuthenticator {
-    pub(super) authenticator: Arc<dyn ErasedAuthenticator>,
-    pub(super) rules: Arc<Rules>,
-}
-
 /// A check of a proof that takes time.
 pub(super) type PendingProof = Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>;
 
@@ -104,7 +98,7 @@ impl Extras {
     #[cfg(feature = "cookies")]
     #[inline]
     pub(super) fn cookies_alone(&self, headers: &HeaderMap) -> Option<(&CookieToken, OtherFields)> {
-        let is_usual = self.authenticators.is_empty() && self.bindings.is_empty();
+        let is_usual = !self.has_authenticators() && self.bindings.is_empty();
         let cookies = self.cookies.as_ref().filter(|_| is_usual)?;
         let other = OtherFields::of(headers);
         let is_alone = self.header.is_none() || !other.authorization;
@@ -144,7 +138,24 @@ impl Extras {
         &self,
         presented: Presented<'_>,
     ) -> Option<&ConfiguredAuthenticator> {
-        self.authenticators.iter().find(|backend| backend.authenticator.accepts(presented))
+        self.authenticators.iter().find(|authenticator| authenticator.accepts(presented))
+    }
+
+    pub(super) fn set_fallback(&mut self, authenticator: ConfiguredAuthenticator) {
+        self.fallback = Some(authenticator);
+    }
+
+    /// Returns the authenticator for this token if no key of the verifier has signed it.
+    pub(super) fn fallback_for(
+        &self,
+        presented: Presented<'_>,
+    ) -> Option<&ConfiguredAuthenticator> {
+        self.fallback.as_ref().filter(|authenticator| authenticator.accepts(presented))
+    }
+
+    #[cfg(feature = "cookies")]
+    fn has_authenticators(&self) -> bool {
+        !self.authenticators.is_empty() || self.fallback.is_some()
     }
 
     /// Asks all bindings. A bound token needs a proof for each key that it names, and no binding that refuses.
@@ -190,6 +201,7 @@ impl Default for Extras {
             #[cfg(feature = "cookies")]
             cookies: None,
             authenticators: Vec::new(),
+            fallback: None,
             bindings: Vec::new(),
         }
     }

@@ -5,7 +5,6 @@ use tower_layer::Layer;
 
 use super::admission::Admission;
 use super::binding::Binding;
-use super::extras::ConfiguredAuthenticator;
 use super::service::Bearer;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
@@ -14,7 +13,7 @@ use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
 use crate::middleware::source::TokenSource;
 use crate::verify::CacheStats;
-use crate::verify::authenticator::Authenticator;
+use crate::verify::authenticator::{Authenticator, ConfiguredAuthenticator};
 use crate::verify::verifier::Verifier;
 
 /// Admits requests with a good token, and refuses the others.
@@ -93,8 +92,13 @@ impl<C, R> BearerLayer<C, R> {
     /// Adds an authenticator, which decides about the tokens that it accepts. The validation holds
     /// the rules for its claims. The verifier decides about all other tokens.
     ///
-    /// The claims may lack `exp`. They may lack `iss` and `aud` too, which then count as those of
-    /// the validation.
+    /// The claims may lack `exp`, and the claims by which tokens are revoked. They may lack `iss`
+    /// and `aud` too, which then count as those of the validation.
+    ///
+    /// The [revocations](crate::Verifier::with_revocations) and the active check of the verifier
+    /// count for these callers as well. Answers that may be
+    /// [kept](crate::middleware::Authenticated::with_freshness) are in the cache of the layer, which
+    /// is then its own: see [`cache_stats`](Self::cache_stats).
     ///
     /// # Errors
     ///
@@ -104,12 +108,37 @@ impl<C, R> BearerLayer<C, R> {
         authenticator: impl Authenticator,
         validation: Validation,
     ) -> Result<Self, ConfigError> {
-        let rules = validation.dangerous().accept_missing_expiry().into_rules()?;
-        let backend = ConfiguredAuthenticator {
-            authenticator: Arc::new(authenticator),
-            rules: Arc::new(rules),
-        };
-        Ok(self.change(|admission| admission.extras_mut().authenticators.push(backend)))
+        let configured = ConfiguredAuthenticator::new(authenticator, validation)?;
+        Ok(self.change(|admission| {
+            admission.extras_mut().authenticators.push(configured);
+            admission.keep_answers();
+        }))
+    }
+
+    /// Lets this authenticator decide about the tokens that no key of the verifier has signed:
+    /// opaque tokens, and JWTs of other issuers and keys. It replaces an earlier one.
+    ///
+    /// The verifier comes first and decides about every token that one of its keys has signed, so an
+    /// expired token is refused without a question. A token of another kind (an ID token, by its
+    /// `typ`) and one that is too large are refused too. While the keys cannot be fetched, the
+    /// answer is 503.
+    ///
+    /// All else is as for [`with_authenticator`](Self::with_authenticator). The authenticator must
+    /// [accept](crate::middleware::Authenticator::accepts) the token as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when a rule of the validation is invalid.
+    pub fn with_fallback_authenticator(
+        self,
+        authenticator: impl Authenticator,
+        validation: Validation,
+    ) -> Result<Self, ConfigError> {
+        let configured = ConfiguredAuthenticator::new(authenticator, validation)?;
+        Ok(self.change(|admission| {
+            admission.extras_mut().set_fallback(configured);
+            admission.keep_answers();
+        }))
     }
 
     /// Adds a binding, which checks the proof of possession of tokens that are bound to a key. A
@@ -128,7 +157,8 @@ impl<C, R> BearerLayer<C, R> {
 
     /// Returns the counts of the cache of this layer. `None` without a cache.
     ///
-    /// It is the cache of its verifier, unless the layer has a [binding](Self::with_binding).
+    /// It is the cache of its verifier, unless the layer has a [binding](Self::with_binding) or an
+    /// [authenticator](Self::with_authenticator).
     pub fn cache_stats(&self) -> Option<CacheStats> {
         self.admission.verifier.cache_stats()
     }

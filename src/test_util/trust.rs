@@ -223,7 +223,7 @@ where
         panic!("claims that no token could have: {}", error.detail().unwrap_or_default())
     };
     let header = Header::parse(HEADER).unwrap_or_else(|error| refused(error));
-    let mut builder = PrincipalBuilder::new(header, Some(Arc::clone(config)));
+    let mut builder = PrincipalBuilder::new(Some(header), Some(Arc::clone(config)));
     let parsed = builder.parsed();
     claims::read(&text, rules.claim_paths(), parsed, &mut Footprint::uncounted())
         .unwrap_or_else(|error| refused(error));

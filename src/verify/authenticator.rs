@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::claims::NumericDate;
+use crate::claims::validation::{Rules, Validation};
+use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
 use crate::verify::presented::Presented;
 
@@ -71,7 +73,8 @@ pub trait Authenticator: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Authenticated {
     claims: Map<String, Value>,
-    fresh_for: Duration,
+    /// How long the layer may keep the answer.
+    pub(super) fresh_for: Duration,
 }
 
 impl Authenticated {
@@ -143,7 +146,7 @@ impl Authenticated {
     }
 
     /// Returns the claims as JSON. If `iss` or `aud` is absent, it becomes that of the validation.
-    pub(crate) fn into_text(mut self, (issuer, audience): (&str, &str)) -> String {
+    pub(super) fn into_text(mut self, (issuer, audience): (&str, &str)) -> String {
         for (name, value) in [("iss", issuer), ("aud", audience)] {
             self.claims.entry(name).or_insert_with(|| Value::String(value.to_owned()));
         }
@@ -196,5 +199,33 @@ impl<A: Authenticator> ErasedAuthenticator for A {
 
     fn generation(&self) -> u64 {
         Authenticator::generation(self)
+    }
+}
+
+/// An authenticator with the rules for its claims.
+#[derive(Clone)]
+pub(crate) struct ConfiguredAuthenticator {
+    pub(super) authenticator: Arc<dyn ErasedAuthenticator>,
+    pub(super) rules: Arc<Rules>,
+}
+
+impl ConfiguredAuthenticator {
+    /// # Errors
+    ///
+    /// [`ConfigError`] when a rule of the validation is invalid.
+    pub(crate) fn new(
+        authenticator: impl Authenticator,
+        validation: Validation,
+    ) -> Result<Self, ConfigError> {
+        // What is asked about again and again may live for ever, and needs no claim by which this
+        // side could revoke it.
+        let validation = validation.dangerous().accept_missing_expiry();
+        let validation = validation.dangerous().accept_unrevocable_tokens();
+        let rules = Arc::new(validation.into_rules()?);
+        Ok(Self { authenticator: Arc::new(authenticator), rules })
+    }
+
+    pub(crate) fn accepts(&self, presented: Presented<'_>) -> bool {
+        self.authenticator.accepts(presented)
     }
 }

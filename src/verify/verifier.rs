@@ -1,6 +1,7 @@
 //! Verifies tokens and reads their claims: this file is the order of the checks, and nothing else.
 
 mod recall;
+mod authenticate;
 mod explain;
 
 use std::fmt;
@@ -10,9 +11,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+pub(crate) use self::authenticate::is_from_elsewhere;
 pub(crate) use self::recall::CachedToken;
 
-use self::recall::{Epochs, Grounds};
+use self::recall::{Epochs, Grounds, Origin};
 use crate::challenge::ChallengeConfig;
 use crate::claims::validation::{Kind, Validation};
 use crate::claims::{Footprint, Layer, PrincipalBuilder, Verified};
@@ -25,6 +27,7 @@ use crate::keys::{KeySource, Lookup};
 use crate::state::active_check::ActiveCheck;
 use crate::state::active_check::OptionalCheck;
 use crate::state::revocation::{self, Revocations};
+use crate::verify::authenticator::ConfiguredAuthenticator;
 use crate::verify::cache::{Bounds, Cache, CacheStats};
 use crate::verify::compact::{Buffer, Compact, VerifiedJws};
 use crate::verify::issuers::{Chosen, IssuerEntry, IssuerSet, Issuers};
@@ -83,6 +86,8 @@ enum StartedVerification<'v, C> {
 pub(crate) struct Pending<C> {
     token: Zeroizing<String>,
     need: Need<C>,
+    /// Decides about the token if it turns out to be from elsewhere.
+    fallback: Option<ConfiguredAuthenticator>,
 }
 
 enum Need<C> {
@@ -90,11 +95,24 @@ enum Need<C> {
     Keys,
     /// The answer whether its subject is still active. All else is good.
     Answer(CachedToken<C>),
+    /// The decision of this authenticator.
+    Decision(ConfiguredAuthenticator),
 }
 
 impl<C> Pending<C> {
     fn of(token: &str, need: Need<C>) -> Self {
-        Self { token: Zeroizing::new(token.to_owned()), need }
+        Self { token: Zeroizing::new(token.to_owned()), need, fallback: None }
+    }
+
+    /// Waits for the decision of this authenticator.
+    pub(crate) fn decision(token: &str, authenticator: &ConfiguredAuthenticator) -> Self {
+        Self::of(token, Need::Decision(authenticator.clone()))
+    }
+
+    /// Lets this authenticator decide about a token that turns out to be from elsewhere.
+    pub(crate) fn or_else(mut self, fallback: Option<&ConfiguredAuthenticator>) -> Self {
+        self.fallback = fallback.cloned();
+        self
     }
 }
 
@@ -172,8 +190,10 @@ impl<C> Verifier<C> {
         self.with_empty_cache()
     }
 
-    pub(crate) fn time(&self) -> &Time {
-        &self.time
+    /// Returns the verifier for a layer that has authenticators. Its cache holds their answers too,
+    /// so it is not shared.
+    pub(crate) fn with_authenticators(self) -> Self {
+        self.with_empty_cache()
     }
 
     /// Verifies another kind of token, and no access tokens any more.
@@ -325,45 +345,48 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let revocations = self.revocations.as_deref();
         let verified = cache.find(token, |remembered| {
             remembered
-                .revalidate(&self.trust, revocations, &self.time)
+                .revalidate(Origin::Cache, &self.trust, revocations, &self.time)
                 .map(|()| remembered.verified())
         })?;
         Some(verified.behind(&self.layer))
     }
 
-    /// Recalls a token or verifies it, without waiting.
-    pub(crate) fn recall_or_attempt(&self, token: &str) -> Attempt<C> {
-        match self.recall(token.as_bytes()) {
-            None => self.attempt(token),
-            Some(verified) => match self.is_active(&verified) {
-                Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
-                None => self.attempt_once_more(token),
-            },
-        }
+    /// Decides about a token that is in the cache. It waits if its subject has to be asked about.
+    pub(crate) fn decide_from_cache(&self, token: &str) -> Option<Attempt<C>> {
+        let verified = self.recall(token.as_bytes())?;
+        Some(match self.is_active(&verified) {
+            Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
+            // `None` if the entry was evicted meanwhile.
+            None => Attempt::Waits(Pending::of(token, Need::Answer(self.peek(token)?))),
+        })
     }
 
     /// Returns a token that was accepted just now, for a request that has to wait nevertheless.
-    pub(crate) fn accepted(&self, token: &str) -> Result<Pending<C>, AuthError> {
-        let recalled =
-            self.cache.as_ref().and_then(|cache| cache.peek(token.as_bytes(), Clone::clone));
-        let remembered = match recalled {
-            Some(remembered) => Some(CachedToken::behind(remembered, &self.layer)),
-            None => self.attempt_signature(token)?,
+    /// `authenticator` decided about it, if one did.
+    pub(crate) fn accepted(
+        &self,
+        token: &str,
+        authenticator: Option<&ConfiguredAuthenticator>,
+    ) -> Result<Pending<C>, AuthError> {
+        let need = match (self.peek(token), authenticator) {
+            (Some(remembered), _) => Need::Answer(remembered),
+            (None, Some(authenticator)) => Need::Decision(authenticator.clone()),
+            (None, None) => self.attempt_signature(token)?.map_or(Need::Keys, Need::Answer),
         };
-        let need = remembered.map_or(Need::Keys, Need::Answer);
         Ok(Pending::of(token, need))
+    }
+
+    /// Returns a token from the cache without a check.
+    fn peek(&self, token: &str) -> Option<CachedToken<C>> {
+        let recalled = self.cache.as_ref()?.peek(token.as_bytes(), Clone::clone)?;
+        Some(recalled.behind(&self.layer))
     }
 
     /// Verifies a token that was recalled, and whose subject has to be asked about.
     #[cold]
     pub(crate) fn attempt_once_more(&self, token: &str) -> Attempt<C> {
-        let recalled =
-            self.cache.as_ref().and_then(|cache| cache.peek(token.as_bytes(), Clone::clone));
-        match recalled {
-            Some(remembered) => {
-                let need = Need::Answer(CachedToken::behind(remembered, &self.layer));
-                Attempt::Waits(Pending::of(token, need))
-            }
+        match self.peek(token) {
+            Some(remembered) => Attempt::Waits(Pending::of(token, Need::Answer(remembered))),
             None => self.attempt(token),
         }
     }
@@ -407,10 +430,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// [`revalidate_after_wait`](Self::revalidate_after_wait).
     pub(crate) async fn verify_after(
         &self,
-        Pending { token, need }: Pending<C>,
+        Pending { token, need, fallback }: Pending<C>,
     ) -> Result<(Zeroizing<String>, CachedToken<C>), AuthError> {
         let (remembered, is_new) = match need {
-            Need::Keys => (self.verify_after_refresh(&token).await?, true),
+            Need::Keys => (self.verify_or_ask(&token, fallback.as_ref()).await?, true),
+            Need::Decision(authenticator) => (self.ask(&authenticator, &token).await?, true),
             Need::Answer(remembered) => (remembered, false),
         };
         match self.active.recall(remembered.principal()) {
@@ -418,22 +442,29 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Some(verdict) => verdict?,
             None => self.active.ask(remembered.principal()).await?,
         }
-        let remembered = match self.revalidate_after_wait(&token, remembered)? {
-            Some(remembered) => remembered,
-            None => self.verify_after_refresh(&token).await?,
+        let authenticator = remembered.authenticator().cloned();
+        let remembered = match (self.revalidate_after_wait(&token, remembered)?, authenticator) {
+            (Some(remembered), _) => remembered,
+            (None, Some(authenticator)) => self.ask(&authenticator, &token).await?,
+            (None, None) => self.verify_after_refresh(&token).await?,
         };
         Ok((token, remembered))
     }
 
     /// Checks everything that may have changed since a token was verified: its dates, issuer, key
-    /// and revocations. For a token that has waited. `None` if keys must be waited for once more.
+    /// and revocations. For a token that has waited. `None` if keys, or an authenticator, must be
+    /// waited for once more.
     pub(crate) fn revalidate_after_wait(
         &self,
         token: &str,
         remembered: CachedToken<C>,
     ) -> Result<Option<CachedToken<C>>, AuthError> {
-        if remembered.revalidate(&self.trust, self.revocations.as_deref(), &self.time).is_ok() {
+        let revocations = self.revocations.as_deref();
+        if remembered.revalidate(Origin::Request, &self.trust, revocations, &self.time).is_ok() {
             return Ok(Some(remembered));
+        }
+        if let Some(authenticator) = remembered.authenticator() {
+            return self.why_not(&remembered, authenticator).map(|()| None);
         }
         // From the beginning, because its issuer may have been added again with other rules, and to
         // find the reason of a refusal.
@@ -498,7 +529,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Some(_) => Footprint::of::<C>(),
             None => Footprint::uncounted(),
         };
-        let mut builder = PrincipalBuilder::<C>::new(header, self.layer.clone());
+        let mut builder = PrincipalBuilder::<C>::new(Some(header), self.layer.clone());
         let parsed = builder.parsed();
         payload.read(rules.claim_paths(), parsed, &mut footprint)?;
         rules.assume_issuer(&mut parsed.registered);
@@ -516,8 +547,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         builder.ends_at(span.end());
         let claims = payload.claims::<C>().map_err(|error| about(trusted, error))?;
         let verified = Verified::new(builder, claims);
-        if let Some(segment) = new_header {
-            self.headers.learn(segment, verified.principal().header());
+        if let Some((segment, header)) = new_header.zip(verified.principal().header()) {
+            self.headers.learn(segment, header);
         }
         let remembered = CachedToken::new(verified, Grounds::new(trusted, key, span, epochs));
         if let Some(cache) = &self.cache {

@@ -410,5 +410,5 @@ async fn key_set(provider: &Provider) -> KeySet {
 /// The `kid` of a token.
 async fn key_id(provider: &Provider, token: &str) -> String {
     let verified = verifier(provider, key_set(provider).await).verify(token).await.unwrap();
-    verified.principal().header().key_id().unwrap().to_owned()
+    verified.principal().header().unwrap().key_id().unwrap().to_owned()
 }

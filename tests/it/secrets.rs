@@ -323,7 +323,7 @@ async fn debug_shows_no_secret_and_no_token() {
     assert_hides(MARKER.as_bytes(), &verified);
     assert_hides(MARKER.as_bytes(), principal);
     assert_hides(MARKER.as_bytes(), principal.registered());
-    assert_hides(MARKER.as_bytes(), principal.header());
+    assert_hides(MARKER.as_bytes(), principal.header().unwrap());
     assert_hides(MARKER.as_bytes(), &principal.grants());
     assert_hides(MARKER.as_bytes(), &Revocation::of(principal).unwrap());
     for revocation in [

@@ -15,12 +15,16 @@
 //! Builders empty the cache: a clone with another clock or other revocations must not trust the old
 //! verdicts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::claims::validation::Rules;
 use crate::claims::{Layer, Principal, Span, Verified};
-use crate::clock::Time;
+use crate::clock::{Moment, Time};
 use crate::keys::{KeyIdentity, KeySource as _, Lookup};
 use crate::state::revocation::{self, Revocations};
+use crate::verify::authenticator::ConfiguredAuthenticator;
 use crate::verify::cache::Miss;
 use crate::verify::compact::MAX_CANDIDATES;
 use crate::verify::issuers::{IssuerEntry, IssuerSet, Issuers};
@@ -33,16 +37,45 @@ pub(crate) struct CachedToken<C> {
 
 /// The grounds of a verdict, which is valid as long as all of them are.
 pub(super) struct Grounds {
+    authority: Authority,
+    /// The time in which the dates are good, by the rules of the authority.
+    span: Span,
+    /// The epoch of the revocations, read before they were.
+    revocations_epoch: AtomicU64,
+}
+
+/// Who says that the token is good.
+enum Authority {
+    Issuer(Signature),
+    Authenticator(Arc<Answer>),
+}
+
+/// The signature of an issuer.
+struct Signature {
     /// The number of the issuer whose rules applied to the token.
     issuer: u64,
     key: KeyIdentity,
-    /// The time in which the dates are good, by the rules of the issuer.
-    span: Span,
     /// The epoch of the keys, read before the key was looked up. With [`UNKNOWN`] the key is looked
     /// up each time.
     keys_epoch: AtomicU64,
-    /// The epoch of the revocations, read before they were.
-    revocations_epoch: AtomicU64,
+}
+
+/// The answer of an authenticator.
+pub(super) struct Answer {
+    pub(super) authenticator: ConfiguredAuthenticator,
+    /// The generation of the authenticator, read before it was asked.
+    pub(super) generation: u64,
+    pub(super) asked_at: Moment,
+    pub(super) fresh_for: Duration,
+}
+
+/// Where a verdict comes from that is checked once more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From the cache, so the answer of an authenticator has to be fresh.
+    Cache,
+    /// From this very request, which has waited.
+    Request,
 }
 
 /// The epochs to read before a token is verified. They tell afterwards which state it was verified
@@ -86,15 +119,24 @@ impl<C> CachedToken<C> {
         Self { verified: self.verified.behind(layer), ..self }
     }
 
+    /// Returns the authenticator that decided about the token, if it was one.
+    pub(super) fn authenticator(&self) -> Option<&ConfiguredAuthenticator> {
+        match &self.grounds.authority {
+            Authority::Issuer(_) => None,
+            Authority::Authenticator(answer) => Some(&answer.authenticator),
+        }
+    }
+
     /// Checks whether the token would be accepted again, as if it came for the first time.
     #[inline]
     pub(super) fn revalidate(
         &self,
+        origin: Origin,
         trust: &IssuerSet,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        self.grounds.revalidate(self.verified.principal(), trust, revocations, time)
+        self.grounds.revalidate(self.verified.principal(), origin, trust, revocations, time)
     }
 }
 
@@ -111,12 +153,21 @@ impl Grounds {
         span: Span,
         epochs: &Epochs,
     ) -> Self {
+        let keys_epoch = AtomicU64::new(epochs.keys);
+        let signature = Signature { issuer: trusted.number(), key, keys_epoch };
         Self {
-            issuer: trusted.number(),
-            key,
+            authority: Authority::Issuer(signature),
             span,
-            keys_epoch: AtomicU64::new(epochs.keys),
             revocations_epoch: AtomicU64::new(epochs.revocations),
+        }
+    }
+
+    /// The grounds of an authenticator's answer. `revocations_epoch` was read before the view was.
+    pub(super) fn of_answer(answer: Answer, span: Span, revocations_epoch: u64) -> Self {
+        Self {
+            authority: Authority::Authenticator(Arc::new(answer)),
+            span,
+            revocations_epoch: AtomicU64::new(revocations_epoch),
         }
     }
 
@@ -124,28 +175,58 @@ impl Grounds {
     fn revalidate(
         &self,
         principal: &Principal,
+        origin: Origin,
         trust: &IssuerSet,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
+        let signature = match &self.authority {
+            Authority::Issuer(signature) => signature,
+            Authority::Authenticator(answer) => {
+                return self.check_answer(answer, principal, origin, revocations, time);
+            }
+        };
         match trust {
-            IssuerSet::One(trusted) => self.check_by(principal, trusted, revocations, time),
+            IssuerSet::One(trusted) => {
+                self.check_by(signature, principal, trusted, revocations, time)
+            }
             IssuerSet::Several(issuers) => {
-                self.check_by_one_of(principal, issuers, revocations, time)
+                self.check_by_one_of(signature, principal, issuers, revocations, time)
             }
         }
     }
 
     #[inline(never)]
+    fn check_answer(
+        &self,
+        answer: &Answer,
+        principal: &Principal,
+        origin: Origin,
+        revocations: Option<&dyn Revocations>,
+        time: &Time,
+    ) -> Result<(), Miss> {
+        let ConfiguredAuthenticator { authenticator, rules } = &answer.authenticator;
+        if authenticator.generation() != answer.generation {
+            return Err(Miss::Permanent);
+        }
+        self.check_time(time)?;
+        if origin == Origin::Cache && Moment::now().since(answer.asked_at) >= answer.fresh_for {
+            return Err(Miss::Permanent);
+        }
+        revocations.map_or(Ok(()), |view| self.check_revocations(principal, rules, view))
+    }
+
+    #[inline(never)]
     fn check_by_one_of(
         &self,
+        signature: &Signature,
         principal: &Principal,
         issuers: &Issuers,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
         issuers.look(principal.issuer(), |trusted| match trusted {
-            Some(trusted) => self.check_by(principal, trusted, revocations, time),
+            Some(trusted) => self.check_by(signature, principal, trusted, revocations, time),
             None => Err(Miss::Permanent),
         })
     }
@@ -154,18 +235,19 @@ impl Grounds {
     #[inline(always)]
     fn check_by(
         &self,
+        signature: &Signature,
         principal: &Principal,
         trusted: &IssuerEntry,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        if trusted.number() != self.issuer {
+        if trusted.number() != signature.issuer {
             // The issuer was added again, with other keys or rules.
             return Err(Miss::Permanent);
         }
         self.check_time(time)?;
-        self.check_key(principal, trusted)?;
-        revocations.map_or(Ok(()), |view| self.check_revocations(principal, trusted, view))
+        signature.check_key(principal, trusted)?;
+        revocations.map_or(Ok(()), |view| self.check_revocations(principal, &trusted.rules, view))
     }
 
     #[inline]
@@ -173,6 +255,29 @@ impl Grounds {
         if self.span.contains_now(time) { Ok(()) } else { Err(Miss::Permanent) }
     }
 
+    #[inline(never)]
+    fn check_revocations(
+        &self,
+        principal: &Principal,
+        rules: &Rules,
+        view: &dyn Revocations,
+    ) -> Result<(), Miss> {
+        let epoch = view.epoch();
+        if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.ready().is_ok() {
+            return Ok(());
+        }
+        match revocation::check(view, principal.registered(), rules) {
+            Ok(()) => {
+                self.revocations_epoch.store(epoch, Ordering::Release);
+                Ok(())
+            }
+            // Revocations may be taken back, and a view may become complete.
+            Err(_) => Err(Miss::Temporary),
+        }
+    }
+}
+
+impl Signature {
     #[inline]
     fn check_key(&self, principal: &Principal, trusted: &IssuerEntry) -> Result<(), Miss> {
         let epoch = trusted.keys.epoch();
@@ -192,7 +297,8 @@ impl Grounds {
         trusted: &IssuerEntry,
         epoch: Option<u64>,
     ) -> Result<(), Miss> {
-        match trusted.keys.lookup(principal.header()) {
+        let Some(header) = principal.header() else { return Err(Miss::Permanent) };
+        match trusted.keys.lookup(header) {
             Lookup::Found(candidates) => {
                 let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
                 if keys.any(|key| key.identity() == self.key) {
@@ -207,40 +313,29 @@ impl Grounds {
             Lookup::Unknown | Lookup::WrongAlgorithm => Err(Miss::Permanent),
         }
     }
-
-    #[inline(never)]
-    fn check_revocations(
-        &self,
-        principal: &Principal,
-        trusted: &IssuerEntry,
-        view: &dyn Revocations,
-    ) -> Result<(), Miss> {
-        let epoch = view.epoch();
-        if epoch == self.revocations_epoch.load(Ordering::Acquire) && view.ready().is_ok() {
-            return Ok(());
-        }
-        match revocation::check(view, principal.registered(), &trusted.rules) {
-            Ok(()) => {
-                self.revocations_epoch.store(epoch, Ordering::Release);
-                Ok(())
-            }
-            // Revocations may be taken back, and a view may become complete.
-            Err(_) => Err(Miss::Temporary),
-        }
-    }
 }
 
 impl Clone for Grounds {
     fn clone(&self) -> Self {
-        let copy = |epoch: &AtomicU64| AtomicU64::new(epoch.load(Ordering::Acquire));
-        Self {
-            issuer: self.issuer,
-            key: self.key,
-            span: self.span,
-            keys_epoch: copy(&self.keys_epoch),
-            revocations_epoch: copy(&self.revocations_epoch),
+        let revocations_epoch = copy(&self.revocations_epoch);
+        Self { authority: self.authority.clone(), span: self.span, revocations_epoch }
+    }
+}
+
+impl Clone for Authority {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Issuer(Signature { issuer, key, keys_epoch }) => {
+                let keys_epoch = copy(keys_epoch);
+                Self::Issuer(Signature { issuer: *issuer, key: *key, keys_epoch })
+            }
+            Self::Authenticator(answer) => Self::Authenticator(Arc::clone(answer)),
         }
     }
+}
+
+fn copy(epoch: &AtomicU64) -> AtomicU64 {
+    AtomicU64::new(epoch.load(Ordering::Acquire))
 }
 
 /// The epoch of sources that have none. They are asked each time.

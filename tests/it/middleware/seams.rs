@@ -2,6 +2,8 @@
 
 mod authenticators;
 mod bindings;
+mod fallback;
+mod kept_answers;
 mod policies;
 mod rendered_requests;
 mod schemes;

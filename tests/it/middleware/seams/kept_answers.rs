@@ -1,0 +1,469 @@
+//! Tests the answers of authenticators that a layer keeps: for how long, and what ends them before.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get as on_get;
+use http::{Request, Response};
+use tokio::sync::Semaphore;
+use tokio::time::advance;
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::claims::NumericDate;
+use tower_bearer::middleware::{Authenticated, Authenticator, Binding, BindingVerdict};
+use tower_bearer::revocation::{MemoryRevocations, Revocation};
+use tower_bearer::source::Presented;
+use tower_bearer::test_util::TestClock;
+use tower_bearer::{AuthError, BearerLayer, Principal, Reason, Verifier};
+
+use crate::support::{
+    Answer, ISSUER, NOW, User, WithBearer, get, good, invalid_token, layer, send, validation,
+    verifier,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A table of keys that counts its look-ups. Clones share it.
+#[derive(Clone)]
+struct Keys {
+    asked: Arc<AtomicUsize>,
+    generation: Arc<AtomicU64>,
+    owner: Arc<Mutex<Option<&'static str>>>,
+    fresh_for: Duration,
+}
+
+impl Keys {
+    fn kept_for(fresh_for: Duration) -> Self {
+        Self {
+            asked: Arc::default(),
+            generation: Arc::default(),
+            owner: Arc::new(Mutex::new(Some("builder"))),
+            fresh_for,
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Gives all keys to another owner, or ends them.
+    fn change(&self, owner: Option<&'static str>) {
+        *self.owner.lock().unwrap() = owner;
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn layer(&self, verifier: Verifier<User>) -> BearerLayer<User> {
+        BearerLayer::new(verifier).with_authenticator(self.clone(), validation()).unwrap()
+    }
+}
+
+impl Authenticator for Keys {
+    fn accepts(&self, presented: Presented<'_>) -> bool {
+        presented.token().starts_with(b"key_")
+    }
+
+    async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        let owner = self.owner.lock().unwrap().ok_or(Reason::UnknownKey)?;
+        let found = Authenticated::subject(owner).with_claim("jti", token);
+        let found = match token.strip_prefix("key_for_") {
+            Some(seconds) => {
+                let end = i64::try_from(NOW).unwrap() + seconds.parse::<i64>().unwrap();
+                found.with_expiry(NumericDate::from_seconds(end))
+            }
+            None => found,
+        };
+        Ok(found.with_freshness(self.fresh_for))
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+}
+
+fn app(layer: BearerLayer<User>) -> Router {
+    let name = async |principal: Principal| principal.subject().unwrap().to_owned();
+    Router::new().route("/", on_get(name)).layer(layer)
+}
+
+async fn ask(app: &Router, token: &str) -> Answer {
+    send(app, get("/").bearer(token)).await
+}
+
+#[track_caller]
+fn is_unknown(answer: &Answer) {
+    let challenge = invalid_token("The token cannot be verified");
+    answer.is_refused(401, Some(&challenge), Reason::UnknownKey);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_is_kept_for_its_time_and_no_longer() {
+    let keys = Keys::kept_for(MINUTE);
+    let app = app(keys.layer(verifier()));
+
+    ask(&app, "key_1").await.is_ok("builder");
+    advance(MINUTE - Duration::from_millis(1)).await;
+    ask(&app, "key_1").await.is_ok("builder");
+    assert_eq!(keys.asked(), 1);
+
+    advance(Duration::from_millis(1)).await;
+    ask(&app, "key_1").await.is_ok("builder");
+    assert_eq!(keys.asked(), 2);
+}
+
+#[tokio::test]
+async fn answer_without_freshness_is_not_kept() {
+    let keys = Keys::kept_for(Duration::ZERO);
+    let app = app(keys.layer(verifier()));
+
+    ask(&app, "key_1").await.is_ok("builder");
+    ask(&app, "key_1").await.is_ok("builder");
+
+    assert_eq!(keys.asked(), 2);
+}
+
+#[tokio::test]
+async fn answer_is_not_kept_without_a_cache() {
+    let keys = Keys::kept_for(MINUTE);
+    let app = app(keys.layer(verifier().without_cache()));
+
+    ask(&app, "key_1").await.is_ok("builder");
+    ask(&app, "key_1").await.is_ok("builder");
+
+    assert_eq!(keys.asked(), 2);
+}
+
+#[tokio::test]
+async fn answer_counts_for_one_token_only() {
+    let keys = Keys::kept_for(MINUTE);
+    let app = app(keys.layer(verifier()));
+
+    ask(&app, "key_1").await.is_ok("builder");
+    keys.change(None);
+
+    is_unknown(&ask(&app, "key_2").await);
+}
+
+#[tokio::test]
+async fn kept_answer_is_counted_as_a_hit_of_the_layers_cache() {
+    let keys = Keys::kept_for(MINUTE);
+    let layer = keys.layer(verifier());
+    let app = app(layer.clone());
+
+    ask(&app, "key_1").await.is_ok("builder");
+    ask(&app, "key_1").await.is_ok("builder");
+
+    let stats = layer.cache_stats().unwrap();
+    assert_eq!((stats.hits, stats.misses, stats.entries), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn kept_answer_ends_with_the_expiry_of_its_claims() {
+    let (keys, clock) = (Keys::kept_for(10 * MINUTE), TestClock::at(NOW));
+    let app = app(keys.layer(verifier().with_clock(clock.clone())));
+
+    ask(&app, "key_for_60").await.is_ok("builder");
+    // Leeway.
+    clock.advance(MINUTE + Duration::from_secs(59));
+    ask(&app, "key_for_60").await.is_ok("builder");
+    assert_eq!(keys.asked(), 1);
+    clock.advance(Duration::from_secs(1));
+
+    let answer = ask(&app, "key_for_60").await;
+    answer.is_refused(401, Some(&invalid_token("The token has expired")), Reason::Expired);
+}
+
+#[tokio::test]
+async fn another_generation_ends_all_answers_at_once() {
+    let keys = Keys::kept_for(MINUTE);
+    let app = app(keys.layer(verifier()));
+    ask(&app, "key_1").await.is_ok("builder");
+
+    keys.change(Some("painter"));
+    ask(&app, "key_1").await.is_ok("painter");
+    ask(&app, "key_1").await.is_ok("painter");
+    assert_eq!(keys.asked(), 2);
+
+    keys.change(None);
+    is_unknown(&ask(&app, "key_1").await);
+}
+
+#[tokio::test]
+async fn revocation_counts_for_new_and_for_kept_answers() {
+    for fresh_for in [Duration::ZERO, MINUTE] {
+        let keys = Keys::kept_for(fresh_for);
+        let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
+        let app = app(keys.layer(verifier().with_revocations(view.clone())));
+        ask(&app, "key_1").await.is_ok("builder");
+        ask(&app, "key_2").await.is_ok("builder");
+
+        let end = UNIX_EPOCH + Duration::from_secs(NOW + 900);
+        view.revoke(Revocation::token(ISSUER, "key_1", end));
+
+        let answer = ask(&app, "key_1").await;
+        answer.is_refused(401, Some(&invalid_token("The token was revoked")), Reason::Revoked);
+        ask(&app, "key_2").await.is_ok("builder");
+    }
+}
+
+#[tokio::test]
+async fn active_check_counts_for_new_and_for_kept_answers() {
+    for fresh_for in [Duration::ZERO, MINUTE] {
+        let (keys, inactive) = (Keys::kept_for(fresh_for), Arc::new(Mutex::new("")));
+        let check = ActiveCheck::new({
+            let inactive = Arc::clone(&inactive);
+            move |principal: Principal| {
+                let is_active = principal.subject() != Some(*inactive.lock().unwrap());
+                async move { Ok::<_, Infallible>(is_active) }
+            }
+        });
+        let app = app(keys.layer(verifier().with_active_check(check)));
+        ask(&app, "key_1").await.is_ok("builder");
+
+        *inactive.lock().unwrap() = "builder";
+
+        let answer = ask(&app, "key_1").await;
+        let challenge = invalid_token("The token is not active any more");
+        answer.is_refused(401, Some(&challenge), Reason::Inactive);
+        *inactive.lock().unwrap() = "painter";
+        ask(&app, "key_1").await.is_ok("builder");
+    }
+}
+
+#[tokio::test]
+async fn layer_without_the_authenticator_does_not_find_its_answers() {
+    let (keys, verifier) = (Keys::kept_for(MINUTE), verifier());
+    let with = app(keys.layer(verifier.clone()));
+    let without = app(BearerLayer::new(verifier.clone()));
+
+    ask(&with, "key_1").await.is_ok("builder");
+
+    let answer = ask(&without, "key_1").await;
+    let challenge = invalid_token("The token cannot be verified");
+    answer.is_refused(401, Some(&challenge), Reason::Malformed);
+    assert!(verifier.verify("key_1").await.is_err());
+}
+
+#[tokio::test]
+async fn token_that_another_layer_has_verified_is_still_the_authenticators() {
+    /// Decides about all tokens, and knows none.
+    struct All;
+    impl Authenticator for All {
+        fn accepts(&self, _: Presented<'_>) -> bool {
+            true
+        }
+
+        async fn authenticate(&self, _: &str) -> Result<Authenticated, AuthError> {
+            Err(Reason::UnknownKey.into())
+        }
+    }
+    let verifier = verifier();
+    let usual = app(BearerLayer::new(verifier.clone()));
+    let layer = BearerLayer::new(verifier).with_authenticator(All, validation()).unwrap();
+    let strict = app(layer);
+
+    ask(&usual, &good()).await.is_ok("alice");
+    ask(&usual, &good()).await.is_ok("alice");
+
+    is_unknown(&ask(&strict, &good()).await);
+}
+
+/// What may change while a request waits for the active check or for the inner service.
+struct World {
+    keys: Keys,
+    clock: TestClock,
+    revocations: MemoryRevocations,
+    /// A call of the active check ends for each permit.
+    answers: Arc<Semaphore>,
+    asked: Arc<AtomicUsize>,
+    /// The inner service is ready with a permit. The layer gives the first one back when it waits.
+    ready: Arc<Semaphore>,
+}
+
+impl World {
+    fn new(fresh_for: Duration) -> Self {
+        let clock = TestClock::at(NOW);
+        Self {
+            keys: Keys::kept_for(fresh_for),
+            revocations: MemoryRevocations::new().with_clock(clock.clone()),
+            clock,
+            answers: Arc::new(Semaphore::new(0)),
+            asked: Arc::default(),
+            ready: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Starts a request, and returns when it waits for the active check.
+    async fn ask(&self) -> tokio::task::JoinHandle<Answer> {
+        let (answers, asked) = (Arc::clone(&self.answers), Arc::clone(&self.asked));
+        let check = ActiveCheck::new(move |_: Principal| {
+            let answers = Arc::clone(&answers);
+            asked.fetch_add(1, Ordering::SeqCst);
+            async move {
+                answers.acquire().await.unwrap().forget();
+                Ok::<_, Infallible>(true)
+            }
+        });
+        let verifier = verifier()
+            .with_clock(self.clock.clone())
+            .with_revocations(self.revocations.clone())
+            .with_active_check(check);
+        let inner = service_fn(async |request: Request<Body>| {
+            let subject = request.extensions().get::<Principal>().unwrap().subject();
+            Ok::<_, Infallible>(Response::new(Body::from(subject.unwrap().to_owned())))
+        });
+        let inner =
+            GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&self.ready)).layer(inner);
+        let service = self.keys.layer(verifier).layer(inner);
+        let request = get("/").bearer("key_for_60");
+        let waits =
+            tokio::spawn(async move { Answer::of(service.oneshot(request).await.unwrap()).await });
+        self.wait_for(|| self.asked.load(Ordering::SeqCst) == 1).await;
+        self.ready.acquire().await.unwrap().forget();
+        waits
+    }
+
+    async fn wait_for(&self, what: impl Fn() -> bool) {
+        while !what() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Ends the active check, so that the request waits for the inner service alone.
+    async fn answer(&self) {
+        self.answers.add_permits(1);
+        self.wait_for(|| self.answers.available_permits() == 0).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn open(&self) {
+        self.answers.add_permits(9);
+        self.ready.add_permits(9);
+    }
+
+    fn revoke(&self) {
+        let end = UNIX_EPOCH + Duration::from_secs(NOW + 900);
+        self.revocations.revoke(Revocation::token(ISSUER, "key_for_60", end));
+    }
+}
+
+#[tokio::test]
+async fn answer_that_became_void_during_the_active_check_is_asked_for_again() {
+    for fresh_for in [Duration::ZERO, MINUTE] {
+        let world = World::new(fresh_for);
+        let waits = world.ask().await;
+
+        world.keys.change(Some("painter"));
+        world.open();
+
+        waits.await.unwrap().is_ok("painter");
+        assert_eq!(world.keys.asked(), 2);
+    }
+}
+
+#[tokio::test]
+async fn answer_that_did_not_change_is_not_asked_for_again() {
+    for fresh_for in [Duration::ZERO, MINUTE] {
+        let world = World::new(fresh_for);
+        let waits = world.ask().await;
+
+        world.answer().await;
+        world.open();
+
+        waits.await.unwrap().is_ok("builder");
+        assert_eq!(world.keys.asked(), 1);
+    }
+}
+
+#[tokio::test]
+async fn key_that_ended_during_the_active_check_is_refused() {
+    let world = World::new(MINUTE);
+    let waits = world.ask().await;
+
+    world.keys.change(None);
+    world.open();
+
+    is_unknown(&waits.await.unwrap());
+}
+
+#[tokio::test]
+async fn key_that_was_revoked_or_expired_during_any_wait_is_refused() {
+    for is_asked in [false, true] {
+        for (is_revoked, reason, words) in [
+            (true, Reason::Revoked, "The token was revoked"),
+            (false, Reason::Expired, "The token has expired"),
+        ] {
+            let world = World::new(MINUTE);
+            let waits = world.ask().await;
+            if is_asked {
+                world.answer().await;
+            }
+
+            if is_revoked {
+                world.revoke();
+            } else {
+                world.clock.advance(2 * MINUTE);
+            }
+            world.open();
+
+            waits.await.unwrap().is_refused(401, Some(&invalid_token(words)), reason);
+        }
+    }
+}
+
+#[tokio::test]
+async fn answer_that_became_void_during_the_wait_for_the_inner_service_is_503() {
+    let world = World::new(MINUTE);
+    let waits = world.ask().await;
+    world.answer().await;
+
+    world.keys.change(Some("painter"));
+    world.open();
+
+    let answer = waits.await.unwrap();
+    answer.is_refused(503, None, Reason::AuthenticatorFailed);
+    assert_eq!(answer.headers["retry-after"], "5");
+}
+
+#[tokio::test]
+async fn kept_answer_is_found_for_a_request_whose_proof_takes_time() {
+    struct Slow;
+    impl Binding for Slow {
+        fn check(
+            &self,
+            _: &http::request::Parts,
+            _: Presented<'_>,
+            _: &Principal,
+        ) -> BindingVerdict {
+            BindingVerdict::Pending(Box::pin(async {
+                tokio::task::yield_now().await;
+                Ok(())
+            }))
+        }
+    }
+    let keys = Keys::kept_for(MINUTE);
+    let app = app(keys.layer(verifier()).with_binding(Slow));
+
+    ask(&app, "key_1").await.is_ok("builder");
+    ask(&app, "key_1").await.is_ok("builder");
+
+    assert_eq!(keys.asked(), 1);
+}
+
+#[tokio::test]
+async fn principal_of_an_authenticator_has_no_header() {
+    let has_header = async |principal: Principal| principal.header().is_some().to_string();
+    let layer = layer().with_authenticator(Keys::kept_for(MINUTE), validation()).unwrap();
+    let app = Router::new().route("/", on_get(has_header)).layer(layer);
+
+    ask(&app, "key_1").await.is_ok("false");
+    ask(&app, &good()).await.is_ok("true");
+}
