@@ -53,6 +53,13 @@ pub(super) struct Admitted {
     pub(super) origin: TokenOrigin,
 }
 
+/// Whether the cache has to be asked for the token, or does not have it.
+#[derive(Clone, Copy)]
+enum CacheLookup {
+    Needed,
+    Done,
+}
+
 /// A token whose decision has to wait.
 pub(super) struct Deferral<C> {
     pending: Pending<C>,
@@ -147,7 +154,22 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         if let Some((cookies, other)) = extras.cookies_alone(request.headers()) {
             return self.decide_usual(cookies.find_and_mark(request, other), TokenOrigin::Cookie);
         }
-        self.decide_by(extras, request)
+        if !extras.is_header_alone() {
+            return self.decide_by(extras, request, CacheLookup::Needed);
+        }
+        let origin = TokenOrigin::Header;
+        match AuthorizationHeader::find_and_mark(request.headers_mut()) {
+            Err(reason) => Decision::Refuse(self.refuse(reason)),
+            Ok(None) => self.decide_without_token(),
+            Ok(Some(token)) => match self.verifier.decide_from_cache(token) {
+                Some(Attempt::Done(Ok(verified))) => self.admit(verified, origin),
+                Some(Attempt::Done(Err(error))) => Decision::Refuse(self.refuse(error)),
+                Some(Attempt::Waits(pending)) => {
+                    Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
+                }
+                None => self.decide_by(extras, request, CacheLookup::Done),
+            },
+        }
     }
 
     /// Decides about a token that the verifier alone decides about.
@@ -210,7 +232,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     // A function of its own: a request that needs none of it runs little code, which stays in the
     // caches.
     #[inline(never)]
-    fn decide_by<B>(&self, extras: &Extras, request: &mut Request<B>) -> Decision<C> {
+    fn decide_by<B>(
+        &self,
+        extras: &Extras,
+        request: &mut Request<B>,
+        lookup: CacheLookup,
+    ) -> Decision<C> {
         with_parts(request, |parts| {
             if let Some(header) = &extras.header {
                 header.strip(parts);
@@ -219,7 +246,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 Err(reason) => Decision::Refuse(self.refuse(reason)),
                 Ok(None) => self.decide_without_token(),
                 Ok(Some((presented, origin))) => {
-                    let decided = self.decide_about(extras, parts, presented, origin);
+                    let decided = self.decide_about(extras, parts, presented, origin, lookup);
                     decided.unwrap_or_else(|error| Decision::Refuse(self.refuse(error)))
                 }
             }
@@ -232,27 +259,20 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         request: &Parts,
         presented: Presented<'_>,
         origin: TokenOrigin,
+        lookup: CacheLookup,
     ) -> Result<Decision<C>, AuthError> {
-        let (scheme, token) = (presented.scheme(), extras.read(presented.token(), origin)?);
-        let wait = |pending| Ok(Decision::Wait(Deferral::new(pending, origin, scheme)));
-        let verified = match self.verifier.decide_from_cache(token) {
-            Some(Attempt::Done(verified)) => verified?,
-            Some(Attempt::Waits(pending)) => return wait(pending),
-            None => match extras.authenticator_for(presented) {
-                Some(authenticator) => return wait(Pending::decision(token, authenticator)),
-                None => match self.verifier.attempt(token) {
-                    Attempt::Done(Ok(verified)) => verified,
-                    Attempt::Done(Err(error)) => match extras.fallback_for(presented) {
-                        Some(authenticator) if is_from_elsewhere(&error) => {
-                            return wait(Pending::decision(token, authenticator));
-                        }
-                        _ => return Err(error),
-                    },
-                    Attempt::Waits(pending) => {
-                        return wait(pending.or_else(extras.fallback_for(presented)));
-                    }
-                },
-            },
+        let wait = |pending| Deferral::new(pending, origin, presented.scheme());
+        let recalled = match lookup {
+            CacheLookup::Needed => self.verifier.decide_from_cache(presented.token()),
+            CacheLookup::Done => None,
+        };
+        let attempt = match recalled {
+            Some(attempt) => attempt,
+            None => self.decide_new(extras, presented, extras.read(presented.token(), origin)?),
+        };
+        let verified = match attempt {
+            Attempt::Done(verified) => verified?,
+            Attempt::Waits(pending) => return Ok(Decision::Wait(wait(pending))),
         };
         match extras.prove(request, presented, verified.principal())? {
             Proof::Good => Ok(self.admit(verified, origin)),
@@ -261,11 +281,26 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 let answered = || extras.authenticator_for(presented);
                 let answered = || answered().or_else(|| extras.fallback_for(presented));
                 let authenticator = if is_signed { None } else { answered() };
-                let pending = self.verifier.accepted(token, authenticator)?;
-                let mut deferral = Deferral::new(pending, origin, scheme);
+                let token = extras.read(presented.token(), origin)?;
+                let mut deferral = wait(self.verifier.accepted(token, authenticator)?);
                 deferral.proof = Some(proof);
                 Ok(Decision::Wait(deferral))
             }
+        }
+    }
+
+    /// Decides about a token that is not in the cache: by the authenticator that accepts it, or by
+    /// the verifier, or by the fallback for what the verifier does not know.
+    fn decide_new(&self, extras: &Extras, presented: Presented<'_>, token: &str) -> Attempt<C> {
+        if let Some(authenticator) = extras.authenticator_for(presented) {
+            return Attempt::Waits(Pending::decision(token, authenticator));
+        }
+        match (self.verifier.attempt(token), extras.fallback_for(presented)) {
+            (Attempt::Done(Err(error)), Some(fallback)) if is_from_elsewhere(&error) => {
+                Attempt::Waits(Pending::decision(token, fallback))
+            }
+            (Attempt::Waits(pending), fallback) => Attempt::Waits(pending.or_else(fallback)),
+            (done, _) => done,
         }
     }
 
@@ -326,9 +361,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         let remembered = self.verifier.revalidate_after_wait(&token, remembered);
         // A request that waits for the answer and for the inner service in turns could wait forever.
         let remembered = remembered.and_then(|remembered| {
-            remembered.ok_or_else(|| match is_signed {
-                true => KeysUnavailable::new(TOO_OLD_MEANWHILE).into(),
-                false => AuthError::authenticator_failed(VOID_MEANWHILE),
+            remembered.ok_or_else(|| {
+                if is_signed {
+                    KeysUnavailable::new(TOO_OLD_MEANWHILE).into()
+                } else {
+                    AuthError::authenticator_failed(VOID_MEANWHILE)
+                }
             })
         });
         let remembered = remembered.map_err(|error| self.refuse(error))?;

@@ -105,6 +105,15 @@ impl Extras {
         is_alone.then_some((cookies, other))
     }
 
+    /// Returns whether only the `Authorization` field, in the scheme `Bearer`, can hold a token, and
+    /// no binding asks for more.
+    #[inline]
+    pub(super) fn is_header_alone(&self) -> bool {
+        self.sources.is_empty()
+            && self.bindings.is_empty()
+            && self.header.as_ref().is_some_and(AuthorizationHeader::is_usual)
+    }
+
     pub(super) fn find<'r>(
         &self,
         request: &'r Parts,

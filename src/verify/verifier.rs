@@ -352,13 +352,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Decides about a token that is in the cache. It waits if its subject has to be asked about.
-    pub(crate) fn decide_from_cache(&self, token: &str) -> Option<Attempt<C>> {
-        let verified = self.recall(token.as_bytes())?;
-        Some(match self.is_active(&verified) {
-            Some(verdict) => Attempt::Done(verdict.map(|()| verified)),
-            // `None` if the entry was evicted meanwhile.
-            None => Attempt::Waits(Pending::of(token, Need::Answer(self.peek(token)?))),
-        })
+    pub(crate) fn decide_from_cache(&self, token: &[u8]) -> Option<Attempt<C>> {
+        let verified = self.recall(token)?;
+        if let Some(verdict) = self.is_active(&verified) {
+            return Some(Attempt::Done(verdict.map(|()| verified)));
+        }
+        // `None` if the entry was evicted meanwhile.
+        let token = str::from_utf8(token).ok()?;
+        Some(Attempt::Waits(Pending::of(token, Need::Answer(self.peek(token)?))))
     }
 
     /// Returns a token that was accepted just now, for a request that has to wait nevertheless.

@@ -15,6 +15,7 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use axum::body::Body;
@@ -29,7 +30,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::util::MapRequestLayer;
 use tower_bearer::cookies::Cookies;
-use tower_bearer::{BearerLayer, Claims, KeySet, Principal, Validation, Verifier};
+use tower_bearer::middleware::{Authenticated, Authenticator};
+use tower_bearer::source::{HeaderToken, Presented};
+use tower_bearer::{AuthError, BearerLayer, Claims, KeySet, Principal, Validation, Verifier};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
@@ -37,6 +40,10 @@ use tower_service::Service;
 const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("hit", |subject| verify(verifier(subject), subject)),
     ("hit_layer", |subject| layer(verifier(subject), subject)),
+    ("ways_hit", |subject| called(ways(subject), AUTHORIZATION, &bearer(subject))),
+    ("ways_hit_opaque", |subject| called(ways(subject), AUTHORIZATION, &opaque(subject))),
+    ("places_hit", |subject| called(places(subject), AUTHORIZATION, &bearer(subject))),
+    ("places_hit_key", |subject| called(places(subject), X_API_KEY, KEY)),
     ("verify", |subject| verify(uncached(subject), subject)),
     ("newcomer", |subject| newcomers(verifier(subject), subject)),
     ("flood", |subject| newcomers(verifier(subject).with_cache(64, 1 << 20), subject)),
@@ -62,7 +69,10 @@ fn main() {
     let calls: u32 = arguments.next().map_or(1, |calls| calls.parse().expect("a number"));
     for (kind, make) in KINDS {
         // What it costs to keep a token does not depend on the signature, nor does a route.
-        let one_is_enough = ["newcomer", "flood"].contains(kind) || kind.starts_with("route");
+        let one_is_enough = ["newcomer", "flood"].contains(kind)
+            || kind.starts_with("route")
+            || kind.starts_with("ways")
+            || kind.starts_with("places");
         let counts = |subject: &&Subject| !one_is_enough || subject.jwk["kty"] == "oct";
         for subject in subjects.iter().filter(counts) {
             let name = format!("{kind}/{}", subject.jwk["alg"].as_str().expect("a name"));
@@ -139,16 +149,56 @@ impl Subject {
     }
 }
 
-/// A request with the token, with its making and with a service that does nothing.
 fn layer(verifier: Verifier<User>, subject: &Subject) -> Case {
-    let mut service = BearerLayer::new(verifier).layer(Inner);
-    let field = HeaderValue::try_from(format!("Bearer {}", subject.token)).expect("ASCII");
+    called(BearerLayer::new(verifier), AUTHORIZATION, &bearer(subject))
+}
+
+/// A request with the token, with its making and with a service that does nothing.
+fn called(layer: BearerLayer<User>, name: HeaderName, field: &str) -> Case {
+    let mut service = layer.layer(Inner);
+    let field = HeaderValue::try_from(field).expect("ASCII");
     Box::new(move || {
         let mut request = Request::new(String::new());
-        request.headers_mut().insert(AUTHORIZATION, field.clone());
+        request.headers_mut().insert(name.clone(), field.clone());
         let response = now(service.call(black_box(request))).expect("infallible");
         assert_eq!(black_box(response).status(), 200);
     })
+}
+
+/// A layer with four ways for the tokens in one field: JWTs, API keys, and opaque tokens of two
+/// issuers.
+fn ways(subject: &Subject) -> BearerLayer<User> {
+    let rules = || Validation::new(ISSUER, AUDIENCE);
+    BearerLayer::new(verifier(subject))
+        .with_authenticator(Prefix(KEY), rules())
+        .and_then(|layer| layer.with_authenticator(Prefix("opaque_"), rules()))
+        .and_then(|layer| layer.with_authenticator(Prefix("other_"), rules()))
+        .expect("sensible rules")
+}
+
+/// The same layer, with two more places for tokens.
+fn places(subject: &Subject) -> BearerLayer<User> {
+    let layer = ways(subject).with_source(HeaderToken::new(X_API_KEY));
+    layer.with_source(HeaderToken::cloudflare_access())
+}
+
+/// An opaque token of the same length as the JWT.
+fn opaque(subject: &Subject) -> String {
+    format!("Bearer opaque_{}", &subject.token.replace('.', "_")[7..])
+}
+
+/// Vouches for each token with this prefix.
+struct Prefix(&'static str);
+
+impl Authenticator for Prefix {
+    fn accepts(&self, presented: Presented<'_>) -> bool {
+        presented.token().starts_with(self.0.as_bytes())
+    }
+
+    async fn authenticate(&self, _: &str) -> Result<Authenticated, AuthError> {
+        let claims = r#"{"sub":"alice","email":"a@example.com","name":"Alice","roles":["admin"]}"#;
+        Ok(Authenticated::from_json(claims)?.with_freshness(Duration::from_secs(3600)))
+    }
 }
 
 #[derive(Clone)]
@@ -278,5 +328,7 @@ const BROWSER: [(&str, &str); 13] = [
     ("accept-language", "en-GB,en;q=0.9"),
 ];
 
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const KEY: &str = "shop_0123456789abcdef_0123456789abcdef0123456789abcdef0123456789abcdef";
 const ISSUER: &str = "https://id.example.com/realms/shop";
 const AUDIENCE: &str = "https://api.example.com";

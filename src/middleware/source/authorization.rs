@@ -25,17 +25,27 @@ use crate::error::Reason;
 #[derive(Clone, Debug)]
 pub struct AuthorizationHeader {
     schemes: Cow<'static, [AuthScheme]>,
+    /// Whether it reads bearer tokens alone.
+    is_usual: bool,
 }
 
 impl AuthorizationHeader {
     /// Creates a source that accepts the scheme `Bearer` alone.
     pub const fn new() -> Self {
-        Self { schemes: Cow::Borrowed(&[AuthScheme::BEARER]) }
+        Self { schemes: Cow::Borrowed(&[AuthScheme::BEARER]), is_usual: true }
     }
 
     /// Creates a source that accepts these schemes. The credentials of each have to be one token.
     pub fn with_schemes(schemes: impl IntoIterator<Item = AuthScheme>) -> Self {
-        Self { schemes: schemes.into_iter().collect() }
+        let schemes: Cow<'static, [AuthScheme]> = schemes.into_iter().collect();
+        let is_usual = *schemes == [AuthScheme::BEARER];
+        Self { schemes, is_usual }
+    }
+
+    /// Returns whether it reads bearer tokens alone.
+    #[inline]
+    pub(crate) fn is_usual(&self) -> bool {
+        self.is_usual
     }
 
     /// Combines `find` and `strip` for bearer tokens in one look-up.

@@ -37,27 +37,25 @@ pub(crate) struct CachedToken<C> {
 
 /// The grounds of a verdict, which is valid as long as all of them are.
 pub(super) struct Grounds {
-    authority: Authority,
-    /// The time in which the dates are good, by the rules of the authority.
-    span: Span,
-    /// The epoch of the revocations, read before they were.
-    revocations_epoch: AtomicU64,
-}
-
-/// Who says that the token is good.
-enum Authority {
-    Issuer(Signature),
-    Authenticator(Arc<Answer>),
-}
-
-/// The signature of an issuer.
-struct Signature {
-    /// The number of the issuer whose rules applied to the token.
+    /// The number of the issuer whose rules applied to the token. [`NO_ISSUER`] if an authenticator
+    /// decided.
     issuer: u64,
-    key: KeyIdentity,
+    /// The time in which the dates are good, by the rules that applied.
+    span: Span,
     /// The epoch of the keys, read before the key was looked up. With [`UNKNOWN`] the key is looked
     /// up each time.
     keys_epoch: AtomicU64,
+    /// The epoch of the revocations, read before they were.
+    revocations_epoch: AtomicU64,
+    authority: Authority,
+}
+
+/// The authority that says that the token is good.
+#[derive(Clone)]
+enum Authority {
+    /// The issuer, by a signature with this key.
+    Key(KeyIdentity),
+    Authenticator(Arc<Answer>),
 }
 
 /// The answer of an authenticator.
@@ -122,7 +120,7 @@ impl<C> CachedToken<C> {
     /// Returns the authenticator that decided about the token, if it was one.
     pub(super) fn authenticator(&self) -> Option<&ConfiguredAuthenticator> {
         match &self.grounds.authority {
-            Authority::Issuer(_) => None,
+            Authority::Key(_) => None,
             Authority::Authenticator(answer) => Some(&answer.authenticator),
         }
     }
@@ -153,25 +151,28 @@ impl Grounds {
         span: Span,
         epochs: &Epochs,
     ) -> Self {
-        let keys_epoch = AtomicU64::new(epochs.keys);
-        let signature = Signature { issuer: trusted.number(), key, keys_epoch };
         Self {
-            authority: Authority::Issuer(signature),
+            issuer: trusted.number(),
             span,
+            keys_epoch: AtomicU64::new(epochs.keys),
             revocations_epoch: AtomicU64::new(epochs.revocations),
+            authority: Authority::Key(key),
         }
     }
 
     /// The grounds of an authenticator's answer. `revocations_epoch` was read before the view was.
     pub(super) fn of_answer(answer: Answer, span: Span, revocations_epoch: u64) -> Self {
         Self {
-            authority: Authority::Authenticator(Arc::new(answer)),
+            issuer: NO_ISSUER,
             span,
+            keys_epoch: AtomicU64::new(UNKNOWN),
             revocations_epoch: AtomicU64::new(revocations_epoch),
+            authority: Authority::Authenticator(Arc::new(answer)),
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the call costs as much as the checks")]
+    #[inline(always)]
     fn revalidate(
         &self,
         principal: &Principal,
@@ -180,31 +181,29 @@ impl Grounds {
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        let signature = match &self.authority {
-            Authority::Issuer(signature) => signature,
-            Authority::Authenticator(answer) => {
-                return self.check_answer(answer, principal, origin, revocations, time);
-            }
-        };
         match trust {
-            IssuerSet::One(trusted) => {
-                self.check_by(signature, principal, trusted, revocations, time)
+            IssuerSet::One(trusted) if trusted.number() == self.issuer => {
+                self.check_by(principal, trusted, revocations, time)
             }
-            IssuerSet::Several(issuers) => {
-                self.check_by_one_of(signature, principal, issuers, revocations, time)
+            IssuerSet::Several(issuers) if self.issuer != NO_ISSUER => {
+                self.check_by_one_of(principal, issuers, revocations, time)
             }
+            _ => self.check_answer(principal, origin, revocations, time),
         }
     }
 
     #[inline(never)]
     fn check_answer(
         &self,
-        answer: &Answer,
         principal: &Principal,
         origin: Origin,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
+        let Authority::Authenticator(answer) = &self.authority else {
+            // The issuer was added again, with other keys or rules.
+            return Err(Miss::Permanent);
+        };
         let ConfiguredAuthenticator { authenticator, rules } = &answer.authenticator;
         if authenticator.generation() != answer.generation {
             return Err(Miss::Permanent);
@@ -219,15 +218,17 @@ impl Grounds {
     #[inline(never)]
     fn check_by_one_of(
         &self,
-        signature: &Signature,
         principal: &Principal,
         issuers: &Issuers,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
         issuers.look(principal.issuer(), |trusted| match trusted {
-            Some(trusted) => self.check_by(signature, principal, trusted, revocations, time),
-            None => Err(Miss::Permanent),
+            Some(trusted) if trusted.number() == self.issuer => {
+                self.check_by(principal, trusted, revocations, time)
+            }
+            // The issuer was removed, or added again with other keys or rules.
+            _ => Err(Miss::Permanent),
         })
     }
 
@@ -235,24 +236,57 @@ impl Grounds {
     #[inline(always)]
     fn check_by(
         &self,
-        signature: &Signature,
         principal: &Principal,
         trusted: &IssuerEntry,
         revocations: Option<&dyn Revocations>,
         time: &Time,
     ) -> Result<(), Miss> {
-        if trusted.number() != signature.issuer {
-            // The issuer was added again, with other keys or rules.
-            return Err(Miss::Permanent);
-        }
         self.check_time(time)?;
-        signature.check_key(principal, trusted)?;
+        self.check_key(principal, trusted)?;
         revocations.map_or(Ok(()), |view| self.check_revocations(principal, &trusted.rules, view))
     }
 
     #[inline]
     fn check_time(&self, time: &Time) -> Result<(), Miss> {
         if self.span.contains_now(time) { Ok(()) } else { Err(Miss::Permanent) }
+    }
+
+    #[inline]
+    fn check_key(&self, principal: &Principal, trusted: &IssuerEntry) -> Result<(), Miss> {
+        let epoch = trusted.keys.epoch();
+        if let Some(epoch) = epoch
+            && epoch != UNKNOWN
+            && epoch == self.keys_epoch.load(Ordering::Acquire)
+        {
+            return Ok(());
+        }
+        self.look_up_key_again(principal, trusted, epoch)
+    }
+
+    #[inline(never)]
+    fn look_up_key_again(
+        &self,
+        principal: &Principal,
+        trusted: &IssuerEntry,
+        epoch: Option<u64>,
+    ) -> Result<(), Miss> {
+        let (Some(header), Authority::Key(key_then)) = (principal.header(), &self.authority) else {
+            return Err(Miss::Permanent);
+        };
+        match trusted.keys.lookup(header) {
+            Lookup::Found(candidates) => {
+                let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
+                if keys.any(|key| key.identity() == *key_then) {
+                    self.keys_epoch.store(epoch.unwrap_or(UNKNOWN), Ordering::Release);
+                    Ok(())
+                } else {
+                    Err(Miss::Permanent)
+                }
+            }
+            // The key may be found again after a wait.
+            Lookup::Refresh => Err(Miss::Temporary),
+            Lookup::Unknown | Lookup::WrongAlgorithm => Err(Miss::Permanent),
+        }
     }
 
     #[inline(never)]
@@ -277,66 +311,20 @@ impl Grounds {
     }
 }
 
-impl Signature {
-    #[inline]
-    fn check_key(&self, principal: &Principal, trusted: &IssuerEntry) -> Result<(), Miss> {
-        let epoch = trusted.keys.epoch();
-        if let Some(epoch) = epoch
-            && epoch != UNKNOWN
-            && epoch == self.keys_epoch.load(Ordering::Acquire)
-        {
-            return Ok(());
-        }
-        self.look_up_key_again(principal, trusted, epoch)
-    }
-
-    #[inline(never)]
-    fn look_up_key_again(
-        &self,
-        principal: &Principal,
-        trusted: &IssuerEntry,
-        epoch: Option<u64>,
-    ) -> Result<(), Miss> {
-        let Some(header) = principal.header() else { return Err(Miss::Permanent) };
-        match trusted.keys.lookup(header) {
-            Lookup::Found(candidates) => {
-                let mut keys = candidates.keys().iter().take(MAX_CANDIDATES);
-                if keys.any(|key| key.identity() == self.key) {
-                    self.keys_epoch.store(epoch.unwrap_or(UNKNOWN), Ordering::Release);
-                    Ok(())
-                } else {
-                    Err(Miss::Permanent)
-                }
-            }
-            // The key may be found again after a wait.
-            Lookup::Refresh => Err(Miss::Temporary),
-            Lookup::Unknown | Lookup::WrongAlgorithm => Err(Miss::Permanent),
-        }
-    }
-}
-
 impl Clone for Grounds {
     fn clone(&self) -> Self {
-        let revocations_epoch = copy(&self.revocations_epoch);
-        Self { authority: self.authority.clone(), span: self.span, revocations_epoch }
-    }
-}
-
-impl Clone for Authority {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Issuer(Signature { issuer, key, keys_epoch }) => {
-                let keys_epoch = copy(keys_epoch);
-                Self::Issuer(Signature { issuer: *issuer, key: *key, keys_epoch })
-            }
-            Self::Authenticator(answer) => Self::Authenticator(Arc::clone(answer)),
+        let copy = |epoch: &AtomicU64| AtomicU64::new(epoch.load(Ordering::Acquire));
+        Self {
+            issuer: self.issuer,
+            span: self.span,
+            keys_epoch: copy(&self.keys_epoch),
+            revocations_epoch: copy(&self.revocations_epoch),
+            authority: self.authority.clone(),
         }
     }
 }
 
-fn copy(epoch: &AtomicU64) -> AtomicU64 {
-    AtomicU64::new(epoch.load(Ordering::Acquire))
-}
-
+/// The number of no issuer.
+const NO_ISSUER: u64 = u64::MAX;
 /// The epoch of sources that have none. They are asked each time.
 const UNKNOWN: u64 = u64::MAX;

@@ -274,7 +274,7 @@ async fn token_that_another_layer_has_verified_is_still_the_authenticators() {
     is_unknown(&ask(&strict, &good()).await);
 }
 
-/// What may change while a request waits for the active check or for the inner service.
+/// Everything that may change while a request waits for the active check or for the inner service.
 struct World {
     keys: Keys,
     clock: TestClock,
