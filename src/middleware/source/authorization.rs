@@ -72,8 +72,11 @@ impl Default for AuthorizationHeader {
 impl TokenSource for AuthorizationHeader {
     fn find<'r>(&self, request: &'r Parts) -> Result<Option<Presented<'r>>, Reason> {
         refuse_several(&request.headers)?;
-        let field = request.headers.get(AUTHORIZATION);
-        field.map_or(Ok(None), |field| token_in(field, &self.schemes))
+        let Some(field) = request.headers.get(AUTHORIZATION) else { return Ok(None) };
+        match usual_token_in(field).filter(|_| self.is_usual) {
+            Some(token) => Ok(Some(Presented::bearer(token))),
+            None => token_in(field, &self.schemes),
+        }
     }
 
     fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {

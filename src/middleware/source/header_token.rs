@@ -98,13 +98,15 @@ impl HeaderToken {
 
 impl TokenSource for HeaderToken {
     fn find<'r>(&self, request: &'r Parts) -> Result<Option<Presented<'r>>, Reason> {
-        let mut fields = request.headers.get_all(&self.name).iter();
-        match (fields.next(), fields.next()) {
-            (None, _) => Ok(None),
-            (Some(field), None) => Ok(Some(Presented::bearer(field.as_bytes()))),
+        let headers = &request.headers;
+        let Some(field) = headers.get(&self.name) else { return Ok(None) };
+        // If no field of any name is repeated, this one is not.
+        let has_lists = headers.len() > headers.keys_len();
+        if has_lists && headers.get_all(&self.name).iter().nth(1).is_some() {
             // A proxy may have checked either.
-            (Some(_), Some(_)) => Err(Reason::SeveralTokens),
+            return Err(Reason::SeveralTokens);
         }
+        Ok(Some(Presented::bearer(field.as_bytes())))
     }
 
     fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {
