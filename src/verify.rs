@@ -9,6 +9,8 @@ pub(crate) mod authenticator;
 pub(crate) mod opaque;
 pub(crate) mod explain;
 pub(crate) mod verifier;
+#[cfg(feature = "introspection")]
+pub(crate) mod introspection;
 
 pub use cache::CacheStats;
 pub use issuers::Issuers;
