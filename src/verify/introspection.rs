@@ -40,7 +40,7 @@ use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
 use crate::keys::KeySource;
 use crate::net::HttpClient;
-use crate::net::address::{Address, Allowed};
+use crate::net::address::{Address, Allowed, shown_address};
 use crate::net::exchange::Exchange;
 use crate::verify::authenticator::{Authenticated, Authenticator};
 use crate::verify::presented::Presented;
@@ -183,6 +183,28 @@ impl Introspection {
             key: HashKey::generate()?,
             generation: AtomicU64::new(0),
         })
+    }
+
+    /// Reads the metadata at this address instead of looking for it at the issuer's, for networks in which the server has
+    /// another name than outside. The issuer in the metadata must still be the one of [`discover`](Self::discover).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when it is no URL, or neither HTTPS nor allowed to be plain HTTP, and when nothing is
+    /// discovered because the endpoint was given.
+    pub fn with_metadata_url(mut self, url: &str) -> Result<Self, ConfigError> {
+        let address = Address::parse(url, self.endpoint.exchange.allowed)?;
+        let endpoint = Arc::make_mut(&mut self.endpoint);
+        let Place::Discovered(found) = &mut endpoint.place else {
+            return Err(ConfigError::Address {
+                address: shown_address(url),
+                problem: "means nothing where the address of the endpoint is given",
+            });
+        };
+        let issuer = found.issuer().clone();
+        endpoint.exchange.own = vec![issuer.clone(), address.clone()];
+        *found = DiscoveredEndpoint::new(issuer, Some(address));
+        Ok(self)
     }
 
     /// Requires signed answers (RFC 9701), of this issuer and signed with these keys. Plain answers are then failures.

@@ -91,6 +91,22 @@ async fn metadata_that_cannot_be_used_is_a_503_and_no_token_is_sent() {
 }
 
 #[tokio::test]
+async fn metadata_may_be_at_another_address_than_the_issuer() {
+    let server = Server::start().await;
+    let mut metadata = metadata(&server);
+    metadata["issuer"] = "https://id.example.com".into();
+    serve(&server, "/inside/metadata", metadata);
+    let of = |issuer| Introspection::discover(issuer, basic(), OpaqueTokens::all()).unwrap();
+    let at = |issuer| of(issuer).with_metadata_url(&server.url("/inside/metadata")).unwrap();
+
+    send(&app(at("https://id.example.com")), get("/").bearer("good")).await.is_ok("good");
+    let other = send(&app(at("https://other.example.com")), get("/").bearer("good")).await;
+
+    other.is_refused(503, None, Reason::AuthenticatorFailed);
+    assert_eq!(server.asked(), 1);
+}
+
+#[tokio::test]
 async fn endpoint_that_has_moved_is_found_again() {
     let server = Server::start().await;
     let mut old = metadata(&server);

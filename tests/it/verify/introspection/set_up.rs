@@ -38,6 +38,8 @@ fn mistakes_are_found_at_set_up_and_say_what_to_do() {
         (with_client(ClientAuthentication::private_key_jwt("", long)), "empty id"),
         (signed(""), "issuer is empty"),
         (signed("https://other.example.com"), "is not the one"),
+        (new(URL).unwrap().with_metadata_url(URL), "means nothing"),
+        (discover(ISSUER).unwrap().with_metadata_url("http://id.example.com"), "not HTTPS"),
         (discover(ISSUER).unwrap().with_proxy("socks5://a"), "SOCKS"),
         (discover(ISSUER).unwrap().with_root_certificates("x"), "BEGIN CERTIFICATE"),
     ] {
