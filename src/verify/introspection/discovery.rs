@@ -51,8 +51,8 @@ impl DiscoveredEndpoint {
 
     fn found(&self, exchange: &Exchange) -> &Refreshed<Metadata> {
         self.found.get_or_init(|| {
-            let (issuer, metadata) = (self.issuer.clone(), self.metadata.clone());
-            Refreshed::new(Metadata { issuer, metadata, exchange: exchange.clone() })
+            let (issuer, place) = (self.issuer.clone(), self.metadata.clone());
+            Refreshed::new(Metadata { issuer, place, exchange: exchange.clone() })
                 .with_stale_if_error(KEPT)
         })
     }
@@ -70,7 +70,7 @@ impl fmt::Debug for DiscoveredEndpoint {
 /// Loads the address of the endpoint.
 struct Metadata {
     issuer: Address,
-    metadata: Option<Address>,
+    place: Option<Address>,
     exchange: Exchange,
 }
 
@@ -80,7 +80,7 @@ impl Load for Metadata {
 
     async fn load(&self) -> Result<Loaded<Address>, FetchError> {
         let allowed = self.exchange.allowed;
-        let places = match &self.metadata {
+        let places = match &self.place {
             Some(place) => vec![place.clone()],
             None => discovery::places(&self.issuer, allowed),
         };

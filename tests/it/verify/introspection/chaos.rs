@@ -12,6 +12,8 @@ use super::{SECRET, app, basic, introspection};
 use crate::support::log::Log;
 use crate::support::{WithBearer, get, send};
 
+type Fault = Box<dyn Fn() -> Reply + Send + Sync>;
+
 /// Text that is no token in any log.
 const TOKEN: &str = "good-t0ken-of-alice";
 
@@ -21,7 +23,7 @@ async fn endpoint_that_fails_is_a_503_with_retry_after_and_no_challenge_until_it
     let server = Server::start().await;
     let app =
         app(introspection(&server).with_timeout(Duration::from_millis(300)).with_max_bytes(10_000));
-    let faults: Vec<(&str, Box<dyn Fn() -> Reply + Send + Sync>)> = vec![
+    let faults: Vec<(&str, Fault)> = vec![
         ("400", Box::new(|| Reply::Whole(response(400, "application/json", "{}")))),
         ("401", Box::new(|| Reply::Whole(status(StatusCode::UNAUTHORIZED)))),
         ("403", Box::new(|| Reply::Whole(status(StatusCode::FORBIDDEN)))),

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::future::ready;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tower_bearer::clock::{Clock as _, SystemClock};
 use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
 use tower_bearer::keys::{SignError, Signer, VerifyingKey};
 use tower_bearer::{Algorithm, Reason, SigningKey, Validation, Verifier};
@@ -88,7 +89,7 @@ async fn client_authenticates_by_an_assertion_that_is_new_for_each_request() {
         send(&app, get("/").bearer(&token)).await.is_ok(&token);
     }
 
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let (mut ids, url) = (HashSet::new(), server.url("/introspect?tenant=a"));
     for request in server.received() {
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

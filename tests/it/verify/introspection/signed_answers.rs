@@ -1,9 +1,10 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::ACCEPT;
 use serde_json::{Map, Value, json};
+use tower_bearer::clock::{Clock as _, SystemClock};
 use tower_bearer::introspection::Introspection;
 use tower_bearer::test_util::{TestKey, TestToken};
 use tower_bearer::{Algorithm, KeySet, Reason};
@@ -27,7 +28,7 @@ fn signed(server: &Server) -> Introspection {
 }
 
 fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// A good answer of the issuer about a good token.
