@@ -28,6 +28,10 @@ impl<V: Copy> RecentTokens<V> {
         if self.most == 0 || self.keep_for.is_zero() {
             return;
         }
+        if let Some(entry) = self.entries.get_mut(&token) {
+            *entry = (value, since);
+            return;
+        }
         let is_over = |entry: &(V, Moment)| since.since(entry.1) >= self.keep_for;
         while self.order.front().is_some_and(|first| {
             self.order.len() >= self.most || self.entries.get(first).is_none_or(is_over)
@@ -36,9 +40,8 @@ impl<V: Copy> RecentTokens<V> {
                 self.entries.remove(&first);
             }
         }
-        if self.entries.insert(token, (value, since)).is_none() {
-            self.order.push_back(token);
-        }
+        self.entries.insert(token, (value, since));
+        self.order.push_back(token);
     }
 
     pub(super) fn forget(&mut self, token: &TokenHash) {
