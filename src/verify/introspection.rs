@@ -249,8 +249,11 @@ impl Introspection {
         Ok(self)
     }
 
-    /// Refuses tokens whose answer lacks one of these members, or has `null` there: `aud` for a server that tells any
-    /// API about any token, `token_type` or `scope`. The default is none but `active`.
+    /// Refuses tokens whose answer lacks one of these members, or has `null` there. The default is none but `active`.
+    ///
+    /// - `aud` for a server that tells any API about any token.
+    /// - `token_type` for a server that introspects refresh tokens too, and names the type of access tokens only
+    ///   (`oidc-provider`). Otherwise a refresh token of such a server is accepted as an access token.
     ///
     /// Such a token is refused with [`Reason::MissingClaim`].
     #[must_use]

@@ -204,6 +204,44 @@ async fn ten_thousand_invented_tokens_do_not_refuse_or_delay_known_ones() {
 }
 
 #[tokio::test]
+async fn places_are_free_again_after_calls_that_failed() {
+    let server = Server::start().await;
+    let app =
+        app(introspection(&server).with_call_limits(1, 0).with_timeout(Duration::from_millis(100)));
+
+    for round in 0..5 {
+        server.script(move |_| match round % 2 {
+            0 => Reply::Silence,
+            _ => Reply::Whole(json_of("nonsense")),
+        });
+        let answer = send(&app, get("/").bearer("good-1")).await;
+        answer.is_refused(503, None, Reason::AuthenticatorFailed);
+        assert_eq!(answer.headers["retry-after"], "5", "it was asked about");
+    }
+    server.heal();
+    send(&app, get("/").bearer("good-1")).await.is_ok("good-1");
+    assert_eq!(server.asked(), 6);
+}
+
+#[tokio::test]
+async fn waiting_for_a_place_counts_for_the_time_of_a_call() {
+    let server = Server::start().await;
+    let app =
+        app(introspection(&server).with_call_limits(1, 5).with_timeout(Duration::from_millis(300)));
+    server.script(|_| Reply::Silence);
+
+    let began = Instant::now();
+    let tokens = (0..6).map(|number| format!("good-{number}"));
+    let answers = join_all(tokens.map(|token| send(&app, get("/").bearer(token)))).await;
+
+    for answer in answers {
+        answer.is_refused(503, None, Reason::AuthenticatorFailed);
+    }
+    // Six one after the other would take 1.8 seconds.
+    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn call_that_panics_is_a_503_and_the_next_one_is_not() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
@@ -258,9 +296,9 @@ fn call_of_a_runtime_that_has_ended_is_made_again_in_another_one() {
 }
 
 #[tokio::test]
-async fn answer_is_as_old_as_its_question_and_can_be_forgotten() {
+async fn operator_can_make_the_layer_forget_its_answers() {
     let server = Server::start().await;
-    let introspection = introspection(&server).with_max_age(Duration::from_secs(7));
+    let introspection = introspection(&server);
 
     let before = introspection.generation();
     introspection.authenticate("good-1").await.unwrap();
