@@ -154,9 +154,9 @@ async fn serve(
     shared: Arc<SharedProvider>,
     busy: BusyFlag,
 ) -> Result<Response<Body>, ConnectionAborted> {
-    let (head, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let form = read(body).await;
-    match decide(&shared, &Request::from_parts(head, ()), &form) {
+    match decide(&shared, &Request::from_parts(parts, ()), &form) {
         RequestOutcome::Answer(response) => Ok(response),
         RequestOutcome::Slowly(duration, response) => {
             let held = busy.hold();
