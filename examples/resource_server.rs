@@ -22,6 +22,9 @@
 //!   `redis://127.0.0.1:6379` for example; on another machine it needs TLS (`rediss://`) or
 //!   `REDIS_WITHOUT_TLS=true`; with `REDIS_NAMESPACE` (`tower-bearer` by default) and
 //!   `LONGEST_LIFETIME`, the longest lifetime of a token in seconds (86400 by default)
+//! - `INTROSPECTION_URL`: the endpoint of the authorization server that is asked about opaque tokens (RFC 7662), with
+//!   `INTROSPECTION_CLIENT`, id and secret of this API there (`id:secret`, HTTP Basic), and `OPAQUE`, the tokens that are
+//!   opaque: `shape` for those that do not look like a JWT, `prefix` for those that begin with `OPAQUE_PREFIX`
 //! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the
 //!   variables above but `ADDR` and those about Redis (`TOKEN_HEADER` goes with both); see `tower_bearer::Config`
 //! - `TOKEN_HEADER`: the field in which a proxy sends the token, without a scheme, in place of the `Authorization` field
@@ -42,6 +45,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
 use tower_bearer::keys::{
     BoxKeySource, CachedKeys, HttpFetch, KeyFile, KeySource as _, VerifyingKey,
 };
@@ -145,7 +149,8 @@ fn configured(
     let wrong_in = |error: ConfigError| wrong("CONFIG", format_args!("{file}: {error}"));
     let variables =
         ["ISSUER", "AUDIENCE", "ALGORITHMS", "TOKEN_TYPE", "PRESET", "LEEWAY", "REVOKED_JTI_FILE"];
-    if let Some(other) = variables.into_iter().chain(KEYS).find(|name| set(name).is_some()) {
+    let variables = variables.into_iter().chain(KEYS).chain(INTROSPECTION);
+    if let Some(other) = variables.into_iter().find(|name| set(name).is_some()) {
         return Err(format!("CONFIG and {other} are both set; leave one out").into());
     }
     let config = Config::from_file(file).map_err(wrong_in)?;
@@ -206,7 +211,7 @@ fn from_variables(
         validation = validation.with_leeway(Duration::from_secs(seconds));
     }
     let issuers = Issuers::new();
-    issuers.add(keys(&issuer, algorithms)?, validation).map_err(|error| {
+    issuers.add(keys(&issuer, algorithms)?, validation.clone()).map_err(|error| {
         let variable = match error {
             ConfigError::EmptyIssuer => "ISSUER",
             ConfigError::EmptyAudience => "AUDIENCE",
@@ -223,7 +228,46 @@ fn from_variables(
         (None, Some(listed)) => verifier.with_revocations(listed),
         (None, None) => verifier,
     };
-    Ok((issuers, BearerLayer::new(verifier)))
+    let layer = BearerLayer::new(verifier);
+    let layer = match introspection()? {
+        Some(introspection) => layer.with_authenticator(introspection, validation)?,
+        None => layer,
+    };
+    Ok((issuers, layer))
+}
+
+const INTROSPECTION: [&str; 4] =
+    ["INTROSPECTION_URL", "INTROSPECTION_CLIENT", "OPAQUE", "OPAQUE_PREFIX"];
+
+fn introspection() -> Result<Option<Introspection>, Sentence> {
+    let Some(url) = set("INTROSPECTION_URL") else {
+        return match INTROSPECTION.into_iter().find(|name| set(name).is_some()) {
+            Some(other) => Err(format!("{other} is set and INTROSPECTION_URL is not").into()),
+            None => Ok(None),
+        };
+    };
+    let client = needed("INTROSPECTION_CLIENT")?;
+    let (id, secret) = client
+        .split_once(':')
+        .ok_or_else(|| wrong("INTROSPECTION_CLIENT", "not an id and a secret with `:` between"))?;
+    let client = ClientAuthentication::client_secret_basic(id, secret);
+    let tokens = match (needed("OPAQUE")?.as_str(), set("OPAQUE_PREFIX")) {
+        ("shape", None) => OpaqueTokens::by_shape(),
+        ("prefix", Some(prefix)) => {
+            OpaqueTokens::by_prefix(prefix).map_err(|error| wrong("OPAQUE_PREFIX", error))?
+        }
+        ("prefix", None) => return Err(wrong("OPAQUE_PREFIX", "not set, and OPAQUE is prefix")),
+        ("shape", Some(_)) => return Err(wrong("OPAQUE_PREFIX", "set, and OPAQUE is not prefix")),
+        (other, _) => return Err(wrong("OPAQUE", format!("{other:?} is not prefix or shape"))),
+    };
+    let introspection = Introspection::new(&url, client, tokens).map_err(|error| {
+        let variable = match error {
+            ConfigError::Client { .. } => "INTROSPECTION_CLIENT",
+            _ => "INTROSPECTION_URL",
+        };
+        wrong(variable, error)
+    })?;
+    Ok(Some(introspection))
 }
 
 fn listed_revocations(issuer: String) -> Result<Option<MemoryRevocations>, Sentence> {

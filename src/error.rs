@@ -163,6 +163,16 @@ impl AuthError {
         Self::unavailable(Reason::AuthenticatorFailed, AUTHENTICATOR_RETRY, false, source)
     }
 
+    /// Refuses a token because the introspection endpoint gave no answer. The failure itself was logged before.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn introspection_failed(
+        failure: Arc<dyn Error + Send + Sync>,
+        retry_after: Duration,
+    ) -> Self {
+        let source = Some(Box::new(failure) as _);
+        Self::unavailable(Reason::AuthenticatorFailed, retry_after, true, source)
+    }
+
     /// Refuses a token because the active check failed. The failure itself was logged before.
     #[cfg(feature = "active-check")]
     pub(crate) fn active_check_failed(failure: Arc<dyn Error + Send + Sync>) -> Self {

@@ -7,9 +7,10 @@ pub(crate) mod client;
 pub(crate) mod freshness;
 mod network;
 pub(crate) mod error;
+pub(crate) mod discovery;
 pub(crate) mod transport;
 pub(crate) mod exchange;
-mod form;
+pub(crate) mod form;
 
 pub use client::HttpClient;
 pub use error::ExchangeError;

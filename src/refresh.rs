@@ -25,6 +25,8 @@ pub use refreshed::Refreshed;
 pub use status::{LoadFailure, State, Status};
 pub use unavailable::Unavailable;
 
+#[cfg(feature = "introspection")]
+pub(crate) use budget::Bucket;
 pub(crate) use refresher::{Ended, NoLoad, Refresher};
 #[cfg(feature = "config")]
 pub(crate) use settings::EffectiveRefresh;

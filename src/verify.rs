@@ -8,6 +8,8 @@ pub(crate) mod presented;
 pub(crate) mod authenticator;
 pub(crate) mod explain;
 pub(crate) mod verifier;
+#[cfg(feature = "introspection")]
+pub(crate) mod introspection;
 
 pub use cache::CacheStats;
 pub use issuers::Issuers;

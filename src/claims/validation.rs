@@ -5,6 +5,8 @@
 
 mod kind;
 mod logout;
+#[cfg(feature = "introspection")]
+mod introspection_answer;
 mod preset;
 mod config;
 mod dangerous;

@@ -1,7 +1,6 @@
 //! Fetches keys over HTTP: a JWK set at a given address, or at the address in the metadata of an issuer.
 
 mod dangerous;
-mod discovery;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,6 +20,7 @@ use crate::keys::cached::{CachedKeys, Fetch, Fetched};
 use crate::net::address::{Address, Allowed, shown_address};
 use crate::net::bearer_file::BearerFile;
 use crate::net::client::HttpClient;
+use crate::net::discovery;
 use crate::net::error::FetchError;
 use crate::net::exchange::{Document, Exchange};
 use crate::observe::trace;

@@ -8,8 +8,8 @@ use http_body::Body;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Sends HTTP requests for an [`HttpFetch`](crate::keys::HttpFetch) or a [`FormClient`](super::FormClient), in
-/// place of the client that these have.
+/// Sends HTTP requests for an [`HttpFetch`](crate::keys::HttpFetch), a [`FormClient`](super::FormClient) or an
+/// `Introspection`, in place of the client that these have.
 ///
 /// It is for programs whose connections need settings that these two do not have. Any function from a request to a
 /// future of a response is a client. A client of hyper takes `request.map(Full::new)`, one of reqwest
@@ -30,7 +30,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// - It does not decompress answers without a limit of its own: the limit of bytes counts only the bytes that it
 ///   returns.
 ///
-/// Certificates and proxies that are set on an `HttpFetch` or a `FormClient` do not reach a client of your own.
+/// Certificates and proxies that are set on an `HttpFetch`, a `FormClient` or an `Introspection` do not reach a client of your own.
 /// A request may hold a token or a secret: they belong neither in a log nor in an error.
 ///
 /// ```

@@ -38,6 +38,12 @@ pub(crate) enum FetchError {
     OtherIssuer(String),
     /// The metadata names an address that keys cannot come from.
     JwksUri(ConfigError),
+    /// The metadata names no introspection endpoint.
+    #[cfg(feature = "introspection")]
+    NoIntrospectionEndpoint,
+    /// The metadata names an introspection endpoint that no token may be sent to.
+    #[cfg(feature = "introspection")]
+    IntrospectionEndpoint(ConfigError),
     /// The keys are of another origin than the issuer, and that was ruled out.
     OtherOrigin(String),
     /// The issuer's metadata is in none of its places.
@@ -125,6 +131,14 @@ impl fmt::Display for FetchError {
                  is the one that is meant"
             ),
             Self::JwksUri(_) => f.write_str("the metadata has no good `jwks_uri`"),
+            #[cfg(feature = "introspection")]
+            Self::NoIntrospectionEndpoint => f.write_str(
+                "the metadata has no `introspection_endpoint`; give its address to `Introspection::new`",
+            ),
+            #[cfg(feature = "introspection")]
+            Self::IntrospectionEndpoint(_) => {
+                f.write_str("the metadata has no good `introspection_endpoint`")
+            }
             Self::OtherOrigin(address) => write!(
                 f,
                 "keys at {address} would be of another origin than the issuer's, which \
@@ -147,6 +161,8 @@ impl Error for FetchError {
             | Self::Keys(error)
             | Self::JwksUri(error)
             | Self::Bearer(error) => Some(error),
+            #[cfg(feature = "introspection")]
+            Self::IntrospectionEndpoint(error) => Some(error),
             Self::At(_, problem) => problem.source(),
             _ => None,
         }

@@ -132,8 +132,8 @@ impl fmt::Debug for FormClient {
     }
 }
 
-/// The `Authorization` field of HTTP Basic.
-fn basic(client_id: &str, client_secret: &str) -> HeaderValue {
+/// Returns the `Authorization` field of HTTP Basic, with id and secret encoded as RFC 6749 §2.3.1 says.
+pub(crate) fn basic(client_id: &str, client_secret: &str) -> HeaderValue {
     let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = [encoded(client_id), encoded(client_secret)].join(":");
     let field = ["Basic ", &STANDARD.encode(pair)].concat();

@@ -236,6 +236,39 @@ pub(crate) fn active_check_answers_again() {
     tracing::info!(target: "tower_bearer", "active check answers again");
 }
 
+/// Reports that an introspection endpoint gives no answer that can be used.
+#[cfg(feature = "introspection")]
+pub(crate) fn introspection_failed(endpoint: &str, problem: &str, suppressed: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "introspection failed; requests that need it are answered 503";
+        tracing::warn!(target: "tower_bearer", endpoint, problem, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (endpoint, problem, suppressed);
+}
+
+/// Reports that an introspection endpoint answers again.
+#[cfg(feature = "introspection")]
+pub(crate) fn introspection_works_again(endpoint: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "tower_bearer", endpoint, "introspection works again");
+    #[cfg(not(feature = "tracing"))]
+    let _ = endpoint;
+}
+
+/// Reports that more unknown tokens came than may be asked about.
+#[cfg(feature = "introspection")]
+pub(crate) fn introspection_spent(endpoint: &str, problem: &str, suppressed: u64) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "more unknown tokens come than may be introspected; some are answered 503";
+        tracing::warn!(target: "tower_bearer", endpoint, problem, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (endpoint, problem, suppressed);
+}
+
 /// Reports that an issuer's metadata could not be fetched, and that the previous metadata stays in
 /// use.
 #[cfg(feature = "jwks")]

@@ -79,7 +79,7 @@ pub(super) enum Share {
 
 /// A number of fetches to which one is added as time passes. Moments are counted from any fixed one.
 #[derive(Clone, Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     most: u32,
     every: Duration,
     left: u32,
@@ -88,7 +88,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(most: u32, every: Duration) -> Self {
+    pub(crate) fn new(most: u32, every: Duration) -> Self {
         // Zero would be a division by zero, and no limit.
         let every = every.max(Duration::from_millis(1));
         Self { most, every, left: most, growing_since: Duration::ZERO }
@@ -101,7 +101,7 @@ impl Bucket {
     }
 
     /// Returns whether there is never a fetch to take.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.most == 0
     }
 
@@ -113,7 +113,7 @@ impl Bucket {
 
     /// Returns the time until there is a fetch to take. For a budget of none, returns the time after which one would
     /// be added.
-    pub(super) fn until_one(&mut self, now: Duration) -> Duration {
+    pub(crate) fn until_one(&mut self, now: Duration) -> Duration {
         if self.has_one(now) {
             return Duration::ZERO;
         }
@@ -127,7 +127,7 @@ impl Bucket {
     }
 
     /// Takes a fetch out. `false` when there is none.
-    pub(super) fn take(&mut self, now: Duration) -> bool {
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
         let has_one = self.has_one(now);
         if has_one {
             self.left -= 1;

@@ -17,13 +17,13 @@ pub(crate) enum NotHere {
 
 /// Finds the runtime of the caller, and keeps the id of the last runtime without timers.
 #[derive(Debug, Default)]
-pub(super) struct Runtimes {
+pub(crate) struct Runtimes {
     without_timers: Mutex<Option<Id>>,
 }
 
 impl Runtimes {
     /// Returns the current runtime, if tasks can sleep there.
-    pub(super) fn current(&self) -> Result<Handle, NotHere> {
+    pub(crate) fn current(&self) -> Result<Handle, NotHere> {
         let runtime = Handle::try_current().map_err(|_| NotHere::NoRuntime)?;
         let mut without_timers = self.without_timers.lock().unwrap_or_else(PoisonError::into_inner);
         // A runtime without timers is tried once only, because each try is a panic.

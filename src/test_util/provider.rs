@@ -6,6 +6,7 @@ mod fault;
 mod key_ring;
 mod places;
 mod documents;
+mod introspection;
 mod options;
 mod shared;
 mod answer;
@@ -35,7 +36,8 @@ use crate::jose::Algorithm;
 /// Runs an OpenID provider on a port of 127.0.0.1: publishes keys, signs tokens with them, and
 /// fails on demand.
 ///
-/// It serves its metadata and its keys over HTTP and nothing else: there is no sign-in. Each change
+/// It serves its metadata and its keys over HTTP, [introspects](ProviderOptions::with_introspection) opaque
+/// tokens on demand, and does nothing else: there is no sign-in. Each change
 /// takes effect before its call returns, so a test need not wait. Dropping the provider stops it.
 ///
 /// ```
@@ -91,7 +93,7 @@ impl TestProvider {
         let address = listener.local_addr().expect("a listener has an address");
         let keys = KeyRing::new(options.algorithm);
         let places = ProviderUrls::new(address, &options.issuer_path, options.metadata_at);
-        let shared = Arc::new(SharedProvider::new(places, keys));
+        let shared = Arc::new(SharedProvider::new(places, keys, options.introspection));
         let server = ProviderServer::start(listener, address, Arc::clone(&shared));
         Self { shared, server }
     }
@@ -126,6 +128,28 @@ impl TestProvider {
     /// Returns a valid, signed token for this audience.
     pub fn mint(&self, audience: &str) -> String {
         self.sign(&self.token(audience))
+    }
+
+    /// Returns a valid opaque token for this audience, for providers with
+    /// [introspection](ProviderOptions::with_introspection).
+    pub fn mint_opaque(&self, audience: &str) -> String {
+        self.issue_opaque(&self.token(audience))
+    }
+
+    /// Returns an opaque token that stands for the claims of this token. It is active until it is
+    /// [revoked](Self::revoke_opaque), whatever its dates are.
+    pub fn issue_opaque(&self, token: &TestToken) -> String {
+        self.shared.state().opaque.issue(token)
+    }
+
+    /// Makes an opaque token inactive.
+    pub fn revoke_opaque(&self, token: &str) {
+        self.shared.state().opaque.revoke(token);
+    }
+
+    /// Returns the address of the introspection endpoint.
+    pub fn introspection_url(&self) -> String {
+        self.shared.places.introspection_url()
     }
 
     /// Returns the current signing key.
@@ -164,7 +188,7 @@ impl TestProvider {
         self.shared.change(|state| state.keys.withdraw(key_id));
     }
 
-    /// Sets a fault of metadata and keys. Replaces the faults set before.
+    /// Sets a fault of metadata, keys and introspection. Replaces the faults set before.
     ///
     /// Requests that hang, or are answered slowly, under an earlier fault lose their connection.
     ///
@@ -172,7 +196,8 @@ impl TestProvider {
     ///
     /// For [`Fault::Status`] with a number that is no status of a response (200 to 999).
     pub fn set_fault(&self, fault: Fault) {
-        self.set_faults(Faults { metadata: Some(fault), jwks: Some(fault) });
+        let fault = Some(fault);
+        self.set_faults(Faults { metadata: fault, jwks: fault, introspection: fault });
     }
 
     /// Sets a fault of the metadata only. A fault of the keys stays as it is. [`Fault::Down`]
@@ -193,6 +218,16 @@ impl TestProvider {
     /// As [`set_fault`](Self::set_fault) does.
     pub fn set_jwks_fault(&self, fault: Fault) {
         self.set_faults(Faults { jwks: Some(fault), ..self.shared.faults() });
+    }
+
+    /// Sets a fault of the introspection endpoint only. The other faults stay as they are.
+    /// [`Fault::Down`] affects the whole provider nevertheless.
+    ///
+    /// # Panics
+    ///
+    /// As [`set_fault`](Self::set_fault) does.
+    pub fn set_introspection_fault(&self, fault: Fault) {
+        self.set_faults(Faults { introspection: Some(fault), ..self.shared.faults() });
     }
 
     /// Removes all faults. The port is the same as before.

@@ -100,6 +100,11 @@ impl TestToken {
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
+    /// Returns the claims that were set.
+    pub(super) fn claims(&self) -> &Map<String, Value> {
+        &self.payload.members
+    }
+
     fn starting(self, seconds: i64) -> Self {
         self.claim("iat", seconds)
             .claim("nbf", seconds)

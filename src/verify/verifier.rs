@@ -197,7 +197,7 @@ impl<C> Verifier<C> {
     }
 
     /// Verifies another kind of token, and no access tokens any more.
-    #[cfg(feature = "endpoints")]
+    #[cfg(any(feature = "endpoints", feature = "introspection"))]
     pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         // Such tokens come once, and a hit revalidates the dates of access tokens.

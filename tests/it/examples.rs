@@ -570,6 +570,43 @@ pub mod resource_server {
         assert_eq!(status(&program, "/protected", &token(), &key).await, 401);
     }
 
+    #[tokio::test]
+    async fn opaque_tokens_are_introspected_by_shape_or_by_prefix_and_jwts_are_verified() {
+        let app = axum::Router::new().route(
+            "/introspect",
+            axum::routing::post(|headers: http::HeaderMap, body: String| async move {
+                // base64 of `orders-api:secret`
+                assert_eq!(headers["authorization"], "Basic b3JkZXJzLWFwaTpzZWNyZXQ=");
+                let is_active = body.starts_with("token=gho_good&");
+                axum::Json(json!({ "active": is_active, "sub": "alice", "iss": ISSUER }))
+            }),
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/introspect", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+        let key = key_for(Algorithm::ES256);
+        let jwks =
+            TempFile::new("introspection.json", &json!({ "keys": [key.to_jwk()] }).to_string());
+        let env = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWKS_FILE", jwks.path()),
+            ("INTROSPECTION_URL", &url),
+            ("INTROSPECTION_CLIENT", "orders-api:secret"),
+        ];
+
+        for opaque in
+            [&[("OPAQUE", "shape")][..], &[("OPAQUE", "prefix"), ("OPAQUE_PREFIX", "gho_")]]
+        {
+            let program = Program::start("resource_server", &[&env[..], opaque].concat());
+            for (token, expected) in [("gho_good", 200), ("gho_bad", 401), ("other", 401)] {
+                let answer = program.send(program.get("/protected").bearer(token)).await;
+                assert_eq!(answer.status(), expected, "{token}: {answer:?}");
+            }
+            assert_eq!(status(&program, "/protected", &token(), &key).await, 200);
+        }
+    }
+
     #[test]
     fn wrong_configuration_names_the_variable_to_mend() {
         let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -604,6 +641,27 @@ pub mod resource_server {
             let env = [("JWT_SECRET_KEY", ""), (variable, value)];
             let said = refusal("resource_server", &[&base[..], &env].concat());
             assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
+        }
+        let introspection = [
+            ("INTROSPECTION_URL", "https://id.example.com/introspect"),
+            ("INTROSPECTION_CLIENT", "orders-api:secret"),
+            ("OPAQUE", "shape"),
+        ];
+        for (variable, value, more) in [
+            ("INTROSPECTION_URL", "http://id.example.com/introspect", "not HTTPS"),
+            ("INTROSPECTION_URL", "", "INTROSPECTION_CLIENT"),
+            ("INTROSPECTION_CLIENT", "", "not set"),
+            ("INTROSPECTION_CLIENT", "orders-api", "an id and a secret"),
+            ("INTROSPECTION_CLIENT", "orders-api:", "empty secret"),
+            ("OPAQUE", "", "not set"),
+            ("OPAQUE", "some", "shape"),
+            ("OPAQUE", "prefix", "OPAQUE_PREFIX"),
+            ("OPAQUE_PREFIX", "gho_", "OPAQUE"),
+        ] {
+            let env = [&base[..], &introspection, &[(variable, value)]].concat();
+            let said = refusal("resource_server", &env);
+            assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
+            assert_eq!(said.trim().lines().count(), 1, "{said}");
         }
         let list = TempFile::new("broken-list.txt", "t1\nt2 t3\n");
         for (file, more) in [("/nowhere/list.txt", "/nowhere/list.txt"), (list.path(), "line 2")] {

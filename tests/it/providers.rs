@@ -23,6 +23,7 @@ use crate::examples::resource_server::TempFile;
 use crate::support::{AUDIENCE, PLAIN, WithBearer, get, invalid_token, send};
 
 pub mod provider;
+mod introspection;
 
 mod needs_oidc_provider {
     use super::*;

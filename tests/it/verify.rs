@@ -13,3 +13,4 @@ mod cold_path;
 mod waiting;
 mod library_agreement;
 mod differential;
+mod introspection;

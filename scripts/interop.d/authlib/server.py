@@ -2,7 +2,7 @@
 <issuer>` once it does.
 
 The clients `shop-RS256` and `shop-ES256`, both with the secret `secret of the shop`, get tokens
-signed that way, by client credentials. The environment variables and the paths below `/admin/` are
+signed that way, by client credentials. `orders-api`, with the secret `secret-of-the-API`, introspects them. The environment variables and the paths below `/admin/` are
 those of `oidc-provider/server.mjs`.
 """
 
@@ -14,7 +14,8 @@ import sys
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
-from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator, JWTIntrospectionEndpoint
 from flask import Flask, abort, jsonify, request
 from joserfc.jwk import KeySet, generate_key
 from werkzeug.serving import make_server
@@ -44,6 +45,22 @@ class Shop(ClientMixin):
         return " ".join(one for one in (scope or "").split() if one in SCOPES)
 
 
+class Api(ClientMixin):
+    """Introspects and does nothing else. Authlib decodes no `+` and `%` in Basic credentials (RFC 6749 §2.3.1)."""
+
+    def get_client_id(self):
+        return "orders-api"
+
+    def check_client_secret(self, secret):
+        return secrets.compare_digest(secret, "secret-of-the-API")
+
+    def check_endpoint_auth_method(self, method, endpoint):
+        return (method, endpoint) == ("client_secret_basic", "introspection")
+
+    def check_grant_type(self, grant_type):
+        return False
+
+
 class AccessTokens(JWTBearerTokenGenerator):
     def get_jwks(self):
         # A set of one: of several keys Authlib takes any, and beside a lone key it writes no `kid`.
@@ -51,6 +68,25 @@ class AccessTokens(JWTBearerTokenGenerator):
 
     def get_audiences(self, client, user, scope):
         return RESOURCE
+
+
+class Introspection(JWTIntrospectionEndpoint):
+    CLIENT_AUTH_METHODS = ["client_secret_basic"]
+
+    def get_jwks(self):
+        return KeySet(keys)
+
+    def check_permission(self, token, client, request):
+        return client.get_client_id() == "orders-api"
+
+
+class OtherTokens(IntrospectionEndpoint):
+    """Knows no token that is not a JWT."""
+
+    CLIENT_AUTH_METHODS = ["client_secret_basic"]
+
+    def query_token(self, token_string, token_type_hint):
+        return None
 
 
 def add_key(algorithm):
@@ -70,7 +106,7 @@ origin = f"http://127.0.0.1:{http.server_port}"
 issuer = origin + os.environ.get("ISSUER_PATH", "")
 prefix = os.environ.get("ISSUER_PATH", "").rstrip("/")
 
-clients = {f"shop-{algorithm}": Shop(algorithm) for algorithm in KEY_TYPES}
+clients = {f"shop-{algorithm}": Shop(algorithm) for algorithm in KEY_TYPES} | {"orders-api": Api()}
 keys, requests = [], []
 for algorithm in KEY_TYPES:
     add_key(algorithm)
@@ -81,6 +117,9 @@ generators = {algorithm: AccessTokens(issuer, algorithm) for algorithm in KEY_TY
 server.register_token_generator(
     "default", lambda client, **order: generators[client.algorithm](client=client, **order)
 )
+
+server.register_endpoint(Introspection(issuer=issuer))
+server.register_endpoint(OtherTokens)
 
 
 @app.before_request
@@ -96,6 +135,7 @@ def metadata():
         "issuer": issuer,
         "token_endpoint": f"{origin}{prefix}/token",
         "jwks_uri": f"{origin}{prefix}/jwks",
+        "introspection_endpoint": f"{origin}{prefix}/introspect",
         "grant_types_supported": [ClientCredentialsGrant.GRANT_TYPE],
         "response_types_supported": [],
         "scopes_supported": SCOPES,
@@ -114,6 +154,11 @@ def jwks():
 @app.post(f"{prefix}/token")
 def token():
     return server.create_token_response()
+
+
+@app.post(f"{prefix}/introspect")
+def introspect():
+    return server.create_endpoint_response("introspection")
 
 
 @app.post("/admin/rotate")

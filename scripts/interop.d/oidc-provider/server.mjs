@@ -6,7 +6,13 @@
 // - `PORT`: where to listen; any free port by default
 // - `ISSUER_PATH`: the path of the issuer, to the letter; none by default
 // - `RESOURCE`: the only resource there are JWT for, and their `aud`
+// - `TOKEN_FORMAT`: `opaque` for tokens of the resource that are no JWT
+// - `API_JWKS`: the public keys of the client `orders-jwt`
 // - `LOGOUT_URI`: where each client hears of logouts (back-channel); nowhere by default
+//
+// Any client may introspect opaque tokens (RFC 7662), and gets a signed answer if it asks for one
+// (RFC 9701): the shops by HTTP Basic, `orders-post` with its secret in the form, `orders-jwt` with an
+// assertion.
 //
 // Beside the provider, for tests: `POST /admin/rotate?alg=…` makes a key to sign with from now on,
 // `POST /admin/withdraw?kid=…` takes a key out of the set unless it is the last of its type, and
@@ -23,6 +29,8 @@ const {
   ISSUER_PATH: path = "",
   RESOURCE: resource = "https://api.example.com",
   LOGOUT_URI: logoutUri,
+  TOKEN_FORMAT: accessTokenFormat = "jwt",
+  API_JWKS: apiJwks = '{"keys":[]}',
 } = process.env;
 const SCOPES = "things:read things:write";
 const KEY_TYPES = {
@@ -36,21 +44,14 @@ const KEY_TYPES = {
 function newProvider() {
   const provider = new Provider(issuer, {
     adapter: (kind) => (stores[kind] ??= new Store()),
-    clients: Object.keys(KEY_TYPES).map((alg) => ({
-      client_id: `shop-${alg}`,
-      client_secret: "secret of the shop",
-      redirect_uris: ["https://shop.example.com/callback"],
-      grant_types: ["authorization_code", "client_credentials"],
-      id_token_signed_response_alg: alg,
-      ...(logoutUri && {
-        backchannel_logout_uri: logoutUri,
-        backchannel_logout_session_required: true,
-      }),
-    })),
+    clients: [...shops(), ...apis()],
     cookies: { keys: ["kept, so that sessions are"] },
     features: {
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
+      introspection: { enabled: true },
+      jwtIntrospection: { enabled: true },
+      revocation: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
@@ -78,11 +79,46 @@ function newProvider() {
   return provider;
 }
 
+function shops() {
+  return Object.keys(KEY_TYPES).map((alg) => ({
+    client_id: `shop-${alg}`,
+    client_secret: "secret of the shop",
+    redirect_uris: ["https://shop.example.com/callback"],
+    grant_types: ["authorization_code", "client_credentials"],
+    id_token_signed_response_alg: alg,
+    introspection_signed_response_alg: alg,
+    ...(logoutUri && {
+      backchannel_logout_uri: logoutUri,
+      backchannel_logout_session_required: true,
+    }),
+  }));
+}
+
+// Clients that introspect and do nothing else.
+function apis() {
+  const api = { redirect_uris: [], grant_types: [], response_types: [] };
+  const secret = "secret of the API";
+  return [
+    {
+      ...api,
+      client_id: "orders-post",
+      client_secret: secret,
+      token_endpoint_auth_method: "client_secret_post",
+    },
+    {
+      ...api,
+      client_id: "orders-jwt",
+      jwks: JSON.parse(apiJwks),
+      token_endpoint_auth_method: "private_key_jwt",
+    },
+  ];
+}
+
 function getResourceServerInfo(_, indicator, client) {
   if (indicator !== resource) throw new errors.InvalidTarget();
   return {
     scope: SCOPES,
-    accessTokenFormat: "jwt",
+    accessTokenFormat,
     jwt: { sign: { alg: client.idTokenSignedResponseAlg } },
   };
 }

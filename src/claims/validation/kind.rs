@@ -22,6 +22,9 @@ pub(crate) enum Kind {
         /// Whether the header's `typ` may also be `JWT` or absent.
         untyped: bool,
     },
+    /// A signed answer of an introspection endpoint (RFC 9701 §5).
+    #[cfg(feature = "introspection")]
+    IntrospectionAnswer,
 }
 
 /// The rules that tell an access token from other kinds of JWT.
@@ -50,6 +53,10 @@ impl KindRules {
         // RFC 7519 §5.2: a nested JWT is not the token inside of it.
         if header.content_type().is_some_and(|cty| plain(cty).eq_ignore_ascii_case("jwt")) {
             return Err(other_kind("`cty` says that another token is inside"));
+        }
+        // RFC 9701 §8.1: not even where other kinds of token are accepted.
+        if is_introspection_answer(header) {
+            return Err(other_kind("the header `typ` is that of an introspection answer"));
         }
         let accepted: &[&str] = if self.at_jwt_only { &["at+jwt"] } else { &["at+jwt", "jwt"] };
         let is_expected = match header.token_type() {
@@ -121,7 +128,7 @@ impl KindRules {
         let other_typ =
             typ.is_some_and(|typ| OTHER_KINDS.iter().any(|other| other.eq_ignore_ascii_case(typ)));
         let other_use =
-            markers.token_use.is_some() && parsed.text_of(markers.token_use) != Some("access");
+            markers.token_use.is_some() && !is_access_use(parsed.text_of(markers.token_use));
         [
             (markers.nonce.is_there() && !self.nonce_is_usual, "`nonce`"),
             (markers.at_hash.is_there(), "`at_hash`"),
@@ -164,7 +171,7 @@ impl KindRules {
             changes.removed.push("typ");
         }
         let usage = parsed.text_of(markers.token_use);
-        if usage != Some("access") && (self.token_use_needed || markers.token_use.is_some()) {
+        if !is_access_use(usage) && (self.token_use_needed || markers.token_use.is_some()) {
             changes.set.push(("token_use", "access"));
         }
         if let Some(first) = self.one_of.first()
@@ -181,6 +188,12 @@ impl KindRules {
     }
 }
 
+/// Returns whether the header is that of a signed introspection answer (RFC 9701 §5).
+pub(super) fn is_introspection_answer(header: &Header) -> bool {
+    let typ = header.token_type().map(plain);
+    typ.is_some_and(|typ| typ.eq_ignore_ascii_case("token-introspection+jwt"))
+}
+
 pub(super) fn other_kind(detail: &'static str) -> AuthError {
     AuthError::with_detail(Reason::WrongTokenType, detail)
 }
@@ -194,6 +207,12 @@ pub(super) fn plain(media_type: &str) -> &str {
 }
 
 const PREFIX: &str = "application/";
+
+/// Returns whether `token_use` names access tokens. Cognito writes `access` into tokens, and Hydra `access_token` into
+/// introspection answers.
+fn is_access_use(usage: Option<&str>) -> bool {
+    matches!(usage, Some("access" | "access_token"))
+}
 
 /// Values of the claim `typ` in tokens that are not access tokens (Keycloak, rauthy).
 const OTHER_KINDS: [&str; 5] = ["ID", "Refresh", "Offline", "Logout", "Serialized-ID"];

@@ -12,6 +12,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::config::{AudienceRule, Validation};
+#[cfg(feature = "introspection")]
+use super::introspection_answer;
 use super::kind::{Kind, KindChanges};
 use super::logout;
 use crate::claims::{Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span};
@@ -200,6 +202,8 @@ impl Rules {
                 self.validation.kind.check_header(header)
             }
             Kind::Logout { untyped } => logout::check_header(header, untyped),
+            #[cfg(feature = "introspection")]
+            Kind::IntrospectionAnswer => introspection_answer::check_header(header),
         }
         .map_err(AuthError::before_signature)
     }
@@ -252,6 +256,17 @@ impl Rules {
                 validation.check_expiry(claims, now)?;
                 validation.check_beginning(claims, now)?;
                 logout::check_contents(parsed)
+            }
+            #[cfg(feature = "introspection")]
+            Kind::IntrospectionAnswer => {
+                claims.issuer().ok_or_else(|| missing("iss"))?;
+                validation.check_parties(claims, AudienceRule::Aud)?;
+                // RFC 9701 §5: `exp` should be absent.
+                if claims.expires_at().is_some() {
+                    validation.check_expiry(claims, now)?;
+                }
+                claims.issued_at().ok_or_else(|| missing("iat"))?;
+                validation.check_beginning(claims, now)
             }
         }
     }

@@ -25,7 +25,11 @@ pub(super) enum RequestOutcome {
 }
 
 /// Decides the outcome of a request, and counts the request.
-pub(super) fn decide<B>(shared: &SharedProvider, request: &Request<B>) -> RequestOutcome {
+pub(super) fn decide(
+    shared: &SharedProvider,
+    request: &Request<()>,
+    form: &[u8],
+) -> RequestOutcome {
     let path = request.uri().path();
     let target = shared.places.find(path);
     let faults = shared.faults();
@@ -41,13 +45,27 @@ pub(super) fn decide<B>(shared: &SharedProvider, request: &Request<B>) -> Reques
             return RequestOutcome::Answer(finish(error(StatusCode::NOT_FOUND), state));
         }
     };
-    let text = match document {
+    let (kind, text) = match document {
         ProviderDocument::Metadata => {
-            documents::metadata(&shared.places, &state.keys, state.jwks_uri.as_deref(), fault)
+            let (keys, jwks_uri) = (&state.keys, state.jwks_uri.as_deref());
+            let has_introspection = state.opaque.client.is_some();
+            let places = &shared.places;
+            let text = documents::metadata(places, keys, jwks_uri, has_introspection, fault);
+            ("application/json", text)
         }
-        ProviderDocument::Jwks => documents::jwks(&state.keys, fault),
+        ProviderDocument::Jwks => ("application/jwk-set+json", documents::jwks(&state.keys, fault)),
+        ProviderDocument::Introspection => {
+            let (issuer, key) = (shared.places.issuer(), state.keys.current());
+            match state.opaque.answer(issuer, key, request.headers(), form) {
+                Ok(answer) => answer,
+                Err(status) if fault.is_none() => {
+                    return RequestOutcome::Answer(finish(error(status), state));
+                }
+                Err(_) => ("application/json", "{}".to_owned()),
+            }
+        }
     };
-    let head = head(document, &text, state);
+    let head = head(kind, &text, state);
     let with_head = |body| {
         let mut response = Response::new(body);
         *response.headers_mut() = head.clone();
@@ -83,11 +101,7 @@ pub(super) fn decide<B>(shared: &SharedProvider, request: &Request<B>) -> Reques
     }
 }
 
-fn head(document: ProviderDocument, text: &str, state: &ProviderState) -> HeaderMap {
-    let kind = match document {
-        ProviderDocument::Metadata => "application/json",
-        ProviderDocument::Jwks => "application/jwk-set+json",
-    };
+fn head(kind: &'static str, text: &str, state: &ProviderState) -> HeaderMap {
     let hash = crypto::sha256(text.as_bytes()).expect("the back end that has made the keys");
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16]));
     let modified = httpdate::fmt_http_date(state.modified);

@@ -14,6 +14,7 @@ pub(super) fn metadata(
     places: &ProviderUrls,
     keys: &KeyRing,
     jwks_uri: Option<&str>,
+    has_introspection: bool,
     fault: Option<Fault>,
 ) -> String {
     let issuer = match fault {
@@ -25,7 +26,7 @@ pub(super) fn metadata(
     algorithms.dedup();
     // Real providers list it here, and it must not become an algorithm to verify with.
     algorithms.push("none");
-    let document = json!({
+    let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": places.url("/authorize"),
         "token_endpoint": places.url("/token"),
@@ -34,6 +35,9 @@ pub(super) fn metadata(
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
     });
+    if has_introspection {
+        document["introspection_endpoint"] = places.introspection_url().into();
+    }
     document.to_string()
 }
 

@@ -48,6 +48,8 @@ impl Fault {
 pub(super) enum ProviderDocument {
     Metadata,
     Jwks,
+    /// An answer of the introspection endpoint.
+    Introspection,
 }
 
 /// The fault of each document.
@@ -55,6 +57,7 @@ pub(super) enum ProviderDocument {
 pub(super) struct Faults {
     pub(super) metadata: Option<Fault>,
     pub(super) jwks: Option<Fault>,
+    pub(super) introspection: Option<Fault>,
 }
 
 impl Faults {
@@ -62,16 +65,17 @@ impl Faults {
         match document {
             ProviderDocument::Metadata => self.metadata,
             ProviderDocument::Jwks => self.jwks,
+            ProviderDocument::Introspection => self.introspection,
         }
     }
 
     pub(super) fn is_down(self) -> bool {
-        [self.metadata, self.jwks].contains(&Some(Fault::Down))
+        [self.metadata, self.jwks, self.introspection].contains(&Some(Fault::Down))
     }
 
     /// Panics for a status that no response has.
     pub(super) fn check(self) {
-        for fault in [self.metadata, self.jwks].into_iter().flatten() {
+        for fault in [self.metadata, self.jwks, self.introspection].into_iter().flatten() {
             if let Fault::Status(code) = fault {
                 let status = StatusCode::from_u16(code).ok();
                 assert!(

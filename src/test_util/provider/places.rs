@@ -38,6 +38,7 @@ pub(super) struct ProviderUrls {
     issuer: String,
     origin: String,
     jwks: String,
+    introspection: String,
     metadata: Vec<String>,
 }
 
@@ -56,7 +57,8 @@ impl ProviderUrls {
         // All specifications remove a trailing slash before they add anything.
         let path = issuer_path.trim_end_matches('/');
         let metadata = metadata_at.into_iter().map(|place| place.path(path)).collect();
-        Self { issuer, origin, jwks: format!("{path}/jwks"), metadata }
+        let (jwks, introspection) = (format!("{path}/jwks"), format!("{path}/introspect"));
+        Self { issuer, origin, jwks, introspection, metadata }
     }
 
     pub(super) fn issuer(&self) -> &str {
@@ -72,6 +74,10 @@ impl ProviderUrls {
         self.url(&self.jwks)
     }
 
+    pub(super) fn introspection_url(&self) -> String {
+        self.url(&self.introspection)
+    }
+
     /// Returns the address that a redirect from this path leads to.
     pub(super) fn elsewhere(&self, path: &str) -> String {
         self.url(&format!("{ELSEWHERE}{path}"))
@@ -81,6 +87,8 @@ impl ProviderUrls {
         let document = |path: &str| {
             if path == self.jwks {
                 Some(ProviderDocument::Jwks)
+            } else if path == self.introspection {
+                Some(ProviderDocument::Introspection)
             } else if self.metadata.iter().any(|metadata| metadata == path) {
                 Some(ProviderDocument::Metadata)
             } else {

@@ -1,12 +1,13 @@
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::{io, thread};
 
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -153,7 +154,9 @@ async fn serve(
     shared: Arc<SharedProvider>,
     busy: BusyFlag,
 ) -> Result<Response<Body>, ConnectionAborted> {
-    match decide(&shared, &request) {
+    let (parts, body) = request.into_parts();
+    let form = read(body).await;
+    match decide(&shared, &Request::from_parts(parts, ()), &form) {
         RequestOutcome::Answer(response) => Ok(response),
         RequestOutcome::Slowly(duration, response) => {
             let held = busy.hold();
@@ -170,4 +173,17 @@ async fn serve(
     }
 }
 
+/// Reads the body of a request, up to a limit.
+async fn read(mut body: Incoming) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        all.extend(frame.into_data().unwrap_or_default());
+        if all.len() > MOST_BYTES {
+            break;
+        }
+    }
+    all
+}
+
+const MOST_BYTES: usize = 64 * 1024;
 const BACKLOG: u32 = 1024;

@@ -7,6 +7,7 @@ use http::{HeaderValue, Request};
 use tokio::sync::watch;
 
 use super::fault::{Faults, ProviderDocument};
+use super::introspection::OpaqueTokens;
 use super::key_ring::KeyRing;
 use super::places::{ProviderUrls, Target};
 use crate::clock::{Clock as _, SystemClock};
@@ -22,6 +23,7 @@ pub(super) struct SharedProvider {
 /// The state that changes while the provider runs.
 pub(super) struct ProviderState {
     pub(super) keys: KeyRing,
+    pub(super) opaque: OpaqueTokens,
     pub(super) jwks_uri: Option<String>,
     /// Header fields of all answers; `None` for those that are left out.
     pub(super) fields: HashMap<HeaderName, Option<HeaderValue>>,
@@ -40,6 +42,8 @@ pub struct Requests {
     pub metadata: usize,
     /// Requests for the keys.
     pub jwks: usize,
+    /// Requests to the introspection endpoint.
+    pub introspection: usize,
     /// Those of the above that were answered with 304.
     pub not_modified: usize,
     /// Requests for a document in the place that [`Fault::Redirect`](super::Fault::Redirect) leads
@@ -50,9 +54,14 @@ pub struct Requests {
 }
 
 impl SharedProvider {
-    pub(super) fn new(places: ProviderUrls, keys: KeyRing) -> Self {
+    pub(super) fn new(
+        places: ProviderUrls,
+        keys: KeyRing,
+        client: Option<(String, String)>,
+    ) -> Self {
         let state = ProviderState {
             keys,
+            opaque: OpaqueTokens::new(client),
             jwks_uri: None,
             fields: HashMap::new(),
             requests: Requests::default(),
@@ -103,6 +112,9 @@ impl ProviderState {
         let count = match target {
             Target::ProviderDocument(ProviderDocument::Metadata) => &mut self.requests.metadata,
             Target::ProviderDocument(ProviderDocument::Jwks) => &mut self.requests.jwks,
+            Target::ProviderDocument(ProviderDocument::Introspection) => {
+                &mut self.requests.introspection
+            }
             Target::Moved(_) => &mut self.requests.redirected,
             Target::Nothing => &mut self.requests.not_found,
         };

@@ -66,6 +66,8 @@ async fn marks_of_access_tokens_are_accepted() {
         ("typ", json!(1)),
         ("typ", json!(["ID"])),
         ("token_use", json!("access")),
+        // Hydra, in introspection answers.
+        ("token_use", json!("access_token")),
         ("nonce_", json!("n")),
     ] {
         let token = token().claim(claim, value.clone()).sign(&key());

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -279,6 +279,19 @@ impl Browser {
 
 pub async fn get(url: &str) -> Response<String> {
     fetch(Request::get(url).body(Full::default()).unwrap()).await
+}
+
+/// A signed answer (RFC 9701) of an introspection endpoint, as the endpoint wrote it.
+pub async fn signed_answer(endpoint: &str, (id, secret): (&str, &str), token: &str) -> String {
+    let credentials = STANDARD.encode(format!("{id}:{secret}"));
+    let request = Request::post(endpoint)
+        .header(AUTHORIZATION, format!("Basic {credentials}"))
+        .header(ACCEPT, "application/token-introspection+jwt")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Full::from(form_of(&[("token", token)])));
+    let response = fetch(request.unwrap()).await;
+    assert_eq!(response.status(), StatusCode::OK, "{response:?}");
+    response.into_body()
 }
 
 async fn fetch(request: Request<Full<Bytes>>) -> Response<String> {

@@ -604,3 +604,125 @@ async fn provider_is_used_by_several_threads_while_it_changes() {
     }
     assert_eq!(get(provider.jwks_url()).await.key_ids().len(), 51);
 }
+
+mod introspection {
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::routing::get as on_get;
+    use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
+    use tower_bearer::test_util::{Fault, ProviderOptions, TestProvider};
+    use tower_bearer::{BearerLayer, Principal, Reason, RemoteKeys, Validation, Verifier};
+
+    use crate::support::{AUDIENCE, WithBearer, get, invalid_token, send};
+
+    const CLIENT: &str = "orders & co";
+    const SECRET: &str = "s%cret:+";
+
+    async fn start() -> TestProvider {
+        let options = ProviderOptions::new().with_issuer_path("/realms/shop");
+        TestProvider::start_with(options.with_introspection(CLIENT, SECRET)).await
+    }
+
+    fn introspection(provider: &TestProvider, client: ClientAuthentication) -> Introspection {
+        Introspection::discover(provider.issuer(), client, OpaqueTokens::by_shape()).unwrap()
+    }
+
+    fn app(provider: &TestProvider, introspection: Introspection) -> Router {
+        let rules = || Validation::new(provider.issuer(), AUDIENCE);
+        let keys = RemoteKeys::discover(provider.issuer()).unwrap();
+        let layer = BearerLayer::new(Verifier::<serde_json::Value>::new(keys, rules()).unwrap());
+        let layer = layer.with_authenticator(introspection, rules()).unwrap();
+        let name = async |principal: Principal| principal.subject().unwrap().to_owned();
+        Router::new().route("/", on_get(name)).layer(layer)
+    }
+
+    fn usual(provider: &TestProvider) -> Introspection {
+        introspection(provider, ClientAuthentication::client_secret_basic(CLIENT, SECRET))
+            .with_timeout(Duration::from_millis(500))
+            .with_max_age(Duration::ZERO)
+            .with_inactive_for(Duration::ZERO)
+    }
+
+    #[tokio::test]
+    async fn opaque_token_is_active_until_it_is_revoked_and_a_jwt_is_verified_as_before() {
+        let provider = start().await;
+        let plain = app(&provider, usual(&provider));
+        let keys = RemoteKeys::discover(provider.issuer()).unwrap();
+        let signed = usual(&provider).with_signed_answers(provider.issuer(), keys).unwrap();
+        let signed = app(&provider, signed);
+
+        for app in [&plain, &signed] {
+            let token = provider.mint_opaque(AUDIENCE);
+            let bob = provider.issue_opaque(&provider.token(AUDIENCE).claim("sub", "bob"));
+            send(app, get("/").bearer(&token)).await.is_ok("alice");
+            send(app, get("/").bearer(&bob)).await.is_ok("bob");
+            send(app, get("/").bearer(provider.mint(AUDIENCE))).await.is_ok("alice");
+            provider.revoke_opaque(&token);
+            let refused = send(app, get("/").bearer(&token)).await;
+            let challenge = invalid_token("The token is not active any more");
+            refused.is_refused(401, Some(&challenge), Reason::Inactive);
+        }
+        assert_eq!(provider.requests().introspection, 6);
+    }
+
+    #[tokio::test]
+    async fn client_is_refused_unless_id_and_secret_are_right() {
+        let provider = start().await;
+        let token = provider.mint_opaque(AUDIENCE);
+        let (basic, post) =
+            (ClientAuthentication::client_secret_basic, ClientAuthentication::client_secret_post);
+
+        for client in [basic(CLIENT, SECRET), post(CLIENT, SECRET)] {
+            let app = app(&provider, introspection(&provider, client));
+            send(&app, get("/").bearer(&token)).await.is_ok("alice");
+        }
+        for client in [basic(CLIENT, "x"), post("x", SECRET), ClientAuthentication::tls_client("x")]
+        {
+            let app = app(&provider, introspection(&provider, client));
+            let answer = send(&app, get("/").bearer(&token)).await;
+            answer.is_refused(503, None, Reason::AuthenticatorFailed);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_fault_of_the_endpoint_is_a_503_until_it_is_healed() {
+        let provider = start().await;
+        let (app, token) = (app(&provider, usual(&provider)), provider.mint_opaque(AUDIENCE));
+        let long = Duration::from_secs(60);
+
+        for fault in [
+            Fault::Status(401),
+            Fault::Status(500),
+            Fault::Html,
+            Fault::Redirect,
+            Fault::Huge,
+            Fault::Truncated,
+            Fault::Hang,
+            Fault::SlowHeaders(long),
+            Fault::SlowBody(long),
+            Fault::Down,
+        ] {
+            provider.set_introspection_fault(fault);
+            let answer = send(&app, get("/").bearer(&token)).await;
+            assert_eq!(answer.status, 503, "{fault:?}");
+            answer.is_refused(503, None, Reason::AuthenticatorFailed);
+            provider.heal();
+            send(&app, get("/").bearer(&token)).await.is_ok("alice");
+        }
+        provider.set_introspection_fault(Fault::SlowBody(Duration::from_millis(50)));
+        send(&app, get("/").bearer(&token)).await.is_ok("alice");
+    }
+
+    #[tokio::test]
+    async fn provider_without_introspection_names_no_endpoint() {
+        let provider = TestProvider::start().await;
+        let client = ClientAuthentication::client_secret_basic(CLIENT, SECRET);
+        let app = app(&provider, introspection(&provider, client));
+
+        let answer = send(&app, get("/").bearer(provider.mint_opaque(AUDIENCE))).await;
+
+        answer.is_refused(503, None, Reason::AuthenticatorFailed);
+        assert_eq!(provider.requests().introspection, 0);
+    }
+}

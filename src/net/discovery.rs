@@ -1,4 +1,4 @@
-//! Finds the metadata of an issuer, and reads the address of its keys.
+//! Finds the metadata of an issuer, and reads the addresses of its keys and of its introspection endpoint.
 //!
 //! The address of OpenID comes first, although RFC 8414 and MCP put their own first: nearly every provider has it, so
 //! the others would cost a 404 at each start. Whether a document is believed depends on the issuer that it names, and
@@ -10,17 +10,17 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::address::{Address, Allowed};
+use super::error::FetchError;
 use crate::error::shown;
-use crate::net::address::{Address, Allowed};
-use crate::net::error::FetchError;
 use crate::text::{instead_of_keys, instead_of_text, without_mark};
 
 /// Returns the addresses where the metadata may be, in the order of trying: with the path appended (OpenID Connect
 /// Discovery §4), as nearly every provider has it; then with the path inserted (RFC 8414 §3), under its own name and
 /// that of OpenID. If the issuer has no path, the last address is the same as the first.
-pub(super) fn places(issuer: &Address, allowed: Allowed) -> Vec<Address> {
+pub(crate) fn places(issuer: &Address, allowed: Allowed) -> Vec<Address> {
     let uri = issuer.uri();
     let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
     // As it was written, without a slash at its end.
@@ -39,7 +39,7 @@ pub(super) fn places(issuer: &Address, allowed: Allowed) -> Vec<Address> {
 }
 
 /// Reads the address of the keys from metadata that was found at `place` and must be of this issuer.
-pub(super) fn read(
+pub(crate) fn read(
     document: &Bytes,
     issuer: &Address,
     place: &Address,
@@ -50,6 +50,33 @@ pub(super) fn read(
         issuer: String,
         jwks_uri: String,
     }
+    let metadata: Metadata = parse(document)?;
+    check_issuer(&metadata.issuer, issuer)?;
+    place.lead(&metadata.jwks_uri, allowed).map_err(FetchError::JwksUri)
+}
+
+/// Reads the address of the introspection endpoint (RFC 8414 §2) from metadata that was found at `place` and must be
+/// of this issuer.
+#[cfg(feature = "introspection")]
+pub(crate) fn read_introspection_endpoint(
+    document: &Bytes,
+    issuer: &Address,
+    place: &Address,
+    allowed: Allowed,
+) -> Result<Address, FetchError> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        issuer: String,
+        introspection_endpoint: Option<String>,
+    }
+    let metadata: Metadata = parse(document)?;
+    check_issuer(&metadata.issuer, issuer)?;
+    let endpoint = metadata.introspection_endpoint.ok_or(FetchError::NoIntrospectionEndpoint)?;
+    place.lead(&endpoint, allowed).map_err(FetchError::IntrospectionEndpoint)
+}
+
+/// Reads members of a JSON object that should be metadata. A member that comes twice is an error.
+fn parse<T: DeserializeOwned>(document: &Bytes) -> Result<T, FetchError> {
     let malformed = |problem: &str| FetchError::Malformed(problem.to_owned());
     let text = str::from_utf8(without_mark(document))
         .map_err(|_| malformed(instead_of_text(document).unwrap_or("it is not UTF-8")))?;
@@ -57,7 +84,7 @@ pub(super) fn read(
     if !text.trim_start().starts_with('{') {
         return Err(malformed(instead_of_keys(text).unwrap_or("it is not a JSON object")));
     }
-    let metadata: Metadata = serde_json::from_str(text).map_err(|error| {
+    serde_json::from_str(text).map_err(|error| {
         let error = error.to_string();
         if error.starts_with("missing field") && is_jwk_set(text) {
             malformed(
@@ -66,12 +93,15 @@ pub(super) fn read(
         } else {
             FetchError::Malformed(error)
         }
-    })?;
-    // RFC 8414 §3.3: the comparison is exact, or one issuer could publish keys for another.
-    if metadata.issuer != issuer.as_str() {
-        return Err(FetchError::OtherIssuer(shown(&metadata.issuer)));
+    })
+}
+
+// RFC 8414 §3.3: the comparison is exact, or one issuer could publish keys for another.
+fn check_issuer(named: &str, issuer: &Address) -> Result<(), FetchError> {
+    if named != issuer.as_str() {
+        return Err(FetchError::OtherIssuer(shown(named)));
     }
-    place.lead(&metadata.jwks_uri, allowed).map_err(FetchError::JwksUri)
+    Ok(())
 }
 
 fn is_jwk_set(text: &str) -> bool {

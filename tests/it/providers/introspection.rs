@@ -1,0 +1,208 @@
+//! Introspection at real authorization servers.
+
+use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
+use tower_bearer::net::FormClient;
+use tower_bearer::{Algorithm, SigningKey};
+
+use super::provider::Maker;
+use super::*;
+
+const SHOP: &str = "shop-RS256";
+const SHOP_SECRET: &str = "secret of the shop";
+
+fn shop() -> ClientAuthentication {
+    ClientAuthentication::client_secret_basic(SHOP, SHOP_SECRET)
+}
+
+fn app_with(provider: &Provider, introspection: Introspection) -> Router {
+    let kind = |principal: Principal| async move {
+        format!("{:?} {}", principal.kind(), principal.subject().unwrap_or("without a name"))
+    };
+    let write = on_get(|| async { "written" }).layer(require(scope("things:write")));
+    let keys = KeySet::from_iter([crate::support::key().verifying_key()]);
+    let layer = BearerLayer::new(verifier(provider, keys));
+    let layer = layer.with_authenticator(introspection, validation(provider)).unwrap();
+    Router::new().route("/", on_get(kind)).route("/write", write).layer(layer)
+}
+
+fn discovered(
+    provider: &Provider,
+    client: ClientAuthentication,
+    tokens: OpaqueTokens,
+) -> Introspection {
+    Introspection::discover(provider.issuer(), client, tokens).unwrap()
+}
+
+fn opaque(maker: &Maker, more: &[(&str, &str)]) -> Provider {
+    Provider::start_with(maker, &[&[("TOKEN_FORMAT", "opaque")], more].concat())
+}
+
+mod needs_oidc_provider {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn opaque_tokens_of_alice_and_of_clients_are_accepted_until_they_are_revoked() {
+        let provider = opaque(OIDC_PROVIDER, &[]);
+        let introspection = discovered(&provider, shop(), OpaqueTokens::by_shape());
+        let app = app_with(&provider, introspection.with_max_age(Duration::ZERO));
+
+        for algorithm in OIDC_PROVIDER.algorithms {
+            let alice = provider.authorization_code(*algorithm).await.access_token;
+            let client = provider.client_credentials_for(*algorithm, "things:read").await;
+            assert!(!alice.contains('.') && !client.contains('.'), "{alice} {client}");
+            send(&app, get("/").bearer(&alice)).await.is_ok("User alice");
+            send(&app, get("/").bearer(&client)).await.is_ok("Client without a name");
+            send(&app, get("/write").bearer(&alice)).await.is_ok("written");
+            assert_eq!(send(&app, get("/write").bearer(&client)).await.status, 403);
+
+            let metadata = provider.metadata().await;
+            let endpoint = metadata["revocation_endpoint"].as_str().unwrap();
+            let revocation = FormClient::new(endpoint).unwrap();
+            let revocation = revocation.with_basic_auth(&format!("shop-{algorithm}"), SHOP_SECRET);
+            assert_eq!(revocation.post(&[("token", &alice)]).await.unwrap().status(), 200);
+            let refused = send(&app, get("/").bearer(&alice)).await;
+            let challenge = invalid_token("The token is not active any more");
+            refused.is_refused(401, Some(&challenge), Reason::Inactive);
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn every_client_authentication_is_accepted_and_a_wrong_one_is_a_503() {
+        let key = SigningKey::generate(Algorithm::ES256).unwrap().with_key_id("api-1").unwrap();
+        let jwks = serde_json::to_string(&key.public_keys()).unwrap();
+        let provider = opaque(OIDC_PROVIDER, &[("API_JWKS", &jwks)]);
+        let alice = provider.authorization_code(Algorithm::ES256).await.access_token;
+        let basic = ClientAuthentication::client_secret_basic;
+        let post = ClientAuthentication::client_secret_post;
+
+        for client in [
+            shop(),
+            post("orders-post", "secret of the API"),
+            ClientAuthentication::private_key_jwt("orders-jwt", key),
+        ] {
+            let introspection = discovered(&provider, client, OpaqueTokens::all());
+            let app = app_with(&provider, introspection);
+            send(&app, get("/").bearer(&alice)).await.is_ok("User alice");
+        }
+        let stranger = SigningKey::generate(Algorithm::ES256).unwrap().with_key_id("api-1");
+        for client in [
+            basic(SHOP, "another secret"),
+            post("orders-post", "another secret"),
+            basic("nobody", SHOP_SECRET),
+            ClientAuthentication::private_key_jwt("orders-jwt", stranger.unwrap()),
+        ] {
+            let introspection = discovered(&provider, client, OpaqueTokens::all());
+            let answer = send(&app_with(&provider, introspection), get("/").bearer(&alice)).await;
+            answer.is_refused(503, None, Reason::AuthenticatorFailed);
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn signed_answers_are_verified_with_the_keys_of_the_issuer_also_after_a_rotation() {
+        let provider = opaque(OIDC_PROVIDER, &[]);
+        let issuer = provider.issuer();
+        for algorithm in OIDC_PROVIDER.algorithms {
+            let client = ClientAuthentication::client_secret_basic(
+                &format!("shop-{algorithm}"),
+                SHOP_SECRET,
+            );
+            let keys = RemoteKeys::discover(issuer).unwrap();
+            let introspection = discovered(&provider, client, OpaqueTokens::by_shape())
+                .with_signed_answers(issuer, keys)
+                .unwrap();
+            let app = app_with(&provider, introspection);
+
+            let alice = provider.authorization_code(*algorithm).await.access_token;
+            send(&app, get("/").bearer(&alice)).await.is_ok("User alice");
+            provider.rotate(*algorithm).await;
+            send(&app, get("/write").bearer(&alice)).await.is_ok("written");
+            let refused = send(&app, get("/").bearer("unknown-token")).await;
+            let challenge = invalid_token("The token is not active any more");
+            refused.is_refused(401, Some(&challenge), Reason::Inactive);
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn signed_answer_is_no_access_token_of_the_same_issuer() {
+        let provider = opaque(OIDC_PROVIDER, &[]);
+        let alice = provider.authorization_code(Algorithm::RS256).await.access_token;
+        let metadata = provider.metadata().await;
+        let answer = provider::signed_answer(
+            metadata["introspection_endpoint"].as_str().unwrap(),
+            (SHOP, SHOP_SECRET),
+            &alice,
+        )
+        .await;
+        let any = Validation::new(provider.issuer(), SHOP).dangerous().accept_any_kind();
+        let any = any.dangerous().accept_missing_expiry();
+        let verifier = Verifier::<Value>::new(key_set(&provider).await, any).unwrap();
+
+        let error = verifier.verify(&answer).await.unwrap_err();
+
+        assert_eq!(error.reason(), Reason::WrongTokenType);
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn jwt_is_verified_here_and_not_introspected_there() {
+        // This provider introspects no JWT: it answers that such a token is not active.
+        let provider = Provider::start(OIDC_PROVIDER);
+        let jwt = provider.client_credentials(Algorithm::ES256).await;
+        let introspection = discovered(&provider, shop(), OpaqueTokens::by_shape());
+        let layer = BearerLayer::new(verifier(&provider, key_set(&provider).await));
+        let layer = layer.with_authenticator(introspection, validation(&provider)).unwrap();
+        let app = Router::new().route("/", on_get(|| async { "in" })).layer(layer);
+
+        send(&app, get("/").bearer(&jwt)).await.is_ok("in");
+
+        let requests = provider.requests().await;
+        assert!(!requests.iter().any(|path| path.contains("introspection")), "{requests:?}");
+    }
+}
+
+mod needs_authlib {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn jwts_are_introspected_where_all_tokens_are() {
+        let provider = Provider::start(AUTHLIB);
+        let api = ClientAuthentication::client_secret_basic("orders-api", "secret-of-the-API");
+        let app = app_with(&provider, discovered(&provider, api, OpaqueTokens::all()));
+
+        for algorithm in AUTHLIB.algorithms {
+            let token = provider.client_credentials(*algorithm).await;
+            let reader = provider.client_credentials_for(*algorithm, "things:read").await;
+            send(&app, get("/").bearer(&token)).await.is_ok(&format!("Client shop-{algorithm}"));
+            send(&app, get("/write").bearer(&token)).await.is_ok("written");
+            assert_eq!(send(&app, get("/write").bearer(&reader)).await.status, 403);
+        }
+        // A JWT of another key, and a token that is none.
+        let forged = provider.issuer().to_owned();
+        let forged = tower_bearer::test_util::TestToken::new(&forged, AUDIENCE)
+            .claim("client_id", SHOP)
+            .sign(&crate::support::key_for(Algorithm::ES256));
+        for token in [&*forged, "unknown"] {
+            let refused = send(&app, get("/").bearer(token)).await;
+            let challenge = invalid_token("The token is not active any more");
+            refused.is_refused(401, Some(&challenge), Reason::Inactive);
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs authlib: scripts/interop"]
+    async fn secret_that_is_wrong_is_a_503() {
+        let provider = Provider::start(AUTHLIB);
+        let wrong = ClientAuthentication::client_secret_basic("orders-api", "another-secret");
+        let app = app_with(&provider, discovered(&provider, wrong, OpaqueTokens::all()));
+        let token = provider.client_credentials(Algorithm::RS256).await;
+
+        let answer = send(&app, get("/").bearer(&token)).await;
+
+        answer.is_refused(503, None, Reason::AuthenticatorFailed);
+    }
+}
