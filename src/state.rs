@@ -1,4 +1,4 @@
-//! Keeps state that requests share: revocations, answers of the active check, and sessions.
+//! Keeps state that requests share: revocations, answers of the active check, API keys, and sessions.
 
 #[cfg(feature = "redis")]
 mod redis;
@@ -8,5 +8,7 @@ mod redis;
 )]
 pub mod active_check;
 pub mod revocation;
+#[cfg(feature = "api-keys")]
+pub(crate) mod api_key;
 #[cfg(feature = "sessions")]
 pub(crate) mod session;

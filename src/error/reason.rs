@@ -236,7 +236,7 @@ reasons! {
         /// The token was revoked: by itself, with its session, or with everything of its subject or
         /// client.
         Revoked, "revoked", "the token was revoked", "The token was revoked";
-        /// The active check answers that the subject of the token is not active any more.
+        /// The active check answers that the subject of the token is not active any more, or an API key is disabled.
         Inactive, "inactive", "the subject is not active any more", "The token is not active any more";
     }
 

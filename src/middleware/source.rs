@@ -14,11 +14,11 @@ use http::{HeaderMap, StatusCode, request};
 
 use crate::error::Reason;
 
+pub use crate::verify::presented::Presented;
 pub use authorization::AuthorizationHeader;
 #[cfg(feature = "cookies")]
 pub(crate) use authorization::is_b64token;
 pub use header_token::{FirstOf, HeaderToken};
-pub use crate::verify::presented::Presented;
 pub use subprotocol::WebSocketProtocol;
 #[cfg(feature = "cookies")]
 pub(crate) use subprotocol::lists;
