@@ -2,6 +2,8 @@
 
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg_attr(
     not(feature = "active-check"),
     expect(unreachable_pub, reason = "public with the feature")
