@@ -298,9 +298,7 @@ impl fmt::Display for ConfigError {
             ),
             Self::Configuration { path, problem } => write!(f, "{path}: {problem}"),
             Self::At { path, problem } => write!(f, "{path}: {problem}"),
-            Self::ApiKeyPrefix { prefix, problem } => {
-                write!(f, "the prefix \"{}\" of API keys {problem}", shown(prefix))
-            }
+            Self::ApiKeyPrefix { prefix, problem } => write!(f, "the prefix {prefix:?} {problem}"),
             Self::AuthScheme { name } => {
                 write!(f, "{name:?} is no authentication scheme: give one word such as `Bearer`")
             }

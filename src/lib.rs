@@ -32,7 +32,7 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [cookies](guide::cookies), [WebSockets, streams and
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
@@ -101,8 +101,8 @@
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. Needs tokio. |
 //! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
-//! | `sqlite` | | Adds `SqliteSessions`, which keeps sessions in a SQLite file. Needs tokio, a C compiler and Rust 1.94. |
-//! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes. Needs tokio, a C compiler and Rust 1.94. |
+//! | `sqlite` | | Adds `SqliteSessions`, which keeps sessions in a SQLite file, and with `api-keys` `SqliteApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
+//! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes, and with `api-keys` `PostgresApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
 //! | `api-keys` | | Adds `ApiKeys`, which authenticates requests by API keys, and `ApiKeyEndpoints`, which makes, lists, rotates and ends keys. Needs tokio. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
@@ -243,6 +243,12 @@ pub mod api_key {
     pub use crate::server::api_key::{
         ApiKeyEndpoints, ApiKeyError, ApiKeyManager, ApiKeyRequest, ApiKeyService, IssuedApiKey,
     };
+    #[cfg(feature = "postgres")]
+    #[doc(inline)]
+    pub use crate::state::api_key::PostgresApiKeys;
+    #[cfg(feature = "sqlite")]
+    #[doc(inline)]
+    pub use crate::state::api_key::SqliteApiKeys;
     #[doc(inline)]
     pub use crate::state::api_key::{
         ApiKey, ApiKeyChange, ApiKeyCreation, ApiKeyFault, ApiKeyHash, ApiKeyPrefix, ApiKeyRecord,

@@ -114,7 +114,7 @@ pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
 }
 
 /// Reports that an endpoint answered an error because of a partner, or that a session was refused.
-#[cfg(feature = "sign-in")]
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
 pub(crate) fn endpoint_failed(
     error: &(dyn std::error::Error + 'static),
     is_loud: bool,

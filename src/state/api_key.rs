@@ -4,12 +4,14 @@
 //! file that a person writes is a source and no store.
 
 mod checksum;
-mod format;
 mod record;
+mod format;
 mod store;
 mod boxed;
 mod memory;
 mod file;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 
 pub use crate::error::ApiKeysUnavailable;
 pub use boxed::BoxApiKeyStore;
@@ -19,6 +21,10 @@ pub(crate) use format::KeyParts;
 pub use format::{ApiKey, ApiKeyFault, ApiKeyPrefix};
 pub use memory::MemoryApiKeys;
 pub use record::{ApiKeyHash, ApiKeyRecord};
+#[cfg(feature = "postgres")]
+pub use sql::PostgresApiKeys;
+#[cfg(feature = "sqlite")]
+pub use sql::SqliteApiKeys;
 pub(crate) use store::MAX_OWNER;
 pub use store::{
     ApiKeyChange, ApiKeyCreation, ApiKeyRotation, ApiKeyRotationOutcome, ApiKeySource, ApiKeyStore,

@@ -78,7 +78,8 @@ use crate::verify::presented::Presented;
 /// [revocations](crate::api_key::ApiKeyManager::with_revocations), else when the answer is too old.
 #[derive(Clone)]
 pub struct ApiKeys {
-    prefix: ApiKeyPrefix,
+    /// `None` for any.
+    prefix: Option<ApiKeyPrefix>,
     scheme: Option<AuthScheme>,
     fresh_for: Duration,
     clock: Time,
@@ -103,6 +104,22 @@ impl ApiKeys {
     ///
     /// [`ConfigError::Key`] when the crate was built without a back end for signatures, which hashes keys.
     pub fn new(prefix: ApiKeyPrefix, source: impl ApiKeySource) -> Result<Self, ConfigError> {
+        Self::of(Some(prefix), source)
+    }
+
+    /// Authenticates by the keys of this source, whatever their prefix is: for a program whose keys other programs make.
+    ///
+    /// Without a prefix, a token is an API key if its form and its checksum are right. A mistyped key then goes to the
+    /// verifier, which refuses it too.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_any_prefix(source: impl ApiKeySource) -> Result<Self, ConfigError> {
+        Self::of(None, source)
+    }
+
+    fn of(prefix: Option<ApiKeyPrefix>, source: impl ApiKeySource) -> Result<Self, ConfigError> {
         let nothing = ApiKeyHash::of("").ok_or(ConfigError::Key(KeyProblem::NoBackEnd))?;
         let source: Arc<dyn ErasedSource> = Arc::new(source);
         let shared = Shared {
@@ -150,7 +167,7 @@ impl ApiKeys {
                 ApiKeyFault::Checksum => "the checksum of the API key is wrong",
             })
         })?;
-        if parts.prefix != self.prefix.as_str() {
+        if self.prefix.as_ref().is_some_and(|prefix| prefix.as_str() != parts.prefix) {
             return Err(malformed("the API key has the prefix of another application"));
         }
         let hash = ApiKeyHash::of(token).ok_or_else(|| {
@@ -213,7 +230,12 @@ impl ApiKeys {
 
 impl Authenticator for ApiKeys {
     fn accepts(&self, presented: Presented<'_>) -> bool {
-        self.scheme == Some(presented.scheme()) || self.prefix.begins(presented.token())
+        let token = presented.token();
+        self.scheme == Some(presented.scheme())
+            || match &self.prefix {
+                Some(prefix) => prefix.begins(token),
+                None => str::from_utf8(token).is_ok_and(|text| KeyParts::parse(text).is_ok()),
+            }
     }
 
     async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
@@ -228,7 +250,7 @@ impl Authenticator for ApiKeys {
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiKeys")
-            .field("prefix", &self.prefix.as_str())
+            .field("prefix", &self.prefix.as_ref().map(ApiKeyPrefix::as_str))
             .field("scheme", &self.scheme)
             .field("freshness", &self.fresh_for)
             .finish_non_exhaustive()

@@ -134,8 +134,8 @@ impl ApiKeyManager {
         self.with(|settings| settings.overlap = overlap)
     }
 
-    /// Sets for how long the record of a key is kept after the key has ended or expired, for the question to whom a key
-    /// belonged. The default is 30 days.
+    /// Sets for how long the record of a key is kept after the key has ended or expired, for the question which owner had a
+    /// key. The default is 30 days.
     #[must_use]
     pub fn with_retention(self, time: Duration) -> Self {
         self.with(|settings| settings.kept_for = time)
@@ -188,7 +188,7 @@ impl ApiKeyManager {
         Ok(self.inner.settings.store.of_owner(owner).await?)
     }
 
-    /// Returns the key of an id, whoever owns it, also one that is not good any more. `None` when there is none.
+    /// Returns the key of an id and of any owner, also one that is not good any more. `None` when there is none.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl ApiKeyManager {
         match settings.store.rotate(rotation).await? {
             ApiKeyRotationOutcome::Rotated(old) => {
                 self.sweep_now_and_then(now);
-                Ok(IssuedApiKey { key, record, replaced: Some(old) })
+                Ok(IssuedApiKey { key, record, replaced: Some(*old) })
             }
             ApiKeyRotationOutcome::TooMany => Err(ApiKeyError::TooMany),
             ApiKeyRotationOutcome::Unknown => Err(ApiKeyError::Unknown),

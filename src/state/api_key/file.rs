@@ -13,7 +13,7 @@ use super::format::is_id;
 use super::{ApiKeyHash, ApiKeyRecord, ApiKeySource, MAX_OWNER};
 use crate::config_error::ConfigError;
 use crate::error::ApiKeysUnavailable;
-use crate::refresh::{Load, Loaded, Refreshed, Status};
+use crate::refresh::{FetchBudget, Load, Loaded, Refreshed, Status};
 use crate::text::{instead_of_text, without_mark};
 
 /// Reads API keys from a file, and again when it changes. Clones share it.
@@ -75,7 +75,10 @@ impl FileApiKeys {
             .with_initial(keys)
             .with_freshness_between(every..=every)
             .with_backoff(every..=every)
-            .with_stale_if_error(Duration::MAX);
+            .with_stale_if_error(Duration::MAX)
+            // No token causes a reading, only `reload` does.
+            .with_fetch_budget(MOST_RELOADS, RELOAD_EVERY)
+            .with_shared_budget(FetchBudget::new(MOST_RELOADS, RELOAD_EVERY));
         Ok(Self(Arc::new(Shared { keys, last_used: Mutex::default() })))
     }
 
@@ -306,6 +309,8 @@ fn wrong(path: impl Into<String>, problem: impl Into<String>) -> ConfigError {
 }
 
 const EVERY: Duration = Duration::from_secs(5);
+const MOST_RELOADS: u32 = 100;
+const RELOAD_EVERY: Duration = Duration::from_millis(10);
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]

@@ -58,9 +58,13 @@ impl ApiKeyPrefix {
         &self.0
     }
 
-    /// Returns whether a token begins as the keys with this prefix do.
+    /// Returns whether a token begins as the keys with this prefix do, and not as those with a longer one: `acme` does not
+    /// begin a key of `acme_live`.
     pub(crate) fn begins(&self, token: &[u8]) -> bool {
-        token.strip_prefix(self.0.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'_'))
+        let end = token.len().checked_sub(BEHIND_PREFIX);
+        let is_longer = end.is_some_and(|end| end > self.0.len() && token[end] == b'_');
+        let rest = token.strip_prefix(self.0.as_bytes()).filter(|_| !is_longer);
+        rest.is_some_and(|rest| rest.first() == Some(&b'_'))
     }
 }
 
@@ -238,9 +242,10 @@ mod tests {
         assert!(is_id(made.id()));
         assert!(prefix("acme_live").begins(made.as_str().as_bytes()));
         for other in ["acme", "acme_live_x", "acme_liv", "other"] {
-            let parts = KeyParts::parse(made.as_str()).unwrap();
-            assert_ne!(parts.prefix, other);
+            assert!(!prefix(other).begins(made.as_str().as_bytes()), "{other}");
         }
+        // What was cut off is still one of ours.
+        assert!(prefix("acme_live").begins(b"acme_live_") && prefix("acme").begins(b"acme_live_"));
     }
 
     #[test]

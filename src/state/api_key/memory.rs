@@ -173,7 +173,7 @@ impl ApiKeyStore for MemoryApiKeys {
         table.insert(rotation.new);
         drop(table);
         self.has_changed();
-        Ok(ApiKeyRotationOutcome::Rotated(old))
+        Ok(ApiKeyRotationOutcome::Rotated(Box::new(old)))
     }
 
     async fn sweep(&self, before: SystemTime) -> Result<bool, ApiKeysUnavailable> {

@@ -202,7 +202,7 @@ impl<'r> ApiKeyRotation<'r> {
 #[non_exhaustive]
 pub enum ApiKeyRotationOutcome {
     /// The new key is stored. This is the old one as it is now.
-    Rotated(ApiKeyRecord),
+    Rotated(Box<ApiKeyRecord>),
     /// The owner has as many live keys as it may have. Nothing was stored.
     TooMany,
     /// The owner has no such key, or it cannot be replaced because it is disabled, has expired or has ended.
