@@ -280,5 +280,6 @@ pub(crate) const MOST_FRESH_FOR: Duration = Duration::from_secs(300);
 const FRESH_FOR: Duration = Duration::from_secs(30);
 const KNOWN_AT_ONCE: usize = 64;
 const KNOWN_WAITING: usize = 1024;
+/// Fewer than a pool has connections, so that some are left for keys that are known.
 const UNKNOWN_AT_ONCE: usize = 8;
-const UNKNOWN_WAITING: usize = 64;
+const UNKNOWN_WAITING: usize = 512;

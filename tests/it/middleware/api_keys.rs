@@ -415,8 +415,8 @@ async fn flood_of_made_up_keys_is_bounded_and_delays_no_key_that_was_good() {
         reasons.push(one.await.unwrap().unwrap().reason());
     }
     let count = |wanted| reasons.iter().filter(|reason| **reason == wanted).count();
-    assert_eq!(count(Reason::UnknownKey), 8 + 64);
-    assert_eq!(count(Reason::AuthenticatorFailed), 1_000 - 72);
+    assert_eq!(count(Reason::UnknownKey), 8 + 512);
+    assert_eq!(count(Reason::AuthenticatorFailed), 1_000 - 520);
 }
 
 #[tokio::test]
