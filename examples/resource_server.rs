@@ -27,6 +27,8 @@
 //!   opaque: `shape` for those that do not look like a JWT, `prefix` for those that begin with `OPAQUE_PREFIX`
 //! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the
 //!   variables above but `ADDR` and those about Redis (`TOKEN_HEADER` goes with both); see `tower_bearer::Config`
+//! - `API_KEYS_FILE`: a file with API keys in TOML or JSON, which is read again when it changes (`bearer api-keys
+//!   generate` makes entries); a key comes as a bearer token, or in the field `X-Api-Key`; goes with `CONFIG` too
 //! - `TOKEN_HEADER`: the field in which a proxy sends the token, without a scheme, in place of the `Authorization` field
 //! - `RUST_LOG`: the log filter; `tower_bearer=debug` shows why each request was refused
 //!
@@ -45,6 +47,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+use tower_bearer::api_key::{ApiKeys, FileApiKeys};
+use tower_bearer::challenge::AuthScheme;
 use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
 use tower_bearer::keys::{
     BoxKeySource, CachedKeys, HttpFetch, KeyFile, KeySource as _, VerifyingKey,
@@ -85,6 +89,7 @@ async fn main() -> Result<(), Sentence> {
         }
         None => layer,
     };
+    let layer = with_api_keys(layer)?;
     let app = app(issuers, layer, shared);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr)
@@ -111,6 +116,22 @@ fn app(
         Router::new().route("/maybe", get(maybe)).route_layer(layer.with_optional_token());
     let health = Router::new().route("/healthz", get(health)).with_state((issuers, shared));
     health.merge(guarded).merge(optional)
+}
+
+/// Accepts API keys too, if there is a file of them.
+fn with_api_keys(layer: BearerLayer<AnyClaims>) -> Result<BearerLayer<AnyClaims>, Sentence> {
+    let Some(file) = set("API_KEYS_FILE") else { return Ok(layer) };
+    let keys = FileApiKeys::open(file).map_err(|error| wrong("API_KEYS_FILE", error))?;
+    let scheme = AuthScheme::new("ApiKey")?;
+    let keys = ApiKeys::with_any_prefix(keys)?.with_scheme(scheme);
+    // Their `iss` and `aud`. A configuration may have many issuers, and the keys are of none of them.
+    let issuer = set("ISSUER").unwrap_or_else(|| "urn:api-keys".to_owned());
+    let audience = set("AUDIENCE").unwrap_or_else(|| issuer.clone());
+    // A key may live longer than revocations are kept: one that is taken out of the file is gone.
+    let validation = Validation::new(issuer, audience).dangerous().accept_unrevocable_tokens();
+    let layer = layer.with_authenticator(keys, validation)?;
+    let field = HeaderName::from_static("x-api-key");
+    Ok(layer.with_source(HeaderToken::new(field).with_scheme(scheme)))
 }
 
 async fn health(

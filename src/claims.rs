@@ -40,6 +40,10 @@ pub(crate) use paths::ClaimPaths;
 
 use crate::error::AuthError;
 
+/// The value of the claim `typ` that marks an API key.
+#[cfg(feature = "api-keys")]
+pub(crate) const API_KEY: &str = "api_key";
+
 /// Reads the decoded payload of a token whose signature was good into claims that are empty.
 ///
 /// Adds to the footprint what the application's claims take.

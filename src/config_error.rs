@@ -187,6 +187,13 @@ pub enum ConfigError {
         /// The mistake.
         problem: Box<ConfigError>,
     },
+    /// An API key cannot have this prefix.
+    ApiKeyPrefix {
+        /// The prefix as it was configured.
+        prefix: String,
+        /// The mistake in the prefix.
+        problem: &'static str,
+    },
     /// The name of an authentication scheme is not a token (RFC 9110 §5.6.2).
     AuthScheme {
         /// The name as it was configured.
@@ -291,6 +298,7 @@ impl fmt::Display for ConfigError {
             ),
             Self::Configuration { path, problem } => write!(f, "{path}: {problem}"),
             Self::At { path, problem } => write!(f, "{path}: {problem}"),
+            Self::ApiKeyPrefix { prefix, problem } => write!(f, "the prefix {prefix:?} {problem}"),
             Self::AuthScheme { name } => {
                 write!(f, "{name:?} is no authentication scheme: give one word such as `Bearer`")
             }

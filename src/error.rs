@@ -21,6 +21,8 @@ pub use reason::{ErrorCode, Reason, ReasonClass};
 pub use remedy::Remedy;
 #[cfg(feature = "sign-in")]
 pub use unavailable::AccountsUnavailable;
+#[cfg(feature = "api-keys")]
+pub use unavailable::ApiKeysUnavailable;
 #[cfg(feature = "endpoints")]
 pub use unavailable::ClientsUnavailable;
 #[cfg(feature = "sessions")]

@@ -9,6 +9,7 @@
 //! | [`revocation`] | Refuse tokens before they expire: on one node, on many, by a database. |
 //! | [`issuing`] | Issue tokens: keys, key sets, logout. |
 //! | [`signing_in`] | Sign users in, keep them signed in, sign them out. |
+//! | [`api_keys`] | Let programs in by API keys, and let owners make and end them. |
 //! | [`cookies`] | Keep tokens in cookies of a browser. |
 //! | [`streams`] | Serve WebSockets, event streams and gRPC. |
 //! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
@@ -39,6 +40,9 @@ pub mod issuing {}
 
 #[doc = include_str!("guide/signing_in.md")]
 pub mod signing_in {}
+
+#[doc = include_str!("guide/api_keys.md")]
+pub mod api_keys {}
 
 #[doc = include_str!("guide/cookies.md")]
 pub mod cookies {}

@@ -32,7 +32,7 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [cookies](guide::cookies), [WebSockets, streams and
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
@@ -53,6 +53,7 @@
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
 //! | sign-in | [`SignInEndpoints`](sign_in::SignInEndpoints) signs users in; [`Sessions`](session::Sessions) exchanges refresh tokens and ends sessions |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
+//! | API keys | [`ApiKeys`](api_key::ApiKeys) authenticates by them, [`ApiKeyEndpoints`](api_key::ApiKeyEndpoints) makes and ends them |
 //! | endpoints | [`RevocationService`](endpoints::RevocationService), [`LogoutService`](endpoints::LogoutService), [`JwksService`](endpoints::JwksService), [`MetadataService`](endpoints::MetadataService) |
 //! | explanations | [`Verifier::explain`] says why a token is refused, check by check, and what would have to change |
 //! | tests | [`test_util`] |
@@ -101,8 +102,9 @@
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. Needs tokio. |
 //! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
-//! | `sqlite` | | Adds `SqliteSessions`, which keeps sessions in a SQLite file. Needs tokio, a C compiler and Rust 1.94. |
-//! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes. Needs tokio, a C compiler and Rust 1.94. |
+//! | `sqlite` | | Adds `SqliteSessions`, which keeps sessions in a SQLite file, and with `api-keys` `SqliteApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
+//! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes, and with `api-keys` `PostgresApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
+//! | `api-keys` | | Adds `ApiKeys`, which authenticates requests by API keys, and `ApiKeyEndpoints`, which makes, lists, rotates and ends keys. Needs tokio. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -231,6 +233,31 @@ pub mod policy {
         AllOf, And, AnyOf, ClaimsWhere, Or, Policy, PolicyDescription, Remedy, Requirement, Role,
         Scope, When, all_of, any_of, claims_where, role, scope, when,
     };
+}
+
+/// Authenticates programs by API keys.
+///
+/// [`ApiKeys`](api_key::ApiKeys) is where to begin.
+#[cfg(feature = "api-keys")]
+pub mod api_key {
+    #[doc(inline)]
+    pub use crate::server::api_key::{
+        ApiKeyEndpoints, ApiKeyError, ApiKeyManager, ApiKeyRequest, ApiKeyService, IssuedApiKey,
+    };
+    #[cfg(feature = "postgres")]
+    #[doc(inline)]
+    pub use crate::state::api_key::PostgresApiKeys;
+    #[cfg(feature = "sqlite")]
+    #[doc(inline)]
+    pub use crate::state::api_key::SqliteApiKeys;
+    #[doc(inline)]
+    pub use crate::state::api_key::{
+        ApiKey, ApiKeyChange, ApiKeyCreation, ApiKeyFault, ApiKeyHash, ApiKeyPrefix, ApiKeyRecord,
+        ApiKeyRotation, ApiKeyRotationOutcome, ApiKeySource, ApiKeyStore, ApiKeysUnavailable,
+        BoxApiKeyStore, FileApiKeys, MemoryApiKeys, NewApiKeyRecord,
+    };
+    #[doc(inline)]
+    pub use crate::verify::api_keys::ApiKeys;
 }
 
 /// Keeps users signed in: sessions, and refresh tokens that are good once.

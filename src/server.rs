@@ -1,4 +1,4 @@
-//! Issues tokens, serves the endpoints that belong to them, and hashes the passwords of users.
+//! Issues tokens and API keys, serves the endpoints that belong to them, and hashes the passwords of users.
 
 #[cfg(any(feature = "issue", feature = "endpoints"))]
 pub(crate) mod body;
@@ -12,6 +12,10 @@ pub mod issue;
 mod erased_store;
 #[cfg(any(feature = "issue", feature = "endpoints"))]
 pub mod endpoints;
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
+mod carried_out;
+#[cfg(feature = "api-keys")]
+pub(crate) mod api_key;
 #[cfg(feature = "sessions")]
 pub(crate) mod session;
 #[cfg(feature = "sign-in")]

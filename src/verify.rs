@@ -6,6 +6,8 @@ pub(crate) mod compact;
 pub(crate) mod issuers;
 pub(crate) mod presented;
 pub(crate) mod authenticator;
+#[cfg(feature = "api-keys")]
+pub(crate) mod api_keys;
 pub(crate) mod explain;
 pub(crate) mod verifier;
 #[cfg(feature = "introspection")]

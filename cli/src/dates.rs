@@ -37,6 +37,11 @@ pub(crate) fn absolute(seconds: i64) -> String {
     }
 }
 
+/// Returns a date in UTC as RFC 3339 writes it. `None` where no calendar has such a date.
+pub(crate) fn rfc3339(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().map(|date| date.to_string())
+}
+
 /// Returns a date as seen from another: "in 5 minutes", "3 days ago", "now".
 pub(crate) fn relative(seconds: i64, now: i64) -> String {
     match seconds.saturating_sub(now) {

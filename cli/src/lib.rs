@@ -19,6 +19,8 @@ mod explain;
 #[cfg(feature = "all")]
 mod keys;
 #[cfg(feature = "all")]
+mod api_keys;
+#[cfg(feature = "all")]
 mod mint;
 #[cfg(feature = "all")]
 mod page;
@@ -63,6 +65,9 @@ enum Command {
     /// Make, convert and check keys.
     Keys(keys::KeysArgs),
     #[cfg(feature = "all")]
+    /// Make API keys, and name the owner of one.
+    ApiKeys(api_keys::ApiKeysArgs),
+    #[cfg(feature = "all")]
     /// Make a token for tests, good or broken in a named way.
     Mint(Box<mint::MintArgs>),
     #[cfg(feature = "all")]
@@ -88,6 +93,8 @@ impl Command {
             Self::Serve(args) => serve::run(args, Answers, output),
             #[cfg(feature = "all")]
             Self::Keys(args) => keys::run(args, output),
+            #[cfg(feature = "all")]
+            Self::ApiKeys(args) => api_keys::run(args, output),
             #[cfg(feature = "all")]
             Self::Mint(args) => mint::run(&args, output),
             Self::Completions(args) => shell::completions(&args, &mut Arguments::command(), output),

@@ -194,6 +194,14 @@ impl Principal {
         PrincipalKind::of(&self.facts.parsed)
     }
 
+    /// Returns whether the principal was authenticated by one of the [API keys](crate::api_key::ApiKeys), which carry
+    /// `typ` with the value `api_key` among their claims.
+    #[cfg(feature = "api-keys")]
+    pub fn is_api_key(&self) -> bool {
+        let parsed = &self.facts.parsed;
+        parsed.text_of(parsed.markers.typ) == Some(crate::claims::API_KEY)
+    }
+
     /// Returns the keys that the token is bound to (`cnf`, RFC 7800), for a
     /// [`Binding`](crate::middleware::Binding) to check. `None` for a token that is bound to no key.
     pub fn confirmation(&self) -> Option<Confirmation> {

@@ -206,7 +206,7 @@ reasons! {
         /// The header requires an extension (`crit`, `b64`), and this crate supports none.
         CriticalHeader, "critical_header",
             "the token asks for an extension that is not understood", "The token cannot be verified";
-        /// The token was signed with a key that the key source does not have.
+        /// The token was signed with a key that the key source does not have, or is an API key that is not known.
         UnknownKey, "unknown_key", "the token's key is unknown", "The token cannot be verified";
         /// No candidate key verifies the signature.
         InvalidSignature, "invalid_signature",
@@ -236,7 +236,7 @@ reasons! {
         /// The token was revoked: by itself, with its session, or with everything of its subject or
         /// client.
         Revoked, "revoked", "the token was revoked", "The token was revoked";
-        /// The active check answers that the subject of the token is not active any more.
+        /// The active check answers that the subject of the token is not active any more, or an API key is disabled.
         Inactive, "inactive", "the subject is not active any more", "The token is not active any more";
     }
 

@@ -93,6 +93,15 @@ unavailable! {
     SessionsUnavailable: "the sessions are not available"
 }
 
+#[cfg(feature = "api-keys")]
+unavailable! {
+    /// An [`ApiKeySource`](crate::api_key::ApiKeySource) does not answer, or it is not known whether it has done what it
+    /// was told.
+    ///
+    /// The request is answered 503 with `Retry-After`. The client may send the same again.
+    ApiKeysUnavailable: "the API keys are not available"
+}
+
 #[cfg(feature = "redis")]
 impl RevocationsUnavailable {
     /// Marks the failure as logged before, so that it is not logged again for each request.

@@ -115,8 +115,8 @@ pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     back_end::hmac_sha256(secret, message)
 }
 
-/// Returns the SHA-256 hash, for thumbprints and entity tags. `None` without a back end.
-#[cfg(feature = "issue")]
+/// Returns the SHA-256 hash, for thumbprints, entity tags and secrets with enough randomness. `None` without a back end.
+#[cfg(any(feature = "api-keys", feature = "issue"))]
 pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     back_end::sha256(data)
 }

@@ -114,7 +114,7 @@ pub(crate) fn clients_unavailable(error: &ClientsUnavailable, pace: &Pace) {
 }
 
 /// Reports that an endpoint answered an error because of a partner, or that a session was refused.
-#[cfg(feature = "sign-in")]
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
 pub(crate) fn endpoint_failed(
     error: &(dyn std::error::Error + 'static),
     is_loud: bool,
@@ -200,6 +200,33 @@ pub(crate) fn sessions_not_swept(error: &dyn std::error::Error, pace: &Pace) {
         let cause = error.source();
         let message =
             "sessions that have ended or expired could not be removed; the next sweep tries again";
+        tracing::warn!(target: "tower_bearer", error = cause, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, pace);
+}
+
+/// Reports that the last uses of API keys are not recorded.
+#[cfg(feature = "api-keys")]
+pub(crate) fn api_key_uses_not_recorded(error: &dyn std::error::Error, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = pace.ask("api_key_uses_not_recorded", "") {
+        let cause = error.source();
+        let message = "the last uses of API keys could not be recorded; the next uses are";
+        tracing::warn!(target: "tower_bearer", error = cause, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, pace);
+}
+
+/// Reports that API keys that have ended or expired are still in their store.
+#[cfg(feature = "api-keys")]
+pub(crate) fn api_keys_not_swept(error: &dyn std::error::Error, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = pace.ask("api_keys_not_swept", "") {
+        let cause = error.source();
+        let message =
+            "API keys that have ended or expired could not be removed; the next sweep tries again";
         tracing::warn!(target: "tower_bearer", error = cause, suppressed, "{message}");
     }
     #[cfg(not(feature = "tracing"))]

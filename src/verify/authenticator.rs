@@ -140,6 +140,12 @@ impl Authenticated {
         self
     }
 
+    /// Sets another claim to a number.
+    #[cfg(feature = "api-keys")]
+    pub(crate) fn with_number(self, name: &'static str, value: i64) -> Self {
+        self.with(name, Value::from(value))
+    }
+
     fn with(mut self, name: impl Into<String>, value: Value) -> Self {
         self.claims.insert(name.into(), value);
         self

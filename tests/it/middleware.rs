@@ -8,6 +8,7 @@ mod guards;
 mod extractors;
 mod readiness;
 mod header_token;
+mod api_keys;
 mod web_socket;
 mod cookies;
 mod servers;

@@ -1,8 +1,9 @@
-//! Tests issuing, endpoints, passwords, sessions, and sign-in.
+//! Tests issuing, endpoints, passwords, sessions, API keys, and sign-in.
 
 mod issuing;
 mod issue;
 mod endpoints;
 mod password;
 mod sessions;
+mod api_keys;
 mod sign_in;

@@ -1,7 +1,8 @@
-//! Tests revocations, the active check, and stores of sessions.
+//! Tests revocations, the active check, and stores of API keys and sessions.
 
 mod active_check;
 pub mod revocations;
 mod concurrent_revocations;
 pub mod redis;
-mod sessions;
+pub mod api_keys;
+pub mod sessions;

@@ -25,6 +25,9 @@ pub(crate) struct Report {
     pub(super) roles: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) unusual: Vec<String>,
+    /// The public parts of an API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) api_key: Option<ApiKeyParts>,
     /// Why the token cannot be read.
     pub(super) problem: Option<String>,
     /// The content of an encrypted token that is no token.
@@ -46,7 +49,29 @@ pub(super) enum Form {
     Claims,
     /// Text that is no token, as it may stand inside of an encrypted token.
     Text,
+    /// An API key of this crate's form.
+    ApiKey,
     Unreadable,
+}
+
+/// The parts of an API key that are no secret.
+#[derive(Debug, Serialize)]
+pub(super) struct ApiKeyParts {
+    pub(super) prefix: String,
+    pub(super) id: String,
+}
+
+impl ApiKeyParts {
+    #[cfg(feature = "all")]
+    fn of(token: &str) -> Option<Self> {
+        let key = tower_bearer::api_key::ApiKey::parse(token).ok()?;
+        Some(Self { prefix: key.prefix().to_owned(), id: key.id().to_owned() })
+    }
+
+    #[cfg(not(feature = "all"))]
+    fn of(_: &str) -> Option<Self> {
+        None
+    }
 }
 
 /// A member of the header or of the claims, with its meaning.
@@ -68,14 +93,17 @@ impl Report {
         let parts = UnverifiedToken::parse(token);
         let header = parts.header().and_then(object);
         let claims = parts.claims().and_then(object);
+        let api_key = ApiKeyParts::of(token);
         let form = match (&header, &claims) {
+            _ if api_key.is_some() => Form::ApiKey,
             (Some(_), _) if parts.is_encrypted() => Form::Jwe,
             (Some(_), Some(_)) => Form::Jws,
             _ => Form::Unreadable,
         };
         let problem = (form == Form::Unreadable).then(|| problem(token, &parts));
         let grants = grants(&parts, preset, audience);
-        let mut report = Self { problem, ..Self::of(token, form, (header, claims), grants, now) };
+        let mut report =
+            Self { problem, api_key, ..Self::of(token, form, (header, claims), grants, now) };
         for (part, text) in [("header", parts.header()), ("claims", parts.claims())] {
             for name in Names::repeated(text.unwrap_or_default()) {
                 report.unusual.push(format!(
@@ -155,6 +183,7 @@ impl Report {
             roles,
             scopes,
             unusual,
+            api_key: None,
             problem: None,
             text: None,
             decrypted: None,

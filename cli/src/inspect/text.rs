@@ -37,6 +37,13 @@ fn print_token(report: &Report, output: &mut Output) -> io::Result<()> {
                 printable(report.text.as_deref().unwrap_or_default())
             ))?;
         }
+        Form::ApiKey => {
+            output.line(format_args!("API key, {size} bytes"))?;
+            let parts = report.api_key.as_ref();
+            let (prefix, id) = parts.map_or(("", ""), |parts| (&*parts.prefix, &*parts.id));
+            output.line(format_args!("  {prefix}_{id}, and a secret with the right checksum"))?;
+            output.line("There is nothing inside. `bearer api-keys owner` names its owner.")?;
+        }
         Form::Unreadable => {
             let problem = report.problem.as_deref().unwrap_or_default();
             output.line(format_args!(

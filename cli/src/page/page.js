@@ -171,7 +171,7 @@ function showReport(report) {
 }
 
 function showFacts(report) {
-  const kind = { jws: "Signed (JWS)", jwe: "Encrypted (JWE)" }[report.form] ?? "Not readable";
+  const kind = { jws: "Signed (JWS)", jwe: "Encrypted (JWE)", api_key: "API key" }[report.form] ?? "Not readable";
   const fact = (name, ...values) => element("li", {}, element("b", {}, name), ...values);
   const chips = (list) => list.map((item) => element("code", { class: "chip" }, visible(typeof item === "string" ? item : JSON.stringify(item))));
   const text = (value) => (value === undefined || value === null ? null : element("code", {}, visible(typeof value === "string" ? value : JSON.stringify(value))));

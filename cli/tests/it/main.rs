@@ -8,4 +8,5 @@ mod explain;
 mod api;
 mod serve;
 mod keysmint;
+mod api_keys;
 mod shell;

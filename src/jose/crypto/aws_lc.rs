@@ -1,5 +1,7 @@
 //! aws-lc-rs: the fastest back end measured, and the default.
 
+#[cfg(any(feature = "api-keys", feature = "issue"))]
+use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use aws_lc_rs::signature::{EcdsaVerificationAlgorithm, VerificationAlgorithm};
@@ -14,7 +16,7 @@ pub(crate) mod decryption;
 mod signing;
 
 #[cfg(feature = "issue")]
-pub(super) use signing::{generate, generate_rsa, sha256, signer};
+pub(super) use signing::{generate, generate_rsa, signer};
 
 pub(super) fn verifier(
     algorithm: Algorithm,
@@ -50,6 +52,11 @@ impl Verify for Hmac {
 #[cfg(any(feature = "cookies", feature = "introspection", feature = "sessions"))]
 pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().try_into().ok()
+}
+
+#[cfg(any(feature = "api-keys", feature = "issue"))]
+pub(super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
+    digest::digest(&digest::SHA256, data).as_ref().try_into().ok()
 }
 
 struct Public(ParsedPublicKey);

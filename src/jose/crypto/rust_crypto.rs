@@ -24,7 +24,7 @@ use crate::jose::Algorithm;
 mod signing;
 
 #[cfg(feature = "issue")]
-pub(super) use signing::{generate, generate_rsa, sha256, signer};
+pub(super) use signing::{generate, generate_rsa, signer};
 
 pub(super) fn verifier(
     algorithm: Algorithm,
@@ -89,6 +89,13 @@ fn keyed<M: Mac + KeyInit>(secret: &[u8]) -> Keyed<M> {
 #[expect(clippy::unnecessary_wraps, reason = "as the other back ends have it")]
 pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     Some(keyed::<Hmac<Sha256>>(secret).0.chain_update(message).finalize().into_bytes().into())
+}
+
+#[cfg(any(feature = "api-keys", feature = "issue"))]
+#[expect(clippy::unnecessary_wraps, reason = "as the other back ends have it")]
+pub(super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
+    use sha2::Digest as _;
+    Some(Sha256::digest(data).into())
 }
 
 /// A public key with the form of its signatures.

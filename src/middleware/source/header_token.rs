@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::authorization::is_b64token;
 use super::{Presented, TokenSource};
+use crate::challenge::AuthScheme;
 use crate::error::Reason;
 
 /// Finds the token in a field of its own, without a scheme: the assertion of a proxy, for example.
@@ -48,6 +49,7 @@ use crate::error::Reason;
 #[derive(Clone)]
 pub struct HeaderToken {
     name: HeaderName,
+    scheme: AuthScheme,
 }
 
 impl HeaderToken {
@@ -60,7 +62,25 @@ impl HeaderToken {
     /// let source = HeaderToken::new(HeaderName::from_static("x-forwarded-access-token"));
     /// ```
     pub const fn new(name: HeaderName) -> Self {
-        Self { name }
+        Self { name, scheme: AuthScheme::BEARER }
+    }
+
+    /// Presents the tokens of this field under a scheme, by which an authenticator can tell them from others. The
+    /// default is `Bearer`. The scheme does not stand in the field.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_bearer::challenge::AuthScheme;
+    /// use tower_bearer::source::HeaderToken;
+    ///
+    /// let field = HeaderName::from_static("x-api-key");
+    /// let source = HeaderToken::new(field).with_scheme(AuthScheme::new("ApiKey")?);
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: AuthScheme) -> Self {
+        self.scheme = scheme;
+        self
     }
 
     /// Finds the assertion of Cloudflare Access, `Cf-Access-Jwt-Assertion`.
@@ -106,7 +126,7 @@ impl TokenSource for HeaderToken {
             // A proxy may have checked either.
             return Err(Reason::SeveralTokens);
         }
-        Ok(Some(Presented::bearer(field.as_bytes())))
+        Ok(Some(Presented::new(self.scheme, field.as_bytes())))
     }
 
     fn read<'t>(&self, token: &'t [u8]) -> Result<&'t str, Reason> {

@@ -1,5 +1,5 @@
 use std::convert::Infallible;
-#[cfg(feature = "sign-in")]
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -12,7 +12,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::error::{AuthError, RevocationsUnavailable};
-#[cfg(feature = "sign-in")]
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
 use crate::middleware::reject::Rejection;
 use crate::middleware::reject::whole_seconds;
 use crate::observe::trace::{self, Pace};
@@ -32,10 +32,10 @@ pub(in crate::server) struct Refusal {
     /// Fields of the response in place of those that follow from the status.
     headers: Option<Box<HeaderMap>>,
     /// The failure of a partner, for the log.
-    #[cfg(feature = "sign-in")]
+    #[cfg(any(feature = "api-keys", feature = "sign-in"))]
     failure: Option<Box<dyn Error + Send + Sync>>,
     /// The refusal of the layer, which has its own status and challenges.
-    #[cfg(feature = "sign-in")]
+    #[cfg(any(feature = "api-keys", feature = "sign-in"))]
     rejection: Option<Box<Rejection>>,
 }
 
@@ -53,9 +53,9 @@ impl Refusal {
             allow: "POST",
             cause: None,
             headers: None,
-            #[cfg(feature = "sign-in")]
+            #[cfg(any(feature = "api-keys", feature = "sign-in"))]
             failure: None,
-            #[cfg(feature = "sign-in")]
+            #[cfg(any(feature = "api-keys", feature = "sign-in"))]
             rejection: None,
         }
     }
@@ -99,7 +99,7 @@ impl Refusal {
     }
 
     fn report(&self, pace: &Pace) {
-        #[cfg(feature = "sign-in")]
+        #[cfg(any(feature = "api-keys", feature = "sign-in"))]
         if let Some(rejection) = &self.rejection {
             return trace::refused(rejection.error(), pace);
         } else if let Some(failure) = &self.failure {
@@ -113,7 +113,7 @@ impl Refusal {
 
     pub(in crate::server) fn into_response(self, pace: &Pace) -> Response<ServiceBody> {
         self.report(pace);
-        #[cfg(feature = "sign-in")]
+        #[cfg(any(feature = "api-keys", feature = "sign-in"))]
         if let Some(rejection) = self.rejection {
             return rejected(&rejection);
         }
@@ -143,9 +143,10 @@ impl Refusal {
     }
 }
 
-#[cfg(feature = "sign-in")]
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
 impl Refusal {
     /// Adds fields to the response, in place of those that follow from the status.
+    #[cfg(feature = "sign-in")]
     pub(in crate::server) fn with_headers(mut self, add: impl FnOnce(&mut HeaderMap)) -> Self {
         add(self.headers.get_or_insert_default());
         self
@@ -160,13 +161,19 @@ impl Refusal {
         self
     }
 
+    pub(in crate::server) fn internal() -> Self {
+        let description = "This cannot be done; the log of the server says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
+    }
+
     /// Returns whether the client has to sign in again.
+    #[cfg(feature = "sign-in")]
     pub(in crate::server) fn is_final(&self) -> bool {
         self.status == StatusCode::UNAUTHORIZED
     }
 }
 
-#[cfg(feature = "sign-in")]
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         let refusal = Self::new(rejection.status(), rejection.code(), rejection.description());
@@ -174,7 +181,7 @@ impl From<Rejection> for Refusal {
     }
 }
 
-#[cfg(feature = "sign-in")]
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
 fn rejected(rejection: &Rejection) -> Response<ServiceBody> {
     let (error, description) = (rejection.code(), rejection.description());
     let json = serde_json::json!({ "error": error, "error_description": description });
@@ -194,6 +201,19 @@ impl From<RevocationsUnavailable> for Refusal {
         let description = "It is not known whether all is revoked; send the same request again";
         Self { cause: Some(cause), description, ..Self::unavailable(after) }
     }
+}
+
+/// Answers with JSON.
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
+pub(in crate::server) fn json_answer(
+    status: StatusCode,
+    body: &impl serde::Serialize,
+) -> Response<ServiceBody> {
+    let mut response = answer(status);
+    let json = serde_json::to_vec(body).expect("string keys and JSON values");
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *response.body_mut() = ServiceBody::new(json);
+    response
 }
 
 /// The answer of an endpoint.

@@ -1,9 +1,8 @@
 //! Carries out the operations of the services.
 
-use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{Response, StatusCode};
-use serde::Serialize;
 use serde_json::json;
 
 use super::accounts::{Account, AccountKey};
@@ -17,7 +16,7 @@ use crate::middleware::cookies::Cookies;
 use crate::middleware::source::TokenSource as _;
 use crate::observe::trace;
 use crate::server::body::ServiceBody;
-use crate::server::endpoints::answer::{Answer, Refusal, answer};
+use crate::server::endpoints::answer::{Answer, Refusal, answer, json_answer};
 use crate::server::endpoints::form::Form;
 use crate::server::issue::{IssueError, IssuedToken};
 use crate::server::password::{PasswordCheck, PasswordError};
@@ -200,7 +199,7 @@ impl Desk {
         let user = User::of(request, self.sessions.issuer())?;
         let sessions = self.sessions.list(user.subject).await?;
         let sessions = sessions.iter().map(|session| Listed::new(session, user.session));
-        Ok(json_answer(&sessions.collect::<Vec<_>>()))
+        Ok(json_answer(StatusCode::OK, &sessions.collect::<Vec<_>>()))
     }
 
     async fn end(&self, request: &Parts) -> Answer {
@@ -331,7 +330,7 @@ impl Desk {
         if let Place::Body = place {
             body["refresh_token"] = tokens.refresh_token.as_str().into();
         }
-        let mut response = json_answer(&body);
+        let mut response = json_answer(StatusCode::OK, &body);
         let headers = response.headers_mut();
         let stays = tokens.session.due().duration_since(self.sessions.now()).unwrap_or_default();
         let refresh = (tokens.refresh_token.as_str(), stays);
@@ -433,14 +432,6 @@ fn expect_grant(form: &Form, grant: &str) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
-}
-
-fn json_answer(body: &impl Serialize) -> Response<ServiceBody> {
-    let mut response = answer(StatusCode::OK);
-    let json = serde_json::to_vec(body).expect("string keys and JSON values");
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    *response.body_mut() = ServiceBody::new(json);
-    response
 }
 
 const MAX_USERNAME_BYTES: usize = 1024;

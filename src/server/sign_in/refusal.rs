@@ -28,11 +28,6 @@ impl Refusal {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         })
     }
-
-    pub(super) fn internal() -> Self {
-        let description = "This cannot be done; the log of the server says why";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
-    }
 }
 
 impl From<AccountsUnavailable> for Refusal {

@@ -1,13 +1,12 @@
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use super::desk::{Desk, Operation};
 use super::input::receive;
-use crate::server::endpoints::answer::{Answer, EndpointFuture, Refusal, endpoint};
+use crate::server::carried_out::carried_out;
+use crate::server::endpoints::answer::{EndpointFuture, endpoint};
 
 /// One of the services of [`SignInEndpoints`](super::SignInEndpoints).
 #[derive(Clone)]
@@ -29,17 +28,6 @@ endpoint!(SignInService, |service, request| {
     };
     EndpointFuture::new(answer, pace)
 });
-
-/// Carries an operation out in a task of its own. A client that disconnects drops the future of its request, and that must
-/// not leave a password changed and the sessions of a thief alive.
-pub(super) async fn carried_out(
-    operation: impl Future<Output = Answer> + Send + 'static,
-) -> Answer {
-    match Handle::try_current() {
-        Ok(runtime) => runtime.spawn(operation).await.unwrap_or_else(|_| Err(Refusal::internal())),
-        Err(_) => operation.await,
-    }
-}
 
 impl fmt::Debug for SignInService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,4 +7,4 @@ mod memory;
 mod redis;
 mod needs_postgres;
 mod same;
-mod sqlite;
+pub mod sqlite;

@@ -8,7 +8,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
 };
-use aws_lc_rs::{digest, hmac, signature};
+use aws_lc_rs::{hmac, signature};
 use der::{Decode as _, Encode as _};
 use pkcs8::PrivateKeyInfoRef;
 use sec1::{EcParameters, EcPrivateKey};
@@ -55,10 +55,6 @@ fn sec1(curve: Curve, scalar: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let parameters = Some(EcParameters::NamedCurve(curve.oid()));
     let key = EcPrivateKey { private_key: scalar, parameters, public_key: None };
     key.to_der().ok().map(Zeroizing::new)
-}
-
-pub(in super::super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
-    digest::digest(&digest::SHA256, data).as_ref().try_into().ok()
 }
 
 pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial, KeyProblem> {

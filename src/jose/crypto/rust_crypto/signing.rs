@@ -58,11 +58,6 @@ pub(in super::super) fn signer(
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "as the other back ends have it")]
-pub(in super::super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
-    Some(Sha256::digest(data).into())
-}
-
 pub(in super::super) fn generate(algorithm: Algorithm) -> Result<PrivateMaterial, KeyProblem> {
     match (algorithm.family(), Curve::of(algorithm)) {
         (Family::Hmac, _) => {

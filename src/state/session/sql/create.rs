@@ -1,8 +1,8 @@
-use super::dialect::{Dialect, Lock};
-use super::operation::{Operation, begin};
 use super::statements::{END_OLDEST, INSERT, IS_SUPERSEDED};
-use super::value::Value;
 use crate::state::session::{CreationOutcome, NewSession, Session};
+use crate::state::sql::dialect::{Dialect, Lock};
+use crate::state::sql::operation::{Operation, begin};
+use crate::state::sql::value::Value;
 
 impl<D: Dialect> Operation<D> for NewSession {
     type Answer = CreationOutcome;
@@ -23,7 +23,7 @@ impl<D: Dialect> Operation<D> for NewSession {
             let others = i64::try_from(max.max(1) - 1).unwrap_or(i64::MAX);
             let (now, id) = (session.created_at.into(), session.id.as_str().into());
             let values = [subject, now, id, Value::Number(others)];
-            ended = D::sessions(&mut transaction, END_OLDEST, &values).await?;
+            ended = D::rows(&mut transaction, END_OLDEST, &values).await?;
         }
         D::execute(&mut transaction, INSERT, &values_of(session)).await?;
         transaction.commit().await?;
@@ -43,7 +43,7 @@ fn values_of(session: &Session) -> [Value<'_>; 11] {
         session.idle_until.into(),
         session.expires_at.into(),
         session.current.into(),
-        Value::Hash(session.previous),
+        session.previous.into(),
         session.due().into(),
     ]
 }

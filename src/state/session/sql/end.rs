@@ -1,10 +1,10 @@
 use std::time::SystemTime;
 
 use super::create::oldest_first;
-use super::dialect::{Dialect, Lock};
-use super::operation::{Operation, begin};
 use super::statements::{END, END_ALL, LIVE_OF_SUBJECT, REMOVE_ENDED, SUPERSEDE};
 use crate::state::session::Session;
+use crate::state::sql::dialect::{Dialect, Lock};
+use crate::state::sql::operation::{Operation, begin};
 
 /// Finds the live sessions of a subject.
 pub(super) struct OfSubject<'o> {
@@ -16,7 +16,7 @@ impl<D: Dialect> Operation<D> for OfSubject<'_> {
     type Answer = Vec<Session>;
 
     async fn run(&self, connection: &mut D::Connection) -> Result<Vec<Session>, sqlx::Error> {
-        D::sessions(connection, LIVE_OF_SUBJECT, &[self.subject.into(), self.now.into()]).await
+        D::rows(connection, LIVE_OF_SUBJECT, &[self.subject.into(), self.now.into()]).await
     }
 }
 
@@ -31,7 +31,7 @@ impl<D: Dialect> Operation<D> for End<'_> {
 
     async fn run(&self, connection: &mut D::Connection) -> Result<Option<Session>, sqlx::Error> {
         let values = [self.id.into(), self.subject.into()];
-        Ok(D::sessions(connection, END, &values).await?.pop())
+        Ok(D::rows(connection, END, &values).await?.pop())
     }
 }
 
@@ -52,7 +52,7 @@ impl<D: Dialect> Operation<D> for EndAll<'_> {
         D::lock(&mut transaction, Lock::Subject(self.subject)).await?;
         D::execute(&mut transaction, SUPERSEDE, &[subject, self.now.into()]).await?;
         let values = [subject, self.except.into()];
-        let mut ended = D::sessions(&mut transaction, END_ALL, &values).await?;
+        let mut ended = D::rows(&mut transaction, END_ALL, &values).await?;
         transaction.commit().await?;
         oldest_first(&mut ended);
         Ok(ended)

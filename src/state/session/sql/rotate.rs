@@ -1,10 +1,11 @@
-use super::dialect::{Dialect, Trouble};
-use super::operation::{Operation, begin};
 use super::statements::{ROTATE_CURRENT, WRITE_ENDED, WRITE_REPEATED, WRITE_ROTATED};
-use super::value::Value;
+use super::tables::SessionTables;
 use crate::state::session::{Rotation, RotationOutcome, RotationVerdict};
+use crate::state::sql::dialect::Trouble;
+use crate::state::sql::operation::{Operation, begin};
+use crate::state::sql::value::Value;
 
-impl<D: Dialect> Operation<D> for Rotation<'_> {
+impl<D: SessionTables> Operation<D> for Rotation<'_> {
     type Answer = RotationOutcome;
 
     async fn run(&self, connection: &mut D::Connection) -> Result<RotationOutcome, sqlx::Error> {
@@ -16,7 +17,7 @@ impl<D: Dialect> Operation<D> for Rotation<'_> {
             self.now.into(),
             self.idle_until.into(),
         ];
-        match D::sessions(connection, ROTATE_CURRENT, &values).await {
+        match D::rows(connection, ROTATE_CURRENT, &values).await {
             Ok(mut rotated) => {
                 if let Some(session) = rotated.pop() {
                     return Ok(RotationOutcome::Rotated(session));
@@ -31,12 +32,12 @@ impl<D: Dialect> Operation<D> for Rotation<'_> {
 }
 
 /// Decides by the row: for tokens that were exchanged before, and for whatever is not exchanged.
-async fn decide<D: Dialect>(
+async fn decide<D: SessionTables>(
     rotation: &Rotation<'_>,
     connection: &mut D::Connection,
 ) -> Result<RotationOutcome, sqlx::Error> {
     let mut transaction = begin::<D>(connection).await?;
-    let found = D::sessions(&mut transaction, D::FIND_TO_CHANGE, &[rotation.id.into()]).await?;
+    let found = D::rows(&mut transaction, D::FIND_TO_CHANGE, &[rotation.id.into()]).await?;
     let Some(mut session) = found.into_iter().next() else {
         transaction.rollback().await?;
         return Ok(RotationOutcome::Unknown);
@@ -46,7 +47,7 @@ async fn decide<D: Dialect>(
     let (seen, idle) = (session.last_seen.into(), session.idle_until.into());
     match verdict {
         RotationVerdict::Rotated => {
-            let values = [id, seen, idle, session.current.into(), Value::Hash(session.previous)];
+            let values = [id, seen, idle, session.current.into(), session.previous.into()];
             D::execute(&mut transaction, WRITE_ROTATED, &values).await?;
         }
         RotationVerdict::Repeated => {

@@ -1,23 +1,21 @@
 use std::time::{Duration, SystemTime};
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{Row as _, Sqlite};
+use sqlx::Sqlite;
+use sqlx::sqlite::SqlitePool;
 
-use super::dialect::{Dialect, Lock, Trouble};
 use super::end::{End, EndAll, OfSubject, Remove};
-use super::migrate::Migrate;
-use super::problem::Problem;
-use super::run::{Runner, TIMEOUT, store};
 use super::statements::{columns, find, put_off, remove_expired};
+use super::store::store;
 use super::sweep::{BATCH, SomeEnded, Sweep};
-use super::value::{Value, bound, session};
+use super::tables::{SessionTables, Tables};
 use crate::error::SessionsUnavailable;
 use crate::state::session::{
     CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore, Swept,
 };
+use crate::state::sql::dialect::{Schema, Versions};
+use crate::state::sql::migrate::Migrate;
+use crate::state::sql::run::Runner;
+use crate::state::sql::sqlite;
 
 /// Keeps sessions in a SQLite database. Clones share the connection.
 ///
@@ -49,20 +47,7 @@ impl SqliteSessions {
     ///
     /// [`SessionsUnavailable`] when the URL cannot be read or the file cannot be used, with the reason as its source.
     pub async fn connect(url: &str) -> Result<Self, SessionsUnavailable> {
-        let options: SqliteConnectOptions = url.parse().map_err(Problem::from)?;
-        let options = options
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
-        // One connection, for ever: a database in memory is gone when its connection is closed.
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(TIMEOUT)
-            .connect_lazy_with(options);
-        Self::from_pool(pool).await
+        Self::from_pool(sqlite::connect(url)?).await
     }
 
     /// Takes connections from a pool of the application, and creates the tables if they are not there:
@@ -75,19 +60,14 @@ impl SqliteSessions {
     ///
     /// [`SessionsUnavailable`] when the tables cannot be created.
     pub async fn from_pool(pool: SqlitePool) -> Result<Self, SessionsUnavailable> {
-        let runner = Runner::new(pool);
-        runner.run(Migrate).await?;
-        Ok(Self { runner })
+        Ok(Self { runner: sqlite::runner(pool, Migrate::<Tables>::new()).await? })
     }
 }
 
 store!(SqliteSessions);
 
-impl Dialect for Sqlite {
-    // It locks the file, and so every subject and session.
-    const BEGIN: &'static str = "BEGIN IMMEDIATE";
-    const HAS_VERSIONS: &'static str =
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'bearer_schema'";
+impl Schema<Sqlite> for Tables {
+    const VERSIONS: Versions = Self::TABLE_OF_VERSIONS;
     const MIGRATIONS: &'static [&'static [&'static str]] = &[&[
         "CREATE TABLE bearer_sessions (\
          id TEXT NOT NULL PRIMARY KEY, subject TEXT NOT NULL, client_id TEXT, device TEXT, \
@@ -100,59 +80,10 @@ impl Dialect for Sqlite {
         "CREATE TABLE bearer_subjects (\
          subject TEXT NOT NULL PRIMARY KEY, ended_up_to INTEGER NOT NULL) WITHOUT ROWID",
     ]];
+}
+
+impl SessionTables for Sqlite {
     const FIND_TO_CHANGE: &'static str = find!("");
     const REMOVE_EXPIRED: &'static str = remove_expired!("");
     const PUT_OFF: &'static str = put_off!("");
-    // The thread behind a connection comes back by itself, and a database in memory ends with its connection.
-    const CLOSES_SILENT_CONNECTIONS: bool = false;
-
-    async fn lock(_: &mut SqliteConnection, _: Lock<'_>) -> Result<(), sqlx::Error> {
-        Ok(())
-    }
-
-    async fn sessions(
-        connection: &mut SqliteConnection,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<Session>, sqlx::Error> {
-        let rows = bound::<Sqlite>(sql, values, str::to_owned).fetch_all(connection).await?;
-        rows.iter().map(|row| session(row, |text| text)).collect()
-    }
-
-    async fn number(
-        connection: &mut SqliteConnection,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Option<i64>, sqlx::Error> {
-        let row = bound::<Sqlite>(sql, values, str::to_owned).fetch_optional(connection).await?;
-        row.map(|row| row.try_get(0)).transpose()
-    }
-
-    async fn execute(
-        connection: &mut SqliteConnection,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<u64, sqlx::Error> {
-        let done = bound::<Sqlite>(sql, values, str::to_owned).execute(connection).await?;
-        Ok(done.rows_affected())
-    }
-
-    fn trouble(error: &sqlx::Error) -> Trouble {
-        match error {
-            sqlx::Error::Database(error) => {
-                let code = error.code().and_then(|code| code.parse::<u32>().ok());
-                match code.map(|code| code & 0xff) {
-                    Some(SQLITE_BUSY | SQLITE_LOCKED) => Trouble::Conflict,
-                    _ => Trouble::Other,
-                }
-            }
-            sqlx::Error::WorkerCrashed => Trouble::Broken,
-            _ => Trouble::Other,
-        }
-    }
 }
-
-/// The longest wait for another program that writes. Less than [`TIMEOUT`], so that SQLite itself tells the reason.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
-const SQLITE_BUSY: u32 = 5;
-const SQLITE_LOCKED: u32 = 6;

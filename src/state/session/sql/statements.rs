@@ -118,11 +118,3 @@ pub(super) const SOME_ENDED: &str =
     concat!("SELECT ", columns!(), " FROM bearer_sessions WHERE ended LIMIT $1");
 
 pub(super) const FORGET_SUPERSEDED: &str = "DELETE FROM bearer_subjects WHERE ended_up_to <= $1";
-
-pub(super) const CREATE_VERSIONS: &str =
-    "CREATE TABLE IF NOT EXISTS bearer_schema (version BIGINT PRIMARY KEY)";
-
-pub(super) const LAST_VERSION: &str =
-    "SELECT version FROM bearer_schema ORDER BY version DESC LIMIT 1";
-
-pub(super) const ADD_VERSION: &str = "INSERT INTO bearer_schema (version) VALUES ($1)";

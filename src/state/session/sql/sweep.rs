@@ -5,20 +5,20 @@
 
 use std::time::SystemTime;
 
-use super::dialect::Dialect;
-use super::operation::Operation;
 use super::statements::{FORGET_SUPERSEDED, SOME_ENDED};
-use super::value::Value;
+use super::tables::SessionTables;
 use crate::state::session::{SUPERSEDED_FOR, Session};
+use crate::state::sql::operation::Operation;
+use crate::state::sql::value::Value;
 
 /// Finds some sessions that have ended.
 pub(super) struct SomeEnded;
 
-impl<D: Dialect> Operation<D> for SomeEnded {
+impl<D: SessionTables> Operation<D> for SomeEnded {
     type Answer = Vec<Session>;
 
     async fn run(&self, connection: &mut D::Connection) -> Result<Vec<Session>, sqlx::Error> {
-        D::sessions(connection, SOME_ENDED, &[Value::Number(BATCH)]).await
+        D::rows(connection, SOME_ENDED, &[Value::Number(BATCH)]).await
     }
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Sweep {
     pub(super) now: SystemTime,
 }
 
-impl<D: Dialect> Operation<D> for Sweep {
+impl<D: SessionTables> Operation<D> for Sweep {
     /// Whether there may be more.
     type Answer = bool;
 

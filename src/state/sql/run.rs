@@ -9,24 +9,27 @@ use super::operation::Operation;
 use super::problem::Problem;
 
 /// Runs operations on the connections of a pool, each within a time limit.
-pub(super) struct Runner<D: Dialect> {
+pub(in crate::state) struct Runner<D: Dialect> {
     pool: Pool<D>,
     timeout: Duration,
 }
 
 impl<D: Dialect> Runner<D> {
-    pub(super) fn new(pool: Pool<D>) -> Self {
+    pub(in crate::state) fn new(pool: Pool<D>) -> Self {
         Self { pool, timeout: TIMEOUT }
     }
 
-    pub(super) fn with_timeout(mut self, timeout: Duration) -> Self {
+    pub(in crate::state) fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Runs an operation. It is repeated, until the time is up, when another transaction was in the way or its
     /// connection was broken: after a restart of the database, every connection of a pool is.
-    pub(super) async fn run<O: Operation<D>>(&self, operation: O) -> Result<O::Answer, Problem> {
+    pub(in crate::state) async fn run<O: Operation<D>>(
+        &self,
+        operation: O,
+    ) -> Result<O::Answer, Problem> {
         let deadline = Instant::now() + self.timeout;
         let mut last = None;
         let silent =
@@ -81,76 +84,7 @@ impl<D: Dialect> fmt::Debug for Runner<D> {
     }
 }
 
-/// Adds the settings of a store and implements `SessionStore`, for a type whose `runner` runs the operations.
-macro_rules! store {
-    ($store:ident) => {
-        impl $store {
-            /// Sets the longest time that a call takes. The default is 5 seconds.
-            #[must_use]
-            pub fn with_timeout(mut self, timeout: Duration) -> Self {
-                self.runner = self.runner.with_timeout(timeout);
-                self
-            }
-        }
-
-        impl SessionStore for $store {
-            async fn create(
-                &self,
-                new: NewSession,
-            ) -> Result<CreationOutcome, SessionsUnavailable> {
-                Ok(self.runner.run(new).await?)
-            }
-
-            async fn rotate(
-                &self,
-                rotation: Rotation<'_>,
-            ) -> Result<RotationOutcome, SessionsUnavailable> {
-                Ok(self.runner.run(rotation).await?)
-            }
-
-            async fn of_subject(
-                &self,
-                subject: &str,
-                now: SystemTime,
-            ) -> Result<Vec<Session>, SessionsUnavailable> {
-                Ok(self.runner.run(OfSubject { subject, now }).await?)
-            }
-
-            async fn end(
-                &self,
-                id: &str,
-                subject: Option<&str>,
-            ) -> Result<Option<Session>, SessionsUnavailable> {
-                Ok(self.runner.run(End { id, subject }).await?)
-            }
-
-            async fn end_all(
-                &self,
-                subject: &str,
-                except: Option<&str>,
-                now: SystemTime,
-            ) -> Result<Vec<Session>, SessionsUnavailable> {
-                Ok(self.runner.run(EndAll { subject, except, now }).await?)
-            }
-
-            async fn remove(&self, ids: &[&str]) -> Result<(), SessionsUnavailable> {
-                Ok(self.runner.run(Remove::new(ids)).await?)
-            }
-
-            async fn sweep(&self, now: SystemTime) -> Result<Swept, SessionsUnavailable> {
-                // First, since what has expired can wait for the next sweep, and a revocation cannot.
-                let ended = self.runner.run(SomeEnded).await?;
-                let more_expired = self.runner.run(Sweep { now }).await?;
-                let more_ended = ended.len() >= usize::try_from(BATCH).unwrap_or_default();
-                Ok(Swept::new(ended, more_expired || more_ended))
-            }
-        }
-    };
-}
-
-pub(super) use store;
-
 /// The longest time that a call takes, unless the store is told another.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+pub(in crate::state) const TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before a repetition.
 const PAUSE: Duration = Duration::from_millis(10);

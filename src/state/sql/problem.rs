@@ -6,7 +6,7 @@ use crate::error::SessionsUnavailable;
 
 /// The reason why a database did not do what it was told.
 #[derive(Debug)]
-pub(super) enum Problem {
+pub(in crate::state) enum Problem {
     /// The message of the database or of the connection. It holds no value of a row and no address.
     Said(String),
     /// The address cannot be read. It may hold a password, so nothing of it is told.
@@ -24,6 +24,13 @@ impl From<sqlx::Error> for Problem {
             sqlx::Error::Configuration(_) => Self::Address,
             error => Self::Said(error.to_string()),
         }
+    }
+}
+
+#[cfg(feature = "api-keys")]
+impl From<Problem> for crate::error::ApiKeysUnavailable {
+    fn from(problem: Problem) -> Self {
+        Self::new(problem)
     }
 }
 

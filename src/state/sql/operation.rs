@@ -5,7 +5,7 @@ use sqlx::{Connection as _, Transaction};
 use super::dialect::Dialect;
 
 /// One call of a store: a transaction that can be repeated.
-pub(super) trait Operation<D: Dialect>: Sync {
+pub(in crate::state) trait Operation<D: Dialect>: Sync {
     /// The answer of the call.
     type Answer;
 
@@ -18,7 +18,7 @@ pub(super) trait Operation<D: Dialect>: Sync {
 
 /// Begins a transaction, which is rolled back unless it is committed.
 // Not called directly: the compiler would forget that the statement is `'static`.
-pub(super) fn begin<D: Dialect>(
+pub(in crate::state) fn begin<D: Dialect>(
     connection: &mut D::Connection,
 ) -> impl Future<Output = Result<Transaction<'_, D>, sqlx::Error>> + Send {
     connection.begin_with(D::BEGIN)
