@@ -23,8 +23,9 @@
 //!   `REDIS_WITHOUT_TLS=true`; with `REDIS_NAMESPACE` (`tower-bearer` by default) and
 //!   `LONGEST_LIFETIME`, the longest lifetime of a token in seconds (86400 by default)
 //! - `INTROSPECTION_URL`: the endpoint of the authorization server that is asked about opaque tokens (RFC 7662), with
-//!   `INTROSPECTION_CLIENT`, id and secret of this API there (`id:secret`, HTTP Basic), and `OPAQUE`, the tokens that are
-//!   opaque: `shape` for those that do not look like a JWT, `prefix` for those that begin with `OPAQUE_PREFIX`
+//!   `INTROSPECTION_CLIENT`, id and secret of this API there (`id:secret`, HTTP Basic), and `OPAQUE`, the tokens that it is
+//!   asked about: `shape` (the default) for those that do not look like a JWT, `prefix` for those that begin with
+//!   `OPAQUE_PREFIX` (`opaque_` by default), `fallback` for all that none of the keys here has signed
 //! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the
 //!   variables above but `ADDR` and those about Redis (`TOKEN_HEADER` goes with both); see `tower_bearer::Config`
 //! - `API_KEYS_FILE`: a file with API keys in TOML or JSON, which is read again when it changes (`bearer api-keys
@@ -250,21 +251,20 @@ fn from_variables(
         (None, None) => verifier,
     };
     let layer = BearerLayer::new(verifier);
-    let layer = match introspection()? {
-        Some(introspection) => layer.with_authenticator(introspection, validation)?,
-        None => layer,
-    };
-    Ok((issuers, layer))
+    Ok((issuers, with_introspection(layer, validation)?))
 }
 
 const INTROSPECTION: [&str; 4] =
     ["INTROSPECTION_URL", "INTROSPECTION_CLIENT", "OPAQUE", "OPAQUE_PREFIX"];
 
-fn introspection() -> Result<Option<Introspection>, Sentence> {
+fn with_introspection(
+    layer: BearerLayer<AnyClaims>,
+    validation: Validation,
+) -> Result<BearerLayer<AnyClaims>, Sentence> {
     let Some(url) = set("INTROSPECTION_URL") else {
         return match INTROSPECTION.into_iter().find(|name| set(name).is_some()) {
             Some(other) => Err(format!("{other} is set and INTROSPECTION_URL is not").into()),
-            None => Ok(None),
+            None => Ok(layer),
         };
     };
     let client = needed("INTROSPECTION_CLIENT")?;
@@ -272,14 +272,19 @@ fn introspection() -> Result<Option<Introspection>, Sentence> {
         .split_once(':')
         .ok_or_else(|| wrong("INTROSPECTION_CLIENT", "not an id and a secret with `:` between"))?;
     let client = ClientAuthentication::client_secret_basic(id, secret);
-    let tokens = match (needed("OPAQUE")?.as_str(), set("OPAQUE_PREFIX")) {
-        ("shape", None) => OpaqueTokens::by_shape(),
-        ("prefix", Some(prefix)) => {
-            OpaqueTokens::by_prefix(prefix).map_err(|error| wrong("OPAQUE_PREFIX", error))?
+    let opaque = set("OPAQUE").unwrap_or_else(|| "shape".to_owned());
+    let prefix = set("OPAQUE_PREFIX");
+    if prefix.is_some() && opaque != "prefix" {
+        return Err(wrong("OPAQUE_PREFIX", "set, and OPAQUE is not prefix"));
+    }
+    let tokens = match opaque.as_str() {
+        "shape" => OpaqueTokens::by_shape(),
+        "prefix" => OpaqueTokens::by_prefix(prefix.unwrap_or_else(|| "opaque_".to_owned()))
+            .map_err(|error| wrong("OPAQUE_PREFIX", error))?,
+        "fallback" => OpaqueTokens::all(),
+        other => {
+            return Err(wrong("OPAQUE", format!("{other:?} is not shape, prefix or fallback")));
         }
-        ("prefix", None) => return Err(wrong("OPAQUE_PREFIX", "not set, and OPAQUE is prefix")),
-        ("shape", Some(_)) => return Err(wrong("OPAQUE_PREFIX", "set, and OPAQUE is not prefix")),
-        (other, _) => return Err(wrong("OPAQUE", format!("{other:?} is not prefix or shape"))),
     };
     let introspection = Introspection::new(&url, client, tokens).map_err(|error| {
         let variable = match error {
@@ -288,7 +293,10 @@ fn introspection() -> Result<Option<Introspection>, Sentence> {
         };
         wrong(variable, error)
     })?;
-    Ok(Some(introspection))
+    match opaque.as_str() {
+        "fallback" => Ok(layer.with_fallback_authenticator(introspection, validation)?),
+        _ => Ok(layer.with_authenticator(introspection, validation)?),
+    }
 }
 
 fn listed_revocations(issuer: String) -> Result<Option<MemoryRevocations>, Sentence> {
