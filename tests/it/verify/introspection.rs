@@ -6,6 +6,7 @@ mod chaos;
 mod clients;
 mod discovery;
 mod floods;
+mod kept_answers;
 mod set_up;
 mod signed_answers;
 
