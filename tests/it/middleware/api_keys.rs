@@ -495,6 +495,7 @@ async fn uses_that_cannot_be_recorded_are_reported_once_and_refuse_no_request() 
 
 #[tokio::test]
 async fn nothing_shows_a_secret() {
+    let (log, _guard) = Log::of_this_thread();
     let house = House::new();
     let issued = house.issue(request()).await;
     let secret = &issued.key.as_str()[22..];
@@ -502,7 +503,14 @@ async fn nothing_shows_a_secret() {
     let shown = format!("{:?} {issued:?} {:?}", house.keys(), house.manager);
     let refused = house.keys().authenticate(&issued.key.as_str()[..70]).await.unwrap_err();
 
-    let shown = format!("{shown} {refused:?} {refused:#}");
+    let app = app(house.layer());
+    house.manager.end(&issued.record.id, None).await.unwrap();
+    for token in [issued.key.as_str(), &issued.key.as_str()[..70]] {
+        assert_eq!(send(&app, get("/").bearer(token)).await.status, StatusCode::UNAUTHORIZED);
+    }
+
+    assert!(log.events().len() >= 2);
+    let shown = format!("{shown} {refused:?} {refused:#} {:?}", log.events());
     assert!(!shown.contains(&secret[..10]) && shown.contains(&issued.record.id), "{shown}");
 }
 
