@@ -128,9 +128,7 @@ fn with_api_keys(layer: BearerLayer<AnyClaims>) -> Result<BearerLayer<AnyClaims>
     // Their `iss` and `aud`. A configuration may have many issuers, and the keys are of none of them.
     let issuer = set("ISSUER").unwrap_or_else(|| "urn:api-keys".to_owned());
     let audience = set("AUDIENCE").unwrap_or_else(|| issuer.clone());
-    // A key may live longer than revocations are kept: one that is taken out of the file is gone.
-    let validation = Validation::new(issuer, audience).dangerous().accept_unrevocable_tokens();
-    let layer = layer.with_authenticator(keys, validation)?;
+    let layer = layer.with_authenticator(keys, Validation::new(issuer, audience))?;
     let field = HeaderName::from_static("x-api-key");
     Ok(layer.with_source(HeaderToken::new(field).with_scheme(scheme)))
 }

@@ -187,7 +187,7 @@ impl ApiKeys {
             return Err(AuthError::with_detail(reason, detail));
         }
         self.shared.last_used.note(&record, now);
-        Ok(self.claims(record))
+        Ok(self.claims(record, now))
     }
 
     /// Looks a key up, in the lane of keys that were right before or in that of all others.
@@ -205,13 +205,16 @@ impl ApiKeys {
         shared.source.find(id).await.map_err(AuthError::authenticator_failed)
     }
 
-    fn claims(&self, record: ApiKeyRecord) -> Authenticated {
+    fn claims(&self, record: ApiKeyRecord, now: SystemTime) -> Authenticated {
         let created_at = NumericDate::from(record.created_at).as_seconds();
+        // A leeway is for clocks of others, and this key is of this server.
+        let rest = record.expires_at.map(|end| end.duration_since(now).unwrap_or_default());
+        let fresh_for = rest.map_or(self.fresh_for, |rest| rest.min(self.fresh_for));
         let mut claims = Authenticated::subject(record.owner)
             .with_claim("jti", record.id)
             .with_claim("typ", API_KEY)
             .with_number("iat", created_at)
-            .with_freshness(self.fresh_for);
+            .with_freshness(fresh_for);
         if !record.label.is_empty() {
             claims = claims.with_claim("api_key_label", record.label);
         }

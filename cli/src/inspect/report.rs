@@ -103,7 +103,7 @@ impl Report {
         let problem = (form == Form::Unreadable).then(|| problem(token, &parts));
         let grants = grants(&parts, preset, audience);
         let mut report =
-            Self { problem, api_key, ..Self::of(token, form, (header, claims), grants, now) };
+            Self { api_key, problem, ..Self::of(token, form, (header, claims), grants, now) };
         for (part, text) in [("header", parts.header()), ("claims", parts.claims())] {
             for name in Names::repeated(text.unwrap_or_default()) {
                 report.unusual.push(format!(

@@ -167,7 +167,7 @@ impl ApiKeyManager {
         record.label = label;
         record.roles = roles;
         record.scopes = scopes;
-        record.expires_at = lifetime.map(|lifetime| later(now, lifetime));
+        set_lifetime(&mut record, lifetime);
         let new = NewApiKeyRecord::new(record.clone(), settings.max_per_owner);
         match settings.store.create(new).await? {
             ApiKeyCreation::Created => {
@@ -214,9 +214,7 @@ impl ApiKeyManager {
         record.label = old.label;
         record.roles = old.roles;
         record.scopes = old.scopes;
-        record.expires_at = old.expires_at.map(|expires_at| {
-            later(now, expires_at.duration_since(old.created_at).unwrap_or_default())
-        });
+        set_lifetime(&mut record, old.lifetime);
         let old_until = later(now, settings.overlap);
         let max = settings.max_per_owner;
         let rotation = ApiKeyRotation::new(id, record.clone(), old_until, now, max);
@@ -353,6 +351,12 @@ impl fmt::Debug for ApiKeyManager {
             .field("retention", &settings.kept_for)
             .finish_non_exhaustive()
     }
+}
+
+/// Lets a new key end when its time is up.
+fn set_lifetime(record: &mut ApiKeyRecord, lifetime: Option<Duration>) {
+    record.lifetime = lifetime.map(|lifetime| in_milliseconds(lifetime).min(LONGEST));
+    record.expires_at = record.lifetime.map(|lifetime| record.created_at + lifetime);
 }
 
 fn check_owner(owner: Option<&str>) -> Result<(), ApiKeyError> {

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use subtle::ConstantTimeEq as _;
 
@@ -90,6 +90,9 @@ pub struct ApiKeyRecord {
     pub created_at: SystemTime,
     /// The moment from which the key is refused. `None` for a key that does not expire.
     pub expires_at: Option<SystemTime>,
+    /// For how long the key was made, which its successor has too. [`expires_at`](Self::expires_at) may come earlier when
+    /// the key is replaced. `None` for a key that was made without an end.
+    pub lifetime: Option<Duration>,
     /// The moment of a use, which is at most some minutes older than the last one. `None` before the first.
     pub last_used: Option<SystemTime>,
     /// Whether the key is refused until it is enabled again.
@@ -115,6 +118,7 @@ impl ApiKeyRecord {
             scopes: Vec::new(),
             created_at,
             expires_at: None,
+            lifetime: None,
             last_used: None,
             disabled: false,
             ended_at: None,

@@ -40,6 +40,14 @@ impl From<Option<SystemTime>> for Value<'_> {
     }
 }
 
+#[cfg(feature = "api-keys")]
+impl From<Option<Duration>> for Value<'_> {
+    fn from(duration: Option<Duration>) -> Self {
+        let number = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::OptionalNumber(duration.map(number))
+    }
+}
+
 /// Returns a statement with its parameters. `write` is applied to each text.
 pub(super) fn bound<'q, D: Database>(
     sql: &'static str,
@@ -94,6 +102,15 @@ impl dyn Columns + '_ {
         column: usize,
     ) -> Result<Option<SystemTime>, sqlx::Error> {
         Ok(self.optional_number(column)?.map(moment))
+    }
+
+    #[cfg(feature = "api-keys")]
+    pub(in crate::state) fn optional_duration(
+        &self,
+        column: usize,
+    ) -> Result<Option<Duration>, sqlx::Error> {
+        let number = self.optional_number(column)?;
+        Ok(number.map(|number| Duration::from_millis(number.unsigned_abs())))
     }
 
     pub(in crate::state) fn hash(&self, column: usize) -> Result<[u8; HASH_BYTES], sqlx::Error> {

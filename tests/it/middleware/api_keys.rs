@@ -18,13 +18,15 @@ use tower_bearer::api_key::{
 use tower_bearer::challenge::AuthScheme;
 use tower_bearer::middleware::Authenticator as _;
 use tower_bearer::policy::{role, scope};
+use tower_bearer::revocation::MemoryRevocations;
 use tower_bearer::source::{AuthorizationHeader, HeaderToken};
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{BearerLayer, Principal, Reason, require};
 
 use crate::support::log::Log;
 use crate::support::{
-    NOW, PLAIN, User, WithBearer, challenge, get, good, invalid_token, layer, send, validation,
+    ISSUER, NOW, PLAIN, User, WithBearer, challenge, get, good, invalid_token, layer, send,
+    validation, verifier,
 };
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -90,8 +92,10 @@ impl House {
         Self { source: Watched::new(store), manager, clock }
     }
 
+    /// No layer keeps an answer, so that each request asks.
     fn keys(&self) -> ApiKeys {
-        ApiKeys::new(prefix(), self.source.clone()).unwrap().with_clock(Arc::clone(&self.clock))
+        let keys = ApiKeys::new(prefix(), self.source.clone()).unwrap();
+        keys.with_freshness(Duration::ZERO).with_clock(Arc::clone(&self.clock))
     }
 
     fn layer(&self) -> BearerLayer<User> {
@@ -249,6 +253,34 @@ async fn key_that_has_ended_is_refused() {
     let challenge = invalid_token("The token was revoked");
     answer.is_refused(401, Some(&challenge), Reason::Revoked);
     assert_eq!(send(&app, get("/").bearer(other.key.as_str())).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn key_that_ends_on_one_node_is_refused_at_once_on_others() {
+    /// A source that does not notice changes by other programs, as a database does not.
+    #[derive(Clone)]
+    struct OfOtherNode(MemoryApiKeys);
+    impl ApiKeySource for OfOtherNode {
+        async fn find(&self, id: &str) -> Result<Option<ApiKeyRecord>, ApiKeysUnavailable> {
+            self.0.find(id).await
+        }
+    }
+    let (house, revocations) = (House::new(), MemoryRevocations::new());
+    let manager = house.manager.clone().with_revocations(ISSUER, revocations.clone());
+    let (issued, other) = (house.issue(request()).await, house.issue(request()).await);
+    let keys = ApiKeys::new(prefix(), OfOtherNode(house.source.store.clone())).unwrap();
+    let layer = BearerLayer::new(verifier().with_revocations(revocations));
+    let app = app(layer.with_authenticator(keys, validation()).unwrap());
+    let ask = |issued: &IssuedApiKey| send(&app, get("/").bearer(issued.key.as_str()));
+    for issued in [&issued, &other] {
+        assert_eq!(ask(issued).await.status, StatusCode::OK);
+    }
+
+    manager.end(&issued.record.id, None).await.unwrap();
+
+    let challenge = invalid_token("The token was revoked");
+    ask(&issued).await.is_refused(401, Some(&challenge), Reason::Revoked);
+    assert_eq!(ask(&other).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -495,6 +527,7 @@ async fn uses_that_cannot_be_recorded_are_reported_once_and_refuse_no_request() 
 
 #[tokio::test]
 async fn nothing_shows_a_secret() {
+    let (log, _guard) = Log::of_this_thread();
     let house = House::new();
     let issued = house.issue(request()).await;
     let secret = &issued.key.as_str()[22..];
@@ -502,7 +535,14 @@ async fn nothing_shows_a_secret() {
     let shown = format!("{:?} {issued:?} {:?}", house.keys(), house.manager);
     let refused = house.keys().authenticate(&issued.key.as_str()[..70]).await.unwrap_err();
 
-    let shown = format!("{shown} {refused:?} {refused:#}");
+    let app = app(house.layer());
+    house.manager.end(&issued.record.id, None).await.unwrap();
+    for token in [issued.key.as_str(), &issued.key.as_str()[..70]] {
+        assert_eq!(send(&app, get("/").bearer(token)).await.status, StatusCode::UNAUTHORIZED);
+    }
+
+    assert!(log.events().len() >= 2);
+    let shown = format!("{shown} {refused:?} {refused:#} {:?}", log.events());
     assert!(!shown.contains(&secret[..10]) && shown.contains(&issued.record.id), "{shown}");
 }
 

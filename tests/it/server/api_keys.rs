@@ -346,6 +346,28 @@ async fn rotation_gives_a_new_key_with_the_grants_of_the_old_one() {
 }
 
 #[tokio::test]
+async fn rotation_whose_answer_was_lost_can_be_repeated() {
+    let house = House::new();
+    for wanted in [json!({}), json!({ "expires_in": 3600 * 48 })] {
+        let old = house.created(&alice(), &wanted).await;
+        let id = old["id"].as_str().unwrap();
+
+        let first = json(&house.rotate(&alice(), id).await);
+        let again = json(&house.rotate(&alice(), id).await);
+
+        // Neither new key lives only as long as the old one still does.
+        assert_eq!(
+            (&first["expires_at"], &again["expires_at"]),
+            (&old["expires_at"], &old["expires_at"])
+        );
+        assert_eq!(again["replaces"]["expires_at"], "2027-01-16T08:00:00Z");
+        for key in [&old, &first, &again] {
+            house.end(&alice(), key["id"].as_str().unwrap()).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn key_with_grants_that_its_owner_has_lost_is_not_rotated() {
     let house = House::new();
     let old = house.created(&alice(), &json!({ "roles": ["ci"] })).await;

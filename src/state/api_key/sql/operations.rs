@@ -175,6 +175,7 @@ async fn insert<D: Dialect>(
         record.last_used.into(),
         Value::Number(record.disabled.into()),
         record.ended_at.into(),
+        record.lifetime.into(),
     ];
     D::execute(connection, INSERT, &values).await?;
     Ok(())

@@ -70,7 +70,7 @@ impl Schema<Postgres> for Tables {
          id TEXT COLLATE \"C\" PRIMARY KEY, hash BYTEA NOT NULL, owner TEXT COLLATE \"C\" NOT NULL, \
          label TEXT NOT NULL, roles TEXT NOT NULL, scopes TEXT NOT NULL, \
          created_at BIGINT NOT NULL, expires_at BIGINT, last_used BIGINT, \
-         disabled BOOLEAN NOT NULL, ended_at BIGINT)",
+         disabled BOOLEAN NOT NULL, ended_at BIGINT, lifetime BIGINT)",
         "CREATE INDEX bearer_api_keys_owner ON bearer_api_keys (owner)",
         "CREATE INDEX bearer_api_keys_expires_at ON bearer_api_keys (expires_at) \
          WHERE expires_at IS NOT NULL",

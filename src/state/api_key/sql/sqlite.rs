@@ -66,7 +66,7 @@ impl Schema<Sqlite> for Tables {
          id TEXT NOT NULL PRIMARY KEY, hash BLOB NOT NULL, owner TEXT NOT NULL, \
          label TEXT NOT NULL, roles TEXT NOT NULL, scopes TEXT NOT NULL, \
          created_at INTEGER NOT NULL, expires_at INTEGER, last_used INTEGER, \
-         disabled INTEGER NOT NULL, ended_at INTEGER) WITHOUT ROWID",
+         disabled INTEGER NOT NULL, ended_at INTEGER, lifetime INTEGER) WITHOUT ROWID",
         "CREATE INDEX bearer_api_keys_owner ON bearer_api_keys (owner)",
         "CREATE INDEX bearer_api_keys_expires_at ON bearer_api_keys (expires_at) \
          WHERE expires_at IS NOT NULL",

@@ -5,7 +5,8 @@
 /// The columns of a key, in the order in which they are read.
 macro_rules! columns {
     () => {
-        "id, hash, owner, label, roles, scopes, created_at, expires_at, last_used, disabled, ended_at"
+        "id, hash, owner, label, roles, scopes, created_at, expires_at, last_used, disabled, \
+         ended_at, lifetime"
     };
 }
 
@@ -46,7 +47,7 @@ pub(super) const COUNT_LIVE: &str = "SELECT count(*) FROM bearer_api_keys \
 pub(super) const INSERT: &str = concat!(
     "INSERT INTO bearer_api_keys (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CAST($10 AS BIGINT) = 1, $11) \
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CAST($10 AS BIGINT) = 1, $11, $12) \
      ON CONFLICT (id) DO NOTHING"
 );
 

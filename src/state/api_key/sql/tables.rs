@@ -29,6 +29,7 @@ impl Stored for ApiKeyRecord {
         record.last_used = row.optional_moment(8)?;
         record.disabled = row.flag(9)?;
         record.ended_at = row.optional_moment(10)?;
+        record.lifetime = row.optional_duration(11)?;
         Ok(record)
     }
 }

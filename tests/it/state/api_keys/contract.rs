@@ -66,6 +66,7 @@ async fn key_is_found_as_it_was_stored(store: impl ApiKeyStore) {
     stored.roles = vec!["builder".into(), "two words".into()];
     stored.scopes = vec!["images:read".into(), "images:write".into()];
     stored.expires_at = Some(at(1000));
+    stored.lifetime = Some(Duration::from_millis(1_000_001));
     stored.last_used = Some(at(10));
     stored.disabled = true;
     create(&store, stored.clone()).await;
