@@ -7,6 +7,7 @@
 //! service the answer is 503, because waiting for both in turns might not end. The active check is
 //! not asked again: its answer counts from the time of the question.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -262,13 +263,17 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         lookup: CacheLookup,
     ) -> Result<Decision<C>, AuthError> {
         let wait = |pending| Deferral::new(pending, origin, presented.scheme());
+        let verifier = &*self.verifier_for(extras, presented.scheme());
         let recalled = match lookup {
-            CacheLookup::Needed => self.verifier.decide_from_cache(presented.token()),
+            CacheLookup::Needed => verifier.decide_from_cache(presented.token()),
             CacheLookup::Done => None,
         };
         let attempt = match recalled {
             Some(attempt) => attempt,
-            None => self.decide_new(extras, presented, extras.read(presented.token(), origin)?),
+            None => {
+                let token = extras.read(presented.token(), origin)?;
+                Self::decide_new(verifier, extras, presented, token)
+            }
         };
         let verified = match attempt {
             Attempt::Done(verified) => verified?,
@@ -282,20 +287,43 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 let answered = || answered().or_else(|| extras.fallback_for(presented));
                 let authenticator = if is_signed { None } else { answered() };
                 let token = extras.read(presented.token(), origin)?;
-                let mut deferral = wait(self.verifier.accepted(token, authenticator)?);
+                let mut deferral = wait(verifier.accepted(token, authenticator)?);
                 deferral.proof = Some(proof);
                 Ok(Decision::Wait(deferral))
             }
         }
     }
 
+    /// Returns the verifier for tokens under this scheme. Authenticators may decide by the scheme, so
+    /// a token under one is not the same token under another one.
+    #[inline]
+    fn verifier_for(&self, extras: &Extras, scheme: AuthScheme) -> Cow<'_, Verifier<C>> {
+        if scheme != AuthScheme::BEARER && extras.has_authenticators() {
+            Cow::Owned(self.verifier.clone().under(scheme))
+        } else {
+            Cow::Borrowed(&self.verifier)
+        }
+    }
+
+    fn verifier_under(&self, scheme: AuthScheme) -> Cow<'_, Verifier<C>> {
+        match &self.extras {
+            Some(extras) => self.verifier_for(extras, scheme),
+            None => Cow::Borrowed(&self.verifier),
+        }
+    }
+
     /// Decides about a token that is not in the cache: by the authenticator that accepts it, or by
     /// the verifier, or by the fallback for what the verifier does not know.
-    fn decide_new(&self, extras: &Extras, presented: Presented<'_>, token: &str) -> Attempt<C> {
+    fn decide_new(
+        verifier: &Verifier<C>,
+        extras: &Extras,
+        presented: Presented<'_>,
+        token: &str,
+    ) -> Attempt<C> {
         if let Some(authenticator) = extras.authenticator_for(presented) {
             return Attempt::Waits(Pending::decision(token, authenticator));
         }
-        match (self.verifier.attempt(token), extras.fallback_for(presented)) {
+        match (verifier.attempt(token), extras.fallback_for(presented)) {
             (Attempt::Done(Err(error)), Some(fallback)) if is_from_elsewhere(&error) => {
                 Attempt::Waits(Pending::decision(token, fallback))
             }
@@ -319,7 +347,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         deferral: Box<Deferral<C>>,
     ) -> Result<Vetted<C>, Rejection> {
         let Deferral { pending, origin, scheme, proof } = *deferral;
-        let decided = self.verifier.verify_after(pending).await;
+        let decided = self.verifier_under(scheme).verify_after(pending).await;
         let (token, remembered) = decided.map_err(|error| self.refuse(error))?;
         Ok(Vetted { token, remembered, origin, scheme, proof })
     }
@@ -356,9 +384,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     /// Decides about a request that has waited for the inner service as well. The grounds for its
     /// admission may have changed meanwhile.
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
-        let Vetted { token, remembered, origin, .. } = vetted;
+        let Vetted { token, remembered, origin, scheme, .. } = vetted;
         let is_signed = remembered.principal().header().is_some();
-        let remembered = self.verifier.revalidate_after_wait(&token, remembered);
+        let verifier = self.verifier_under(scheme);
+        let remembered = verifier.revalidate_after_wait(&token, remembered);
         // A request that waits for the answer and for the inner service in turns could wait forever.
         let remembered = remembered.and_then(|remembered| {
             remembered.ok_or_else(|| {

@@ -162,8 +162,7 @@ impl Extras {
         self.fallback.as_ref().filter(|authenticator| authenticator.accepts(presented))
     }
 
-    #[cfg(feature = "cookies")]
-    fn has_authenticators(&self) -> bool {
+    pub(super) fn has_authenticators(&self) -> bool {
         !self.authenticators.is_empty() || self.fallback.is_some()
     }
 

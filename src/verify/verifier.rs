@@ -15,7 +15,7 @@ pub(crate) use self::authenticate::is_from_elsewhere;
 pub(crate) use self::recall::CachedToken;
 
 use self::recall::{Epochs, Grounds, Origin};
-use crate::challenge::ChallengeConfig;
+use crate::challenge::{AuthScheme, ChallengeConfig};
 use crate::claims::validation::{Kind, Validation};
 use crate::claims::{Footprint, Layer, PrincipalBuilder, Verified};
 use crate::clock::{Clock, Time};
@@ -67,6 +67,8 @@ pub struct Verifier<C> {
     cache: Option<Arc<Cache<CachedToken<C>>>>,
     /// The layer that it works for.
     layer: Layer,
+    /// The scheme that its tokens come under, where the cache tells schemes apart.
+    scheme: Option<AuthScheme>,
 }
 
 /// The result of a verification without waiting.
@@ -144,6 +146,7 @@ impl<C> Verifier<C> {
             headers: Arc::default(),
             cache: Some(Arc::new(Cache::new(Bounds::default()))),
             layer: None,
+            scheme: None,
         }
     }
 
@@ -194,6 +197,21 @@ impl<C> Verifier<C> {
     /// so it is not shared.
     pub(crate) fn with_authenticators(self) -> Self {
         self.with_empty_cache()
+    }
+
+    /// Returns the verifier for tokens under this scheme. It finds no token in the cache that came
+    /// under another one, about which another authenticator may have decided.
+    pub(crate) fn under(mut self, scheme: AuthScheme) -> Self {
+        self.scheme = Some(scheme);
+        self
+    }
+
+    /// Calls a function with the name of a token in the cache. No token has a space in it.
+    fn with_name_of<T>(&self, token: &[u8], call: impl FnOnce(&[u8]) -> T) -> T {
+        match self.scheme {
+            None => call(token),
+            Some(scheme) => call(&Zeroizing::new([scheme.as_str().as_bytes(), token].join(&b' '))),
+        }
     }
 
     /// Verifies another kind of token, and no access tokens any more.
@@ -353,7 +371,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Decides about a token that is in the cache. It waits if its subject has to be asked about.
     pub(crate) fn decide_from_cache(&self, token: &[u8]) -> Option<Attempt<C>> {
-        let verified = self.recall(token)?;
+        let verified = self.with_name_of(token, |name| self.recall(name))?;
         if let Some(verdict) = self.is_active(&verified) {
             return Some(Attempt::Done(verdict.map(|()| verified)));
         }
@@ -379,7 +397,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Returns a token from the cache without a check.
     fn peek(&self, token: &str) -> Option<CachedToken<C>> {
-        let recalled = self.cache.as_ref()?.peek(token.as_bytes(), Clone::clone)?;
+        let cache = self.cache.as_ref()?;
+        let recalled =
+            self.with_name_of(token.as_bytes(), |name| cache.peek(name, Clone::clone))?;
         Some(recalled.behind(&self.layer))
     }
 
@@ -554,7 +574,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let remembered = CachedToken::new(verified, Grounds::new(trusted, key, span, epochs));
         if let Some(cache) = &self.cache {
             let weight = size_of::<C>() + footprint.bytes() + remembered.principal().heap_bytes();
-            cache.insert(token.as_bytes(), weight, (span.end(), now), || remembered.clone());
+            let dates = (span.end(), now);
+            self.with_name_of(token.as_bytes(), |name| {
+                cache.insert(name, weight, dates, || remembered.clone());
+            });
         }
         Ok(remembered)
     }
@@ -619,6 +642,7 @@ impl<C> Clone for Verifier<C> {
             max_token_bytes: self.max_token_bytes,
             headers: Arc::clone(&self.headers),
             layer: self.layer.clone(),
+            scheme: self.scheme,
             cache: self.cache.clone(),
         }
     }

@@ -49,7 +49,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         {
             let weight = size_of::<C>() + footprint.bytes() + remembered.principal().heap_bytes();
             let until = span.end().min(now.saturating_add(fresh_for));
-            cache.insert(token.as_bytes(), weight, (until, now), || remembered.clone());
+            self.with_name_of(token.as_bytes(), |name| {
+                cache.insert(name, weight, (until, now), || remembered.clone());
+            });
         }
         Ok(remembered)
     }

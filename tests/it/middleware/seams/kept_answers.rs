@@ -14,6 +14,7 @@ use tokio::time::advance;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::challenge::AuthScheme;
 use tower_bearer::claims::NumericDate;
 use tower_bearer::middleware::{Authenticated, Authenticator, Binding, BindingVerdict};
 use tower_bearer::revocation::{MemoryRevocations, Revocation};
@@ -272,6 +273,38 @@ async fn token_that_another_layer_has_verified_is_still_the_authenticators() {
     ask(&usual, &good()).await.is_ok("alice");
 
     is_unknown(&ask(&strict, &good()).await);
+}
+
+#[tokio::test]
+async fn answer_counts_only_under_the_scheme_that_the_token_came_under() {
+    /// Decides about all tokens under a scheme of its own.
+    struct ByScheme;
+    impl Authenticator for ByScheme {
+        fn accepts(&self, presented: Presented<'_>) -> bool {
+            presented.scheme() == AuthScheme::new("ApiKey").unwrap()
+        }
+
+        async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
+            match token {
+                "key_1" => Ok(Authenticated::subject("builder").with_freshness(MINUTE)),
+                _ => Err(Reason::UnknownKey.into()),
+            }
+        }
+    }
+    let scheme = AuthScheme::new("ApiKey").unwrap();
+    let layer = layer().with_authenticator(ByScheme, validation()).unwrap();
+    let app = app(layer.with_schemes([AuthScheme::BEARER.into(), scheme.into()]));
+    let under = async |scheme: &str, token: &str| {
+        send(&app, get("/").field("authorization", format!("{scheme} {token}"))).await
+    };
+
+    for _ in 0..2 {
+        under("ApiKey", "key_1").await.is_ok("builder");
+        under("Bearer", &good()).await.is_ok("alice");
+
+        assert_eq!(under("Bearer", "key_1").await.reason, Some(Reason::Malformed));
+        assert_eq!(under("ApiKey", &good()).await.reason, Some(Reason::UnknownKey));
+    }
 }
 
 /// Everything that may change while a request waits for the active check or for the inner service.
