@@ -48,7 +48,8 @@ impl Content<'_> {
         let (mac_key, text_key) = key.split_at(key.len() / 2);
         let header_bits = (self.header.len() as u64).checked_mul(8)?.to_be_bytes();
         let parts = [self.header, self.iv, self.text, &header_bits];
-        if !decryption::is_hmac(mac_key, &parts, self.tag) {
+        let tag = decryption::cut_hmac(mac_key, &parts)?;
+        if !decryption::are_equal(&tag, self.tag) {
             return None;
         }
         let mut text = Zeroizing::new(self.text.to_vec());
