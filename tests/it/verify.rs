@@ -11,5 +11,6 @@ mod nearly_right_issuers;
 mod replaced_issuers;
 mod cold_path;
 mod waiting;
+mod encrypted;
 mod library_agreement;
 mod differential;
