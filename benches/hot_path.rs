@@ -18,6 +18,7 @@ mod measure;
 
 use std::sync::Arc;
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 use axum::{Router, body::Body, extract::Request, routing::get};
@@ -27,6 +28,8 @@ use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use serde_json::json;
 use tower::{Service as _, util::MapRequestLayer};
+use tower_bearer::jose::KeyManagement;
+use tower_bearer::keys::{DecryptionKey, EncryptionKey};
 use tower_bearer::test_util::{TestKey, TestToken};
 use tower_bearer::{Algorithm, BearerLayer, Validation, Verifier};
 
@@ -41,11 +44,15 @@ fn main() {
     let mut signatures: Vec<_> = subjects.iter().map(Subject::signature_case).collect();
     let mut verifiers: Vec<_> = subjects.iter().map(Subject::verifier_case).collect();
     let mut recalls: Vec<_> = subjects.iter().map(Subject::recall_case).collect();
+    let mut opened: Vec<_> = subjects.iter().map(Subject::decryption_case).collect();
+    let mut encrypted: Vec<_> = subjects.iter().map(Subject::encrypted_case).collect();
     let mut routes = route_cases(&subjects);
     let mut all: Vec<&mut Case> = signatures
         .iter_mut()
         .chain(&mut verifiers)
         .chain(&mut recalls)
+        .chain(&mut opened)
+        .chain(&mut encrypted)
         .chain(&mut routes)
         .collect();
     measure(&mut all, &plan);
@@ -53,6 +60,7 @@ fn main() {
     println!("{} rounds, slices of {:?}; nanoseconds, medians", plan.rounds, plan.slice);
     println!("{} bytes of claims", subjects[0].claims().len());
     print_verifiers(&signatures, &verifiers, &recalls);
+    print_encrypted(&opened, &encrypted);
     print_routes(&routes);
     if signatures.iter().any(|bare| bare.median() > 1.1 * bare.quantile(0.0)) {
         println!("\nThe machine was too busy: a median is 10 % above its best round. Run again.");
@@ -104,6 +112,45 @@ impl Subject {
     /// The token was verified before.
     fn recall_case(&self) -> Case {
         self.case_of(self.name(), self.remembering())
+    }
+
+    /// The arithmetic of an encrypted token alone: `A256GCM` with a shared secret, and the signature.
+    fn decryption_case(&self) -> Case {
+        let token = self.encrypted();
+        let parts: Vec<&str> = token.split('.').collect();
+        let (header, iv, tag) = (parts[0].to_owned(), decode(parts[2]), decode(parts[4]));
+        let text = decode(parts[3]);
+        let key = UnboundKey::new(&AES_256_GCM, &SHARED_SECRET).expect("32 bytes");
+        let key = LessSafeKey::new(key);
+        let (message, signature) = self.token.rsplit_once('.').expect("three segments");
+        let (message, signature) = (message.to_owned(), decode(signature));
+        let check = bare_check(&self.key);
+        let open = move |mut text: Vec<u8>| {
+            let iv = Nonce::try_assume_unique_for_key(&iv).expect("12 bytes");
+            let header = Aad::from(header.as_bytes());
+            key.open_in_place_separate_tag(iv, header, &tag, &mut text).expect("a good tag");
+            assert!(check(message.as_bytes(), &signature));
+        };
+        Case::new(self.name(), move || text.clone(), open)
+    }
+
+    /// A new token, encrypted with a shared secret (`dir`).
+    fn encrypted_case(&self) -> Case {
+        let key = DecryptionKey::from_secret(KeyManagement::Dir, SHARED_SECRET).expect("32 bytes");
+        let (token, verifier) = (self.encrypted(), self.verifier().with_decryption_keys(key));
+        Case::new(
+            self.name(),
+            || (),
+            move |()| {
+                let done = verifier.verify(&token).now_or_never();
+                done.expect("static keys need no waiting").expect("a good token")
+            },
+        )
+    }
+
+    fn encrypted(&self) -> String {
+        let key = EncryptionKey::from_secret(KeyManagement::Dir, SHARED_SECRET).expect("32 bytes");
+        tower_bearer::test_util::encrypted(&self.token, &key)
     }
 
     fn case_of(&self, name: &str, verifier: Verifier<User>) -> Case {
@@ -237,6 +284,17 @@ fn print_verifiers(signatures: &[Case], verifiers: &[Case], recalls: &[Case]) {
     }
 }
 
+fn print_encrypted(opened: &[Case], encrypted: &[Case]) {
+    println!(
+        "\n{:26}{:>22}{:>10}{:>8}",
+        "dir, A256GCM", "A256GCM + signature", "Verifier", "ratio"
+    );
+    for (bare, full) in opened.iter().zip(encrypted) {
+        let (bare_ns, full_ns) = (bare.median(), full.median());
+        println!("{:26}{bare_ns:>22.0}{full_ns:>10.0}{:>8.2}", bare.name, full_ns / bare_ns);
+    }
+}
+
 fn print_routes(routes: &[Case]) {
     println!("\n{:26}{:>10}{:>10}{:>10}{:>14}", "", "ns", "ratio", "added", "allocations");
     let bare = routes[0].median();
@@ -253,5 +311,6 @@ fn decode(text: &str) -> Vec<u8> {
 
 const ALGORITHMS: [Algorithm; 4] =
     [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+const SHARED_SECRET: [u8; 32] = [7; 32];
 const ISSUER: &str = "https://id.example.com/realms/shop";
 const AUDIENCE: &str = "https://api.example.com";

@@ -14,6 +14,8 @@
 //! - `TOKEN_TYPE`: `at+jwt` to accept access tokens as RFC 9068 defines them and no others
 //! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`), which decides where
 //!   roles and scopes are and how ID tokens are told apart
+//! - `JWE_KEY_FILE`: a JWK set with the private keys that decrypt tokens (JWE), each with `alg`; `REQUIRE_JWE=1` to
+//!   refuse tokens that are not encrypted
 //! - `LEEWAY`: by how many seconds clocks may differ, 60 by default
 //! - `REVOKED_JTI_FILE`: a file with the `jti` of a revoked token on each line (`#` begins a
 //!   comment), which is looked at every 5 seconds; tokens without `jti` are then refused. A line
@@ -52,7 +54,7 @@ use tower_bearer::api_key::{ApiKeys, FileApiKeys};
 use tower_bearer::challenge::AuthScheme;
 use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
 use tower_bearer::keys::{
-    BoxKeySource, CachedKeys, HttpFetch, KeyFile, KeySource as _, VerifyingKey,
+    BoxKeySource, CachedKeys, DecryptionKeys, HttpFetch, KeyFile, KeySource as _, VerifyingKey,
 };
 use tower_bearer::policy::{role, scope};
 use tower_bearer::revocation::{
@@ -64,6 +66,7 @@ use tower_bearer::{
     Algorithm, BearerLayer, Claims, Config, ConfigError, Issuers, KeySet, Validation, Verifier,
     render, require,
 };
+use zeroize::Zeroizing;
 
 /// The claims of any provider.
 type AnyClaims = Map<String, Value>;
@@ -167,8 +170,17 @@ fn configured(
     shared: Option<RedisRevocations>,
 ) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
     let wrong_in = |error: ConfigError| wrong("CONFIG", format_args!("{file}: {error}"));
-    let variables =
-        ["ISSUER", "AUDIENCE", "ALGORITHMS", "TOKEN_TYPE", "PRESET", "LEEWAY", "REVOKED_JTI_FILE"];
+    let variables = [
+        "ISSUER",
+        "AUDIENCE",
+        "ALGORITHMS",
+        "TOKEN_TYPE",
+        "PRESET",
+        "JWE_KEY_FILE",
+        "REQUIRE_JWE",
+        "LEEWAY",
+        "REVOKED_JTI_FILE",
+    ];
     let variables = variables.into_iter().chain(KEYS).chain(INTROSPECTION);
     if let Some(other) = variables.into_iter().find(|name| set(name).is_some()) {
         return Err(format!("CONFIG and {other} are both set; leave one out").into());
@@ -176,8 +188,8 @@ fn configured(
     let config = Config::from_file(file).map_err(wrong_in)?;
     let issuers = config.issuers().map_err(wrong_in)?;
     let verifier = match shared {
-        Some(shared) => config.verifier(&issuers).with_revocations(shared),
-        None => config.verifier(&issuers),
+        Some(shared) => config.verifier(&issuers).map_err(wrong_in)?.with_revocations(shared),
+        None => config.verifier(&issuers).map_err(wrong_in)?,
     };
     let layer = config.layer_with(verifier).map_err(wrong_in)?;
     tracing::info!("in force:\n{}", config.effective().map_err(wrong_in)?.to_toml());
@@ -241,7 +253,7 @@ fn from_variables(
         };
         wrong(variable, error)
     })?;
-    let verifier = Verifier::multi_issuer(&issuers);
+    let verifier = decrypting(Verifier::multi_issuer(&issuers))?;
     let verifier = match (shared, listed_revocations(issuer)?) {
         (Some(shared), Some(listed)) => verifier.with_revocations((shared, listed)),
         (Some(shared), None) => verifier.with_revocations(shared),
@@ -295,6 +307,27 @@ fn with_introspection(
         "fallback" => Ok(layer.with_fallback_authenticator(introspection, validation)?),
         _ => Ok(layer.with_authenticator(introspection, validation)?),
     }
+}
+
+/// Decrypts tokens, if there are keys for it.
+fn decrypting(verifier: Verifier<AnyClaims>) -> Result<Verifier<AnyClaims>, Sentence> {
+    let is_required = match set("REQUIRE_JWE").as_deref() {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => return Err(wrong("REQUIRE_JWE", "neither `1` nor `0`")),
+    };
+    let Some(file) = set("JWE_KEY_FILE") else {
+        if is_required {
+            return Err(wrong("REQUIRE_JWE", "no token could pass without JWE_KEY_FILE"));
+        }
+        return Ok(verifier);
+    };
+    let wrong_in =
+        |problem: &dyn fmt::Display| wrong("JWE_KEY_FILE", format_args!("{file}: {problem}"));
+    let text = Zeroizing::new(std::fs::read(&file).map_err(|error| wrong_in(&error))?);
+    let keys = DecryptionKeys::from_jwks(&*text).map_err(|error| wrong_in(&error))?;
+    let verifier = verifier.with_decryption_keys(keys);
+    Ok(if is_required { verifier.with_required_encryption() } else { verifier })
 }
 
 fn listed_revocations(issuer: String) -> Result<Option<MemoryRevocations>, Sentence> {

@@ -7,6 +7,8 @@ mod keys;
 mod issuer;
 
 use std::path::Path;
+#[cfg(feature = "jwe")]
+use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,8 @@ use self::issuer::IssuerConfig;
 use self::keys::{BudgetConfig, ConfiguredKeys, ShortSecret};
 use self::path::ConfigPath;
 use crate::config_error::ConfigError;
+#[cfg(feature = "jwe")]
+use crate::keys::DecryptionKeys;
 use crate::keys::FetchBudget;
 use crate::middleware::BearerLayer;
 use crate::middleware::source::WebSocketProtocol;
@@ -65,6 +69,8 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `sources` | `"authorization"`, which cannot be left out, and `"websocket"` ([`WebSocketProtocol`]) |
 /// | `optional` | [`BearerLayer::with_optional_token`] |
 /// | `max_token_bytes` | [`Verifier::with_max_token_bytes`] |
+/// | `decryption_keys_file` | a file with a private JWK or a set of them, each with `alg` (`Verifier::with_decryption_keys`, feature `jwe`) |
+/// | `require_encryption` | `Verifier::with_required_encryption` (feature `jwe`) |
 /// | `cache` | `{ entries, bytes }`, both or one ([`Verifier::with_cache`]); without `entries` there is no cache |
 /// | `shared_budget` | `{ fetches, one_more_every }` of all issuers together ([`FetchBudget`]) |
 /// | `issuers` | a list of the following |
@@ -100,6 +106,13 @@ pub struct Config {
     optional: bool,
     #[serde(default = "usual_max_token_bytes")]
     max_token_bytes: usize,
+    /// A file with private JWKs that decrypt tokens.
+    #[cfg(feature = "jwe")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decryption_keys_file: Option<PathBuf>,
+    #[cfg(feature = "jwe")]
+    #[serde(default)]
+    require_encryption: bool,
     #[serde(default)]
     cache: CacheConfig,
     #[serde(default)]
@@ -194,12 +207,39 @@ impl Config {
         Ok(issuers)
     }
 
-    /// Returns a verifier for these issuers, for tokens that do not come with HTTP requests.
-    pub fn verifier<C>(&self, issuers: &Issuers) -> Verifier<C> {
+    /// Returns a verifier for these issuers, for tokens that do not come with HTTP requests. Reads the file of decryption
+    /// keys, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::At`] and [`ConfigError::Configuration`] with the place of the mistake.
+    pub fn verifier<C>(&self, issuers: &Issuers) -> Result<Verifier<C>, ConfigError> {
         let CacheConfig { entries, bytes } = self.cache;
-        Verifier::multi_issuer(issuers)
-            .with_max_token_bytes(self.max_token_bytes)
-            .with_cache(entries, bytes)
+        let verifier = Verifier::multi_issuer(issuers).with_max_token_bytes(self.max_token_bytes);
+        #[cfg(feature = "jwe")]
+        let verifier = self.decrypting(verifier)?;
+        Ok(verifier.with_cache(entries, bytes))
+    }
+
+    #[cfg(feature = "jwe")]
+    fn decrypting<C>(&self, mut verifier: Verifier<C>) -> Result<Verifier<C>, ConfigError> {
+        let place = ConfigPath::default();
+        match &self.decryption_keys_file {
+            Some(path) => {
+                let keys = read::file(path).and_then(|text| DecryptionKeys::from_jwks(&*text));
+                let keys = place.member("decryption_keys_file").check(keys)?;
+                verifier = verifier.with_decryption_keys(keys);
+            }
+            None if self.require_encryption => {
+                let problem = "no token could pass without `decryption_keys_file`";
+                return Err(place.member("require_encryption").wrong(problem));
+            }
+            None => {}
+        }
+        if self.require_encryption {
+            verifier = verifier.with_required_encryption();
+        }
+        Ok(verifier)
     }
 
     /// Returns the layer for an API. Set policies and the look of refusals on it in code.
@@ -211,7 +251,7 @@ impl Config {
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
-        self.layer_with(self.verifier(issuers))
+        self.layer_with(self.verifier(issuers)?)
     }
 
     /// Returns the layer around a verifier with settings that a configuration cannot express: the

@@ -413,11 +413,13 @@ pub enum KeyProblem {
     },
     /// The key's encoding cannot be read.
     Unreadable(String),
-    /// The crate was built without a back end that decrypts. Enable the feature `aws-lc-rs`: `rust-crypto` does not
-    /// decrypt.
+    /// The crate was built without a back end that decrypts. Enable the feature `aws-lc-rs`, or `rust-crypto`, which needs no
+    /// C compiler.
     NoDecryption,
     /// `use` or `key_ops` says that the key is not for decryption.
     NotForDecryption,
+    /// `use` or `key_ops` says that the key is not for encryption.
+    NotForEncryption,
     /// The key names no `alg`, so a token could choose how the key is used.
     MissingAlgorithm,
     /// The secret does not have the one length that the algorithm needs (RFC 7518 §4.4, §4.5, §4.7).
@@ -518,10 +520,10 @@ impl fmt::Display for KeyProblem {
             }
             Self::Unreadable(problem) => write!(f, "it cannot be read: {problem}"),
             Self::NoDecryption => f.write_str(
-                "the crate was built without a back end that decrypts; switch the feature `aws-lc-rs` on (`rust-crypto` \
-                 does not decrypt)",
+                "the crate was built without a back end that decrypts; switch the feature `aws-lc-rs` or `rust-crypto` on",
             ),
             Self::NotForDecryption => f.write_str("`use` or `key_ops` says it is not for decryption"),
+            Self::NotForEncryption => f.write_str("`use` or `key_ops` says it is not for encryption"),
             Self::MissingAlgorithm => f.write_str(
                 "a key for decryption must name its `alg` (RSA-OAEP-256 or ECDH-ES+A256KW, for example)",
             ),

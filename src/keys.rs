@@ -22,6 +22,8 @@ mod signer;
 mod signing;
 #[cfg(feature = "jwe")]
 mod decryption;
+#[cfg(feature = "jwe")]
+mod encryption;
 mod source;
 mod set;
 #[cfg(feature = "refresh")]
@@ -35,6 +37,8 @@ mod remote;
 pub use cached::{CachedKeys, Fetch, Fetched};
 #[cfg(feature = "jwe")]
 pub use decryption::{DecryptionKey, DecryptionKeys};
+#[cfg(feature = "jwe")]
+pub use encryption::EncryptionKey;
 #[cfg(feature = "refresh")]
 pub use file::{FileKeys, KeyFile};
 pub use lookup::{Candidates, Lookup};

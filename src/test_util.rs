@@ -36,6 +36,8 @@ pub use clock::TestClock;
 pub use key::TestKey;
 pub use provider::{Fault, MetadataPlace, ProviderOptions, Requests, TestProvider};
 pub use token::TestToken;
+#[cfg(feature = "jwe")]
+pub use token::encrypted;
 pub use trust::{
     DangerouslyTrustEveryone, DangerouslyTrusting, DangerouslyTrustingFuture,
     trust_without_verifying,

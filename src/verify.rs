@@ -3,6 +3,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod compact;
+pub(crate) mod decryption;
 pub(crate) mod issuers;
 pub(crate) mod presented;
 pub(crate) mod authenticator;

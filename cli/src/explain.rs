@@ -18,7 +18,7 @@ use crate::dates;
 use crate::failure::{Failure, printed_or_closed};
 use crate::fetch;
 use crate::input::{self, TokenArgs};
-use crate::inspect::parse_preset;
+use crate::inspect::{DecryptArgs, parse_preset};
 use crate::output::Output;
 
 #[derive(Args, Debug)]
@@ -53,6 +53,8 @@ pub(crate) struct ExplainArgs {
     audience: Vec<String>,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    decrypt: DecryptArgs,
     /// The provider: keycloak, auth0, entra, okta, cognito.
     #[arg(long, value_name = "NAME", value_parser = parse_preset, requires = "issuer")]
     preset: Option<Preset>,
@@ -162,6 +164,7 @@ pub(crate) fn run(args: &ExplainArgs, output: &mut Output) -> Result<ExitCode, F
             ));
         }
     };
+    let question = question.decrypting(args.decrypt.keys()?);
     let token = args.token.read(output)?;
     let question = question.needing(&args.role, &args.scope).at(args.at);
     let explanation = fetch::wait_for(async { Ok(question.ask(&token).await) })?;

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use clap::Args;
 use tower_bearer::validation::Preset;
 
+pub(crate) use self::decrypt::DecryptArgs;
 pub(crate) use self::report::Report;
 
-use self::decrypt::DecryptArgs;
 use crate::dates;
 use crate::failure::Failure;
 use crate::input::{TokenArgs, bare};

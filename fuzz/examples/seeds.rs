@@ -1,6 +1,8 @@
 //! Writes `keys.json` and the seeds of every target. Run by hand, in this folder, after a change of
 //! what a good token is: `cargo run --example seeds`.
 //!
+//! `cargo run --example seeds jwe` writes the encrypted tokens alone, and no keys.
+//!
 //! The private keys are thrown away; what is kept are public keys and what they signed.
 
 use std::fs;
@@ -10,10 +12,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tower_bearer::Algorithm;
+use tower_bearer::jose::{ContentEncryption, KeyManagement};
+use tower_bearer::keys::EncryptionKey;
 use tower_bearer::test_util::{TestKey, TestToken};
 use tower_bearer_fuzz::{AUDIENCE, ISSUER, NOW, signer};
 
 fn main() -> std::io::Result<()> {
+    encrypted_tokens()?;
+    if std::env::args().any(|argument| argument == "jwe") {
+        return Ok(());
+    }
     let keys = Algorithm::ALL.map(|algorithm| match algorithm {
         Algorithm::HS256 => signer(),
         other => TestKey::generate(other).with_key_id(other.as_str()),
@@ -35,6 +43,31 @@ fn main() -> std::io::Result<()> {
 
 fn token() -> TestToken {
     TestToken::new(ISSUER, AUDIENCE).at(NOW)
+}
+
+/// For the keys that tests have.
+fn encrypted_tokens() -> std::io::Result<()> {
+    let jwks = include_str!("../../tests/fixtures/keys/encryption.jwk.json");
+    let jwks: Value = serde_json::from_str(jwks).unwrap();
+    for algorithm in KeyManagement::ALL {
+        let secret = vec![7; if algorithm.as_str().starts_with("A128") { 16 } else { 32 }];
+        let mut keys: Vec<_> = EncryptionKey::from_secret(algorithm, secret).into_iter().collect();
+        for mut jwk in jwks["keys"].as_array().unwrap().clone() {
+            let private = ["d", "p", "q", "dp", "dq", "qi"];
+            jwk.as_object_mut().unwrap().retain(|name, _| !private.contains(&&**name));
+            jwk["alg"] = algorithm.as_str().into();
+            keys.extend(EncryptionKey::from_jwk(jwk.to_string()));
+        }
+        for (number, key) in keys.iter().enumerate() {
+            for encryption in ContentEncryption::ALL {
+                let Ok(key) = key.clone().with_content_encryption(encryption) else { continue };
+                let name = format!("{algorithm}-{number}-{encryption}");
+                seed("jwe", &name, token().sign_and_encrypt(&signer(), &key))?;
+            }
+        }
+    }
+    seed("jwe", "signed", token().sign(&signer()))?;
+    seed("jwe", "claims", r#"{"sub":"alice"}"#)
 }
 
 fn tokens(keys: &[TestKey]) -> std::io::Result<()> {

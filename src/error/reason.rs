@@ -194,8 +194,11 @@ reasons! {
         /// The token is not a signed JWT in compact form, or its header or payload breaks a rule of RFC 7515
         /// or RFC 7519.
         Malformed, "malformed", "the token is malformed", "The token cannot be verified";
-        /// The token has five parts: it is encrypted (RFC 7516), and this crate reads signed tokens.
+        /// The token has five parts: it is encrypted (RFC 7516). The verifier has no key that decrypts it, or it was
+        /// not encrypted for one of the keys as it is.
         Encrypted, "encrypted", "the token is encrypted", "The token cannot be verified";
+        /// The token is not encrypted, and the verifier accepts encrypted tokens only.
+        NotEncrypted, "not_encrypted", "the token is not encrypted", "The token cannot be verified";
         /// The header names an algorithm that this crate does not verify, for example `none`.
         UnsupportedAlgorithm, "unsupported_algorithm",
             "the token's algorithm is not supported", "The token cannot be verified";

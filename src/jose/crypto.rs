@@ -34,8 +34,10 @@ mod aws_lc;
 mod rust_crypto;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod none;
-#[cfg(all(feature = "jwe", not(feature = "aws-lc-rs")))]
+#[cfg(all(feature = "jwe", not(any(feature = "aws-lc-rs", feature = "rust-crypto"))))]
 pub(crate) mod no_decryption;
+#[cfg(all(feature = "jwe", not(any(feature = "aws-lc-rs", feature = "rust-crypto"))))]
+pub(crate) mod no_encryption;
 #[cfg(test)]
 #[cfg(all(feature = "aws-lc-rs", feature = "rust-crypto", feature = "test-util"))]
 mod tests;
@@ -55,11 +57,10 @@ use none as back_end;
 ))]
 use rust_crypto as back_end;
 
-// Only aws-lc-rs decrypts, whichever back end is in front for signatures.
-#[cfg(all(feature = "jwe", feature = "aws-lc-rs"))]
-pub(crate) use aws_lc::decryption;
-#[cfg(all(feature = "jwe", not(feature = "aws-lc-rs")))]
-pub(crate) use no_decryption as decryption;
+#[cfg(all(feature = "jwe", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub(crate) use back_end::{decryption, encryption};
+#[cfg(all(feature = "jwe", not(any(feature = "aws-lc-rs", feature = "rust-crypto"))))]
+pub(crate) use {no_decryption as decryption, no_encryption as encryption};
 
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;

@@ -13,7 +13,7 @@ use super::pem::Block;
 use super::private_der::{self, PrivateKey};
 use super::private_jwk::{self, PrivateNumbers};
 use crate::config_error::{ConfigError, KeyProblem};
-use crate::error::{AuthError, Reason};
+use crate::error::{AuthError, Reason, shown};
 use crate::jose::crypto::decryption::{self, AgreementKey, RsaDecryption};
 use crate::jose::crypto::{AgreementCurve, Material, PrivateMaterial};
 use crate::jose::jwe::{EncryptedToken, EncryptionHeader, Recipient, RecipientKey};
@@ -38,7 +38,8 @@ use crate::text::utf8;
 /// Cloning is cheap. The key is overwritten when the last clone is dropped, and neither `Debug` nor an error shows one
 /// of its bytes.
 ///
-/// The feature `aws-lc-rs` must be on: without it, every key is refused with [`KeyProblem::NoDecryption`].
+/// A back end must be compiled in (`aws-lc-rs` or `rust-crypto`): without one, every key is refused with
+/// [`KeyProblem::NoDecryption`].
 #[derive(Clone)]
 pub struct DecryptionKey {
     recipient: Arc<Recipient>,
@@ -232,9 +233,7 @@ impl Numbers {
             PrivateNumbers::Of(PrivateMaterial::Ed25519(_)) => ("an Ed25519 key", Family::None),
             PrivateNumbers::X25519(_) => ("a key on X25519", Family::Curve),
         };
-        if family != Family::of(algorithm) {
-            return Err(KeyProblem::AlgorithmMismatch { algorithm: algorithm.as_str(), kind });
-        }
+        family.check_for(algorithm, kind)?;
         match &self.private {
             PrivateNumbers::Of(PrivateMaterial::Secret(secret)) => {
                 check_length(algorithm, secret.len())?;
@@ -268,7 +267,7 @@ impl Numbers {
 
 /// The kind of key an algorithm works with.
 #[derive(PartialEq)]
-enum Family {
+pub(super) enum Family {
     Secret,
     Rsa,
     Curve,
@@ -276,6 +275,19 @@ enum Family {
 }
 
 impl Family {
+    /// Checks that the algorithm works with keys of this kind.
+    pub(super) fn check_for(
+        &self,
+        algorithm: KeyManagement,
+        kind: &'static str,
+    ) -> Result<(), KeyProblem> {
+        if *self == Self::of(algorithm) {
+            Ok(())
+        } else {
+            Err(KeyProblem::AlgorithmMismatch { algorithm: algorithm.as_str(), kind })
+        }
+    }
+
     fn of(algorithm: KeyManagement) -> Self {
         match algorithm {
             KeyManagement::Dir
@@ -291,7 +303,8 @@ impl Family {
     }
 }
 
-fn check_length(algorithm: KeyManagement, bytes: usize) -> Result<(), KeyProblem> {
+/// Checks the length of a secret.
+pub(super) fn check_length(algorithm: KeyManagement, bytes: usize) -> Result<(), KeyProblem> {
     let (is_right, required) = match algorithm {
         KeyManagement::A128KW | KeyManagement::A128GCMKW => (bytes == 16, "128"),
         KeyManagement::A256KW | KeyManagement::A256GCMKW => (bytes == 32, "256"),
@@ -378,11 +391,30 @@ impl DecryptionKeys {
     /// All else is [`Reason::Encrypted`], without a detail: there is no key for the token, its key or its content cannot
     /// be decrypted, the content is no text, or is encrypted once more.
     pub fn decrypt(&self, token: &str) -> Result<Zeroizing<String>, AuthError> {
-        let token = EncryptedToken::parse(token).map_err(AuthError::before_signature)?;
+        let token = EncryptedToken::parse(token, MAX_BYTES).map_err(AuthError::before_signature)?;
+        self.open(&token)
+    }
+
+    /// Returns the content of a token, which is neither verified nor encrypted once more.
+    pub(crate) fn open(&self, token: &EncryptedToken<'_>) -> Result<Zeroizing<String>, AuthError> {
         let candidates = self.candidates(token.header());
         let content = candidates.iter().find_map(|key| token.decrypt(&key.recipient));
         let refused = || AuthError::from(Reason::Encrypted).before_signature();
         content.and_then(inner_token).ok_or_else(refused)
+    }
+
+    /// Returns the algorithm and key id of each key, for people.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |key: &DecryptionKey| match key.key_id() {
+            Some(key_id) => format!("{} \"{}\"", key.algorithm(), shown(key_id)),
+            None => key.algorithm().to_string(),
+        };
+        self.keys.iter().map(name).collect()
+    }
+
+    /// Returns whether a key is for tokens with this header.
+    pub(crate) fn has_key_for(&self, header: &EncryptionHeader) -> bool {
+        !self.candidates(header).is_empty()
     }
 
     fn candidates(&self, header: &EncryptionHeader) -> Vec<&DecryptionKey> {
@@ -425,5 +457,7 @@ fn inner_token(mut content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
 
 const EXPECTED_JWK: &str = "a private JWK";
 const EXPECTED_SET: &str = "a private JWK or a set of private JWKs";
+/// The longest token that is read, which is that of verifiers by default.
+const MAX_BYTES: usize = 16 * 1024;
 /// The number of keys that are tried on one token.
 const MAX_CANDIDATES: usize = 16;

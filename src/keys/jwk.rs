@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 use super::der;
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
+#[cfg(feature = "jwe")]
+use crate::jose::KeyManagement;
 use crate::jose::crypto::{Curve, Material};
 use crate::jose::json;
 use crate::text;
@@ -182,9 +184,7 @@ impl Jwk {
         if !self.is_for("verify") {
             return Err(KeyProblem::NotForVerifying);
         }
-        // RFC 7517 §9.2: any of these is private.
-        let private = [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth];
-        if private.iter().any(|member| member.is_some()) {
+        if self.private_members().iter().any(|member| member.is_some()) {
             return Err(KeyProblem::Private);
         }
         self.check_consistency()?;
@@ -214,6 +214,39 @@ impl Jwk {
         let decrypts = |op: &String| DECRYPTION_OPERATIONS.contains(&&**op);
         self.usage.as_ref().is_none_or(|usage| usage == "enc")
             && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(decrypts))
+    }
+
+    /// Returns whether the key may be used to encrypt with (RFC 7517 §4.2, §4.3).
+    #[cfg(feature = "jwe")]
+    pub(super) fn is_for_encryption(&self) -> bool {
+        // For an agreement, a public key names no operation or that of its owner.
+        let encrypts = |op: &String| {
+            ENCRYPTION_OPERATIONS.contains(&&**op) && op != "decrypt" && op != "unwrapKey"
+        };
+        self.usage.as_ref().is_none_or(|usage| usage == "enc")
+            && self
+                .key_ops
+                .as_ref()
+                .is_none_or(|ops| ops.0.is_empty() || ops.0.iter().any(encrypts))
+    }
+
+    /// Returns whether the key says that it is for encryption, as keys in a set with both kinds do (RFC 7517 §4.2).
+    #[cfg(feature = "jwe")]
+    pub(super) fn names_encryption(&self) -> bool {
+        self.usage.as_deref() == Some("enc")
+            || self.key_ops.as_ref().is_some_and(|ops| !ops.0.is_empty())
+            || self.alg.as_ref().is_some_and(|name| name.parse::<KeyManagement>().is_ok())
+    }
+
+    /// Returns whether a member is private (RFC 7517 §9.2). The `k` of a secret is not among them.
+    #[cfg(feature = "jwe")]
+    pub(super) fn is_private(&self) -> bool {
+        self.private_members().iter().any(|member| member.is_some())
+    }
+
+    /// RFC 7517 §9.2: any of these is private.
+    fn private_members(&self) -> [&Option<IgnoredAny>; 7] {
+        [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth]
     }
 
     /// Returns `alg` as it was written.

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use super::TestKey;
 use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
+#[cfg(feature = "jwe")]
+use crate::keys::EncryptionKey;
 
 /// Builds a token for tests. It is valid unless a method changes that.
 ///
@@ -105,11 +107,31 @@ impl TestToken {
         &self.payload.members
     }
 
+    /// Signs the token and encrypts it (JWE), as a nested JWT.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no randomness.
+    #[cfg(feature = "jwe")]
+    pub fn sign_and_encrypt(&self, key: &TestKey, encryption: &EncryptionKey) -> String {
+        encryption.encrypt(&self.sign(key)).expect("a system with randomness")
+    }
+
     fn starting(self, seconds: i64) -> Self {
         self.claim("iat", seconds)
             .claim("nbf", seconds)
             .claim("exp", json!(seconds.saturating_add(900)))
     }
+}
+
+/// Encrypts any text (JWE) as if it were a signed token: what a client may do that knows a public key.
+///
+/// # Panics
+///
+/// When the system has no randomness.
+#[cfg(feature = "jwe")]
+pub fn encrypted(content: &str, key: &EncryptionKey) -> String {
+    key.encrypt(content).expect("a system with randomness")
 }
 
 impl Part {

@@ -6,6 +6,8 @@
 mod step;
 mod change;
 mod advice;
+#[cfg(feature = "jwe")]
+mod encryption;
 mod explanation;
 mod unverified;
 

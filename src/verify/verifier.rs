@@ -22,6 +22,8 @@ use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, KeysUnavailable, Reason, shown};
 use crate::jose::{Algorithm, Family, Header, HeaderCache};
+#[cfg(feature = "jwe")]
+use crate::keys::DecryptionKeys;
 use crate::keys::{KeySource, Lookup};
 #[cfg(feature = "active-check")]
 use crate::state::active_check::ActiveCheck;
@@ -30,6 +32,7 @@ use crate::state::revocation::{self, Revocations};
 use crate::verify::authenticator::ConfiguredAuthenticator;
 use crate::verify::cache::{Bounds, Cache, CacheStats};
 use crate::verify::compact::{Buffer, Compact, VerifiedJws};
+use crate::verify::decryption::{OptionalDecryption, Received};
 use crate::verify::issuers::{Chosen, IssuerEntry, IssuerSet, Issuers};
 
 /// Verifies tokens and reads their claims into `C`.
@@ -59,6 +62,7 @@ use crate::verify::issuers::{Chosen, IssuerEntry, IssuerSet, Issuers};
 pub struct Verifier<C> {
     trust: IssuerSet,
     kind: Kind,
+    decryption: OptionalDecryption,
     revocations: Option<Arc<dyn Revocations>>,
     active: OptionalCheck,
     time: Time,
@@ -139,6 +143,7 @@ impl<C> Verifier<C> {
         Self {
             trust,
             kind: Kind::Access,
+            decryption: OptionalDecryption::default(),
             revocations: None,
             active: OptionalCheck::default(),
             time: Time::OfSystem,
@@ -161,6 +166,43 @@ impl<C> Verifier<C> {
     #[must_use]
     pub fn with_revocations(mut self, revocations: impl Revocations) -> Self {
         self.revocations = Some(Arc::new(revocations));
+        self.with_empty_cache()
+    }
+
+    /// Decrypts tokens that are encrypted for one of these keys (JWE, RFC 7516), and verifies the signed token inside by
+    /// all rules that count for others. Tokens that are not encrypted are accepted as before, unless
+    /// [`with_required_encryption`](Self::with_required_encryption) is set.
+    ///
+    /// The header of the encrypted token must have `"cty": "JWT"` (RFC 7519 §5.2), so that claims without a signature are
+    /// not mistaken for a token. If it repeats `iss`, `sub` or `aud`, they must be those of the signed token (RFC 7519
+    /// §5.3). A second call replaces the keys.
+    ///
+    /// A token that comes again is found in the cache and not decrypted again.
+    ///
+    /// ```
+    /// use tower_bearer::keys::DecryptionKeys;
+    /// use tower_bearer::{ConfigError, KeySet, Validation, Verifier};
+    ///
+    /// # fn build(keys: KeySet, rules: Validation, jwks: &str) -> Result<(), ConfigError> {
+    /// let verifier = Verifier::<serde_json::Value>::new(keys, rules)?
+    ///     .with_decryption_keys(DecryptionKeys::from_jwks(jwks)?)
+    ///     .with_required_encryption();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "jwe")]
+    #[must_use]
+    pub fn with_decryption_keys(mut self, keys: impl Into<DecryptionKeys>) -> Self {
+        self.decryption = self.decryption.with_keys(keys.into());
+        self.with_empty_cache()
+    }
+
+    /// Refuses tokens that are not encrypted, with [`Reason::NotEncrypted`]. For providers that were told to encrypt
+    /// (RFC 9068 §4). The default is to accept them.
+    #[cfg(feature = "jwe")]
+    #[must_use]
+    pub fn with_required_encryption(mut self) -> Self {
+        self.decryption = self.decryption.required();
         self.with_empty_cache()
     }
 
@@ -428,12 +470,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token, except whether its subject is active. `None` if keys must be waited for.
     fn attempt_signature(&self, token: &str) -> Result<Option<CachedToken<C>>, AuthError> {
+        let opened = self.decryption.open(token, self.max_token_bytes)?;
+        let received = Received::new(token, opened.as_deref());
         let mut buffer = Buffer::<USUAL>::new();
-        let (compact, trusted) = self.parse(token, &mut buffer)?;
+        let (compact, trusted) = self.parse(received.signed(), &mut buffer)?;
         let epochs = self.epochs(&trusted);
         match trusted.keys.lookup(compact.header()) {
             Lookup::Refresh => Ok(None),
-            answer => match self.finish(token, compact, &trusted, answer, &epochs) {
+            answer => match self.finish(received, compact, &trusted, answer, &epochs) {
                 Ok(remembered) => Ok(Some(remembered)),
                 Err(error) if may_have_another_key(&trusted, &error) => Ok(None),
                 Err(error) => Err(error),
@@ -496,7 +540,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     async fn verify_after_refresh(&self, token: &str) -> Result<CachedToken<C>, AuthError> {
         // On the heap: otherwise the future that waits would carry the buffer with it.
         let mut buffer = Buffer::<0>::new();
-        let (mut compact, mut trusted) = self.parse(token, &mut buffer)?;
+        let opened = self.decryption.open(token, self.max_token_bytes)?;
+        let received = Received::new(token, opened.as_deref());
+        let (mut compact, mut trusted) = self.parse(received.signed(), &mut buffer)?;
         loop {
             // Before the source looks for the key.
             let mut epochs = self.epochs(&trusted);
@@ -511,7 +557,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 answer = now.keys.lookup(compact.header());
             }
             if now.is(&trusted) || !matches!(answer, Lookup::Refresh) {
-                return self.finish(token, compact, &now, answer, &epochs);
+                return self.finish(received, compact, &now, answer, &epochs);
             }
             trusted = now;
         }
@@ -531,7 +577,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     fn finish(
         &self,
-        token: &str,
+        received: Received<'_>,
         compact: Compact<'_, '_>,
         trusted: &IssuerEntry,
         answer: Lookup,
@@ -562,6 +608,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             }
             return Err(error);
         }
+        received.check_copies(&parsed.registered)?;
         if let Some(view) = &self.revocations {
             revocation::check(&**view, &parsed.registered, rules)?;
         }
@@ -575,7 +622,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(cache) = &self.cache {
             let weight = size_of::<C>() + footprint.bytes() + remembered.principal().heap_bytes();
             let dates = (span.end(), now);
-            self.with_name_of(token.as_bytes(), |name| {
+            self.with_name_of(received.token().as_bytes(), |name| {
                 cache.insert(name, weight, dates, || remembered.clone());
             });
         }
@@ -636,6 +683,7 @@ impl<C> Clone for Verifier<C> {
         Self {
             trust: self.trust.clone(),
             kind: self.kind,
+            decryption: self.decryption.clone(),
             revocations: self.revocations.clone(),
             active: self.active.clone(),
             time: self.time.clone(),
@@ -652,6 +700,7 @@ impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("trust", &self.trust)
+            .field("has_decryption", &self.decryption.is_set())
             .field("has_revocations", &self.revocations.is_some())
             .field("has_active_check", &self.active.is_set())
             .field("max_token_bytes", &self.max_token_bytes)

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tower_bearer::Algorithm;
 use tower_bearer::clock::{Clock as _, SystemClock};
+use tower_bearer::keys::EncryptionKey;
 use tower_bearer::test_util::{TestKey, TestToken};
 
 use crate::support::{AUDIENCE, ISSUER, PLAIN, WithBearer, key_for};
@@ -615,6 +616,32 @@ pub mod resource_server {
         }
     }
 
+    #[tokio::test]
+    async fn encrypted_tokens_are_decrypted_and_others_refused_where_that_is_required() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let key = TestKey::from_secret(Algorithm::HS256, &(0..32).collect::<Vec<u8>>());
+        let jwk = json!({ "kty": "oct", "alg": "dir", "k": secret });
+        let file = TempFile::new("jwe-keys.json", &json!({ "keys": [jwk] }).to_string());
+        let env = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWT_SECRET_KEY", secret),
+            ("JWE_KEY_FILE", file.path()),
+        ];
+        let usual = Program::start("resource_server", &env);
+        let strict = [&env[..], &[("REQUIRE_JWE", "1")]].concat();
+        let strict = Program::start("resource_server", &strict);
+        let encryption = EncryptionKey::from_jwk(jwk.to_string()).unwrap();
+        let encrypted = token().sign_and_encrypt(&key, &encryption);
+
+        for program in [&usual, &strict] {
+            let answer = program.send(program.get("/protected").bearer(&encrypted)).await;
+            assert_eq!(answer.status().as_u16(), 200);
+        }
+        assert_eq!(status(&usual, "/protected", &token(), &key).await, 200);
+        assert_eq!(status(&strict, "/protected", &token(), &key).await, 401);
+    }
+
     #[test]
     fn wrong_configuration_names_the_variable_to_mend() {
         let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -635,6 +662,9 @@ pub mod resource_server {
             ("LEEWAY", "soon", "seconds"),
             ("LEEWAY", "86400", "300"),
             ("TOKEN_HEADER", "not a field", "header"),
+            ("JWE_KEY_FILE", "/nowhere/keys.json", "/nowhere"),
+            ("REQUIRE_JWE", "1", "JWE_KEY_FILE"),
+            ("REQUIRE_JWE", "yes", "1"),
         ] {
             let env = [&base[..], &[(variable, value)]].concat();
             let said = refusal("resource_server", &env);

@@ -24,6 +24,7 @@ use tower_bearer::test_util::{TestKey, TestToken};
 use tower_bearer::{Algorithm, BearerLayer, KeySet, Reason, TokenIssuer, Verifier, require};
 use tracing::instrument::WithSubscriber;
 
+use crate::support::sealed::{decryption_key, sealed};
 use crate::support::{
     AUDIENCE, ISSUER, NOW, User, WithBearer, get, key, token, validation, verifier, verifier_of,
 };
@@ -127,6 +128,11 @@ async fn nothing_of_a_token_is_seen_before_its_signature_holds() {
     let forged = marked().claim("iss", MARKER).claim("aud", MARKER).sign(&stranger);
     let named = key().with_key_id("own").verifying_key();
     let text = |json: &str| marked().raw_header(json.replace("MARKER", MARKER)).sign(&key());
+    let decrypting = || verifier().with_decryption_keys(decryption_key());
+    let in_envelope = |members: &str| {
+        let header = format!("{{\"enc\":\"A256GCM\",{}}}", members.replace("MARKER", MARKER));
+        sealed(&header, &forged)
+    };
     for (verifier, token, reason) in [
         (verifier(), forged.clone(), Reason::InvalidSignature),
         (verifier(), format!("{forged}AAAA"), Reason::InvalidSignature),
@@ -146,6 +152,19 @@ async fn nothing_of_a_token_is_seen_before_its_signature_holds() {
         (verifier(), marked().header("typ", json!({ MARKER: 1 })).sign(&key()), Reason::Malformed),
         (verifier(), text(r#"{"alg":"HS256","MARKER":1,"MARKER":1}"#), Reason::Malformed),
         (verifier(), text(r#"{"alg":"MARKER" MARKER}"#), Reason::Malformed),
+        (
+            decrypting(),
+            in_envelope(r#""cty":"JWT","kid":"MARKER","alg":"A256KW""#),
+            Reason::Encrypted,
+        ),
+        (decrypting(), in_envelope(r#""cty":"MARKER","alg":"dir""#), Reason::Malformed),
+        (decrypting(), in_envelope(r#""cty":"JWT","alg":"MARKER""#), Reason::UnsupportedAlgorithm),
+        (
+            decrypting(),
+            in_envelope(r#""cty":"JWT","alg":"dir","iss":"MARKER""#),
+            Reason::InvalidSignature,
+        ),
+        (decrypting().with_required_encryption(), marked().sign(&key()), Reason::NotEncrypted),
         (verifier(), text(r#""MARKER""#), Reason::Malformed),
     ] {
         let seen = refused(verifier, &token).await;

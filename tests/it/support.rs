@@ -6,6 +6,7 @@ pub mod log;
 pub mod mutants;
 pub mod named_keys;
 pub mod scripted;
+pub mod sealed;
 
 use std::sync::OnceLock;
 

@@ -11,6 +11,7 @@ mod nearly_right_issuers;
 mod replaced_issuers;
 mod cold_path;
 mod waiting;
+mod encrypted;
 mod library_agreement;
 mod differential;
 mod introspection;

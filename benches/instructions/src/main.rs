@@ -5,9 +5,13 @@
 //! instructions verify/HS256 100    runs one, 100 times
 //! ```
 //!
+//! `instructions --refused` names the cases of `scripts/decryption-failures`, which see.
+//!
 //! The script runs each case twice, less and more often, and takes the difference: what is done once
 //! is no part of it, nor is the signature, during which callgrind does not collect. Keys and tokens
 //! are the same in every run; the tokens expire in 2100, and the private keys were thrown away.
+
+mod refused;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -30,6 +34,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::util::MapRequestLayer;
 use tower_bearer::cookies::Cookies;
+use tower_bearer::jose::KeyManagement;
+use tower_bearer::keys::DecryptionKey;
 use tower_bearer::middleware::{Authenticated, Authenticator};
 use tower_bearer::source::{HeaderToken, Presented};
 use tower_bearer::{AuthError, BearerLayer, Claims, KeySet, Principal, Validation, Verifier};
@@ -45,6 +51,8 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("places_hit", |subject| called(places(subject), AUTHORIZATION, &bearer(subject))),
     ("places_hit_key", |subject| called(places(subject), X_API_KEY, KEY)),
     ("verify", |subject| verify(uncached(subject), subject)),
+    ("hit_beside_jwe", |subject| verify(decrypting(verifier(subject)), subject)),
+    ("verify_beside_jwe", |subject| verify(decrypting(uncached(subject)), subject)),
     ("newcomer", |subject| newcomers(verifier(subject), subject)),
     ("flood", |subject| newcomers(verifier(subject).with_cache(64, 1 << 20), subject)),
     ("layer", |subject| layer(uncached(subject), subject)),
@@ -67,6 +75,9 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let wanted = arguments.next();
     let calls: u32 = arguments.next().map_or(1, |calls| calls.parse().expect("a number"));
+    if wanted.as_deref().is_some_and(|wanted| wanted == "--refused" || wanted.starts_with("refused/")) {
+        return refused::run(wanted.as_deref().expect("a name"), calls);
+    }
     for (kind, make) in KINDS {
         // What it costs to keep a token does not depend on the signature, nor does a route.
         let one_is_enough = ["newcomer", "flood"].contains(kind)
@@ -108,6 +119,12 @@ struct User {
 fn verifier(subject: &Subject) -> Verifier<User> {
     let keys = KeySet::from_jwks(subject.jwk.to_string()).expect("a key");
     Verifier::new(keys, Validation::new(ISSUER, AUDIENCE)).expect("sensible rules")
+}
+
+/// Decrypts tokens that are encrypted, and is asked about others.
+fn decrypting(verifier: Verifier<User>) -> Verifier<User> {
+    let key = DecryptionKey::from_secret(KeyManagement::Dir, [7; 32]).expect("a key");
+    verifier.with_decryption_keys(key)
 }
 
 /// Takes every token for a new one.

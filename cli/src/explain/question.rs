@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tower_bearer::explain::Explanation;
-use tower_bearer::keys::{BoxKeySource, CachedKeys, HttpFetch, KeySource as _, VerifyingKey};
+use tower_bearer::keys::{
+    BoxKeySource, CachedKeys, DecryptionKeys, HttpFetch, KeySource as _, VerifyingKey,
+};
 use tower_bearer::policy::{all_of, role, scope};
 use tower_bearer::test_util::TestClock;
 use tower_bearer::{Algorithm, Config, KeySet, Validation, Verifier};
@@ -51,11 +53,19 @@ impl Question {
     /// Creates the question of an API with this configuration.
     pub(crate) fn of_config(config: &Config) -> Result<Self, Failure> {
         let issuers = config.issuers().map_err(Failure::new)?;
-        Ok(Self::of(config.verifier(&issuers)))
+        Ok(Self::of(config.verifier(&issuers).map_err(Failure::new)?))
     }
 
     fn of(verifier: Verifier<Value>) -> Self {
         Self { verifier, roles: Vec::new(), scopes: Vec::new() }
+    }
+
+    /// Asks with the keys that decrypt tokens, if there are any.
+    pub(crate) fn decrypting(self, keys: Option<DecryptionKeys>) -> Self {
+        match keys {
+            Some(keys) => Self { verifier: self.verifier.with_decryption_keys(keys), ..self },
+            None => self,
+        }
     }
 
     /// Asks for roles and scopes too.

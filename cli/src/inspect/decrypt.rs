@@ -12,7 +12,7 @@ use crate::input::read_text;
 
 /// The key that decrypts the token.
 #[derive(Args, Debug)]
-pub(super) struct DecryptArgs {
+pub(crate) struct DecryptArgs {
     /// Decrypt the token with the private key in this file: a JWK or JWK set with `alg`, or PEM.
     #[arg(long, value_name = "FILE")]
     decrypt_key: Option<PathBuf>,
@@ -24,8 +24,7 @@ pub(super) struct DecryptArgs {
 impl DecryptArgs {
     /// Returns the content of the token. `None` if no key is named.
     pub(super) fn decrypt(&self, token: &str) -> Result<Option<Zeroizing<String>>, Failure> {
-        let Some(path) = &self.decrypt_key else { return Ok(None) };
-        let keys = self.keys(path)?;
+        let Some(keys) = self.keys()? else { return Ok(None) };
         let failed = |error| {
             Failure::new(format_args!("the token is not decrypted: {error:#}")).with_hint(
                 "the key has to be the one that the token is encrypted for, with the `alg` and `kid` of its header; \
@@ -35,7 +34,12 @@ impl DecryptArgs {
         keys.decrypt(token).map(Some).map_err(failed)
     }
 
-    fn keys(&self, path: &Path) -> Result<DecryptionKeys, Failure> {
+    /// Returns the keys. `None` if none is named.
+    pub(crate) fn keys(&self) -> Result<Option<DecryptionKeys>, Failure> {
+        self.decrypt_key.as_ref().map(|path| self.read(path)).transpose()
+    }
+
+    fn read(&self, path: &Path) -> Result<DecryptionKeys, Failure> {
         let text = read_text(path)?;
         let is_json = text.trim_start().starts_with('{');
         let keys = match (is_json, self.decrypt_algorithm) {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use snapbox::str;
 use tower_bearer::Algorithm;
-use tower_bearer::test_util::TestKey;
+use tower_bearer::keys::EncryptionKey;
+use tower_bearer::test_util::{TestKey, TestToken};
 
 use crate::support::{AUDIENCE, ISSUER, NOW, SECRET, bearer, explain, file, key, token};
 
@@ -235,4 +236,21 @@ fn verdict_stands_when_the_reader_of_the_output_has_gone() {
     child.stdin.take().unwrap().write_all(token().sign(&key()).as_bytes()).unwrap();
 
     assert_eq!(child.wait().unwrap().code(), Some(1), "the token has expired");
+}
+
+#[test]
+fn encrypted_token_is_explained_with_the_key_that_decrypts_it() {
+    let jwk = r#"{"kty":"oct","alg":"dir","kid":"2026-11","k":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#;
+    let path = file("explain-decrypt.json", jwk);
+    let encryption = EncryptionKey::from_jwk(jwk).unwrap();
+    let token = |claims: TestToken| claims.sign_and_encrypt(&key(), &encryption);
+    let with_key = || explain().arg("--decrypt-key").arg(&path);
+
+    let accepted = with_key().stdin(token(crate::support::token())).assert().code(0);
+    let output = String::from_utf8(accepted.get_output().stdout.clone()).unwrap();
+    assert!(output.contains("✓ Encryption") && output.contains("✓ Claims in the header"));
+
+    let expired = crate::support::token().claim("exp", NOW - 180);
+    with_key().stdin(token(expired)).assert().code(1);
+    explain().stdin(token(crate::support::token())).assert().code(1);
 }

@@ -1,7 +1,7 @@
 // What jose thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with `mint`
 // asks for a token of its own instead, with the public key, and the private one for our issuer. A line
 // with `sign` asks for a token that is signed with a private key of ours, a line with `encrypt` for an
-// encrypted token, with the private key.
+// encrypted token, with the private key. A line with `decrypt` asks for the content of a token of ours.
 
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -90,10 +90,16 @@ async function recipient(algorithm, encryption, curve) {
   return { publicKey: pair.publicKey, jwk: await jose.exportJWK(pair.privateKey) };
 }
 
+async function decrypt({ token, jwk }) {
+  const { plaintext } = await jose.compactDecrypt(token, await jose.importJWK(jwk, jwk.alg));
+  return JSON.stringify({ content: new TextDecoder().decode(plaintext) });
+}
+
 async function answer(question) {
   if (question.mint) return mint(question.mint);
   if (question.sign) return sign(question.sign);
   if (question.encrypt) return encrypt(question.encrypt);
+  if (question.decrypt) return decrypt(question.decrypt);
   return check(question);
 }
 

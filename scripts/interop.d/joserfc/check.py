@@ -1,13 +1,14 @@
 """What joserfc thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with
 `mint` asks for a token of its own instead, with the public key, and the private one for our issuer.
 A line with `sign` asks for a token that is signed with a private key of ours, a line with `encrypt` for
-an encrypted token, with the private key.
+an encrypted token, with the private key. A line with `decrypt` asks for the content of a token of ours.
 """
 
 import json
 import sys
 
 from joserfc import jwe, jwk, jwt
+from joserfc.jwk import import_key
 from joserfc.errors import JoseError
 
 
@@ -86,6 +87,15 @@ def recipient(algorithm, encryption, curve):
     return jwk.OctKey.generate_key(bits)
 
 
+def decrypt(token, jwk):
+    algorithms = [jwk["alg"], *ENCRYPTIONS]
+    content = jwe.decrypt_compact(token, import_key(jwk), algorithms=algorithms).plaintext
+    return json.dumps({"content": content.decode()})
+
+
+ENCRYPTIONS = ["A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"]
+
+
 def reply(question):
     if "mint" in question:
         return mint(**question["mint"])
@@ -93,6 +103,8 @@ def reply(question):
         return sign(**question["sign"])
     if "encrypt" in question:
         return encrypt(**question["encrypt"])
+    if "decrypt" in question:
+        return decrypt(**question["decrypt"])
     return check(**question)
 
 

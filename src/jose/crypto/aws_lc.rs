@@ -12,6 +12,8 @@ use crate::jose::Algorithm;
 
 #[cfg(feature = "jwe")]
 pub(crate) mod decryption;
+#[cfg(feature = "jwe")]
+pub(crate) mod encryption;
 #[cfg(feature = "issue")]
 mod signing;
 

@@ -20,6 +20,10 @@ use super::{Curve, Material, Verify};
 use crate::config_error::KeyProblem;
 use crate::jose::Algorithm;
 
+#[cfg(feature = "jwe")]
+pub(crate) mod decryption;
+#[cfg(feature = "jwe")]
+pub(crate) mod encryption;
 #[cfg(feature = "issue")]
 mod signing;
 

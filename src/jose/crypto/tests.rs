@@ -1,6 +1,8 @@
 //! Runs the same keys, messages and signatures through both back ends, which must decide alike.
 
 mod differential;
+#[cfg(feature = "jwe")]
+mod encryption;
 mod ed25519;
 mod vectors;
 mod wycheproof;

@@ -1,7 +1,7 @@
 use zeroize::Zeroizing;
 
 use super::content::Content;
-use super::{EncryptionHeader, Recipient, decoded};
+use super::{EncryptionHeader, KeyManagement, Recipient, decoded};
 use crate::error::{AuthError, Reason};
 use crate::jose::crypto::decryption;
 
@@ -16,19 +16,22 @@ pub(crate) struct EncryptedToken<'t> {
 }
 
 impl<'t> EncryptedToken<'t> {
-    /// Splits a token. Everything that is refused here can be seen without a key.
-    pub(crate) fn parse(token: &'t str) -> Result<Self, AuthError> {
-        if token.len() > MAX_BYTES {
+    /// Splits a token that is at most `max_bytes` long. Everything that is refused here can be seen without a key.
+    pub(crate) fn parse(token: &'t str, max_bytes: usize) -> Result<Self, AuthError> {
+        if token.len() > max_bytes {
             return Err(Reason::TokenTooLarge.into());
         }
         let malformed = |detail: &'static str| AuthError::with_detail(Reason::Malformed, detail);
-        let mut segments = token.split('.');
-        let mut next = || segments.next();
-        let (Some(written_header), Some(key), Some(iv), Some(text), Some(tag), None) =
-            (next(), next(), next(), next(), next(), next())
+        let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+        let mut next = || dots.next();
+        let (Some(first), Some(second), Some(third), Some(fourth), None) =
+            (next(), next(), next(), next(), next())
         else {
             return Err(malformed("there are not five segments"));
         };
+        let (written_header, key) = (&token[..first], &token[first + 1..second]);
+        let (iv, text) = (&token[second + 1..third], &token[third + 1..fourth]);
+        let tag = &token[fourth + 1..];
         let read = |segment: &str| {
             decoded(segment).ok_or_else(|| malformed("a segment is not base64url without padding"))
         };
@@ -47,9 +50,25 @@ impl<'t> EncryptedToken<'t> {
         &self.header
     }
 
+    /// Returns the header alone.
+    pub(crate) fn into_header(self) -> EncryptionHeader {
+        self.header
+    }
+
     /// Decrypts the content with this key. `None` if anything of it is wrong.
     pub(crate) fn decrypt(&self, recipient: &Recipient) -> Option<Zeroizing<Vec<u8>>> {
         let encryption = self.header.encryption;
+        let content = Content {
+            header: self.written_header.as_bytes(),
+            iv: &self.iv,
+            text: &self.text,
+            tag: &self.tag,
+        };
+        if recipient.algorithm() == KeyManagement::Dir {
+            // Nothing is decrypted for the key, so there is nothing to hide.
+            let key = recipient.content_key(&self.header, &self.encrypted_key)?;
+            return content.decrypt(encryption, &key);
+        }
         // RFC 7516 §11.5: in place of a key that cannot be had, a random one goes on to the content.
         let mut key = Zeroizing::new(vec![0; encryption.key_bytes()]);
         decryption::fill_random(&mut key)?;
@@ -58,15 +77,6 @@ impl<'t> EncryptedToken<'t> {
         {
             key.copy_from_slice(&found);
         }
-        let content = Content {
-            header: self.written_header.as_bytes(),
-            iv: &self.iv,
-            text: &self.text,
-            tag: &self.tag,
-        };
         content.decrypt(encryption, &key)
     }
 }
-
-/// The longest token that is read, which is that of verifiers by default.
-const MAX_BYTES: usize = 16 * 1024;

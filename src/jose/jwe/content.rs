@@ -48,12 +48,59 @@ impl Content<'_> {
         let (mac_key, text_key) = key.split_at(key.len() / 2);
         let header_bits = (self.header.len() as u64).checked_mul(8)?.to_be_bytes();
         let parts = [self.header, self.iv, self.text, &header_bits];
-        if !decryption::is_hmac(mac_key, &parts, self.tag) {
+        let tag = decryption::cut_hmac(mac_key, &parts)?;
+        if !decryption::are_equal(&tag, self.tag) {
             return None;
         }
         let mut text = Zeroizing::new(self.text.to_vec());
         let length = decryption::decrypt_cbc(text_key, self.iv, &mut text)?;
         text.truncate(length);
         Some(text)
+    }
+}
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    const TEXT: &str = "A cipher system must not be required to be secret, and it must be able to fall into the hands of the enemy without inconvenience";
+
+    #[test]
+    fn texts_of_rfc_7518_are_decrypted_and_changed_ones_are_not() {
+        // RFC 7518 §B: the test cases of AES-CBC with HMAC
+        for (encryption, text, tag) in [
+            (
+                ContentEncryption::A128CbcHs256,
+                "yA7foy3fOdXvAMC0aINCeaLkahuASfeS92v-VLkDqcmpSsm0etJlXF8Q-a73FCfi_G-bPzmaIhSJ8WNixwMjNgnUWsaYZOMyHPgpNaxAlshuEzMUxUAZ6Mp5gN-kuc8bOExIbzpUxRB4FY7l153ln7002Eiz1pVQpnZGNEQnreVLiFH_tZj3-AB0uUc8guLb",
+                "ZSw_o2sKfFsyGfqzowvBxA",
+            ),
+            (
+                ContentEncryption::A256CbcHs512,
+                "Sv-qrbeMMcXaSxtZDRD_vT3Y1dMCQjUmkS2gN-y8x72CLDAd1nw3O8y1hK0-knnC5tEqE3S3fwd1U9-ClBBEazbr2XBmKWrmQn6nXC4IRqEaCcz1Nw3IC_7LrSjHPwmzo7deZiollEEK5Jay4uZgnjHm4CzIN_BT0h83_09RlQu-JjjQndekkwkwgG0HA7H2",
+                "TdO0wIin9FwhaDlkWyASvy5iaajFaoFtvBsmd2GVW8U",
+            ),
+        ] {
+            let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+            let key: Vec<u8> = (0..).take(encryption.key_bytes()).collect();
+            let (iv, mut text, tag) =
+                (decoded("GvOMLcK5b_3YZpQJI0G8BA"), decoded(text), decoded(tag));
+            let decrypt = |header: &str, text: &[u8], tag: &[u8]| {
+                let content = Content { header: header.as_bytes(), iv: &iv, text, tag };
+                content.decrypt(encryption, &key)
+            };
+            let header = "The second principle of Auguste Kerckhoffs";
+
+            assert_eq!(*decrypt(header, &text, &tag).unwrap(), TEXT.as_bytes(), "{encryption}");
+
+            assert!(decrypt("the second principle", &text, &tag).is_none());
+            assert!(decrypt(header, &text, &tag[1..]).is_none());
+            assert!(decrypt(header, &text[16..], &tag).is_none());
+            text[0] ^= 1;
+            assert!(decrypt(header, &text, &tag).is_none());
+        }
     }
 }

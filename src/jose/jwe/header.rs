@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::{ContentEncryption, KeyManagement, decoded};
 use crate::error::{AuthError, Reason};
 use crate::jose::MAX_KEY_ID;
@@ -18,6 +20,24 @@ pub(crate) struct EncryptionHeader {
     /// `iv` and `tag` of the encrypted key (RFC 7518 §4.7.1), empty by default.
     pub(super) key_iv: Vec<u8>,
     pub(super) key_tag: Vec<u8>,
+    /// `cty`: the kind of the content.
+    pub(crate) content_type: Option<Box<str>>,
+    pub(crate) copies: ClaimCopies,
+}
+
+/// The claims that the header repeats (RFC 7519 §5.3), each as it was written: `iss`, `sub` and `aud`.
+#[derive(Default, PartialEq, Eq)]
+pub(crate) struct ClaimCopies {
+    pub(crate) issuer: Option<Box<str>>,
+    pub(crate) subject: Option<Box<str>>,
+    pub(crate) audience: Option<Box<str>>,
+}
+
+// Claims are personal data.
+impl fmt::Debug for ClaimCopies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimCopies").finish_non_exhaustive()
+    }
 }
 
 /// A public key on a curve, in the form that back ends read: an uncompressed point, or the 32 bytes of X25519.
@@ -47,6 +67,8 @@ struct Fields {
     ephemeral: Option<PublicKey>,
     /// `apu`, `apv`, `iv`, `tag`.
     binary: [Option<String>; 4],
+    content_type: Option<Box<str>>,
+    copies: ClaimCopies,
     critical: bool,
     compressed: bool,
 }
@@ -75,6 +97,10 @@ impl Fields {
                 ("enc", _) => fields.encryption = Some(scanner.text()?.into_owned()),
                 ("kid", _) => fields.key_id = Some(scanner.text()?.into()),
                 ("epk", _) => fields.ephemeral = Some(PublicKey::read(&mut scanner)?),
+                ("cty", _) => fields.content_type = Some(scanner.text()?.into()),
+                ("iss", _) => fields.copies.issuer = Some(scanner.skip(VALUE_DEPTH)?.into()),
+                ("sub", _) => fields.copies.subject = Some(scanner.skip(VALUE_DEPTH)?.into()),
+                ("aud", _) => fields.copies.audience = Some(scanner.skip(VALUE_DEPTH)?.into()),
                 ("crit", _) => {
                     scanner.skip(VALUE_DEPTH)?;
                     fields.critical = true;
@@ -117,6 +143,8 @@ impl Fields {
             recipient: recipient.ok_or_else(wrong)?,
             key_iv: key_iv.ok_or_else(wrong)?,
             key_tag: key_tag.ok_or_else(wrong)?,
+            content_type: self.content_type,
+            copies: self.copies,
         })
     }
 }

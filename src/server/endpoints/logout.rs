@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::dangerous::Dangerous;
 use crate::error::{AuthError, Reason};
+#[cfg(feature = "jwe")]
+use crate::keys::DecryptionKeys;
 use crate::keys::KeySource;
 use crate::observe::trace::Pace;
 use crate::server::erased_store::ErasedStore;
@@ -142,6 +144,15 @@ impl LogoutService {
     /// Returns the switch that accepts more logout tokens.
     pub fn dangerous(self) -> Dangerous<Self> {
         Dangerous(self)
+    }
+
+    /// Decrypts tokens that are encrypted for one of these keys. Without keys, encrypted logout tokens are
+    /// refused.
+    #[cfg(feature = "jwe")]
+    #[must_use]
+    pub fn with_decryption_keys(mut self, keys: impl Into<DecryptionKeys>) -> Self {
+        self.verifier = self.verifier.with_decryption_keys(keys);
+        self
     }
 
     /// Replaces the clock, for tests.

@@ -22,6 +22,8 @@ use crate::claims::validation::{Kind, MAX_LEEWAY, Validation};
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
+#[cfg(feature = "jwe")]
+use crate::keys::DecryptionKeys;
 use crate::keys::KeySource;
 use crate::observe::trace::{self, Pace};
 use crate::server::erased_store::ErasedStore;
@@ -111,6 +113,15 @@ impl RevocationService {
             .with_max_token_bytes(MAX_BODY_BYTES);
         let (clients, store) = (Arc::new(clients), Arc::new(store));
         Ok(Self { verifier, clients, store, pace: Arc::default() })
+    }
+
+    /// Decrypts tokens that are encrypted for one of these keys. Without the keys of the APIs,
+    /// encrypted tokens are answered with 200 and not revoked: they cannot be told from tokens that are broken.
+    #[cfg(feature = "jwe")]
+    #[must_use]
+    pub fn with_decryption_keys(mut self, keys: impl Into<DecryptionKeys>) -> Self {
+        self.verifier = self.verifier.with_decryption_keys(keys);
+        self
     }
 
     /// Replaces the clock, for tests.

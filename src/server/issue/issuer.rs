@@ -6,6 +6,8 @@ use super::keys::IssuerKeys;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, placeholder};
 use crate::jose::MAX_KEY_ID;
+#[cfg(feature = "jwe")]
+use crate::keys::EncryptionKey;
 use crate::keys::{BoxSigner, PublicKeys, Signer, SigningKey, VerifyingKey};
 use crate::state::revocation::Revocations;
 
@@ -69,6 +71,8 @@ pub struct TokenIssuer<K = SigningKey> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client_id: Option<String>,
     pub(super) revocations: Option<Arc<dyn Revocations>>,
+    #[cfg(feature = "jwe")]
+    pub(super) encryption: Option<EncryptionKey>,
 }
 
 impl<K: Signer> TokenIssuer<K> {
@@ -104,6 +108,8 @@ impl<K: Signer> TokenIssuer<K> {
             clock: Arc::new(SystemClock),
             client_id: None,
             revocations: None,
+            #[cfg(feature = "jwe")]
+            encryption: None,
         })
     }
 
@@ -186,6 +192,42 @@ impl<K: Signer> TokenIssuer<K> {
         self
     }
 
+    /// Encrypts each token for this key after it was signed, as a nested JWT (RFC 7519 §5.2, RFC 9068 §4). The API that has
+    /// the private key decrypts it:
+    /// [`Verifier::with_decryption_keys`](crate::Verifier::with_decryption_keys). Clients cannot read the claims. The
+    /// default is not to encrypt.
+    ///
+    /// A token is encrypted for one key, so name the audiences only that have it.
+    ///
+    /// ```
+    /// use tower_bearer::jose::KeyManagement;
+    /// use tower_bearer::keys::{DecryptionKey, EncryptionKey};
+    /// # use tower_bearer::{Algorithm, SigningKey, TokenIssuer, Validation, Verifier};
+    /// # let (issuer, audience) = ("https://id.example.com", "https://api.example.com");
+    /// # let key = SigningKey::generate(Algorithm::ES256)?;
+    /// # let secret = [7; 32];
+    ///
+    /// let shared = EncryptionKey::from_secret(KeyManagement::Dir, secret)?;
+    /// let tokens = TokenIssuer::new(issuer, audience, key)?.with_encryption(shared);
+    ///
+    /// let rules = Validation::new(issuer, audience);
+    /// let verifier = Verifier::<serde_json::Value>::new(tokens.verifying_key(), rules)?
+    ///     .with_decryption_keys(DecryptionKey::from_secret(KeyManagement::Dir, secret)?)
+    ///     .with_required_encryption();
+    /// # let check = async {
+    /// let issued = tokens.token_for("alice").issue().expect("nothing is wrong");
+    /// assert!(verifier.verify(issued.as_str()).await.is_ok());
+    /// # };
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(check);
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    #[cfg(feature = "jwe")]
+    #[must_use]
+    pub fn with_encryption(mut self, key: EncryptionKey) -> Self {
+        self.encryption = Some(key);
+        self
+    }
+
     /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
@@ -222,6 +264,8 @@ impl<K: Signer> TokenIssuer<K> {
             clock: self.clock,
             client_id: self.client_id,
             revocations: self.revocations,
+            #[cfg(feature = "jwe")]
+            encryption: self.encryption,
         }
     }
 

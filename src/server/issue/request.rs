@@ -13,6 +13,8 @@ use super::issuer::check_key_id;
 use super::keys::IssuerKeys;
 use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
+#[cfg(feature = "jwe")]
+use crate::keys::EncryptionKey;
 use crate::keys::{SignError, Signer, SigningKey, VerifyingKey};
 use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
 
@@ -88,7 +90,7 @@ impl<K: Signer> TokenRequest<'_, K> {
         let message = unsigned.message.as_bytes();
         let signature = signer.sign(message).await?;
         if key.verify(key.algorithm(), message, &signature) {
-            Ok(unsigned.with_signature(&signature))
+            unsigned.with_signature(&signature)
         } else {
             Err(IssueError::InvalidSignature)
         }
@@ -97,7 +99,7 @@ impl<K: Signer> TokenRequest<'_, K> {
     fn issue_with(self, key: &SigningKey) -> Result<IssuedToken, IssueError> {
         let unsigned = self.prepare(&key.verifying_key())?;
         let signature = key.sign(unsigned.message.as_bytes())?;
-        Ok(unsigned.with_signature(&signature))
+        unsigned.with_signature(&signature)
     }
 
     /// Everything but the signature.
@@ -148,6 +150,8 @@ impl<K: Signer> TokenRequest<'_, K> {
             token_id,
             lifetime: Duration::from_secs(lifetime),
             expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
+            #[cfg(feature = "jwe")]
+            encryption: issuer.encryption.clone(),
         })
     }
 }
@@ -281,19 +285,26 @@ struct Unsigned {
     token_id: String,
     lifetime: Duration,
     expires_at: SystemTime,
+    #[cfg(feature = "jwe")]
+    encryption: Option<EncryptionKey>,
 }
 
 impl Unsigned {
-    fn with_signature(self, signature: &[u8]) -> IssuedToken {
+    #[cfg_attr(not(feature = "jwe"), expect(clippy::unnecessary_wraps, reason = "as with `jwe`"))]
+    fn with_signature(self, signature: &[u8]) -> Result<IssuedToken, IssueError> {
         let mut token = self.message;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        IssuedToken {
+        #[cfg(feature = "jwe")]
+        if let Some(key) = &self.encryption {
+            token = key.encrypt(&token).ok_or(IssueError::NoRandomness)?;
+        }
+        Ok(IssuedToken {
             token,
             token_id: self.token_id,
             expires_in: self.lifetime,
             expires_at: self.expires_at,
-        }
+        })
     }
 }
 
@@ -322,7 +333,7 @@ impl<K: Signer> fmt::Debug for TokenRequest<'_, K> {
     }
 }
 
-/// A signed token. `Debug` shows neither the token nor its `jti`.
+/// A signed token, encrypted if the issuer [encrypts](TokenIssuer::with_encryption). `Debug` shows neither the token nor its `jti`.
 #[derive(Clone)]
 pub struct IssuedToken {
     token: String,

@@ -65,7 +65,11 @@ impl Change {
             ),
             Reason::Encrypted => (
                 Token,
-                "Ask the provider for signed tokens: encryption of access tokens is an option of the client or API there.",
+                "Give the API the private key that the token is encrypted for (`with_decryption_keys`, `decryption_keys`), or ask the provider for signed tokens: encryption is an option of the client or API there.",
+            ),
+            Reason::NotEncrypted => (
+                Token,
+                "Ask the provider to encrypt its tokens for this API, or accept plain ones (without `with_required_encryption`, `require_encryption`).",
             ),
             Reason::UnsupportedAlgorithm => (
                 Token,
@@ -273,8 +277,9 @@ impl Facts<'_> {
             Reason::InsufficientAuthentication | Reason::InsufficientScope | Reason::Forbidden => {
                 general
             }
-            // The token itself is good, or the fault lies in the request.
-            Reason::Inactive
+            // The token itself is good, or the fault lies in the request. To encrypt it is no change of its claims.
+            Reason::NotEncrypted
+            | Reason::Inactive
             | Reason::ClaimsMismatch
             | Reason::MissingToken
             | Reason::MalformedAuthorization

@@ -34,6 +34,8 @@ macro_rules! steps {
 steps! {
     /// The token is not longer than the verifier allows.
     Size, "size", "Size";
+    /// The token is encrypted for a key of the verifier (RFC 7516), or need not be. Only of a verifier that decrypts.
+    Encryption, "encryption", "Encryption";
     /// The token has three parts in base64url (RFC 7515 §3.1).
     Form, "form", "Form";
     /// The header is JSON, names an algorithm that this crate verifies, and asks for no extension.
@@ -64,6 +66,8 @@ steps! {
     Age, "age", "Age";
     /// All required claims are present.
     RequiredClaims, "required_claims", "Required claims";
+    /// Claims that the header of an encrypted token repeats are those of the signed token (RFC 7519 §5.3).
+    HeaderClaims, "header_claims", "Claims in the header";
     /// The token was not revoked.
     Revocation, "revocation", "Revocation";
     /// The claims fit the application's claims type.

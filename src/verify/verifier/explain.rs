@@ -11,6 +11,7 @@ use crate::jose::{Header, HeaderCache};
 use crate::keys::{KeySource as _, Lookup};
 use crate::state::revocation;
 use crate::verify::compact::{Buffer, Compact, typed_claims};
+use crate::verify::decryption::Received;
 use crate::verify::explain::{Change, Checks, Explanation, Facts, Step, UnverifiedToken};
 use crate::verify::issuers::{Chosen, IssuerSet};
 
@@ -68,13 +69,61 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     fn each_check<T>(&self, token: &str, verdict: &Result<T, AuthError>) -> Checks {
         let mut checks = Checks::default();
+        if !self.decryption.is_set() {
+            self.check_signed(Received::new(token, None), None, verdict, &mut checks);
+            return checks;
+        }
+        match self.decryption.open(token, usize::MAX) {
+            Ok(opened) => {
+                let received = Received::new(token, opened.as_deref());
+                self.check_signed(received, Some(Ok(())), verdict, &mut checks);
+            }
+            Err(error) if error.reason() == Reason::NotEncrypted => {
+                let received = Received::new(token, None);
+                self.check_signed(received, Some(Err(error)), verdict, &mut checks);
+            }
+            Err(error) => {
+                let change = |_, error: &AuthError| Change::of_reason(error.reason());
+                checks.add(Step::Size, self.check_size(token), change);
+                self.add_encryption(Some(Err(error)), token, &mut checks);
+                checks.skip(&[Step::Form]);
+                checks.skip(AFTER_FORM);
+            }
+        }
+        checks
+    }
+
+    fn check_size(&self, token: &str) -> Result<(), AuthError> {
+        if token.len() > self.max_token_bytes { Err(Reason::TokenTooLarge.into()) } else { Ok(()) }
+    }
+
+    /// Adds the check of the encryption, if the verifier decrypts.
+    #[cfg_attr(not(feature = "jwe"), expect(unused_variables, reason = "nothing is decrypted"))]
+    fn add_encryption(
+        &self,
+        encryption: Option<Result<(), AuthError>>,
+        token: &str,
+        checks: &mut Checks,
+    ) {
+        #[cfg(feature = "jwe")]
+        if let (Some(result), Some(keys)) = (encryption, self.decryption.keys()) {
+            let change = |_, error: &AuthError| Change::of_encryption(keys, token, error);
+            checks.add(Step::Encryption, result, change);
+        }
+    }
+
+    /// Makes the checks of a signed token, whether or not it was encrypted.
+    fn check_signed<T>(
+        &self,
+        received: Received<'_>,
+        encryption: Option<Result<(), AuthError>>,
+        verdict: &Result<T, AuthError>,
+        checks: &mut Checks,
+    ) {
+        let (sent, token) = (received.token(), received.signed());
         let headers = HeaderCache::default();
         let mut buffer = Buffer::<0>::new();
-        let size = if token.len() > self.max_token_bytes {
-            Err(Reason::TokenTooLarge.into())
-        } else {
-            Ok(())
-        };
+        let size = self.check_size(sent);
         // With a header that is good, so that only the form of the token is judged.
         let rest = token.find('.').map_or("", |dot| &token[dot..]);
         let stand_in = format!("{STAND_IN}{rest}");
@@ -84,9 +133,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Err(error) => {
                 let change = |_, error: &AuthError| Change::of_reason(error.reason());
                 checks.add(Step::Size, size, change);
+                self.add_encryption(encryption, sent, checks);
                 checks.add(Step::Form, Err(error), |_, error| self.in_right_form(token, error));
                 checks.skip(AFTER_FORM);
-                return checks;
+                return;
             }
         };
         let trusted = self.trust.choose(&mut compact);
@@ -96,12 +146,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Err(error) => {
                 let change = |_, error: &AuthError| Change::of_reason(error.reason());
                 checks.add(Step::Size, size, change);
+                self.add_encryption(encryption, sent, checks);
                 checks.add(Step::Form, Ok(()), change);
                 let header = header_of(token);
                 checks.add(Step::Header, header.map(drop), change);
                 checks.add(Step::Issuer, Err(error), |_, error| self.one_of_the_issuers(error));
                 checks.skip(AFTER_ISSUER);
-                return checks;
+                return;
             }
         };
         let payload = compact.unverified_payload().map(str::to_owned);
@@ -121,9 +172,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             payload: read.as_deref().unwrap_or_default(),
             now: NumericDate::from(self.time.now()),
             max_token_bytes: self.max_token_bytes,
-            token_bytes: token.len(),
+            token_bytes: sent.len(),
         };
         checks.judge(Step::Size, size, &facts);
+        self.add_encryption(encryption, sent, checks);
         checks.judge(Step::Form, Ok(()), &facts);
         checks.judge(Step::Header, header.as_ref().map(drop).map_err(Clone::clone), &facts);
         if !is_one {
@@ -133,13 +185,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Ok(header) => {
                 checks.judge(Step::Algorithm, rules.check_algorithm(header), &facts);
                 checks.judge(Step::HeaderType, rules.check_header_kind(self.kind, header), &facts);
-                self.check_signature(token, header, &trusted, verdict, &facts, &mut checks);
+                self.check_signature(token, header, &trusted, verdict, &facts, checks);
             }
             Err(_) => checks.skip(&[Step::Algorithm, Step::HeaderType, Step::Key, Step::Signature]),
         }
         if !checks.judge(Step::Payload, read.as_ref().map(drop).map_err(Clone::clone), &facts) {
             checks.skip(AFTER_PAYLOAD);
-            return checks;
+            return;
         }
         for (check, result) in rules.check_each(self.kind, &parsed, facts.now) {
             let step = match check {
@@ -155,20 +207,35 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             };
             checks.judge(step, result, &facts);
         }
+        self.check_beyond_claims(received, verdict, &facts, checks);
+    }
+
+    /// Makes the checks that follow those of the claims.
+    fn check_beyond_claims<T>(
+        &self,
+        received: Received<'_>,
+        verdict: &Result<T, AuthError>,
+        facts: &Facts<'_>,
+        checks: &mut Checks,
+    ) {
+        #[cfg(feature = "jwe")]
+        if received.was_encrypted() {
+            let result = received.check_copies(&facts.parsed.registered);
+            checks.add(Step::HeaderClaims, result, |_, _| Change::of_header_claims());
+        }
         if let Some(view) = &self.revocations {
-            let result = revocation::check(&**view, &parsed.registered, rules);
-            checks.judge(Step::Revocation, result, &facts);
+            let result = revocation::check(&**view, &facts.parsed.registered, facts.rules);
+            checks.judge(Step::Revocation, result, facts);
         }
         let typed = typed_claims::<C>(facts.payload);
-        checks.judge(Step::ClaimsType, typed.map(drop), &facts);
+        checks.judge(Step::ClaimsType, typed.map(drop), facts);
         if self.active.is_set() {
             match verdict {
-                Ok(_) => _ = checks.judge(Step::Active, Ok(()), &facts),
+                Ok(_) => _ = checks.judge(Step::Active, Ok(()), facts),
                 // Asked last: if it was the verdict, nothing else has failed.
                 Err(_) => checks.skip(&[Step::Active]),
             }
         }
-        checks
     }
 
     fn check_signature<T>(
@@ -241,6 +308,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Returns the change with which a policy allows what a token is sent for.
     fn granting(&self, token: &str, policy: &dyn Policy, error: &AuthError) -> Change {
         let general = Change::of_reason(error.reason());
+        let Ok(opened) = self.decryption.open(token, usize::MAX) else { return general };
+        let token = Received::new(token, opened.as_deref()).signed();
         let mut buffer = Buffer::<0>::new();
         let Ok(mut compact) = Compact::parse(token, usize::MAX, &self.headers, &mut buffer) else {
             return general;

@@ -358,7 +358,7 @@ fn cache_is_of_the_size_that_is_given_and_off_without_entries() {
         let mut whole = config(&json!({}));
         whole["cache"] = cache;
         let config = Config::from_json(&whole.to_string()).unwrap();
-        config.verifier::<User>(&config.issuers().unwrap()).cache_stats()
+        config.verifier::<User>(&config.issuers().unwrap()).unwrap().cache_stats()
     };
 
     assert!(stats_of(json!({ "bytes": 1_000_000 })).is_some());

@@ -30,7 +30,7 @@ async fn budget_of_all_issuers_is_that_of_files_too() {
     config["shared_budget"] = json!({ "fetches": 0, "one_more_every": 1 });
     let config = Config::from_json(&config.to_string()).unwrap();
     let issuers = config.issuers().unwrap();
-    let verifier = config.verifier::<User>(&issuers);
+    let verifier = config.verifier::<User>(&issuers).unwrap();
     verifier.verify(&token_of(&named("a"))).await.unwrap();
     settled(|| issuers.status()[0].1.fetches() == 1).await;
 

@@ -28,6 +28,8 @@ const HEEDED: &[(&str, fn())] = &[
     ("sources websocket", whole::sources_are_where_tokens_are_looked_for),
     ("optional", whole::optional_lets_requests_without_a_token_pass),
     ("max_token_bytes", whole::longer_tokens_than_max_token_bytes_are_refused),
+    ("decryption_keys_file", whole::decryption_keys_are_those_in_the_file),
+    ("require_encryption", whole::require_encryption_refuses_plain_tokens),
     ("cache", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
     ("cache entries", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
     ("cache bytes", whole::cache_holds_no_more_entries_and_bytes_than_are_given),
@@ -175,7 +177,7 @@ fn token() -> TestToken {
 
 fn verifier_of(config: &Value) -> Verifier<User> {
     let config = read(config);
-    config.verifier(&config.issuers().unwrap()).with_clock(TestClock::at(NOW))
+    config.verifier(&config.issuers().unwrap()).unwrap().with_clock(TestClock::at(NOW))
 }
 
 fn app_of(config: &Value) -> Router {
@@ -185,7 +187,7 @@ fn app_of(config: &Value) -> Router {
 /// For tokens of providers, which are issued now.
 fn app_by_the_clock(config: &Value) -> Router {
     let read = read(config);
-    app(config, read.verifier(&read.issuers().unwrap()))
+    app(config, read.verifier(&read.issuers().unwrap()).unwrap())
 }
 
 fn app(config: &Value, verifier: Verifier<User>) -> Router {

@@ -1,15 +1,15 @@
 //! Tests the decryption of tokens: the vectors of the RFCs, what is refused, and that all failures look alike.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_bearer::jose::{ContentEncryption, KeyManagement};
-use tower_bearer::keys::{DecryptionKey, DecryptionKeys, KeyProblem};
+use tower_bearer::keys::{DecryptionKey, DecryptionKeys, EncryptionKey, KeyProblem};
 use tower_bearer::{ConfigError, Reason};
 
 use crate::support::good;
+use crate::support::sealed::{decryption_key as key, sealed, sealed_by};
 
 const RSA: &str = include_str!("../../fixtures/keys/rsa_traditional.pem");
 const P256: &str = include_str!("../../fixtures/keys/p256_pkcs8.pem");
@@ -49,26 +49,6 @@ impl Vector {
 
 fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
-}
-
-const SECRET: [u8; 32] = [7; 32];
-
-fn key() -> DecryptionKey {
-    DecryptionKey::from_secret(KeyManagement::Dir, SECRET).unwrap()
-}
-
-/// Encrypts for [`key`] with A256GCM, under any header.
-fn sealed(header: &str, content: impl AsRef<[u8]>) -> String {
-    sealed_by(&SECRET, header, content)
-}
-
-fn sealed_by(secret: &[u8; 32], header: &str, content: impl AsRef<[u8]>) -> String {
-    let header = encoded(header);
-    let mut text = content.as_ref().to_vec();
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, secret).unwrap());
-    let iv = Nonce::assume_unique_for_key([1; 12]);
-    let tag = key.seal_in_place_separate_tag(iv, Aad::from(header.as_bytes()), &mut text).unwrap();
-    format!("{header}..{}.{}.{}", encoded([1; 12]), encoded(text), encoded(tag))
 }
 
 const HEADER: &str = r#"{"alg":"dir","enc":"A256GCM"}"#;
@@ -394,14 +374,121 @@ fn debug_output_shows_no_part_of_a_key() {
     }
 }
 
+#[test]
+fn public_jwk_that_names_no_algorithm_has_that_of_its_kind() {
+    let jwks: Value =
+        serde_json::from_str(include_str!("../../fixtures/keys/encryption.jwk.json")).unwrap();
+    for private in jwks["keys"].as_array().unwrap() {
+        let mut public = private.clone();
+        let private_members = ["d", "p", "q", "dp", "dq", "qi"];
+        public.as_object_mut().unwrap().retain(|name, _| !private_members.contains(&&**name));
+        public["kid"] = "2026-11".into();
+        let with = |name: &str, value: Value| {
+            let mut jwk = public.clone();
+            jwk[name] = value;
+            EncryptionKey::from_jwk(jwk.to_string())
+        };
+
+        let key = EncryptionKey::from_jwk(public.to_string()).unwrap();
+
+        let is_rsa = private["kty"] == "RSA";
+        let expected = if is_rsa { KeyManagement::RsaOaep256 } else { KeyManagement::EcdhEsA256KW };
+        assert_eq!((key.algorithm(), key.key_id()), (expected, Some("2026-11")));
+        assert_eq!(key.content_encryption(), ContentEncryption::A256GCM);
+        assert!(with("use", "enc".into()).is_ok());
+        assert_eq!(problem(with("use", "sig".into())), KeyProblem::NotForEncryption);
+        assert_eq!(problem(with("key_ops", json!(["decrypt"]))), KeyProblem::NotForEncryption);
+        assert_eq!(problem(EncryptionKey::from_jwk(private.to_string())), KeyProblem::Private);
+        let refused = KeyProblem::AlgorithmNotAllowed { algorithm: "RSA1_5".to_owned() };
+        assert_eq!(problem(with("alg", "RSA1_5".into())), refused);
+        let problem = problem(with("alg", "dir".into()));
+        assert!(matches!(problem, KeyProblem::AlgorithmMismatch { .. }), "{problem}");
+    }
+}
+
+#[test]
+fn first_key_for_encryption_is_taken_from_a_set() {
+    let key = |more: Value| {
+        let mut jwk = json!({"kty": "oct", "k": encoded([7; 32])});
+        jwk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        jwk
+    };
+    let read = |keys: &[Value]| EncryptionKey::from_jwks(json!({ "keys": keys }).to_string());
+    let signing = key(json!({"alg": "HS256", "use": "sig"}));
+    let nameless = key(json!({}));
+    let good = key(json!({"alg": "dir", "kid": "k"}));
+
+    assert_eq!(read(&[signing.clone(), nameless.clone(), good]).unwrap().key_id(), Some("k"));
+    let ConfigError::NoUsableKey { skipped } = read(&[signing, nameless]).unwrap_err() else {
+        panic!("another error");
+    };
+    let problems: Vec<_> = skipped.into_iter().map(|skipped| skipped.problem).collect();
+    assert_eq!(problems, [KeyProblem::NotForEncryption, KeyProblem::NotForEncryption]);
+}
+
+#[test]
+fn public_key_in_pem_encrypts_for_an_algorithm_of_its_kind() {
+    let rsa = include_str!("../../fixtures/keys/rsa_public.pem");
+    let certificate = include_str!("../../fixtures/keys/p256_certificate.pem");
+    let x25519 = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VuAyEA3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=\n-----END PUBLIC KEY-----";
+    for (pem, good, other) in [
+        (rsa, KeyManagement::RsaOaep256, KeyManagement::EcdhEs),
+        (P256_PUBLIC, KeyManagement::EcdhEs, KeyManagement::RsaOaep),
+        (certificate, KeyManagement::EcdhEsA128KW, KeyManagement::Dir),
+        (x25519, KeyManagement::EcdhEsA256KW, KeyManagement::RsaOaep256),
+    ] {
+        assert_eq!(EncryptionKey::from_pem(good, pem).unwrap().algorithm(), good);
+        let problem = problem(EncryptionKey::from_pem(other, pem));
+        assert!(matches!(problem, KeyProblem::AlgorithmMismatch { .. }), "{problem}");
+    }
+    assert_eq!(problem(EncryptionKey::from_pem(KeyManagement::EcdhEs, P256)), KeyProblem::Private);
+}
+
+#[test]
+fn point_of_small_order_or_off_the_curve_is_no_key_to_encrypt_for() {
+    // RFC 8725 §3.4: points that are not on their curve, or have a small order
+    for jwk in [
+        json!({"kty": "OKP", "crv": "X25519", "x": encoded([0; 32])}),
+        json!({"kty": "EC", "crv": "P-256", "x": encoded([1; 32]), "y": encoded([2; 32])}),
+    ] {
+        let key = EncryptionKey::from_jwk(jwk.to_string());
+        assert_eq!(problem(key), KeyProblem::Curve, "{jwk}");
+    }
+}
+
+#[test]
+fn secret_in_direct_use_decides_the_encryption() {
+    for (bytes, encryption) in [
+        (16, ContentEncryption::A128GCM),
+        (32, ContentEncryption::A256GCM),
+        (64, ContentEncryption::A256CbcHs512),
+    ] {
+        let key = EncryptionKey::from_secret(KeyManagement::Dir, vec![7; bytes]).unwrap();
+        assert_eq!(key.content_encryption(), encryption);
+        for other in ContentEncryption::ALL {
+            let fits = match other {
+                ContentEncryption::A128GCM => bytes == 16,
+                ContentEncryption::A256CbcHs512 => bytes == 64,
+                _ => bytes == 32,
+            };
+            assert_eq!(key.clone().with_content_encryption(other).is_ok(), fits, "{bytes} {other}");
+        }
+        let shown = format!("{key:?}");
+        assert!(shown.contains("algorithm") && !shown.contains('7'), "{shown}");
+    }
+    let short = problem(EncryptionKey::from_secret(KeyManagement::A256KW, [7; 16]));
+    assert!(matches!(short, KeyProblem::SecretLength { .. }), "{short}");
+}
+
 mod needs_second_opinion {
     use super::*;
-    use crate::support::libraries::{JOSE, JOSERFC};
+    use crate::support::libraries::{JOSE, JOSERFC, JWCRYPTO};
+    use crate::support::{key as signing_key, token};
 
     #[test]
-    #[ignore = "needs jose and joserfc: scripts/interop"]
+    #[ignore = "needs jose, joserfc and jwcrypto: scripts/interop"]
     fn what_they_encrypt_is_decrypted() {
-        for library in [JOSE, JOSERFC] {
+        for library in [JOSE, JOSERFC, JWCRYPTO] {
             let mut orders = Vec::new();
             for algorithm in KeyManagement::ALL {
                 let curves: &[&str] = match algorithm.as_str().starts_with("ECDH-ES") {
@@ -432,6 +519,62 @@ mod needs_second_opinion {
                 assert_eq!(content.as_str(), order["encrypt"]["content"], "{order}");
             }
         }
+    }
+
+    #[test]
+    #[ignore = "needs jose, joserfc and jwcrypto: scripts/interop"]
+    fn what_is_encrypted_here_is_decrypted_by_them() {
+        for library in [JOSE, JOSERFC, JWCRYPTO] {
+            let (mut orders, mut contents) = (Vec::new(), Vec::new());
+            for private in private_keys() {
+                let mut public = private.clone();
+                let secret = ["d", "p", "q", "dp", "dq", "qi"];
+                public.as_object_mut().unwrap().retain(|name, _| !secret.contains(&&**name));
+                let key = EncryptionKey::from_jwk(public.to_string()).unwrap();
+                for encryption in ContentEncryption::ALL {
+                    let Ok(key) = key.clone().with_content_encryption(encryption) else { continue };
+                    let token = token().sign_and_encrypt(&signing_key(), &key);
+                    let opened = DecryptionKey::from_jwk(private.to_string()).unwrap();
+                    let opened = DecryptionKeys::from(opened).decrypt(&token).unwrap();
+                    contents.push(opened.to_string());
+                    orders.push(json!({ "decrypt": { "token": token, "jwk": private } }));
+                }
+            }
+
+            let answers = library.ask(&orders);
+
+            assert_eq!(answers.len(), 76);
+            for ((order, content), answer) in orders.iter().zip(contents).zip(answers) {
+                let answer: Value = serde_json::from_str(&answer).unwrap();
+                assert_eq!(answer["content"], content, "{}: {order}", library.name);
+            }
+        }
+    }
+
+    /// Private keys of every kind and `alg`.
+    fn private_keys() -> Vec<Value> {
+        let jwks = include_str!("../../fixtures/keys/encryption.jwk.json");
+        let jwks: Value = serde_json::from_str(jwks).unwrap();
+        let secret = |bytes: usize| json!({"kty": "oct", "k": encoded(vec![7; bytes])});
+        let mut all = Vec::new();
+        for algorithm in KeyManagement::ALL {
+            let name = algorithm.as_str();
+            let keys: Vec<Value> = match name {
+                "dir" => vec![secret(16), secret(32), secret(64)],
+                "A128KW" | "A128GCMKW" => vec![secret(16)],
+                "A256KW" | "A256GCMKW" => vec![secret(32)],
+                _ => {
+                    let is_rsa = name.starts_with("RSA");
+                    let keys = jwks["keys"].as_array().unwrap().iter();
+                    keys.filter(|key| (key["kty"] == "RSA") == is_rsa).cloned().collect()
+                }
+            };
+            all.extend(keys.into_iter().map(|mut key| {
+                key["alg"] = name.into();
+                key
+            }));
+        }
+        all
     }
 }
 

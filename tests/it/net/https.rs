@@ -392,7 +392,7 @@ async fn authority_proxy_and_token_stand_in_a_configuration() {
         Config::from_json(&json!({ "issuers": [issuer] }).to_string()).unwrap()
     };
     let accepts = async |config: &Config| {
-        let verifier = config.verifier::<User>(&config.issuers().unwrap());
+        let verifier = config.verifier::<User>(&config.issuers().unwrap()).unwrap();
         verifier.verify(&provider.mint(AUDIENCE)).await.is_ok()
     };
     let config = of(&keys);

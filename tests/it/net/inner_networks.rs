@@ -341,7 +341,7 @@ async fn inner_networks_stand_in_a_configuration() {
     };
     let token = TestToken::new(outer, AUDIENCE).sign(&key_for(Algorithm::ES256));
     let accepts = async |config: &Config| {
-        let verifier = config.verifier::<User>(&config.issuers().unwrap());
+        let verifier = config.verifier::<User>(&config.issuers().unwrap()).unwrap();
         verifier.verify(&token).await.is_ok()
     };
     let plain = json!(["allow_plain_http"]);
@@ -381,7 +381,7 @@ async fn limits_of_a_configuration_are_heeded() {
         let config = Config::from_json(&json!({ "issuers": [issuer] }).to_string()).unwrap();
         let shown = config.effective().unwrap().to_toml();
         assert!(shown.contains(&format!("{member} = {limit}")), "{shown}");
-        let verifier = config.verifier::<User>(&config.issuers().unwrap());
+        let verifier = config.verifier::<User>(&config.issuers().unwrap()).unwrap();
         let token = TestToken::new("a", AUDIENCE).sign(&key_for(Algorithm::ES256));
         verifier.verify(&token).await.is_ok()
     };

@@ -1,7 +1,7 @@
 //! Runs other libraries that read and make tokens, as programs that answer lines of JSON.
 //!
-//! `scripts/interop` installs them, and says in `JOSE_CHECK`, `PYJWT_CHECK` and `JOSERFC_CHECK` how
-//! to call them.
+//! `scripts/interop` installs them, and says in `JOSE_CHECK`, `PYJWT_CHECK`, `JOSERFC_CHECK` and
+//! `JWCRYPTO_CHECK` how to call them.
 
 use std::env;
 use std::io::Write as _;
@@ -21,6 +21,9 @@ pub const JOSE: Library = Library { name: "jose", command: "JOSE_CHECK", unknown
 pub const PYJWT: Library =
     Library { name: "pyjwt", command: "PYJWT_CHECK", unknown: &[Algorithm::Ed25519] };
 pub const JOSERFC: Library = Library { name: "joserfc", command: "JOSERFC_CHECK", unknown: &[] };
+
+/// For encrypted tokens only.
+pub const JWCRYPTO: Library = Library { name: "jwcrypto", command: "JWCRYPTO_CHECK", unknown: &[] };
 
 pub struct Library {
     pub name: &'static str,

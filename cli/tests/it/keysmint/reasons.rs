@@ -36,13 +36,14 @@ const FLAGS: [(Reason, &str, &str); 23] = [
 ];
 
 /// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
-const NOT_OF_A_TOKEN: [Reason; 18] = [
+const NOT_OF_A_TOKEN: [Reason; 19] = [
     Reason::MissingToken,
     Reason::MalformedAuthorization,
     Reason::RepeatedAuthorization,
     Reason::MalformedSubprotocol,
     Reason::RepeatedCookie,
     Reason::SeveralTokens,
+    Reason::NotEncrypted,
     Reason::Inactive,
     Reason::InsufficientAuthentication,
     Reason::InsufficientScope,

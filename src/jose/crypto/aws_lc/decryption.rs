@@ -1,12 +1,12 @@
 //! Decrypts, for the feature `jwe`.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, Algorithm as Agreement, UnparsedPublicKey, agree};
 use aws_lc_rs::cipher::{self, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::key_wrap::{self, AesKek, KeyWrap as _};
-use aws_lc_rs::rsa::{self, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use aws_lc_rs::rsa::{self, OaepAlgorithm, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use aws_lc_rs::signature::RsaKeyPair;
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use zeroize::Zeroizing;
@@ -36,12 +36,8 @@ impl RsaDecryption {
 
     /// Decrypts with one hash for OAEP and its mask, and no label (RFC 7518 §4.3).
     pub(crate) fn decrypt(&self, hash: Hash, text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let algorithm = match hash {
-            Hash::Sha1 => &rsa::OAEP_SHA1_MGF1SHA1,
-            Hash::Sha256 => &rsa::OAEP_SHA256_MGF1SHA256,
-        };
         let mut out = Zeroizing::new(vec![0; self.0.min_output_size()]);
-        let length = self.0.decrypt(algorithm, text, &mut out, None).ok()?.len();
+        let length = self.0.decrypt(oaep(hash), text, &mut out, None).ok()?.len();
         out.truncate(length);
         Some(out)
     }
@@ -72,7 +68,14 @@ impl AgreementKey {
     }
 }
 
-const fn agreement_on(curve: AgreementCurve) -> &'static Agreement {
+pub(super) fn oaep(hash: Hash) -> &'static OaepAlgorithm {
+    match hash {
+        Hash::Sha1 => &rsa::OAEP_SHA1_MGF1SHA1,
+        Hash::Sha256 => &rsa::OAEP_SHA256_MGF1SHA256,
+    }
+}
+
+pub(super) const fn agreement_on(curve: AgreementCurve) -> &'static Agreement {
     match curve {
         AgreementCurve::Ec(Curve::P256) => &agreement::ECDH_P256,
         AgreementCurve::Ec(Curve::P384) => &agreement::ECDH_P384,
@@ -83,15 +86,19 @@ const fn agreement_on(curve: AgreementCurve) -> &'static Agreement {
 
 /// Unwraps a key with AES Key Wrap (RFC 3394). `None` if its check fails.
 pub(crate) fn unwrap_key(with: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let cipher = match with.len() {
-        16 => &key_wrap::AES_128,
-        32 => &key_wrap::AES_256,
-        _ => return None,
-    };
     let mut out = Zeroizing::new(vec![0; wrapped.len()]);
-    let length = AesKek::new(cipher, with).ok()?.unwrap(wrapped, &mut out).ok()?.len();
+    let length =
+        AesKek::new(key_wrap(with.len())?, with).ok()?.unwrap(wrapped, &mut out).ok()?.len();
     out.truncate(length);
     Some(out)
+}
+
+pub(super) fn key_wrap(bytes: usize) -> Option<&'static key_wrap::AesBlockCipher> {
+    match bytes {
+        16 => Some(&key_wrap::AES_128),
+        32 => Some(&key_wrap::AES_256),
+        _ => None,
+    }
 }
 
 /// Verifies and decrypts AES-GCM in place. `None` if the tag is wrong; the text is then unspecified.
@@ -102,46 +109,55 @@ pub(crate) fn open_gcm(
     text: &mut [u8],
     tag: &[u8],
 ) -> Option<()> {
-    let algorithm = match key.len() {
-        16 => &AES_128_GCM,
-        32 => &AES_256_GCM,
-        _ => return None,
-    };
-    let key = LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?);
+    let key = LessSafeKey::new(UnboundKey::new(gcm(key.len())?, key).ok()?);
     let iv = Nonce::try_assume_unique_for_key(iv).ok()?;
     key.open_in_place_separate_tag(iv, Aad::from(extra), tag, text).ok()?;
     Some(())
 }
 
+pub(super) fn gcm(bytes: usize) -> Option<&'static aead::Algorithm> {
+    match bytes {
+        16 => Some(&aead::AES_128_GCM),
+        32 => Some(&aead::AES_256_GCM),
+        _ => None,
+    }
+}
+
 /// Decrypts AES-CBC with the padding of PKCS #7, in place. Returns the length. The caller has verified the text.
 pub(crate) fn decrypt_cbc(key: &[u8], iv: &[u8], text: &mut [u8]) -> Option<usize> {
-    let algorithm = match key.len() {
-        16 => &cipher::AES_128,
-        32 => &cipher::AES_256,
-        _ => return None,
-    };
     let iv: [u8; 16] = iv.try_into().ok()?;
-    let key = UnboundCipherKey::new(algorithm, key).ok()?;
+    let key = UnboundCipherKey::new(block_cipher(key.len())?, key).ok()?;
     let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).ok()?;
     let text = key.decrypt(text, DecryptionContext::Iv128(FixedLength::from(iv))).ok()?;
     Some(text.len())
 }
 
-/// Returns whether the tag begins the HMAC of the parts, compared in constant time. SHA-256 for a key of 16 bytes, and
-/// SHA-512 for one of 32.
-pub(crate) fn is_hmac(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
+pub(super) fn block_cipher(bytes: usize) -> Option<&'static cipher::Algorithm> {
+    match bytes {
+        16 => Some(&cipher::AES_128),
+        32 => Some(&cipher::AES_256),
+        _ => None,
+    }
+}
+
+/// Returns the begin of the HMAC of the parts, as long as the key. SHA-256 for a key of 16 bytes, and SHA-512 for one of
+/// 32.
+pub(crate) fn cut_hmac(key: &[u8], parts: &[&[u8]]) -> Option<Vec<u8>> {
     let algorithm = match key.len() {
         16 => hmac::HMAC_SHA256,
         32 => hmac::HMAC_SHA512,
-        _ => return false,
+        _ => return None,
     };
     let mut context = hmac::Context::with_key(&hmac::Key::new(algorithm, key));
     for part in parts {
         context.update(part);
     }
-    let found = context.sign();
-    let found = found.as_ref().get(..key.len()).unwrap_or_default();
-    constant_time::verify_slices_are_equal(found, tag).is_ok()
+    context.sign().as_ref().get(..key.len()).map(<[u8]>::to_vec)
+}
+
+/// Compares in constant time.
+pub(crate) fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(one, other).is_ok()
 }
 
 /// Writes the SHA-256 hash of the parts.

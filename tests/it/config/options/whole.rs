@@ -11,6 +11,7 @@ use super::{
     HEEDED, app_by_the_clock, app_of, ask, config, fetches_of_five_strangers, fetches_of_strangers,
     is_unverified, read, set, token, verifier_of,
 };
+use crate::support::sealed::encryption_key;
 use crate::support::{PLAIN, WithBearer, get, key_for, send};
 use tower_bearer::Algorithm::ES256;
 use tower_bearer::test_util::TestProvider;
@@ -50,6 +51,40 @@ pub async fn sources_are_where_tokens_are_looked_for() {
     for app in [both, usual, app_of(&config())] {
         send(&app, get("/").bearer(good())).await.is_ok("alice");
     }
+}
+
+#[tokio::test]
+pub async fn decryption_keys_are_those_in_the_file() {
+    let jwk =
+        json!({ "kty": "oct", "alg": "dir", "k": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" });
+    let file = File::new("decryption-keys", &json!({ "keys": [jwk] }).to_string());
+    let encrypted = token().sign_and_encrypt(&key_for(ES256), &encryption_key());
+    let decrypting = with("decryption_keys_file", json!(file.0));
+
+    ask(&decrypting, &encrypted).await.is_ok("alice");
+    ask(&decrypting, &good()).await.is_ok("alice");
+    is_unverified(&ask(&config(), &encrypted).await, Reason::Encrypted);
+    for (path, says) in [("/nowhere/keys.json", "/nowhere/keys.json"), ("Cargo.toml", "JSON")] {
+        let config = read(&with("decryption_keys_file", json!(path)));
+        let error = config.verifier::<Value>(&config.issuers().unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("decryption_keys_file: ") && error.contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+pub async fn require_encryption_refuses_plain_tokens() {
+    let jwk =
+        json!({ "kty": "oct", "alg": "dir", "k": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" });
+    let file = File::new("required-decryption-keys", &jwk.to_string());
+    let encrypted = token().sign_and_encrypt(&key_for(ES256), &encryption_key());
+    let strict =
+        set(with("decryption_keys_file", json!(file.0)), "", "require_encryption", json!(true));
+
+    is_unverified(&ask(&strict, &good()).await, Reason::NotEncrypted);
+    ask(&strict, &encrypted).await.is_ok("alice");
+    let keyless = read(&with("require_encryption", json!(true)));
+    let error = keyless.verifier::<Value>(&keyless.issuers().unwrap()).unwrap_err().to_string();
+    assert!(error.starts_with("require_encryption: ") && error.contains("decryption_keys_file"));
 }
 
 #[tokio::test]
@@ -221,6 +256,8 @@ fn full(ca: &File, bearer: &File) -> Value {
         "realm": "orders",
         "sources": ["websocket", "authorization"],
         "optional": true,
+        "decryption_keys_file": "decryption.jwks.json",
+        "require_encryption": true,
         "max_token_bytes": 16,
         "cache": { "entries": 17, "bytes": 18 },
         "shared_budget": { "fetches": 19, "one_more_every": "20s" },

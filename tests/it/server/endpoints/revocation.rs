@@ -16,6 +16,7 @@ use tower_bearer::{Algorithm, BearerLayer, ConfigError, Reason};
 
 use super::{FORM, NoKeys, Store, at, is_done, is_refused, post, post_raw};
 use crate::support::log::Log;
+use crate::support::sealed::{decryption_key, encryption_key};
 use crate::support::{
     Answer, ISSUER, NOW, WithBearer, get, invalid_token, key, send, token, validation,
     verifier_with,
@@ -82,6 +83,20 @@ async fn revoked_token_is_refused_at_the_api_from_then_on() {
     answer.is_refused(401, Some(&invalid_token("The token was revoked")), Reason::Revoked);
     send(&api, get("/").bearer(&other)).await.is_ok("in");
     is_done(&revoke(&route, &stolen).await);
+}
+
+#[tokio::test]
+async fn encrypted_token_is_revoked_by_an_endpoint_that_can_decrypt_it() {
+    let encrypted = of_shop().sign_and_encrypt(&key(), &encryption_key());
+    let (store, blind) = (Store::default(), Store::default());
+    let keys = key().verifying_key();
+    let service = RevocationService::new(keys, ISSUER, clients(), store.clone()).unwrap();
+    let service = service.with_clock(TestClock::at(NOW)).with_decryption_keys(decryption_key());
+
+    is_done(&revoke(&Router::new().route_service("/", service), &encrypted).await);
+    is_done(&revoke(&route(&blind), &encrypted).await);
+
+    assert_eq!((store.written(), blind.written()), (t1(), Vec::new()));
 }
 
 #[tokio::test]
