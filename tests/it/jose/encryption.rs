@@ -651,3 +651,37 @@ mod needs_wycheproof {
         }
     }
 }
+
+#[test]
+fn key_id_of_a_decryption_key_has_256_bytes_at_most() {
+    for (bytes, is_good) in [(255, true), (256, true), (257, false)] {
+        let key = DecryptionKey::from_secret(KeyManagement::Dir, [7; 32]).unwrap();
+
+        assert_eq!(key.with_key_id("k".repeat(bytes)).is_ok(), is_good, "{bytes}");
+    }
+}
+
+#[test]
+fn key_on_ed25519_is_not_one_on_x25519() {
+    let jwk = r#"{"kty":"OKP","crv":"Ed25519","alg":"ECDH-ES","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#;
+
+    let problem = DecryptionKey::from_jwk(jwk).unwrap_err().to_string();
+
+    assert!(problem.contains("Ed25519"), "{problem}");
+}
+
+#[test]
+fn length_of_a_secret_is_named_in_bits() {
+    let problem = DecryptionKey::from_secret(KeyManagement::A128KW, [7; 24]).unwrap_err();
+
+    let problem = problem.to_string();
+    assert!(problem.contains("192") && problem.contains("128"), "{problem}");
+}
+
+#[test]
+fn public_key_is_no_secret_for_decryption() {
+    let public = format!("{:<64}", r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#);
+
+    DecryptionKey::from_secret(KeyManagement::Dir, public).unwrap_err();
+    DecryptionKey::from_secret(KeyManagement::Dir, [b'x'; 64]).unwrap();
+}

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::routing::get as on_get;
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use tower_bearer::claims::PrincipalKind;
+use tower_bearer::cookies::Cookies;
 use tower_bearer::source::{AuthorizationHeader, HeaderToken};
 use tower_bearer::{BearerLayer, Principal, Reason};
 
@@ -133,4 +134,35 @@ async fn service_token_with_an_empty_subject_is_a_client() {
 
     assert_eq!(kind("").await, PrincipalKind::Client);
     assert_eq!(kind("alice").await, PrincipalKind::User);
+}
+
+#[tokio::test]
+async fn repeated_field_of_another_name_changes_nothing() {
+    let app = behind(layer().with_source_instead(HeaderToken::new(FIELD)));
+    let other = HeaderName::from_static("x-other");
+    let mut request = with(&[(&FIELD, &good()), (&other, "1"), (&other, "2")]);
+    for (_, value) in request.headers_mut() {
+        value.set_sensitive(true);
+    }
+
+    send(&app, request).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn source_behind_another_one_completes_the_response_to_its_own_token() {
+    let cookies = Cookies::new([7; 32]).unwrap();
+    let source = HeaderToken::new(FIELD).or(cookies.source());
+    let layer = layer().with_source_instead(source);
+    let app = Router::new().route("/", on_get(async || "in")).layer(layer);
+
+    let request = with(&[(&http::header::COOKIE, &format!("__Host-access={}", good()))]);
+    let answer = send(&app, request).await;
+
+    answer.is_ok("in");
+    assert_eq!(answer.headers["cache-control"], "private");
+}
+
+#[test]
+fn source_shows_its_field() {
+    assert!(format!("{:?}", HeaderToken::new(FIELD)).contains("x-assertion"));
 }

@@ -421,3 +421,118 @@ fn unverified_token_is_read_as_far_as_it_can_be() {
         assert_eq!(unverified.grants(validation()).unwrap(), (vec![], vec![]), "{broken}");
     }
 }
+
+#[tokio::test]
+async fn good_signature_of_a_payload_that_is_no_json_is_a_good_signature() {
+    for payload in [&b"\xff"[..], b"[]", b"no JSON"] {
+        let token = token().raw_payload(payload).sign(&key());
+
+        let explanation = verifier().explain(&token).await;
+
+        assert!(matches!(outcome_of(&explanation, Step::Signature), Outcome::Passed));
+        assert_eq!(first_reason(&explanation), Some(Reason::Malformed), "{payload:?}");
+    }
+}
+
+#[tokio::test]
+async fn policy_is_a_step_where_there_is_one_and_once() {
+    let count = |explanation: &Explanation| {
+        explanation.checks().iter().filter(|check| check.step() == Step::Policy).count()
+    };
+    let expired = token().claim("exp", 1).sign(&key());
+    let verifier = verifier();
+
+    assert_eq!(count(&verifier.explain(&good()).await), 0);
+    assert_eq!(count(&verifier.explain(&expired).await), 0);
+    let explanation = verifier.explain_with_policy(&good(), scope("orders:read")).await;
+    assert_eq!((count(&explanation), explanation.is_accepted()), (1, false));
+    let explanation = verifier.explain_with_policy(&expired, scope("orders:read")).await;
+    assert_eq!(count(&explanation), 1);
+    assert!(matches!(outcome_of(&explanation, Step::Policy), Outcome::Skipped));
+}
+
+#[tokio::test]
+async fn size_is_good_up_to_the_limit() {
+    let token = good();
+    for (limit, is_good) in [(token.len(), true), (token.len() - 1, false)] {
+        let explanation = verifier().with_max_token_bytes(limit).explain(&token).await;
+
+        assert_eq!(explanation.is_accepted(), is_good);
+        assert_eq!(matches!(outcome_of(&explanation, Step::Size), Outcome::Passed), is_good);
+    }
+}
+
+#[tokio::test]
+async fn issuer_is_one_step_for_one_issuer_and_for_several() {
+    let issuers = Issuers::new();
+    issuers.add(key().verifying_key(), validation()).unwrap();
+    let several = Anything::multi_issuer(&issuers).with_clock(TestClock::at(NOW));
+
+    for verifier in [verifier(), several] {
+        let explanation = verifier.explain(&good()).await;
+        let steps = explanation.checks().iter().filter(|check| check.step() == Step::Issuer);
+        assert_eq!((steps.count(), explanation.is_accepted()), (1, true));
+    }
+}
+
+/// Returns the claims of a token that its explanation would change: those to remove, and those to set.
+async fn changed_claims(verifier: Anything, token: TestToken) -> (Vec<String>, Value) {
+    let explanation = verifier.explain(&token.sign(&key())).await;
+    assert_eq!(explanation.error().unwrap().reason(), Reason::WrongTokenType);
+    let change = serde_json::to_value(explanation.change().unwrap()).unwrap();
+    let (mut removed, mut set) = (Vec::new(), serde_json::Map::new());
+    for edit in change["edits"].as_array().unwrap() {
+        if let Some(name) = edit["remove_claim"].as_str() {
+            removed.push(name.to_owned());
+        }
+        if let Some(claim) = edit.get("set_claim") {
+            set.insert(claim["name"].as_str().unwrap().to_owned(), claim["value"].clone());
+        }
+    }
+    (removed, Value::Object(set))
+}
+
+#[tokio::test]
+async fn claims_that_are_right_for_an_access_token_are_left_alone() {
+    let with = |preset| verifier_of(key().verifying_key(), validation().with_preset(preset));
+
+    let id_token = token().claim("at_hash", "x").claim("token_use", "access");
+    let changed = changed_claims(verifier(), id_token).await;
+    assert_eq!(changed, (vec!["at_hash".to_owned()], json!({})));
+
+    let keycloak = token().claim("nonce", "n").claim("typ", "ID");
+    let changed = changed_claims(with(Preset::Keycloak), keycloak).await;
+    assert_eq!(changed, (vec![], json!({ "typ": "Bearer" })));
+
+    let keycloak = token().claim("at_hash", "x").claim("typ", "Bearer");
+    let changed = changed_claims(with(Preset::Keycloak), keycloak).await;
+    assert_eq!(changed, (vec!["at_hash".to_owned()], json!({})));
+}
+
+#[tokio::test]
+async fn header_type_is_the_verifiers_matter_only_where_it_wants_one_type() {
+    let strict = || verifier_of(key().verifying_key(), validation().with_at_jwt_only());
+    let side = async |verifier: Anything, token: TestToken| {
+        let explanation = verifier.explain(&token.sign(&key())).await;
+        assert_eq!(explanation.error().unwrap().reason(), Reason::WrongTokenType);
+        let change = explanation.change().unwrap();
+        (change.side(), change.sentence().contains("at+jwt"))
+    };
+
+    assert_eq!(side(strict(), token().header("typ", "JWT")).await, (ChangeSide::Verifier, true));
+    let nested = token().header("typ", "JWT").header("cty", "JWT");
+    assert_ne!(side(verifier(), nested).await.0, ChangeSide::Verifier);
+}
+
+#[tokio::test]
+async fn client_is_the_audience_where_the_provider_writes_none() {
+    let cognito = validation().with_preset(Preset::Cognito);
+    let verifier = verifier_of(key().verifying_key(), cognito);
+    let token = token().without("aud").claim("token_use", "access").claim("client_id", "other");
+
+    let explanation = verifier.explain(&token.sign(&key())).await;
+
+    assert_eq!(explanation.error().unwrap().reason(), Reason::WrongAudience);
+    let change = serde_json::to_value(explanation.change().unwrap()).unwrap();
+    assert_eq!(change["edits"], json!([{"set_claim": {"name": "client_id", "value": AUDIENCE}}]));
+}

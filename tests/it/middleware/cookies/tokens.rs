@@ -6,13 +6,13 @@ use axum::Router;
 use axum::routing::any;
 use http::HeaderMap;
 use tower_bearer::cookies::Cookies;
-use tower_bearer::middleware::{Binding, BindingVerdict};
+use tower_bearer::middleware::{Authenticated, Authenticator, Binding, BindingVerdict};
 use tower_bearer::source::{Presented, TokenSource, WebSocketProtocol};
-use tower_bearer::{Principal, Reason};
+use tower_bearer::{AuthError, Principal, Reason};
 
 use super::{OWN, SECRET, app, app_behind, app_with, cookies, head, to_api, with_access};
 use crate::support::{
-    PLAIN, WithBearer, challenge, get, good, invalid_token, key, layer, send, token,
+    PLAIN, WithBearer, challenge, get, good, invalid_token, key, layer, send, token, validation,
 };
 
 #[tokio::test]
@@ -243,4 +243,53 @@ fn source_finds_the_token_outside_of_a_layer_too() {
     let found = source.find(&request).unwrap().unwrap();
 
     assert_eq!(source.read(found.token()), Ok("a.b.c"));
+}
+
+#[tokio::test]
+async fn binding_decides_about_tokens_in_cookies_too() {
+    struct Never;
+    impl Binding for Never {
+        fn check(
+            &self,
+            _: &http::request::Parts,
+            _: Presented<'_>,
+            _: &Principal,
+        ) -> BindingVerdict {
+            BindingVerdict::Refused(Reason::BoundToken.into())
+        }
+    }
+    let with_cookies = || layer().with_source(cookies().source());
+    let app = app_behind(with_cookies().with_binding(Never));
+
+    for _ in 0..2 {
+        let answer = send(&app, with_access("GET", good())).await;
+        let challenge = invalid_token("The token is bound to a key, which bearer tokens are not");
+        answer.is_refused(401, Some(&challenge), Reason::BoundToken);
+    }
+    send(&app_behind(with_cookies()), with_access("GET", good())).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn authenticators_decide_about_tokens_in_cookies_too() {
+    struct Everybody;
+    impl Authenticator for Everybody {
+        fn accepts(&self, _: Presented<'_>) -> bool {
+            true
+        }
+
+        async fn authenticate(&self, _: &str) -> Result<Authenticated, AuthError> {
+            Ok(Authenticated::subject("bob"))
+        }
+    }
+    let with_cookies = || layer().with_source(cookies().source());
+    let first = app_behind(with_cookies().with_authenticator(Everybody, validation()).unwrap());
+    let layer = with_cookies().with_fallback_authenticator(Everybody, validation()).unwrap();
+    let fallback = app_behind(layer);
+
+    send(&first, with_access("GET", good())).await.is_ok("bob");
+    send(&fallback, with_access("GET", good())).await.is_ok("alice");
+    send(&fallback, with_access("GET", "opaque")).await.is_ok("bob");
+    let answer = send(&app_behind(with_cookies()), with_access("GET", "opaque")).await;
+    let challenge = invalid_token("The token cannot be verified");
+    answer.is_refused(401, Some(&challenge), Reason::Malformed);
 }

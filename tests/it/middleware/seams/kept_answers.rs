@@ -20,10 +20,10 @@ use tower_bearer::middleware::{Authenticated, Authenticator, Binding, BindingVer
 use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::source::Presented;
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{AuthError, BearerLayer, Principal, Reason, Verifier};
+use tower_bearer::{AuthError, BearerLayer, Issuers, Principal, Reason, Verifier};
 
 use crate::support::{
-    Answer, ISSUER, NOW, User, WithBearer, get, good, invalid_token, layer, send, validation,
+    Answer, ISSUER, NOW, User, WithBearer, get, good, invalid_token, key, layer, send, validation,
     verifier,
 };
 
@@ -138,6 +138,38 @@ async fn answer_is_not_kept_without_a_cache() {
     ask(&app, "key_1").await.is_ok("builder");
 
     assert_eq!(keys.asked(), 2);
+}
+
+#[tokio::test]
+async fn answer_is_kept_beside_a_verifier_of_several_issuers() {
+    let (keys, issuers) = (Keys::kept_for(MINUTE), Issuers::new());
+    issuers.add(key().verifying_key(), validation()).unwrap();
+    let verifier = Verifier::multi_issuer(&issuers).with_clock(TestClock::at(NOW));
+    let app = app(keys.layer(verifier));
+
+    ask(&app, "key_1").await.is_ok("builder");
+    ask(&app, "key_1").await.is_ok("builder");
+    ask(&app, &good()).await.is_ok("alice");
+    assert_eq!(keys.asked(), 1);
+
+    issuers.remove(ISSUER);
+    ask(&app, "key_1").await.is_ok("builder");
+    assert_eq!(keys.asked(), 1);
+}
+
+#[tokio::test]
+async fn kept_answer_takes_its_memory_and_not_more() {
+    let keys = Keys::kept_for(MINUTE);
+    let layer = keys.layer(verifier());
+    let app = app(layer.clone());
+
+    ask(&app, "key_1").await.is_ok("builder");
+    let one = layer.cache_stats().unwrap().bytes;
+    ask(&app, "key_2").await.is_ok("builder");
+    let both = layer.cache_stats().unwrap().bytes;
+
+    assert!((300..2_000).contains(&one), "{one}");
+    assert_eq!(both, 2 * one);
 }
 
 #[tokio::test]
