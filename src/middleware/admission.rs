@@ -263,17 +263,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         lookup: CacheLookup,
     ) -> Result<Decision<C>, AuthError> {
         let wait = |pending| Deferral::new(pending, origin, presented.scheme());
-        let verifier = &*self.verifier_for(extras, presented.scheme());
+        let judge = &*self.verifier_for(extras, presented.scheme());
         let recalled = match lookup {
-            CacheLookup::Needed => verifier.decide_from_cache(presented.token()),
+            CacheLookup::Needed => judge.decide_from_cache(presented.token()),
             CacheLookup::Done => None,
         };
-        let attempt = match recalled {
-            Some(attempt) => attempt,
-            None => {
-                let token = extras.read(presented.token(), origin)?;
-                Self::decide_new(verifier, extras, presented, token)
-            }
+        let attempt = if let Some(attempt) = recalled {
+            attempt
+        } else {
+            let token = extras.read(presented.token(), origin)?;
+            Self::decide_new(judge, extras, presented, token)
         };
         let verified = match attempt {
             Attempt::Done(verified) => verified?,
@@ -287,7 +286,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 let answered = || answered().or_else(|| extras.fallback_for(presented));
                 let authenticator = if is_signed { None } else { answered() };
                 let token = extras.read(presented.token(), origin)?;
-                let mut deferral = wait(verifier.accepted(token, authenticator)?);
+                let mut deferral = wait(judge.accepted(token, authenticator)?);
                 deferral.proof = Some(proof);
                 Ok(Decision::Wait(deferral))
             }
