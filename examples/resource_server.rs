@@ -28,7 +28,7 @@
 //!   `INTROSPECTION_CLIENT`, id and secret of this API there (`id:secret`, HTTP Basic), and `OPAQUE`, the tokens that it is
 //!   asked about: `shape` (the default) for those that do not look like a JWT, `prefix` for those that begin with
 //!   `OPAQUE_PREFIX` (`opaque_` by default), `fallback` for all that none of the keys here has signed
-//! - `CONFIG`: a file in TOML or JSON with all of that for one issuer or many, in place of the
+//! - `CONFIG`: a file in TOML or JSON with keys, rules and decryption keys of one issuer or many, in place of the
 //!   variables above but `ADDR` and those about Redis (`TOKEN_HEADER` goes with both); see `tower_bearer::Config`
 //! - `API_KEYS_FILE`: a file with API keys in TOML or JSON, which is read again when it changes (`bearer api-keys
 //!   generate` makes entries); a key comes as a bearer token, or in the field `X-Api-Key`; goes with `CONFIG` too
@@ -82,8 +82,11 @@ async fn main() -> Result<(), Sentence> {
         .init();
 
     let shared = shared_revocations()?;
-    let (issuers, layer) = match set("CONFIG") {
-        Some(file) => configured(&file, shared.clone())?,
+    let (issuers, layer, rules) = match set("CONFIG") {
+        Some(file) => {
+            let (issuers, layer) = configured(&file, shared.clone())?;
+            (issuers, layer, None)
+        }
         None => from_variables(shared.clone())?,
     };
     let layer = match set("TOKEN_HEADER") {
@@ -93,7 +96,12 @@ async fn main() -> Result<(), Sentence> {
         }
         None => layer,
     };
+    // Before introspection, which would send a key to the authorization server.
     let layer = with_api_keys(layer)?;
+    let layer = match rules {
+        Some(rules) => with_introspection(layer, rules)?,
+        None => layer,
+    };
     let app = app(issuers, layer, shared);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr)
@@ -217,9 +225,10 @@ fn shared_revocations() -> Result<Option<RedisRevocations>, Sentence> {
     }
 }
 
+/// Returns the rules too, for tokens that are introspected.
 fn from_variables(
     shared: Option<RedisRevocations>,
-) -> Result<(Issuers, BearerLayer<AnyClaims>), Sentence> {
+) -> Result<(Issuers, BearerLayer<AnyClaims>, Option<Validation>), Sentence> {
     let algorithms = algorithms()?;
     let issuer = needed("ISSUER")?;
     let mut validation = Validation::new(&issuer, needed("AUDIENCE")?);
@@ -260,8 +269,7 @@ fn from_variables(
         (None, Some(listed)) => verifier.with_revocations(listed),
         (None, None) => verifier,
     };
-    let layer = BearerLayer::new(verifier);
-    Ok((issuers, with_introspection(layer, validation)?))
+    Ok((issuers, BearerLayer::new(verifier), Some(validation)))
 }
 
 const INTROSPECTION: [&str; 4] =

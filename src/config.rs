@@ -69,7 +69,7 @@ use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
 /// | `sources` | `"authorization"`, which cannot be left out, and `"websocket"` ([`WebSocketProtocol`]) |
 /// | `optional` | [`BearerLayer::with_optional_token`] |
 /// | `max_token_bytes` | [`Verifier::with_max_token_bytes`] |
-/// | `decryption_keys_file` | a file with a private JWK or a set of them, each with `alg` (`Verifier::with_decryption_keys`, feature `jwe`) |
+/// | `decryption_keys_file` | a file with a private JWK or a set of them, each with `alg` (`Verifier::with_decryption_keys`, feature `jwe`); read once |
 /// | `require_encryption` | `Verifier::with_required_encryption` (feature `jwe`) |
 /// | `cache` | `{ entries, bytes }`, both or one ([`Verifier::with_cache`]); without `entries` there is no cache |
 /// | `shared_budget` | `{ fetches, one_more_every }` of all issuers together ([`FetchBudget`]) |

@@ -89,7 +89,10 @@ fn tokens(keys: &[TestKey]) -> std::io::Result<()> {
         ),
         ("deep", format!(r#","x":{}{}"#, "[".repeat(31), "]".repeat(31))),
         ("surrogates", r#","x":"\ud83d\ude00 \ud800","azp":"\u00e9""#.to_owned()),
-        ("reserved", r#","x":[{"$serde_json::private::RawValue":"{\"roles\":[\"admin\"]}"}]"#.to_owned()),
+        (
+            "reserved",
+            r#","x":[{"$serde_json::private::RawValue":"{\"roles\":[\"admin\"]}"}]"#.to_owned(),
+        ),
         ("many", (0..300).map(|i| format!(r#","{i}":0"#)).collect()),
     ] {
         seed("token", &format!("payload-{name}"), format!("{{{claims}{rest}}}"))?;

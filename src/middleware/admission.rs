@@ -163,7 +163,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) => self.decide_without_token(),
             Ok(Some(token)) => match self.verifier.decide_from_cache(token) {
-                Some(Attempt::Done(Ok(verified))) => self.admit(verified, origin),
+                Some(Attempt::Done(Ok(verified)))
+                    if verified.principal().confirmation().is_none() =>
+                {
+                    self.admit(verified, origin)
+                }
+                // A token that is bound to a key, and that the layer may have to refuse.
+                Some(Attempt::Done(Ok(_))) => self.decide_by(extras, request, CacheLookup::Needed),
                 Some(Attempt::Done(Err(error))) => Decision::Refuse(self.refuse(error)),
                 Some(Attempt::Waits(pending)) => {
                     Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))

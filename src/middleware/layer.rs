@@ -90,7 +90,11 @@ impl<C, R> BearerLayer<C, R> {
     }
 
     /// Adds an authenticator, which decides about the tokens that it accepts. The validation holds
-    /// the rules for its claims. The verifier decides about all other tokens.
+    /// the rules for its claims. The verifier decides about the tokens that no authenticator accepts.
+    ///
+    /// The layer asks its authenticators in the order in which they were added, and the first that
+    /// accepts a token decides alone. Add API keys before an introspection by shape or of all tokens:
+    /// otherwise they are sent to the authorization server.
     ///
     /// The claims may lack `exp`, and the claims by which tokens are revoked. They may lack `iss`
     /// and `aud` too, which then count as those of the validation.
@@ -120,8 +124,10 @@ impl<C, R> BearerLayer<C, R> {
     ///
     /// The verifier comes first and decides about every token that one of its keys has signed, so an
     /// expired token is refused without a question. A token of another kind (an ID token, by its
-    /// `typ`) and one that is too large are refused too. While the keys cannot be fetched, the
-    /// answer is 503.
+    /// `typ`) and one that is too large are refused too. While the keys cannot be fetched, JWTs that
+    /// need them are answered 503; opaque tokens still go to the fallback. A verifier with
+    /// `with_required_encryption` refuses every token that is not encrypted, opaque ones too, and the
+    /// fallback is not asked: use [`with_authenticator`](Self::with_authenticator) there.
     ///
     /// All else is as for [`with_authenticator`](Self::with_authenticator). The authenticator must
     /// [accept](crate::middleware::Authenticator::accepts) the token as well.

@@ -48,7 +48,7 @@ use crate::verify::presented::Presented;
 /// ```
 ///
 /// A token that begins with the prefix and `_` is an API key, under `Bearer` as well. All tokens under the
-/// [scheme of its own](Self::with_scheme) are, so nothing else is accepted there. No source finds keys in a query.
+/// [scheme of its own](Self::with_scheme) are, so nothing else is accepted there. Keys in query parameters are not read.
 ///
 /// # Claims
 ///
@@ -73,8 +73,8 @@ use crate::verify::presented::Presented;
 ///
 /// # How long an answer counts
 ///
-/// A layer keeps an answer for [30 seconds](Self::with_freshness), and no longer than the key is good. A change in a
-/// memory or file store counts at once. A change in a database counts at once on nodes whose layer sees the
+/// A layer keeps an answer for [30 seconds](Self::with_freshness), and no longer than the key is good. A change in
+/// memory counts at once, and one in a file within 5 seconds. A change in a database counts at once on nodes whose layer sees the
 /// [revocations](crate::api_key::ApiKeyManager::with_revocations), else when the answer is too old.
 #[derive(Clone)]
 pub struct ApiKeys {
@@ -177,15 +177,17 @@ impl ApiKeys {
         let stored = record.as_ref().map_or(self.shared.nothing, |record| record.hash);
         let is_right = hash == stored;
         let Some(record) = record.filter(|record| is_right && record.id == parts.id) else {
+            self.shared.known.remove(&hash);
             let detail = "no API key has this id and secret";
             return Err(AuthError::with_detail(Reason::UnknownKey, detail).before_signature());
         };
-        self.shared.known.insert(&hash);
         let now = self.clock.now();
         if let Some((reason, state)) = refusal(&record, now) {
+            self.shared.known.remove(&hash);
             let detail = format!("the API key {} {state}", record.id);
             return Err(AuthError::with_detail(reason, detail));
         }
+        self.shared.known.insert(&hash);
         self.shared.last_used.note(&record, now);
         Ok(self.claims(record, now))
     }

@@ -45,7 +45,7 @@ use crate::net::exchange::Exchange;
 use crate::verify::authenticator::{Authenticated, Authenticator};
 use crate::verify::presented::Presented;
 
-/// Asks an authorization server whether a token is good, for tokens that are no JWTs (RFC 7662).
+/// Asks an authorization server whether a token is good, for opaque tokens or for all (RFC 7662).
 ///
 /// ```
 /// use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
@@ -71,7 +71,7 @@ use crate::verify::presented::Presented;
 ///   [`Reason::Inactive`] if it is `false`. Any other answer is no verdict: 503, never 401.
 /// - **A failure is a 503.** If the server does not answer in time, refuses the client, redirects, or says
 ///   nonsense, the request is answered 503 with `Retry-After`. The log says why, once a minute.
-/// - **Answers are kept.** The layer keeps a positive answer for [a minute](Self::with_max_age), and never beyond `exp`.
+/// - **Answers are kept.** The layer keeps a positive answer for [a minute](Self::with_freshness), and never beyond `exp`.
 ///   A refusal is kept for [5 seconds](Self::with_inactive_for). Requests with one token share one call.
 /// - **A flood is bounded.** Calls about unknown tokens have a [budget](Self::with_budget), and
 ///   [limits](Self::with_call_limits). Beyond these, requests are answered 503 at once. Tokens that were active within
@@ -270,7 +270,7 @@ impl Introspection {
     ///
     /// A token that is revoked at the server is accepted here for as long.
     #[must_use]
-    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+    pub fn with_freshness(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
@@ -354,8 +354,11 @@ impl Introspection {
     }
 
     /// Makes the layer forget all answers that it keeps, for an operator or a message of the server that tokens were
-    /// revoked. Refusals and calls under way stay.
+    /// revoked. Refusals stay, and so do calls under way, whose
+    /// answers count for the requests that wait for them and are not kept.
     pub fn forget(&self) {
+        // First, so that no request of the new generation joins a call of the old one.
+        self.calls.part();
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 

@@ -248,11 +248,12 @@ impl<C> Verifier<C> {
         self
     }
 
-    /// Calls a function with the name of a token in the cache. No token has a space in it.
+    /// Calls a function with the name of a token in the cache. No header field can hold a line break,
+    /// so no token has the name of another one.
     fn with_name_of<T>(&self, token: &[u8], call: impl FnOnce(&[u8]) -> T) -> T {
         match self.scheme {
             None => call(token),
-            Some(scheme) => call(&Zeroizing::new([scheme.as_str().as_bytes(), token].join(&b' '))),
+            Some(scheme) => call(&Zeroizing::new([scheme.as_str().as_bytes(), token].join(&b'\n'))),
         }
     }
 

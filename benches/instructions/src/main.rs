@@ -75,7 +75,10 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let wanted = arguments.next();
     let calls: u32 = arguments.next().map_or(1, |calls| calls.parse().expect("a number"));
-    if wanted.as_deref().is_some_and(|wanted| wanted == "--refused" || wanted.starts_with("refused/")) {
+    if wanted
+        .as_deref()
+        .is_some_and(|wanted| wanted == "--refused" || wanted.starts_with("refused/"))
+    {
         return refused::run(wanted.as_deref().expect("a name"), calls);
     }
     for (kind, make) in KINDS {

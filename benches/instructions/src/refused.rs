@@ -57,7 +57,8 @@ fn issued(algorithm: &str) -> (Value, String) {
     public.as_object_mut().expect("a key").retain(|name, _| !secrets.contains(&&**name));
     let signing = SigningKey::from_secret(Algorithm::HS256, [7; 32]).expect("a key");
     let tokens = TokenIssuer::new(ISSUER, AUDIENCE, signing).expect("an issuer");
-    let tokens = tokens.with_encryption(EncryptionKey::from_jwk(public.to_string()).expect("a key"));
+    let tokens =
+        tokens.with_encryption(EncryptionKey::from_jwk(public.to_string()).expect("a key"));
     (private, tokens.token_for("alice").issue().expect("a token").into_string())
 }
 

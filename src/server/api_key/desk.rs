@@ -131,7 +131,7 @@ impl Desk {
         let is_theirs = |old: &ApiKeyRecord| old.owner == caller.subject;
         let old = self.manager.find(id).await?.filter(is_theirs).ok_or(ApiKeyError::Unknown)?;
         check_grants(caller, &old.roles, &old.scopes)?;
-        let issued = self.manager.rotate(id, caller.subject).await?;
+        let issued = self.manager.rotate_within(id, caller.subject, self.max_lifetime).await?;
         Ok(json_answer(StatusCode::CREATED, &ShownOnce::new(&issued, self.manager.now())))
     }
 

@@ -109,8 +109,8 @@ impl ApiKeyManager {
     /// [`Validation`](crate::Validation) of the API keys, and the verifiers of the nodes see the same revocations.
     ///
     /// Without it, a node may use an answer that it has kept, for as long as
-    /// [`ApiKeys::with_freshness`](crate::api_key::ApiKeys::with_freshness) says. The revocation may be forgotten some
-    /// minutes later, when no answer is as old; a key that is enabled again before that stays refused until then.
+    /// [`ApiKeys::with_freshness`](crate::api_key::ApiKeys::with_freshness) says. The revocation is kept for 5
+    /// minutes, after which no layer has an older answer. A key that is enabled again before that stays refused until then.
     #[must_use]
     pub fn with_revocations(
         self,
@@ -205,6 +205,16 @@ impl ApiKeyManager {
     /// [`ApiKeyError::Unknown`] when the owner has no such key, or it is not good any more; [`ApiKeyError::TooMany`],
     /// [`ApiKeyError::NotMade`] and [`ApiKeyError::Unavailable`].
     pub async fn rotate(&self, id: &str, owner: &str) -> Result<IssuedApiKey, ApiKeyError> {
+        self.rotate_within(id, owner, None).await
+    }
+
+    /// Rotates a key. The new one is good for `most` at the longest.
+    pub(super) async fn rotate_within(
+        &self,
+        id: &str,
+        owner: &str,
+        most: Option<Duration>,
+    ) -> Result<IssuedApiKey, ApiKeyError> {
         check_owner(Some(owner))?;
         let settings = &self.inner.settings;
         let now = self.now();
@@ -214,7 +224,11 @@ impl ApiKeyManager {
         record.label = old.label;
         record.roles = old.roles;
         record.scopes = old.scopes;
-        set_lifetime(&mut record, old.lifetime);
+        let lifetime = match (old.lifetime, most) {
+            (Some(lifetime), Some(most)) => Some(lifetime.min(most)),
+            (lifetime, most) => lifetime.or(most),
+        };
+        set_lifetime(&mut record, lifetime);
         let old_until = later(now, settings.overlap);
         let max = settings.max_per_owner;
         let rotation = ApiKeyRotation::new(id, record.clone(), old_until, now, max);

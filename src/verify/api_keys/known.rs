@@ -20,6 +20,13 @@ impl KnownKeys {
         keys.young.contains(hash.as_bytes()) || keys.old.contains(hash.as_bytes())
     }
 
+    /// Forgets a key that is not good any more.
+    pub(super) fn remove(&self, hash: &ApiKeyHash) {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.young.remove(hash.as_bytes());
+        keys.old.remove(hash.as_bytes());
+    }
+
     pub(super) fn insert(&self, hash: &ApiKeyHash) {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.young.contains(hash.as_bytes()) {
@@ -54,6 +61,8 @@ mod tests {
 
         assert!(known.contains(&hash(0)) && known.contains(&hash(3 * MOST - 1)));
         assert!(!known.contains(&hash(1)) && !known.contains(&hash(usize::MAX)));
+        known.remove(&hash(0));
+        assert!(!known.contains(&hash(0)));
         let keys = known.0.lock().unwrap();
         assert!(keys.young.len() <= MOST && keys.old.len() <= MOST);
     }

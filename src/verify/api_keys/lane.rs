@@ -1,12 +1,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use crate::task::Runtimes;
 
 /// Bounds the look-ups that run at once, and the requests that wait for their turn.
 pub(super) struct Lane {
     running: Semaphore,
     waiting: AtomicUsize,
     most_waiting: usize,
+    runtimes: Runtimes,
 }
 
 /// A place among the look-ups that run, until it is dropped.
@@ -16,19 +21,30 @@ pub(super) struct Place<'l> {
 
 impl Lane {
     pub(super) fn new(at_once: usize, most_waiting: usize) -> Self {
-        Self { running: Semaphore::new(at_once), waiting: AtomicUsize::new(0), most_waiting }
+        Self {
+            running: Semaphore::new(at_once),
+            waiting: AtomicUsize::new(0),
+            most_waiting,
+            runtimes: Runtimes::default(),
+        }
     }
 
-    /// Waits for a place. `None` when too many others wait.
+    /// Waits for a place. `None` when too many others wait, or for too long.
     pub(super) async fn enter(&self) -> Option<Place<'_>> {
         if let Ok(permit) = self.running.try_acquire() {
             return Some(Place { _permit: permit });
         }
         let _waiting = Waiting::new(self)?;
-        let permit = self.running.acquire().await.ok()?;
+        let permit = match self.runtimes.current() {
+            Ok(_) => timeout(LONGEST_WAIT, self.running.acquire()).await.ok()?.ok()?,
+            Err(_) => self.running.acquire().await.ok()?,
+        };
         Some(Place { _permit: permit })
     }
 }
+
+/// As long as a look-up may take.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A request that waits, until it is dropped: also when its client goes away.
 struct Waiting<'l>(&'l AtomicUsize);

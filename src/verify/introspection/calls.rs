@@ -175,6 +175,11 @@ impl Calls {
         Err(Arc::new(Problem::Ended))
     }
 
+    /// Lets no further request join the calls that are under way.
+    pub(super) fn part(&self) {
+        self.state().pending.clear();
+    }
+
     /// Finds what is known, joins a call, or begins one.
     fn start<A>(
         self: &Arc<Self>,

@@ -51,7 +51,8 @@ impl OpaqueTokens {
         Err(ConfigError::Name { member: "prefix of opaque tokens", name: prefix, problem })
     }
 
-    /// Introspects every token, JWTs too. The verifier of the layer then has nothing to decide.
+    /// Introspects every token, JWTs too. The verifier of the layer then has nothing to decide;
+    /// `Verifier::multi_issuer(&Issuers::new())` is one without keys.
     ///
     /// For APIs that want to hear from the server about each token.
     pub fn all() -> Self {

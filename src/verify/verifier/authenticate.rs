@@ -4,7 +4,6 @@ use serde::de::DeserializeOwned;
 
 use super::Verifier;
 use super::recall::{Answer, CachedToken, Grounds};
-use crate::claims::validation::Kind;
 use crate::claims::{self, Footprint, NumericDate, PrincipalBuilder, Verified};
 use crate::clock::Moment;
 use crate::error::{AuthError, Reason};
@@ -34,7 +33,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         claims::read(&text, rules.claim_paths(), parsed, &mut footprint)?;
         let span = rules.span(&parsed.registered);
         let now = span.now(&self.time);
-        rules.check(Kind::Proved, parsed, now)?;
+        // A bound token is refused here, before it is kept, unless the layer asks for the proof.
+        rules.check(self.kind, parsed, now)?;
         let revocations_epoch = self.revocations.as_deref().map_or(0, Revocations::epoch);
         if let Some(view) = &self.revocations {
             revocation::check(&**view, &parsed.registered, rules)?;

@@ -45,7 +45,7 @@ mod needs_oidc_provider {
     async fn opaque_tokens_of_alice_and_of_clients_are_accepted_until_they_are_revoked() {
         let provider = opaque(OIDC_PROVIDER, &[]);
         let introspection = discovered(&provider, shop(), OpaqueTokens::by_shape());
-        let app = app_with(&provider, introspection.with_max_age(Duration::ZERO));
+        let app = app_with(&provider, introspection.with_freshness(Duration::ZERO));
 
         for algorithm in OIDC_PROVIDER.algorithms {
             let alice = provider.authorization_code(*algorithm).await.access_token;

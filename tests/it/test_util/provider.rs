@@ -640,7 +640,7 @@ mod introspection {
     fn usual(provider: &TestProvider) -> Introspection {
         introspection(provider, ClientAuthentication::client_secret_basic(CLIENT, SECRET))
             .with_timeout(Duration::from_millis(500))
-            .with_max_age(Duration::ZERO)
+            .with_freshness(Duration::ZERO)
             .with_inactive_for(Duration::ZERO)
     }
 

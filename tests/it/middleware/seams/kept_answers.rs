@@ -73,6 +73,10 @@ impl Authenticator for Keys {
         tokio::task::yield_now().await;
         let owner = self.owner.lock().unwrap().ok_or(Reason::UnknownKey)?;
         let found = Authenticated::subject(owner).with_claim("jti", token);
+        if token == "key_bound" {
+            let bound = Authenticated::from_json(r#"{"sub":"x","cnf":{"jkt":"abc"}}"#)?;
+            return Ok(bound.with_freshness(self.fresh_for));
+        }
         let found = match token.strip_prefix("key_for_") {
             Some(seconds) => {
                 let end = i64::try_from(NOW).unwrap() + seconds.parse::<i64>().unwrap();
@@ -270,6 +274,19 @@ async fn active_check_counts_for_new_and_for_kept_answers() {
 }
 
 #[tokio::test]
+async fn bound_token_is_refused_each_time_also_if_its_answer_may_be_kept() {
+    let keys = Keys::kept_for(MINUTE);
+    let app = app(keys.layer(verifier()));
+
+    for _ in 0..3 {
+        let answer = ask(&app, "key_bound").await;
+        let challenge = invalid_token("The token is bound to a key, which bearer tokens are not");
+        answer.is_refused(401, Some(&challenge), Reason::BoundToken);
+    }
+    ask(&app, "key_1").await.is_ok("builder");
+}
+
+#[tokio::test]
 async fn layer_without_the_authenticator_does_not_find_its_answers() {
     let (keys, verifier) = (Keys::kept_for(MINUTE), verifier());
     let with = app(keys.layer(verifier.clone()));
@@ -335,6 +352,8 @@ async fn answer_counts_only_under_the_scheme_that_the_token_came_under() {
         under("Bearer", &good()).await.is_ok("alice");
 
         assert_eq!(under("Bearer", "key_1").await.reason, Some(Reason::Malformed));
+        let spaced = under("Bearer", "ApiKey key_1").await;
+        assert_eq!(spaced.reason, Some(Reason::MalformedAuthorization));
         assert_eq!(under("ApiKey", &good()).await.reason, Some(Reason::UnknownKey));
     }
 }

@@ -24,7 +24,7 @@ async fn endpoint_that_fails_is_a_503_with_retry_after_and_no_challenge_until_it
     let introspection = introspection(&server)
         .with_timeout(Duration::from_millis(300))
         .with_max_bytes(10_000)
-        .with_max_age(Duration::ZERO);
+        .with_freshness(Duration::ZERO);
     let app = app(introspection);
     let faults: Vec<(&str, Fault)> = vec![
         ("400", Box::new(|| Reply::Whole(response(400, "application/json", "{}")))),
@@ -102,7 +102,7 @@ async fn endpoint_that_cannot_be_reached_is_a_503() {
 #[tokio::test]
 async fn flapping_endpoint_never_makes_a_good_token_bad() {
     let server = Server::start().await;
-    let app = app(introspection(&server).with_max_age(Duration::ZERO));
+    let app = app(introspection(&server).with_freshness(Duration::ZERO));
 
     for round in 0..20 {
         if round % 2 == 0 {

@@ -168,7 +168,7 @@ async fn ten_thousand_invented_tokens_do_not_refuse_or_delay_known_ones() {
         let introspection = introspection(&server)
             .with_budget(500, Duration::from_millis(10))
             .with_timeout(Duration::from_secs(30))
-            .with_max_age(max_age);
+            .with_freshness(max_age);
         let app = app(introspection);
         for number in 0..10 {
             let token = format!("good-{number}");

@@ -26,7 +26,7 @@ async fn answer_is_kept_for_its_time_but_not_beyond_the_expiry_of_the_token() {
     // RFC 7662 §4: answers are not kept beyond `exp`
     let server = Server::start().await;
     let clock = TestClock::at(NOW);
-    let introspection = introspection(&server).with_max_age(Duration::from_secs(86_400));
+    let introspection = introspection(&server).with_freshness(Duration::from_secs(86_400));
     let layer = BearerLayer::new(verifier().with_clock(clock.clone()));
     let app = app_of(layer.with_authenticator(introspection, validation()).unwrap());
     server.say(&active(&json!({ "exp": NOW + 30 })));
