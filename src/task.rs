@@ -14,6 +14,6 @@ pub(crate) use backoff::{Backoff, jitter};
 #[cfg(feature = "redis")]
 pub(crate) use guard::AbortOnDrop;
 pub(crate) use runtime::NotHere;
-#[cfg(feature = "introspection")]
+#[cfg(any(feature = "api-keys", feature = "introspection"))]
 pub(crate) use runtime::Runtimes;
 pub(crate) use worker::{Job, Worker};
