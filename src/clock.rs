@@ -1,25 +1,11 @@
 //! Reads the time, in one place.
 
-#[cfg(any(
-    feature = "active-check",
-    feature = "issue",
-    feature = "redis",
-    feature = "refresh",
-    feature = "tracing"
-))]
 mod moment;
 pub(crate) mod unix;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-#[cfg(any(
-    feature = "active-check",
-    feature = "issue",
-    feature = "redis",
-    feature = "refresh",
-    feature = "tracing"
-))]
 pub(crate) use moment::Moment;
 #[cfg(test)]
 pub(crate) use moment::pretend_to_be_suspended;

@@ -218,6 +218,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         facts: &Facts<'_>,
         checks: &mut Checks,
     ) {
+        #[cfg(not(feature = "jwe"))]
+        let _ = received;
         #[cfg(feature = "jwe")]
         if received.was_encrypted() {
             let result = received.check_copies(&facts.parsed.registered);

@@ -15,7 +15,7 @@ use p521::NistP521;
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
 use rsa::signature::{RandomizedSigner, SignatureEncoding, Signer};
 use rsa::{pkcs1v15, pss};
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::super::private::rsa_public;
