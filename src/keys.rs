@@ -11,6 +11,8 @@ mod verifying;
 mod lookup;
 mod public_keys;
 #[cfg(feature = "issue")]
+mod key_id;
+#[cfg(feature = "issue")]
 mod private_der;
 #[cfg(feature = "issue")]
 mod private_jwk;
@@ -67,6 +69,8 @@ pub use crate::jose::crypto::RsaSize;
 #[cfg(feature = "jsonwebtoken")]
 pub(crate) use der::{read_pkcs1, read_spki};
 pub(crate) use identity::KeyIdentity;
+#[cfg(feature = "issue")]
+pub(crate) use key_id::check_key_id;
 #[cfg(feature = "test-util")]
 pub(crate) use public_jwk::PublicJwk;
 #[cfg(feature = "config")]

@@ -241,6 +241,11 @@ impl Principal {
         Self { facts: Arc::new(facts) }
     }
 
+    /// Returns whether both are of the same verdict about the same token.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.facts, &other.facts)
+    }
+
     pub(crate) fn layer(&self) -> Option<&Arc<ChallengeConfig>> {
         self.facts.layer.as_ref()
     }

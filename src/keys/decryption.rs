@@ -9,6 +9,7 @@ use pkcs8::PrivateKeyInfoRef;
 use zeroize::Zeroizing;
 
 use super::jwk::{self, Jwk};
+use super::key_id::check_key_id;
 use super::pem::Block;
 use super::private_der::{self, PrivateKey};
 use super::private_jwk::{self, PrivateNumbers};
@@ -17,7 +18,7 @@ use crate::error::{AuthError, Reason, shown};
 use crate::jose::crypto::decryption::{self, AgreementKey, RsaDecryption};
 use crate::jose::crypto::{AgreementCurve, Material, PrivateMaterial};
 use crate::jose::jwe::{EncryptedToken, EncryptionHeader, Recipient, RecipientKey};
-use crate::jose::{ContentEncryption, KeyManagement, MAX_KEY_ID};
+use crate::jose::{ContentEncryption, KeyManagement};
 use crate::text::utf8;
 
 /// A private key or secret that decrypts tokens, for one `alg` alone.
@@ -109,9 +110,7 @@ impl DecryptionKey {
     /// [`ConfigError::KeyIdTooLong`] when it has more than 256 bytes.
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Result<Self, ConfigError> {
         let key_id = key_id.into();
-        if key_id.len() > MAX_KEY_ID {
-            return Err(ConfigError::KeyIdTooLong { bytes: key_id.len() });
-        }
+        check_key_id(Some(&key_id))?;
         self.key_id = Some(key_id.into());
         Ok(self)
     }

@@ -9,13 +9,14 @@ use zeroize::Zeroizing;
 
 use super::decryption::{Family, check_length};
 use super::jwk::{self, Jwk};
+use super::key_id::check_key_id;
 use super::{der, pem};
 use crate::config_error::{ConfigError, KeyProblem, SkippedKey};
 use crate::jose::crypto::decryption;
 use crate::jose::crypto::encryption::{self, RsaEncryption};
 use crate::jose::crypto::{AgreementCurve, Material};
 use crate::jose::jwe::{Sender, SenderKey};
-use crate::jose::{ContentEncryption, KeyManagement, MAX_KEY_ID};
+use crate::jose::{ContentEncryption, KeyManagement};
 use crate::text::utf8;
 
 /// The public key of an API, or a secret shared with it, for which tokens are encrypted in one way alone.
@@ -142,9 +143,7 @@ impl EncryptionKey {
     /// [`ConfigError::KeyIdTooLong`] when it has more than 256 bytes.
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Result<Self, ConfigError> {
         let key_id = key_id.into();
-        if key_id.len() > MAX_KEY_ID {
-            return Err(ConfigError::KeyIdTooLong { bytes: key_id.len() });
-        }
+        check_key_id(Some(&key_id))?;
         self.key_id = Some(key_id.into());
         Ok(self)
     }

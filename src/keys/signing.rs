@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::key_id::check_key_id;
 use super::private_der::PrivateKey;
 use super::private_jwk::PrivateJwk;
 use super::{PublicKeys, SignError, Signer, VerifyingKey, private_der, private_jwk};
@@ -8,7 +9,7 @@ use crate::config_error::{ConfigError, KeyProblem};
 #[cfg(any(feature = "jsonwebtoken", feature = "test-util"))]
 use crate::jose::crypto::Material;
 use crate::jose::crypto::{self, PrivateMaterial, RsaSize, Sign};
-use crate::jose::{Algorithm, Family, MAX_KEY_ID};
+use crate::jose::{Algorithm, Family};
 use crate::text::utf8;
 
 /// A private key or secret together with the one algorithm it signs with.
@@ -166,9 +167,7 @@ impl SigningKey {
     /// [`ConfigError::KeyIdTooLong`] when it has more than the 256 bytes that verifiers read.
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Result<Self, ConfigError> {
         let key_id = key_id.into();
-        if key_id.len() > MAX_KEY_ID {
-            return Err(ConfigError::KeyIdTooLong { bytes: key_id.len() });
-        }
+        check_key_id(Some(&key_id))?;
         self.public = self.public.with_key_id(key_id);
         Ok(self)
     }

@@ -66,8 +66,13 @@ pub(super) struct Deferral<C> {
     pending: Pending<C>,
     origin: TokenOrigin,
     scheme: AuthScheme,
-    /// A check of the proof that has begun already.
-    proof: Option<PendingProof>,
+    proof: Option<BegunProof>,
+}
+
+/// A check of the proof that has begun already, for this principal.
+struct BegunProof {
+    principal: Principal,
+    proof: PendingProof,
 }
 
 /// A token that was accepted after a wait. It is revalidated before the inner service is called.
@@ -76,7 +81,7 @@ pub(super) struct Vetted<C> {
     remembered: CachedToken<C>,
     origin: TokenOrigin,
     scheme: AuthScheme,
-    proof: Option<PendingProof>,
+    proof: Option<BegunProof>,
 }
 
 impl<C> Vetted<C> {
@@ -163,13 +168,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) => self.decide_without_token(),
             Ok(Some(token)) => match self.verifier.decide_from_cache(token) {
-                Some(Attempt::Done(Ok(verified)))
-                    if verified.principal().confirmation().is_none() =>
-                {
-                    self.admit(verified, origin)
-                }
-                // A token that is bound to a key, and that the layer may have to refuse.
-                Some(Attempt::Done(Ok(_))) => self.decide_by(extras, request, CacheLookup::Needed),
+                Some(Attempt::Done(Ok(verified))) => self.admit(verified, origin),
                 Some(Attempt::Done(Err(error))) => Decision::Refuse(self.refuse(error)),
                 Some(Attempt::Waits(pending)) => {
                     Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
@@ -288,12 +287,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Proof::Good => Ok(self.admit(verified, origin)),
             Proof::Pending(proof) => {
                 let is_signed = verified.principal().header().is_some();
-                let answered = || extras.authenticator_for(presented);
-                let answered = || answered().or_else(|| extras.fallback_for(presented));
-                let authenticator = if is_signed { None } else { answered() };
+                let authenticator = if is_signed { None } else { extras.decider_of(presented) };
                 let token = extras.read(presented.token(), origin)?;
                 let mut deferral = wait(judge.accepted(token, authenticator)?);
-                deferral.proof = Some(proof);
+                deferral.proof = Some(BegunProof { principal: verified.into_principal(), proof });
                 Ok(Decision::Wait(deferral))
             }
         }
@@ -357,13 +354,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         Ok(Vetted { token, remembered, origin, scheme, proof })
     }
 
-    /// Starts the check of the proof of a token that has waited, unless it has begun before.
+    /// Starts the check of the proof of a token that has waited, unless it has begun before. Another
+    /// answer about the token may name another key, so it needs another proof.
     pub(super) fn prove<B>(
         &self,
         vetted: &mut Vetted<C>,
         request: &mut Request<B>,
     ) -> Result<Option<PendingProof>, Rejection> {
-        if let Some(proof) = vetted.proof.take() {
+        if let Some(BegunProof { principal, proof }) = vetted.proof.take()
+            && principal.is(vetted.remembered.principal())
+        {
             return Ok(Some(proof));
         }
         let Some(extras) = &self.extras else { return Ok(None) };

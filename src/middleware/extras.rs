@@ -150,6 +150,11 @@ impl Extras {
         self.authenticators.iter().find(|authenticator| authenticator.accepts(presented))
     }
 
+    /// Returns the authenticator that decides about this token where no key of the verifier does.
+    pub(super) fn decider_of(&self, presented: Presented<'_>) -> Option<&ConfiguredAuthenticator> {
+        self.authenticator_for(presented).or_else(|| self.fallback_for(presented))
+    }
+
     pub(super) fn set_fallback(&mut self, authenticator: ConfiguredAuthenticator) {
         self.fallback = Some(authenticator);
     }
@@ -167,12 +172,16 @@ impl Extras {
     }
 
     /// Asks all bindings. A bound token needs a proof for each key that it names, and no binding that refuses.
+    /// Without bindings there is nothing to prove: the verifier has refused bound tokens.
     pub(super) fn prove(
         &self,
         request: &Parts,
         presented: Presented<'_>,
         principal: &Principal,
     ) -> Result<Proof, AuthError> {
+        if self.bindings.is_empty() {
+            return Ok(Proof::Good);
+        }
         let needed = principal.confirmation().map_or(0, |confirmation| confirmation.count());
         let mut proved = 0;
         let mut pending: Option<PendingProof> = None;

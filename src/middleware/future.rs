@@ -125,8 +125,8 @@ enum Stage<C> {
 }
 
 impl<C> Stage<C> {
-    fn accepted(vetted: Vetted<C>) -> Self {
-        Self::Accepted { vetted: Some(vetted), has_waited: false }
+    fn accepted(vetted: Vetted<C>, has_waited: bool) -> Self {
+        Self::Accepted { vetted: Some(vetted), has_waited }
     }
 }
 
@@ -214,7 +214,7 @@ where
             return Ok(Stage::Proving { proof, vetted: Some(vetted) });
         }
         self.admission.check(&vetted)?;
-        Ok(Stage::accepted(vetted))
+        Ok(Stage::accepted(vetted, false))
     }
 
     fn poll_begun(
@@ -235,7 +235,8 @@ where
                     let vetted = vetted.take().expect(AFTER_COMPLETION);
                     let proved = proved.map_err(|error| self.admission.refuse_proof(error));
                     match proved.and_then(|()| self.admission.check(&vetted)) {
-                        Ok(()) => self.stage = Stage::accepted(vetted),
+                        // A proof takes time, in which the token may be revoked.
+                        Ok(()) => self.stage = Stage::accepted(vetted, true),
                         Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
                     }
                 }

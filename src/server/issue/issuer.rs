@@ -5,10 +5,9 @@ use std::time::Duration;
 use super::keys::IssuerKeys;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, placeholder};
-use crate::jose::MAX_KEY_ID;
 #[cfg(feature = "jwe")]
 use crate::keys::EncryptionKey;
-use crate::keys::{BoxSigner, PublicKeys, Signer, SigningKey, VerifyingKey};
+use crate::keys::{BoxSigner, PublicKeys, Signer, SigningKey, VerifyingKey, check_key_id};
 use crate::state::revocation::Revocations;
 
 /// Signs access tokens.
@@ -99,7 +98,7 @@ impl<K: Signer> TokenIssuer<K> {
         }
         placeholder::check("issuer", &issuer)?;
         placeholder::check("audience", &audience)?;
-        check_key_id(&key.verifying_key())?;
+        check_key_id(key.verifying_key().key_id())?;
         Ok(Self {
             issuer,
             audiences: vec![audience],
@@ -281,16 +280,6 @@ impl TokenIssuer<IssuerKeys> {
     /// [`RevocationService`](crate::endpoints::RevocationService) in the same program.
     pub fn keys(&self) -> IssuerKeys {
         (*self.signer).clone()
-    }
-}
-
-/// Refuses an id that no verifier reads.
-pub(super) fn check_key_id(key: &VerifyingKey) -> Result<(), ConfigError> {
-    match key.key_id() {
-        Some(key_id) if key_id.len() > MAX_KEY_ID => {
-            Err(ConfigError::KeyIdTooLong { bytes: key_id.len() })
-        }
-        _ => Ok(()),
     }
 }
 

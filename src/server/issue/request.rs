@@ -9,13 +9,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::TokenIssuer;
-use super::issuer::check_key_id;
 use super::keys::IssuerKeys;
 use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
 #[cfg(feature = "jwe")]
 use crate::keys::EncryptionKey;
-use crate::keys::{SignError, Signer, SigningKey, VerifyingKey};
+use crate::keys::{SignError, Signer, SigningKey, VerifyingKey, check_key_id};
 use crate::state::revocation::{MAX_DATED_AHEAD, Revocable, Revoked};
 
 /// Builds one token; see [`TokenIssuer::token_for`].
@@ -85,7 +84,7 @@ impl<K: Signer> TokenRequest<'_, K> {
 
     async fn issue_by(self, signer: &impl Signer) -> Result<IssuedToken, IssueError> {
         let key = signer.verifying_key().or_thumbprint();
-        check_key_id(&key).map_err(SignError::new)?;
+        check_key_id(key.key_id()).map_err(SignError::new)?;
         let unsigned = self.prepare(&key)?;
         let message = unsigned.message.as_bytes();
         let signature = signer.sign(message).await?;

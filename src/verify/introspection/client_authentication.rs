@@ -5,8 +5,7 @@ use zeroize::Zeroizing;
 
 use super::assertion::assertion;
 use crate::config_error::ConfigError;
-use crate::jose::MAX_KEY_ID;
-use crate::keys::{BoxSigner, SignError, Signer};
+use crate::keys::{BoxSigner, SignError, Signer, check_key_id};
 use crate::net::form::basic;
 
 /// Says how this API authenticates itself to the introspection endpoint (RFC 7662 §2.1).
@@ -95,12 +94,7 @@ impl ClientAuthentication {
                 "has an empty secret; give the one of the authorization server, or use \
                  `ClientAuthentication::tls_client` if a certificate authenticates the client",
             ),
-            Method::PrivateKeyJwt(signer) => match signer.verifying_key().key_id() {
-                Some(id) if id.len() > MAX_KEY_ID => {
-                    Err(ConfigError::KeyIdTooLong { bytes: id.len() })
-                }
-                _ => Ok(()),
-            },
+            Method::PrivateKeyJwt(signer) => check_key_id(signer.verifying_key().key_id()),
             Method::Basic(_) | Method::Post(_) | Method::TlsClient => Ok(()),
         }
     }

@@ -23,8 +23,8 @@ use tower_bearer::test_util::TestClock;
 use tower_bearer::{AuthError, BearerLayer, Issuers, Principal, Reason, Verifier};
 
 use crate::support::{
-    Answer, ISSUER, NOW, User, WithBearer, get, good, invalid_token, key, layer, send, validation,
-    verifier,
+    Answer, ISSUER, NOW, User, WithBearer, get, good, invalid_token, key, layer, send, token,
+    validation, verifier, verifier_with,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -287,6 +287,21 @@ async fn bound_token_is_refused_each_time_also_if_its_answer_may_be_kept() {
 }
 
 #[tokio::test]
+async fn bound_tokens_are_accepted_where_that_is_allowed_by_name() {
+    let accepting = || validation().dangerous().accept_bound_tokens();
+    let verifier = verifier_with(key().verifying_key(), accepting());
+    let bound = token().claim("cnf", serde_json::json!({"jkt": "abc"})).sign(&key());
+    let keys = Keys::kept_for(MINUTE);
+    let layer = BearerLayer::new(verifier).with_authenticator(keys, accepting()).unwrap();
+    let app = app(layer);
+
+    for _ in 0..2 {
+        ask(&app, &bound).await.is_ok("alice");
+        ask(&app, "key_bound").await.is_ok("x");
+    }
+}
+
+#[tokio::test]
 async fn layer_without_the_authenticator_does_not_find_its_answers() {
     let (keys, verifier) = (Keys::kept_for(MINUTE), verifier());
     let with = app(keys.layer(verifier.clone()));
@@ -540,6 +555,84 @@ async fn kept_answer_is_found_for_a_request_whose_proof_takes_time() {
     ask(&app, "key_1").await.is_ok("builder");
 
     assert_eq!(keys.asked(), 1);
+}
+
+#[tokio::test]
+async fn proof_counts_only_for_the_answer_that_it_was_begun_for() {
+    /// Gives the keys to the painter while it proves those of the builder, and refuses the painter.
+    struct Meddling(Keys);
+    impl Binding for Meddling {
+        fn check(
+            &self,
+            _: &http::request::Parts,
+            _: Presented<'_>,
+            principal: &Principal,
+        ) -> BindingVerdict {
+            if principal.subject() == Some("painter") {
+                return BindingVerdict::Refused(Reason::BoundToken.into());
+            }
+            self.0.change(Some("painter"));
+            BindingVerdict::Pending(Box::pin(async { Ok(()) }))
+        }
+    }
+    let keys = Keys::kept_for(MINUTE);
+    let app = app(keys.layer(verifier()).with_binding(Meddling(keys.clone())));
+
+    for _ in 0..2 {
+        let answer = ask(&app, "key_1").await;
+        assert_ne!(answer.status, 200, "{}", answer.body);
+    }
+    assert_eq!(ask(&app, "key_1").await.reason, Some(Reason::BoundToken));
+}
+
+#[tokio::test]
+async fn token_that_is_revoked_while_its_proof_is_checked_is_refused() {
+    #[derive(Clone)]
+    struct Slow(Arc<Semaphore>, Arc<AtomicUsize>);
+    impl Binding for Slow {
+        fn check(
+            &self,
+            _: &http::request::Parts,
+            _: Presented<'_>,
+            _: &Principal,
+        ) -> BindingVerdict {
+            let Self(gate, asked) = self.clone();
+            asked.fetch_add(1, Ordering::SeqCst);
+            BindingVerdict::Pending(Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                Ok(())
+            }))
+        }
+    }
+    for (token, is_revoked) in [("key_1", true), ("key_1", false), ("jwt", true), ("jwt", false)] {
+        let view = MemoryRevocations::new().with_clock(TestClock::at(NOW));
+        let slow = Slow(Arc::new(Semaphore::new(0)), Arc::default());
+        let keys = Keys::kept_for(MINUTE);
+        let layer = keys.layer(verifier().with_revocations(view.clone()));
+        let app = app(layer.with_binding(slow.clone()));
+        let jwt = crate::support::token().claim("jti", "jwt").sign(&key());
+        let sent = if token == "jwt" { jwt } else { token.to_owned() };
+        let waits = tokio::spawn({
+            let app = app.clone();
+            async move { ask(&app, &sent).await }
+        });
+        while slow.1.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+
+        if is_revoked {
+            let end = UNIX_EPOCH + Duration::from_secs(NOW + 900);
+            view.revoke(Revocation::token(ISSUER, token, end));
+        }
+        slow.0.add_permits(9);
+
+        let answer = waits.await.unwrap();
+        if is_revoked {
+            answer.is_refused(401, Some(&invalid_token("The token was revoked")), Reason::Revoked);
+        } else {
+            assert_eq!(answer.status, 200);
+        }
+    }
 }
 
 #[tokio::test]
