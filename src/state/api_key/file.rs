@@ -45,6 +45,9 @@ use crate::text::{instead_of_text, without_mark};
 ///
 /// The file is looked at every 5 seconds. Its keys change all at once. A version with a mistake replaces nothing: the
 /// old keys stay in use without a limit of time, and a warning reports it. The last use of a key is kept in memory.
+///
+/// Write a new version beside the file and rename it. A TOML file that is read while it is written may lack its last
+/// lines, and with them `disabled` or `expires` of its last key.
 #[derive(Clone)]
 pub struct FileApiKeys(Arc<Shared>);
 
