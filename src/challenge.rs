@@ -48,6 +48,7 @@ impl AuthScheme {
 }
 
 impl PartialEq for AuthScheme {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         // Nearly always the same text in memory, which is found out sooner.
         std::ptr::eq(self.0, other.0) || self.is(other.0.as_bytes())

@@ -17,6 +17,7 @@ use self::issuer::IssuerConfig;
 use self::keys::{BudgetConfig, ConfiguredKeys, ShortSecret};
 use self::path::ConfigPath;
 use crate::config_error::ConfigError;
+use crate::jose::DEFAULT_MAX_TOKEN_BYTES;
 #[cfg(feature = "jwe")]
 use crate::keys::DecryptionKeys;
 use crate::keys::FetchBudget;
@@ -25,7 +26,7 @@ use crate::middleware::source::WebSocketProtocol;
 use crate::observe::trace;
 use crate::verify::cache::Bounds;
 use crate::verify::issuers::Issuers;
-use crate::verify::verifier::{DEFAULT_MAX_TOKEN_BYTES, Verifier};
+use crate::verify::verifier::Verifier;
 
 /// Configures issuers, keys, rules and token sources from JSON, TOML or another format of serde.
 ///

@@ -45,10 +45,20 @@ pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
 #[derive(Clone)]
 pub struct AuthError {
     reason: Reason,
-    /// Whether the refusal was found before the signature was verified, so any client can cause it.
-    unverified: bool,
+    found: Found,
     // Behind a pointer, because most refusals have nothing but a reason.
     extra: Option<Arc<Extra>>,
+}
+
+/// When a refusal was found, where that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// At a time that the reason tells.
+    AsUsual,
+    /// Before the signature was verified, so any client can cause it.
+    BeforeSignature,
+    /// After a key that is known has verified the signature.
+    AfterSignature,
 }
 
 #[derive(Default)]
@@ -127,13 +137,24 @@ impl AuthError {
     /// Marks the refusal as found before the signature was verified. Clients are then not told its
     /// reason.
     pub(crate) fn before_signature(mut self) -> Self {
-        self.unverified = true;
+        self.found = Found::BeforeSignature;
         self
     }
 
     /// Returns whether the refusal was found before the signature was verified.
     pub(crate) fn is_before_signature(&self) -> bool {
-        self.unverified
+        self.found == Found::BeforeSignature
+    }
+
+    /// Marks the refusal as found after a key that is known has verified the signature.
+    pub(crate) fn after_signature(mut self) -> Self {
+        self.found = Found::AfterSignature;
+        self
+    }
+
+    /// Returns whether a key that is known has verified the signature of the refused token.
+    pub(crate) fn is_after_signature(&self) -> bool {
+        self.found == Found::AfterSignature
     }
 
     /// Returns whether the operator was told already.
@@ -194,7 +215,7 @@ impl AuthError {
     }
 
     fn with_extra(reason: Reason, extra: Extra) -> Self {
-        Self { reason, unverified: false, extra: Some(Arc::new(extra)) }
+        Self { reason, found: Found::AsUsual, extra: Some(Arc::new(extra)) }
     }
 }
 
@@ -230,7 +251,7 @@ const MAX_SHOWN: usize = 200;
 
 impl From<Reason> for AuthError {
     fn from(reason: Reason) -> Self {
-        Self { reason, unverified: false, extra: None }
+        Self { reason, found: Found::AsUsual, extra: None }
     }
 }
 
@@ -265,8 +286,8 @@ impl fmt::Debug for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("AuthError");
         out.field("reason", &self.reason);
-        if self.unverified {
-            out.field("before_signature", &true);
+        if self.found != Found::AsUsual {
+            out.field("found", &self.found);
         }
         if let Some(extra) = &self.extra {
             extra.detail.iter().for_each(|detail| _ = out.field("detail", detail));

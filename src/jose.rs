@@ -15,7 +15,7 @@ pub(crate) use algorithm::Family;
 pub use algorithm::{Algorithm, ParseAlgorithmError};
 pub use header::Header;
 #[cfg(feature = "issue")]
-pub(crate) use header::MAX_KEY_ID;
+pub(crate) use header::{DEFAULT_MAX_TOKEN_BYTES, MAX_KEY_ID};
 pub(crate) use header_cache::HeaderCache;
 #[cfg(feature = "jwe")]
 pub use jwe::{ContentEncryption, KeyManagement, ParseEncryptionError};

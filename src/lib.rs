@@ -144,6 +144,8 @@ mod config_error;
 pub mod clock;
 mod dangerous;
 mod text;
+#[cfg(any(feature = "endpoints", feature = "introspection"))]
+mod media_type;
 #[cfg(any(feature = "issue", feature = "jwks", feature = "redis"))]
 mod loopback;
 mod observe;

@@ -14,6 +14,8 @@ mod erased_store;
 pub mod endpoints;
 #[cfg(any(feature = "api-keys", feature = "sign-in"))]
 mod carried_out;
+#[cfg(any(feature = "api-keys", feature = "sessions"))]
+mod sweeps;
 #[cfg(feature = "api-keys")]
 pub(crate) mod api_key;
 #[cfg(feature = "sessions")]

@@ -1,11 +1,13 @@
 //! Verifies tokens: chooses the issuer, checks the signature and the claims, and caches tokens that
 //! were good.
 
+#[cfg(any(feature = "api-keys", feature = "introspection"))]
+mod generations;
+pub(crate) mod presented;
 pub(crate) mod cache;
 pub(crate) mod compact;
 pub(crate) mod decryption;
 pub(crate) mod issuers;
-pub(crate) mod presented;
 pub(crate) mod authenticator;
 #[cfg(feature = "api-keys")]
 pub(crate) mod api_keys;

@@ -147,6 +147,8 @@ impl Fields {
     }
 }
 
+/// The longest token that is read by default, in bytes.
+pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The longest `kid` that is read, in bytes (RFC 8725bis §3.10).
 pub(crate) const MAX_KEY_ID: usize = 256;
 

@@ -18,7 +18,7 @@ use crate::error::{AuthError, Reason, shown};
 use crate::jose::crypto::decryption::{self, AgreementKey, RsaDecryption};
 use crate::jose::crypto::{AgreementCurve, Material, PrivateMaterial};
 use crate::jose::jwe::{EncryptedToken, EncryptionHeader, Recipient, RecipientKey};
-use crate::jose::{ContentEncryption, KeyManagement};
+use crate::jose::{ContentEncryption, DEFAULT_MAX_TOKEN_BYTES, KeyManagement};
 use crate::text::utf8;
 
 /// A private key or secret that decrypts tokens, for one `alg` alone.
@@ -390,7 +390,8 @@ impl DecryptionKeys {
     /// All else is [`Reason::Encrypted`], without a detail: there is no key for the token, its key or its content cannot
     /// be decrypted, the content is no text, or is encrypted once more.
     pub fn decrypt(&self, token: &str) -> Result<Zeroizing<String>, AuthError> {
-        let token = EncryptedToken::parse(token, MAX_BYTES).map_err(AuthError::before_signature)?;
+        let token = EncryptedToken::parse(token, DEFAULT_MAX_TOKEN_BYTES)
+            .map_err(AuthError::before_signature)?;
         self.open(&token)
     }
 
@@ -456,7 +457,5 @@ fn inner_token(mut content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
 
 const EXPECTED_JWK: &str = "a private JWK";
 const EXPECTED_SET: &str = "a private JWK or a set of private JWKs";
-/// The longest token that is read, which is that of verifiers by default.
-const MAX_BYTES: usize = 16 * 1024;
 /// The number of keys that are tried on one token.
 const MAX_CANDIDATES: usize = 16;

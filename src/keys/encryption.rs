@@ -82,16 +82,13 @@ impl EncryptionKey {
         };
         let mut skipped = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
-            match Self::read_jwk(entry, true) {
+            let problem = match Self::read_jwk(entry, true) {
                 Ok(key) => return Ok(key),
-                Err(ConfigError::Key(problem)) => {
-                    skipped.push(SkippedKey { index, key_id: None, problem });
-                }
-                Err(error) => {
-                    let problem = KeyProblem::Unreadable(error.to_string());
-                    skipped.push(SkippedKey { index, key_id: None, problem });
-                }
-            }
+                Err(ConfigError::Key(problem)) => problem,
+                Err(error) => KeyProblem::Unreadable(error.to_string()),
+            };
+            let key_id = jwk::read_object::<Jwk>(entry).ok().and_then(|jwk| jwk.kid);
+            skipped.push(SkippedKey { index, key_id, problem });
         }
         Err(ConfigError::NoUsableKey { skipped })
     }

@@ -7,7 +7,6 @@
 //! service the answer is 503, because waiting for both in turns might not end. The active check is
 //! not asked again: its answer counts from the time of the question.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ use crate::error::{AuthError, KeysUnavailable, Reason};
 use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
-use crate::verify::presented::Presented;
+use crate::verify::presented::{Presented, TokenText};
 use crate::verify::verifier::{Attempt, CachedToken, Pending, Verifier, is_from_elsewhere};
 
 /// Decides about requests, without services and futures.
@@ -167,7 +166,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         match AuthorizationHeader::find_and_mark(request.headers_mut()) {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) => self.decide_without_token(),
-            Ok(Some(token)) => match self.verifier.decide_from_cache(token) {
+            Ok(Some(token)) => match self.verifier.decide_from_cache(Presented::bearer(token)) {
                 Some(Attempt::Done(Ok(verified))) => self.admit(verified, origin),
                 Some(Attempt::Done(Err(error))) => Decision::Refuse(self.refuse(error)),
                 Some(Attempt::Waits(pending)) => {
@@ -215,7 +214,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         &self,
         token: &[u8],
         origin: TokenOrigin,
-        attempt: fn(&Verifier<C>, &str) -> Attempt<C>,
+        attempt: fn(&Verifier<C>, TokenText<'_>) -> Attempt<C>,
     ) -> Decision<C> {
         let text = match origin {
             #[cfg(feature = "cookies")]
@@ -226,7 +225,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Ok(text) => text,
             Err(reason) => return Decision::Refuse(self.refuse(reason)),
         };
-        match attempt(&self.verifier, text) {
+        match attempt(&self.verifier, TokenText::bearer(text)) {
             Attempt::Waits(pending) => {
                 Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
             }
@@ -268,16 +267,15 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         lookup: CacheLookup,
     ) -> Result<Decision<C>, AuthError> {
         let wait = |pending| Deferral::new(pending, origin, presented.scheme());
-        let judge = &*self.verifier_for(extras, presented.scheme());
         let recalled = match lookup {
-            CacheLookup::Needed => judge.decide_from_cache(presented.token()),
+            CacheLookup::Needed => self.verifier.decide_from_cache(presented),
             CacheLookup::Done => None,
         };
         let attempt = if let Some(attempt) = recalled {
             attempt
         } else {
-            let token = extras.read(presented.token(), origin)?;
-            Self::decide_new(judge, extras, presented, token)
+            let text = extras.read(presented.token(), origin)?;
+            self.decide_new(extras, presented, text)
         };
         let verified = match attempt {
             Attempt::Done(verified) => verified?,
@@ -288,44 +286,23 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Proof::Pending(proof) => {
                 let is_signed = verified.principal().header().is_some();
                 let authenticator = if is_signed { None } else { extras.decider_of(presented) };
-                let token = extras.read(presented.token(), origin)?;
-                let mut deferral = wait(judge.accepted(token, authenticator)?);
+                let text = extras.read(presented.token(), origin)?;
+                let token = TokenText { scheme: presented.scheme(), text };
+                let mut deferral = wait(self.verifier.accepted(token, authenticator)?);
                 deferral.proof = Some(BegunProof { principal: verified.into_principal(), proof });
                 Ok(Decision::Wait(deferral))
             }
         }
     }
 
-    /// Returns the verifier for tokens under this scheme. Authenticators may decide by the scheme, so
-    /// a token under one is not the same token under another one.
-    #[inline]
-    fn verifier_for(&self, extras: &Extras, scheme: AuthScheme) -> Cow<'_, Verifier<C>> {
-        if scheme != AuthScheme::BEARER && extras.has_authenticators() {
-            Cow::Owned(self.verifier.clone().under(scheme))
-        } else {
-            Cow::Borrowed(&self.verifier)
-        }
-    }
-
-    fn verifier_under(&self, scheme: AuthScheme) -> Cow<'_, Verifier<C>> {
-        match &self.extras {
-            Some(extras) => self.verifier_for(extras, scheme),
-            None => Cow::Borrowed(&self.verifier),
-        }
-    }
-
     /// Decides about a token that is not in the cache: by the authenticator that accepts it, or by
     /// the verifier, or by the fallback for what the verifier does not know.
-    fn decide_new(
-        verifier: &Verifier<C>,
-        extras: &Extras,
-        presented: Presented<'_>,
-        token: &str,
-    ) -> Attempt<C> {
+    fn decide_new(&self, extras: &Extras, presented: Presented<'_>, text: &str) -> Attempt<C> {
+        let token = TokenText { scheme: presented.scheme(), text };
         if let Some(authenticator) = extras.authenticator_for(presented) {
             return Attempt::Waits(Pending::decision(token, authenticator));
         }
-        match (verifier.attempt(token), extras.fallback_for(presented)) {
+        match (self.verifier.attempt(token), extras.fallback_for(presented)) {
             (Attempt::Done(Err(error)), Some(fallback)) if is_from_elsewhere(&error) => {
                 Attempt::Waits(Pending::decision(token, fallback))
             }
@@ -349,7 +326,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         deferral: Box<Deferral<C>>,
     ) -> Result<Vetted<C>, Rejection> {
         let Deferral { pending, origin, scheme, proof } = *deferral;
-        let decided = self.verifier_under(scheme).verify_after(pending).await;
+        let decided = self.verifier.verify_after(pending).await;
         let (token, remembered) = decided.map_err(|error| self.refuse(error))?;
         Ok(Vetted { token, remembered, origin, scheme, proof })
     }
@@ -391,8 +368,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
         let Vetted { token, remembered, origin, scheme, .. } = vetted;
         let is_signed = remembered.principal().header().is_some();
-        let verifier = self.verifier_under(scheme);
-        let remembered = verifier.revalidate_after_wait(&token, remembered);
+        let token = TokenText { scheme, text: &token };
+        let remembered = self.verifier.revalidate_after_wait(token, remembered);
         // A request that waits for the answer and for the inner service in turns could wait forever.
         let remembered = remembered.and_then(|remembered| {
             remembered.ok_or_else(|| {

@@ -138,9 +138,10 @@ impl<'t, 'b> Compact<'t, 'b> {
             .find(|key| key.verify(algorithm, message, signature))
             .ok_or(Reason::InvalidSignature)?
             .identity();
-        let length = self.decode_payload()?;
+        let length = self.decode_payload().map_err(AuthError::after_signature)?;
         let Self { header, new_header, bytes, .. } = self;
-        let text = str::from_utf8(&bytes[..length]).map_err(not_utf8)?;
+        let text = str::from_utf8(&bytes[..length]);
+        let text = text.map_err(|error| not_utf8(error).after_signature())?;
         Ok(VerifiedJws { header, new_header, key, payload: Payload(text) })
     }
 }

@@ -38,6 +38,7 @@ use self::signed::SignedAnswers;
 use self::token_hash::HashKey;
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason};
+use crate::jose::DEFAULT_MAX_TOKEN_BYTES;
 use crate::keys::KeySource;
 use crate::net::HttpClient;
 use crate::net::address::{Address, Allowed, shown_address};
@@ -178,7 +179,7 @@ impl Introspection {
             signed: None,
             required: Arc::new([]),
             max_age: MAX_AGE,
-            max_token_bytes: MAX_TOKEN_BYTES,
+            max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             limits,
             key: HashKey::generate()?,
             generation: AtomicU64::new(0),
@@ -435,4 +436,3 @@ impl fmt::Debug for Introspection {
 }
 
 const MAX_AGE: Duration = Duration::from_secs(60);
-const MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -40,3 +40,16 @@ impl fmt::Debug for Presented<'_> {
         f.debug_struct("Presented").field("scheme", &self.scheme).finish_non_exhaustive()
     }
 }
+
+/// A token as text, with the scheme that it came under.
+#[derive(Clone, Copy)]
+pub(crate) struct TokenText<'t> {
+    pub(crate) scheme: AuthScheme,
+    pub(crate) text: &'t str,
+}
+
+impl<'t> TokenText<'t> {
+    pub(crate) const fn bearer(text: &'t str) -> Self {
+        Self { scheme: AuthScheme::BEARER, text }
+    }
+}

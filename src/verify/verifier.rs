@@ -21,7 +21,7 @@ use crate::claims::{Footprint, Layer, PrincipalBuilder, Verified};
 use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
 use crate::error::{AuthError, KeysUnavailable, Reason, shown};
-use crate::jose::{Algorithm, Family, Header, HeaderCache};
+use crate::jose::{Algorithm, DEFAULT_MAX_TOKEN_BYTES, Family, Header, HeaderCache};
 #[cfg(feature = "jwe")]
 use crate::keys::DecryptionKeys;
 use crate::keys::{KeySource, Lookup};
@@ -34,6 +34,7 @@ use crate::verify::cache::{Bounds, Cache, CacheStats};
 use crate::verify::compact::{Buffer, Compact, VerifiedJws};
 use crate::verify::decryption::{OptionalDecryption, Received};
 use crate::verify::issuers::{Chosen, IssuerEntry, IssuerSet, Issuers};
+use crate::verify::presented::{Presented, TokenText};
 
 /// Verifies tokens and reads their claims into `C`.
 ///
@@ -71,8 +72,8 @@ pub struct Verifier<C> {
     cache: Option<Arc<Cache<CachedToken<C>>>>,
     /// The layer that it works for.
     layer: Layer,
-    /// The scheme that its tokens come under, where the cache tells schemes apart.
-    scheme: Option<AuthScheme>,
+    /// Whether the cache tells schemes apart.
+    names_have_schemes: bool,
 }
 
 /// The result of a verification without waiting.
@@ -90,6 +91,7 @@ enum StartedVerification<'v, C> {
 
 /// A token, and the reason for which it waits.
 pub(crate) struct Pending<C> {
+    scheme: AuthScheme,
     token: Zeroizing<String>,
     need: Need<C>,
     /// Decides about the token if it turns out to be from elsewhere.
@@ -106,12 +108,13 @@ enum Need<C> {
 }
 
 impl<C> Pending<C> {
-    fn of(token: &str, need: Need<C>) -> Self {
-        Self { token: Zeroizing::new(token.to_owned()), need, fallback: None }
+    fn of(token: TokenText<'_>, need: Need<C>) -> Self {
+        let TokenText { scheme, text } = token;
+        Self { scheme, token: Zeroizing::new(text.to_owned()), need, fallback: None }
     }
 
     /// Waits for the decision of this authenticator.
-    pub(crate) fn decision(token: &str, authenticator: &ConfiguredAuthenticator) -> Self {
+    pub(crate) fn decision(token: TokenText<'_>, authenticator: &ConfiguredAuthenticator) -> Self {
         Self::of(token, Need::Decision(authenticator.clone()))
     }
 
@@ -151,7 +154,7 @@ impl<C> Verifier<C> {
             headers: Arc::default(),
             cache: Some(Arc::new(Cache::new(Bounds::default()))),
             layer: None,
-            scheme: None,
+            names_have_schemes: false,
         }
     }
 
@@ -236,25 +239,26 @@ impl<C> Verifier<C> {
     }
 
     /// Returns the verifier for a layer that has authenticators. Its cache holds their answers too,
-    /// so it is not shared.
-    pub(crate) fn with_authenticators(self) -> Self {
+    /// so it is not shared. An authenticator may decide by the scheme, so a token under one scheme is
+    /// not the same token under another one.
+    pub(crate) fn with_authenticators(mut self) -> Self {
+        self.names_have_schemes = true;
         self.with_empty_cache()
-    }
-
-    /// Returns the verifier for tokens under this scheme. It finds no token in the cache that came
-    /// under another one, about which another authenticator may have decided.
-    pub(crate) fn under(mut self, scheme: AuthScheme) -> Self {
-        self.scheme = Some(scheme);
-        self
     }
 
     /// Calls a function with the name of a token in the cache. No header field can hold a line break,
     /// so no token has the name of another one.
-    fn with_name_of<T>(&self, token: &[u8], call: impl FnOnce(&[u8]) -> T) -> T {
-        match self.scheme {
-            None => call(token),
-            Some(scheme) => call(&Zeroizing::new([scheme.as_str().as_bytes(), token].join(&b'\n'))),
+    #[inline]
+    fn with_name_of<T>(
+        &self,
+        scheme: AuthScheme,
+        token: &[u8],
+        call: impl FnOnce(&[u8]) -> T,
+    ) -> T {
+        if !self.names_have_schemes || scheme == AuthScheme::BEARER {
+            return call(token);
         }
+        call(&Zeroizing::new([scheme.as_str().as_bytes(), token].join(&b'\n')))
     }
 
     /// Verifies another kind of token, and no access tokens any more.
@@ -349,9 +353,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         match self.recall(token.as_bytes()) {
             Some(verified) => match self.is_active(&verified) {
                 Some(verdict) => StartedVerification::Done(verdict.map(|()| verified)),
-                None => self.go_on(self.attempt_once_more(token)),
+                None => self.go_on(self.attempt_once_more(TokenText::bearer(token))),
             },
-            None => self.go_on(self.attempt(token)),
+            None => self.go_on(self.attempt(TokenText::bearer(token))),
         }
     }
 
@@ -393,7 +397,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(verified) = self.recall(token.as_bytes()) {
             return self.is_active(&verified).map(|verdict| verdict.map(|()| verified));
         }
-        match self.attempt(token) {
+        match self.attempt(TokenText::bearer(token)) {
             Attempt::Done(result) => Some(result),
             Attempt::Waits(_) => None,
         }
@@ -413,13 +417,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Decides about a token that is in the cache. It waits if its subject has to be asked about.
-    pub(crate) fn decide_from_cache(&self, token: &[u8]) -> Option<Attempt<C>> {
-        let verified = self.with_name_of(token, |name| self.recall(name))?;
+    pub(crate) fn decide_from_cache(&self, presented: Presented<'_>) -> Option<Attempt<C>> {
+        let (scheme, token) = (presented.scheme(), presented.token());
+        let verified = self.with_name_of(scheme, token, |name| self.recall(name))?;
         if let Some(verdict) = self.is_active(&verified) {
             return Some(Attempt::Done(verdict.map(|()| verified)));
         }
         // `None` if the entry was evicted meanwhile.
-        let token = str::from_utf8(token).ok()?;
+        let token = TokenText { scheme, text: str::from_utf8(token).ok()? };
         Some(Attempt::Waits(Pending::of(token, Need::Answer(self.peek(token)?))))
     }
 
@@ -427,7 +432,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// `authenticator` decided about it, if one did.
     pub(crate) fn accepted(
         &self,
-        token: &str,
+        token: TokenText<'_>,
         authenticator: Option<&ConfiguredAuthenticator>,
     ) -> Result<Pending<C>, AuthError> {
         let need = match (self.peek(token), authenticator) {
@@ -439,16 +444,17 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Returns a token from the cache without a check.
-    fn peek(&self, token: &str) -> Option<CachedToken<C>> {
+    fn peek(&self, token: TokenText<'_>) -> Option<CachedToken<C>> {
         let cache = self.cache.as_ref()?;
-        let recalled =
-            self.with_name_of(token.as_bytes(), |name| cache.peek(name, Clone::clone))?;
+        let TokenText { scheme, text } = token;
+        let peek = |name: &[u8]| cache.peek(name, Clone::clone);
+        let recalled = self.with_name_of(scheme, text.as_bytes(), peek)?;
         Some(recalled.behind(&self.layer))
     }
 
     /// Verifies a token that was recalled, and whose subject has to be asked about.
     #[cold]
-    pub(crate) fn attempt_once_more(&self, token: &str) -> Attempt<C> {
+    pub(crate) fn attempt_once_more(&self, token: TokenText<'_>) -> Attempt<C> {
         match self.peek(token) {
             Some(remembered) => Attempt::Waits(Pending::of(token, Need::Answer(remembered))),
             None => self.attempt(token),
@@ -458,7 +464,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Verifies a token without waiting.
     // Not inlined into functions that only recall, because its stack frame is large.
     #[inline(never)]
-    pub(crate) fn attempt(&self, token: &str) -> Attempt<C> {
+    pub(crate) fn attempt(&self, token: TokenText<'_>) -> Attempt<C> {
         match self.attempt_signature(token) {
             Ok(Some(remembered)) => match self.active.recall(remembered.principal()) {
                 Some(verdict) => Attempt::Done(verdict.map(|()| remembered.into_verified())),
@@ -470,8 +476,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Verifies a token, except whether its subject is active. `None` if keys must be waited for.
-    fn attempt_signature(&self, token: &str) -> Result<Option<CachedToken<C>>, AuthError> {
-        let opened = self.decryption.open(token, self.max_token_bytes)?;
+    fn attempt_signature(&self, token: TokenText<'_>) -> Result<Option<CachedToken<C>>, AuthError> {
+        let opened = self.decryption.open(token.text, self.max_token_bytes)?;
         let received = Received::new(token, opened.as_deref());
         let mut buffer = Buffer::<USUAL>::new();
         let (compact, trusted) = self.parse(received.signed(), &mut buffer)?;
@@ -496,25 +502,26 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// [`revalidate_after_wait`](Self::revalidate_after_wait).
     pub(crate) async fn verify_after(
         &self,
-        Pending { token, need, fallback }: Pending<C>,
+        Pending { scheme, token: text, need, fallback }: Pending<C>,
     ) -> Result<(Zeroizing<String>, CachedToken<C>), AuthError> {
+        let token = TokenText { scheme, text: &text };
         let (remembered, is_new) = match need {
-            Need::Keys => (self.verify_or_ask(&token, fallback.as_ref()).await?, true),
-            Need::Decision(authenticator) => (self.ask(&authenticator, &token).await?, true),
+            Need::Keys => (self.verify_or_ask(token, fallback.as_ref()).await?, true),
+            Need::Decision(authenticator) => (self.ask(&authenticator, token).await?, true),
             Need::Answer(remembered) => (remembered, false),
         };
         match self.active.recall(remembered.principal()) {
-            Some(verdict) if is_new => return verdict.map(|()| (token, remembered)),
+            Some(verdict) if is_new => return verdict.map(|()| (text, remembered)),
             Some(verdict) => verdict?,
             None => self.active.ask(remembered.principal()).await?,
         }
         let authenticator = remembered.authenticator().cloned();
-        let remembered = match (self.revalidate_after_wait(&token, remembered)?, authenticator) {
+        let remembered = match (self.revalidate_after_wait(token, remembered)?, authenticator) {
             (Some(remembered), _) => remembered,
-            (None, Some(authenticator)) => self.ask(&authenticator, &token).await?,
-            (None, None) => self.verify_after_refresh(&token).await?,
+            (None, Some(authenticator)) => self.ask(&authenticator, token).await?,
+            (None, None) => self.verify_after_refresh(token).await?,
         };
-        Ok((token, remembered))
+        Ok((text, remembered))
     }
 
     /// Checks everything that may have changed since a token was verified: its dates, issuer, key
@@ -522,7 +529,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// waited for once more.
     pub(crate) fn revalidate_after_wait(
         &self,
-        token: &str,
+        token: TokenText<'_>,
         remembered: CachedToken<C>,
     ) -> Result<Option<CachedToken<C>>, AuthError> {
         let revocations = self.revocations.as_deref();
@@ -538,10 +545,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Verifies a token after the key source had one chance to fetch keys.
-    async fn verify_after_refresh(&self, token: &str) -> Result<CachedToken<C>, AuthError> {
+    async fn verify_after_refresh(
+        &self,
+        token: TokenText<'_>,
+    ) -> Result<CachedToken<C>, AuthError> {
         // On the heap: otherwise the future that waits would carry the buffer with it.
         let mut buffer = Buffer::<0>::new();
-        let opened = self.decryption.open(token, self.max_token_bytes)?;
+        let opened = self.decryption.open(token.text, self.max_token_bytes)?;
         let received = Received::new(token, opened.as_deref());
         let (mut compact, mut trusted) = self.parse(received.signed(), &mut buffer)?;
         loop {
@@ -599,7 +609,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         };
         let mut builder = PrincipalBuilder::<C>::new(Some(header), self.layer.clone());
         let parsed = builder.parsed();
-        payload.read(rules.claim_paths(), parsed, &mut footprint)?;
+        let read = payload.read(rules.claim_paths(), parsed, &mut footprint);
+        read.map_err(AuthError::after_signature)?;
         rules.assume_issuer(&mut parsed.registered);
         let span = rules.span(&parsed.registered);
         let now = span.now(&self.time);
@@ -623,7 +634,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(cache) = &self.cache {
             let weight = size_of::<C>() + footprint.bytes() + remembered.principal().heap_bytes();
             let dates = (span.end(), now);
-            self.with_name_of(received.token().as_bytes(), |name| {
+            let TokenText { scheme, text } = received.token();
+            self.with_name_of(scheme, text.as_bytes(), |name| {
                 cache.insert(name, weight, dates, || remembered.clone());
             });
         }
@@ -691,7 +703,7 @@ impl<C> Clone for Verifier<C> {
             max_token_bytes: self.max_token_bytes,
             headers: Arc::clone(&self.headers),
             layer: self.layer.clone(),
-            scheme: self.scheme,
+            names_have_schemes: self.names_have_schemes,
             cache: self.cache.clone(),
         }
     }
@@ -716,4 +728,3 @@ const STILL_REFRESHING: &str =
 const USUAL: usize = 1280;
 /// The limit of positions in a token, which take 32 bits.
 const MOST_BYTES: usize = 1 << 30;
-pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -15,7 +15,7 @@ use crate::claims::Principal;
 use crate::claims::policy::Policy;
 use crate::observe::trace::Pace;
 use crate::server::endpoints::answer::{Answer, Refusal, answer, json_answer};
-use crate::state::api_key::ApiKeyRecord;
+use crate::server::endpoints::request::{own_subject, segment};
 
 /// The parts that all services share.
 #[derive(Clone)]
@@ -75,14 +75,13 @@ impl Desk {
         }
     }
 
-    /// Finds the caller of a request. Another issuer may call another subject by the same name.
+    /// Finds the caller of a request.
     fn caller<'r>(&self, request: &'r Parts) -> Result<Caller<'r>, Refusal> {
         let principal = Principal::from_extensions(&request.extensions)?;
         if principal.is_api_key() && !self.allows_api_keys {
             return Err(forbidden("An API key cannot make or end API keys"));
         }
-        let is_own = principal.issuer() == self.issuer;
-        let subject = principal.subject().filter(|subject| is_own && !subject.is_empty());
+        let subject = own_subject(principal, &self.issuer);
         let subject =
             subject.ok_or_else(|| forbidden("The token speaks for no subject of this server"))?;
         Ok(Caller { principal, subject })
@@ -128,10 +127,9 @@ impl Desk {
 
     async fn rotate(&self, caller: &Caller<'_>, request: &Parts) -> Answer {
         let id = segment(request, 1);
-        let is_theirs = |old: &ApiKeyRecord| old.owner == caller.subject;
-        let old = self.manager.find(id).await?.filter(is_theirs).ok_or(ApiKeyError::Unknown)?;
+        let old = self.manager.find_of(id, caller.subject).await?;
         check_grants(caller, &old.roles, &old.scopes)?;
-        let issued = self.manager.rotate_within(id, caller.subject, self.max_lifetime).await?;
+        let issued = self.manager.replace(old, self.max_lifetime).await?;
         Ok(json_answer(StatusCode::CREATED, &ShownOnce::new(&issued, self.manager.now())))
     }
 
@@ -148,11 +146,6 @@ fn check_grants(caller: &Caller<'_>, roles: &[String], scopes: &[String]) -> Res
         return Ok(());
     }
     Err(forbidden("The key would have a role or scope that the caller does not have"))
-}
-
-/// Returns a segment of the path, counted from its end.
-fn segment(request: &Parts, from_end: usize) -> &str {
-    request.uri.path().rsplit('/').nth(from_end).unwrap_or_default()
 }
 
 fn forbidden(description: &'static str) -> Refusal {

@@ -145,7 +145,8 @@ endpoint!(ApiKeyService, |service, request| {
     let answer = async move {
         let (parts, body) = request.into_parts();
         // Not in the task: a time limit of the application ends the reading.
-        let sent = if parts.method == http::Method::POST {
+        let (methods, _) = operation.methods();
+        let sent = if parts.method == http::Method::POST && methods.contains(&parts.method) {
             read(body, MAX_BODY_BYTES, "The body is larger than 64 KiB").await
         } else {
             Ok(zeroize::Zeroizing::default())

@@ -5,8 +5,8 @@ use http::request::Parts;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use crate::media_type::is_of_type;
 use crate::server::endpoints::answer::Refusal;
-use crate::server::endpoints::request::is_of_type;
 
 /// The body of a request, or the reason why it could not be read.
 pub(super) type Sent = Result<Zeroizing<Vec<u8>>, Refusal>;

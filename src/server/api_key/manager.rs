@@ -6,15 +6,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::error::ApiKeyError;
 use super::request::ApiKeyRequest;
-use crate::claims::NumericDate;
 use crate::clock::{Clock, Time};
 use crate::observe::trace::{self, Pace};
 use crate::server::erased_store::ErasedStore;
+use crate::server::sweeps::Sweeps;
 use crate::state::api_key::{
     ApiKey, ApiKeyChange, ApiKeyCreation, ApiKeyPrefix, ApiKeyRecord, ApiKeyRotation,
     ApiKeyRotationOutcome, ApiKeySource as _, ApiKeyStore, BoxApiKeyStore, MAX_OWNER,
@@ -67,8 +66,7 @@ struct Settings {
 
 struct Inner {
     settings: Settings,
-    /// The second in which the last sweep began.
-    swept: AtomicI64,
+    sweeps: Sweeps,
     /// Limits how often the log repeats itself.
     pace: Pace,
 }
@@ -101,7 +99,8 @@ impl ApiKeyManager {
     }
 
     fn of(settings: Settings) -> Self {
-        let inner = Inner { settings, swept: AtomicI64::new(0), pace: Pace::default() };
+        let sweeps = Sweeps::every(SWEEP_SECONDS);
+        let inner = Inner { settings, sweeps, pace: Pace::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -205,21 +204,25 @@ impl ApiKeyManager {
     /// [`ApiKeyError::Unknown`] when the owner has no such key, or it is not good any more; [`ApiKeyError::TooMany`],
     /// [`ApiKeyError::NotMade`] and [`ApiKeyError::Unavailable`].
     pub async fn rotate(&self, id: &str, owner: &str) -> Result<IssuedApiKey, ApiKeyError> {
-        self.rotate_within(id, owner, None).await
+        check_owner(Some(owner))?;
+        let old = self.find_of(id, owner).await?;
+        self.replace(old, None).await
     }
 
-    /// Rotates a key. The new one is good for `most` at the longest.
-    pub(super) async fn rotate_within(
+    /// Returns a key of this owner.
+    pub(super) async fn find_of(&self, id: &str, owner: &str) -> Result<ApiKeyRecord, ApiKeyError> {
+        let found = self.inner.settings.store.find(id).await?;
+        found.filter(|found| found.owner == owner).ok_or(ApiKeyError::Unknown)
+    }
+
+    /// Makes the successor of a key, which is good for `most` at the longest.
+    pub(super) async fn replace(
         &self,
-        id: &str,
-        owner: &str,
+        old: ApiKeyRecord,
         most: Option<Duration>,
     ) -> Result<IssuedApiKey, ApiKeyError> {
-        check_owner(Some(owner))?;
         let settings = &self.inner.settings;
         let now = self.now();
-        let old = settings.store.find(id).await?.filter(|old| old.owner == owner);
-        let old = old.ok_or(ApiKeyError::Unknown)?;
         let (key, mut record) = self.new_key(old.owner, now)?;
         record.label = old.label;
         record.roles = old.roles;
@@ -231,7 +234,7 @@ impl ApiKeyManager {
         set_lifetime(&mut record, lifetime);
         let old_until = later(now, settings.overlap);
         let max = settings.max_per_owner;
-        let rotation = ApiKeyRotation::new(id, record.clone(), old_until, now, max);
+        let rotation = ApiKeyRotation::new(&old.id, record.clone(), old_until, now, max);
         match settings.store.rotate(rotation).await? {
             ApiKeyRotationOutcome::Rotated(old) => {
                 self.sweep_now_and_then(now);
@@ -330,17 +333,8 @@ impl ApiKeyManager {
     }
 
     fn sweep_now_and_then(&self, now: SystemTime) {
-        let now = NumericDate::from(now).as_seconds();
-        let swept = &self.inner.swept;
-        let last = swept.load(Ordering::Relaxed);
-        if now.abs_diff(last) < SWEEP_SECONDS
-            || swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
-            return;
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let manager = self.clone();
-        runtime.spawn(async move {
+        self.inner.sweeps.start(now, || async move {
             if let Err(error) = manager.sweep().await {
                 trace::api_keys_not_swept(&error, &manager.inner.pace);
             }

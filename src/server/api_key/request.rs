@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::error::ApiKeyError;
+use crate::challenge::is_scope_token;
 use crate::state::api_key::MAX_OWNER;
 
 /// Describes an API key to be made.
@@ -50,8 +51,7 @@ impl ApiKeyRequest {
 
     pub(super) fn check(&self) -> Result<(), ApiKeyError> {
         let is_grant = |grant: &String| !grant.is_empty() && grant.len() <= MAX_GRANT_BYTES;
-        let is_scope_byte = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        let is_scope = |scope: &String| is_grant(scope) && scope.bytes().all(is_scope_byte);
+        let is_scope = |scope: &String| scope.len() <= MAX_GRANT_BYTES && is_scope_token(scope);
         let problem = if self.owner.is_empty() || self.owner.len() > MAX_OWNER {
             "the owner is empty or longer than 1 KiB"
         } else if self.label.chars().count() > MAX_LABEL_CHARS {

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 
 use bytes::Buf as _;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body;
@@ -12,6 +11,9 @@ use zeroize::Zeroizing;
 
 use super::answer::Refusal;
 use super::form::{Form, FormError};
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
+use crate::claims::Principal;
+use crate::media_type::is_of_type;
 
 /// Reads the form in the body of a request.
 pub(in crate::server) async fn read_form<B: Body>(
@@ -38,16 +40,24 @@ impl From<FormError> for Refusal {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
-    is_of_type(headers, "application/x-www-form-urlencoded")
+/// Returns the subject of a principal of this issuer. Another issuer may call another one by the same name.
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
+pub(in crate::server) fn own_subject<'p>(
+    principal: &'p Principal,
+    issuer: &str,
+) -> Option<&'p str> {
+    let is_own = principal.issuer() == issuer;
+    principal.subject().filter(|subject| is_own && !subject.is_empty())
 }
 
-/// Returns whether the one `Content-Type` is this, whatever its parameters.
-pub(in crate::server) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
-    let mut fields = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(field), None) = (fields.next(), fields.next()) else { return false };
-    let essence = field.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case(media_type)
+/// Returns a segment of the path, counted from its end.
+#[cfg(any(feature = "api-keys", feature = "sign-in"))]
+pub(in crate::server) fn segment(request: &Parts, from_end: usize) -> &str {
+    request.uri.path().rsplit('/').nth(from_end).unwrap_or_default()
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    is_of_type(headers, "application/x-www-form-urlencoded")
 }
 
 /// Reads a body of at most `max` bytes.

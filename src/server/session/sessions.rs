@@ -6,18 +6,18 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::error::SessionError;
 use super::key::SessionKey;
 use super::refresh_token::{RefreshToken, TokenSecret};
-use crate::claims::NumericDate;
 use crate::clock::{Clock, Time};
 use crate::keys::{BoxSigner, Signer};
 use crate::observe::trace::{self, Pace};
 use crate::server::erased_store::ErasedStore;
 use crate::server::issue::{IssueError, TokenIssuer, TokenRequest};
+use crate::server::sweeps::Sweeps;
 use crate::state::revocation::{Revocation, RevocationStore, Revocations};
 use crate::state::session::{
     BoxSessionStore, CreationOutcome, MAX_SIGN_IN, MAX_SUBJECT, NewSession, Rotation,
@@ -78,10 +78,7 @@ struct Inner {
     max_per_subject: Option<usize>,
     on_reuse: Option<Hook>,
     clock: Time,
-    /// The second in which the last sweep began.
-    swept: AtomicI64,
-    /// Set while a sweep runs, which may take longer than a minute.
-    is_sweeping: AtomicBool,
+    sweeps: Sweeps,
     /// The last millisecond in which a sign-in began here, and the last up to which all sessions of a subject were
     /// ended here. The clock may stand still between the two, and one comes after the other all the same.
     begun: AtomicI64,
@@ -168,8 +165,7 @@ impl Sessions {
             max_per_subject: None,
             on_reuse: None,
             clock: Time::OfSystem,
-            swept: AtomicI64::new(0),
-            is_sweeping: AtomicBool::new(false),
+            sweeps: Sweeps::every(SWEEP_SECONDS),
             begun: AtomicI64::new(0),
             ended: AtomicI64::new(0),
             pace: Pace::default(),
@@ -418,22 +414,10 @@ impl Sessions {
     }
 
     fn sweep_now_and_then(&self, now: SystemTime) {
-        let now = NumericDate::from(now).as_seconds();
-        let swept = &self.inner.swept;
-        let last = swept.load(Ordering::Relaxed);
-        if now.abs_diff(last) < SWEEP_SECONDS
-            || swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
-            return;
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.inner.is_sweeping.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let sweeping = Sweeping(self.clone());
-        runtime.spawn(async move {
-            if let Err(error) = sweeping.0.sweep().await {
-                trace::sessions_not_swept(&error, &sweeping.0.inner.pace);
+        let sessions = self.clone();
+        self.inner.sweeps.start(now, || async move {
+            if let Err(error) = sessions.sweep().await {
+                trace::sessions_not_swept(&error, &sessions.inner.pace);
             }
         });
     }
@@ -489,21 +473,11 @@ impl Inner {
             max_per_subject: self.max_per_subject,
             on_reuse: self.on_reuse.clone(),
             clock: self.clock.clone(),
-            swept: AtomicI64::new(0),
-            is_sweeping: AtomicBool::new(false),
+            sweeps: Sweeps::every(SWEEP_SECONDS),
             begun: AtomicI64::new(self.begun.load(Ordering::SeqCst)),
             ended: AtomicI64::new(self.ended.load(Ordering::SeqCst)),
             pace: Pace::default(),
         }
-    }
-}
-
-/// A sweep that runs, until it is dropped: also by a panic, or with its runtime.
-struct Sweeping(Sessions);
-
-impl Drop for Sweeping {
-    fn drop(&mut self) {
-        self.0.inner.is_sweeping.store(false, Ordering::Release);
     }
 }
 

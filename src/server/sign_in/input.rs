@@ -9,9 +9,10 @@ use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::media_type::is_of_type;
 use crate::server::endpoints::answer::Refusal;
 use crate::server::endpoints::form::Form;
-use crate::server::endpoints::request::{is_of_type, read};
+use crate::server::endpoints::request::read;
 
 /// The body of a request, or the reason why it could not be read.
 pub(super) type Sent = Result<Zeroizing<Vec<u8>>, Refusal>;

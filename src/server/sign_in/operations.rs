@@ -18,6 +18,7 @@ use crate::observe::trace;
 use crate::server::body::ServiceBody;
 use crate::server::endpoints::answer::{Answer, Refusal, answer, json_answer};
 use crate::server::endpoints::form::Form;
+use crate::server::endpoints::request::segment;
 use crate::server::issue::{IssueError, IssuedToken};
 use crate::server::password::{PasswordCheck, PasswordError};
 use crate::server::session::{SessionError, SessionTokens, SignIn};
@@ -204,7 +205,7 @@ impl Desk {
 
     async fn end(&self, request: &Parts) -> Answer {
         let user = User::of(request, self.sessions.issuer())?;
-        let id = request.uri.path().rsplit('/').next().unwrap_or_default();
+        let id = segment(request, 0);
         if self.sessions.end(id, user.subject).await?.is_none() {
             let description = "The user has no such session";
             return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", description));

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::claims::Principal;
 use crate::server::endpoints::answer::Refusal;
+use crate::server::endpoints::request::own_subject;
 use crate::state::session::Session;
 
 /// The user of a request, as the layer has found out.
@@ -15,12 +16,10 @@ pub(super) struct User<'r> {
 }
 
 impl<'r> User<'r> {
-    /// Finds the user of a request. Another issuer may call another user by the same name.
+    /// Finds the user of a request.
     pub(super) fn of(request: &'r Parts, issuer: &str) -> Result<Self, Refusal> {
         let principal = Principal::from_extensions(&request.extensions)?;
-        let is_own = principal.issuer() == issuer;
-        let subject = principal.subject().filter(|subject| is_own && !subject.is_empty());
-        let subject = subject.ok_or_else(|| {
+        let subject = own_subject(principal, issuer).ok_or_else(|| {
             let description = "The token speaks for no user of this server";
             Refusal::new(StatusCode::FORBIDDEN, "forbidden", description)
         })?;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::format::is_id;
 use super::{ApiKeyHash, ApiKeyRecord, ApiKeySource, MAX_OWNER};
+use crate::challenge::is_scope_token;
 use crate::config_error::ConfigError;
 use crate::error::ApiKeysUnavailable;
 use crate::refresh::{FetchBudget, Load, Loaded, Refreshed, Status};
@@ -285,8 +286,11 @@ impl Entry {
         if self.owner.is_empty() || self.owner.len() > MAX_OWNER {
             return Err(wrong(at("owner"), "is empty or longer than 1,024 bytes"));
         }
-        if self.scopes.iter().any(|scope| scope.is_empty() || scope.contains(' ')) {
-            return Err(wrong(at("scopes"), "has a scope that is empty or holds a space"));
+        if !self.scopes.iter().all(|scope| is_scope_token(scope)) {
+            return Err(wrong(
+                at("scopes"),
+                "has a scope that is empty, or holds a space or a character that no scope has",
+            ));
         }
         let moment = |member: &str, text: Option<&String>| {
             let Some(text) = text else { return Ok(None) };

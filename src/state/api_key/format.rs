@@ -34,21 +34,8 @@ impl ApiKeyPrefix {
     /// [`ConfigError::ApiKeyPrefix`] when it has another length or other characters.
     pub fn new(prefix: impl AsRef<str>) -> Result<Self, ConfigError> {
         let prefix = prefix.as_ref();
-        let wrong = |problem| {
-            let prefix = prefix.to_owned();
-            Err(ConfigError::ApiKeyPrefix { prefix, problem })
-        };
-        if !(MIN_PREFIX..=MAX_PREFIX).contains(&prefix.len()) {
-            return wrong("does not have 2 to 24 characters");
-        }
-        if !prefix.starts_with(|first: char| first.is_ascii_lowercase()) {
-            return wrong("does not begin with a lower-case letter from a to z");
-        }
-        if !prefix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
-            return wrong("has a character other than a to z, 0 to 9 and `_`");
-        }
-        if prefix.ends_with('_') || prefix.contains("__") {
-            return wrong("has a `_` at its end or two in a row; the key adds one itself");
+        if let Some(problem) = prefix_problem(prefix) {
+            return Err(ConfigError::ApiKeyPrefix { prefix: prefix.to_owned(), problem });
         }
         Ok(Self(prefix.into()))
     }
@@ -171,7 +158,7 @@ impl<'t> KeyParts<'t> {
         // Behind the prefix, which may hold `_` itself, each part has its length.
         let end = text.len().checked_sub(BEHIND_PREFIX).ok_or(ApiKeyFault::Form)?;
         let (prefix, rest) = text.split_at_checked(end).ok_or(ApiKeyFault::Form)?;
-        let is_formed = ApiKeyPrefix::new(prefix).is_ok()
+        let is_formed = prefix_problem(prefix).is_none()
             && rest.bytes().enumerate().all(|(at, byte)| match at {
                 0 | SECOND_BREAK => byte == b'_',
                 _ => byte.is_ascii_alphanumeric(),
@@ -184,6 +171,20 @@ impl<'t> KeyParts<'t> {
             return Err(ApiKeyFault::Checksum);
         }
         Ok(Self { prefix, id: &rest[1..=ID] })
+    }
+}
+
+fn prefix_problem(prefix: &str) -> Option<&'static str> {
+    if !(MIN_PREFIX..=MAX_PREFIX).contains(&prefix.len()) {
+        Some("does not have 2 to 24 characters")
+    } else if !prefix.starts_with(|first: char| first.is_ascii_lowercase()) {
+        Some("does not begin with a lower-case letter from a to z")
+    } else if !prefix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
+        Some("has a character other than a to z, 0 to 9 and `_`")
+    } else if prefix.ends_with('_') || prefix.contains("__") {
+        Some("has a `_` at its end or two in a row; the key adds one itself")
+    } else {
+        None
     }
 }
 

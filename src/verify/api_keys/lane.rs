@@ -1,4 +1,3 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -8,61 +7,47 @@ use crate::task::Runtimes;
 
 /// Bounds the look-ups that run at once, and the requests that wait for their turn.
 pub(super) struct Lane {
+    /// Those that run and those that wait.
+    admitted: Semaphore,
     running: Semaphore,
-    waiting: AtomicUsize,
-    most_waiting: usize,
     runtimes: Runtimes,
 }
 
 /// A place among the look-ups that run, until it is dropped.
 pub(super) struct Place<'l> {
-    _permit: SemaphorePermit<'l>,
+    _permits: [SemaphorePermit<'l>; 2],
 }
 
 impl Lane {
     pub(super) fn new(at_once: usize, most_waiting: usize) -> Self {
         Self {
+            admitted: Semaphore::new(at_once + most_waiting),
             running: Semaphore::new(at_once),
-            waiting: AtomicUsize::new(0),
-            most_waiting,
             runtimes: Runtimes::default(),
         }
     }
 
     /// Waits for a place. `None` when too many others wait, or for too long.
     pub(super) async fn enter(&self) -> Option<Place<'_>> {
-        if let Ok(permit) = self.running.try_acquire() {
-            return Some(Place { _permit: permit });
-        }
-        let _waiting = Waiting::new(self)?;
-        let permit = match self.runtimes.current() {
-            Ok(_) => timeout(LONGEST_WAIT, self.running.acquire()).await.ok()?.ok()?,
-            Err(_) => self.running.acquire().await.ok()?,
+        let admitted = self.admitted.try_acquire().ok()?;
+        let running = match self.running.try_acquire() {
+            Ok(running) => running,
+            Err(_) => self.wait().await?,
         };
-        Some(Place { _permit: permit })
+        Some(Place { _permits: [running, admitted] })
+    }
+
+    async fn wait(&self) -> Option<SemaphorePermit<'_>> {
+        let running = self.running.acquire();
+        match self.runtimes.current() {
+            Ok(_) => timeout(LONGEST_WAIT, running).await.ok()?.ok(),
+            Err(_) => running.await.ok(),
+        }
     }
 }
 
 /// As long as a look-up may take.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// A request that waits, until it is dropped: also when its client goes away.
-struct Waiting<'l>(&'l AtomicUsize);
-
-impl<'l> Waiting<'l> {
-    fn new(lane: &'l Lane) -> Option<Self> {
-        let waiting = Self(&lane.waiting);
-        // Counted before it is compared, and dropped if it is one too many.
-        let others = lane.waiting.fetch_add(1, Ordering::Relaxed);
-        (others < lane.most_waiting).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -42,11 +42,15 @@ impl LastUsed {
             return;
         }
         let Ok(runtime) = Handle::try_current() else { return };
-        let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        if pending.uses.len() < MOST_PENDING || pending.uses.contains_key(&record.id) {
-            pending.uses.insert(record.id.clone(), in_milliseconds(now));
-        }
-        if !std::mem::replace(&mut pending.is_recording, true) {
+        let is_first = {
+            let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            if pending.uses.len() < MOST_PENDING || pending.uses.contains_key(&record.id) {
+                pending.uses.insert(record.id.clone(), in_milliseconds(now));
+            }
+            !std::mem::replace(&mut pending.is_recording, true)
+        };
+        if is_first {
+            // Without the lock: a runtime that ends drops the task at once, which takes it.
             let recording = Recording { shared: Arc::clone(&self.0), is_done: false };
             runtime.spawn(recording.run());
         }

@@ -8,6 +8,7 @@ use crate::error::AuthError;
 use crate::error::Reason;
 #[cfg(feature = "jwe")]
 use crate::keys::DecryptionKeys;
+use crate::verify::presented::TokenText;
 
 /// The decryption of tokens, if a verifier does it.
 #[derive(Clone, Default)]
@@ -96,23 +97,23 @@ impl OptionalDecryption {
 /// A token as it was received, and the signed token in it: itself, or its content.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'t> {
-    token: &'t str,
+    token: TokenText<'t>,
     opened: Option<&'t Opened>,
 }
 
 impl<'t> Received<'t> {
-    pub(crate) fn new(token: &'t str, opened: Option<&'t Opened>) -> Self {
+    pub(crate) fn new(token: TokenText<'t>, opened: Option<&'t Opened>) -> Self {
         Self { token, opened }
     }
 
     /// Returns the token as it was sent, by which it is cached.
-    pub(crate) fn token(self) -> &'t str {
+    pub(crate) fn token(self) -> TokenText<'t> {
         self.token
     }
 
     /// Returns the signed token.
     pub(crate) fn signed(self) -> &'t str {
-        self.opened.map_or(self.token, Opened::content)
+        self.opened.map_or(self.token.text, Opened::content)
     }
 
     /// Returns whether the token was encrypted.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use crate::claims::{self, ClaimPaths, Footprint, ParsedClaims};
 use crate::error::Reason;
+use crate::media_type::is_of_type;
 use crate::text::without_mark;
 
 /// The verdict about a token.
@@ -50,17 +50,11 @@ pub(super) fn check_type(
     response: &Response<Bytes>,
     expected: &'static str,
 ) -> Result<(), Problem> {
-    let mut fields = response.headers().get_all(CONTENT_TYPE).into_iter();
-    let field = match (fields.next(), fields.next()) {
-        (Some(field), None) => field.to_str().unwrap_or_default(),
-        _ => "",
-    };
-    let media_type = field.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case(expected) {
+    let is = |media_type| is_of_type(response.headers(), media_type);
+    if is(expected) {
         return Ok(());
     }
-    let is_signed = media_type.eq_ignore_ascii_case(SIGNED);
-    Err(Problem::OtherType { expected, is_signed })
+    Err(Problem::OtherType { expected, is_signed: is(SIGNED) })
 }
 
 /// Checks that a text is an object with unique members, and that its registered claims have their types.
@@ -121,6 +115,8 @@ const OTHER_TYPES: [&str; 7] = [
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
+
     use super::*;
 
     fn answer(content_type: &str, body: &'static [u8]) -> Result<Answer, String> {

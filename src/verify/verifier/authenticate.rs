@@ -10,17 +10,18 @@ use crate::error::{AuthError, Reason};
 use crate::state::revocation::{self, Revocations};
 use crate::verify::authenticator::ConfiguredAuthenticator;
 use crate::verify::compact::typed_claims;
+use crate::verify::presented::TokenText;
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Asks an authenticator about a token, and keeps its answer as long as it says.
     pub(super) async fn ask(
         &self,
         configured: &ConfiguredAuthenticator,
-        token: &str,
+        token: TokenText<'_>,
     ) -> Result<CachedToken<C>, AuthError> {
         let ConfiguredAuthenticator { authenticator, rules } = configured;
         let (asked_at, generation) = (Moment::now(), authenticator.generation());
-        let authenticated = authenticator.authenticate(token).await?;
+        let authenticated = authenticator.authenticate(token.text).await?;
         let fresh_for = authenticated.fresh_for;
         let text = authenticated.into_text(rules.parties());
 
@@ -49,7 +50,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         {
             let weight = size_of::<C>() + footprint.bytes() + remembered.principal().heap_bytes();
             let until = span.end().min(now.saturating_add(fresh_for));
-            self.with_name_of(token.as_bytes(), |name| {
+            self.with_name_of(token.scheme, token.text.as_bytes(), |name| {
                 cache.insert(name, weight, (until, now), || remembered.clone());
             });
         }
@@ -59,7 +60,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Verifies a token after a wait for keys, or asks the authenticator for tokens from elsewhere.
     pub(super) async fn verify_or_ask(
         &self,
-        token: &str,
+        token: TokenText<'_>,
         fallback: Option<&ConfiguredAuthenticator>,
     ) -> Result<CachedToken<C>, AuthError> {
         match (self.verify_after_refresh(token).await, fallback) {
@@ -94,6 +95,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 /// that is not accepted here stays refused.
 pub(crate) fn is_from_elsewhere(error: &AuthError) -> bool {
     match error.reason() {
+        _ if error.is_after_signature() => false,
         Reason::Malformed
         | Reason::Encrypted
         | Reason::UnsupportedAlgorithm

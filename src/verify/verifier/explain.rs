@@ -14,6 +14,7 @@ use crate::verify::compact::{Buffer, Compact, typed_claims};
 use crate::verify::decryption::Received;
 use crate::verify::explain::{Change, Checks, Explanation, Facts, Step, UnverifiedToken};
 use crate::verify::issuers::{Chosen, IssuerSet};
+use crate::verify::presented::TokenText;
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Explains what this verifier says about a token, check by check, and what would have to change.
@@ -70,16 +71,21 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn each_check<T>(&self, token: &str, verdict: &Result<T, AuthError>) -> Checks {
         let mut checks = Checks::default();
         if !self.decryption.is_set() {
-            self.check_signed(Received::new(token, None), None, verdict, &mut checks);
+            self.check_signed(
+                Received::new(TokenText::bearer(token), None),
+                None,
+                verdict,
+                &mut checks,
+            );
             return checks;
         }
         match self.decryption.open(token, usize::MAX) {
             Ok(opened) => {
-                let received = Received::new(token, opened.as_deref());
+                let received = Received::new(TokenText::bearer(token), opened.as_deref());
                 self.check_signed(received, Some(Ok(())), verdict, &mut checks);
             }
             Err(error) if error.reason() == Reason::NotEncrypted => {
-                let received = Received::new(token, None);
+                let received = Received::new(TokenText::bearer(token), None);
                 self.check_signed(received, Some(Err(error)), verdict, &mut checks);
             }
             Err(error) => {
@@ -120,7 +126,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         verdict: &Result<T, AuthError>,
         checks: &mut Checks,
     ) {
-        let (sent, token) = (received.token(), received.signed());
+        let (sent, token) = (received.token().text, received.signed());
         let headers = HeaderCache::default();
         let mut buffer = Buffer::<0>::new();
         let size = self.check_size(sent);
@@ -311,7 +317,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn granting(&self, token: &str, policy: &dyn Policy, error: &AuthError) -> Change {
         let general = Change::of_reason(error.reason());
         let Ok(opened) = self.decryption.open(token, usize::MAX) else { return general };
-        let token = Received::new(token, opened.as_deref()).signed();
+        let token = Received::new(TokenText::bearer(token), opened.as_deref()).signed();
         let mut buffer = Buffer::<0>::new();
         let Ok(mut compact) = Compact::parse(token, usize::MAX, &self.headers, &mut buffer) else {
             return general;

@@ -64,6 +64,11 @@ async fn verifier_decides_about_what_its_keys_have_signed() {
         let answer = ask(&app, &token.sign(&key())).await;
         answer.is_refused(401, Some(&invalid_token(words)), reason);
     }
+    for payload in [&b"no JSON"[..], b"\xff", br#"{"sub":"alice","sub":"bob"}"#] {
+        let answer = ask(&app, &token().raw_payload(payload).sign(&key())).await;
+        let challenge = invalid_token("The token cannot be verified");
+        answer.is_refused(401, Some(&challenge), Reason::Malformed);
+    }
     let logout = ask(&app, &token().header("typ", "logout+jwt").sign(&key())).await;
     let challenge = invalid_token("The token cannot be verified");
     logout.is_refused(401, Some(&challenge), Reason::WrongTokenType);
