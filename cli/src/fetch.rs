@@ -67,14 +67,23 @@ pub(crate) fn is_plain_loopback(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url))
 }
 
+/// Gets a document. A redirect is an answer like any other.
+pub(crate) async fn get_once(url: &Url) -> Result<Answer, Failure> {
+    let response = request(url).await?;
+    read(url.clone(), response, Vec::new()).await
+}
+
+async fn request(url: &Url) -> Result<Response, Failure> {
+    let request = client(url)?.get(url.clone()).header(ACCEPT, "application/json, */*;q=0.1");
+    request.send().await.map_err(|error| no_answer(url, error))
+}
+
 /// Gets a document, and follows a few redirects.
 pub(crate) async fn get(url: &Url) -> Result<Answer, Failure> {
     let mut redirects = Vec::new();
     let mut url = url.clone();
     loop {
-        let client = client(&url)?;
-        let request = client.get(url.clone()).header(ACCEPT, "application/json, */*;q=0.1");
-        let response = request.send().await.map_err(|error| no_answer(&url, error))?;
+        let response = request(&url).await?;
         let location =
             response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
         let Some(location) = location else { return read(url, response, redirects).await };

@@ -99,3 +99,9 @@ pub(crate) fn claim(name: &str) -> Option<&'static str> {
 pub(crate) fn is_date(claim: &str) -> bool {
     matches!(claim, "exp" | "nbf" | "iat" | "auth_time" | "updated_at")
 }
+
+/// Returns whether the text is one scope (RFC 6749 §3.3).
+pub(crate) fn is_scope(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    !text.is_empty() && text.bytes().all(is_letter)
+}

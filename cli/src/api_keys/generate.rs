@@ -11,6 +11,7 @@ use tower_bearer::api_key::{ApiKey, ApiKeyPrefix};
 
 use crate::dates;
 use crate::failure::Failure;
+use crate::names::is_scope;
 use crate::output::{FAINT, Output, styled};
 
 #[derive(Args, Debug)]
@@ -45,8 +46,8 @@ pub(super) struct GenerateArgs {
 }
 
 pub(super) fn run(args: &GenerateArgs, output: &mut Output) -> Result<ExitCode, Failure> {
-    if args.owner.is_empty() {
-        return Err(Failure::new("the owner is empty"));
+    if args.owner.is_empty() || args.owner.len() > 1024 {
+        return Err(Failure::new("the owner is empty or longer than 1,024 bytes"));
     }
     let key = ApiKey::generate(&args.prefix).map_err(Failure::new)?;
     let hash = key.hash().map_err(Failure::new)?.to_hex();
@@ -111,6 +112,5 @@ fn parse_prefix(prefix: &str) -> Result<ApiKeyPrefix, String> {
 }
 
 fn parse_scope(scope: &str) -> Result<String, String> {
-    let is_scope = !scope.is_empty() && !scope.contains([' ', '"', '\\']) && scope.is_ascii();
-    if is_scope { Ok(scope.to_owned()) } else { Err("one scope, without spaces".to_owned()) }
+    if is_scope(scope) { Ok(scope.to_owned()) } else { Err("one scope, without spaces".to_owned()) }
 }

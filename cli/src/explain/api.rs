@@ -249,7 +249,7 @@ async fn metadata_at(api: &reqwest::Url, address: &str, findings: &mut Vec<Strin
     if url.origin() != api.origin() {
         return failed("it is on another host, and was not fetched".to_owned());
     }
-    let answer = match fetch::get(&url).await {
+    let answer = match fetch::get_once(&url).await {
         Ok(answer) => answer,
         Err(failure) => return failed(failure.problem().to_owned()),
     };

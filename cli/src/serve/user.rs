@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::names::is_scope;
+
 /// A user with roles and scopes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct User {
@@ -42,10 +44,6 @@ impl FromStr for User {
         if parts.next().is_some() {
             return Err("there are too many colons; write NAME:ROLE,ROLE:SCOPE,SCOPE".into());
         }
-        // RFC 6749 §3.3.
-        let is_scope = |scope: &String| {
-            scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
-        };
         if let Some(scope) = scopes.iter().find(|scope| !is_scope(scope)) {
             return Err(format!(
                 "the scope {scope:?} is not printable ASCII without spaces, \" and \\"
