@@ -36,7 +36,7 @@ pub(crate) use footprint::Footprint;
 pub(crate) use issuer::unverified_issuer;
 pub(crate) use markers::{TextClaim, TypeMarkers};
 pub(crate) use parsed::ParsedClaims;
-pub(crate) use paths::ClaimPaths;
+pub(crate) use paths::{ClaimPaths, TextSource};
 
 use crate::error::AuthError;
 

@@ -78,18 +78,22 @@ use crate::verify::verifier::Verifier;
 ///
 /// | of an issuer | |
 /// |---|---|
-/// | `issuer`, `audiences`, `keys` | required |
-/// | `preset` | [`Preset`](crate::validation::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
+/// | `issuer`, `audiences`, `keys` | required; `allowed_parties` can stand in place of `audiences` |
+/// | `preset` | [`Preset`](crate::validation::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito`, `spiffe` |
 /// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
 /// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
 /// | `leeway`, `revocation_leeway`, `max_age` | durations |
 /// | `required_claims`, `roles_at`, `scopes_at`, `separated_at` | lists of claims or JSON Pointers |
+/// | `role_keys_at` | one claim or JSON Pointer: [`Validation::with_role_keys_at`](crate::Validation::with_role_keys_at) |
 /// | `client_id_as_audience` | for tokens without `aud` |
+/// | `allowed_parties` | a list: [`Validation::with_allowed_parties`](crate::Validation::with_allowed_parties), or without `audiences` [`Validation::for_parties`](crate::Validation::for_parties) |
+/// | `trust` | a list of tables of claims and their values: [`Validation::with_trust_policies`](crate::Validation::with_trust_policies) |
 /// | `dangerous` | a list of `accept_any_audience`, `accept_any_kind`, `accept_bound_tokens`, `accept_missing_issuer`, `accept_missing_expiry`, `accept_unrevocable_tokens` ([`Dangerous`](crate::Dangerous)), `accept_short_secret` ([`VerifyingKey::dangerously_from_short_secret`](crate::keys::VerifyingKey::dangerously_from_short_secret)) |
 ///
 /// | of `keys` | |
 /// |---|---|
 /// | one of | `discover = true`, `metadata_url` (the issuer's metadata, if it is not below the issuer), `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
+/// | of metadata | `metadata_issuer`, if metadata and tokens name different issuers (ADFS) |
 /// | over HTTP | `timeout`, `redirects`, `same_origin_only`, `max_bytes`, `max_keys`, `ca_file` (authorities in PEM), `proxy`, `bearer_file` ([`HttpFetch`](crate::keys::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::keys::CachedKeys)) |
 /// | | `dangerous`, a list of `allow_plain_http`, `allow_private_networks` ([`DangerousFetch`](crate::keys::DangerousFetch)) |
 /// | of a file | `every` |

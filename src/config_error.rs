@@ -114,6 +114,11 @@ pub enum ConfigError {
         /// The mistake in the path.
         problem: &'static str,
     },
+    /// No token would fit the allowed parties or trust policies, or every token.
+    Trust {
+        /// The mistake.
+        problem: &'static str,
+    },
     /// A client cannot be added to a list of clients.
     Client {
         /// The client as it was configured.
@@ -274,6 +279,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "the key id has {bytes} bytes; 256 are the most")
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
+            Self::Trust { problem } => f.write_str(problem),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
             Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),

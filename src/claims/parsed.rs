@@ -13,12 +13,15 @@ pub(crate) struct ParsedClaims {
     pub(crate) markers: TypeMarkers,
     /// A bit for each watched claim that is present and not `null`.
     pub(super) watched: u64,
+    /// The strings that are compared with configured ones, by the numbers of their places.
+    kept: Vec<(u32, TextRange)>,
 }
 
 impl ParsedClaims {
     /// Returns the bytes on the heap that belong to these claims.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.registered.heap_bytes() + self.grants.heap_bytes()
+        let kept = self.kept.capacity() * size_of::<(u32, TextRange)>();
+        self.registered.heap_bytes() + self.grants.heap_bytes() + kept
     }
 
     /// Grants one entry, without splitting it at spaces.
@@ -37,6 +40,18 @@ impl ParsedClaims {
                 self.grants.push(kinds, TextRange::new(start + entry.start, start + entry.end));
             }
         }
+    }
+
+    /// Keeps the string of a place.
+    pub(super) fn keep_text(&mut self, number: u32, text: &str) {
+        let range = self.registered.keep(text);
+        self.kept.push((number, range));
+    }
+
+    /// Returns the string that was kept under this number.
+    pub(super) fn kept_text(&self, number: u32) -> Option<&str> {
+        let (_, range) = self.kept.iter().find(|(kept, _)| *kept == number)?;
+        self.registered.get(Some(*range))
     }
 
     /// Returns the roles and scopes.

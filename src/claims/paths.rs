@@ -1,5 +1,7 @@
 //! Prepares the claims to look for, so that one walk over a payload finds all of them.
 
+use std::fmt;
+
 use super::grants::GrantKinds;
 use super::parsed::ParsedClaims;
 use super::table::Claim;
@@ -10,6 +12,8 @@ use crate::jose::json;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClaimPaths {
     root: PathNode,
+    /// The number of places whose strings are kept.
+    kept: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -18,8 +22,38 @@ pub(super) struct PathNode {
     pub(super) kinds: GrantKinds,
     /// Whether a string here is a list whose entries are separated by spaces.
     pub(super) is_separated: bool,
+    /// Whether the names of the members of an object here are grants.
+    pub(super) is_keyed: bool,
     /// The bit to set when this claim is present and not `null`.
     pub(super) watched: Option<u32>,
+    /// The number under which a string here is kept.
+    pub(super) kept: Option<u32>,
+}
+
+/// The place of a string in a payload: a claim that the crate reads in any case, or a path to keep.
+#[derive(Clone, Debug)]
+pub(crate) struct TextSource {
+    path: Box<str>,
+    place: TextPlace,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TextPlace {
+    Claim(Claim),
+    Kept(u32),
+}
+
+impl TextSource {
+    /// Returns the name of the claim, if it is one at the top.
+    pub(crate) fn claim(&self) -> Option<&str> {
+        (!self.path.starts_with('/')).then_some(&*self.path)
+    }
+}
+
+impl fmt::Display for TextSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
 }
 
 impl ClaimPaths {
@@ -70,6 +104,34 @@ impl ClaimPaths {
         Ok(())
     }
 
+    /// Reads the names of the members of the object at this path as roles.
+    pub(crate) fn take_role_keys(&mut self, path: &str) -> Result<(), ConfigError> {
+        let leaf = self.leaf(path)?;
+        if leaf.has_children() {
+            let problem = "holds roles below it too, so its members cannot be roles";
+            return Err(ConfigError::ClaimPath { path: path.to_owned(), problem });
+        }
+        leaf.kinds.roles = true;
+        leaf.is_keyed = true;
+        Ok(())
+    }
+
+    /// Keeps the string at this path.
+    pub(crate) fn keep_text(&mut self, path: &str) -> Result<TextSource, ConfigError> {
+        if let Some(claim) = Claim::from_name(path) {
+            if !claim.is_name() {
+                let problem = "names a claim that is no text, or that is checked in any case";
+                return Err(ConfigError::ClaimPath { path: path.to_owned(), problem });
+            }
+            return Ok(TextSource { path: path.into(), place: TextPlace::Claim(claim) });
+        }
+        let next = self.kept;
+        let leaf = self.leaf(path)?;
+        let kept = *leaf.kept.get_or_insert(next);
+        self.kept = next.max(kept + 1);
+        Ok(TextSource { path: path.into(), place: TextPlace::Kept(kept) })
+    }
+
     pub(super) fn root(&self) -> &PathNode {
         &self.root
     }
@@ -98,6 +160,16 @@ impl ParsedClaims {
         }
         let bit = paths.root.child(claim).and_then(|node| node.watched);
         bit.is_some_and(|bit| self.watched & (1 << bit) != 0)
+    }
+}
+
+impl ParsedClaims {
+    /// Returns the string at this place, if there is one.
+    pub(crate) fn text_at(&self, source: &TextSource) -> Option<&str> {
+        match source.place {
+            TextPlace::Claim(claim) => claim.text(self),
+            TextPlace::Kept(number) => self.kept_text(number),
+        }
     }
 }
 

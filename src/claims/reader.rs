@@ -96,6 +96,9 @@ impl<'p> GrantReader<'p> {
         match scanner.peek()? {
             b'"' => {
                 let text = scanner.text()?;
+                if let (Some(number), false) = (node.kept, is_entry) {
+                    parsed.keep_text(number, &text);
+                }
                 if node.is_separated && !is_entry {
                     parsed.grant_list(node.kinds, &text);
                 } else {
@@ -107,6 +110,17 @@ impl<'p> GrantReader<'p> {
                 scanner.begin(b'[')?;
                 while scanner.goes_on(b']', &mut is_first)? {
                     entry.read(scanner, parsed)?;
+                }
+            }
+            b'{' if !is_entry && node.is_keyed => {
+                scanner.begin(b'{')?;
+                let mut seen = SeenNames::at_most(MAX_MEMBERS);
+                while let Some(name) = scanner.next_name(&mut is_first)? {
+                    if has_members(scanner)? {
+                        parsed.grant(node.kinds, &name);
+                    }
+                    seen.insert(name)?;
+                    scanner.skip(self.below(node, false)?.depth)?;
                 }
             }
             b'{' if !is_entry && node.has_children() => {
@@ -136,6 +150,16 @@ impl<'p> GrantReader<'p> {
         let depth = self.depth.checked_sub(1).ok_or(JsonError::TooDeep)?;
         Ok(Self { node, is_entry, depth })
     }
+}
+
+/// Returns whether an object follows that is not empty.
+fn has_members(scanner: &Scanner<'_>) -> Result<bool, JsonError> {
+    let mut ahead = scanner.clone();
+    if ahead.peek()? != b'{' {
+        return Ok(false);
+    }
+    ahead.begin(b'{')?;
+    Ok(ahead.next_name(&mut true)?.is_some())
 }
 
 /// Refuses a number that serde_json refuses as an `f64`, because it is too large.

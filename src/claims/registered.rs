@@ -98,6 +98,11 @@ impl RegisteredClaims {
         self.get(self.client_id)
     }
 
+    /// Returns `azp`, and no other claim in its place.
+    pub(crate) fn authorized_party(&self) -> Option<&str> {
+        self.get(self.authorized_party)
+    }
+
     /// Returns all names of clients in the token. They may differ.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &str> {
         self.client_claims().into_iter().filter_map(|client| self.get(client))

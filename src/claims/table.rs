@@ -55,6 +55,22 @@ macro_rules! claims {
                 Ok(())
             }
 
+            /// Returns the text of the claim, if it is one.
+            pub(super) fn text(self, parsed: &ParsedClaims) -> Option<&str> {
+                let range = match self {
+                    $(Self::$claim => parsed.$part.$field.text_range(),)*
+                };
+                parsed.registered.get(range)
+            }
+
+            /// Returns whether the claim is a text that names something, and nothing that is checked in any case.
+            pub(super) fn is_name(self) -> bool {
+                let kind = match self {
+                    $(Self::$claim => stringify!($kind),)*
+                };
+                matches!(kind, "text_or_null" | "text_or_other")
+            }
+
             /// Returns whether the claim is present and not `null`.
             pub(super) fn has_value(self, parsed: &ParsedClaims) -> bool {
                 match self {

@@ -8,12 +8,15 @@ mod logout;
 #[cfg(feature = "introspection")]
 mod introspection_answer;
 mod preset;
+mod trust_policy;
 mod config;
 mod dangerous;
+mod trust;
 mod rules;
 
 pub use config::Validation;
 pub use preset::{ParsePresetError, Preset};
+pub use trust_policy::TrustPolicy;
 
 pub(crate) use kind::Kind;
 pub(crate) use rules::{ClaimCheck, MAX_LEEWAY, Rules};

@@ -127,11 +127,20 @@ fn is_null(scanner: &mut Scanner<'_>) -> Result<bool, JsonError> {
 /// Returns whether a claim is present and not `null`.
 pub(super) trait HasValue {
     fn has_value(&self) -> bool;
+
+    /// Returns the range of the text, if the value is a text.
+    fn text_range(&self) -> Option<TextRange> {
+        None
+    }
 }
 
 impl HasValue for Option<TextRange> {
     fn has_value(&self) -> bool {
         self.is_some()
+    }
+
+    fn text_range(&self) -> Option<TextRange> {
+        *self
     }
 }
 
@@ -150,6 +159,10 @@ impl HasValue for Option<NumericDate> {
 impl HasValue for Option<TextClaim> {
     fn has_value(&self) -> bool {
         self.is_some_and(|claim| claim != TextClaim::Null)
+    }
+
+    fn text_range(&self) -> Option<TextRange> {
+        self.and_then(TextClaim::range)
     }
 }
 

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::keys::{ConfiguredKeys, KeysConfig};
 use super::path::ConfigPath;
 use super::text::{DurationText, ParsedText};
-use crate::claims::validation::{Preset, Validation};
+use crate::claims::validation::{Preset, TrustPolicy, Validation};
 use crate::config_error::ConfigError;
 use crate::jose::Algorithm;
 use crate::keys::FetchBudget;
@@ -13,6 +15,7 @@ use crate::keys::FetchBudget;
 #[serde(deny_unknown_fields)]
 pub(super) struct IssuerConfig {
     pub(super) issuer: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     audiences: Vec<String>,
     keys: KeysConfig,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +40,14 @@ pub(super) struct IssuerConfig {
     scopes_at: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     separated_at: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role_keys_at: Option<String>,
+    /// Without `audiences`: for tokens without `aud`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allowed_parties: Option<Vec<String>>,
+    /// Each is a table of claims and their exact values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust: Option<Vec<BTreeMap<String, String>>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dangerous: Vec<ClaimSwitch>,
 }
@@ -79,16 +90,19 @@ impl IssuerConfig {
     }
 
     pub(super) fn validation(&self, place: &ConfigPath) -> Result<Validation, ConfigError> {
-        let mut audiences = self.audiences.iter();
-        let Some(audience) = audiences.next() else {
-            return place.member("audiences").check(Err(ConfigError::EmptyAudience));
+        let mut validation = match (&self.audiences[..], &self.allowed_parties) {
+            ([], None) => return place.member("audiences").check(Err(ConfigError::EmptyAudience)),
+            ([], Some(parties)) => Validation::for_parties(&self.issuer, parties),
+            ([audience, others @ ..], None) => {
+                Validation::new(&self.issuer, audience).with_audiences(others)
+            }
+            ([audience, others @ ..], Some(parties)) => Validation::new(&self.issuer, audience)
+                .with_audiences(others)
+                .with_allowed_parties(parties),
         };
-        let mut validation = Validation::new(&self.issuer, audience)
+        validation = validation
             .with_required_claims(self.required_claims.iter().cloned())
             .with_separated_at(&self.separated_at);
-        for audience in audiences {
-            validation = validation.with_audience(audience);
-        }
         if let Some(ParsedText(preset)) = self.preset {
             validation = validation.with_preset(preset);
         }
@@ -116,6 +130,13 @@ impl IssuerConfig {
         if let Some(paths) = &self.scopes_at {
             validation = validation.with_scopes_at(paths);
         }
+        if let Some(path) = &self.role_keys_at {
+            validation = validation.with_role_keys_at(path);
+        }
+        if let Some(policies) = &self.trust {
+            validation =
+                validation.with_trust_policies(policies.iter().map(TrustPolicy::from_table));
+        }
         for switch in &self.dangerous {
             let unchanged = validation.clone();
             let dangerous = validation.dangerous();
@@ -138,8 +159,15 @@ impl IssuerConfig {
                     ConfigError::EmptyIssuer | ConfigError::Name { member: "issuer", .. } => {
                         place.member("issuer")
                     }
+                    ConfigError::Name { member: "allowed party", .. } => {
+                        place.member("allowed_parties")
+                    }
                     ConfigError::EmptyAudience | ConfigError::Name { .. } => {
                         place.member("audiences")
+                    }
+                    ConfigError::Trust { .. } => {
+                        let is_empty = self.allowed_parties.as_ref().is_some_and(Vec::is_empty);
+                        place.member(if is_empty { "allowed_parties" } else { "trust" })
                     }
                     ConfigError::NoAlgorithms => place.member("algorithms"),
                     ConfigError::LeewayTooLarge { seconds, .. } => {
@@ -197,6 +225,10 @@ impl IssuerConfig {
             "roles_at"
         } else if among(&self.scopes_at) {
             "scopes_at"
+        } else if self.role_keys_at.as_ref() == Some(path) {
+            "role_keys_at"
+        } else if self.trust.iter().flatten().any(|policy| policy.contains_key(path)) {
+            "trust"
         } else {
             "required_claims"
         }

@@ -24,6 +24,9 @@ pub(super) struct KeysConfig {
     /// Finds the keys by the issuer's metadata at this address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) metadata_url: Option<String>,
+    /// The issuer that the metadata names, if tokens name another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metadata_issuer: Option<String>,
     /// The address of a JWK set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwks_url: Option<String>,
@@ -156,7 +159,10 @@ impl KeysConfig {
             let keys = read::file(path).and_then(|secret| secret_keys(secret.trim()));
             return place.member("secret_file").check(keys);
         }
-        let mut fetch = of_issuer.member("issuer").check(dangerous.discover(issuer))?;
+        let mut fetch = match &self.metadata_issuer {
+            Some(issuer) => place.member("metadata_issuer").check(dangerous.discover(issuer))?,
+            None => of_issuer.member("issuer").check(dangerous.discover(issuer))?,
+        };
         if let Some(url) = &self.metadata_url {
             fetch = place.member("metadata_url").check(fetch.with_metadata_url(url))?;
         }
@@ -213,10 +219,12 @@ impl KeysConfig {
             ("budget", self.budget.is_some()),
         ];
         let of_file = [("every", self.every.is_some())];
+        let of_metadata = [("metadata_issuer", self.metadata_issuer.is_some())];
         let useless = match source {
-            "discover" | "metadata_url" | "jwks_url" => of_file.to_vec(),
-            "file" => of_remote.to_vec(),
-            _ => [&of_remote[..], &of_fetched, &of_file].concat(),
+            "discover" | "metadata_url" => of_file.to_vec(),
+            "jwks_url" => [&of_metadata[..], &of_file].concat(),
+            "file" => [&of_metadata[..], &of_remote].concat(),
+            _ => [&of_metadata[..], &of_remote, &of_fetched, &of_file].concat(),
         };
         match useless.iter().find(|(_, given)| *given) {
             Some((name, _)) => {

@@ -236,6 +236,11 @@ reasons! {
         /// `aud` holds none of the configured audiences.
         WrongAudience, "wrong_audience",
             "the token is for another audience", "The token is for another audience";
+        /// `azp` is none of the allowed parties, or the claims fit no trust policy
+        /// ([`with_allowed_parties`](crate::Validation::with_allowed_parties),
+        /// [`with_trust_policies`](crate::Validation::with_trust_policies)).
+        NotTrusted, "not_trusted",
+            "the token is of a party or workload that is not trusted", "The token is not trusted by this service";
         /// The token was revoked: by itself, with its session, or with everything of its subject or
         /// client.
         Revoked, "revoked", "the token was revoked", "The token was revoked";

@@ -193,7 +193,8 @@ impl Jwk {
 
     /// Returns whether the key may be used for this operation (RFC 7517 §4.2, §4.3).
     pub(super) fn is_for(&self, operation: &str) -> bool {
-        self.usage.as_ref().is_none_or(|usage| usage == "sig")
+        // `jwt-svid` is how a SPIFFE bundle marks keys for signatures (SPIFFE Trust Domain and Bundle §4.2.2).
+        self.usage.as_ref().is_none_or(|usage| matches!(&**usage, "sig" | "jwt-svid"))
             && self.key_ops.as_ref().is_none_or(|ops| ops.0.iter().any(|op| op == operation))
     }
 

@@ -214,10 +214,13 @@ where
 {
     let rules = validation.into_rules().unwrap_or_else(|error| panic!("{error}"));
     let (issuer, audience) = rules.validation().parties();
-    for (name, value) in [("iss", json!(issuer)), ("aud", json!(audience)), ("exp", json!(IN_2100))]
-    {
-        claims.entry(name).or_insert(value);
+    let usual = [("iss", Some(issuer)), ("aud", Some(audience)), ("azp", rules.first_party())];
+    for (name, value) in usual {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            claims.entry(name).or_insert(json!(value));
+        }
     }
+    claims.entry("exp").or_insert(json!(IN_2100));
     let text = Value::Object(claims).to_string();
     let refused = |error: AuthError| -> ! {
         panic!("claims that no token could have: {}", error.detail().unwrap_or_default())

@@ -153,7 +153,9 @@ impl Authenticated {
 
     /// Returns the claims as JSON. If `iss` or `aud` is absent, it becomes that of the validation.
     pub(super) fn into_text(mut self, (issuer, audience): (&str, &str)) -> String {
-        for (name, value) in [("iss", issuer), ("aud", audience)] {
+        // There is no audience where tokens need none.
+        let usual = [("iss", issuer), ("aud", audience)];
+        for (name, value) in usual.into_iter().filter(|(_, value)| !value.is_empty()) {
             self.claims.entry(name).or_insert_with(|| Value::String(value.to_owned()));
         }
         Value::Object(self.claims).to_string()

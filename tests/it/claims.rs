@@ -3,6 +3,8 @@
 mod audiences;
 mod kinds;
 mod missing_claims;
+mod other_providers;
 mod presets;
 mod reserved_names;
 mod roles;
+mod trust;

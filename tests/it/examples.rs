@@ -658,7 +658,7 @@ pub mod resource_server {
             ("ALGORITHMS", "HS257", "HS512"),
             ("ALGORITHMS", "none", "none"),
             ("TOKEN_TYPE", "JWT", "at+jwt"),
-            ("PRESET", "oktoberfest", "keycloak auth0 entra okta cognito"),
+            ("PRESET", "oktoberfest", "keycloak auth0 entra okta cognito spiffe"),
             ("LEEWAY", "soon", "seconds"),
             ("LEEWAY", "86400", "300"),
             ("TOKEN_HEADER", "not a field", "header"),

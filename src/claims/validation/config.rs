@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::kind::KindRules;
 use super::preset::Preset;
+use super::trust_policy::TrustPolicy;
 use crate::jose::Algorithm;
 
 /// Configures the claims that a token must carry, and the claims that hold its roles and scopes.
@@ -49,6 +50,9 @@ pub struct Validation {
     pub(crate) roles_at: Option<Vec<String>>,
     pub(crate) scopes_at: Option<Vec<String>>,
     pub(crate) separated_at: Vec<String>,
+    pub(super) role_keys_at: Option<String>,
+    pub(super) parties_allowed: Option<Vec<String>>,
+    pub(super) trust_policies: Option<Vec<TrustPolicy>>,
 }
 
 /// The claim that names the audience of a token.
@@ -57,6 +61,8 @@ pub(super) enum AudienceRule {
     Aud,
     /// `aud`, or `client_id` in tokens without `aud`.
     AudOrClientId,
+    /// `aud`, or `azp` in tokens without `aud`.
+    AudOrParty,
     /// No claim: tokens for any audience are accepted.
     Any,
 }
@@ -84,7 +90,30 @@ impl Validation {
             roles_at: None,
             scopes_at: None,
             separated_at: Vec::new(),
+            role_keys_at: None,
+            parties_allowed: None,
+            trust_policies: None,
         }
+    }
+
+    /// Accepts tokens of this issuer that have no `aud`, if `azp` is one of these parties, for providers that name no
+    /// audience (Clerk).
+    ///
+    /// Such a token is for every API that trusts the issuer. `azp` says who asked for it, and is compared to the letter.
+    /// Clerk writes the origin of the page into it: `https://app.example.com`. A token that has an `aud` is refused, unless
+    /// the audience is added by [`with_audience`](Self::with_audience); its `azp` must be one of the parties too.
+    ///
+    /// ```
+    /// use tower_bearer::Validation;
+    ///
+    /// let validation = Validation::for_parties("https://clerk.example.com", ["https://app.example.com"]);
+    /// ```
+    pub fn for_parties<P: Into<String>>(
+        issuer: impl Into<String>,
+        parties: impl IntoIterator<Item = P>,
+    ) -> Self {
+        let validation = Self::new(issuer, "").with_allowed_parties(parties);
+        Self { audiences: Vec::new(), audience_rule: AudienceRule::AudOrParty, ..validation }
     }
 
     /// Accepts tokens for this audience too.
@@ -111,6 +140,31 @@ impl Validation {
     #[must_use]
     pub fn with_client_id_as_audience(mut self) -> Self {
         self.audience_rule = AudienceRule::AudOrClientId;
+        self
+    }
+
+    /// Requires `azp`, and that it is one of these parties: only tokens that these clients have asked for are accepted. The
+    /// audience is checked as well; see [`for_parties`](Self::for_parties) for tokens without one.
+    ///
+    /// Other tokens are refused with [`Reason::NotTrusted`](crate::Reason::NotTrusted). An empty list is a
+    /// [`ConfigError`](crate::ConfigError).
+    #[must_use]
+    pub fn with_allowed_parties<P: Into<String>>(
+        mut self,
+        parties: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.parties_allowed = Some(owned(parties));
+        self
+    }
+
+    /// Accepts only tokens that fit one of these policies, for issuers that give tokens to everybody (GitHub Actions,
+    /// GitLab). The audience and everything else is checked as well.
+    ///
+    /// Other tokens are refused with [`Reason::NotTrusted`](crate::Reason::NotTrusted). An empty list, an empty value and a
+    /// `*` in a value are [`ConfigError`](crate::ConfigError)s.
+    #[must_use]
+    pub fn with_trust_policies(mut self, policies: impl IntoIterator<Item = TrustPolicy>) -> Self {
+        self.trust_policies = Some(policies.into_iter().collect());
         self
     }
 
@@ -197,6 +251,26 @@ impl Validation {
     #[must_use]
     pub fn with_roles_at<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.roles_at = Some(owned(paths));
+        self
+    }
+
+    /// Reads the names of the members of the object at this path as roles, besides the roles of
+    /// [`with_roles_at`](Self::with_roles_at). There is no such path by default.
+    ///
+    /// Zitadel writes roles so, each with the organizations that granted it:
+    /// `{"admin": {"2001": "shop.example.com"}}`. A member counts if its value is an object that is not empty. Which
+    /// organization granted the role does not count: if users of several organizations have access, read it from the
+    /// claims.
+    ///
+    /// ```
+    /// use tower_bearer::Validation;
+    ///
+    /// let validation = Validation::new("https://shop.zitadel.cloud", "2002")
+    ///     .with_role_keys_at("urn:zitadel:iam:org:project:roles");
+    /// ```
+    #[must_use]
+    pub fn with_role_keys_at(mut self, path: impl Into<String>) -> Self {
+        self.role_keys_at = Some(path.into());
         self
     }
 

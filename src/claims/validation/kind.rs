@@ -39,6 +39,8 @@ pub(super) struct KindRules {
     pub(super) bearer_typ_needed: bool,
     /// `token_use` must be present, as `access`.
     pub(super) token_use_needed: bool,
+    /// `typ` may be `JOSE` too.
+    pub(super) jose_is_usual: bool,
     /// One of these claims must be present. ID tokens have none of them.
     pub(super) one_of: &'static [&'static str],
     /// Other kinds are accepted too.
@@ -58,7 +60,11 @@ impl KindRules {
         if is_introspection_answer(header) {
             return Err(other_kind("the header `typ` is that of an introspection answer"));
         }
-        let accepted: &[&str] = if self.at_jwt_only { &["at+jwt"] } else { &["at+jwt", "jwt"] };
+        let accepted: &[&str] = match (self.at_jwt_only, self.jose_is_usual) {
+            (true, _) => &["at+jwt"],
+            (false, false) => &["at+jwt", "jwt"],
+            (false, true) => &["at+jwt", "jwt", "jose"],
+        };
         let is_expected = match header.token_type() {
             None => !self.at_jwt_only,
             Some(typ) => accepted.iter().any(|one| plain(typ).eq_ignore_ascii_case(one)),

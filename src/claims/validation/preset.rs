@@ -53,12 +53,18 @@ pub enum Preset {
     /// is the app client's id, as with
     /// [`with_client_id_as_audience`](crate::Validation::with_client_id_as_audience).
     Cognito,
+    /// SPIFFE, a JWT-SVID: `sub` is a SPIFFE ID of the trust domain, and no claim holds roles or scopes. The issuer to
+    /// configure is the trust domain, `spiffe://example.org`; tokens need no `iss`. `typ` in the header may be `JOSE`.
+    ///
+    /// To trust single workloads, set
+    /// [`with_trust_policies`](crate::Validation::with_trust_policies) with their `sub`.
+    Spiffe,
 }
 
 impl Preset {
     /// Every preset, in the order of the enum.
-    pub const ALL: [Self; 5] =
-        [Self::Keycloak, Self::Auth0, Self::Entra, Self::Okta, Self::Cognito];
+    pub const ALL: [Self; 6] =
+        [Self::Keycloak, Self::Auth0, Self::Entra, Self::Okta, Self::Cognito, Self::Spiffe];
 
     /// Returns the name in lower case.
     pub const fn as_str(self) -> &'static str {
@@ -68,6 +74,7 @@ impl Preset {
             Self::Entra => "entra",
             Self::Okta => "okta",
             Self::Cognito => "cognito",
+            Self::Spiffe => "spiffe",
         }
     }
 
@@ -81,7 +88,7 @@ impl Preset {
                 let of_realm = ["/realm_access/roles".to_owned()];
                 of_realm.into_iter().chain(audiences.iter().map(of_client)).collect()
             }
-            Self::Auth0 | Self::Okta => Vec::new(),
+            Self::Auth0 | Self::Okta | Self::Spiffe => Vec::new(),
             Self::Entra => vec!["roles".to_owned()],
             Self::Cognito => vec!["cognito:groups".to_owned()],
         }
@@ -92,11 +99,17 @@ impl Preset {
             Self::Keycloak | Self::Auth0 | Self::Cognito => &["scope"],
             Self::Entra => &["scp"],
             Self::Okta => &["scp", "scope"],
+            Self::Spiffe => &[],
         }
     }
 
     pub(super) const fn has_client_id_as_audience(self) -> bool {
         matches!(self, Self::Cognito)
+    }
+
+    /// Returns whether the configured issuer is a trust domain, which tokens name in `sub`.
+    pub(super) const fn has_trust_domain(self) -> bool {
+        matches!(self, Self::Spiffe)
     }
 
     /// Adds the rules that recognize the ID tokens of this provider.
@@ -112,6 +125,8 @@ impl Preset {
             // claims.
             Self::Okta => kind.one_of = &["cid", "scp", "scope"],
             Self::Cognito => kind.token_use_needed = true,
+            // JWT-SVID §2.3: JWT or JOSE.
+            Self::Spiffe => kind.jose_is_usual = true,
         }
     }
 }

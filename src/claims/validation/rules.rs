@@ -16,7 +16,11 @@ use super::config::{AudienceRule, Validation};
 use super::introspection_answer;
 use super::kind::{Kind, KindChanges};
 use super::logout;
-use crate::claims::{Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span};
+use super::preset::Preset;
+use super::trust::Trust;
+use crate::claims::{
+    Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span, TextSource,
+};
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::Header;
@@ -25,6 +29,7 @@ use crate::jose::Header;
 pub(crate) struct Rules {
     validation: Validation,
     paths: ClaimPaths,
+    trust: Trust,
 }
 
 impl Validation {
@@ -62,6 +67,8 @@ impl Validation {
                 self.audience_rule = AudienceRule::AudOrClientId;
             }
         }
+        // The trust domain stands in `sub`.
+        self.missing_issuer |= self.preset.is_some_and(Preset::has_trust_domain);
         let mut paths = ClaimPaths::new(
             roles_at.iter().map(String::as_str),
             scopes_at.iter().map(String::as_str),
@@ -72,8 +79,12 @@ impl Validation {
         {
             paths.watch(claim)?;
         }
+        if let Some(path) = &self.role_keys_at {
+            paths.take_role_keys(path)?;
+        }
+        let trust = Trust::new(&self, &mut paths)?;
         (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
-        Ok(Rules { validation: self, paths })
+        Ok(Rules { validation: self, paths, trust })
     }
 }
 
@@ -84,6 +95,7 @@ pub(crate) enum ClaimCheck {
     Kind,
     Issuer,
     Audience,
+    Trust,
     Expiry,
     Start,
     Age,
@@ -150,6 +162,24 @@ impl Rules {
     /// Returns whether `client_id` is the audience of tokens without `aud`.
     pub(crate) fn has_client_id_as_audience(&self) -> bool {
         self.validation.audience_rule == AudienceRule::AudOrClientId
+    }
+
+    /// Returns an allowed party, if they are checked.
+    pub(crate) fn first_party(&self) -> Option<&str> {
+        self.trust.first_party()
+    }
+
+    /// Returns the claims that the first trust policy asks for and that have another value, with the value it asks for.
+    pub(crate) fn untrusted<'t>(
+        &'t self,
+        parsed: &'t ParsedClaims,
+    ) -> impl Iterator<Item = (&'t TextSource, &'t str)> {
+        self.trust.differences(parsed)
+    }
+
+    /// Returns whether parties or trust policies are checked.
+    pub(crate) fn checks_trust(&self) -> bool {
+        self.trust.is_checked()
     }
 
     /// Returns the first place of roles, and of scopes.
@@ -235,6 +265,7 @@ impl Rules {
             Kind::Access | Kind::Proved => {
                 validation.kind.check(kind, parsed, &self.paths)?;
                 validation.check_parties(claims, validation.audience_rule)?;
+                self.trust.check(parsed)?;
                 validation.check_expiry(claims, now)?;
                 validation.check_beginning(claims, now)?;
                 self.check_required(parsed)
@@ -243,6 +274,7 @@ impl Rules {
             Kind::AccessToRevoke => {
                 validation.kind.check(kind, parsed, &self.paths)?;
                 validation.check_parties(claims, validation.audience_rule)?;
+                self.trust.check(parsed)?;
                 validation.check_expiry(claims, now)
             }
             // `required` and similar rules are for access tokens, and the audience of a logout
@@ -277,13 +309,14 @@ impl Rules {
         kind: Kind,
         parsed: &ParsedClaims,
         now: NumericDate,
-    ) -> [(ClaimCheck, Result<(), AuthError>); 8] {
+    ) -> [(ClaimCheck, Result<(), AuthError>); 9] {
         let (validation, claims) = (&self.validation, &parsed.registered);
         [
             (ClaimCheck::Binding, validation.kind.check_binding(kind, parsed)),
             (ClaimCheck::Kind, validation.kind.check_marks(parsed, &self.paths)),
             (ClaimCheck::Issuer, validation.check_issuer(claims)),
             (ClaimCheck::Audience, validation.check_audience(claims, validation.audience_rule)),
+            (ClaimCheck::Trust, self.trust.check(parsed)),
             (ClaimCheck::Expiry, validation.check_expiry(claims, now)),
             (ClaimCheck::Start, validation.check_start(claims, now)),
             (ClaimCheck::Age, validation.check_age(claims, now)),
@@ -347,6 +380,9 @@ impl Validation {
                     return Ok(());
                 }
                 wrong(format!("`client_id` is \"{}\"", shown(client)))
+            }
+            (audience, AudienceRule::AudOrParty) if audience.is_none_or(Audience::is_empty) => {
+                Ok(())
             }
             (Some(audience), _) if audience.iter().any(is_own) => Ok(()),
             (Some(audience), _) => {

@@ -118,6 +118,10 @@ impl Change {
                 Token,
                 "Ask the provider for a token for this API: name it as `audience` or `resource`, or request one of its scopes.",
             ),
+            Reason::NotTrusted => (
+                Verifier,
+                "Send a token of a client or workload that this API trusts, or add this one to the allowed parties or trust policies.",
+            ),
             Reason::Revoked => {
                 (Token, "Sign in again: the token, its session or its user was signed out.")
             }
@@ -273,6 +277,7 @@ impl Facts<'_> {
             Reason::NotYetValid => self.started(general),
             Reason::WrongIssuer => self.issuer(),
             Reason::WrongAudience => self.audience(),
+            Reason::NotTrusted => self.trusted(error, general),
             Reason::Revoked => self.new_token(general),
             Reason::InsufficientAuthentication | Reason::InsufficientScope | Reason::Forbidden => {
                 general
@@ -398,6 +403,9 @@ impl Facts<'_> {
             "aud" | "client_id" if self.rules.has_client_id_as_audience() || claim == "aud" => {
                 self.rules.parties().1.into()
             }
+            "azp" if self.rules.first_party().is_some() => {
+                self.rules.first_party().unwrap_or_default().into()
+            }
             "exp" => self.later().into(),
             "iat" | "nbf" | "auth_time" => self.now.as_seconds().into(),
             "cnf" => return general.with([Edit::RemoveClaim("cnf".to_owned())]),
@@ -420,6 +428,14 @@ impl Facts<'_> {
             _ => format!("Let the provider {verb} the claim `{claim}` of its access tokens."),
         };
         Change::new(general.side(), sentence).with([Edit::set(claim, value)])
+    }
+
+    fn trusted(&self, error: &AuthError, general: Change) -> Change {
+        if error.claim() == Some("azp") {
+            return general.with(self.rules.first_party().map(|party| Edit::set("azp", party)));
+        }
+        let untrusted = self.rules.untrusted(self.parsed);
+        general.with(untrusted.filter_map(|(place, value)| Some(Edit::set(place.claim()?, value))))
     }
 
     fn started(&self, general: Change) -> Change {

@@ -58,6 +58,8 @@ steps! {
     Issuer, "issuer", "Issuer";
     /// `aud` holds a configured audience.
     Audience, "audience", "Audience";
+    /// `azp` is an allowed party, and the claims fit a trust policy. Only where these are configured.
+    Trust, "trust", "Trust";
     /// `exp` has not passed.
     Expiry, "expiry", "Expiry";
     /// `nbf` and `iat` have passed.

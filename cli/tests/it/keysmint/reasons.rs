@@ -36,7 +36,7 @@ const FLAGS: [(Reason, &str, &str); 23] = [
 ];
 
 /// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
-const NOT_OF_A_TOKEN: [Reason; 19] = [
+const NOT_OF_A_TOKEN: [Reason; 20] = [
     Reason::MissingToken,
     Reason::MalformedAuthorization,
     Reason::RepeatedAuthorization,
@@ -44,6 +44,7 @@ const NOT_OF_A_TOKEN: [Reason; 19] = [
     Reason::RepeatedCookie,
     Reason::SeveralTokens,
     Reason::NotEncrypted,
+    Reason::NotTrusted,
     Reason::Inactive,
     Reason::InsufficientAuthentication,
     Reason::InsufficientScope,

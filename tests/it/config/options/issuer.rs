@@ -50,6 +50,16 @@ pub async fn audiences_are_those_that_tokens_must_name() {
 #[tokio::test]
 pub async fn preset_is_that_of_the_provider() {
     for preset in Preset::ALL {
+        if preset == Preset::Spiffe {
+            let domain = "spiffe://shop.example.com";
+            let svid =
+                |claim: &str| sign(token().without("iss").claim(claim, format!("{domain}/cart")));
+            let workloads =
+                set(with("issuer", json!(domain)), "/issuers/0", "preset", json!("spiffe"));
+            assert_eq!(ask(&workloads, &svid("sub")).await.status, 200);
+            is_unverified(&ask(&config(), &svid("sub")).await, Reason::MissingClaim);
+            continue;
+        }
         let config = with("preset", json!(preset.as_str()));
         // A claim that only access tokens of this provider have.
         let marked = match preset {
@@ -191,6 +201,46 @@ pub async fn strings_are_separated_at_spaces_where_that_is_said() {
         }
         is_not_granted(path, &ask_for(path, &separated, &granting("first")).await);
     }
+}
+
+#[tokio::test]
+pub async fn names_of_members_are_roles_where_that_is_said() {
+    let roles = || sign(token().claim("granted", json!({ "admin": { "2001": "shop" } })));
+
+    ask_for("/admin", &with("role_keys_at", json!("granted")), &roles()).await.is_ok("admin");
+    is_not_granted("/admin", &ask_for("/admin", &config(), &roles()).await);
+}
+
+#[tokio::test]
+pub async fn tokens_of_other_parties_are_refused() {
+    let allowed = with("allowed_parties", json!(["web", "app"]));
+    let of = |party: &str| token().claim("azp", party);
+
+    ask(&allowed, &sign(of("app"))).await.is_ok("alice");
+    is_refused(&ask(&allowed, &sign(of("other"))).await, Reason::NotTrusted);
+    is_refused(&ask(&allowed, &sign(of("app").without("aud"))).await, Reason::MissingClaim);
+    ask(&config(), &sign(of("other"))).await.is_ok("alice");
+    // In place of an audience.
+    let mut alone = allowed;
+    alone["issuers"][0].as_object_mut().unwrap().remove("audiences");
+    ask(&alone, &sign(of("app").without("aud"))).await.is_ok("alice");
+    is_refused(&ask(&alone, &sign(of("other").without("aud"))).await, Reason::NotTrusted);
+    is_refused(&ask(&alone, &sign(of("app"))).await, Reason::WrongAudience);
+}
+
+#[tokio::test]
+pub async fn tokens_that_fit_no_policy_are_refused() {
+    let policies = json!([{ "project": "20", "/build/ref": "main" }, { "project": "21" }]);
+    let trusting = with("trust", policies);
+    let of = |project: &str, branch: &str| {
+        sign(token().claim("project", project).claim("build", json!({ "ref": branch })))
+    };
+
+    for (project, branch) in [("20", "main"), ("21", "other")] {
+        ask(&trusting, &of(project, branch)).await.is_ok("alice");
+    }
+    is_refused(&ask(&trusting, &of("20", "other")).await, Reason::NotTrusted);
+    ask(&config(), &of("20", "other")).await.is_ok("alice");
 }
 
 /// For each switch that weakens a check of claims: the token that it accepts, and the refusal

@@ -83,6 +83,21 @@ pub async fn discover_finds_the_keys_by_the_metadata() {
 }
 
 #[tokio::test]
+pub async fn metadata_issuer_is_the_one_that_the_metadata_names() {
+    let provider = TestProvider::start().await;
+    let of_tokens = "http://adfs.example.com/adfs/services/trust";
+    let token = || provider.token(AUDIENCE).claim("iss", of_tokens).sign(&provider.key());
+    let keys = json!({ "discover": true, "metadata_issuer": provider.issuer() });
+    let config = of_issuer(of_tokens, keys);
+
+    send(&app_by_the_clock(&config), get("/").bearer(token())).await.is_ok("alice");
+
+    let usual = of_issuer(provider.issuer(), json!({ "discover": true }));
+    let answer = send(&app_by_the_clock(&usual), get("/").bearer(token())).await;
+    is_unverified(&answer, Reason::WrongIssuer);
+}
+
+#[tokio::test]
 pub async fn metadata_url_is_where_the_metadata_is() {
     let (provider, elsewhere) = (TestProvider::start().await, Documents::start().await);
     let origin = format!("http://{}", elsewhere.address);

@@ -193,6 +193,8 @@ fn every_option_is_printed_as_it_was_set() {
 fn names_in(value: &Value, before: &str) -> BTreeSet<String> {
     let named = |name: &str| format!("{before} {name}").trim().to_owned();
     match value {
+        // Its members are claims.
+        Value::Object(_) if before == "trust" => BTreeSet::new(),
         Value::Object(members) => {
             let below = members.iter().flat_map(|(name, value)| {
                 let name = named(name);
@@ -233,6 +235,7 @@ const NOT_FULL: [&str; 12] = [
 fn full(ca: &File, bearer: &File) -> Value {
     let keys = json!({
         "metadata_url": "https://keycloak:8443/metadata",
+        "metadata_issuer": "https://keycloak:8443",
         "timeout": "2s",
         "redirects": 3,
         "same_origin_only": true,
@@ -274,6 +277,9 @@ fn full(ca: &File, bearer: &File) -> Value {
             "roles_at": ["/a/roles"],
             "scopes_at": ["/a/scopes"],
             "separated_at": ["/a/roles"],
+            "role_keys_at": "/b/roles",
+            "allowed_parties": ["c", "d"],
+            "trust": [{ "e": "f", "g": "h" }],
             "dangerous": [
                 "accept_any_kind",
                 "accept_bound_tokens",
