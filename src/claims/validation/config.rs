@@ -157,7 +157,7 @@ impl Validation {
         self
     }
 
-    /// Accepts only tokens that fit one of these policies, for issuers that give tokens to everybody (GitHub Actions,
+    /// Accepts only tokens that fit one of these policies, for issuers that give tokens to any workload of any customer (GitHub Actions,
     /// GitLab). The audience and everything else is checked as well.
     ///
     /// Other tokens are refused with [`Reason::NotTrusted`](crate::Reason::NotTrusted). An empty list, an empty value and a

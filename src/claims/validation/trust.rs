@@ -1,6 +1,6 @@
 //! Accepts tokens by the exact values of their claims.
 //!
-//! Patterns are left out on purpose: `repo:shop/*` also fits a repository that somebody else may create, and most holes
+//! Patterns are left out on purpose: `repo:shop/*` also fits a repository that others may create, and most holes
 //! in the trust of build systems were patterns.
 
 use super::config::Validation;
@@ -9,7 +9,7 @@ use crate::claims::{ClaimPaths, ParsedClaims, TextSource};
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
 
-/// What a validation trusts, with the place of each claim.
+/// The parties and policies of a validation, with the place of each claim.
 #[derive(Default)]
 pub(super) struct Trust {
     /// The trust domain with a slash behind it, for tokens whose subjects are SPIFFE IDs.

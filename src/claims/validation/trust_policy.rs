@@ -3,7 +3,7 @@
 #[cfg(feature = "config")]
 use std::collections::BTreeMap;
 
-/// Claims and the exact value of each, for issuers that give tokens to everybody.
+/// Claims and the exact value of each, for issuers that give tokens to any workload of any customer.
 ///
 /// The tokens of GitHub Actions, GitLab or a Kubernetes cluster are signed by one issuer for all its workloads: that a token
 /// is genuine does not say whose it is. A policy says which workloads are trusted. A token fits when each claim of the policy
