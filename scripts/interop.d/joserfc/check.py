@@ -1,7 +1,7 @@
 """What joserfc thinks of tokens, one line of JSON at a time: `ok` or `no: <reason>`. A line with
 `mint` asks for a token of its own instead, with the public key, and the private one for our issuer.
 A line with `sign` asks for a token that is signed with a private key of ours, a line with `encrypt` for
-an encrypted token, with the private key. A line with `decrypt` asks for the content of a token of ours.
+an encrypted token, with the private key. A line with `decrypt` asks for the content of a token of ours, or why there is none.
 """
 
 import json
@@ -89,8 +89,13 @@ def recipient(algorithm, encryption, curve):
 
 def decrypt(token, jwk):
     algorithms = [jwk["alg"], *ENCRYPTIONS]
-    content = jwe.decrypt_compact(token, import_key(jwk), algorithms=algorithms).plaintext
-    return json.dumps({"content": content.decode()})
+    try:
+        content = jwe.decrypt_compact(token, import_key(jwk), algorithms=algorithms).plaintext
+        return json.dumps({"content": content.decode()})
+    except JoseError as error:
+        return answer(error)
+    except Exception as error:
+        return answer(error, "not meant: ")
 
 
 ENCRYPTIONS = ["A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"]

@@ -9,7 +9,7 @@ use tower_bearer::keys::{DecryptionKey, DecryptionKeys, EncryptionKey, KeyProble
 use tower_bearer::{ConfigError, Reason};
 
 use crate::support::good;
-use crate::support::sealed::{decryption_key as key, sealed, sealed_by};
+use crate::support::sealed::{decryption_key as key, private_keys, sealed, sealed_by};
 
 const RSA: &str = include_str!("../../fixtures/keys/rsa_traditional.pem");
 const P256: &str = include_str!("../../fixtures/keys/p256_pkcs8.pem");
@@ -549,32 +549,6 @@ mod needs_second_opinion {
                 assert_eq!(answer["content"], content, "{}: {order}", library.name);
             }
         }
-    }
-
-    /// Private keys of every kind and `alg`.
-    fn private_keys() -> Vec<Value> {
-        let jwks = include_str!("../../fixtures/keys/encryption.jwk.json");
-        let jwks: Value = serde_json::from_str(jwks).unwrap();
-        let secret = |bytes: usize| json!({"kty": "oct", "k": encoded(vec![7; bytes])});
-        let mut all = Vec::new();
-        for algorithm in KeyManagement::ALL {
-            let name = algorithm.as_str();
-            let keys: Vec<Value> = match name {
-                "dir" => vec![secret(16), secret(32), secret(64)],
-                "A128KW" | "A128GCMKW" => vec![secret(16)],
-                "A256KW" | "A256GCMKW" => vec![secret(32)],
-                _ => {
-                    let is_rsa = name.starts_with("RSA");
-                    let keys = jwks["keys"].as_array().unwrap().iter();
-                    keys.filter(|key| (key["kty"] == "RSA") == is_rsa).cloned().collect()
-                }
-            };
-            all.extend(keys.into_iter().map(|mut key| {
-                key["alg"] = name.into();
-                key
-            }));
-        }
-        all
     }
 }
 
