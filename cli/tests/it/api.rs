@@ -1,7 +1,8 @@
 //! `bearer explain --url` asks a running API over a real socket.
 
 use axum::Router;
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, header};
+use axum::response::Redirect;
 use axum::routing::get;
 use serde_json::{Value, json};
 use tower_bearer::policy::scope;
@@ -33,6 +34,15 @@ fn serve() -> String {
                 (axum::http::StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
             }),
         )
+        .route(
+            "/redirecting-metadata",
+            get(|headers: HeaderMap| async move {
+                let host = headers[header::HOST].to_str().unwrap().to_owned();
+                let challenge = format!("Bearer resource_metadata=\"http://{host}/moved\"");
+                (axum::http::StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
+            }),
+        )
+        .route("/moved", get(|| async { Redirect::temporary("http://127.0.0.1:1/elsewhere") }))
         .merge(
             Router::new()
                 .route("/cors", get(|| async { "cors" }))
@@ -129,6 +139,17 @@ fn metadata_on_another_host_is_not_fetched() {
     assert_eq!(metadata["url"], "http://example.com/x");
     assert_eq!(metadata["problem"], "it is on another host, and was not fetched");
     assert!(report["challenges"].to_string().contains("a, b"), "{report}");
+}
+
+#[test]
+fn metadata_that_redirects_is_not_followed_to_another_host() {
+    let api = serve();
+
+    let (_, report) = asked(&format!("{api}/redirecting-metadata"), &fresh(), &[]);
+
+    let metadata = &report["resource_metadata"];
+    assert_eq!(metadata["url"], format!("{api}/moved"));
+    assert_eq!(metadata["problem"], "it is answered with 307");
 }
 
 #[test]

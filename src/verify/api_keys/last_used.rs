@@ -106,3 +106,59 @@ fn in_milliseconds(moment: SystemTime) -> SystemTime {
 const COARSENESS: Duration = Duration::from_secs(600);
 /// The keys whose uses wait for the store.
 const MOST_PENDING: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::state::api_key::{ApiKeyHash, ApiKeySource, ApiKeysUnavailable};
+
+    struct Nothing;
+
+    impl ApiKeySource for Nothing {
+        async fn find(&self, _: &str) -> Result<Option<ApiKeyRecord>, ApiKeysUnavailable> {
+            Ok(None)
+        }
+    }
+
+    fn record() -> ApiKeyRecord {
+        ApiKeyRecord {
+            id: "0123456789abcdef".to_owned(),
+            hash: ApiKeyHash::from_bytes([0; 32]),
+            owner: "alice".to_owned(),
+            label: String::new(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            created_at: SystemTime::UNIX_EPOCH,
+            expires_at: None,
+            lifetime: None,
+            last_used: None,
+            disabled: false,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn use_that_is_noted_while_the_runtime_ends_blocks_nothing() {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let uses = LastUsed::new(Arc::new(Nothing));
+            let runtime = Builder::new_current_thread().build().unwrap();
+            let handle = runtime.handle().clone();
+            drop(runtime);
+            let _entered = handle.enter();
+
+            uses.note(&record(), SystemTime::now());
+            // The task was dropped, so the next use begins another.
+            let is_recording = uses.0.pending.lock().unwrap().is_recording;
+            sender.send(is_recording).unwrap();
+        });
+
+        // Without an end if the lock is held while the task is dropped.
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(false));
+    }
+}
