@@ -20,6 +20,8 @@ pub(super) struct PathNode {
     pub(super) is_separated: bool,
     /// The bit to set when this claim is present and not `null`.
     pub(super) watched: Option<u32>,
+    /// Whether the tenant is here.
+    pub(super) is_tenant: bool,
 }
 
 impl ClaimPaths {
@@ -68,6 +70,11 @@ impl ClaimPaths {
         }
         self.root.child_or_insert(claim.to_owned()).watched.get_or_insert(next);
         Ok(())
+    }
+
+    /// Reads the tenant, which stands in `tid`.
+    pub(crate) fn read_tenant(&mut self) {
+        self.root.child_or_insert(TENANT.to_owned()).is_tenant = true;
     }
 
     pub(super) fn root(&self) -> &PathNode {
@@ -146,6 +153,10 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
 /// The claims whose strings are lists of scopes, because a scope holds no space: `scope` (RFC 8693 §4.2), and
 /// `scp`, its name at Entra and Okta.
 const SEPARATED: [&str; 2] = ["scope", "scp"];
+
+/// The claim of Microsoft Entra ID that names the tenant. It is not among the claims that the reader
+/// always reads, so that verifiers without tenants do not pay for it.
+const TENANT: &str = "tid";
 
 #[cfg(test)]
 mod tests {

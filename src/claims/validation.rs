@@ -8,9 +8,11 @@ mod logout;
 #[cfg(feature = "introspection")]
 mod introspection_answer;
 mod preset;
+mod tenants;
 mod config;
 mod dangerous;
 mod rules;
+mod tenant_rules;
 
 pub use config::Validation;
 pub use preset::{ParsePresetError, Preset};

@@ -16,6 +16,8 @@ pub(super) struct IssuerConfig {
     audiences: Vec<String>,
     keys: KeysConfig,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenants: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     preset: Option<ParsedText<Preset>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token_type: Option<TokenType>,
@@ -89,6 +91,9 @@ impl IssuerConfig {
         for audience in audiences {
             validation = validation.with_audience(audience);
         }
+        if let Some(tenants) = &self.tenants {
+            validation = validation.with_tenants(tenants);
+        }
         if let Some(ParsedText(preset)) = self.preset {
             validation = validation.with_preset(preset);
         }
@@ -137,6 +142,9 @@ impl IssuerConfig {
                 let place = match &problem {
                     ConfigError::EmptyIssuer | ConfigError::Name { member: "issuer", .. } => {
                         place.member("issuer")
+                    }
+                    ConfigError::NoTenants | ConfigError::Name { member: "tenant", .. } => {
+                        place.member("tenants")
                     }
                     ConfigError::EmptyAudience | ConfigError::Name { .. } => {
                         place.member("audiences")

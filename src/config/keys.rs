@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::path::ConfigPath;
 use super::read;
 use super::text::{DurationText, InlineJwks, ProxyUrl, Secret};
+use crate::config_error::tenant_template::TenantTemplate;
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::keys::{
@@ -156,10 +157,17 @@ impl KeysConfig {
             let keys = read::file(path).and_then(|secret| secret_keys(secret.trim()));
             return place.member("secret_file").check(keys);
         }
-        let mut fetch = of_issuer.member("issuer").check(dangerous.discover(issuer))?;
-        if let Some(url) = &self.metadata_url {
-            fetch = place.member("metadata_url").check(fetch.with_metadata_url(url))?;
-        }
+        // The issuer of several tenants is no address.
+        let fetch = match &self.metadata_url {
+            Some(url) if TenantTemplate::is_in(issuer) => {
+                place.member("metadata_url").check(dangerous.discover_at(issuer, url))?
+            }
+            Some(url) => {
+                let fetch = of_issuer.member("issuer").check(dangerous.discover(issuer))?;
+                place.member("metadata_url").check(fetch.with_metadata_url(url))?
+            }
+            None => of_issuer.member("issuer").check(dangerous.discover(issuer))?,
+        };
         self.remote(place, fetch, algorithms, shared)
     }
 

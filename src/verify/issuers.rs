@@ -4,6 +4,7 @@
 mod near_miss;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
@@ -49,6 +50,10 @@ use crate::verify::compact::Compact;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
+/// An issuer may be a template with [tenants](Validation::with_tenants). A token whose `iss` is the
+/// exact name of an issuer in the set is checked by the rules of that issuer. Any other is checked
+/// by those of the longest template that its `iss` fits. [`remove`](Self::remove) takes the template.
+///
 /// Clones share the same issuers. Tell users apart by issuer and subject together
 /// ([`Principal::issuer`](crate::Principal::issuer)): `alice` of one issuer is not `alice` of
 /// another.
@@ -58,6 +63,8 @@ pub struct Issuers(Arc<ArcSwap<IssuerTable>>);
 #[derive(Clone, Default)]
 struct IssuerTable {
     by_name: HashMap<Box<str>, Arc<IssuerEntry>>,
+    /// The issuers with tenants, which are in `by_name` as well. The longest template comes first.
+    templates: Vec<Arc<IssuerEntry>>,
     /// The issuer that also accepts tokens without `iss`.
     of_nameless: Option<Arc<IssuerEntry>>,
     /// By the name that [`near_miss::normal`] returns, for hints in the log.
@@ -107,7 +114,7 @@ impl Issuers {
 
     /// Reads one issuer, if it is in the set.
     pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&IssuerEntry>) -> T) -> T {
-        look(self.0.load().by_name.get(issuer).map(|trusted| &**trusted))
+        look(self.0.load().find(issuer).map(|trusted| &**trusted))
     }
 
     /// Returns the issuer that a token names, or the one for tokens without `iss`.
@@ -117,7 +124,7 @@ impl Issuers {
             let missing = || AuthError::with_detail(Reason::MissingClaim, "no `iss`");
             return table.of_nameless.clone().ok_or_else(missing);
         };
-        table.by_name.get(&*issuer).cloned().ok_or_else(|| table.unknown(&issuer))
+        table.find(&issuer).cloned().ok_or_else(|| table.unknown(&issuer))
     }
 
     /// Returns the status of each issuer's key source, sorted by issuer.
@@ -143,6 +150,15 @@ impl fmt::Debug for Issuers {
 }
 
 impl IssuerTable {
+    /// Finds the issuer of a token by its exact name, or else by its template.
+    #[inline]
+    fn find(&self, issuer: &str) -> Option<&Arc<IssuerEntry>> {
+        let fits = |entry: &&Arc<IssuerEntry>| {
+            entry.rules.template().is_some_and(|template| template.tenant_in(issuer).is_some())
+        };
+        self.by_name.get(issuer).or_else(|| self.templates.iter().find(fits))
+    }
+
     /// Returns the reason why an issuer cannot be added.
     fn conflict_with(&self, trusted: &IssuerEntry) -> Option<ConfigError> {
         let issuer = trusted.rules.issuer();
@@ -174,6 +190,11 @@ impl IssuerTable {
     fn add(&mut self, trusted: &Arc<IssuerEntry>) {
         self.by_name.insert(trusted.rules.issuer().into(), Arc::clone(trusted));
         self.add_normal(trusted);
+        if trusted.rules.template().is_some() {
+            self.templates.push(Arc::clone(trusted));
+            // Stable: of equally long templates, the one that was added first comes first.
+            self.templates.sort_by_key(|entry| Reverse(entry.rules.issuer().len()));
+        }
         if trusted.rules.accepts_missing_issuer() {
             self.of_nameless = Some(Arc::clone(trusted));
         }
@@ -181,6 +202,7 @@ impl IssuerTable {
 
     fn remove(&mut self, issuer: &str) {
         self.by_name.remove(issuer);
+        self.templates.retain(|trusted| trusted.rules.issuer() != issuer);
         self.of_nameless.take_if(|trusted| trusted.rules.issuer() == issuer);
         // Another issuer of nearly the same name may take its place.
         self.by_normal_name.clear();

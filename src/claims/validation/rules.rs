@@ -16,6 +16,7 @@ use super::config::{AudienceRule, Validation};
 use super::introspection_answer;
 use super::kind::{Kind, KindChanges};
 use super::logout;
+use super::tenants::{self, Tenants};
 use crate::claims::{Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span};
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
@@ -36,7 +37,7 @@ impl Validation {
         if self.audiences.iter().any(String::is_empty) {
             return Err(ConfigError::EmptyAudience);
         }
-        placeholder::check("issuer", &self.issuer)?;
+        tenants::check_set_up(&self.issuer, self.tenants.as_mut(), self.missing_issuer)?;
         self.audiences.iter().try_for_each(|audience| placeholder::check("audience", audience))?;
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
             return Err(ConfigError::NoAlgorithms);
@@ -71,6 +72,9 @@ impl Validation {
             self.required.iter().map(String::as_str).chain(self.kind.one_of.iter().copied())
         {
             paths.watch(claim)?;
+        }
+        if self.tenants.is_some() {
+            paths.read_tenant();
         }
         (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
         Ok(Rules { validation: self, paths })
@@ -109,6 +113,11 @@ impl Rules {
     /// Returns the issuer whose tokens these rules are for.
     pub(crate) fn issuer(&self) -> &str {
         &self.validation.issuer
+    }
+
+    /// Returns the tenants, where the issuer is a template.
+    pub(super) fn tenants(&self) -> Option<&Tenants> {
+        self.validation.tenants.as_ref()
     }
 
     /// Returns how far the issuer's clock may be ahead of the moment of a revocation.
@@ -316,6 +325,9 @@ impl Validation {
     }
 
     fn check_issuer(&self, claims: &RegisteredClaims) -> Result<(), AuthError> {
+        if let Some(tenants) = &self.tenants {
+            return tenants.check(claims);
+        }
         match claims.issuer() {
             Some(issuer) if issuer == self.issuer => Ok(()),
             Some(issuer) => Err(AuthError::with_detail(
