@@ -6,3 +6,4 @@ mod missing_claims;
 mod presets;
 mod reserved_names;
 mod roles;
+mod tenants;

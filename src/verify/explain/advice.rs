@@ -399,7 +399,7 @@ impl Facts<'_> {
         let Some(claim) = error.claim() else { return general };
         let value: Value = match claim {
             "iss" => self.expected_issuer().into(),
-            "tid" => self.expected_tenant().into(),
+            "tid" => self.tenant_of_issuer().unwrap_or("…").into(),
             "aud" | "client_id" if self.rules.has_client_id_as_audience() || claim == "aud" => {
                 self.rules.parties().1.into()
             }
@@ -444,10 +444,13 @@ impl Facts<'_> {
 
     /// Returns a tenant that is accepted as far as is known: one that is configured, or else that of the token.
     fn expected_tenant(&self) -> String {
-        let claims = &self.parsed.registered;
-        let template = self.rules.template();
-        let of_issuer = || template?.tenant_in(claims.issuer()?);
-        self.rules.first_tenant().or_else(of_issuer).unwrap_or("tenant").to_owned()
+        let own = || self.tenant_of_issuer();
+        self.rules.first_tenant().or_else(own).unwrap_or("tenant").to_owned()
+    }
+
+    /// Returns the tenant in the `iss` of the token, if it fits the template.
+    fn tenant_of_issuer(&self) -> Option<&str> {
+        self.rules.template()?.tenant_in(self.parsed.registered.issuer()?)
     }
 
     /// Returns what to do about a token of another tenant, or with another issuer than its tenant's.
