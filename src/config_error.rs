@@ -270,10 +270,7 @@ impl fmt::Display for ConfigError {
                 "the list of algorithms is empty; name at least one, or leave the list out to \
                  allow what the keys are for",
             ),
-            Self::NoTenants => f.write_str(
-                "the list of tenants is empty; name at least one, or allow them by a function \
-                 (`with_tenants_by`)",
-            ),
+            Self::NoTenants => f.write_str(NO_TENANTS),
             Self::LeewayTooLarge { seconds, most } => {
                 write!(f, "a leeway of {seconds} s is too large; {most} s is the most")
             }
@@ -332,6 +329,9 @@ fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) 
         path = path.display()
     )
 }
+
+const NO_TENANTS: &str = "the list of tenants is empty; name at least one, or allow them by a \
+     function (`with_tenants_by`)";
 
 impl Error for ConfigError {}
 

@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 
 use crate::claims::validation::{Rules, Validation};
 use crate::config_error::ConfigError;
+use crate::config_error::tenant_template::TenantTemplate;
 use crate::error::{AuthError, Reason};
 use crate::keys::{BoxKeySource, KeySource, KeysStatus};
 use crate::observe::trace::{self, Pace};
@@ -174,6 +175,7 @@ impl IssuerTable {
     #[cold]
     fn unknown(&self, issuer: &str) -> AuthError {
         let near = near_miss::normal(issuer).and_then(|issuer| self.by_normal_name.get(&*issuer));
+        let near = near.or_else(|| self.templates.iter().find(|one| one.nearly(issuer).is_some()));
         let detail = match near {
             None => "`iss` is none of the configured issuers".into(),
             Some(trusted) => {
@@ -242,15 +244,24 @@ impl IssuerEntry {
     #[cold]
     pub(crate) fn report_near_miss(&self, sent: &str) {
         let configured = self.rules.issuer();
-        let is_near = || {
-            near_miss::normal(sent).is_some_and(|sent| near_miss::normal(configured) == Some(sent))
-        };
         if sent != configured
-            && is_near()
+            && let Some(near) = self.nearly(sent)
+            && *near != *sent
             && let Some(suppressed) = self.near_misses.ask("near_miss", "")
         {
-            trace::near_miss(configured, near_miss::difference(configured, sent), suppressed);
+            trace::near_miss(configured, near_miss::difference(&near, sent), suppressed);
         }
+    }
+
+    /// Returns the issuer that a name in a token nearly is: this one, or that of one of its tenants.
+    fn nearly(&self, sent: &str) -> Option<Cow<'_, str>> {
+        let configured = self.rules.issuer();
+        let (sent, own) = (near_miss::normal(sent)?, near_miss::normal(configured)?);
+        let Some(template) = self.rules.template() else {
+            return (sent == own).then_some(Cow::from(configured));
+        };
+        let near = TenantTemplate::parse(&own).ok()??;
+        Some(Cow::from(template.issuer_of(near.tenant_in(&sent)?)))
     }
 
     pub(crate) fn number(&self) -> u64 {

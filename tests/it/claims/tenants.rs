@@ -17,6 +17,7 @@ use tower_bearer::{
     Validation, Verified, Verifier,
 };
 
+use crate::support::log::Log;
 use crate::support::{WithBearer, get, invalid_token, send};
 
 /// The middle of the hour in which the documented tokens are valid.
@@ -469,6 +470,32 @@ async fn template_stands_beside_other_issuers_and_an_exact_name_wins() {
     assert!(issuers.remove(TEMPLATE));
     assert_eq!(verifier.verify(&of(A)).await.unwrap_err().reason(), Reason::WrongIssuer);
     assert!(issuers.names().is_empty());
+}
+
+#[tokio::test]
+async fn near_miss_of_a_template_is_reported_without_the_name_in_the_token() {
+    let issuers = Issuers::new();
+    issuers.add(keys(), rules().with_tenants([A])).unwrap();
+    let several = Verifier::<Value>::multi_issuer(&issuers).with_clock(TestClock::at(NOW));
+    let with_issuer = |issuer: String| {
+        let mut claims = claims(A);
+        claims["iss"] = issuer.into();
+        sign(&claims, &key("unnamed"))
+    };
+    let slash = with_issuer(format!("{}/", issuer_of(A)));
+    let other = with_issuer(format!("https://sts.windows.net/{A}/"));
+    let one = verifier();
+
+    for (token, verifier, reported) in
+        [(&slash, &several, 1), (&slash, &one, 1), (&other, &several, 0), (&of(B), &several, 0)]
+    {
+        let (log, _guard) = Log::of_this_thread();
+        let error = verifier.verify(token).await.unwrap_err();
+
+        let warnings = log.about("a slash at the end");
+        assert_eq!((error.reason(), warnings.len()), (Reason::WrongIssuer, reported));
+        assert!(warnings.iter().all(|(_, text)| text.contains(TEMPLATE) && !text.contains(A)));
+    }
 }
 
 #[tokio::test]

@@ -224,6 +224,7 @@ fn is_refused(answer: &Answer, reason: Reason) {
         Reason::Revoked => "The token was revoked",
         Reason::TooOld => "The token is too old",
         Reason::WrongAudience => "The token is for another audience",
+        Reason::WrongIssuer => "The token is from another issuer",
         Reason::WrongTokenType => "The token is not an access token",
         other => unimplemented!("{other}"),
     };
