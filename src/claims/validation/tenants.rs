@@ -136,8 +136,8 @@ fn missing(claim: &str) -> AuthError {
     AuthError::with_detail(Reason::MissingClaim, format!("no `{claim}`")).about_claim(claim)
 }
 
-const TEMPLATE_ALONE: &str = "has a place for the tenant, and no tenants are given; name them \
-     (`with_tenants`, `tenants`), or put in the one tenant";
+const TEMPLATE_ALONE: &str = "has a placeholder for the tenant, and no tenants are given; name them \
+     (`with_tenants`, `tenants`), put in the one tenant, or configure an issuer for each";
 const TENANTS_ALONE: &str = "has no place for the tenant, and tenants are given; write `{tenantid}` \
      where tokens have the tenant, or leave the tenants out";
 const NAMELESS: &str = "has a place for the tenant, and a token without `iss` has none; leave out \

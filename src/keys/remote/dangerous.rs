@@ -69,7 +69,7 @@ impl DangerousFetch {
         if TenantTemplate::is_in(issuer) {
             return Err(ConfigError::Address {
                 address: shown_address(issuer),
-                problem: "has a place for the tenant, so it leads nowhere; give the address of the metadata too \
+                problem: "has a placeholder for the tenant, so it leads nowhere; give the address of the metadata too \
                           (`discover_at`, `metadata_url`), or put in the one tenant",
             });
         }
