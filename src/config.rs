@@ -79,6 +79,7 @@ use crate::verify::verifier::Verifier;
 /// | of an issuer | |
 /// |---|---|
 /// | `issuer`, `audiences`, `keys` | required; `allowed_parties` can stand in place of `audiences` |
+/// | `tenants` | a list of the tenants, of an issuer with `{tenantid}` in it ([`Validation::with_tenants`](crate::Validation::with_tenants)) |
 /// | `preset` | [`Preset`](crate::validation::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito`, `spiffe` |
 /// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
 /// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
@@ -92,7 +93,7 @@ use crate::verify::verifier::Verifier;
 ///
 /// | of `keys` | |
 /// |---|---|
-/// | one of | `discover = true`, `metadata_url` (the issuer's metadata, if it is not below the issuer), `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
+/// | one of | `discover = true`, `metadata_url` (the issuer's metadata, if it is not below the issuer, or is that of several tenants), `jwks_url`, `file` (JWK set or PEM), `jwks` (a JWK set), `secret` (base64url), `secret_file` |
 /// | of metadata | `metadata_issuer`, if metadata and tokens name different issuers (ADFS) |
 /// | over HTTP | `timeout`, `redirects`, `same_origin_only`, `max_bytes`, `max_keys`, `ca_file` (authorities in PEM), `proxy`, `bearer_file` ([`HttpFetch`](crate::keys::HttpFetch)); `fresh_at_least`, `fresh_at_most`, `fresh_by_default`, `stale_for`, `retry_at_least`, `retry_at_most` ([`CachedKeys`](crate::keys::CachedKeys)) |
 /// | | `dangerous`, a list of `allow_plain_http`, `allow_private_networks` ([`DangerousFetch`](crate::keys::DangerousFetch)) |

@@ -1,6 +1,7 @@
 //! Errors of the configuration, all found before the first request.
 
 pub(crate) mod placeholder;
+pub(crate) mod tenant_template;
 
 use std::error::Error;
 use std::fmt;
@@ -83,10 +84,10 @@ pub enum ConfigError {
     },
     /// An audience is empty, or there is none.
     EmptyAudience,
-    /// An issuer or audience holds something that no token carries: a placeholder, a blank or an
-    /// invisible character.
+    /// An issuer, audience or tenant holds something that no token carries: a placeholder, a blank
+    /// or an invisible character. Or an issuer with a place for the tenant has no tenants.
     Name {
-        /// `issuer` or `audience`.
+        /// `issuer`, `audience` or `tenant`.
         member: &'static str,
         /// The name as it was configured.
         name: String,
@@ -95,6 +96,8 @@ pub enum ConfigError {
     },
     /// The list of allowed algorithms is empty, so no token could pass.
     NoAlgorithms,
+    /// The list of allowed tenants is empty, so no token could pass.
+    NoTenants,
     /// The leeway is so large that expiry would mean little.
     LeewayTooLarge {
         /// The configured leeway, in seconds.
@@ -268,10 +271,8 @@ impl fmt::Display for ConfigError {
             Self::Name { member, name, problem } => {
                 write!(f, "the {member} \"{}\" {problem}", shown(name))
             }
-            Self::NoAlgorithms => f.write_str(
-                "the list of algorithms is empty; name at least one, or leave the list out to \
-                 allow what the keys are for",
-            ),
+            Self::NoAlgorithms => f.write_str(NO_ALGORITHMS),
+            Self::NoTenants => f.write_str(NO_TENANTS),
             Self::LeewayTooLarge { seconds, most } => {
                 write!(f, "a leeway of {seconds} s is too large; {most} s is the most")
             }
@@ -331,6 +332,11 @@ fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) 
         path = path.display()
     )
 }
+
+const NO_ALGORITHMS: &str = "the list of algorithms is empty; name at least one, or leave the list out to allow \
+                             what the keys are for";
+const NO_TENANTS: &str = "the list of tenants is empty; name at least one, or allow them by a \
+     function (`with_tenants_by`)";
 
 impl Error for ConfigError {}
 

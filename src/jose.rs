@@ -13,9 +13,10 @@ pub(crate) mod jwe;
 
 pub(crate) use algorithm::Family;
 pub use algorithm::{Algorithm, ParseAlgorithmError};
+pub(crate) use header::DEFAULT_MAX_TOKEN_BYTES;
 pub use header::Header;
 #[cfg(feature = "issue")]
-pub(crate) use header::{DEFAULT_MAX_TOKEN_BYTES, MAX_KEY_ID};
+pub(crate) use header::MAX_KEY_ID;
 pub(crate) use header_cache::HeaderCache;
 #[cfg(feature = "jwe")]
 pub use jwe::{ContentEncryption, KeyManagement, ParseEncryptionError};

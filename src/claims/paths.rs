@@ -28,6 +28,8 @@ pub(super) struct PathNode {
     pub(super) watched: Option<u32>,
     /// The number under which a string here is kept.
     pub(super) kept: Option<u32>,
+    /// Whether the tenant is here.
+    pub(super) is_tenant: bool,
 }
 
 /// The place of a string in a payload: a claim that the crate reads in any case, or a path to keep.
@@ -132,6 +134,11 @@ impl ClaimPaths {
         Ok(TextSource { path: path.into(), place: TextPlace::Kept(kept) })
     }
 
+    /// Reads the tenant, which stands in `tid`.
+    pub(crate) fn read_tenant(&mut self) {
+        self.root.child_or_insert(TENANT.to_owned()).is_tenant = true;
+    }
+
     pub(super) fn root(&self) -> &PathNode {
         &self.root
     }
@@ -218,6 +225,10 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
 /// The claims whose strings are lists of scopes, because a scope holds no space: `scope` (RFC 8693 §4.2), and
 /// `scp`, its name at Entra and Okta.
 const SEPARATED: [&str; 2] = ["scope", "scp"];
+
+/// The claim of Microsoft Entra ID that names the tenant. It is not among the claims that the reader
+/// always reads, so that verifiers without tenants do not pay for it.
+const TENANT: &str = "tid";
 
 #[cfg(test)]
 mod tests {

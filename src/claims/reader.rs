@@ -8,6 +8,7 @@ use super::footprint::Footprint;
 use super::parsed::ParsedClaims;
 use super::paths::{ClaimPaths, PathNode};
 use super::table::Claim;
+use super::values;
 use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
 
 /// Reads the decoded payload of a token with a good signature into empty claims. Adds the memory that the
@@ -66,6 +67,10 @@ fn read_watched(
     scanner: &mut Scanner<'_>,
     parsed: &mut ParsedClaims,
 ) -> Result<(), JsonError> {
+    if node.is_tenant {
+        parsed.registered.tenant =
+            values::text_or_other(&mut scanner.clone(), &mut parsed.registered)?;
+    }
     let reader = GrantReader { node, is_entry: false, depth: VALUE_DEPTH };
     let is_there = reader.read(scanner, parsed)?;
     if let (true, Some(bit)) = (is_there, node.watched) {

@@ -29,6 +29,8 @@ pub struct RegisteredClaims {
     pub(super) okta_client: Option<TextClaim>,
     /// `appid`: the client in Entra's access tokens of version 1, and in no ID token.
     pub(super) entra_client: Option<TextClaim>,
+    /// `tid`: the tenant in tokens of Entra. Read for verifiers with tenants only.
+    pub(super) tenant: Option<TextClaim>,
 }
 
 impl RegisteredClaims {
@@ -112,6 +114,16 @@ impl RegisteredClaims {
         let [okta, entra] =
             [self.okta_client, self.entra_client].map(|client| client.and_then(TextClaim::range));
         [self.client_id, self.authorized_party, okta, entra]
+    }
+
+    /// Returns whether a tenant was read, of whatever type.
+    pub(crate) fn has_tenant(&self) -> bool {
+        self.tenant.is_some_and(|tenant| tenant != TextClaim::Null)
+    }
+
+    /// Returns `tid`, if a tenant was read and is a string.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.get(self.tenant.and_then(TextClaim::range))
     }
 
     /// Returns whether there is a `sid` that names no session because it is not a string.

@@ -9,10 +9,12 @@ mod logout;
 mod introspection_answer;
 mod preset;
 mod trust_policy;
+mod tenants;
 mod config;
 mod dangerous;
 mod trust;
 mod rules;
+mod tenant_rules;
 
 pub use config::Validation;
 pub use preset::{ParsePresetError, Preset};

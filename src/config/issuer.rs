@@ -19,6 +19,8 @@ pub(super) struct IssuerConfig {
     audiences: Vec<String>,
     keys: KeysConfig,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenants: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     preset: Option<ParsedText<Preset>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token_type: Option<TokenType>,
@@ -103,6 +105,9 @@ impl IssuerConfig {
         validation = validation
             .with_required_claims(self.required_claims.iter().cloned())
             .with_separated_at(&self.separated_at);
+        if let Some(tenants) = &self.tenants {
+            validation = validation.with_tenants(tenants);
+        }
         if let Some(ParsedText(preset)) = self.preset {
             validation = validation.with_preset(preset);
         }
@@ -161,6 +166,9 @@ impl IssuerConfig {
                     }
                     ConfigError::Name { member: "allowed party", .. } => {
                         place.member("allowed_parties")
+                    }
+                    ConfigError::NoTenants | ConfigError::Name { member: "tenant", .. } => {
+                        place.member("tenants")
                     }
                     ConfigError::EmptyAudience | ConfigError::Name { .. } => {
                         place.member("audiences")

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::path::ConfigPath;
 use super::read;
 use super::text::{DurationText, InlineJwks, ProxyUrl, Secret};
+use crate::config_error::tenant_template::TenantTemplate;
 use crate::config_error::{ConfigError, KeyProblem};
 use crate::jose::Algorithm;
 use crate::keys::{
@@ -159,13 +160,26 @@ impl KeysConfig {
             let keys = read::file(path).and_then(|secret| secret_keys(secret.trim()));
             return place.member("secret_file").check(keys);
         }
-        let mut fetch = match &self.metadata_issuer {
-            Some(issuer) => place.member("metadata_issuer").check(dangerous.discover(issuer))?,
-            None => of_issuer.member("issuer").check(dangerous.discover(issuer))?,
+        // The issuer of several tenants is no address.
+        let fetch = match (&self.metadata_url, &self.metadata_issuer) {
+            (Some(url), None) if TenantTemplate::is_in(issuer) => {
+                place.member("metadata_url").check(dangerous.discover_at(issuer, url))?
+            }
+            (url, of_metadata) => {
+                let fetch = match of_metadata {
+                    Some(issuer) => {
+                        place.member("metadata_issuer").check(dangerous.discover(issuer))
+                    }
+                    None => of_issuer.member("issuer").check(dangerous.discover(issuer)),
+                }?;
+                match url {
+                    Some(url) => {
+                        place.member("metadata_url").check(fetch.with_metadata_url(url))?
+                    }
+                    None => fetch,
+                }
+            }
         };
-        if let Some(url) = &self.metadata_url {
-            fetch = place.member("metadata_url").check(fetch.with_metadata_url(url))?;
-        }
         self.remote(place, fetch, algorithms, shared)
     }
 

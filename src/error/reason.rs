@@ -231,7 +231,9 @@ reasons! {
         TooOld, "too_old", "the token is too old", "The token is too old";
         /// `nbf` or `iat` is still in the future, leeway included.
         NotYetValid, "not_yet_valid", "the token is not valid yet", "The token is not valid yet";
-        /// `iss` differs from the configured issuer. The comparison is exact.
+        /// `iss` differs from the configured issuer. The comparison is exact. Of an issuer with
+        /// [tenants](crate::Validation::with_tenants): the tenant is another, or not allowed, or the
+        /// key that signed the token is for another issuer.
         WrongIssuer, "wrong_issuer", "the token is from another issuer", "The token is from another issuer";
         /// `aud` holds none of the configured audiences.
         WrongAudience, "wrong_audience",

@@ -21,6 +21,8 @@ use crate::text;
 /// One key as it was read, with its name and algorithm.
 pub(super) struct Entry {
     pub(super) key_id: Option<String>,
+    /// The issuer that the key is for. Microsoft Entra ID names one in each key.
+    pub(super) issuer: Option<String>,
     /// The material, and the algorithm if the key names one.
     pub(super) key: Result<(Material, Option<Algorithm>), KeyProblem>,
 }
@@ -100,6 +102,7 @@ pub(super) struct Jwk {
     key_ops: Option<Operations>,
     alg: Option<String>,
     pub(super) kid: Option<String>,
+    issuer: Option<String>,
     crv: Option<String>,
     n: Option<String>,
     e: Option<String>,
@@ -149,14 +152,14 @@ impl<'de> Deserialize<'de> for Operations {
 
 fn read(text: &str) -> Entry {
     match read_object::<Jwk>(text) {
-        Ok(jwk) => Entry { key: jwk.read(), key_id: jwk.kid },
+        Ok(jwk) => Entry { key: jwk.read(), key_id: jwk.kid, issuer: jwk.issuer },
         Err(problem) => {
             #[derive(Deserialize)]
             struct Named {
                 kid: Option<String>,
             }
             let key_id = read_object(text).ok().and_then(|Named { kid }| kid);
-            Entry { key_id, key: Err(KeyProblem::Unreadable(problem)) }
+            Entry { key_id, issuer: None, key: Err(KeyProblem::Unreadable(problem)) }
         }
     }
 }

@@ -61,6 +61,15 @@ impl RemoteKeys {
         HttpFetch::discover(issuer).map(Self::new)
     }
 
+    /// Finds the keys by the issuer's metadata at this address; see [`HttpFetch::discover_at`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] and [`ConfigError::Name`]. Nothing is fetched yet.
+    pub fn discover_at(issuer: &str, metadata_url: &str) -> Result<Self, ConfigError> {
+        HttpFetch::discover_at(issuer, metadata_url).map(Self::new)
+    }
+
     /// Fetches the JWK set at this address; see [`HttpFetch::new`].
     ///
     /// # Errors
@@ -104,6 +113,11 @@ enum Place {
         issuer: Address,
         /// The address of its metadata, if that does not follow from the issuer.
         metadata: Option<Address>,
+    },
+    /// The issuer of several tenants, which is no address.
+    Template {
+        issuer: Box<str>,
+        metadata: Address,
     },
 }
 
@@ -156,8 +170,34 @@ impl HttpFetch {
         Self::dangerous().discover(issuer)
     }
 
+    /// Finds the JWK set by the metadata at this address, which must be of this issuer, to the letter.
+    ///
+    /// The issuer may be a template for several [tenants](crate::Validation::with_tenants), with `{tenantid}` in
+    /// place of the tenant. Nothing is fetched from the template: only from the address of the metadata and the
+    /// `jwks_uri` in it.
+    ///
+    /// ```
+    /// use tower_bearer::keys::HttpFetch;
+    ///
+    /// let fetch = HttpFetch::discover_at(
+    ///     "https://login.microsoftonline.com/{tenantid}/v2.0",
+    ///     "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration",
+    /// )?;
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] when one of them is no URL or not HTTPS, or the issuer has a query or a fragment;
+    /// [`ConfigError::Name`] when a template has another placeholder.
+    pub fn discover_at(issuer: &str, metadata_url: &str) -> Result<Self, ConfigError> {
+        Self::dangerous().discover_at(issuer, metadata_url)
+    }
+
     fn at(place: Place, allowed: Allowed) -> Self {
-        let (Place::Jwks(own) | Place::Issuer { issuer: own, .. }) = &place;
+        let (Place::Jwks(own)
+        | Place::Issuer { issuer: own, .. }
+        | Place::Template { metadata: own, .. }) = &place;
         let exchange = Exchange::new(vec![own.clone()], allowed);
         let last = Mutex::default();
         Self { place, exchange, algorithms: None, max_keys: DEFAULT_MAX_KEYS, last }
@@ -187,15 +227,24 @@ impl HttpFetch {
     /// [`ConfigError::Address`] when it is no URL, or neither HTTPS nor allowed to be plain HTTP, and when
     /// nothing is discovered because the address of the keys was given.
     pub fn with_metadata_url(mut self, url: &str) -> Result<Self, ConfigError> {
-        let Place::Issuer { issuer, metadata } = &mut self.place else {
-            return Err(ConfigError::Address {
-                address: shown_address(url),
-                problem: "means nothing where the address of the keys is given",
-            });
-        };
-        let address = Address::parse(url, self.exchange.allowed)?;
-        self.exchange.own = vec![issuer.clone(), address.clone()];
-        *metadata = Some(address);
+        let address = || Address::parse(url, self.exchange.allowed);
+        match &mut self.place {
+            Place::Jwks(_) => {
+                return Err(ConfigError::Address {
+                    address: shown_address(url),
+                    problem: "means nothing where the address of the keys is given",
+                });
+            }
+            Place::Issuer { issuer, metadata } => {
+                let address = address()?;
+                self.exchange.own = vec![issuer.clone(), address.clone()];
+                *metadata = Some(address);
+            }
+            Place::Template { metadata, .. } => {
+                *metadata = address()?;
+                self.exchange.own = vec![metadata.clone()];
+            }
+        }
         self.check_bearer()?;
         Ok(self)
     }
@@ -254,6 +303,7 @@ impl HttpFetch {
     fn check_bearer(&self) -> Result<(), ConfigError> {
         let (Place::Jwks(asked)
         | Place::Issuer { metadata: Some(asked), .. }
+        | Place::Template { metadata: asked, .. }
         | Place::Issuer { issuer: asked, metadata: None }) = &self.place;
         if self.exchange.bearer.is_some() && asked.is_plain() && !asked.is_loopback() {
             return Err(ConfigError::Address {
@@ -328,7 +378,8 @@ impl HttpFetch {
     async fn fetch_keys(&self) -> Result<Fetched, FetchError> {
         let issuer = match &self.place {
             Place::Jwks(address) => return self.load(address).await,
-            Place::Issuer { issuer, .. } => issuer,
+            Place::Issuer { issuer, .. } => issuer.as_str(),
+            Place::Template { issuer, .. } => issuer,
         };
         let (jwks_uri, is_new) = self.locate(issuer).await?;
         match self.load(&jwks_uri).await {
@@ -350,7 +401,7 @@ impl HttpFetch {
     }
 
     /// Returns the address of an issuer's keys, and whether its metadata was read for that.
-    async fn locate(&self, issuer: &Address) -> Result<(Address, bool), FetchError> {
+    async fn locate(&self, issuer: &str) -> Result<(Address, bool), FetchError> {
         let known = self.last().metadata.clone();
         if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
             return Ok((known.jwks_uri.clone(), false));
@@ -362,7 +413,7 @@ impl HttpFetch {
                 Ok((jwks_uri, true))
             }
             (Err(problem), Some(known)) if known.confirmed.elapsed() < METADATA_KEPT => {
-                trace::metadata_not_fetched(issuer.as_str(), &chain(&problem));
+                trace::metadata_not_fetched(issuer, &chain(&problem));
                 Ok((known.jwks_uri, false))
             }
             (Err(problem), _) => Err(problem),
@@ -371,12 +422,16 @@ impl HttpFetch {
 
     async fn discover_again(
         &self,
-        issuer: &Address,
+        issuer: &str,
         mut known: Option<Metadata>,
     ) -> Result<Metadata, FetchError> {
         let mut places = match &self.place {
-            Place::Issuer { metadata: Some(place), .. } => vec![place.clone()],
-            _ => discovery::places(issuer, self.exchange.allowed),
+            Place::Jwks(place)
+            | Place::Issuer { metadata: Some(place), .. }
+            | Place::Template { metadata: place, .. } => vec![place.clone()],
+            Place::Issuer { issuer, metadata: None } => {
+                discovery::places(issuer, self.exchange.allowed)
+            }
         };
         // The address of the last time is the best guess.
         if let Some(known) = &known {
@@ -410,7 +465,7 @@ impl HttpFetch {
 
     fn read_metadata(
         &self,
-        issuer: &Address,
+        issuer: &str,
         place: &Address,
         document: Document,
     ) -> Result<Metadata, FetchError> {
@@ -469,6 +524,7 @@ impl Fetch for HttpFetch {
     fn describe(&self) -> String {
         match &self.place {
             Place::Jwks(address) | Place::Issuer { issuer: address, .. } => address.to_string(),
+            Place::Template { issuer, .. } => issuer.to_string(),
         }
     }
 }
@@ -477,6 +533,7 @@ impl fmt::Debug for HttpFetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let metadata = match &self.place {
             Place::Issuer { metadata, .. } => metadata.as_ref(),
+            Place::Template { metadata, .. } => Some(metadata),
             Place::Jwks(_) => None,
         };
         f.debug_struct("HttpFetch")

@@ -194,6 +194,7 @@ impl KeySet {
                 Material::Secret(_) => Err(KeyProblem::PublishedSecret),
                 _ => bind(&material, declared, allowed, entry.key_id.as_deref()),
             });
+            let keys = keys.map(|keys| of_issuer(keys, entry.issuer.as_deref()));
             (entry.key_id, keys)
         });
         let rest = is_too_long.then_some((None, Err(KeyProblem::TooMany { most })));
@@ -206,6 +207,7 @@ impl KeySet {
             let keys = entry.key.and_then(|(material, declared)| {
                 bind(&material, declared, allowed, entry.key_id.as_deref())
             });
+            let keys = keys.map(|keys| of_issuer(keys, entry.issuer.as_deref()));
             (entry.key_id, keys)
         }))
     }
@@ -307,6 +309,13 @@ impl KeySource for KeySet {
 
     fn keys_status(&self) -> Option<KeysStatus> {
         Some(KeysStatus::of_fixed(self.keys().len(), self.skipped().to_vec()))
+    }
+}
+
+fn of_issuer(keys: Vec<VerifyingKey>, issuer: Option<&str>) -> Vec<VerifyingKey> {
+    match issuer {
+        Some(issuer) => keys.into_iter().map(|key| key.with_issuer(issuer)).collect(),
+        None => keys,
     }
 }
 

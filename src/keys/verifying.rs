@@ -31,8 +31,13 @@ pub struct VerifyingKey(Arc<Inner>);
 struct Inner {
     algorithm: Algorithm,
     key_id: Option<Box<str>>,
+    /// The only issuer whose tokens the key may sign, or a template of it.
+    issuer: Option<Box<str>>,
     verifier: Arc<dyn Verify>,
     material: Arc<Material>,
+    /// The identity of the numbers alone.
+    numbers: KeyIdentity,
+    /// The identity of the numbers together with the issuer.
     identity: KeyIdentity,
     epoch: u64,
 }
@@ -173,11 +178,38 @@ impl VerifyingKey {
         Self(Arc::new(Inner {
             algorithm: self.0.algorithm,
             key_id: Some(key_id.into().into_boxed_str()),
+            issuer: self.0.issuer.clone(),
             verifier: Arc::clone(&self.0.verifier),
             material: Arc::clone(&self.0.material),
+            numbers: self.0.numbers,
             identity: self.0.identity,
             epoch: next_epoch(),
         }))
+    }
+
+    /// Names the issuer that the key is for, as the member `issuer` of a JWK of Microsoft Entra ID
+    /// does. It may be a template with `{tenantid}` in place of the tenant.
+    ///
+    /// Heeded by verifiers with [tenants](crate::Validation::with_tenants) only: they refuse a token
+    /// whose key is for another issuer. A key without an issuer is for every issuer.
+    #[must_use]
+    pub fn with_issuer(self, issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into().into_boxed_str();
+        Self(Arc::new(Inner {
+            algorithm: self.0.algorithm,
+            key_id: self.0.key_id.clone(),
+            identity: self.0.numbers.with_issuer(&issuer),
+            issuer: Some(issuer),
+            verifier: Arc::clone(&self.0.verifier),
+            material: Arc::clone(&self.0.material),
+            numbers: self.0.numbers,
+            epoch: next_epoch(),
+        }))
+    }
+
+    /// Returns the issuer that the key is for, if it names one.
+    pub fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
     }
 
     /// Returns the algorithm this key verifies.
@@ -227,9 +259,19 @@ impl VerifyingKey {
         verifier: Box<dyn Verify>,
     ) -> Self {
         let (verifier, key_id) = (verifier.into(), key_id.map(Into::into));
-        let identity = KeyIdentity::new(algorithm, material);
+        let numbers = KeyIdentity::new(algorithm, material);
         let (material, epoch) = (Arc::new(material.clone()), next_epoch());
-        Self(Arc::new(Inner { algorithm, key_id, verifier, material, identity, epoch }))
+        let (issuer, identity) = (None, numbers);
+        Self(Arc::new(Inner {
+            algorithm,
+            key_id,
+            issuer,
+            verifier,
+            material,
+            numbers,
+            identity,
+            epoch,
+        }))
     }
 
     /// Verifies a signature by this key, for a token that names `algorithm`.
@@ -262,7 +304,12 @@ impl VerifyingKey {
         &self.0.material
     }
 
-    /// Returns the identity of the key, which stays the same when the key is read again.
+    /// Returns whether both are the same key for the same algorithm, whatever their issuers.
+    pub(crate) fn is_same_key(&self, other: &Self) -> bool {
+        self.0.numbers == other.0.numbers
+    }
+
+    /// Returns the identity of the key together with its issuer, which stays the same when the key is read again.
     pub(crate) fn identity(&self) -> KeyIdentity {
         self.0.identity
     }

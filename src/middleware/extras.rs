@@ -167,7 +167,8 @@ impl Extras {
         self.fallback.as_ref().filter(|authenticator| authenticator.accepts(presented))
     }
 
-    pub(super) fn has_authenticators(&self) -> bool {
+    #[cfg(feature = "cookies")]
+    fn has_authenticators(&self) -> bool {
         !self.authenticators.is_empty() || self.fallback.is_some()
     }
 

@@ -123,7 +123,8 @@ impl fmt::Display for FetchError {
             Self::OtherIssuer(template) if placeholder::is_in(template) => write!(
                 f,
                 "the metadata is of {template:?}, a template for tenants; give the issuer of one \
-                 tenant, with its id in place of the template"
+                 tenant, with its id in place of the template, or the template itself with the \
+                 address of its metadata (`discover_at`, `metadata_url`)"
             ),
             Self::OtherIssuer(other) => write!(
                 f,

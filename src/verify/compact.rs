@@ -12,7 +12,7 @@ use crate::claims::{self, ClaimPaths, Footprint, ParsedClaims};
 use crate::error::{AuthError, Reason, shown};
 use crate::jose::base64url;
 use crate::jose::{Header, HeaderCache};
-use crate::keys::{KeyIdentity, VerifyingKey};
+use crate::keys::VerifyingKey;
 
 /// A token that is not verified yet.
 pub(crate) struct Compact<'t, 'b> {
@@ -104,12 +104,15 @@ impl<'t, 'b> Compact<'t, 'b> {
         str::from_utf8(&self.bytes[..length]).map_err(not_utf8)
     }
 
-    /// Verifies the signature and nothing else, for an explanation.
-    pub(crate) fn verify_signature(self, keys: &[VerifyingKey]) -> Result<(), AuthError> {
+    /// Verifies the signature and nothing else, for an explanation. Returns the key that verified it.
+    pub(crate) fn verify_signature(
+        self,
+        keys: &[VerifyingKey],
+    ) -> Result<Option<&VerifyingKey>, AuthError> {
         match self.verify(keys) {
             // The signature is good, and the payload is another check.
-            Err(error) if error.reason() != Reason::InvalidSignature => Ok(()),
-            result => result.map(drop),
+            Err(error) if error.reason() != Reason::InvalidSignature => Ok(None),
+            result => result.map(|verified| Some(verified.key)),
         }
     }
 
@@ -126,18 +129,17 @@ impl<'t, 'b> Compact<'t, 'b> {
 
     /// Verifies the signature with the first of these keys that can, and gives access to the
     /// payload.
-    pub(crate) fn verify(
+    pub(crate) fn verify<'k>(
         mut self,
-        keys: &[VerifyingKey],
-    ) -> Result<VerifiedJws<'t, 'b>, AuthError> {
+        keys: &'k [VerifyingKey],
+    ) -> Result<VerifiedJws<'t, 'b, 'k>, AuthError> {
         let message = self.signing_input.as_bytes();
         let signature = &self.bytes[self.signature.clone()];
         let algorithm = self.header.algorithm();
         let mut keys = keys.iter().take(MAX_CANDIDATES);
         let key = keys
             .find(|key| key.verify(algorithm, message, signature))
-            .ok_or(Reason::InvalidSignature)?
-            .identity();
+            .ok_or(Reason::InvalidSignature)?;
         let length = self.decode_payload().map_err(AuthError::after_signature)?;
         let Self { header, new_header, bytes, .. } = self;
         let text = str::from_utf8(&bytes[..length]);
@@ -147,12 +149,12 @@ impl<'t, 'b> Compact<'t, 'b> {
 }
 
 /// A token whose signature was verified.
-pub(crate) struct VerifiedJws<'t, 'b> {
+pub(crate) struct VerifiedJws<'t, 'b, 'k> {
     pub(crate) header: Header,
     /// The header as it was written, if it was not in the cache of headers.
     pub(crate) new_header: Option<&'t str>,
     /// The key that verified the signature.
-    pub(crate) key: KeyIdentity,
+    pub(crate) key: &'k VerifyingKey,
     pub(crate) payload: Payload<'b>,
 }
 

@@ -4,6 +4,7 @@
 mod near_miss;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
@@ -14,6 +15,7 @@ use arc_swap::ArcSwap;
 
 use crate::claims::validation::{Rules, Validation};
 use crate::config_error::ConfigError;
+use crate::config_error::tenant_template::TenantTemplate;
 use crate::error::{AuthError, Reason};
 use crate::keys::{BoxKeySource, KeySource, KeysStatus};
 use crate::observe::trace::{self, Pace};
@@ -49,6 +51,10 @@ use crate::verify::compact::Compact;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
+/// An issuer may be a template with [tenants](Validation::with_tenants). A token whose `iss` is the
+/// exact name of an issuer in the set is checked by the rules of that issuer. Any other is checked
+/// by those of the longest template that its `iss` fits. [`remove`](Self::remove) takes the template.
+///
 /// Clones share the same issuers. Tell users apart by issuer and subject together
 /// ([`Principal::issuer`](crate::Principal::issuer)): `alice` of one issuer is not `alice` of
 /// another.
@@ -58,6 +64,8 @@ pub struct Issuers(Arc<ArcSwap<IssuerTable>>);
 #[derive(Clone, Default)]
 struct IssuerTable {
     by_name: HashMap<Box<str>, Arc<IssuerEntry>>,
+    /// The issuers with tenants, which are in `by_name` as well. The longest template comes first.
+    templates: Vec<Arc<IssuerEntry>>,
     /// The issuer that also accepts tokens without `iss`.
     of_nameless: Option<Arc<IssuerEntry>>,
     /// By the name that [`near_miss::normal`] returns, for hints in the log.
@@ -107,7 +115,7 @@ impl Issuers {
 
     /// Reads one issuer, if it is in the set.
     pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&IssuerEntry>) -> T) -> T {
-        look(self.0.load().by_name.get(issuer).map(|trusted| &**trusted))
+        look(self.0.load().find(issuer).map(|trusted| &**trusted))
     }
 
     /// Returns the issuer that a token names, or the one for tokens without `iss`.
@@ -117,7 +125,7 @@ impl Issuers {
             let missing = || AuthError::with_detail(Reason::MissingClaim, "no `iss`");
             return table.of_nameless.clone().ok_or_else(missing);
         };
-        table.by_name.get(&*issuer).cloned().ok_or_else(|| table.unknown(&issuer))
+        table.find(&issuer).cloned().ok_or_else(|| table.unknown(&issuer))
     }
 
     /// Returns the status of each issuer's key source, sorted by issuer.
@@ -143,6 +151,15 @@ impl fmt::Debug for Issuers {
 }
 
 impl IssuerTable {
+    /// Finds the issuer of a token by its exact name, or else by its template.
+    #[inline]
+    fn find(&self, issuer: &str) -> Option<&Arc<IssuerEntry>> {
+        let fits = |entry: &&Arc<IssuerEntry>| {
+            entry.rules.template().is_some_and(|template| template.tenant_in(issuer).is_some())
+        };
+        self.by_name.get(issuer).or_else(|| self.templates.iter().find(fits))
+    }
+
     /// Returns the reason why an issuer cannot be added.
     fn conflict_with(&self, trusted: &IssuerEntry) -> Option<ConfigError> {
         let issuer = trusted.rules.issuer();
@@ -158,6 +175,7 @@ impl IssuerTable {
     #[cold]
     fn unknown(&self, issuer: &str) -> AuthError {
         let near = near_miss::normal(issuer).and_then(|issuer| self.by_normal_name.get(&*issuer));
+        let near = near.or_else(|| self.templates.iter().find(|one| one.nearly(issuer).is_some()));
         let detail = match near {
             None => "`iss` is none of the configured issuers".into(),
             Some(trusted) => {
@@ -174,6 +192,11 @@ impl IssuerTable {
     fn add(&mut self, trusted: &Arc<IssuerEntry>) {
         self.by_name.insert(trusted.rules.issuer().into(), Arc::clone(trusted));
         self.add_normal(trusted);
+        if trusted.rules.template().is_some() {
+            self.templates.push(Arc::clone(trusted));
+            // Stable: of equally long templates, the one that was added first comes first.
+            self.templates.sort_by_key(|entry| Reverse(entry.rules.issuer().len()));
+        }
         if trusted.rules.accepts_missing_issuer() {
             self.of_nameless = Some(Arc::clone(trusted));
         }
@@ -181,6 +204,7 @@ impl IssuerTable {
 
     fn remove(&mut self, issuer: &str) {
         self.by_name.remove(issuer);
+        self.templates.retain(|trusted| trusted.rules.issuer() != issuer);
         self.of_nameless.take_if(|trusted| trusted.rules.issuer() == issuer);
         // Another issuer of nearly the same name may take its place.
         self.by_normal_name.clear();
@@ -220,15 +244,24 @@ impl IssuerEntry {
     #[cold]
     pub(crate) fn report_near_miss(&self, sent: &str) {
         let configured = self.rules.issuer();
-        let is_near = || {
-            near_miss::normal(sent).is_some_and(|sent| near_miss::normal(configured) == Some(sent))
-        };
         if sent != configured
-            && is_near()
+            && let Some(near) = self.nearly(sent)
+            && *near != *sent
             && let Some(suppressed) = self.near_misses.ask("near_miss", "")
         {
-            trace::near_miss(configured, near_miss::difference(configured, sent), suppressed);
+            trace::near_miss(configured, near_miss::difference(&near, sent), suppressed);
         }
+    }
+
+    /// Returns the issuer that a name in a token nearly is: this one, or that of one of its tenants.
+    fn nearly(&self, sent: &str) -> Option<Cow<'_, str>> {
+        let configured = self.rules.issuer();
+        let (sent, own) = (near_miss::normal(sent)?, near_miss::normal(configured)?);
+        let Some(template) = self.rules.template() else {
+            return (sent == own).then_some(Cow::from(configured));
+        };
+        let near = TenantTemplate::parse(&own).ok()??;
+        Some(Cow::from(template.issuer_of(near.tenant_in(&sent)?)))
     }
 
     pub(crate) fn number(&self) -> u64 {

@@ -611,6 +611,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let parsed = builder.parsed();
         let read = payload.read(rules.claim_paths(), parsed, &mut footprint);
         read.map_err(AuthError::after_signature)?;
+        let key = rules.check_key(key, candidates.keys(), &parsed.registered)?.identity();
         rules.assume_issuer(&mut parsed.registered);
         let span = rules.span(&parsed.registered);
         let now = span.now(&self.time);

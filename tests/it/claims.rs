@@ -8,3 +8,4 @@ mod presets;
 mod reserved_names;
 mod roles;
 mod trust;
+mod tenants;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::kind::KindRules;
 use super::preset::Preset;
+use super::tenants::Tenants;
 use super::trust_policy::TrustPolicy;
 use crate::jose::Algorithm;
 
@@ -45,6 +46,8 @@ pub struct Validation {
     pub(super) missing_issuer: bool,
     /// Whether tokens without `exp` are accepted.
     pub(super) missing_expiry: bool,
+    /// The tenants, where the issuer is a template.
+    pub(super) tenants: Option<Tenants>,
     pub(super) preset: Option<Preset>,
     /// `None` until the paths are set: then the preset or the default applies.
     pub(crate) roles_at: Option<Vec<String>>,
@@ -71,7 +74,8 @@ impl Validation {
     /// Accepts tokens of this issuer for this audience.
     ///
     /// [`Verifier::new`](crate::Verifier::new) reports a name that is empty or holds a placeholder
-    /// (`{tenantid}`) or an invisible character.
+    /// (`{tenant}`) or an invisible character. An issuer may have `{tenantid}` together with
+    /// [`with_tenants`](Self::with_tenants).
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -86,6 +90,7 @@ impl Validation {
             unrevocable: false,
             missing_issuer: false,
             missing_expiry: false,
+            tenants: None,
             preset: None,
             roles_at: None,
             scopes_at: None,

@@ -17,6 +17,7 @@ use super::introspection_answer;
 use super::kind::{Kind, KindChanges};
 use super::logout;
 use super::preset::Preset;
+use super::tenants::{self, Tenants};
 use super::trust::Trust;
 use crate::claims::{
     Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span, TextSource,
@@ -41,7 +42,7 @@ impl Validation {
         if self.audiences.iter().any(String::is_empty) {
             return Err(ConfigError::EmptyAudience);
         }
-        placeholder::check("issuer", &self.issuer)?;
+        tenants::check_set_up(&self.issuer, self.tenants.as_mut(), self.missing_issuer)?;
         self.audiences.iter().try_for_each(|audience| placeholder::check("audience", audience))?;
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
             return Err(ConfigError::NoAlgorithms);
@@ -83,6 +84,9 @@ impl Validation {
             paths.take_role_keys(path)?;
         }
         let trust = Trust::new(&self, &mut paths)?;
+        if self.tenants.is_some() {
+            paths.read_tenant();
+        }
         (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
         Ok(Rules { validation: self, paths, trust })
     }
@@ -121,6 +125,11 @@ impl Rules {
     /// Returns the issuer whose tokens these rules are for.
     pub(crate) fn issuer(&self) -> &str {
         &self.validation.issuer
+    }
+
+    /// Returns the tenants, where the issuer is a template.
+    pub(super) fn tenants(&self) -> Option<&Tenants> {
+        self.validation.tenants.as_ref()
     }
 
     /// Returns how far the issuer's clock may be ahead of the moment of a revocation.
@@ -349,6 +358,9 @@ impl Validation {
     }
 
     fn check_issuer(&self, claims: &RegisteredClaims) -> Result<(), AuthError> {
+        if let Some(tenants) = &self.tenants {
+            return tenants.check(claims);
+        }
         match claims.issuer() {
             Some(issuer) if issuer == self.issuer => Ok(()),
             Some(issuer) => Err(AuthError::with_detail(

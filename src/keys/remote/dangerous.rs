@@ -1,6 +1,7 @@
 use super::{HttpFetch, Place};
 use crate::config_error::ConfigError;
-use crate::net::address::{Address, Allowed};
+use crate::config_error::tenant_template::TenantTemplate;
+use crate::net::address::{Address, Allowed, shown_address};
 
 /// Allows an [`HttpFetch`] to use addresses that are refused by default; see [`HttpFetch::dangerous`].
 ///
@@ -65,7 +66,30 @@ impl DangerousFetch {
     /// [`ConfigError::Address`] when the issuer is no URL, neither HTTPS nor allowed to be plain HTTP, or
     /// has a query or a fragment.
     pub fn discover(self, issuer: &str) -> Result<HttpFetch, ConfigError> {
+        if TenantTemplate::is_in(issuer) {
+            return Err(ConfigError::Address {
+                address: shown_address(issuer),
+                problem: "has a placeholder for the tenant, so it leads nowhere; give the address of the metadata too \
+                          (`discover_at`, `metadata_url`), or put in the one tenant",
+            });
+        }
         let issuer = Address::parse_issuer(issuer, self.0)?;
         Ok(HttpFetch::at(Place::Issuer { issuer, metadata: None }, self.0))
+    }
+
+    /// Finds the JWK set by the metadata at this address; see [`HttpFetch::discover_at`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`HttpFetch::discover_at`], but for addresses that are allowed.
+    pub fn discover_at(self, issuer: &str, metadata_url: &str) -> Result<HttpFetch, ConfigError> {
+        let Some(template) = TenantTemplate::parse(issuer)? else {
+            return self.discover(issuer)?.with_metadata_url(metadata_url);
+        };
+        // As strict as for the issuer of one tenant.
+        Address::parse_issuer(&template.example(), self.0)?;
+        let metadata = Address::parse(metadata_url, self.0)?;
+        let issuer = template.as_str().into();
+        Ok(HttpFetch::at(Place::Template { issuer, metadata }, self.0))
     }
 }

@@ -28,8 +28,8 @@ pub(crate) fn check(
     // Called before the look-ups: a view that becomes ready between them and this call was not
     // looked up.
     let whole = view.ready();
-    // `iss` is the same, or absent.
-    let issuer = rules.issuer();
+    // Of a token without `iss`, that of the rules. Each tenant has its own.
+    let issuer = rules.issuer_of(claims);
     // An issuer that heeds this view dates its tokens by the clock of the revocations, and later
     // than them. It also names itself in them: a token without `iss` is from elsewhere.
     let leeway = || match rules.explicit_revocation_leeway() {

@@ -152,7 +152,7 @@ mod tests {
             drop(runtime);
             let _entered = handle.enter();
 
-            uses.note(&record(), SystemTime::now());
+            uses.note(&record(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
             // The task was dropped, so the next use begins another.
             let is_recording = uses.0.pending.lock().unwrap().is_recording;
             sender.send(is_recording).unwrap();

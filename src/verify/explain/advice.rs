@@ -358,8 +358,12 @@ impl Facts<'_> {
     /// Says more about an unknown key: a token of another issuer has one.
     fn about_key(&self) -> Change {
         let general = Change::of_reason(Reason::UnknownKey);
+        let is_own = |issuer: &str| match self.rules.template() {
+            Some(template) => template.tenant_in(issuer).is_some(),
+            None => issuer == self.rules.issuer(),
+        };
         match self.parsed.registered.issuer() {
-            Some(issuer) if issuer != self.rules.issuer() => {
+            Some(issuer) if !is_own(issuer) => {
                 let sentence = format!(
                     "The token says that it is from `{}`, and these are the keys of `{}`: send a token of that issuer, \
                      or configure the other one with its keys.",
@@ -399,7 +403,8 @@ impl Facts<'_> {
     fn claim(&self, error: &AuthError, general: Change) -> Change {
         let Some(claim) = error.claim() else { return general };
         let value: Value = match claim {
-            "iss" => self.rules.issuer().into(),
+            "iss" => self.expected_issuer().into(),
+            "tid" => self.tenant_of_issuer().unwrap_or("…").into(),
             "aud" | "client_id" if self.rules.has_client_id_as_audience() || claim == "aud" => {
                 self.rules.parties().1.into()
             }
@@ -445,7 +450,44 @@ impl Facts<'_> {
         general.with(late.map(|(name, _)| Edit::set(name, self.now.as_seconds())))
     }
 
+    /// Returns an issuer that is accepted.
+    fn expected_issuer(&self) -> String {
+        match self.rules.template() {
+            Some(template) => template.issuer_of(&self.expected_tenant()),
+            None => self.rules.issuer().to_owned(),
+        }
+    }
+
+    /// Returns a tenant that is accepted as far as is known: one that is configured, or else that of the token.
+    fn expected_tenant(&self) -> String {
+        let own = || self.tenant_of_issuer();
+        self.rules.first_tenant().or_else(own).unwrap_or("tenant").to_owned()
+    }
+
+    /// Returns the tenant in the `iss` of the token, if it fits the template.
+    fn tenant_of_issuer(&self) -> Option<&str> {
+        self.rules.template()?.tenant_in(self.parsed.registered.issuer()?)
+    }
+
+    /// Returns what to do about a token of another tenant, or with another issuer than its tenant's.
+    fn tenant(&self, template: &str) -> Change {
+        let sent = self.parsed.registered.issuer().unwrap_or_default();
+        let sentence = format!(
+            "The issuer is `{}`, and this API expects `{template}` with the `tid` of the token in it, of a tenant that \
+             is allowed, and signed with a key for this issuer: send a token of such a tenant, or allow the other one \
+             (`with_tenants`, `tenants`).",
+            shown(sent)
+        );
+        Change::new(ChangeSide::Token, sentence).with([
+            Edit::set("iss", self.expected_issuer()),
+            Edit::set("tid", self.expected_tenant()),
+        ])
+    }
+
     fn issuer(&self) -> Change {
+        if let Some(template) = self.rules.template() {
+            return self.tenant(template.as_str());
+        }
         let expected = self.rules.issuer();
         let sent = self.parsed.registered.issuer().unwrap_or_default();
         let sentence = format!(

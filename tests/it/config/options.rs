@@ -41,6 +41,7 @@ const HEEDED: &[(&str, fn())] = &[
     ("issuers", issuer::issuer_is_whose_tokens_are_accepted),
     ("issuer", issuer::issuer_is_whose_tokens_are_accepted),
     ("audiences", issuer::audiences_are_those_that_tokens_must_name),
+    ("tenants", issuer::tenants_are_those_whose_tokens_are_accepted),
     ("preset", issuer::preset_is_that_of_the_provider),
     ("token_type", issuer::token_type_is_the_only_one),
     ("token_type at+jwt", issuer::token_type_is_the_only_one),
@@ -228,6 +229,7 @@ fn is_refused(answer: &Answer, reason: Reason) {
         Reason::Revoked => "The token was revoked",
         Reason::TooOld => "The token is too old",
         Reason::WrongAudience => "The token is for another audience",
+        Reason::WrongIssuer => "The token is from another issuer",
         Reason::WrongTokenType => "The token is not an access token",
         other => unimplemented!("{other}"),
     };

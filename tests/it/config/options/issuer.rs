@@ -8,6 +8,7 @@ use tower_bearer::validation::Preset;
 
 use super::{ask, ask_for, ask_with, config, is_refused, is_unverified, mistake, set, token};
 use crate::keys::short_secrets::{SHORT, signer};
+use crate::net::inner_networks::Documents;
 use crate::support::{AUDIENCE, Answer, ISSUER, NOW, PLAIN, challenge, key_for};
 use tower_bearer::Algorithm::{ES256, ES384, HS256};
 use tower_bearer::test_util::{TestClock, TestToken};
@@ -45,6 +46,57 @@ pub async fn audiences_are_those_that_tokens_must_name() {
         ask(&config, &sign(token().claim("aud", audience))).await.is_ok("alice");
     }
     is_refused(&ask(&config, &sign(token())).await, Reason::WrongAudience);
+}
+
+#[tokio::test]
+pub async fn tenants_are_those_whose_tokens_are_accepted() {
+    let template = "https://login.example.com/{tenantid}/v2.0";
+    let tenants =
+        |names: Value| set(with("issuer", json!(template)), "/issuers/0", "tenants", names);
+    let of = |tenant: &str| {
+        sign(token().claim("iss", template.replace("{tenantid}", tenant)).claim("tid", tenant))
+    };
+
+    for tenant in ["first", "second"] {
+        ask(&tenants(json!(["first", "second"])), &of(tenant)).await.is_ok("alice");
+    }
+    is_refused(&ask(&tenants(json!(["second"])), &of("first")).await, Reason::WrongIssuer);
+    for (config, place, problem) in [
+        (with("issuer", json!(template)), "issuer", "`tenants`"),
+        (with("tenants", json!(["first"])), "issuer", "write `{tenantid}`"),
+        (tenants(json!([])), "tenants", "list of tenants is empty"),
+        (tenants(json!(["first", "a/b"])), "tenants", "ASCII letters"),
+    ] {
+        let error = mistake(&config);
+        assert!(error.starts_with(&format!("issuers[0].{place}: ")), "{error}");
+        assert!(error.contains(problem), "{error}");
+    }
+    let printed = super::read(&tenants(json!(["first"]))).effective().unwrap().to_toml();
+    assert!(printed.contains("tenants = [\"first\"]"), "{printed}");
+}
+
+#[tokio::test]
+pub async fn metadata_of_several_tenants_is_at_its_own_address() {
+    let template = "https://login.example.com/{tenantid}/v2.0";
+    let documents = Documents::start().await;
+    let origin = format!("http://{}", documents.address);
+    documents.set(template, &format!("{origin}/jwks"));
+    let with = |keys: Value| {
+        let issuer = json!({
+            "issuer": template, "audiences": [AUDIENCE], "tenants": ["first"], "keys": keys,
+        });
+        json!({ "issuers": [issuer] })
+    };
+    let own = token().claim("iss", template.replace("{tenantid}", "first")).claim("tid", "first");
+
+    let metadata_url = format!("{origin}/inner/openid-configuration");
+    let config = with(json!({ "metadata_url": metadata_url }));
+
+    ask(&config, &sign(own)).await.is_ok("alice");
+
+    assert_eq!(documents.paths(), ["/inner/openid-configuration", "/jwks"]);
+    let error = mistake(&with(json!({ "discover": true })));
+    assert!(error.starts_with("issuers[0].issuer: ") && error.contains("metadata_url"), "{error}");
 }
 
 #[tokio::test]

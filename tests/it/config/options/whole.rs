@@ -214,7 +214,7 @@ fn names_in(value: &Value, before: &str) -> BTreeSet<String> {
 const WORDS_OF: [&str; 3] = ["sources", "dangerous", "keys dangerous"];
 
 /// Options that exclude or change another option of [`full`].
-const NOT_FULL: [&str; 12] = [
+const NOT_FULL: [&str; 13] = [
     // Then no claim is the audience.
     "dangerous accept_any_audience",
     "dangerous accept_short_secret",
@@ -226,6 +226,8 @@ const NOT_FULL: [&str; 12] = [
     "keys secret",
     "keys secret_file",
     "preset",
+    // Need a template for the issuer, which excludes tokens without `iss`.
+    "tenants",
     // Adds required claims.
     "token_type",
     "token_type at+jwt",
