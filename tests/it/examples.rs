@@ -227,7 +227,12 @@ mod quickstart {
 
         drop(program);
         let lines: Vec<_> = terminal.lines().map(Result::unwrap).collect();
-        for reason in ["missing_token", "needs role", "wrong name or password", "400"] {
+        for reason in [
+            "missing_token",
+            "needs role",
+            "wrong name or password",
+            "no name and password in JSON",
+        ] {
             let about = lines.iter().filter(|line| line.contains(reason));
             assert_eq!(about.count(), 1, "{reason}: {lines:?}");
         }

@@ -173,6 +173,11 @@ impl Rules {
         self.validation.audience_rule == AudienceRule::AudOrClientId
     }
 
+    /// Returns a subject of the trust domain, if subjects are workloads.
+    pub(crate) fn some_workload(&self) -> Option<String> {
+        self.trust.some_workload()
+    }
+
     /// Returns an allowed party, if they are checked.
     pub(crate) fn first_party(&self) -> Option<&str> {
         self.trust.first_party()

@@ -87,6 +87,11 @@ impl Trust {
         self.domain.is_some() || self.parties.is_some() || self.policies.is_some()
     }
 
+    /// Returns a subject of the trust domain, if it is checked.
+    pub(super) fn some_workload(&self) -> Option<String> {
+        Some(format!("{}workload", self.domain.as_ref()?))
+    }
+
     /// Returns an allowed party.
     pub(super) fn first_party(&self) -> Option<&str> {
         self.parties.as_ref()?.first().map(String::as_str)

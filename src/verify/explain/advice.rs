@@ -275,6 +275,9 @@ impl Facts<'_> {
             Reason::Expired => general.with([Edit::set("exp", self.later())]),
             Reason::TooOld => general.with([Edit::set("iat", self.now.as_seconds())]),
             Reason::NotYetValid => self.started(general),
+            Reason::WrongIssuer if error.claim() == Some("sub") => {
+                general.with(self.rules.some_workload().map(|subject| Edit::set("sub", subject)))
+            }
             Reason::WrongIssuer => self.issuer(),
             Reason::WrongAudience => self.audience(),
             Reason::NotTrusted => self.trusted(error, general),
@@ -411,6 +414,7 @@ impl Facts<'_> {
             "azp" if self.rules.first_party().is_some() => {
                 self.rules.first_party().unwrap_or_default().into()
             }
+            "sub" => self.rules.some_workload().unwrap_or_else(|| "…".to_owned()).into(),
             "exp" => self.later().into(),
             "iat" | "nbf" | "auth_time" => self.now.as_seconds().into(),
             "cnf" => return general.with([Edit::RemoveClaim("cnf".to_owned())]),

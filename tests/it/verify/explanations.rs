@@ -9,7 +9,7 @@ use tower_bearer::keys::VerifyingKey;
 use tower_bearer::policy::{Policy, role, scope};
 use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
-use tower_bearer::validation::Preset;
+use tower_bearer::validation::{Preset, TrustPolicy};
 use tower_bearer::{Algorithm, Issuers, KeySet, Principal, Reason, Validation, Verifier};
 
 use crate::support::mutants::{KEY_ID, Mutant, Random};
@@ -205,6 +205,10 @@ async fn change_of_each_reason_makes_the_token_pass() {
     let with = |change: fn(Validation) -> Validation| {
         verifier_of(key().verifying_key(), change(validation()))
     };
+    let workloads = || {
+        let domain = Validation::new(DOMAIN, AUDIENCE).with_preset(Preset::Spiffe);
+        verifier_of(key().verifying_key(), domain)
+    };
     let named = || verifier_of(key().with_key_id("k1").verifying_key(), validation());
     let text = |claims: &str| token().raw_payload(claims.as_bytes()).sign(&key());
     let part = |at: usize| good().split('.').nth(at).unwrap().to_owned();
@@ -313,6 +317,30 @@ async fn change_of_each_reason_makes_the_token_pass() {
             token().without("aud").claim("client_id", "web").sign(&key()),
         ),
         (
+            Reason::NotTrusted,
+            with(|one| one.with_allowed_parties(["web"])),
+            token().claim("azp", "other").sign(&key()),
+        ),
+        (
+            Reason::NotTrusted,
+            with(|one| {
+                let main = TrustPolicy::new("project", "20").and("ref", "main").and("sub", "job");
+                one.with_trust_policies([main, TrustPolicy::new("project", "21")])
+            }),
+            token().claim("project", "20").sign(&key()),
+        ),
+        (Reason::MissingClaim, with(|one| one.with_allowed_parties(["web"])), good()),
+        (
+            Reason::WrongIssuer,
+            workloads(),
+            token().claim("iss", DOMAIN).claim("sub", "spiffe://other.example/a").sign(&key()),
+        ),
+        (
+            Reason::InvalidClaim,
+            workloads(),
+            token().claim("iss", DOMAIN).claim("sub", "spiffe://shop.example//").sign(&key()),
+        ),
+        (
             Reason::Revoked,
             verifier().with_revocations(revocations.clone()),
             token().claim("iat", NOW - 180).sign(&key()),
@@ -361,6 +389,8 @@ async fn change_of_each_reason_makes_the_token_pass() {
         assert_eq!(is_of_the_token, expected, "{reason}");
     }
 }
+
+const DOMAIN: &str = "spiffe://shop.example";
 
 #[tokio::test]
 async fn claims_that_do_not_fit_are_a_check_of_their_own() {
