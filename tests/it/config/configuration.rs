@@ -460,3 +460,19 @@ fn file_is_read_by_what_its_name_ends_with() {
 fn toml_of(config: &Value) -> String {
     Config::from_json(&config.to_string()).unwrap().to_toml()
 }
+
+#[tokio::test]
+async fn every_configuration_in_the_guide_is_read() {
+    let guide = include_str!("../../../src/guide/configuration.md");
+    let blocks = guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut count = 0;
+
+    for block in blocks {
+        let config = Config::from_toml(block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let issuers = config.issuers().unwrap_or_else(|error| panic!("{error}\n{block}"));
+        assert!(config.layer::<User>(&issuers).is_ok(), "{block}");
+        count += 1;
+    }
+
+    assert!(count >= 3, "{count}");
+}
