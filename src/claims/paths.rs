@@ -110,10 +110,9 @@ impl ClaimPaths {
     pub(crate) fn take_role_keys(&mut self, path: &str) -> Result<(), ConfigError> {
         let leaf = self.leaf(path)?;
         if leaf.has_children() {
-            let problem = "holds roles below it too, so its members cannot be roles";
+            let problem = "holds another place below it, so its members cannot be roles";
             return Err(ConfigError::ClaimPath { path: path.to_owned(), problem });
         }
-        leaf.kinds.roles = true;
         leaf.is_keyed = true;
         Ok(())
     }

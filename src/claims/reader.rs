@@ -5,6 +5,7 @@
 
 use super::error::PayloadError;
 use super::footprint::Footprint;
+use super::grants::GrantKinds;
 use super::parsed::ParsedClaims;
 use super::paths::{ClaimPaths, PathNode};
 use super::table::Claim;
@@ -122,7 +123,7 @@ impl<'p> GrantReader<'p> {
                 let mut seen = SeenNames::at_most(MAX_MEMBERS);
                 while let Some(name) = scanner.next_name(&mut is_first)? {
                     if has_members(scanner)? {
-                        parsed.grant(node.kinds, &name);
+                        parsed.grant(GrantKinds { roles: true, scopes: false }, &name);
                     }
                     seen.insert(name)?;
                     scanner.skip(self.below(node, false)?.depth)?;

@@ -1,10 +1,8 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::keys::{ConfiguredKeys, KeysConfig};
 use super::path::ConfigPath;
-use super::text::{DurationText, ParsedText};
+use super::text::{DurationText, ParsedText, TrustTable};
 use crate::claims::validation::{Preset, TrustPolicy, Validation};
 use crate::config_error::ConfigError;
 use crate::jose::Algorithm;
@@ -49,7 +47,7 @@ pub(super) struct IssuerConfig {
     allowed_parties: Option<Vec<String>>,
     /// Each is a table of claims and their exact values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    trust: Option<Vec<BTreeMap<String, String>>>,
+    trust: Option<Vec<TrustTable>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dangerous: Vec<ClaimSwitch>,
 }
@@ -139,8 +137,9 @@ impl IssuerConfig {
             validation = validation.with_role_keys_at(path);
         }
         if let Some(policies) = &self.trust {
-            validation =
-                validation.with_trust_policies(policies.iter().map(TrustPolicy::from_table));
+            validation = validation.with_trust_policies(
+                policies.iter().map(|TrustTable(claims)| TrustPolicy::from_pairs(claims.clone())),
+            );
         }
         for switch in &self.dangerous {
             let unchanged = validation.clone();
@@ -235,7 +234,12 @@ impl IssuerConfig {
             "scopes_at"
         } else if self.role_keys_at.as_ref() == Some(path) {
             "role_keys_at"
-        } else if self.trust.iter().flatten().any(|policy| policy.contains_key(path)) {
+        } else if self
+            .trust
+            .iter()
+            .flatten()
+            .any(|policy| policy.0.iter().any(|(claim, _)| claim == path))
+        {
             "trust"
         } else {
             "required_claims"

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::Error as _;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -150,5 +151,40 @@ const NOT_SHOWN: &str = "(not shown)";
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(NOT_SHOWN)
+    }
+}
+
+/// Claims and their values, in the order they were written. A map would keep the last one of a claim that stands there
+/// twice, and forget the first one without a word.
+#[derive(Clone, Debug)]
+pub(super) struct TrustTable(pub(super) Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for TrustTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+
+        impl<'de> Visitor<'de> for Table {
+            type Value = TrustTable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of claims and their values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TrustTable, A::Error> {
+                let mut claims = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    claims.push(entry);
+                }
+                Ok(TrustTable(claims))
+            }
+        }
+
+        deserializer.deserialize_map(Table)
+    }
+}
+
+impl Serialize for TrustTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(claim, value)| (claim, value)))
     }
 }

@@ -102,7 +102,7 @@ pub(super) struct Jwk {
     key_ops: Option<Operations>,
     alg: Option<String>,
     pub(super) kid: Option<String>,
-    issuer: Option<String>,
+    issuer: Option<KeyIssuer>,
     crv: Option<String>,
     n: Option<String>,
     e: Option<String>,
@@ -116,6 +116,17 @@ pub(super) struct Jwk {
     dq: Option<IgnoredAny>,
     qi: Option<IgnoredAny>,
     oth: Option<IgnoredAny>,
+}
+
+/// `issuer`, a member of Microsoft's. RFC 7517 §4 has what is not understood ignored, so another type spoils no key: it is
+/// the name of no issuer, with which no token of a tenant fits.
+struct KeyIssuer(String);
+
+impl<'de> Deserialize<'de> for KeyIssuer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(value.as_str().unwrap_or_default().to_owned()))
+    }
 }
 
 /// `key_ops`, for which RFC 7517 §4.3 registers eight values. Each is compared with all before it, so a
@@ -152,7 +163,11 @@ impl<'de> Deserialize<'de> for Operations {
 
 fn read(text: &str) -> Entry {
     match read_object::<Jwk>(text) {
-        Ok(jwk) => Entry { key: jwk.read(), key_id: jwk.kid, issuer: jwk.issuer },
+        Ok(jwk) => Entry {
+            key: jwk.read(),
+            key_id: jwk.kid,
+            issuer: jwk.issuer.map(|KeyIssuer(name)| name),
+        },
         Err(problem) => {
             #[derive(Deserialize)]
             struct Named {

@@ -18,6 +18,9 @@ use crate::verify::presented::Presented;
 /// tokens.
 pub trait Binding: Send + Sync + 'static {
     /// Checks one request. [`Principal::confirmation`] names the key that the token is bound to.
+    ///
+    /// May be called twice for a request whose token is not kept in the cache, if the first answer is
+    /// [`BindingVerdict::Pending`]: remember a proof in the future, not in this call.
     fn check(
         &self,
         request: &request::Parts,

@@ -123,7 +123,8 @@ impl<C, R> BearerLayer<C, R> {
     /// opaque tokens, and JWTs of other issuers and keys. It replaces an earlier one.
     ///
     /// The verifier comes first and decides about every token that one of its keys has signed, so an
-    /// expired token is refused without a question. A token of another kind (an ID token, by its
+    /// expired token is refused without a question. What is refused before the signature is looked at
+    /// (an algorithm that is not allowed, an `iss` that none of several issuers has) goes to the fallback. A token of another kind (an ID token, by its
     /// `typ`) and one that is too large are refused too. While the keys cannot be fetched, JWTs that
     /// need them are answered 503; opaque tokens still go to the fallback. A verifier with
     /// `with_required_encryption` refuses every token that is not encrypted, opaque ones too, and the

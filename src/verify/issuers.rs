@@ -97,8 +97,8 @@ impl Issuers {
         before.conflict_with(&trusted).map_or(Ok(()), Err)
     }
 
-    /// Refuses tokens of this issuer, from the next request on. Returns `false` if the issuer was
-    /// not in the set.
+    /// Refuses tokens of this issuer, from the next request on, unless they fit a template with
+    /// tenants in the set, which then decides about them. Returns `false` if the issuer was not in the set.
     pub fn remove(&self, issuer: &str) -> bool {
         let before = self.0.rcu(|table| {
             let mut table = IssuerTable::clone(table);

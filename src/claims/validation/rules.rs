@@ -44,6 +44,10 @@ impl Validation {
         }
         tenants::check_set_up(&self.issuer, self.tenants.as_mut(), self.missing_issuer)?;
         self.audiences.iter().try_for_each(|audience| placeholder::check("audience", audience))?;
+        let needs_none = matches!(self.audience_rule, AudienceRule::AudOrParty | AudienceRule::Any);
+        if self.audiences.is_empty() && !needs_none {
+            return Err(ConfigError::EmptyAudience);
+        }
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
             return Err(ConfigError::NoAlgorithms);
         }
@@ -80,10 +84,11 @@ impl Validation {
         {
             paths.watch(claim)?;
         }
+        let trust = Trust::new(&self, &mut paths)?;
+        // When all other places are known.
         if let Some(path) = &self.role_keys_at {
             paths.take_role_keys(path)?;
         }
-        let trust = Trust::new(&self, &mut paths)?;
         if self.tenants.is_some() {
             paths.read_tenant();
         }

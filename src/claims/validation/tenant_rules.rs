@@ -50,8 +50,8 @@ impl Validation {
     ///
     /// The function is called once for each new token, after its signature was verified, and must
     /// not block. It is not called for a token in the cache, so a tenant that it does not allow any
-    /// more is refused when its tokens expire. To refuse them at once, add the issuer again to a set
-    /// of [`Issuers`](crate::Issuers), use [`Verifier::without_cache`](crate::Verifier::without_cache),
+    /// more is refused when its tokens expire. To refuse them at once, remove the issuer from a set
+    /// of [`Issuers`](crate::Issuers) and add it again, use [`Verifier::without_cache`](crate::Verifier::without_cache),
     /// or check the tenant in an [`ActiveCheck`](crate::active_check::ActiveCheck) or a policy.
     /// [`Verifier::explain`](crate::Verifier::explain) calls it for tokens of any signature.
     ///

@@ -77,6 +77,13 @@ impl Trust {
                     "a trust policy asks for no claim, so every token would be trusted",
                 ));
             }
+            let mut names: Vec<_> = policy.claims().map(|(claim, _)| claim).collect();
+            names.sort_unstable();
+            if names.windows(2).any(|pair| pair[0] == pair[1]) {
+                return Err(wrong(
+                    "a trust policy asks twice for one claim, so no token would fit",
+                ));
+            }
             resolved.push(policy.claims().map(&mut resolve).collect::<Result<Vec<_>, _>>()?);
         }
         Ok(Self { domain, parties, policies: Some(resolved) })

@@ -1,8 +1,5 @@
 //! Claims and their exact values.
 
-#[cfg(feature = "config")]
-use std::collections::BTreeMap;
-
 /// Claims and the exact value of each, for issuers that give tokens to any workload of any customer.
 ///
 /// The tokens of GitHub Actions, GitLab or a Kubernetes cluster are signed by one issuer for all its workloads: that a token
@@ -43,9 +40,8 @@ impl TrustPolicy {
     }
 
     #[cfg(feature = "config")]
-    pub(crate) fn from_table(claims: &BTreeMap<String, String>) -> Self {
-        let claims = claims.iter().map(|(claim, value)| (claim.clone(), value.clone()));
-        Self { claims: claims.collect() }
+    pub(crate) fn from_pairs(claims: Vec<(String, String)>) -> Self {
+        Self { claims }
     }
 
     /// Returns the claims and values, in the order they were given.

@@ -516,6 +516,15 @@ impl Facts<'_> {
         } else {
             ("aud", sent.join("`, `"))
         };
+        if self.rules.audiences().is_empty() {
+            let sentence = format!(
+                "The audience is `{}`, and this API accepts tokens without one (`for_parties`): ask the provider to leave \
+                 `aud` out, or add the audience to the configuration.",
+                shown(&sent)
+            );
+            let edit = Edit::RemoveClaim("aud".to_owned());
+            return Change::new(ChangeSide::Token, sentence).with([edit]);
+        }
         let sentence = format!(
             "The audience is `{}`, and this API expects `{names}`: ask the provider for that audience, or, if the \
              token is meant for this API, configure the other one.",

@@ -325,14 +325,17 @@ async fn issuer_of_a_key_says_nothing_to_a_verifier_without_tenants() {
 }
 
 #[test]
-fn issuer_of_a_key_is_a_string() {
+fn issuer_of_a_key_is_a_string_and_any_other_value_that_of_no_issuer() {
     assert_eq!(keys().keys()[0].issuer(), Some(TEMPLATE));
     assert_eq!(keys().keys()[2].issuer(), None);
     for wrong in [json!(1), json!([TEMPLATE]), json!({})] {
         let mut jwk = jwk("any");
         jwk["issuer"] = wrong;
-        let error = KeySet::from_jwks(jwk.to_string()).unwrap_err();
-        assert!(matches!(error, ConfigError::NoUsableKey { .. }), "{error}");
+        // RFC 7517 §4: members that are not understood are ignored
+        let keys = KeySet::from_jwks(jwk.to_string()).unwrap();
+        assert_eq!(keys.keys()[0].issuer(), Some(""));
+        let verdict = verifier_with(keys, rules().with_tenants([A])).verify_now(&of(A)).unwrap();
+        assert_eq!(verdict.unwrap_err().reason(), Reason::WrongIssuer);
     }
 }
 

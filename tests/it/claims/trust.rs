@@ -161,6 +161,8 @@ fn trust_that_fits_nothing_or_everything_is_a_config_error() {
         (validation().with_trust_policies([]), "trust policies is empty"),
         (policy("ref", ""), "empty value"),
         (policy("ref", "refs/heads/*"), "compared to the letter"),
+        (validation().with_trust_policies([TrustPolicy::new("ref", "a").and("ref", "b")]), "twice"),
+        (Validation::for_parties(ISSUER, [APP]).with_client_id_as_audience(), "audience is empty"),
         (policy("", "x"), "is empty"),
         (policy("/a~2", "x"), "JSON Pointer"),
         (policy("aud", "x"), "checked in any case"),
@@ -196,6 +198,8 @@ async fn names_of_members_are_roles_only_at_the_path_that_is_named_for_it() {
         (validation(), granted()),
         (validation().with_roles_at([place]), granted()),
         (keyed(), token().claim("roles", roles.clone())),
+        (keyed(), token().claim(place, "admin")),
+        (keyed(), token().claim(place, json!(["admin"]))),
         (keyed(), token().claim(place, json!({ "admin": {} }))),
         (keyed(), token().claim(place, json!({ "admin": true }))),
         (keyed(), token().claim(place, json!({ "admin": null }))),
@@ -210,11 +214,31 @@ async fn names_of_members_are_roles_only_at_the_path_that_is_named_for_it() {
 
 #[test]
 fn path_whose_members_are_roles_holds_no_other_place_below() {
-    let rules = validation().with_role_keys_at("/shop").with_roles_at(["/shop/roles"]);
+    let policy = TrustPolicy::new("/shop/project", "1");
+    for rules in
+        [validation().with_roles_at(["/shop/roles"]), validation().with_trust_policies([policy])]
+    {
+        let rules = rules.with_role_keys_at("/shop");
+        let error = Verifier::<Value>::new(key().verifying_key(), rules).unwrap_err();
+        assert!(
+            matches!(error, ConfigError::ClaimPath { ref path, .. } if path == "/shop"),
+            "{error}"
+        );
+    }
+}
 
-    let error = Verifier::<Value>::new(key().verifying_key(), rules).unwrap_err();
+#[tokio::test]
+async fn names_of_members_are_no_scopes_where_scopes_are_too() {
+    let rules = validation().with_role_keys_at("granted").with_scopes_at(["granted"]);
+    let verifier = verifier_with(key().verifying_key(), rules);
+    let keyed = token().claim("granted", json!({ "admin": { "2001": "shop" } })).sign(&key());
+    let listed = token().claim("granted", json!(["read"])).sign(&key());
 
-    assert!(matches!(error, ConfigError::ClaimPath { ref path, .. } if path == "/shop"), "{error}");
+    let [keyed, listed] =
+        [verifier.verify(&keyed).await.unwrap(), verifier.verify(&listed).await.unwrap()];
+
+    assert!(keyed.principal().has_role("admin") && !keyed.principal().has_scope("admin"));
+    assert!(listed.principal().has_scope("read") && !listed.principal().has_role("read"));
 }
 
 #[tokio::test]

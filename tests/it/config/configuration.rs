@@ -204,6 +204,13 @@ fn every_mistake_names_its_place() {
         (with("allowed_parties", json!(["{app}"])), "issuers[0].allowed_parties", "placeholder"),
         (with("trust", json!([])), "issuers[0].trust", "empty"),
         (with("trust", json!([{}])), "issuers[0].trust", "asks for no claim"),
+        (
+            config(&json!({
+                "audiences": [], "allowed_parties": ["app"], "client_id_as_audience": true,
+            })),
+            "issuers[0].audiences",
+            "empty",
+        ),
         (with("trust", json!([{ "ref": "*" }])), "issuers[0].trust", "to the letter"),
         (with("trust", json!([{ "/a~2": "x" }])), "issuers[0].trust", "JSON Pointer"),
         (with("trust", json!([{ "ref": 1 }])), "issuers[0].trust[0].ref", "expected a string"),

@@ -331,6 +331,11 @@ async fn change_of_each_reason_makes_the_token_pass() {
         ),
         (Reason::MissingClaim, with(|one| one.with_allowed_parties(["web"])), good()),
         (
+            Reason::WrongAudience,
+            verifier_of(key().verifying_key(), Validation::for_parties(ISSUER, ["web"])),
+            token().claim("azp", "web").sign(&key()),
+        ),
+        (
             Reason::WrongIssuer,
             workloads(),
             token().claim("iss", DOMAIN).claim("sub", "spiffe://other.example/a").sign(&key()),
