@@ -331,7 +331,7 @@ fn issuer_of_a_key_is_a_string_and_any_other_value_that_of_no_issuer() {
     for wrong in [json!(1), json!([TEMPLATE]), json!({})] {
         let mut jwk = jwk("any");
         jwk["issuer"] = wrong;
-        // RFC 7517 §4: members that are not understood are ignored
+        // As RFC 7517 §4 asks for members that are not understood.
         let keys = KeySet::from_jwks(jwk.to_string()).unwrap();
         assert_eq!(keys.keys()[0].issuer(), Some(""));
         let verdict = verifier_with(keys, rules().with_tenants([A])).verify_now(&of(A)).unwrap();
