@@ -9,7 +9,7 @@ use tower_bearer::keys::{DecryptionKey, DecryptionKeys, EncryptionKey, KeyProble
 use tower_bearer::{ConfigError, Reason};
 
 use crate::support::good;
-use crate::support::sealed::{decryption_key as key, private_keys, sealed, sealed_by};
+use crate::support::sealed::{decryption_key as key, private_keys, public_part, sealed, sealed_by};
 
 const RSA: &str = include_str!("../../fixtures/keys/rsa_traditional.pem");
 const P256: &str = include_str!("../../fixtures/keys/p256_pkcs8.pem");
@@ -527,9 +527,7 @@ mod needs_second_opinion {
         for library in [JOSE, JOSERFC, JWCRYPTO] {
             let (mut orders, mut contents) = (Vec::new(), Vec::new());
             for private in private_keys() {
-                let mut public = private.clone();
-                let secret = ["d", "p", "q", "dp", "dq", "qi"];
-                public.as_object_mut().unwrap().retain(|name, _| !secret.contains(&&**name));
+                let public = public_part(&private);
                 let key = EncryptionKey::from_jwk(public.to_string()).unwrap();
                 for encryption in ContentEncryption::ALL {
                     let Ok(key) = key.clone().with_content_encryption(encryption) else { continue };

@@ -57,3 +57,11 @@ pub fn private_keys() -> Vec<Value> {
     }
     all
 }
+
+/// The public members of a private JWK. A secret has no others.
+pub fn public_part(private: &Value) -> Value {
+    let secret = ["d", "p", "q", "dp", "dq", "qi"];
+    let mut public = private.clone();
+    public.as_object_mut().unwrap().retain(|name, _| !secret.contains(&&**name));
+    public
+}

@@ -21,7 +21,9 @@ use tower_bearer::{
 };
 
 use crate::support::scripted::{self, Scripted};
-use crate::support::sealed::{decryption_key, encryption_key, sealed, sealed_by};
+use crate::support::sealed::{
+    decryption_key, encryption_key, private_keys, public_part, sealed, sealed_by,
+};
 use crate::support::{
     self, AUDIENCE, Answer, ISSUER, NOW, User, WithBearer, get, good, invalid_token, key, send,
     token, validation, verifier_of, verifier_with,
@@ -67,34 +69,12 @@ fn with_header(members: &Value) -> String {
 
 /// Key pairs of every kind: what encrypts, and what decrypts.
 fn pairs() -> Vec<(EncryptionKey, DecryptionKey)> {
-    let jwks = include_str!("../../fixtures/keys/encryption.jwk.json");
-    let jwks: Value = serde_json::from_str(jwks).unwrap();
-    let secret = |bytes: usize| json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(vec![7; bytes])});
-    let mut pairs = Vec::new();
-    for algorithm in KeyManagement::ALL {
-        let name = algorithm.as_str();
-        let keys: Vec<Value> = match name {
-            "dir" => vec![secret(16), secret(32), secret(64)],
-            "A128KW" | "A128GCMKW" => vec![secret(16)],
-            "A256KW" | "A256GCMKW" => vec![secret(32)],
-            _ => {
-                let is_rsa = name.starts_with("RSA");
-                let keys = jwks["keys"].as_array().unwrap().iter();
-                keys.filter(|key| (key["kty"] == "RSA") == is_rsa).cloned().collect()
-            }
-        };
-        for mut private in keys {
-            private["alg"] = name.into();
-            let mut public = private.clone();
-            public.as_object_mut().unwrap().retain(|member, _| !PRIVATE.contains(&&**member));
-            let encrypts = EncryptionKey::from_jwk(public.to_string()).unwrap();
-            pairs.push((encrypts, DecryptionKey::from_jwk(private.to_string()).unwrap()));
-        }
-    }
-    pairs
+    let pair = |private: Value| {
+        let encrypts = EncryptionKey::from_jwk(public_part(&private).to_string()).unwrap();
+        (encrypts, DecryptionKey::from_jwk(private.to_string()).unwrap())
+    };
+    private_keys().into_iter().map(pair).collect()
 }
-
-const PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];
 
 #[tokio::test]
 async fn token_that_was_signed_and_then_encrypted_in_any_way_is_accepted() {
