@@ -22,7 +22,7 @@ pub(crate) mod validation;
 mod verified;
 
 pub use audience::Audience;
-pub use confirmation::Confirmation;
+pub use confirmation::{Confirmation, ConfirmationMethod};
 pub use date::NumericDate;
 pub(crate) use date::Span;
 pub use grants::Grants;

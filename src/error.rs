@@ -7,15 +7,19 @@
 
 mod reason;
 mod remedy;
+mod response_fields;
 mod unavailable;
 
 pub(crate) use reason::{ErrorValue, Severity};
+pub(crate) use response_fields::ResponseFields;
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use reason::{ErrorCode, Reason, ReasonClass};
 pub use remedy::Remedy;
@@ -75,6 +79,8 @@ struct Extra {
     /// The name of the claim, which is that of the crate or of the configuration.
     claim: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
+    /// Fields for the answer.
+    fields: ResponseFields,
 }
 
 impl AuthError {
@@ -116,6 +122,25 @@ impl AuthError {
     /// concern no claim, or several.
     pub fn claim(&self) -> Option<&str> {
         self.extra.as_ref()?.claim.as_deref()
+    }
+
+    /// Adds a field to the answer, for example the nonce for the next proof. It replaces a field of this name that
+    /// the answer has. `Vary` and `Access-Control-Expose-Headers` are added to.
+    ///
+    /// `WWW-Authenticate` and `Retry-After` are the crate's own and not replaced.
+    #[must_use]
+    pub fn with_response_field(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if let Some(extra) = Arc::get_mut(self.extra.get_or_insert_default()) {
+            extra.fields.set(name, value);
+        }
+        self
+    }
+
+    /// Adds the error's own fields to an answer.
+    pub(crate) fn add_fields(&self, headers: &mut HeaderMap) {
+        if let Some(extra) = &self.extra {
+            extra.fields.add_to(headers);
+        }
     }
 
     /// Adds the claim that the error concerns.

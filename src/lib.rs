@@ -49,7 +49,7 @@
 //! | revocation | [`MemoryRevocations`](revocation::MemoryRevocations), [`RedisRevocations`](revocation::RedisRevocations), a view of your own ([`Revocations`](revocation::Revocations)); [`ActiveCheck`](active_check::ActiveCheck) asks a database |
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
 //! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
-//! | other tokens | [`HeaderToken`](source::HeaderToken) of a proxy, [`TokenSource`](source::TokenSource), [`Introspection`](introspection::Introspection) of opaque tokens, [`Authenticator`](middleware::Authenticator), [`Binding`](middleware::Binding) |
+//! | other tokens | [`HeaderToken`](source::HeaderToken) of a proxy, [`TokenSource`](source::TokenSource), [`Introspection`](introspection::Introspection) of opaque tokens, [`Authenticator`](middleware::Authenticator), [`Binding`](binding::Binding) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
 //! | sign-in | [`SignInEndpoints`](sign_in::SignInEndpoints) signs users in; [`Sessions`](session::Sessions) exchanges refresh tokens and ends sessions |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
@@ -162,6 +162,7 @@ mod adapters;
 pub mod claims;
 mod state;
 pub mod verify;
+pub mod binding;
 pub mod middleware;
 #[cfg(any(feature = "issue", feature = "endpoints", feature = "passwords"))]
 mod server;

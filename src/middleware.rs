@@ -8,7 +8,6 @@ mod require;
 pub(crate) mod source;
 #[cfg(feature = "cookies")]
 pub(crate) mod cookies;
-mod binding;
 mod extras;
 mod admission;
 mod future;
@@ -18,7 +17,6 @@ mod layer;
 mod tonic;
 
 pub use crate::verify::authenticator::{Authenticated, Authenticator};
-pub use binding::{Binding, BindingVerdict};
 pub use future::ResponseFuture;
 pub use layer::BearerLayer;
 pub use require::{RequireFuture, RequireLayer, RequireService, require};

@@ -2,36 +2,55 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+/// A way to name the key that a token is bound to: a member of the claim `cnf` (RFC 7800 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfirmationMethod {
+    /// `jkt`: the thumbprint of the key that signs DPoP proofs (RFC 9449 §6.1).
+    Dpop,
+    /// `x5t#S256`: the thumbprint of the client's certificate (RFC 8705 §3.1).
+    Certificate,
+    /// A member that this crate does not read, or none: `cnf` is empty or no object.
+    Other,
+}
+
 /// The keys that a token is bound to: the claim `cnf` (RFC 7800).
 ///
-/// A [`Binding`](crate::middleware::Binding) compares them with the proof in the request.
+/// A [`Binding`](crate::binding::Binding) compares them with the proof in the request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Confirmation {
     jwk_thumbprint: Option<String>,
     certificate_thumbprint: Option<String>,
-    has_other: bool,
+    /// The members that are not read here.
+    others: Map<String, Value>,
+    is_readable: bool,
 }
 
 impl Confirmation {
     /// Reads the value of `cnf`. A value that is no object counts as a method of another kind.
     pub(super) fn read(json: Option<&str>) -> Self {
         let members = json.and_then(|json| serde_json::from_str::<Map<String, Value>>(json).ok());
-        let mut members = members.unwrap_or_default();
-        let count = members.len();
-        let mut text = |name: &str| match members.remove(name) {
+        let is_readable = members.as_ref().is_some_and(|members| !members.is_empty());
+        let mut others = members.unwrap_or_default();
+        let mut text = |name: &str| match others.remove(name) {
             Some(Value::String(text)) => Some(text),
-            _ => None,
+            Some(other) => {
+                others.insert(name.to_owned(), other);
+                None
+            }
+            None => None,
         };
         let (jwk_thumbprint, certificate_thumbprint) = (text("jkt"), text("x5t#S256"));
-        let known =
-            usize::from(jwk_thumbprint.is_some()) + usize::from(certificate_thumbprint.is_some());
-        Self { jwk_thumbprint, certificate_thumbprint, has_other: known < count || count == 0 }
+        Self { jwk_thumbprint, certificate_thumbprint, others, is_readable }
     }
 
-    /// Counts the keys, of which the sender must have every one.
-    pub(crate) fn count(&self) -> usize {
-        let known = [&self.jwk_thumbprint, &self.certificate_thumbprint];
-        known.into_iter().flatten().count() + usize::from(self.has_other)
+    /// Returns whether a key is named by this method. The sender must have every key that is named.
+    pub fn names(&self, method: ConfirmationMethod) -> bool {
+        match method {
+            ConfirmationMethod::Dpop => self.jwk_thumbprint.is_some(),
+            ConfirmationMethod::Certificate => self.certificate_thumbprint.is_some(),
+            ConfirmationMethod::Other => !self.is_readable || !self.others.is_empty(),
+        }
     }
 
     /// Returns `jkt`: the SHA-256 thumbprint of the key for DPoP, in base64url (RFC 9449 §6.1).
@@ -44,20 +63,22 @@ impl Confirmation {
         self.certificate_thumbprint.as_deref()
     }
 
-    /// Returns whether the claim has a member that this crate does not read, or none at all. A binding refuses such
-    /// a token unless it knows the member.
-    pub fn has_other(&self) -> bool {
-        self.has_other
+    /// Returns the members that this crate does not read: other methods, or those above with a value that is no
+    /// string. A binding that answers [`ConfirmationMethod::Other`] vouches for all of them.
+    pub fn others(&self) -> &Map<String, Value> {
+        &self.others
     }
+}
+
+impl ConfirmationMethod {
+    /// Every method.
+    pub(crate) const ALL: [Self; 3] = [Self::Dpop, Self::Certificate, Self::Other];
 }
 
 // Thumbprints identify a device.
 impl fmt::Debug for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Confirmation")
-            .field("has_jwk_thumbprint", &self.jwk_thumbprint.is_some())
-            .field("has_certificate_thumbprint", &self.certificate_thumbprint.is_some())
-            .field("has_other", &self.has_other)
-            .finish()
+        let methods = ConfirmationMethod::ALL.into_iter().filter(|method| self.names(*method));
+        f.debug_set().entries(methods).finish()
     }
 }

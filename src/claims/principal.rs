@@ -203,7 +203,7 @@ impl Principal {
     }
 
     /// Returns the keys that the token is bound to (`cnf`, RFC 7800), for a
-    /// [`Binding`](crate::middleware::Binding) to check. `None` for a token that is bound to no key.
+    /// [`Binding`](crate::binding::Binding) to check. `None` for a token that is bound to no key.
     pub fn confirmation(&self) -> Option<Confirmation> {
         let cnf = self.facts.parsed.markers.cnf;
         cnf.is_there().then(|| Confirmation::read(self.registered().get(cnf.range())))

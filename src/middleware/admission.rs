@@ -15,11 +15,12 @@ use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::extras::{Extras, PendingProof, Proof, ResponseChanges, TokenOrigin};
+use super::extras::{Extras, Proof, ResponseChanges, TokenOrigin};
+use crate::binding::PendingProof;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme};
 use crate::claims::policy::{self, Policy};
 use crate::claims::{Principal, Verified};
-use crate::error::{AuthError, KeysUnavailable, Reason};
+use crate::error::{AuthError, KeysUnavailable, Reason, ResponseFields};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
@@ -51,6 +52,8 @@ pub(super) enum Decision<C> {
 pub(super) struct Admitted {
     pub(super) principal: Principal,
     pub(super) origin: TokenOrigin,
+    /// The fields of bindings for the response.
+    pub(super) fields: ResponseFields,
 }
 
 /// Whether the cache has to be asked for the token, or does not have it.
@@ -71,7 +74,16 @@ pub(super) struct Deferral<C> {
 /// A check of the proof that has begun already, for this principal.
 struct BegunProof {
     principal: Principal,
-    proof: PendingProof,
+    proof: Proof,
+}
+
+impl BegunProof {
+    /// Returns whether the proof is for this principal too. The claims of a token that was signed are
+    /// always the same.
+    fn is_about(&self, principal: &Principal) -> bool {
+        let is_signed = |principal: &Principal| principal.header().is_some();
+        self.principal.is(principal) || is_signed(&self.principal) && is_signed(principal)
+    }
 }
 
 /// A token that was accepted after a wait. It is revalidated before the inner service is called.
@@ -81,13 +93,14 @@ pub(super) struct Vetted<C> {
     origin: TokenOrigin,
     scheme: AuthScheme,
     proof: Option<BegunProof>,
+    fields: ResponseFields,
 }
 
 impl<C> Vetted<C> {
     /// Admits a request that has not waited since the token was accepted.
     pub(super) fn admitted(self) -> Admitted {
         let principal = self.remembered.into_verified().into_principal();
-        Admitted { principal, origin: self.origin }
+        Admitted { principal, origin: self.origin, fields: self.fields }
     }
 }
 
@@ -167,8 +180,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) => self.decide_without_token(),
             Ok(Some(token)) => match self.verifier.decide_from_cache(Presented::bearer(token)) {
-                Some(Attempt::Done(Ok(verified))) => self.admit(verified, origin),
-                Some(Attempt::Done(Err(error))) => Decision::Refuse(self.refuse(error)),
+                Some(Attempt::Recalled(verified)) => self.admit(verified, origin),
+                Some(Attempt::Accepted(remembered)) => {
+                    self.admit(remembered.into_verified(), origin)
+                }
+                Some(Attempt::Refused(error)) => Decision::Refuse(self.refuse(error)),
                 Some(Attempt::Waits(pending)) => {
                     Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
                 }
@@ -229,8 +245,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Attempt::Waits(pending) => {
                 Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
             }
-            Attempt::Done(Err(error)) => Decision::Refuse(self.refuse(error)),
-            Attempt::Done(Ok(verified)) => self.admit(verified, origin),
+            Attempt::Refused(error) => Decision::Refuse(self.refuse(error)),
+            Attempt::Accepted(remembered) => self.admit(remembered.into_verified(), origin),
+            Attempt::Recalled(verified) => self.admit(verified, origin),
         }
     }
 
@@ -277,20 +294,32 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             let text = extras.read(presented.token(), origin)?;
             self.decide_new(extras, presented, text)
         };
-        let verified = match attempt {
-            Attempt::Done(verified) => verified?,
-            Attempt::Waits(pending) => return Ok(Decision::Wait(wait(pending))),
+        let token = || {
+            let text = extras.read(presented.token(), origin)?;
+            Ok::<_, AuthError>(TokenText { scheme: presented.scheme(), text })
         };
-        match extras.prove(request, presented, verified.principal())? {
-            Proof::Good => Ok(self.admit(verified, origin)),
-            Proof::Pending(proof) => {
+        match attempt {
+            Attempt::Refused(error) => Err(error),
+            Attempt::Waits(pending) => Ok(Decision::Wait(wait(pending))),
+            Attempt::Recalled(verified) => {
+                let proof = extras.prove(request, presented, verified.principal())?;
+                if proof.pending.is_none() {
+                    return Ok(self.admit_with(verified, origin, proof.fields));
+                }
                 let is_signed = verified.principal().header().is_some();
                 let authenticator = if is_signed { None } else { extras.decider_of(presented) };
-                let text = extras.read(presented.token(), origin)?;
-                let token = TokenText { scheme: presented.scheme(), text };
-                let mut deferral = wait(self.verifier.accepted(token, authenticator)?);
-                deferral.proof = Some(BegunProof { principal: verified.into_principal(), proof });
-                Ok(Decision::Wait(deferral))
+                let pending = self.verifier.recalled(token()?, authenticator)?;
+                let begun = BegunProof { principal: verified.into_principal(), proof };
+                Ok(Decision::Wait(wait(pending).until(begun)))
+            }
+            Attempt::Accepted(remembered) => {
+                let proof = extras.prove(request, presented, remembered.principal())?;
+                if proof.pending.is_none() {
+                    return Ok(self.admit_with(remembered.into_verified(), origin, proof.fields));
+                }
+                let begun = BegunProof { principal: remembered.principal().clone(), proof };
+                let pending = Pending::accepted(token()?, remembered);
+                Ok(Decision::Wait(wait(pending).until(begun)))
             }
         }
     }
@@ -303,7 +332,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             return Attempt::Waits(Pending::decision(token, authenticator));
         }
         match (self.verifier.attempt(token), extras.fallback_for(presented)) {
-            (Attempt::Done(Err(error)), Some(fallback)) if is_from_elsewhere(&error) => {
+            (Attempt::Refused(error), Some(fallback)) if is_from_elsewhere(&error) => {
                 Attempt::Waits(Pending::decision(token, fallback))
             }
             (Attempt::Waits(pending), fallback) => Attempt::Waits(pending.or_else(fallback)),
@@ -313,8 +342,18 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
     #[inline]
     fn admit(&self, verified: Verified<C>, origin: TokenOrigin) -> Decision<C> {
+        self.admit_with(verified, origin, ResponseFields::default())
+    }
+
+    #[inline]
+    fn admit_with(
+        &self,
+        verified: Verified<C>,
+        origin: TokenOrigin,
+        fields: ResponseFields,
+    ) -> Decision<C> {
         match self.permit(verified) {
-            Ok(principal) => Decision::Admit(Some(Admitted { principal, origin })),
+            Ok(principal) => Decision::Admit(Some(Admitted { principal, origin, fields })),
             Err(rejection) => Decision::Refuse(rejection),
         }
     }
@@ -328,30 +367,29 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         let Deferral { pending, origin, scheme, proof } = *deferral;
         let decided = self.verifier.verify_after(pending).await;
         let (token, remembered) = decided.map_err(|error| self.refuse(error))?;
-        Ok(Vetted { token, remembered, origin, scheme, proof })
+        let fields = ResponseFields::default();
+        Ok(Vetted { token, remembered, origin, scheme, proof, fields })
     }
 
     /// Starts the check of the proof of a token that has waited, unless it has begun before. Another
-    /// answer about the token may name another key, so it needs another proof.
+    /// answer of an authenticator may name another key, so it needs another proof.
     pub(super) fn prove<B>(
         &self,
         vetted: &mut Vetted<C>,
         request: &mut Request<B>,
     ) -> Result<Option<PendingProof>, Rejection> {
-        if let Some(BegunProof { principal, proof }) = vetted.proof.take()
-            && principal.is(vetted.remembered.principal())
-        {
-            return Ok(Some(proof));
-        }
-        let Some(extras) = &self.extras else { return Ok(None) };
-        let presented = Presented::new(vetted.scheme, vetted.token.as_bytes());
-        let verified = vetted.remembered.verified();
-        let proof =
-            with_parts(request, |parts| extras.prove(parts, presented, verified.principal()));
-        match proof.map_err(|error| self.refuse(error))? {
-            Proof::Good => Ok(None),
-            Proof::Pending(proof) => Ok(Some(proof)),
-        }
+        let proof = match vetted.proof.take() {
+            Some(begun) if begun.is_about(vetted.remembered.principal()) => begun.proof,
+            _ => {
+                let Some(extras) = &self.extras else { return Ok(None) };
+                let presented = Presented::new(vetted.scheme, vetted.token.as_bytes());
+                let principal = vetted.remembered.principal();
+                with_parts(request, |parts| extras.prove(parts, presented, principal))
+                    .map_err(|error| self.refuse(error))?
+            }
+        };
+        vetted.fields = proof.fields;
+        Ok(proof.pending)
     }
 
     /// Refuses a request that the policy does not allow, before it waits for the inner service.
@@ -366,7 +404,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     /// Decides about a request that has waited for the inner service as well. The grounds for its
     /// admission may have changed meanwhile.
     pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
-        let Vetted { token, remembered, origin, scheme, .. } = vetted;
+        let Vetted { token, remembered, origin, scheme, fields, .. } = vetted;
         let is_signed = remembered.principal().header().is_some();
         let token = TokenText { scheme, text: &token };
         let remembered = self.verifier.revalidate_after_wait(token, remembered);
@@ -383,7 +421,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         let remembered = remembered.map_err(|error| self.refuse(error))?;
         // Other rules may read other roles from the token.
         let principal = self.permit(remembered.into_verified())?;
-        Ok(Admitted { principal, origin })
+        Ok(Admitted { principal, origin, fields })
     }
 
     /// Applies the policy, if there is one.
@@ -405,15 +443,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         admitted: Option<Admitted>,
         request: &mut Request<B>,
     ) -> ResponseHook {
-        let Some(Admitted { principal, origin }) = admitted else {
+        let Some(Admitted { principal, origin, fields }) = admitted else {
             reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
             return ResponseHook::Nothing;
         };
+        let is_plain = !self.principal_in_responses && fields.is_empty();
         let pass = match origin {
-            TokenOrigin::Header if !self.principal_in_responses => ResponseHook::Nothing,
+            TokenOrigin::Header if is_plain => ResponseHook::Nothing,
             #[cfg(feature = "cookies")]
-            TokenOrigin::Cookie if !self.principal_in_responses => ResponseHook::Cookie,
-            _ => self.response_hook(&principal, origin, request),
+            TokenOrigin::Cookie if is_plain => ResponseHook::Cookie,
+            _ => self.response_hook(&principal, origin, fields, request),
         };
         reject::admit(request.extensions_mut(), principal);
         pass
@@ -424,6 +463,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         &self,
         principal: &Principal,
         origin: TokenOrigin,
+        fields: ResponseFields,
         request: &mut Request<B>,
     ) -> ResponseHook {
         let source = match origin {
@@ -433,7 +473,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             TokenOrigin::Source(index) => Some(self.strip(index, request)),
         };
         let principal = self.principal_in_responses.then(|| principal.clone());
-        ResponseHook::Changes(Box::new(ResponseChanges { source, principal }))
+        ResponseHook::Changes(Box::new(ResponseChanges { source, principal, fields }))
     }
 
     /// Removes the token from the place where it was found.
@@ -449,6 +489,12 @@ impl<C> Deferral<C> {
     #[cold]
     fn new(pending: Pending<C>, origin: TokenOrigin, scheme: AuthScheme) -> Box<Self> {
         Box::new(Self { pending, origin, scheme, proof: None })
+    }
+
+    /// Waits for this proof as well.
+    fn until(mut self: Box<Self>, begun: BegunProof) -> Box<Self> {
+        self.proof = Some(begun);
+        self
     }
 }
 

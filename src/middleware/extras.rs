@@ -3,7 +3,6 @@
 
 #[cfg(feature = "cookies")]
 use std::any::Any;
-use std::pin::Pin;
 use std::sync::Arc;
 
 #[cfg(feature = "cookies")]
@@ -11,9 +10,9 @@ use http::HeaderMap;
 use http::Response;
 use http::request::Parts;
 
-use super::binding::{Binding, BindingVerdict};
-use crate::claims::Principal;
-use crate::error::{AuthError, Reason};
+use crate::binding::{Binding, BindingVerdict, PendingProof};
+use crate::claims::{ConfirmationMethod, Principal};
+use crate::error::{AuthError, Reason, ResponseFields};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::{CookieToken, OtherFields};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
@@ -40,6 +39,8 @@ pub(super) struct ResponseChanges {
     pub(super) source: Option<Arc<dyn TokenSource>>,
     /// The principal that the response carries.
     pub(super) principal: Option<Principal>,
+    /// The fields of bindings.
+    pub(super) fields: ResponseFields,
 }
 
 impl ResponseChanges {
@@ -49,6 +50,7 @@ impl ResponseChanges {
             let status = response.status();
             source.complete(status, response.headers_mut());
         }
+        self.fields.add_to(response.headers_mut());
         if let Some(principal) = self.principal.take() {
             response.extensions_mut().insert(principal);
         }
@@ -66,13 +68,13 @@ pub(super) enum TokenOrigin {
     Source(usize),
 }
 
-/// A check of a proof that takes time.
-pub(super) type PendingProof = Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>;
-
 /// The verdict of all bindings together.
-pub(super) enum Proof {
-    Good,
-    Pending(PendingProof),
+#[derive(Default)]
+pub(super) struct Proof {
+    /// The fields for the response.
+    pub(super) fields: ResponseFields,
+    /// The part of the check that takes time.
+    pub(super) pending: Option<PendingProof>,
 }
 
 impl Extras {
@@ -172,7 +174,7 @@ impl Extras {
         !self.authenticators.is_empty() || self.fallback.is_some()
     }
 
-    /// Asks all bindings. A bound token needs a proof for each key that it names, and no binding that refuses.
+    /// Asks all bindings. A bound token needs a proof by each method that it names, and no binding that refuses.
     /// Without bindings there is nothing to prove: the verifier has refused bound tokens.
     pub(super) fn prove(
         &self,
@@ -180,34 +182,38 @@ impl Extras {
         presented: Presented<'_>,
         principal: &Principal,
     ) -> Result<Proof, AuthError> {
+        let mut proof = Proof::default();
         if self.bindings.is_empty() {
-            return Ok(Proof::Good);
+            return Ok(proof);
         }
-        let needed = principal.confirmation().map_or(0, |confirmation| confirmation.count());
-        let mut proved = 0;
-        let mut pending: Option<PendingProof> = None;
+        let mut proved = Vec::with_capacity(self.bindings.len());
         for binding in &self.bindings {
-            match binding.check(request, presented, principal) {
-                BindingVerdict::NotApplicable => {}
-                BindingVerdict::Proved => proved += 1,
+            let (by, pending) = match binding.check(request, presented, principal) {
+                BindingVerdict::NotApplicable => continue,
+                BindingVerdict::Proved(by) => (by, None),
                 BindingVerdict::Refused(error) => return Err(error),
-                BindingVerdict::Pending(proof) => {
-                    proved += 1;
-                    pending = Some(match pending {
-                        None => proof,
-                        Some(first) => Box::pin(async move {
-                            first.await?;
-                            proof.await
-                        }),
-                    });
-                }
+                BindingVerdict::Pending(by, pending) => (by, Some(pending)),
+            };
+            let (method, fields) = by.into_parts();
+            proved.push(method);
+            proof.fields.extend(fields);
+            proof.pending = match (proof.pending.take(), pending) {
+                (Some(first), Some(second)) => Some(Box::pin(async move {
+                    first.await?;
+                    second.await
+                })),
+                (one, other) => one.or(other),
+            };
+        }
+        if let Some(confirmation) = principal.confirmation() {
+            let is_missing = |method: &ConfirmationMethod| {
+                confirmation.names(*method) && !proved.contains(method)
+            };
+            if ConfirmationMethod::ALL.iter().any(is_missing) {
+                return Err(AuthError::with_detail(Reason::BoundToken, NOT_PROVED));
             }
         }
-        if proved < needed {
-            let detail = "the token has `cnf`: it is bound to a key, and the request proves no key";
-            return Err(AuthError::with_detail(Reason::BoundToken, detail));
-        }
-        Ok(pending.map_or(Proof::Good, Proof::Pending))
+        Ok(proof)
     }
 }
 
@@ -224,3 +230,5 @@ impl Default for Extras {
         }
     }
 }
+
+const NOT_PROVED: &str = "the token has `cnf`: it is bound to a key, and the request proves no key";

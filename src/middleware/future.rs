@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::admission::{Admission, Deferral, ResponseHook, Vetted};
-use super::extras::PendingProof;
+use crate::binding::PendingProof;
 use crate::middleware::reject::{EmptyBody, Rejection, Render, answer_refused, finish};
 
 pin_project! {

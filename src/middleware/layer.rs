@@ -4,8 +4,8 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::admission::Admission;
-use super::binding::Binding;
 use super::service::Bearer;
+use crate::binding::Binding;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
 use crate::claims::validation::Validation;
@@ -185,7 +185,7 @@ impl<C, R> BearerLayer<C, R> {
     /// list.
     ///
     /// Tokens of all schemes are verified in the same way. A scheme that requires more, such as the
-    /// proof of DPoP, needs a [`Binding`](crate::middleware::Binding) too.
+    /// proof of DPoP, needs a [`Binding`](crate::binding::Binding) too.
     ///
     /// ```
     /// # use tower_bearer::{BearerLayer, ConfigError};

@@ -78,7 +78,11 @@ pub struct Verifier<C> {
 
 /// The result of a verification without waiting.
 pub(crate) enum Attempt<C> {
-    Done(Result<Verified<C>, AuthError>),
+    /// The token was in the cache, and is still good.
+    Recalled(Verified<C>),
+    /// The token was verified.
+    Accepted(CachedToken<C>),
+    Refused(AuthError),
     /// The verification has to wait: call [`Verifier::verify_after`].
     Waits(Pending<C>),
 }
@@ -111,6 +115,11 @@ impl<C> Pending<C> {
     fn of(token: TokenText<'_>, need: Need<C>) -> Self {
         let TokenText { scheme, text } = token;
         Self { scheme, token: Zeroizing::new(text.to_owned()), need, fallback: None }
+    }
+
+    /// Waits although all is good, for another reason than the token.
+    pub(crate) fn accepted(token: TokenText<'_>, remembered: CachedToken<C>) -> Self {
+        Self::of(token, Need::Answer(remembered))
     }
 
     /// Waits for the decision of this authenticator.
@@ -362,7 +371,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     #[inline(never)]
     fn go_on(&self, attempt: Attempt<C>) -> StartedVerification<'_, C> {
         match attempt {
-            Attempt::Done(result) => StartedVerification::Done(result),
+            Attempt::Recalled(verified) => StartedVerification::Done(Ok(verified)),
+            Attempt::Accepted(remembered) => {
+                StartedVerification::Done(Ok(remembered.into_verified()))
+            }
+            Attempt::Refused(error) => StartedVerification::Done(Err(error)),
             Attempt::Waits(waiting) => StartedVerification::Waits(Box::pin(async move {
                 let (_, remembered) = self.verify_after(waiting).await?;
                 Ok(remembered.into_verified())
@@ -398,7 +411,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             return self.is_active(&verified).map(|verdict| verdict.map(|()| verified));
         }
         match self.attempt(TokenText::bearer(token)) {
-            Attempt::Done(result) => Some(result),
+            Attempt::Recalled(verified) => Some(Ok(verified)),
+            Attempt::Accepted(remembered) => Some(Ok(remembered.into_verified())),
+            Attempt::Refused(error) => Some(Err(error)),
             Attempt::Waits(_) => None,
         }
     }
@@ -421,22 +436,26 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let (scheme, token) = (presented.scheme(), presented.token());
         let verified = self.with_name_of(scheme, token, |name| self.recall(name))?;
         if let Some(verdict) = self.is_active(&verified) {
-            return Some(Attempt::Done(verdict.map(|()| verified)));
+            return Some(match verdict {
+                Ok(()) => Attempt::Recalled(verified),
+                Err(error) => Attempt::Refused(error),
+            });
         }
         // `None` if the entry was evicted meanwhile.
         let token = TokenText { scheme, text: str::from_utf8(token).ok()? };
         Some(Attempt::Waits(Pending::of(token, Need::Answer(self.peek(token)?))))
     }
 
-    /// Returns a token that was accepted just now, for a request that has to wait nevertheless.
+    /// Returns a token that was found in the cache just now, for a request that has to wait nevertheless.
     /// `authenticator` decided about it, if one did.
-    pub(crate) fn accepted(
+    pub(crate) fn recalled(
         &self,
         token: TokenText<'_>,
         authenticator: Option<&ConfiguredAuthenticator>,
     ) -> Result<Pending<C>, AuthError> {
         let need = match (self.peek(token), authenticator) {
             (Some(remembered), _) => Need::Answer(remembered),
+            // The entry was evicted meanwhile.
             (None, Some(authenticator)) => Need::Decision(authenticator.clone()),
             (None, None) => self.attempt_signature(token)?.map_or(Need::Keys, Need::Answer),
         };
@@ -467,11 +486,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     pub(crate) fn attempt(&self, token: TokenText<'_>) -> Attempt<C> {
         match self.attempt_signature(token) {
             Ok(Some(remembered)) => match self.active.recall(remembered.principal()) {
-                Some(verdict) => Attempt::Done(verdict.map(|()| remembered.into_verified())),
+                Some(Ok(())) => Attempt::Accepted(remembered),
+                Some(Err(error)) => Attempt::Refused(error),
                 None => Attempt::Waits(Pending::of(token, Need::Answer(remembered))),
             },
             Ok(None) => Attempt::Waits(Pending::of(token, Need::Keys)),
-            Err(error) => Attempt::Done(Err(error)),
+            Err(error) => Attempt::Refused(error),
         }
     }
 

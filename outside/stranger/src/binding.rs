@@ -13,9 +13,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, Response, StatusCode, request};
 use serde_json::Value;
+use tower_bearer::binding::{Binding, BindingVerdict, Proved};
+use tower_bearer::claims::ConfirmationMethod;
 use tower_bearer::jose::Header;
 use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
-use tower_bearer::middleware::{Binding, BindingVerdict};
 use tower_bearer::source::Presented;
 use tower_bearer::{BearerLayer, Principal, Reason, Validation, Verifier};
 
@@ -44,11 +45,15 @@ impl Binding for Proofs {
         match proven(request, presented) {
             Some((nonce, key)) if thumbprint(&key) == bound_to => {
                 let seen = Arc::clone(&self.seen);
-                BindingVerdict::Pending(Box::pin(async move {
-                    tokio::task::yield_now().await; // as a store that all nodes share
-                    let is_new = seen.lock().unwrap().insert(nonce);
-                    if is_new { Ok(()) } else { Err(Reason::BoundToken.into()) }
-                }))
+                let proved = Proved::by(ConfirmationMethod::Dpop);
+                BindingVerdict::Pending(
+                    proved,
+                    Box::pin(async move {
+                        tokio::task::yield_now().await; // as a store that all nodes share
+                        let is_new = seen.lock().unwrap().insert(nonce);
+                        if is_new { Ok(()) } else { Err(Reason::BoundToken.into()) }
+                    }),
+                )
             }
             _ => BindingVerdict::Refused(Reason::BoundToken.into()),
         }

@@ -171,6 +171,8 @@ impl Rejection {
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
+        self.error.add_fields(headers);
+        headers.remove(WWW_AUTHENTICATE);
         for challenge in self.challenges() {
             headers.append(WWW_AUTHENTICATE, challenge);
         }

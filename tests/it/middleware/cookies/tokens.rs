@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::any;
 use http::HeaderMap;
+use tower_bearer::binding::{Binding, BindingVerdict};
 use tower_bearer::cookies::Cookies;
-use tower_bearer::middleware::{Authenticated, Authenticator, Binding, BindingVerdict};
+use tower_bearer::middleware::{Authenticated, Authenticator};
 use tower_bearer::source::{Presented, TokenSource, WebSocketProtocol};
 use tower_bearer::{AuthError, Principal, Reason};
 

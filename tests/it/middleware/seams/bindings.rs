@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::get as on_get;
-use http::request;
+use http::{HeaderName, HeaderValue, request};
 use serde_json::json;
+use tower_bearer::binding::{Binding, BindingVerdict, Proved};
 use tower_bearer::challenge::AuthScheme;
-use tower_bearer::middleware::{Binding, BindingVerdict};
+use tower_bearer::claims::ConfirmationMethod;
 use tower_bearer::source::Presented;
 use tower_bearer::{AuthError, BearerLayer, Principal, Reason};
 
@@ -40,12 +41,18 @@ impl Binding for Thumbprint {
         let is_good = proof.as_deref() == Some(thumbprint.as_bytes());
         let verdict = if is_good { Ok(()) } else { Err(AuthError::from(Reason::BoundToken)) };
         if self.is_slow {
-            return BindingVerdict::Pending(Box::pin(async move {
-                tokio::task::yield_now().await;
-                verdict
-            }));
+            let proved = Proved::by(ConfirmationMethod::Dpop);
+            return BindingVerdict::Pending(
+                proved,
+                Box::pin(async move {
+                    tokio::task::yield_now().await;
+                    verdict
+                }),
+            );
         }
-        verdict.map_or_else(BindingVerdict::Refused, |()| BindingVerdict::Proved)
+        verdict.map_or_else(BindingVerdict::Refused, |()| {
+            BindingVerdict::Proved(Proved::by(ConfirmationMethod::Dpop))
+        })
     }
 }
 
@@ -91,6 +98,73 @@ async fn bound_token_is_proved_where_nothing_is_cached() {
         let answer = send(&app, get("/").bearer(bound())).await;
         answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
     }
+}
+
+#[tokio::test]
+async fn request_is_checked_once_though_its_token_is_not_kept_and_another_proof_takes_time() {
+    let (quick, slow) =
+        (Thumbprint::default(), Thumbprint { is_slow: true, ..Thumbprint::default() });
+    let verifier = crate::support::verifier().without_cache();
+    let layer = BearerLayer::new(verifier).with_binding(quick.clone()).with_binding(slow.clone());
+    let app = app(layer);
+
+    send(&app, get("/").bearer(bound()).field("dpop", "abc")).await.is_ok("alice");
+
+    let asked = |binding: &Thumbprint| binding.asked.load(Ordering::SeqCst);
+    assert_eq!((asked(&quick), asked(&slow)), (1, 1));
+}
+
+#[tokio::test]
+async fn fields_of_a_binding_are_in_the_response_to_an_admitted_request_and_those_of_an_error_in_the_refusal()
+ {
+    struct Nonce(bool);
+    impl Binding for Nonce {
+        fn check(
+            &self,
+            request: &request::Parts,
+            _: Presented<'_>,
+            _: &Principal,
+        ) -> BindingVerdict {
+            let field = (HeaderName::from_static("x-nonce"), HeaderValue::from_static("next"));
+            if !request.headers.contains_key("dpop") {
+                let error = AuthError::from(Reason::BoundToken);
+                return BindingVerdict::Refused(error.with_response_field(field.0, field.1));
+            }
+            let proved = Proved::by(ConfirmationMethod::Dpop).with_response_field(field.0, field.1);
+            match self.0 {
+                false => BindingVerdict::Proved(proved),
+                true => BindingVerdict::Pending(
+                    proved,
+                    Box::pin(async {
+                        tokio::task::yield_now().await;
+                        Ok(())
+                    }),
+                ),
+            }
+        }
+    }
+    for is_slow in [false, true] {
+        let app = app(layer().with_binding(Nonce(is_slow)));
+        for _ in 0..2 {
+            let admitted = send(&app, get("/").bearer(bound()).field("dpop", "abc")).await;
+            let refused = send(&app, get("/").bearer(bound())).await;
+
+            assert_eq!(admitted.headers["x-nonce"], "next");
+            admitted.is_ok("alice");
+            assert_eq!(refused.headers["x-nonce"], "next");
+            refused.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
+        }
+    }
+}
+
+#[tokio::test]
+async fn proof_of_one_method_does_not_count_for_another_however_often_it_is_given() {
+    let bound = token().claim("cnf", json!({"jkt": "abc", "jwk": {"kty": "EC"}})).sign(&key());
+    let layer = layer().with_binding(Thumbprint::default()).with_binding(Thumbprint::default());
+
+    let answer = send(&app(layer), get("/").bearer(bound).field("dpop", "abc")).await;
+
+    answer.is_refused(401, Some(&invalid_token(REFUSAL)), Reason::BoundToken);
 }
 
 #[tokio::test]
@@ -143,7 +217,9 @@ async fn token_that_is_bound_to_two_keys_needs_two_proofs() {
             let sent = request.headers.get("certificate").and_then(|field| field.to_str().ok());
             match confirmation.as_ref().and_then(|cnf| cnf.certificate_thumbprint()) {
                 None => BindingVerdict::NotApplicable,
-                Some(thumbprint) if sent == Some(thumbprint) => BindingVerdict::Proved,
+                Some(thumbprint) if sent == Some(thumbprint) => {
+                    BindingVerdict::Proved(Proved::by(ConfirmationMethod::Certificate))
+                }
                 Some(_) => BindingVerdict::Refused(Reason::BoundToken.into()),
             }
         }
@@ -180,7 +256,7 @@ fn confirmation_names_every_method_of_the_token() {
         let confirmation = verified.principal().confirmation().unwrap();
         assert_eq!(confirmation.jwk_thumbprint(), thumbprint, "{cnf}");
         assert_eq!(confirmation.certificate_thumbprint(), certificate, "{cnf}");
-        assert_eq!(confirmation.has_other(), has_other, "{cnf}");
+        assert_eq!(confirmation.names(ConfirmationMethod::Other), has_other, "{cnf}");
     }
     let verifier = crate::support::verifier();
     assert!(verifier.verify_now(&good()).unwrap().unwrap().principal().confirmation().is_none());

@@ -14,9 +14,11 @@ use tokio::time::advance;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::active_check::ActiveCheck;
+use tower_bearer::binding::{Binding, BindingVerdict, Proved};
 use tower_bearer::challenge::AuthScheme;
+use tower_bearer::claims::ConfirmationMethod;
 use tower_bearer::claims::NumericDate;
-use tower_bearer::middleware::{Authenticated, Authenticator, Binding, BindingVerdict};
+use tower_bearer::middleware::{Authenticated, Authenticator};
 use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::source::Presented;
 use tower_bearer::test_util::TestClock;
@@ -542,10 +544,13 @@ async fn kept_answer_is_found_for_a_request_whose_proof_takes_time() {
             _: Presented<'_>,
             _: &Principal,
         ) -> BindingVerdict {
-            BindingVerdict::Pending(Box::pin(async {
-                tokio::task::yield_now().await;
-                Ok(())
-            }))
+            BindingVerdict::Pending(
+                Proved::by(ConfirmationMethod::Dpop),
+                Box::pin(async {
+                    tokio::task::yield_now().await;
+                    Ok(())
+                }),
+            )
         }
     }
     let keys = Keys::kept_for(MINUTE);
@@ -572,7 +577,10 @@ async fn proof_counts_only_for_the_answer_that_it_was_begun_for() {
                 return BindingVerdict::Refused(Reason::BoundToken.into());
             }
             self.0.change(Some("painter"));
-            BindingVerdict::Pending(Box::pin(async { Ok(()) }))
+            BindingVerdict::Pending(
+                Proved::by(ConfirmationMethod::Dpop),
+                Box::pin(async { Ok(()) }),
+            )
         }
     }
     let keys = Keys::kept_for(MINUTE);
@@ -598,10 +606,13 @@ async fn token_that_is_revoked_while_its_proof_is_checked_is_refused() {
         ) -> BindingVerdict {
             let Self(gate, asked) = self.clone();
             asked.fetch_add(1, Ordering::SeqCst);
-            BindingVerdict::Pending(Box::pin(async move {
-                gate.acquire().await.unwrap().forget();
-                Ok(())
-            }))
+            BindingVerdict::Pending(
+                Proved::by(ConfirmationMethod::Dpop),
+                Box::pin(async move {
+                    gate.acquire().await.unwrap().forget();
+                    Ok(())
+                }),
+            )
         }
     }
     for (token, is_revoked) in [("key_1", true), ("key_1", false), ("jwt", true), ("jwt", false)] {
