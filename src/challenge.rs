@@ -251,13 +251,15 @@ impl Challenge {
     }
 }
 
-/// Configures the challenges of one layer. Each request carries the configuration to the guards.
+/// Tells guards about their layer: its challenges, and what it checks. Each request carries it.
 pub(crate) struct ChallengeConfig {
     pub(crate) realm: Realm,
     /// The offered schemes, in the order of their challenges. Never empty.
     pub(crate) offered: Vec<OfferedScheme>,
     /// Parameters for the challenge of every scheme.
     pub(crate) parameters: Vec<Parameter>,
+    /// Whether the layer asks for the proof of every key that a token is bound to.
+    pub(crate) asks_for_proofs: bool,
     /// Limits how often the layer's refusals are logged.
     pub(crate) pace: Pace,
 }
@@ -265,9 +267,10 @@ pub(crate) struct ChallengeConfig {
 impl ChallengeConfig {
     /// Returns the same configuration with a new limit for the log.
     pub(crate) fn copied(&self) -> Self {
-        let Self { realm, offered, parameters, .. } = self;
+        let Self { realm, offered, parameters, asks_for_proofs, .. } = self;
         let (realm, offered) = (realm.clone(), offered.clone());
-        Self { realm, offered, parameters: parameters.clone(), pace: Pace::default() }
+        let (parameters, asks_for_proofs) = (parameters.clone(), *asks_for_proofs);
+        Self { realm, offered, parameters, asks_for_proofs, pace: Pace::default() }
     }
 
     /// Returns the index of a scheme among the offered ones.
@@ -295,16 +298,17 @@ impl Default for ChallengeConfig {
             realm: Realm::default(),
             offered: vec![OfferedScheme::new(AuthScheme::BEARER)],
             parameters: Vec::new(),
+            asks_for_proofs: false,
             pace: Pace::default(),
         }
     }
 }
 
-/// Compares the challenges, and ignores the state of the limit for the log.
+/// Compares the settings, and ignores the state of the limit for the log.
 impl PartialEq for ChallengeConfig {
     fn eq(&self, other: &Self) -> bool {
-        (&self.realm, &self.offered, &self.parameters)
-            == (&other.realm, &other.offered, &other.parameters)
+        (&self.realm, &self.offered, &self.parameters, self.asks_for_proofs)
+            == (&other.realm, &other.offered, &other.parameters, other.asks_for_proofs)
     }
 }
 

@@ -197,6 +197,7 @@ impl AuthError {
         let needed_scopes = needed_scopes.filter(|scopes| !scopes.is_empty());
         let reason = match &remedy {
             Some(remedy) if remedy.needs_sign_in() => Reason::InsufficientAuthentication,
+            Some(remedy) if remedy.needs_binding() => Reason::UnboundToken,
             Some(_) if needed_scopes.is_some() => Reason::InsufficientScope,
             _ => Reason::Forbidden,
         };

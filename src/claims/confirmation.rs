@@ -70,6 +70,16 @@ impl Confirmation {
     }
 }
 
+impl fmt::Display for ConfirmationMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dpop => "DPoP",
+            Self::Certificate => "mutual TLS",
+            Self::Other => "another method",
+        })
+    }
+}
+
 impl ConfirmationMethod {
     /// Every method.
     pub(crate) const ALL: [Self; 3] = [Self::Dpop, Self::Certificate, Self::Other];

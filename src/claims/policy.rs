@@ -7,11 +7,13 @@ mod description;
 mod tree;
 mod list;
 mod leaf;
+mod bound;
 
 use crate::claims::Principal;
 use crate::error::AuthError;
 pub use crate::error::Remedy;
 
+pub use bound::{Bound, bound, bound_by};
 pub use description::PolicyDescription;
 pub use leaf::{ClaimsWhere, Role, Scope, When, claims_where, role, scope, when};
 pub use list::{AllOf, AnyOf, all_of, any_of};

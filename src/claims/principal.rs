@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::confirmation::Confirmation;
+use super::confirmation::{Confirmation, ConfirmationMethod};
 use super::parsed::ParsedClaims;
 use super::{Grants, NumericDate, RegisteredClaims};
 use crate::challenge::ChallengeConfig;
@@ -207,6 +207,23 @@ impl Principal {
     pub fn confirmation(&self) -> Option<Confirmation> {
         let cnf = self.facts.parsed.markers.cnf;
         cnf.is_there().then(|| Confirmation::read(self.registered().get(cnf.range())))
+    }
+
+    /// Returns whether the token is bound to a key, and the layer has checked that the sender of the
+    /// request has it. Always `false` behind a layer without a [`Binding`](crate::binding::Binding).
+    pub fn is_bound(&self) -> bool {
+        self.is_proved() && self.facts.parsed.markers.cnf.is_there()
+    }
+
+    /// Returns whether the token is bound to a key by this method, and the layer has checked that the
+    /// sender of the request has it.
+    pub fn is_bound_by(&self, method: ConfirmationMethod) -> bool {
+        self.is_proved() && self.confirmation().is_some_and(|keys| keys.names(method))
+    }
+
+    /// Returns whether the layer asks for the proof of every key that a token names.
+    fn is_proved(&self) -> bool {
+        self.layer().is_some_and(|layer| layer.asks_for_proofs)
     }
 
     /// Returns the application's claims, when `C` is the type the layer was built for.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-/// An error code that is registered for challenges (RFC 6750 §3.1, RFC 9470 §3).
+/// An error code that is registered for challenges (RFC 6750 §3.1, RFC 9449 §12.2, RFC 9470 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -17,6 +17,10 @@ pub enum ErrorCode {
     InsufficientScope,
     /// `insufficient_user_authentication`, answered with 401.
     InsufficientUserAuthentication,
+    /// `invalid_dpop_proof`, answered with 401.
+    InvalidDpopProof,
+    /// `use_dpop_nonce`, answered with 401.
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -27,6 +31,8 @@ impl ErrorCode {
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 }
@@ -221,6 +227,12 @@ reasons! {
         /// sender has the key.
         BoundToken, "bound_token",
             "the token is bound to a key", "The token is bound to a key, which bearer tokens are not";
+        /// The sender of the request proves another key than the token is bound to (`cnf`, RFC 7800).
+        WrongBinding, "wrong_binding",
+            "the token is bound to another key than the sender has", "The token is bound to another key";
+        /// The token is bound to no key, and the request needs one that is.
+        UnboundToken, "unbound_token",
+            "the token is bound to no key", "A token that is bound to a key is needed";
         /// A required claim is absent.
         MissingClaim, "missing_claim", "the token lacks a claim", "The token lacks a claim";
         /// A claim has the wrong JSON type or an impossible value.
@@ -248,6 +260,27 @@ reasons! {
         Revoked, "revoked", "the token was revoked", "The token was revoked";
         /// The active check answers that the subject of the token is not active any more, or an API key is disabled.
         Inactive, "inactive", "the subject is not active any more", "The token is not active any more";
+    }
+
+    BadToken, Client, ErrorValue::Code(ErrorCode::InvalidDpopProof) => {
+        /// The token is bound to a key (RFC 9449), and the request has no `DPoP` field.
+        MissingProof, "missing_proof", "the request has no DPoP proof", "A DPoP proof is needed";
+        /// The proof breaks a rule of RFC 9449, or its signature is wrong, or it is for another token.
+        InvalidProof, "invalid_proof", "the DPoP proof is invalid", "The DPoP proof is not valid";
+        /// The proof is for another method or another URI (`htm`, `htu`).
+        ProofForOtherRequest, "proof_for_other_request",
+            "the DPoP proof is for another request", "The DPoP proof is for another method or URI";
+        /// The proof was made too long ago, or in the future (`iat`).
+        StaleProof, "stale_proof",
+            "the DPoP proof is too old or from the future", "The DPoP proof was made too long ago, or a clock is wrong";
+        /// The proof was used before.
+        ReplayedProof, "replayed_proof", "the DPoP proof was used before", "The DPoP proof was used before";
+    }
+
+    BadToken, Client, ErrorValue::Code(ErrorCode::UseDpopNonce) => {
+        /// The proof has no nonce of this server, or an old one. The answer has a new one (RFC 9449 §9).
+        NonceNeeded, "nonce_needed",
+            "the DPoP proof has no nonce of this server, or an old one", "The DPoP proof needs the nonce of this answer";
     }
 
     BadToken, Client, ErrorValue::Code(ErrorCode::InsufficientUserAuthentication) => {
@@ -298,6 +331,12 @@ reasons! {
         /// An [`Authenticator`](crate::middleware::Authenticator) could not decide about the token.
         AuthenticatorFailed, "authenticator_failed",
             "the authenticator could not decide about the token", "The token cannot be verified right now";
+    }
+
+    Unavailable, Operator, ErrorValue::Word("temporarily_unavailable") => {
+        /// It is not known at the moment whether the proof was used before.
+        ReplaysUnavailable, "replays_unavailable",
+            "it is not known whether the proof was used before", "The proof cannot be verified right now";
     }
 
     Misconfigured, Programmer, ErrorValue::Word("server_error") => {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// A change of the token that would admit a request: more scopes, or another sign-in.
+/// A change of the token that would admit a request: more scopes, another sign-in, or a key that it is bound to.
 ///
 /// [`Policy::remedy`](crate::policy::Policy::remedy) returns the remedy, and challenges name it to
 /// clients (RFC 6750 §3.1, RFC 9470 §3).
@@ -9,6 +9,7 @@ pub struct Remedy {
     scopes: Vec<String>,
     acr_values: Vec<String>,
     max_age: Option<Duration>,
+    needs_binding: bool,
 }
 
 impl Remedy {
@@ -30,6 +31,11 @@ impl Remedy {
         Self { max_age: Some(max_age), ..Self::default() }
     }
 
+    /// Requires a token that is bound to a key (`cnf`, RFC 7800).
+    pub fn bound_token() -> Self {
+        Self { needs_binding: true, ..Self::default() }
+    }
+
     /// Adds the requirements of another remedy.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -42,6 +48,7 @@ impl Remedy {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+        self.needs_binding |= other.needs_binding;
         self.with_scopes(other.scopes)
     }
 
@@ -60,13 +67,18 @@ impl Remedy {
         self.max_age
     }
 
+    /// Returns whether the token has to be bound to a key.
+    pub fn needs_binding(&self) -> bool {
+        self.needs_binding
+    }
+
     /// Returns whether the user has to sign in again.
     pub(crate) fn needs_sign_in(&self) -> bool {
         self.max_age.is_some() || !self.acr_values.is_empty()
     }
 
     /// Returns the scopes alone.
-    pub(crate) fn without_sign_in(self) -> Self {
+    pub(crate) fn only_scopes(self) -> Self {
         Self { scopes: self.scopes, ..Self::default() }
     }
 

@@ -141,6 +141,9 @@ impl<C> Admission<C> {
     /// Accepts bound tokens if a binding proves them.
     pub(super) fn prove_bound_tokens(&mut self) {
         self.verifier = self.verifier.clone().with_proofs();
+        let mut config = self.config.copied();
+        config.asks_for_proofs = true;
+        self.set_config(config);
     }
 
     /// Keeps the answers of authenticators, which other layers must not find.

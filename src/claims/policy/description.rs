@@ -1,5 +1,7 @@
 use std::fmt::{self, Display as _};
 
+use crate::claims::ConfirmationMethod;
+
 /// A permission as data, for logs and for documents about an API.
 ///
 /// `Display` writes it as a phrase: `(role `admin` or scope `orders:write`)`.
@@ -14,6 +16,8 @@ pub enum PolicyDescription {
     AllOf(Vec<PolicyDescription>),
     /// Requires one of these permissions.
     AnyOf(Vec<PolicyDescription>),
+    /// Requires a token that is bound to a key, by this method or by any.
+    Bound(Option<ConfirmationMethod>),
     /// Requires another condition, described in words.
     Custom(String),
 }
@@ -25,6 +29,8 @@ impl fmt::Display for PolicyDescription {
             Self::Scope(names) => write!(f, "scope `{names}`"),
             Self::AllOf(parts) => joined(f, parts, " and "),
             Self::AnyOf(parts) => joined(f, parts, " or "),
+            Self::Bound(None) => f.write_str("a token that is bound to a key"),
+            Self::Bound(Some(method)) => write!(f, "a token that is bound by {method}"),
             Self::Custom(words) => f.write_str(words),
         }
     }

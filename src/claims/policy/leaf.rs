@@ -175,4 +175,4 @@ macro_rules! combinators {
     )*};
 }
 
-combinators!([] Role, [] Scope, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>, [A] AnyOf<A>, [A] AllOf<A>);
+combinators!([] Role, [] Scope, [] super::Bound, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>, [A] AnyOf<A>, [A] AllOf<A>);

@@ -100,15 +100,15 @@ impl<A: Policy, B: Policy> Policy for Or<A, B> {
 }
 
 /// Returns the part of a policy in the remedy of several that are all required. A policy that allows the request
-/// needs no other sign-in. Its scopes are named, because the next token must have them too.
+/// needs no other sign-in and no other key. Its scopes are named, because the next token must have them too.
 pub(super) fn part(policy: &impl Policy, principal: &Principal) -> Option<Remedy> {
     if !policy.allows(principal) {
         return policy.remedy(principal);
     }
-    Some(policy.remedy(principal).map(Remedy::without_sign_in).unwrap_or_default())
+    Some(policy.remedy(principal).map(Remedy::only_scopes).unwrap_or_default())
 }
 
-/// Returns the least demanding remedy: scopes rather than another sign-in, and the fewest scopes
+/// Returns the least demanding remedy: scopes rather than another sign-in or a key, and the fewest scopes
 /// that the principal does not hold.
 pub(super) fn cheapest(
     remedies: impl Iterator<Item = Remedy>,
@@ -116,7 +116,7 @@ pub(super) fn cheapest(
 ) -> Option<Remedy> {
     remedies.min_by_key(|remedy| {
         let missing = remedy.needed_scopes().iter().filter(|scope| !principal.has_scope(scope));
-        (remedy.needs_sign_in(), missing.count())
+        (remedy.needs_sign_in(), remedy.needs_binding(), missing.count())
     })
 }
 

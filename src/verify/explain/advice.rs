@@ -97,6 +97,36 @@ impl Change {
                 Token,
                 "Send the token with its proof (DPoP or the client certificate) to an API that checks it, or ask the provider for a bearer token.",
             ),
+            Reason::WrongBinding => (
+                Request,
+                "Send the proof, or use the certificate, of the key that the token was issued for.",
+            ),
+            Reason::UnboundToken => (
+                Token,
+                "Get a token that is bound to a key: send a DPoP proof with the token request, or use a client certificate.",
+            ),
+            Reason::MissingProof => {
+                (Request, "Send a DPoP proof in the field `DPoP`, made for this request.")
+            }
+            Reason::InvalidProof => (
+                Request,
+                "Make the proof as RFC 9449 §4.2 says: the log of this API names the rule that it breaks.",
+            ),
+            Reason::ProofForOtherRequest => (
+                Request,
+                "Make a proof for this method and this URI. If they are right, tell this API its public URL.",
+            ),
+            Reason::StaleProof => (
+                Request,
+                "Make a new proof for each request. If it was made just now, a clock is wrong: that of the client or that of the API.",
+            ),
+            Reason::ReplayedProof => {
+                (Request, "Make a new proof for each request, with a `jti` of its own.")
+            }
+            Reason::NonceNeeded => (
+                Request,
+                "Make a new proof with the nonce of the field `DPoP-Nonce` of this answer.",
+            ),
             Reason::MissingClaim => (Token, "Let the provider add the claim to its access tokens."),
             Reason::InvalidClaim => {
                 (Token, "Let the provider write the claim in the form that RFC 7519 asks for.")
@@ -165,6 +195,10 @@ impl Change {
             Reason::AuthenticatorFailed => (
                 Server,
                 "Try again later. The operator sees in the log why the authenticator failed.",
+            ),
+            Reason::ReplaysUnavailable => (
+                Server,
+                "Try again later. The operator sees in the log why the store of used proofs does not answer.",
             ),
             Reason::LayerMissing => (
                 Server,
@@ -243,7 +277,7 @@ fn collect(policy: &PolicyDescription, roles: &mut Vec<String>, scopes: &mut Vec
                 collect(part, roles, scopes);
             }
         }
-        PolicyDescription::Custom(_) => {}
+        PolicyDescription::Bound(_) | PolicyDescription::Custom(_) => {}
     }
 }
 
@@ -297,6 +331,15 @@ impl Facts<'_> {
             | Reason::SeveralTokens
             | Reason::CrossSite
             | Reason::MissingCsrfToken
+            | Reason::WrongBinding
+            | Reason::UnboundToken
+            | Reason::MissingProof
+            | Reason::InvalidProof
+            | Reason::ProofForOtherRequest
+            | Reason::StaleProof
+            | Reason::ReplayedProof
+            | Reason::NonceNeeded
+            | Reason::ReplaysUnavailable
             | Reason::KeysUnavailable
             | Reason::RevocationsUnavailable
             | Reason::ActiveCheckFailed

@@ -36,7 +36,7 @@ const FLAGS: [(Reason, &str, &str); 23] = [
 ];
 
 /// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
-const NOT_OF_A_TOKEN: [Reason; 20] = [
+const NOT_OF_A_TOKEN: [Reason; 29] = [
     Reason::MissingToken,
     Reason::MalformedAuthorization,
     Reason::RepeatedAuthorization,
@@ -51,6 +51,15 @@ const NOT_OF_A_TOKEN: [Reason; 20] = [
     Reason::Forbidden,
     Reason::CrossSite,
     Reason::MissingCsrfToken,
+    Reason::WrongBinding,
+    Reason::UnboundToken,
+    Reason::MissingProof,
+    Reason::InvalidProof,
+    Reason::ProofForOtherRequest,
+    Reason::StaleProof,
+    Reason::ReplayedProof,
+    Reason::NonceNeeded,
+    Reason::ReplaysUnavailable,
     Reason::KeysUnavailable,
     Reason::RevocationsUnavailable,
     Reason::ActiveCheckFailed,
