@@ -3,6 +3,9 @@
 //! A token is verified and cached without its proof. The proof belongs to one request, and is checked
 //! for each.
 
+#[cfg(feature = "dpop")]
+pub(crate) mod dpop;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

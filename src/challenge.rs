@@ -99,6 +99,13 @@ impl OfferedScheme {
         Ok(self)
     }
 
+    /// Offers DPoP with these algorithms, separated by spaces (RFC 9449 §7.1).
+    #[cfg(feature = "dpop")]
+    pub(crate) fn dpop(algorithms: &str) -> Self {
+        let algs = Parameter { name: "algs".to_owned(), value: legal_description(algorithms) };
+        Self { scheme: AuthScheme::DPOP, parameters: vec![algs] }
+    }
+
     /// Returns the scheme.
     pub fn scheme(&self) -> AuthScheme {
         self.scheme
@@ -271,6 +278,16 @@ impl ChallengeConfig {
         let (realm, offered) = (realm.clone(), offered.clone());
         let (parameters, asks_for_proofs) = (parameters.clone(), *asks_for_proofs);
         Self { realm, offered, parameters, asks_for_proofs, pace: Pace::default() }
+    }
+
+    /// Offers DPoP, in place of the scheme `Bearer` or beside it.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn offer_dpop(&mut self, dpop: OfferedScheme, is_bearer_allowed: bool) {
+        let is_kept = |scheme| {
+            scheme != AuthScheme::DPOP && (is_bearer_allowed || scheme != AuthScheme::BEARER)
+        };
+        self.offered.retain(|offered| is_kept(offered.scheme));
+        self.offered.push(dpop);
     }
 
     /// Returns the index of a scheme among the offered ones.

@@ -29,6 +29,8 @@ pub use unavailable::AccountsUnavailable;
 pub use unavailable::ApiKeysUnavailable;
 #[cfg(feature = "endpoints")]
 pub use unavailable::ClientsUnavailable;
+#[cfg(feature = "dpop")]
+pub use unavailable::ReplaysUnavailable;
 #[cfg(feature = "sessions")]
 pub use unavailable::SessionsUnavailable;
 pub use unavailable::{KeysUnavailable, RevocationsUnavailable};
@@ -191,6 +193,12 @@ impl AuthError {
         Self::with_extra(reason, Extra { detail: Some(detail.into()), ..Extra::default() })
     }
 
+    /// Refuses a proof that breaks a rule.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn bad_proof(detail: String) -> Self {
+        Self::with_detail(Reason::InvalidProof, detail)
+    }
+
     /// Refuses a good token because a policy does not allow the request.
     pub(crate) fn not_allowed(remedy: Option<Remedy>, detail: String) -> Self {
         let needed_scopes = remedy.as_ref().map(|remedy| remedy.needed_scopes().join(" "));
@@ -291,6 +299,18 @@ impl From<RevocationsUnavailable> for AuthError {
     fn from(error: RevocationsUnavailable) -> Self {
         Self::unavailable(
             Reason::RevocationsUnavailable,
+            error.retry_after,
+            error.reported,
+            error.source,
+        )
+    }
+}
+
+#[cfg(feature = "dpop")]
+impl From<ReplaysUnavailable> for AuthError {
+    fn from(error: ReplaysUnavailable) -> Self {
+        Self::unavailable(
+            Reason::ReplaysUnavailable,
             error.retry_after,
             error.reported,
             error.source,

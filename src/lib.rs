@@ -107,6 +107,7 @@
 //! | `sqlite` | | Adds `SqliteSessions`, which keeps sessions in a SQLite file, and with `api-keys` `SqliteApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
 //! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes, and with `api-keys` `PostgresApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
 //! | `api-keys` | | Adds `ApiKeys`, which authenticates requests by API keys, and `ApiKeyEndpoints`, which makes, lists, rotates and ends keys. Needs tokio. |
+//! | `dpop` | | Adds `Dpop`, which accepts tokens that are bound to a key with a proof of its possession (RFC 9449), and makes such proofs. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -288,6 +289,19 @@ pub mod session {
     #[cfg(feature = "sqlite")]
     #[doc(inline)]
     pub use crate::state::session::SqliteSessions;
+}
+
+/// Accepts tokens that are bound to a key, with proofs of its possession (DPoP, RFC 9449).
+///
+/// [`Dpop`](dpop::Dpop) is where to begin.
+#[cfg(feature = "dpop")]
+pub mod dpop {
+    #[doc(inline)]
+    pub use crate::binding::dpop::{Dpop, Nonces};
+    #[doc(inline)]
+    pub use crate::error::ReplaysUnavailable;
+    #[doc(inline)]
+    pub use crate::state::replay::{MemoryReplays, ProofId, ProofUse, Remembering, ReplayStore};
 }
 
 /// Finds the token in a request.

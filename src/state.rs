@@ -1,4 +1,4 @@
-//! Keeps state that requests share: revocations, answers of the active check, API keys, and sessions.
+//! Keeps state that requests share: revocations, answers of the active check, API keys, used proofs, and sessions.
 
 #[cfg(feature = "redis")]
 mod redis;
@@ -12,5 +12,7 @@ pub mod active_check;
 pub mod revocation;
 #[cfg(feature = "api-keys")]
 pub(crate) mod api_key;
+#[cfg(feature = "dpop")]
+pub(crate) mod replay;
 #[cfg(feature = "sessions")]
 pub(crate) mod session;

@@ -93,6 +93,14 @@ unavailable! {
     SessionsUnavailable: "the sessions are not available"
 }
 
+#[cfg(feature = "dpop")]
+unavailable! {
+    /// A [`ReplayStore`](crate::dpop::ReplayStore) does not answer, or has no room.
+    ///
+    /// The request is answered 503 with `Retry-After`.
+    ReplaysUnavailable: "the used proofs are not available"
+}
+
 #[cfg(feature = "api-keys")]
 unavailable! {
     /// An [`ApiKeySource`](crate::api_key::ApiKeySource) does not answer, or it is not known whether it has done what it

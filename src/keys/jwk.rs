@@ -161,6 +161,16 @@ impl<'de> Deserialize<'de> for Operations {
     }
 }
 
+/// Reads a single public key.
+#[cfg(feature = "dpop")]
+pub(super) fn read_public(text: &str) -> Result<(Material, Option<Algorithm>), KeyProblem> {
+    let jwk = read_object::<Jwk>(text).map_err(KeyProblem::Unreadable)?;
+    if jwk.kty == "oct" {
+        return Err(KeyProblem::UnsupportedType { kty: jwk.kty });
+    }
+    jwk.read()
+}
+
 fn read(text: &str) -> Entry {
     match read_object::<Jwk>(text) {
         Ok(jwk) => Entry {

@@ -6,6 +6,8 @@ use tower_layer::Layer;
 use super::admission::Admission;
 use super::service::Bearer;
 use crate::binding::Binding;
+#[cfg(feature = "dpop")]
+use crate::binding::dpop::Dpop;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
 use crate::claims::validation::Validation;
@@ -160,6 +162,29 @@ impl<C, R> BearerLayer<C, R> {
             admission.extras_mut().bindings.push(Arc::new(binding));
             admission.prove_bound_tokens();
         })
+    }
+
+    /// Requires that tokens are bound to a key, and that each request proves the possession of the key:
+    /// DPoP (RFC 9449). The layer then offers the scheme `DPoP` in place of `Bearer`, or beside it with
+    /// [`with_bearer_allowed`](crate::dpop::Dpop::with_bearer_allowed). Other
+    /// [schemes](Self::with_schemes) that were set before stay.
+    ///
+    /// ```
+    /// # use tower_bearer::{BearerLayer, ConfigError};
+    /// use tower_bearer::dpop::Dpop;
+    ///
+    /// # fn add(layer: BearerLayer<()>) -> Result<BearerLayer<()>, ConfigError> {
+    /// let layer = layer.with_dpop(Dpop::new("https://api.example.com")?.with_bearer_allowed());
+    /// # Ok(layer)
+    /// # }
+    /// ```
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_dpop(self, dpop: Dpop) -> Self {
+        let offered = OfferedScheme::dpop(&dpop.algs());
+        let is_bearer_allowed = dpop.is_bearer_allowed();
+        let layer = self.change_challenges(|config| config.offer_dpop(offered, is_bearer_allowed));
+        layer.with_binding(dpop)
     }
 
     /// Returns the counts of the cache of this layer. `None` without a cache.

@@ -219,6 +219,15 @@ impl Material {
         }
     }
 
+    /// Returns the size of an RSA key.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn rsa_bits(&self) -> Option<usize> {
+        match self {
+            Self::Rsa { modulus, .. } => Some(bits(modulus)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Secret(_) => "a secret",

@@ -1,0 +1,166 @@
+//! Reads the header of a proof, and keeps the keys of clients parsed.
+//!
+//! A client writes the same header into all of its proofs. So keys are found by the text of the
+//! header, and neither the header nor the key is parsed again. The key of a proof that passed all
+//! checks is kept, and no other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+
+use super::invalid;
+use super::proof::{self, Buffer};
+use crate::error::AuthError;
+use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
+use crate::jose::{Algorithm, Family};
+use crate::keys::VerifyingKey;
+
+/// The header of a proof (RFC 9449 §4.2), before its key is parsed.
+pub(super) struct ProofHeader {
+    algorithm: Algorithm,
+    /// The key, as it was written.
+    jwk: String,
+}
+
+impl ProofHeader {
+    /// Reads the first segment of a proof.
+    pub(super) fn read(segment: &str, allowed: &[Algorithm]) -> Result<Self, AuthError> {
+        let mut buffer = Buffer::new();
+        let text = proof::decoded(segment, &mut buffer).ok_or_else(|| invalid(NO_HEADER))?;
+        let members = Members::read(text).map_err(|error| {
+            invalid(match error {
+                JsonError::RepeatedName => {
+                    "a member of the header comes twice, or there are too many"
+                }
+                JsonError::OtherType => "a member of the header has the wrong JSON type",
+                _ => NO_HEADER,
+            })
+        })?;
+        let Members { algorithm, token_type, jwk, has_extension } = members;
+        // RFC 9449 §11.5: no other JWT is a proof.
+        if token_type.as_deref() != Some("dpop+jwt") {
+            return Err(invalid("`typ` is not `dpop+jwt`"));
+        }
+        // RFC 7515 §4.1.11 and RFC 7797 §7: no extension is understood here.
+        if has_extension {
+            return Err(invalid("the header has `crit` or `b64`"));
+        }
+        let algorithm = algorithm.ok_or_else(|| invalid("the header has no `alg`"))?;
+        let algorithm = algorithm.parse::<Algorithm>().ok();
+        let algorithm = algorithm.filter(|one| is_allowed(*one, allowed));
+        let algorithm = algorithm.ok_or_else(|| invalid("`alg` is not allowed"))?;
+        let jwk = jwk.ok_or_else(|| invalid("the header has no `jwk`"))?.to_owned();
+        Ok(Self { algorithm, jwk })
+    }
+
+    /// Parses the key.
+    pub(super) fn into_key(self) -> Result<ProofKey, AuthError> {
+        let Self { algorithm, jwk } = self;
+        let key = VerifyingKey::from_public_jwk(algorithm, &jwk);
+        let key = key.map_err(|problem| AuthError::bad_proof(format!("`jwk`: {problem}")))?;
+        if key.material().rsa_bits().is_some_and(|bits| bits > MAX_RSA_BITS) {
+            return Err(invalid("`jwk` has more than 4096 bits"));
+        }
+        let thumbprint = key.thumbprint().ok_or_else(|| invalid("`jwk` is no public key"))?;
+        Ok(ProofKey { algorithm, key, thumbprint })
+    }
+}
+
+struct Members<'t> {
+    algorithm: Option<String>,
+    token_type: Option<String>,
+    jwk: Option<&'t str>,
+    has_extension: bool,
+}
+
+impl<'t> Members<'t> {
+    fn read(text: &'t str) -> Result<Self, JsonError> {
+        let mut found = Self { algorithm: None, token_type: None, jwk: None, has_extension: false };
+        let mut scanner = Scanner::new(text);
+        let mut seen = SeenNames::at_most(MAX_MEMBERS);
+        let mut is_first = true;
+        scanner.begin(b'{')?;
+        while let Some(name) = scanner.next_name(&mut is_first)? {
+            match &*name {
+                "alg" => found.algorithm = Some(scanner.text()?.into_owned()),
+                "typ" => found.token_type = Some(scanner.text()?.into_owned()),
+                "jwk" => found.jwk = Some(scanner.skip(VALUE_DEPTH)?),
+                "crit" | "b64" => {
+                    scanner.skip(VALUE_DEPTH)?;
+                    found.has_extension = true;
+                }
+                _ => _ = scanner.skip(VALUE_DEPTH)?,
+            }
+            seen.insert(name)?;
+        }
+        scanner.finish()?;
+        Ok(found)
+    }
+}
+
+/// The key of a client.
+pub(super) struct ProofKey {
+    algorithm: Algorithm,
+    key: VerifyingKey,
+    thumbprint: String,
+}
+
+impl ProofKey {
+    /// Returns the thumbprint of the key (RFC 7638), in base64url.
+    pub(super) fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.key.verify(self.algorithm, message, signature)
+    }
+
+    /// Returns whether the proofs of this key may be signed so.
+    pub(super) fn is_allowed(&self, allowed: &[Algorithm]) -> bool {
+        is_allowed(self.algorithm, allowed)
+    }
+}
+
+/// Keeps the keys of clients, found by the header of their proofs.
+pub(super) struct ProofKeys(Option<Cache<Box<str>, Arc<ProofKey>>>);
+
+impl ProofKeys {
+    pub(super) fn new(most: usize) -> Self {
+        Self((most > 0).then(|| Cache::new(most)))
+    }
+
+    pub(super) fn find(&self, header: &str) -> Option<Arc<ProofKey>> {
+        self.0.as_ref()?.get(header)
+    }
+
+    /// Keeps the key of a proof that is good.
+    pub(super) fn remember(&self, header: &str, key: &Arc<ProofKey>) {
+        if let Some(cache) = &self.0
+            && header.len() <= MAX_KEPT_HEADER
+            && cache.get(header).is_none()
+        {
+            cache.insert(header.into(), Arc::clone(key));
+        }
+    }
+}
+
+impl fmt::Debug for ProofKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = self.0.as_ref().map_or(0, Cache::len);
+        f.debug_struct("ProofKeys").field("len", &len).finish()
+    }
+}
+
+// RFC 9449 §4.3: never a symmetric algorithm, whatever is allowed.
+fn is_allowed(algorithm: Algorithm, allowed: &[Algorithm]) -> bool {
+    algorithm.family() != Family::Hmac
+        && allowed.iter().any(|one| one.canonical() == algorithm.canonical())
+}
+
+const NO_HEADER: &str = "the header is no JSON object in base64url";
+const MAX_MEMBERS: usize = 32;
+/// RFC 9449 has no limit. A larger key takes longer to verify with, at a client's wish.
+const MAX_RSA_BITS: usize = 4096;
+/// The longest header that is kept: one with an RSA key of 4096 bits has about 1,000 characters.
+const MAX_KEPT_HEADER: usize = 2048;

@@ -1,0 +1,257 @@
+//! Remembers proofs in memory, in two generations: 17 bytes for a proof and the free room of a hash
+//! table, at most 39 together. A proof has no date of its own. When the young generation is as old as
+//! a proof lives, it becomes the old one, and the old one is dropped at once.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::BuildHasher as _;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+
+use super::{ProofId, ProofUse, Remembering, ReplayStore};
+use crate::clock::Moment;
+use crate::error::ReplaysUnavailable;
+
+/// Remembers used proofs in the memory of this program: for an API that runs on one node. Clones
+/// share their memory.
+///
+/// Each proof is kept for its lifetime at least, and twice its lifetime at most. A proof takes 39
+/// bytes at most. When the store is full, it refuses new proofs with 503 rather than to forget one
+/// that could be used again, and the log says so.
+#[derive(Clone)]
+pub struct MemoryReplays(Arc<Shards>);
+
+struct Shards {
+    /// Chooses the shard of a proof, and its place there. Its keys are random, so that no client can
+    /// make proofs that meet in one place.
+    hasher: RandomState,
+    shards: [Mutex<Shard>; SHARDS],
+    /// The number of proofs that a shard keeps.
+    most: usize,
+}
+
+struct Shard {
+    young: HashSet<ProofId, RandomState>,
+    old: HashSet<ProofId, RandomState>,
+    /// When the young generation began.
+    since: Moment,
+    /// The longest lifetime of a proof so far.
+    lifetime: Duration,
+}
+
+impl MemoryReplays {
+    /// Creates a store of at most four million proofs, which take 160 MB at most.
+    pub fn new() -> Self {
+        Self::with_max_proofs(4_000_000)
+    }
+
+    /// Creates a store that keeps this number of proofs. The number is rounded up to a multiple of 64.
+    ///
+    /// A store needs room for the proofs of twice their lifetime: at 1,000 requests a second and a
+    /// lifetime of 70 seconds, for 140,000.
+    pub fn with_max_proofs(proofs: usize) -> Self {
+        let hasher = RandomState::default();
+        let shard = || {
+            let (young, old) =
+                (HashSet::with_hasher(hasher.clone()), HashSet::with_hasher(hasher.clone()));
+            Mutex::new(Shard { young, old, since: Moment::now(), lifetime: Duration::ZERO })
+        };
+        let shards = std::array::from_fn(|_| shard());
+        // The proofs are spread by chance, so some shards get a few more than others.
+        let most = proofs.div_ceil(SHARDS).max(1);
+        Self(Arc::new(Shards { shards, most, hasher }))
+    }
+
+    /// Returns the number of proofs that are kept.
+    pub fn len(&self) -> usize {
+        let len = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.young.len() + shard.old.len()
+        };
+        self.0.shards.iter().map(len).sum()
+    }
+
+    /// Returns whether no proof is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn use_proof(
+        &self,
+        proof: ProofId,
+        lifetime: Duration,
+    ) -> Result<ProofUse, ReplaysUnavailable> {
+        let Shards { hasher, shards, most } = &*self.0;
+        // The tables use the other bits of the hash.
+        let index = (hasher.hash_one(proof) >> 48) as usize % SHARDS;
+        let mut shard = shards[index].lock().unwrap_or_else(PoisonError::into_inner);
+        shard.use_proof(proof, lifetime, *most, Moment::now())
+    }
+}
+
+impl Shard {
+    fn use_proof(
+        &mut self,
+        proof: ProofId,
+        lifetime: Duration,
+        most: usize,
+        now: Moment,
+    ) -> Result<ProofUse, ReplaysUnavailable> {
+        self.lifetime = self.lifetime.max(lifetime);
+        let age = now.since(self.since);
+        if age >= self.lifetime {
+            self.old = mem::take(&mut self.young);
+            // As much room as was needed last time, so that it does not have to grow.
+            self.young.reserve(self.old.len().min(most));
+            if age >= self.lifetime.saturating_mul(2) {
+                self.old = HashSet::default();
+            }
+            self.since = now;
+        }
+        if self.old.contains(&proof) {
+            return Ok(ProofUse::Again);
+        }
+        if self.young.len() + self.old.len() >= most {
+            return match self.young.contains(&proof) {
+                true => Ok(ProofUse::Again),
+                false => Err(ReplaysUnavailable::new(FULL)),
+            };
+        }
+        Ok(if self.young.insert(proof) { ProofUse::First } else { ProofUse::Again })
+    }
+}
+
+impl ReplayStore for MemoryReplays {
+    fn remember(&self, proof: ProofId, lifetime: Duration) -> Remembering {
+        Remembering::Done(self.use_proof(proof, lifetime))
+    }
+}
+
+impl Default for MemoryReplays {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryReplays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = self.0.most * SHARDS;
+        f.debug_struct("MemoryReplays").field("max_proofs", &most).finish_non_exhaustive()
+    }
+}
+
+/// Requests that come at the same time seldom wait for each other.
+const SHARDS: usize = 64;
+const FULL: &str = "the memory of used proofs is full (`MemoryReplays::with_max_proofs`)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(60);
+
+    fn id(number: u64) -> ProofId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        ProofId::from_bytes(bytes)
+    }
+
+    fn remember(store: &MemoryReplays, number: u64) -> Result<ProofUse, ReplaysUnavailable> {
+        match store.remember(id(number), LIFETIME) {
+            Remembering::Done(result) => result,
+            Remembering::Pending(_) => unreachable!("memory answers at once"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn proof_is_known_for_its_lifetime_and_forgotten_after_twice_the_time() {
+        let store = MemoryReplays::new();
+        for wait in [0, 30, 29] {
+            tokio::time::advance(Duration::from_secs(wait)).await;
+            let expected = if wait == 0 { ProofUse::First } else { ProofUse::Again };
+            assert_eq!(remember(&store, 1).unwrap(), expected, "{wait}");
+        }
+        // The generation changes for proofs that come now.
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(remember(&store, 1).unwrap(), ProofUse::Again);
+
+        tokio::time::advance(2 * LIFETIME).await;
+        assert_eq!(remember(&store, 1).unwrap(), ProofUse::First);
+        assert_eq!(store.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn proof_that_comes_at_the_end_of_a_generation_is_kept_as_long_as_others() {
+        for offset in 0..=60 {
+            let store = MemoryReplays::new();
+            remember(&store, 0).unwrap();
+            tokio::time::advance(Duration::from_secs(offset)).await;
+            remember(&store, 1).unwrap();
+            tokio::time::advance(LIFETIME - Duration::from_millis(1)).await;
+            // Whatever happens to other proofs of the shard.
+            (1000..2000).for_each(|other| _ = remember(&store, other));
+
+            assert_eq!(remember(&store, 1).unwrap(), ProofUse::Again, "{offset}");
+        }
+    }
+
+    #[test]
+    fn full_store_refuses_new_proofs_and_still_knows_the_old_ones() {
+        let store = MemoryReplays::with_max_proofs(640);
+        let mut kept = Vec::new();
+        let mut refused = 0;
+        for number in 0..10_000 {
+            match remember(&store, number) {
+                Ok(ProofUse::First) => kept.push(number),
+                Ok(ProofUse::Again) => panic!("{number} is new"),
+                Err(_) => refused += 1,
+            }
+        }
+
+        assert_eq!((kept.len(), store.len(), refused), (640, 640, 10_000 - 640));
+        assert!(kept.iter().all(|number| remember(&store, *number).unwrap() == ProofUse::Again));
+    }
+
+    #[test]
+    fn of_many_uses_at_the_same_time_one_is_the_first() {
+        let store = MemoryReplays::new();
+        let first = || {
+            let uses = (0..500).map(|number| remember(&store, number).unwrap());
+            uses.filter(|proof_use| *proof_use == ProofUse::First).count()
+        };
+
+        let firsts: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(first)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+
+        assert_eq!(firsts, 500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn longer_lifetime_counts_for_all_proofs_from_then_on() {
+        let store = MemoryReplays::new();
+        remember(&store, 1).unwrap();
+        let Remembering::Done(long) = store.remember(id(2), 5 * LIFETIME) else { unreachable!() };
+        long.unwrap();
+
+        tokio::time::advance(4 * LIFETIME).await;
+
+        assert_eq!(remember(&store, 2).unwrap(), ProofUse::Again);
+    }
+
+    #[test]
+    fn empty_store_says_so() {
+        let store = MemoryReplays::default();
+        assert!(store.is_empty());
+        remember(&store, 1).unwrap();
+        assert!(!store.is_empty());
+        assert_eq!(
+            format!("{store:?} {:?}", id(1)),
+            "MemoryReplays { max_proofs: 4000000, .. } ProofId"
+        );
+    }
+}
