@@ -8,6 +8,8 @@ pub(crate) mod crypto;
 pub(crate) mod json;
 mod header;
 mod header_cache;
+#[cfg(feature = "issue")]
+pub(crate) mod unsigned;
 #[cfg(feature = "jwe")]
 pub(crate) mod jwe;
 

@@ -297,7 +297,9 @@ pub mod session {
 #[cfg(feature = "dpop")]
 pub mod dpop {
     #[doc(inline)]
-    pub use crate::binding::dpop::{Dpop, Nonces};
+    pub use crate::binding::dpop::{
+        Dpop, DpopClientLayer, DpopClientService, DpopKey, NewProof, Nonces,
+    };
     #[doc(inline)]
     pub use crate::error::ReplaysUnavailable;
     #[doc(inline)]

@@ -9,6 +9,7 @@ mod proof;
 mod key;
 mod public_url;
 mod nonces;
+mod client;
 
 use std::any::Any;
 use std::fmt;
@@ -34,6 +35,7 @@ use crate::jose::{Algorithm, Family, crypto};
 use crate::state::replay::{MemoryReplays, ProofId, ProofUse, Remembering, ReplayStore};
 use crate::verify::presented::Presented;
 
+pub use self::client::{DpopClientLayer, DpopClientService, DpopKey, NewProof};
 pub use self::nonces::Nonces;
 
 /// Accepts tokens that are bound to a key (`cnf.jkt`), each with a proof that the sender of the

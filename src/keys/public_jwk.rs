@@ -38,6 +38,12 @@ impl PublicJwk {
     }
 }
 
+/// Returns the members of a public key, and no others. `None` for a secret.
+#[cfg(feature = "dpop")]
+pub(super) fn bare(material: &Material) -> Option<serde_json::Value> {
+    serde_json::to_value(Parameters::of(material)?).ok()
+}
+
 /// The thumbprint of a public key (RFC 7638), in base64url. `None` for a secret.
 #[cfg(feature = "issue")]
 pub(super) fn thumbprint(material: &Material) -> Option<String> {

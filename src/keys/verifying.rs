@@ -299,6 +299,12 @@ impl VerifyingKey {
         PublicJwk::new(&self.0.material, self.algorithm(), key_id)
     }
 
+    /// Returns the public key as a JWK without another member. `None` for a secret.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn bare_public_jwk(&self) -> Option<serde_json::Value> {
+        public_jwk::bare(&self.0.material)
+    }
+
     /// Gives the key its thumbprint (RFC 7638) as its id, unless it has an id or is a secret.
     #[cfg(feature = "issue")]
     pub(crate) fn or_thumbprint(self) -> Self {

@@ -12,6 +12,7 @@ use super::TokenIssuer;
 use super::keys::IssuerKeys;
 use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
+use crate::jose::unsigned::{random_id, segment};
 #[cfg(feature = "jwe")]
 use crate::keys::EncryptionKey;
 use crate::keys::{SignError, Signer, SigningKey, VerifyingKey, check_key_id};
@@ -125,7 +126,7 @@ impl<K: Signer> TokenRequest<'_, K> {
         let issued_at = self.issued_at(now)?;
         let lifetime = self.lifetime.as_secs();
         let expires_at = issued_at.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX));
-        let token_id = random_id()?;
+        let token_id = random_id().ok_or(IssueError::NoRandomness)?;
         let audiences = self.audiences.as_ref().unwrap_or(&issuer.audiences);
         // RFC 7519 §4.1.3: one audience is a string, several are a list.
         let audience = match &audiences[..] {
@@ -145,7 +146,7 @@ impl<K: Signer> TokenRequest<'_, K> {
         }
         let header = Header { alg: key.algorithm().as_str(), typ: "at+jwt", kid: key.key_id() };
         Ok(Unsigned {
-            message: format!("{}.{}", encode(&header), encode(&self.claims)),
+            message: format!("{}.{}", segment(&header), segment(&self.claims)),
             token_id,
             lifetime: Duration::from_secs(lifetime),
             expires_at: NumericDate::from_seconds(expires_at).to_system_time(),
@@ -313,17 +314,6 @@ struct Header<'h> {
     typ: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kid: Option<&'h str>,
-}
-
-fn encode(value: &impl Serialize) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("string keys and JSON values"))
-}
-
-// 128 random bits, about as many as in a UUID, in base64url.
-fn random_id() -> Result<String, IssueError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| IssueError::NoRandomness)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 impl<K: Signer> fmt::Debug for TokenRequest<'_, K> {

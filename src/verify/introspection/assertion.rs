@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::claims::NumericDate;
 use crate::clock::{Clock as _, SystemClock};
+use crate::jose::unsigned::{random_id, segment};
 use crate::keys::{BoxSigner, SignError, Signer as _};
 
 /// Signs an assertion of this client for this audience. It is good for a minute.
@@ -26,11 +27,11 @@ pub(super) async fn assertion(
         iss: client_id,
         sub: client_id,
         aud: audience,
-        jti: random_id()?,
+        jti: random_id().ok_or_else(|| SignError::new(NO_RANDOMNESS))?,
         iat: issued_at,
         exp: issued_at.saturating_add(LIFETIME),
     };
-    let mut assertion = [encode(&header), encode(&claims)].join(".");
+    let mut assertion = [segment(&header), segment(&claims)].join(".");
     let signature = signer.sign(assertion.as_bytes()).await?;
     if !key.verify(key.algorithm(), assertion.as_bytes(), &signature) {
         return Err(SignError::new("the signer's key does not verify its signature"));
@@ -58,16 +59,6 @@ struct Claims<'c> {
     exp: i64,
 }
 
-fn encode(value: &impl Serialize) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("string keys and JSON values"))
-}
-
-fn random_id() -> Result<String, SignError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| SignError::new("the operating system has no randomness to give"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
 /// In seconds.
 const LIFETIME: i64 = 60;
+const NO_RANDOMNESS: &str = "the operating system has no randomness to give";

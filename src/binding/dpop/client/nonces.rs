@@ -1,0 +1,35 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+/// The last nonce of each server (RFC 9449 §8.2: a nonce belongs to an origin).
+#[derive(Default)]
+pub(super) struct ServerNonces(Mutex<HashMap<Origin, Box<str>>>);
+
+type Origin = (Scheme, Authority);
+
+impl ServerNonces {
+    pub(super) fn of(&self, uri: &Uri) -> Option<String> {
+        let origin = origin(uri)?;
+        let nonces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        nonces.get(&origin).map(|nonce| nonce.to_string())
+    }
+
+    pub(super) fn remember(&self, uri: &Uri, nonce: &str) {
+        let Some(origin) = origin(uri) else { return };
+        let mut nonces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A nonce that is forgotten costs one more request.
+        if nonces.len() >= MAX_ORIGINS && !nonces.contains_key(&origin) {
+            nonces.clear();
+        }
+        nonces.insert(origin, nonce.into());
+    }
+}
+
+fn origin(uri: &Uri) -> Option<Origin> {
+    uri.scheme().cloned().zip(uri.authority().cloned())
+}
+
+const MAX_ORIGINS: usize = 256;
