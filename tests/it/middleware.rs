@@ -11,5 +11,6 @@ mod header_token;
 mod api_keys;
 mod web_socket;
 mod cookies;
+mod dpop;
 mod servers;
 mod seams;

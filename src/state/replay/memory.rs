@@ -192,7 +192,7 @@ mod tests {
             remember(&store, 1).unwrap();
             tokio::time::advance(LIFETIME - Duration::from_millis(1)).await;
             // Whatever happens to other proofs of the shard.
-            (1000..2000).for_each(|other| _ = remember(&store, other));
+            (1000..2000).for_each(|other| drop(remember(&store, other)));
 
             assert_eq!(remember(&store, 1).unwrap(), ProofUse::Again, "{offset}");
         }
