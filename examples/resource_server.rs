@@ -33,6 +33,10 @@
 //! - `API_KEYS_FILE`: a file with API keys in TOML or JSON, which is read again when it changes (`bearer api-keys
 //!   generate` makes entries); a key comes as a bearer token, or in the field `X-Api-Key`; goes with `CONFIG` too
 //! - `TOKEN_HEADER`: the field in which a proxy sends the token, without a scheme, in place of the `Authorization` field
+//! - `DPOP`: `required` for tokens that are bound to a key, with a proof for each request (RFC 9449), `allowed` for bearer
+//!   tokens too; with `PUBLIC_URL`, the scheme, host and port of this API as clients know them, and the prefix of the path
+//!   that a proxy takes off; `DPOP_NONCE_KEY` (base64url, 32 bytes at least, the same on all nodes), with which proofs
+//!   need a nonce; `DPOP_REPLAY`, where used proofs are remembered: `memory` (the default) or `redis`, at `REDIS_URL`
 //! - `RUST_LOG`: the log filter; `tower_bearer=debug` shows why each request was refused
 //!
 //! `/healthz` reports the state of keys and shared revocations: 200 while tokens of at least one
@@ -48,10 +52,13 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_bearer::api_key::{ApiKeys, FileApiKeys};
 use tower_bearer::challenge::AuthScheme;
+use tower_bearer::dpop::{Dpop, Nonces, RedisReplays};
 use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
 use tower_bearer::keys::{
     BoxKeySource, CachedKeys, DecryptionKeys, HttpFetch, KeyFile, KeySource as _, VerifyingKey,
@@ -102,6 +109,7 @@ async fn main() -> Result<(), Sentence> {
         Some(rules) => with_introspection(layer, rules)?,
         None => layer,
     };
+    let layer = with_dpop(layer)?;
     let app = app(issuers, layer, shared);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr)
@@ -142,6 +150,64 @@ fn with_api_keys(layer: BearerLayer<AnyClaims>) -> Result<BearerLayer<AnyClaims>
     let layer = layer.with_authenticator(keys, Validation::new(issuer, audience))?;
     let field = HeaderName::from_static("x-api-key");
     Ok(layer.with_source(HeaderToken::new(field).with_scheme(scheme)))
+}
+
+fn shared_replays() -> Result<RedisReplays, Sentence> {
+    let connect = match without_tls()? {
+        false => RedisReplays::new,
+        true => RedisReplays::dangerously_without_tls,
+    };
+    let replays = connect(&needed("REDIS_URL")?).map_err(|error| wrong("REDIS_URL", error))?;
+    match set("REDIS_NAMESPACE") {
+        None => Ok(replays),
+        Some(namespace) => {
+            replays.with_namespace(&namespace).map_err(|error| wrong("REDIS_NAMESPACE", error))
+        }
+    }
+}
+
+fn without_tls() -> Result<bool, Sentence> {
+    match set("REDIS_WITHOUT_TLS").as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(wrong("REDIS_WITHOUT_TLS", "neither `true` nor `false`")),
+    }
+}
+
+const DPOP: [&str; 3] = ["PUBLIC_URL", "DPOP_NONCE_KEY", "DPOP_REPLAY"];
+
+/// Accepts tokens that are bound to a key, if so configured.
+fn with_dpop(layer: BearerLayer<AnyClaims>) -> Result<BearerLayer<AnyClaims>, Sentence> {
+    let Some(mode) = set("DPOP") else {
+        return match DPOP.into_iter().find(|name| set(name).is_some()) {
+            Some(other) => Err(format!("{other} is set and DPOP is not").into()),
+            None => Ok(layer),
+        };
+    };
+    let dpop = Dpop::new(needed("PUBLIC_URL")?).map_err(|error| wrong("PUBLIC_URL", error))?;
+    let dpop = match mode.as_str() {
+        "required" => dpop,
+        "allowed" => dpop.with_bearer_allowed(),
+        other => return Err(wrong("DPOP", format!("{other:?} is neither required nor allowed"))),
+    };
+    let dpop = match set("DPOP_NONCE_KEY") {
+        Some(key) => {
+            let key = Zeroizing::new(key);
+            let secret = URL_SAFE_NO_PAD.decode(key.trim_end_matches('=')).map(Zeroizing::new);
+            let secret = secret.map_err(|_| wrong("DPOP_NONCE_KEY", "not base64url"))?;
+            let nonces = Nonces::from_secret(&*secret);
+            dpop.with_nonces(nonces.map_err(|error| wrong("DPOP_NONCE_KEY", error))?)
+        }
+        None => dpop,
+    };
+    let dpop = match set("DPOP_REPLAY").as_deref() {
+        None | Some("memory") => dpop,
+        Some("redis") => dpop.with_replays(shared_replays()?),
+        Some(other) => {
+            return Err(wrong("DPOP_REPLAY", format!("{other:?} is neither memory nor redis")));
+        }
+    };
+    Ok(layer.with_dpop(dpop))
 }
 
 async fn health(
@@ -209,10 +275,9 @@ fn shared_revocations() -> Result<Option<RedisRevocations>, Sentence> {
     let longest = set("LONGEST_LIFETIME").unwrap_or_else(|| "86400".to_owned());
     let longest =
         longest.parse().map_err(|_| wrong("LONGEST_LIFETIME", "not a number of seconds"))?;
-    let connect = match set("REDIS_WITHOUT_TLS").as_deref() {
-        None | Some("false") => RedisRevocations::new,
-        Some("true") => RedisRevocations::dangerously_without_tls,
-        Some(_) => return Err(wrong("REDIS_WITHOUT_TLS", "neither `true` nor `false`")),
+    let connect = match without_tls()? {
+        false => RedisRevocations::new,
+        true => RedisRevocations::dangerously_without_tls,
     };
     let shared = connect(&address, Duration::from_secs(longest))
         .map_err(|error| wrong("REDIS_URL", error))?;

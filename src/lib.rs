@@ -99,7 +99,7 @@
 //! | `introspection` | | Adds `Introspection`, which asks the authorization server about tokens that are no JWTs (RFC 7662, RFC 9701). |
 //! | `config` | | Adds `Config`, which reads issuers, keys and rules from JSON or TOML. |
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
-//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, and with `sessions` `RedisSessions`, which keeps sessions there. Needs tokio. |
+//! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, with `sessions` `RedisSessions`, which keeps sessions there, and with `dpop` `RedisReplays`, which remembers used proofs. Needs tokio. |
 //! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. Needs tokio. |
@@ -302,6 +302,9 @@ pub mod dpop {
     };
     #[doc(inline)]
     pub use crate::error::ReplaysUnavailable;
+    #[cfg(feature = "redis")]
+    #[doc(inline)]
+    pub use crate::state::replay::RedisReplays;
     #[doc(inline)]
     pub use crate::state::replay::{MemoryReplays, ProofId, ProofUse, Remembering, ReplayStore};
 }

@@ -524,15 +524,18 @@ pub(crate) fn evicts(source: &str, policy: &str) {
 
 /// Reports a Redis that may evict sessions.
 #[cfg(all(feature = "redis", feature = "sessions"))]
-pub(crate) fn sessions_evicted(source: &str, policy: &str) {
+pub(crate) fn redis_evicts(source: &str, kept: &str, policy: &str) {
     #[cfg(feature = "tracing")]
     {
-        let message = "Redis deletes sessions when its memory is full; set `maxmemory-policy` to \
-                       `noeviction`";
-        tracing::error!(target: "tower_bearer", source, policy, "{message}");
+        tracing::error!(
+            target: "tower_bearer",
+            source,
+            policy,
+            "Redis deletes {kept} when its memory is full; set `maxmemory-policy` to `noeviction`"
+        );
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = (source, policy);
+    let _ = (source, kept, policy);
 }
 
 #[cfg(feature = "tracing")]

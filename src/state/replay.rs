@@ -1,7 +1,11 @@
 //! Remembers which proofs were used, so that each is accepted once (RFC 9449 §11.1).
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisReplays;
 pub use memory::MemoryReplays;
 
 use std::fmt;

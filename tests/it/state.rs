@@ -1,4 +1,4 @@
-//! Tests revocations, the active check, and stores of API keys and sessions.
+//! Tests revocations, the active check, and stores of API keys, sessions and used proofs.
 
 mod active_check;
 pub mod revocations;
@@ -6,3 +6,4 @@ mod concurrent_revocations;
 pub mod redis;
 pub mod api_keys;
 pub mod sessions;
+mod replays;

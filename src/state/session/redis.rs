@@ -7,22 +7,20 @@ mod keys;
 mod record;
 mod scripts;
 mod call;
-mod connection;
 mod configure;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use self::call::{ScriptAnswer, ScriptCall};
-use self::connection::RedisConnection;
+use self::call::ScriptAnswer;
 use self::keys::SessionKeys;
 use self::record::{milliseconds, optional, packed};
-use self::scripts::Script;
+use self::scripts::SessionScript;
 use super::store::SUPERSEDED_FOR;
 use super::{CreationOutcome, NewSession, Rotation, RotationOutcome, Session, SessionStore, Swept};
 use crate::error::SessionsUnavailable;
-use crate::state::redis::RedisError;
+use crate::state::redis::{RedisConnection, RedisError, ScriptCall};
 
 /// Keeps sessions in Redis. Any number of programs share them.
 ///
@@ -115,7 +113,7 @@ impl SessionStore for RedisSessions {
         ];
         // No limit is 0.
         let most = new.max_per_subject.map_or(0, |most| most.max(1));
-        let call = ScriptCall::new(Script::Create, touched)
+        let call = ScriptCall::new(SessionScript::Create.script(), touched)
             .with(keys.session(""))
             .with(session.id.as_str())
             .with(packed(session))
@@ -131,13 +129,16 @@ impl SessionStore for RedisSessions {
 
     async fn rotate(&self, rotation: Rotation<'_>) -> Result<RotationOutcome, SessionsUnavailable> {
         let keys = self.keys();
-        let call = ScriptCall::new(Script::Rotate, [keys.session(rotation.id), keys.ended()])
-            .with(rotation.id)
-            .with(rotation.presented.as_bytes().as_slice())
-            .with(rotation.next.as_bytes().as_slice())
-            .with(optional(rotation.client_id))
-            .with(milliseconds(rotation.now))
-            .with(milliseconds(rotation.idle_until));
+        let call = ScriptCall::new(
+            SessionScript::Rotate.script(),
+            [keys.session(rotation.id), keys.ended()],
+        )
+        .with(rotation.id)
+        .with(rotation.presented.as_bytes().as_slice())
+        .with(rotation.next.as_bytes().as_slice())
+        .with(optional(rotation.client_id))
+        .with(milliseconds(rotation.now))
+        .with(milliseconds(rotation.idle_until));
         let answer = self.call(call).await?;
         let verdict: fn(Session) -> RotationOutcome = match answer.word.as_str() {
             "rotated" => RotationOutcome::Rotated,
@@ -158,7 +159,7 @@ impl SessionStore for RedisSessions {
         now: SystemTime,
     ) -> Result<Vec<Session>, SessionsUnavailable> {
         let keys = self.keys();
-        let call = ScriptCall::new(Script::OfSubject, [keys.of_subject(subject)])
+        let call = ScriptCall::new(SessionScript::OfSubject.script(), [keys.of_subject(subject)])
             .with(keys.session(""))
             .with(milliseconds(now));
         Ok(self.call(call).await?.sessions)
@@ -170,7 +171,8 @@ impl SessionStore for RedisSessions {
         subject: Option<&str>,
     ) -> Result<Option<Session>, SessionsUnavailable> {
         let keys = self.keys();
-        let mut call = ScriptCall::new(Script::End, [keys.session(id), keys.ended()]).with(id);
+        let mut call =
+            ScriptCall::new(SessionScript::End.script(), [keys.session(id), keys.ended()]).with(id);
         if let Some(subject) = subject {
             call = call.with(subject);
         }
@@ -185,7 +187,7 @@ impl SessionStore for RedisSessions {
     ) -> Result<Vec<Session>, SessionsUnavailable> {
         let keys = self.keys();
         let touched = [keys.of_subject(subject), keys.all_ended(subject), keys.ended()];
-        let mut call = ScriptCall::new(Script::EndAll, touched)
+        let mut call = ScriptCall::new(SessionScript::EndAll.script(), touched)
             .with(keys.session(""))
             .with(milliseconds(now))
             .with(SUPERSEDED_FOR.as_millis().to_string());
@@ -198,7 +200,7 @@ impl SessionStore for RedisSessions {
     async fn remove(&self, ids: &[&str]) -> Result<(), SessionsUnavailable> {
         let keys = self.keys();
         for ids in ids.chunks(AT_ONCE) {
-            let call = ScriptCall::new(Script::Remove, [keys.ended()])
+            let call = ScriptCall::new(SessionScript::Remove.script(), [keys.ended()])
                 .with(keys.session(""))
                 .with(keys.of_subject(""));
             let call = ids.iter().fold(call, |call, id| call.with(*id));
@@ -210,7 +212,7 @@ impl SessionStore for RedisSessions {
     /// Returns at most 1,000 sessions, any of those that have ended.
     async fn sweep(&self, _now: SystemTime) -> Result<Swept, SessionsUnavailable> {
         let keys = self.keys();
-        let call = ScriptCall::new(Script::Sweep, [keys.ended()])
+        let call = ScriptCall::new(SessionScript::Sweep.script(), [keys.ended()])
             .with(keys.session(""))
             .with(AT_ONCE.to_string());
         let answer = self.call(call).await?;

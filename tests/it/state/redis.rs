@@ -8,7 +8,7 @@ mod cluster;
 mod losses;
 mod memory;
 mod outages;
-mod proxy;
+pub mod proxy;
 mod repetition;
 mod restarts;
 mod restoring;

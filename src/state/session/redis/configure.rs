@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{ConnectionSettings, RedisConnection};
 use super::keys::SessionKeys;
+use super::scripts::SessionScript;
 use super::{RedisSessions, Store};
 use crate::config_error::ConfigError;
-use crate::state::redis::{ConnectSettings, Namespace, Roots};
+use crate::state::redis::{ConnectSettings, ConnectionSettings, Namespace, RedisConnection, Roots};
 
 impl RedisSessions {
     /// Connects to this address on first use.
@@ -35,7 +35,8 @@ impl RedisSessions {
     }
 
     fn with(connect: ConnectSettings, keys: SessionKeys, timeout: Duration) -> Self {
-        let settings = ConnectionSettings { connect, key: keys.ended(), timeout };
+        let (key, scripts) = (keys.ended(), &SessionScript::TEXTS);
+        let settings = ConnectionSettings { connect, key, timeout, scripts, kept: "sessions" };
         let connection = RedisConnection::new(settings);
         Self { store: Arc::new(Store { connection, keys }) }
     }

@@ -6,9 +6,11 @@
 //! The sessions of a subject are found through its index, so scripts touch keys that are not among their `KEYS`.
 //! All keys have one hash tag, which is what a cluster asks for.
 
+use crate::state::redis::Script;
+
 /// One of the scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Script {
+pub(super) enum SessionScript {
     Create,
     Rotate,
     OfSubject,
@@ -18,8 +20,13 @@ pub(super) enum Script {
     Sweep,
 }
 
-impl Script {
+impl SessionScript {
+    /// The texts of all scripts, in the order of their numbers.
+    pub(super) const TEXTS: [&'static str; 7] =
+        [CREATE, ROTATE, OF_SUBJECT, END, END_ALL, REMOVE, SWEEP];
+
     /// All scripts, in the order of their numbers.
+    #[cfg(test)]
     pub(super) const ALL: [Self; 7] = [
         Self::Create,
         Self::Rotate,
@@ -29,6 +36,11 @@ impl Script {
         Self::Remove,
         Self::Sweep,
     ];
+
+    /// Returns the script with its number.
+    pub(super) const fn script(self) -> Script {
+        Script { number: self as usize, text: self.text() }
+    }
 
     pub(super) const fn text(self) -> &'static str {
         match self {
@@ -259,9 +271,9 @@ mod tests {
 
     #[test]
     fn each_script_has_a_number_and_a_text_of_its_own() {
-        for (number, script) in Script::ALL.into_iter().enumerate() {
+        for (number, script) in SessionScript::ALL.into_iter().enumerate() {
             assert_eq!(script as usize, number);
-            let same = Script::ALL.iter().filter(|other| other.text() == script.text());
+            let same = SessionScript::ALL.iter().filter(|other| other.text() == script.text());
             assert_eq!(same.count(), 1, "{script:?}");
         }
     }

@@ -22,7 +22,6 @@ fn nonce_of(answer: &Answer) -> Option<String> {
     let nonces: Vec<_> = answer.headers.get_all("dpop-nonce").iter().collect();
     assert!(nonces.len() <= 1, "{answer:?}");
     let nonce = nonces.first()?.to_str().unwrap().to_owned();
-    // RFC 9449 §8.1: nonce = 1*NQCHAR
     assert!(
         nonce.len() >= 22
             && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -43,6 +42,8 @@ async fn with_nonce(app: &Router, nonce: Option<&str>) -> Answer {
 #[tokio::test]
 async fn proof_without_the_nonce_of_the_server_is_told_it_and_accepted_with_it() {
     // RFC 9449 §9: a missing nonce is 401 use_dpop_nonce with one
+    // RFC 9449 §11.3: once a nonce was given, a proof needs one
+    // RFC 9449 §8: refusals that carry a nonce are no-store
     // RFC 9449 §4.3: nonce is the one that was given
     // RFC 9449 §8: there is one DPoP-Nonce at most, of its characters
     // RFC 9449 §8: answers with a nonce are not cached, and browsers may read it

@@ -135,6 +135,7 @@ async fn member_that_is_missing_or_of_the_wrong_type_is_refused() {
     assert_eq!(refused(&Proof::good().claim("jti", "")).await, Reason::InvalidProof);
     assert_eq!(refused(&Proof::good().claim("nonce", 1)).await, Reason::InvalidProof);
     is_accepted(&Proof::good().claim("nonce", "of no meaning here")).await;
+    // RFC 9449 §11.1: a long jti is refused or hashed
     is_accepted(&Proof::good().claim("jti", "j".repeat(2000))).await;
 }
 

@@ -1,10 +1,16 @@
+use axum::Router;
+use axum::routing::get as on_get;
 use serde_json::json;
-use tower_bearer::Reason;
+use tower_bearer::Algorithm::ES256;
+use tower_bearer::dpop::{Dpop, DpopKey};
 use tower_bearer::introspection::{Introspection, OpaqueTokens};
+use tower_bearer::{Principal, Reason};
 
 use super::server::Server;
 use super::{active, app, basic, introspection};
-use crate::support::{NOW, PLAIN, WithBearer, get, good, invalid_token, send};
+use crate::support::{
+    AUDIENCE, NOW, PLAIN, WithBearer, get, good, invalid_token, layer, send, validation,
+};
 
 #[tokio::test]
 async fn active_token_is_accepted_and_another_is_refused() {
@@ -91,6 +97,38 @@ async fn dates_issuer_audience_and_binding_of_the_answer_are_checked_here_again(
         refused.is_refused(401, Some(&invalid_token(sentence)), reason);
         accepted.is_ok("alice");
     }
+}
+
+#[tokio::test]
+async fn token_that_introspection_calls_bound_needs_its_proof() {
+    // RFC 9449 §6.2: jkt is read from introspection
+    let server = Server::start().await;
+    let dpop = Dpop::new(AUDIENCE).unwrap().with_bearer_allowed();
+    let name = async |principal: Principal| principal.is_bound().to_string();
+    let app = Router::new().route("/", on_get(name)).layer(
+        layer().with_authenticator(introspection(&server), validation()).unwrap().with_dpop(dpop),
+    );
+    let (client, thief) = (DpopKey::generate(ES256).unwrap(), DpopKey::generate(ES256).unwrap());
+    let sent = |key: &DpopKey, token: &str| {
+        let uri = format!("{AUDIENCE}/");
+        let proof = key.proof(&http::Method::GET, &uri).with_token(token).sign().unwrap();
+        get("/").field("authorization", format!("DPoP {token}")).field("dpop", proof)
+    };
+
+    server.say(&active(&json!({"cnf": {"jkt": client.thumbprint()}})));
+    for _ in 0..2 {
+        send(&app, sent(&client, "opaque")).await.is_ok("true");
+        let stolen = send(&app, get("/").bearer("opaque")).await;
+        assert_eq!((stolen.status.as_u16(), stolen.reason), (401, Some(Reason::BoundToken)));
+        let stolen = send(&app, sent(&thief, "opaque")).await;
+        assert_eq!((stolen.status.as_u16(), stolen.reason), (401, Some(Reason::WrongBinding)));
+    }
+    // Under each of the two schemes.
+    assert_eq!(server.asked(), 2);
+    server.say(&active(&json!({})));
+    send(&app, get("/").bearer("other")).await.is_ok("false");
+    let unbound = send(&app, sent(&client, "another")).await;
+    assert_eq!((unbound.status.as_u16(), unbound.reason), (401, Some(Reason::UnboundToken)));
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! A task connects, and connects again when a call or a `PING` finds the connection broken. Calls wait for it while
 //! an attempt is under way, and fail at once after an attempt that failed, until the next one succeeds.
 //!
-//! A call that found a broken connection is made once more on the next one. That is safe because each call of a
-//! store can be repeated.
+//! A call that found a broken connection is made once more on the next one. So each call of a store must be such that
+//! it can be repeated.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,28 +15,29 @@ use redis::{Value, cmd, pipe};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::call::ScriptCall;
-use super::scripts::Script;
+use super::script::ScriptCall;
+use super::{ConnectSettings, Connector, KEEPS_ALL, Link, RedisError, eviction_policy, text};
 use crate::observe::trace;
-use crate::state::redis::{
-    ConnectSettings, Connector, KEEPS_ALL, Link, RedisError, eviction_policy, text,
-};
 use crate::task::{Backoff, Job, NotHere, Worker, jitter};
 
 /// The connection of a store.
-pub(super) struct RedisConnection {
+pub(in crate::state) struct RedisConnection {
     shared: Arc<Shared>,
     worker: Worker<ConnectJob>,
 }
 
-/// The settings; see the methods of [`RedisSessions`](super::RedisSessions).
+/// The settings of a connection, and what a store does with it.
 #[derive(Clone)]
-pub(super) struct ConnectionSettings {
-    pub(super) connect: ConnectSettings,
+pub(in crate::state) struct ConnectionSettings {
+    pub(in crate::state) connect: ConnectSettings,
     /// A key, by which the server is found that keeps all keys.
-    pub(super) key: String,
+    pub(in crate::state) key: String,
     /// The longest time that a call takes.
-    pub(super) timeout: Duration,
+    pub(in crate::state) timeout: Duration,
+    /// The scripts that the store calls.
+    pub(in crate::state) scripts: &'static [&'static str],
+    /// The name of what is lost when Redis deletes keys.
+    pub(in crate::state) kept: &'static str,
 }
 
 struct Shared {
@@ -66,7 +67,7 @@ struct Connected {
 }
 
 impl RedisConnection {
-    pub(super) fn new(settings: ConnectionSettings) -> Self {
+    pub(in crate::state) fn new(settings: ConnectionSettings) -> Self {
         let shared = Arc::new(Shared {
             settings,
             state: watch::Sender::new(State::Connecting),
@@ -77,17 +78,17 @@ impl RedisConnection {
         Self { shared, worker }
     }
 
-    pub(super) fn settings(&self) -> &ConnectionSettings {
+    pub(in crate::state) fn settings(&self) -> &ConnectionSettings {
         &self.shared.settings
     }
 
     /// Calls a script.
-    pub(super) async fn call(&self, call: &ScriptCall) -> Result<Value, RedisError> {
+    pub(in crate::state) async fn call(&self, call: &ScriptCall) -> Result<Value, RedisError> {
         self.repeated(Some(call)).await
     }
 
     /// Checks that Redis answers.
-    pub(super) async fn ping(&self) -> Result<(), RedisError> {
+    pub(in crate::state) async fn ping(&self) -> Result<(), RedisError> {
         self.repeated(None).await.map(drop)
     }
 
@@ -147,7 +148,7 @@ fn not_here(reason: NotHere) -> RedisError {
 
 impl Connected {
     async fn call(&mut self, call: &ScriptCall) -> Result<Value, RedisError> {
-        if let Some(hash) = self.hashes.get(call.script as usize) {
+        if let Some(hash) = self.hashes.get(call.number()) {
             match self.link.ask(&call.by_hash(hash)).await {
                 // Redis has forgotten its scripts.
                 Err(RedisError::UnknownScript) => {}
@@ -176,9 +177,9 @@ impl Shared {
         if let Some(policy) = eviction_policy(&mut link).await?
             && *policy != *KEEPS_ALL
         {
-            trace::sessions_evicted(&source, &policy);
+            trace::redis_evicts(&source, self.settings.kept, &policy);
         }
-        let hashes = load(&mut link).await?;
+        let hashes = load(&mut link, self.settings.scripts).await?;
         if self.is_reported.swap(false, Ordering::Relaxed) {
             trace::redis_reached(&source, &host.to_string());
         }
@@ -231,10 +232,10 @@ impl Shared {
 }
 
 /// Has Redis store the scripts. Returns their hashes, or none if this client may not store scripts.
-async fn load(link: &mut Link) -> Result<Arc<[String]>, RedisError> {
+async fn load(link: &mut Link, scripts: &[&str]) -> Result<Arc<[String]>, RedisError> {
     let mut commands = pipe();
-    for script in Script::ALL {
-        commands.cmd("SCRIPT").arg("LOAD").arg(script.text());
+    for script in scripts {
+        commands.cmd("SCRIPT").arg("LOAD").arg(*script);
     }
     let answers = match link.ask_all(&commands).await {
         Ok(answers) => answers,
