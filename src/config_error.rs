@@ -6,6 +6,8 @@ pub(crate) mod tenant_template;
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "dpop")]
+use std::time::Duration;
 
 use crate::error::shown;
 
@@ -219,6 +221,22 @@ pub enum ConfigError {
         /// The realm as it was configured.
         realm: String,
     },
+}
+
+#[cfg(feature = "dpop")]
+impl ConfigError {
+    /// Returns the time if it lies between so many seconds and this time.
+    pub(crate) fn within(
+        what: &'static str,
+        value: Duration,
+        least: u64,
+        most: Duration,
+    ) -> Result<Duration, Self> {
+        if value.as_secs() >= least && value <= most {
+            return Ok(value);
+        }
+        Err(Self::OutOfRange { what, value: value.as_secs(), least, most: most.as_secs() })
+    }
 }
 
 impl fmt::Display for ConfigError {

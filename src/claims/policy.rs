@@ -6,8 +6,8 @@
 mod description;
 mod tree;
 mod list;
-mod leaf;
 mod bound;
+mod leaf;
 
 use crate::claims::Principal;
 use crate::error::AuthError;

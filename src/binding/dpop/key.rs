@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::invalid;
-use super::proof::{self, Buffer};
+use super::fault::invalid;
+use super::proof::{self, Buffer, Proof};
 use crate::error::AuthError;
 use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
 use crate::jose::{Algorithm, Family};
@@ -112,8 +112,12 @@ impl ProofKey {
         &self.thumbprint
     }
 
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify(self.algorithm, message, signature)
+    pub(super) fn has_signed(&self, proof: &Proof<'_>) -> bool {
+        let mut buffer = Buffer::new();
+        let signature = proof.signature(&mut buffer);
+        signature.is_some_and(|signature| {
+            self.key.verify(self.algorithm, proof.signing_input(), signature)
+        })
     }
 
     /// Returns whether the proofs of this key may be signed so.

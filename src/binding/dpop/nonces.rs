@@ -77,7 +77,7 @@ impl Nonces {
     ///
     /// [`ConfigError::OutOfRange`].
     pub fn with_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
-        self.step = super::within("the lifetime of a nonce", lifetime, 1, super::MAX_LIFETIME)?;
+        self.step = ConfigError::within("the lifetime of a nonce", lifetime, 1, MAX_LIFETIME)?;
         Ok(self)
     }
 
@@ -135,5 +135,7 @@ impl fmt::Debug for Nonces {
     }
 }
 
+/// The longest lifetime of nonces and of proofs.
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(3600);
 const MIN_SECRET: usize = 32;
 const DEFAULT_STEP: Duration = Duration::from_secs(60);

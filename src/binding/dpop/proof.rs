@@ -2,8 +2,7 @@ use std::borrow::Cow;
 
 use http::HeaderValue;
 
-use super::invalid;
-use super::key::ProofKey;
+use super::fault::invalid;
 use crate::claims::NumericDate;
 use crate::error::AuthError;
 use crate::jose::base64url;
@@ -42,10 +41,14 @@ impl<'r> Proof<'r> {
         ProofClaims::read(text)
     }
 
-    pub(super) fn is_signed_by(&self, key: &ProofKey) -> bool {
-        let mut buffer = Buffer::new();
-        let Some(signature) = decoded_bytes(self.signature, &mut buffer) else { return false };
-        key.verify(self.signing_input.as_bytes(), signature)
+    /// Returns what was signed.
+    pub(super) fn signing_input(&self) -> &'r [u8] {
+        self.signing_input.as_bytes()
+    }
+
+    /// Returns the decoded signature.
+    pub(super) fn signature<'b>(&self, buffer: &'b mut Buffer) -> Option<&'b [u8]> {
+        decoded_bytes(self.signature, buffer)
     }
 }
 

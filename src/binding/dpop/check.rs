@@ -1,0 +1,272 @@
+//! Checks the proof of a request.
+//!
+//! The checks stand in the order of what they cost here: a proof that is wrong in a cheap way is
+//! refused before its key is parsed and its signature verified. A proof is remembered after all
+//! else, so that no client can fill the memory with proofs that are not accepted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL};
+use http::{HeaderMap, HeaderName, HeaderValue, request};
+
+use super::fault::invalid;
+use super::key::{ProofHeader, ProofKey};
+use super::proof::{Buffer, Proof, ProofClaims};
+use super::settings::Dpop;
+use crate::binding::{Binding, BindingVerdict, Proved};
+use crate::challenge::AuthScheme;
+use crate::claims::{ConfirmationMethod, NumericDate, Principal};
+use crate::error::{AuthError, Reason, ReplaysUnavailable, shown};
+use crate::jose::crypto;
+use crate::state::replay::{ProofId, ProofUse, Remembering};
+use crate::verify::presented::Presented;
+
+impl Dpop {
+    /// Returns the thumbprint of the key that the token is bound to. `None` for a bearer token that
+    /// needs no proof.
+    fn needed_key(
+        &self,
+        presented: Presented<'_>,
+        principal: &Principal,
+    ) -> Result<Option<String>, AuthError> {
+        let confirmation = principal.confirmation();
+        let thumbprint = confirmation.as_ref().and_then(|keys| keys.jwk_thumbprint());
+        match (thumbprint, presented.scheme() == AuthScheme::DPOP) {
+            (Some(thumbprint), true) => Ok(Some(thumbprint.to_owned())),
+            // RFC 9449 §7.2: such a token is never accepted as a bearer token.
+            (Some(_), false) => Err(AuthError::with_detail(Reason::BoundToken, SENT_AS_BEARER)),
+            (None, true) => Err(AuthError::with_detail(Reason::UnboundToken, NOT_BOUND)),
+            (None, false) if self.bearer_allowed => Ok(None),
+            (None, false) => Err(AuthError::with_detail(Reason::UnboundToken, BINDING_NEEDED)),
+        }
+    }
+
+    /// Makes all checks of a proof but the one whether it was used before.
+    fn verify(
+        &self,
+        request: &request::Parts,
+        token: &[u8],
+        thumbprint: &str,
+    ) -> Result<VerifiedProof, AuthError> {
+        let proof = Proof::parse(proof_in(&request.headers)?)?;
+        let key = self.keys.find(proof.header());
+        let mut buffer = Buffer::new();
+        let claims = proof.claims(&mut buffer)?;
+        // The header is as cheap to read as the claims, and its key is not.
+        let header = match key {
+            Some(_) => None,
+            None => Some(ProofHeader::read(proof.header(), &self.algorithms)?),
+        };
+
+        if *claims.method != *request.method.as_str() {
+            return Err(AuthError::with_detail(
+                Reason::ProofForOtherRequest,
+                format!(
+                    "`htm` is \"{}\", and the method {}",
+                    shown(&claims.method),
+                    request.method
+                ),
+            ));
+        }
+        self.check_uri(request, &claims)?;
+        let is_nonce_current = self.check_nonce(&claims)?;
+        self.check_dates(&claims)?;
+        check_token(&claims, token)?;
+        let key = match (key, header) {
+            (Some(key), _) => key,
+            (None, Some(header)) => Arc::new(header.into_key()?),
+            (None, None) => return Err(invalid("there is no key")),
+        };
+        if !key.is_allowed(&self.algorithms) {
+            return Err(invalid("`alg` is not allowed"));
+        }
+        if key.thumbprint() != thumbprint {
+            let detail = "the proof is signed with another key than `cnf.jkt` of the token names";
+            return Err(AuthError::with_detail(Reason::WrongBinding, detail));
+        }
+        if !key.has_signed(&proof) {
+            return Err(invalid("the signature is wrong"));
+        }
+        self.keys.remember(proof.header(), &key);
+        let id = proof_id(&key, &claims)?;
+        Ok(VerifiedProof { id, is_nonce_current })
+    }
+
+    fn check_uri(
+        &self,
+        request: &request::Parts,
+        claims: &ProofClaims<'_>,
+    ) -> Result<(), AuthError> {
+        let original = self.original_uri.and_then(|find| find(&request.extensions));
+        let path = original.unwrap_or(&request.uri).path();
+        if self.urls.iter().any(|url| url.is_for(path, &claims.uri)) {
+            return Ok(());
+        }
+        let wanted = self.urls.first().map(|url| url.with_path(path)).unwrap_or_default();
+        let hint = if self.original_uri.is_none() { PREFIX_HINT } else { "" };
+        let detail = format!(
+            "`htu` is \"{}\", and the request is for \"{}\"{hint}",
+            shown(&claims.uri),
+            shown(&wanted),
+        );
+        Err(AuthError::with_detail(Reason::ProofForOtherRequest, detail))
+    }
+
+    /// Checks the nonce, and returns whether it is the newest one.
+    fn check_nonce(&self, claims: &ProofClaims<'_>) -> Result<bool, AuthError> {
+        let Some(nonces) = &self.nonces else { return Ok(true) };
+        let detail = match &claims.nonce {
+            None => "the proof has no `nonce`",
+            Some(nonce) => match nonces.check(nonce, &self.time) {
+                Some(is_current) => return Ok(is_current),
+                None => "`nonce` is old, or not of this server",
+            },
+        };
+        Err(AuthError::with_detail(Reason::NonceNeeded, detail))
+    }
+
+    fn check_dates(&self, claims: &ProofClaims<'_>) -> Result<(), AuthError> {
+        let now = NumericDate::from(self.time.now());
+        let stale = |name: &str, date: NumericDate| {
+            let (date, now) = (date.as_seconds(), now.as_seconds());
+            let detail = format!("`{name}` is {date}, and now is {now}");
+            Err(AuthError::with_detail(Reason::StaleProof, detail))
+        };
+        // RFC 9449 §4.3: the time of the nonce counts in place of the client's clock.
+        let made = claims.issued_at;
+        if self.nonces.is_none()
+            && (made > now.saturating_add(self.max_ahead)
+                || made.saturating_add(self.lifetime) <= now)
+        {
+            return stale("iat", made);
+        }
+        // RFC 7519 §4.1: claims that need not be there, but count if they are.
+        match (claims.expires_at, claims.not_before) {
+            (Some(end), _) if end.saturating_add(self.max_ahead) <= now => stale("exp", end),
+            (_, Some(start)) if start > now.saturating_add(self.max_ahead) => stale("nbf", start),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns for how long a used proof could be accepted again.
+    fn window(&self) -> Duration {
+        match &self.nonces {
+            Some(nonces) => nonces.window(),
+            None => self.lifetime.saturating_add(self.max_ahead),
+        }
+    }
+
+    /// Returns the fields that tell a client the nonce of its next proof.
+    fn nonce_fields(&self) -> Option<[(HeaderName, HeaderValue); 3]> {
+        let nonce = self.nonces.as_ref()?.current(&self.time);
+        Some([
+            (DPOP_NONCE, nonce),
+            // RFC 9449 §8: an old nonce from a cache is of no use.
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("DPoP-Nonce, WWW-Authenticate"),
+            ),
+        ])
+    }
+
+    fn judge(
+        &self,
+        request: &request::Parts,
+        presented: Presented<'_>,
+        principal: &Principal,
+    ) -> Result<BindingVerdict, AuthError> {
+        let Some(thumbprint) = self.needed_key(presented, principal)? else {
+            return Ok(BindingVerdict::NotApplicable);
+        };
+        let verified = self.verify(request, presented.token(), &thumbprint);
+        let VerifiedProof { id, is_nonce_current } = verified.map_err(|error| {
+            let fields = self.nonce_fields().into_iter().flatten();
+            fields.fold(error, |error, (name, value)| error.with_response_field(name, value))
+        })?;
+        let proved = Proved::by(ConfirmationMethod::Dpop);
+        let proved = if is_nonce_current {
+            proved
+        } else {
+            let fields = self.nonce_fields().into_iter().flatten();
+            fields.fold(proved, |proved, (name, value)| proved.with_response_field(name, value))
+        };
+        match self.replays.remember(id, self.window()) {
+            Remembering::Done(answer) => once(answer).map(|()| BindingVerdict::Proved(proved)),
+            Remembering::Pending(answer) => {
+                let pending = Box::pin(async move { once(answer.await) });
+                Ok(BindingVerdict::Pending(proved, pending))
+            }
+        }
+    }
+}
+
+/// A proof that passes all checks but the one whether it was used before.
+struct VerifiedProof {
+    id: ProofId,
+    /// Whether the client need not be told another nonce.
+    is_nonce_current: bool,
+}
+
+impl Binding for Dpop {
+    fn check(
+        &self,
+        request: &request::Parts,
+        presented: Presented<'_>,
+        principal: &Principal,
+    ) -> BindingVerdict {
+        self.judge(request, presented, principal).unwrap_or_else(BindingVerdict::Refused)
+    }
+}
+
+/// Returns the only `DPoP` field.
+fn proof_in(headers: &HeaderMap) -> Result<&HeaderValue, AuthError> {
+    let mut fields = headers.get_all(DPOP).iter();
+    match (fields.next(), fields.next()) {
+        (Some(proof), None) => Ok(proof),
+        (None, _) => Err(Reason::MissingProof.into()),
+        (Some(_), Some(_)) => Err(invalid("there are several `DPoP` fields")),
+    }
+}
+
+/// RFC 9449 §4.3: `ath` is the hash of the token that was sent.
+fn check_token(claims: &ProofClaims<'_>, token: &[u8]) -> Result<(), AuthError> {
+    let hash = crypto::sha256(token).ok_or_else(|| invalid("there is no back end"))?;
+    let mut expected = [0; 43];
+    let written = URL_SAFE_NO_PAD.encode_slice(hash, &mut expected);
+    match &claims.token_hash {
+        Some(found) if written == Ok(43) && found.as_bytes() == expected => Ok(()),
+        Some(_) => Err(invalid("`ath` is the hash of another token")),
+        None => Err(invalid("there is no `ath`")),
+    }
+}
+
+/// Names a proof by its key, its `htu` and its `jti`, which the key has signed: another spelling of the URI is another
+/// proof.
+fn proof_id(key: &ProofKey, claims: &ProofClaims<'_>) -> Result<ProofId, AuthError> {
+    // A thumbprint has a fixed length, and the length of the URI tells where `jti` begins.
+    let uri_length = claims.uri.len().to_string();
+    let name = [key.thumbprint(), &uri_length, "\n", &claims.uri, &claims.id].concat();
+    let hash = crypto::sha256(name.as_bytes()).ok_or_else(|| invalid("there is no back end"))?;
+    let (id, _) = hash.split_first_chunk().ok_or_else(|| invalid("there is no hash"))?;
+    Ok(ProofId::from_bytes(*id))
+}
+
+fn once(answer: Result<ProofUse, ReplaysUnavailable>) -> Result<(), AuthError> {
+    match answer? {
+        ProofUse::First => Ok(()),
+        ProofUse::Again => Err(Reason::ReplayedProof.into()),
+    }
+}
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+const SENT_AS_BEARER: &str =
+    "the token is bound to a key for DPoP, and was not sent under the scheme `DPoP`";
+const NOT_BOUND: &str = "the token was sent under the scheme `DPoP`, and has no `cnf.jkt`";
+const BINDING_NEEDED: &str = "the token has no `cnf.jkt`, and this layer requires DPoP";
+const PREFIX_HINT: &str =
+    "; if a router has taken a prefix off the path, see `Dpop::with_original_uri`";
