@@ -202,7 +202,7 @@ fn with_dpop(layer: BearerLayer<AnyClaims>) -> Result<BearerLayer<AnyClaims>, Se
     };
     let dpop = match set("DPOP_REPLAY").as_deref() {
         None | Some("memory") => dpop,
-        Some("redis") => dpop.with_replays(shared_replays()?),
+        Some("redis") => dpop.with_replay_store(shared_replays()?),
         Some(other) => {
             return Err(wrong("DPOP_REPLAY", format!("{other:?} is neither memory nor redis")));
         }

@@ -4,7 +4,12 @@
 //! for each.
 
 #[cfg(feature = "dpop")]
+mod alarm;
+#[cfg(feature = "dpop")]
 pub(crate) mod dpop;
+
+#[cfg(feature = "dpop")]
+pub use alarm::{Alarm, AlarmCounts, AlarmKind, DowngradeAlarm};
 
 use std::fmt;
 use std::future::Future;

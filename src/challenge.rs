@@ -280,13 +280,10 @@ impl ChallengeConfig {
         Self { realm, offered, parameters, asks_for_proofs, pace: Pace::default() }
     }
 
-    /// Offers DPoP, in place of the scheme `Bearer` or beside it.
+    /// Offers DPoP, in place of all other schemes or beside them.
     #[cfg(feature = "dpop")]
     pub(crate) fn offer_dpop(&mut self, dpop: OfferedScheme, is_bearer_allowed: bool) {
-        let is_kept = |scheme| {
-            scheme != AuthScheme::DPOP && (is_bearer_allowed || scheme != AuthScheme::BEARER)
-        };
-        self.offered.retain(|offered| is_kept(offered.scheme));
+        self.offered.retain(|offered| is_bearer_allowed && offered.scheme != AuthScheme::DPOP);
         self.offered.push(dpop);
     }
 

@@ -54,6 +54,8 @@ pub struct AuthError {
     found: Found,
     // Behind a pointer, because most refusals have nothing but a reason.
     extra: Option<Arc<Extra>>,
+    /// Fields for the answer.
+    fields: ResponseFields,
 }
 
 /// When a refusal was found, where that matters.
@@ -81,8 +83,6 @@ struct Extra {
     /// The name of the claim, which is that of the crate or of the configuration.
     claim: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
-    /// Fields for the answer.
-    fields: ResponseFields,
 }
 
 impl AuthError {
@@ -94,7 +94,7 @@ impl AuthError {
     /// Returns details for the log: the claim, the role, the expected and the actual value.
     ///
     /// The detail is not for clients. It never holds a token, but it may hold claim values of a
-    /// token whose signature was valid.
+    /// token whose signature was valid, and the method and URI that a DPoP proof says.
     pub fn detail(&self) -> Option<&str> {
         self.extra.as_ref()?.detail.as_deref()
     }
@@ -132,17 +132,27 @@ impl AuthError {
     /// `WWW-Authenticate` and `Retry-After` are the crate's own and not replaced.
     #[must_use]
     pub fn with_response_field(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        if let Some(extra) = Arc::get_mut(self.extra.get_or_insert_default()) {
-            extra.fields.set(name, value);
-        }
+        self.fields.set(name, value);
+        self
+    }
+
+    /// Returns the fields that [`with_response_field`](Self::with_response_field) has added, for code that answers
+    /// itself. A [`Rejection`](crate::Rejection) has them already.
+    pub fn response_fields(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        self.fields.add_to(&mut headers);
+        headers
+    }
+
+    /// Adds fields to the answer.
+    pub(crate) fn with_response_fields(mut self, fields: ResponseFields) -> Self {
+        self.fields.extend(fields);
         self
     }
 
     /// Adds the error's own fields to an answer.
     pub(crate) fn add_fields(&self, headers: &mut HeaderMap) {
-        if let Some(extra) = &self.extra {
-            extra.fields.add_to(headers);
-        }
+        self.fields.add_to(headers);
     }
 
     /// Adds the claim that the error concerns.
@@ -249,7 +259,8 @@ impl AuthError {
     }
 
     fn with_extra(reason: Reason, extra: Extra) -> Self {
-        Self { reason, found: Found::AsUsual, extra: Some(Arc::new(extra)) }
+        let fields = ResponseFields::default();
+        Self { reason, found: Found::AsUsual, extra: Some(Arc::new(extra)), fields }
     }
 }
 
@@ -285,7 +296,7 @@ const MAX_SHOWN: usize = 200;
 
 impl From<Reason> for AuthError {
     fn from(reason: Reason) -> Self {
-        Self { reason, found: Found::AsUsual, extra: None }
+        Self { reason, found: Found::AsUsual, extra: None, fields: ResponseFields::default() }
     }
 }
 

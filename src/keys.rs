@@ -8,6 +8,8 @@ mod jwk;
 mod public_jwk;
 mod status;
 mod verifying;
+#[cfg(feature = "dpop")]
+mod public_key;
 mod lookup;
 mod public_keys;
 #[cfg(feature = "issue")]
@@ -73,5 +75,7 @@ pub(crate) use identity::KeyIdentity;
 pub(crate) use key_id::check_key_id;
 #[cfg(feature = "test-util")]
 pub(crate) use public_jwk::PublicJwk;
+#[cfg(feature = "dpop")]
+pub(crate) use public_key::PublicKey;
 #[cfg(feature = "config")]
 pub(crate) use remote::EffectiveFetch;

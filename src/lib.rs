@@ -68,7 +68,7 @@
 //! |---|---|---|
 //! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
 //! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`RepeatedCookie`](Reason::RepeatedCookie), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
-//! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`NotEncrypted`](Reason::NotEncrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`WrongBinding`](Reason::WrongBinding), [`UnboundToken`](Reason::UnboundToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience), [`NotTrusted`](Reason::NotTrusted), [`Revoked`](Reason::Revoked), [`Inactive`](Reason::Inactive) | 401 | `invalid_token` |
+//! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`NotEncrypted`](Reason::NotEncrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`WrongBinding`](Reason::WrongBinding), [`UnboundToken`](Reason::UnboundToken), [`DowngradedToken`](Reason::DowngradedToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience), [`NotTrusted`](Reason::NotTrusted), [`Revoked`](Reason::Revoked), [`Inactive`](Reason::Inactive) | 401 | `invalid_token` |
 //! | [`MissingProof`](Reason::MissingProof), [`InvalidProof`](Reason::InvalidProof), [`ProofForOtherRequest`](Reason::ProofForOtherRequest), [`StaleProof`](Reason::StaleProof), [`ReplayedProof`](Reason::ReplayedProof) | 401 | `invalid_dpop_proof` |
 //! | [`NonceNeeded`](Reason::NonceNeeded) | 401 | `use_dpop_nonce`; `DPoP-Nonce` |
 //! | [`InsufficientAuthentication`](Reason::InsufficientAuthentication) | 401 | `insufficient_user_authentication` with `acr_values`, `max_age`, `scope` |
@@ -298,7 +298,7 @@ pub mod session {
 pub mod dpop {
     #[doc(inline)]
     pub use crate::binding::dpop::{
-        Dpop, DpopClientLayer, DpopClientService, DpopKey, NewProof, Nonces,
+        Dpop, DpopClientLayer, DpopClientService, DpopKey, Nonces, ProofRequest,
     };
     #[doc(inline)]
     pub use crate::error::ReplaysUnavailable;
@@ -306,7 +306,7 @@ pub mod dpop {
     #[doc(inline)]
     pub use crate::state::replay::RedisReplays;
     #[doc(inline)]
-    pub use crate::state::replay::{MemoryReplays, ProofId, ProofUse, Remembering, ReplayStore};
+    pub use crate::state::replay::{MemoryReplays, ProofId, ProofUse, ReplayCheck, ReplayStore};
 }
 
 /// Finds the token in a request.

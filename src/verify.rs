@@ -1,8 +1,8 @@
 //! Verifies tokens: chooses the issuer, checks the signature and the claims, and caches tokens that
 //! were good.
 
-#[cfg(any(feature = "api-keys", feature = "introspection"))]
-mod generations;
+#[cfg(any(feature = "api-keys", feature = "dpop", feature = "introspection"))]
+pub(crate) mod generations;
 pub(crate) mod presented;
 pub(crate) mod cache;
 pub(crate) mod compact;

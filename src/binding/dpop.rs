@@ -10,6 +10,6 @@ mod settings;
 mod check;
 mod client;
 
-pub use client::{DpopClientLayer, DpopClientService, DpopKey, NewProof};
+pub use client::{DpopClientLayer, DpopClientService, DpopKey, ProofRequest};
 pub use nonces::Nonces;
 pub use settings::Dpop;

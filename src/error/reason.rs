@@ -141,6 +141,14 @@ macro_rules! reasons {
                 }
             }
 
+            /// Returns the value of `error` in a challenge. `None` where no code is registered.
+            pub const fn code(self) -> Option<ErrorCode> {
+                match self.error_value() {
+                    ErrorValue::Code(code) => Some(code),
+                    ErrorValue::Word(_) => None,
+                }
+            }
+
             pub(crate) const fn severity(self) -> Severity {
                 match self {
                     $($(Self::$name)|+ => Severity::$severity,)+
@@ -171,7 +179,7 @@ macro_rules! reasons {
 reasons! {
     NoCredentials, Client, ErrorValue::Word("unauthorized") => {
         /// The request has no token.
-        MissingToken, "missing_token", "no bearer token was sent", "A bearer token is needed";
+        MissingToken, "missing_token", "no token was sent", "An access token is needed";
     }
 
     BadRequest, Client, ErrorValue::Code(ErrorCode::InvalidRequest) => {
@@ -230,6 +238,11 @@ reasons! {
         /// The sender of the request proves another key than the token is bound to (`cnf`, RFC 7800).
         WrongBinding, "wrong_binding",
             "the token is bound to another key than the sender has", "The token is bound to another key";
+        /// The token is bound to no key, and its user has used bound tokens before
+        /// ([`DowngradeAlarm`](crate::binding::DowngradeAlarm)); or the user uses too many new keys.
+        DowngradedToken, "downgraded_token",
+            "the token is bound to no key, or to a new one, and others of its user were bound before",
+            "A token that is bound to a key is needed";
         /// The token is bound to no key, and the request needs one that is.
         UnboundToken, "unbound_token",
             "the token is bound to no key", "A token that is bound to a key is needed";

@@ -168,7 +168,10 @@ pub(super) fn read_public(text: &str) -> Result<(Material, Option<Algorithm>), K
     if jwk.kty == "oct" {
         return Err(KeyProblem::UnsupportedType { kty: jwk.kty });
     }
-    jwk.read()
+    if jwk.private_members().iter().any(|member| member.is_some()) {
+        return Err(KeyProblem::Private);
+    }
+    Ok((jwk.material()?, jwk.algorithm()?))
 }
 
 fn read(text: &str) -> Entry {

@@ -239,19 +239,6 @@ impl VerifyingKey {
         public_jwk::thumbprint(&self.0.material)
     }
 
-    /// Reads a public JWK for one algorithm. A private key is refused.
-    #[cfg(feature = "dpop")]
-    pub(crate) fn from_public_jwk(algorithm: Algorithm, jwk: &str) -> Result<Self, KeyProblem> {
-        let (material, declared) = jwk::read_public(jwk)?;
-        let key = Self::new(algorithm, &material)?;
-        match declared {
-            Some(declared) if !key.is_for(declared) => {
-                Err(KeyProblem::AlgorithmNotAllowed { algorithm: declared.to_string() })
-            }
-            _ => Ok(key),
-        }
-    }
-
     pub(crate) fn new(algorithm: Algorithm, material: &Material) -> Result<Self, KeyProblem> {
         Self::named(algorithm, material, None)
     }

@@ -125,7 +125,13 @@ impl<C> Admission<C> {
 
     /// Configures the `Authorization` source for the offered schemes.
     fn set_schemes(&mut self) {
-        let schemes: Vec<_> = self.config.offered.iter().map(OfferedScheme::scheme).collect();
+        let mut schemes: Vec<_> = self.config.offered.iter().map(OfferedScheme::scheme).collect();
+        // A bearer token where proofs are required is refused, and does not count as none.
+        if self.extras.as_ref().is_some_and(|extras| extras.dpop.is_some())
+            && !schemes.contains(&AuthScheme::BEARER)
+        {
+            schemes.push(AuthScheme::BEARER);
+        }
         let is_usual = schemes == [AuthScheme::BEARER];
         if (self.extras.is_some() || !is_usual)
             && let Some(header) = &mut self.extras_mut().header
@@ -267,6 +273,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             if let Some(header) = &extras.header {
                 header.strip(parts);
             }
+            if extras.dpop.is_some()
+                && let Some(proof) = parts.headers.get_mut("dpop")
+            {
+                proof.set_sensitive(true);
+            }
             match extras.find(parts) {
                 Err(reason) => Decision::Refuse(self.refuse(reason)),
                 Ok(None) => self.decide_without_token(),
@@ -357,7 +368,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     ) -> Decision<C> {
         match self.permit(verified) {
             Ok(principal) => Decision::Admit(Some(Admitted { principal, origin, fields })),
-            Err(rejection) => Decision::Refuse(rejection),
+            Err(rejection) => Decision::Refuse(rejection.with_fields(fields)),
         }
     }
 
@@ -397,7 +408,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
     /// Refuses a request that the policy does not allow, before it waits for the inner service.
     pub(super) fn check(&self, vetted: &Vetted<C>) -> Result<(), Rejection> {
-        self.permit(vetted.remembered.verified()).map(drop)
+        let permitted = self.permit(vetted.remembered.verified());
+        permitted.map(drop).map_err(|rejection| rejection.with_fields(vetted.fields.clone()))
     }
 
     pub(super) fn refuse_proof(&self, error: AuthError) -> Rejection {

@@ -10,6 +10,8 @@ use http::HeaderMap;
 use http::Response;
 use http::request::Parts;
 
+#[cfg(feature = "dpop")]
+use crate::binding::DowngradeAlarm;
 use crate::binding::{Binding, BindingVerdict, PendingProof};
 use crate::claims::{ConfirmationMethod, Principal};
 use crate::error::{AuthError, Reason, ResponseFields};
@@ -31,6 +33,10 @@ pub(super) struct Extras {
     /// Decides about the tokens that no key of the verifier has signed.
     fallback: Option<ConfiguredAuthenticator>,
     pub(super) bindings: Vec<Arc<dyn Binding>>,
+    /// The binding that is asked last, because it uses the proof up.
+    pub(super) dpop: Option<Arc<dyn Binding>>,
+    #[cfg(feature = "dpop")]
+    pub(super) alarm: Option<DowngradeAlarm>,
 }
 
 /// The changes to the response that only some requests need.
@@ -100,7 +106,7 @@ impl Extras {
     #[cfg(feature = "cookies")]
     #[inline]
     pub(super) fn cookies_alone(&self, headers: &HeaderMap) -> Option<(&CookieToken, OtherFields)> {
-        let is_usual = !self.has_authenticators() && self.bindings.is_empty();
+        let is_usual = !self.has_authenticators() && !self.has_bindings();
         let cookies = self.cookies.as_ref().filter(|_| is_usual)?;
         let other = OtherFields::of(headers);
         let is_alone = self.header.is_none() || !other.authorization;
@@ -112,7 +118,7 @@ impl Extras {
     #[inline]
     pub(super) fn is_header_alone(&self) -> bool {
         self.sources.is_empty()
-            && self.bindings.is_empty()
+            && !self.has_bindings()
             && self.header.as_ref().is_some_and(AuthorizationHeader::is_usual)
     }
 
@@ -183,11 +189,11 @@ impl Extras {
         principal: &Principal,
     ) -> Result<Proof, AuthError> {
         let mut proof = Proof::default();
-        if self.bindings.is_empty() {
+        if !self.has_bindings() {
             return Ok(proof);
         }
         let mut proved = Vec::with_capacity(self.bindings.len());
-        for binding in &self.bindings {
+        for binding in self.bindings.iter().chain(&self.dpop) {
             let (by, pending) = match binding.check(request, presented, principal) {
                 BindingVerdict::NotApplicable => continue,
                 BindingVerdict::Proved(by) => (by, None),
@@ -213,7 +219,19 @@ impl Extras {
                 return Err(AuthError::with_detail(Reason::BoundToken, NOT_PROVED));
             }
         }
+        #[cfg(feature = "dpop")]
+        if let Some(alarm) = &self.alarm {
+            alarm.see(principal)?;
+        }
         Ok(proof)
+    }
+
+    fn has_bindings(&self) -> bool {
+        #[cfg(feature = "dpop")]
+        if self.alarm.is_some() {
+            return true;
+        }
+        !self.bindings.is_empty() || self.dpop.is_some()
     }
 }
 
@@ -227,6 +245,9 @@ impl Default for Extras {
             authenticators: Vec::new(),
             fallback: None,
             bindings: Vec::new(),
+            dpop: None,
+            #[cfg(feature = "dpop")]
+            alarm: None,
         }
     }
 }

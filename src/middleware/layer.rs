@@ -7,6 +7,8 @@ use super::admission::Admission;
 use super::service::Bearer;
 use crate::binding::Binding;
 #[cfg(feature = "dpop")]
+use crate::binding::DowngradeAlarm;
+#[cfg(feature = "dpop")]
 use crate::binding::dpop::Dpop;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
@@ -165,9 +167,14 @@ impl<C, R> BearerLayer<C, R> {
     }
 
     /// Requires that tokens are bound to a key, and that each request proves the possession of the key:
-    /// DPoP (RFC 9449). The layer then offers the scheme `DPoP` in place of `Bearer`, or beside it with
-    /// [`with_bearer_allowed`](crate::dpop::Dpop::with_bearer_allowed). Other
-    /// [schemes](Self::with_schemes) that were set before stay.
+    /// DPoP (RFC 9449).
+    ///
+    /// The layer then offers the scheme `DPoP` alone, and refuses every token that is not bound so: API keys
+    /// and tokens in cookies too. With [`with_bearer_allowed`](crate::dpop::Dpop::with_bearer_allowed) it
+    /// offers `DPoP` beside the [schemes](Self::with_schemes) that were set before.
+    ///
+    /// The proof is checked after all other bindings, because it can be used once. For the same reason, put
+    /// one layer with a store around a route, and not two.
     ///
     /// ```
     /// # use tower_bearer::{BearerLayer, ConfigError};
@@ -178,13 +185,31 @@ impl<C, R> BearerLayer<C, R> {
     /// # Ok(layer)
     /// # }
     /// ```
+    ///
+    /// # Browsers of other origins
+    ///
+    /// A CORS layer outside replaces the list of fields that scripts may read. Let it name those of DPoP:
+    /// `expose_headers([HeaderName::from_static("dpop-nonce"), WWW_AUTHENTICATE])`.
     #[cfg(feature = "dpop")]
     #[must_use]
     pub fn with_dpop(self, dpop: Dpop) -> Self {
         let offered = OfferedScheme::dpop(&dpop.algs());
         let is_bearer_allowed = dpop.is_bearer_allowed();
-        let layer = self.change_challenges(|config| config.offer_dpop(offered, is_bearer_allowed));
-        layer.with_binding(dpop)
+        let layer = self.change(|admission| {
+            admission.extras_mut().dpop = Some(Arc::new(dpop));
+            admission.prove_bound_tokens();
+        });
+        layer.change_challenges(|config| config.offer_dpop(offered, is_bearer_allowed))
+    }
+
+    /// Notices users that have used bound tokens and come with a bearer token, or with many keys. See
+    /// [`DowngradeAlarm`].
+    ///
+    /// Tokens that are bound to a key are refused unless a [binding](Self::with_binding) checks their proof.
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_downgrade_alarm(self, alarm: DowngradeAlarm) -> Self {
+        self.change(|admission| admission.extras_mut().alarm = Some(alarm))
     }
 
     /// Returns the counts of the cache of this layer. `None` without a cache.

@@ -538,6 +538,21 @@ pub(crate) fn redis_evicts(source: &str, kept: &str, policy: &str) {
     let _ = (source, kept, policy);
 }
 
+/// Reports a user whose tokens were bound to a key before, or who uses many keys. Text of the token is not reported, but
+/// for the client.
+#[cfg(feature = "dpop")]
+pub(crate) fn downgrade(pace: &Pace, kind: &'static str, issuer: &str, client_id: Option<&str>) {
+    #[cfg(feature = "tracing")]
+    match pace.ask(kind, "") {
+        Some(suppressed) => {
+            tracing::warn!(target: "tower_bearer", issuer, client_id, suppressed, "{kind}");
+        }
+        None => tracing::debug!(target: "tower_bearer", issuer, client_id, "{kind}"),
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (pace, kind, issuer, client_id);
+}
+
 #[cfg(feature = "tracing")]
 macro_rules! event {
     ($level:ident, $error:expr $(, $field:ident)*) => {

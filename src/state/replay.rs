@@ -1,5 +1,6 @@
 //! Remembers which proofs were used, so that each is accepted once (RFC 9449 §11.1).
 
+mod table;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
@@ -17,18 +18,19 @@ use std::time::Duration;
 use crate::error::ReplaysUnavailable;
 
 /// Remembers the proofs that were used. All nodes of an API need one store, or a proof can be used
-/// once on each.
+/// once on each. All users of one store have the same lifetime of proofs, or those of the shorter one are forgotten too
+/// early for the others.
 pub trait ReplayStore: Send + Sync + 'static {
     /// Remembers a proof for this time at least, and says whether it is known already. Of several
     /// calls with one proof, at the same time too, exactly one is told [`ProofUse::First`].
     ///
     /// A store that cannot tell, or has no room, answers with an error, and the request is refused
     /// with 503.
-    fn remember(&self, proof: ProofId, lifetime: Duration) -> Remembering;
+    fn remember(&self, proof: ProofId, lifetime: Duration) -> ReplayCheck;
 }
 
 /// The answer of a [`ReplayStore`].
-pub enum Remembering {
+pub enum ReplayCheck {
     /// The answer, without waiting.
     Done(Result<ProofUse, ReplaysUnavailable>),
     /// The answer comes from elsewhere. Nothing is remembered before the future is polled.
@@ -42,7 +44,7 @@ pub enum ProofUse {
     /// The proof is used for the first time, and is remembered now.
     First,
     /// The proof was used before.
-    Again,
+    Replayed,
 }
 
 /// Names a proof: 16 bytes of a hash of its key, its URI and its `jti`. So no client can use up the
@@ -70,12 +72,12 @@ impl fmt::Debug for ProofId {
 }
 
 impl<S: ReplayStore + ?Sized> ReplayStore for Arc<S> {
-    fn remember(&self, proof: ProofId, lifetime: Duration) -> Remembering {
+    fn remember(&self, proof: ProofId, lifetime: Duration) -> ReplayCheck {
         (**self).remember(proof, lifetime)
     }
 }
 
-impl fmt::Debug for Remembering {
+impl fmt::Debug for ReplayCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done(result) => f.debug_tuple("Done").field(result).finish(),

@@ -34,12 +34,13 @@ impl<K: Eq + Hash, V> Generations<K, V> {
         self.young.insert(key, value);
     }
 
-    pub(crate) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
+    /// Forgets a value, and returns it.
+    pub(crate) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        self.young.remove(key);
-        self.old.remove(key);
+        let old = self.old.remove(key);
+        self.young.remove(key).or(old)
     }
 }
 

@@ -52,7 +52,7 @@ async fn main() {
     for (name, field, order, code, message) in [
         ("a good token", Some(&*reader), "read", Code::Ok, "alice: read"),
         ("a good token with the role", Some(&*cashier), "close", Code::Ok, "bob: close"),
-        ("no token", None, "read", Code::Unauthenticated, "A bearer token is needed"),
+        ("no token", None, "read", Code::Unauthenticated, "An access token is needed"),
         (
             "a malformed field",
             Some("Bearer"),

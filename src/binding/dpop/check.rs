@@ -12,16 +12,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL};
 use http::{HeaderMap, HeaderName, HeaderValue, request};
 
-use super::fault::invalid;
+use super::fault::{invalid, other_key};
 use super::key::{ProofHeader, ProofKey};
 use super::proof::{Buffer, Proof, ProofClaims};
 use super::settings::Dpop;
 use crate::binding::{Binding, BindingVerdict, Proved};
 use crate::challenge::AuthScheme;
 use crate::claims::{ConfirmationMethod, NumericDate, Principal};
+use crate::clock::Moment;
 use crate::error::{AuthError, Reason, ReplaysUnavailable, shown};
 use crate::jose::crypto;
-use crate::state::replay::{ProofId, ProofUse, Remembering};
+use crate::state::replay::{ProofId, ProofUse, ReplayCheck};
 use crate::verify::presented::Presented;
 
 impl Dpop {
@@ -48,8 +49,7 @@ impl Dpop {
     fn verify(
         &self,
         request: &request::Parts,
-        token: &[u8],
-        thumbprint: &str,
+        bound: Option<BoundToken<'_>>,
     ) -> Result<VerifiedProof, AuthError> {
         let proof = Proof::parse(proof_in(&request.headers)?)?;
         let key = self.keys.find(proof.header());
@@ -74,25 +74,27 @@ impl Dpop {
         self.check_uri(request, &claims)?;
         let is_nonce_current = self.check_nonce(&claims)?;
         self.check_dates(&claims)?;
-        check_token(&claims, token)?;
+        if let Some(bound) = bound {
+            check_token(&claims, bound.token)?;
+        }
+        let thumbprint = bound.map(|bound| bound.thumbprint);
         let key = match (key, header) {
             (Some(key), _) => key,
-            (None, Some(header)) => Arc::new(header.into_key()?),
+            (None, Some(header)) => Arc::new(header.into_key(thumbprint)?),
             (None, None) => return Err(invalid("there is no key")),
         };
         if !key.is_allowed(&self.algorithms) {
             return Err(invalid("`alg` is not allowed"));
         }
-        if key.thumbprint() != thumbprint {
-            let detail = "the proof is signed with another key than `cnf.jkt` of the token names";
-            return Err(AuthError::with_detail(Reason::WrongBinding, detail));
+        if thumbprint.is_some_and(|thumbprint| thumbprint != key.thumbprint()) {
+            return Err(other_key());
         }
         if !key.has_signed(&proof) {
             return Err(invalid("the signature is wrong"));
         }
         self.keys.remember(proof.header(), &key);
         let id = proof_id(&key, &claims)?;
-        Ok(VerifiedProof { id, is_nonce_current })
+        Ok(VerifiedProof { key, id, is_nonce_current })
     }
 
     fn check_uri(
@@ -102,14 +104,16 @@ impl Dpop {
     ) -> Result<(), AuthError> {
         let original = self.original_uri.and_then(|find| find(&request.extensions));
         let path = original.unwrap_or(&request.uri).path();
-        if self.urls.iter().any(|url| url.is_for(path, &claims.uri)) {
+        // RFC 9449 §4.3: query and fragment are ignored.
+        let htu = &claims.uri[..claims.uri.find(['?', '#']).unwrap_or(claims.uri.len())];
+        if self.urls.iter().any(|url| url.is_for(path, htu)) {
             return Ok(());
         }
         let wanted = self.urls.first().map(|url| url.with_path(path)).unwrap_or_default();
         let hint = if self.original_uri.is_none() { PREFIX_HINT } else { "" };
         let detail = format!(
             "`htu` is \"{}\", and the request is for \"{}\"{hint}",
-            shown(&claims.uri),
+            shown(htu.rsplit_once('@').map_or(htu, |(_, host)| host)),
             shown(&wanted),
         );
         Err(AuthError::with_detail(Reason::ProofForOtherRequest, detail))
@@ -145,18 +149,21 @@ impl Dpop {
         }
         // RFC 7519 §4.1: claims that need not be there, but count if they are.
         match (claims.expires_at, claims.not_before) {
+            _ if self.nonces.is_some() => Ok(()),
             (Some(end), _) if end.saturating_add(self.max_ahead) <= now => stale("exp", end),
             (_, Some(start)) if start > now.saturating_add(self.max_ahead) => stale("nbf", start),
             _ => Ok(()),
         }
     }
 
-    /// Returns for how long a used proof could be accepted again.
+    /// Returns for how long a used proof is remembered: as long as it could be accepted again, and longer, because
+    /// clocks of nodes differ and a store may answer late.
     fn window(&self) -> Duration {
-        match &self.nonces {
+        let window = match &self.nonces {
             Some(nonces) => nonces.window(),
             None => self.lifetime.saturating_add(self.max_ahead),
-        }
+        };
+        window.saturating_add(MARGIN)
     }
 
     /// Returns the fields that tell a client the nonce of its next proof.
@@ -182,30 +189,89 @@ impl Dpop {
         let Some(thumbprint) = self.needed_key(presented, principal)? else {
             return Ok(BindingVerdict::NotApplicable);
         };
-        let verified = self.verify(request, presented.token(), &thumbprint);
-        let VerifiedProof { id, is_nonce_current } = verified.map_err(|error| {
-            let fields = self.nonce_fields().into_iter().flatten();
-            fields.fold(error, |error, (name, value)| error.with_response_field(name, value))
-        })?;
-        let proved = Proved::by(ConfirmationMethod::Dpop);
-        let proved = if is_nonce_current {
-            proved
-        } else {
-            let fields = self.nonce_fields().into_iter().flatten();
-            fields.fold(proved, |proved, (name, value)| proved.with_response_field(name, value))
+        let bound = BoundToken { token: presented.token(), thumbprint: &thumbprint };
+        let fields = || self.nonce_fields().into_iter().flatten();
+        let tell = move |error: AuthError, fields: Fields| {
+            fields
+                .into_iter()
+                .fold(error, |error, (name, value)| error.with_response_field(name, value))
         };
+        let verified = self.verify(request, Some(bound));
+        let VerifiedProof { id, is_nonce_current, .. } =
+            verified.map_err(|error| tell(error, fields().collect()))?;
+        let mut proved = Proved::by(ConfirmationMethod::Dpop);
+        if !is_nonce_current {
+            proved = fields()
+                .fold(proved, |proved, (name, value)| proved.with_response_field(name, value));
+        }
         match self.replays.remember(id, self.window()) {
-            Remembering::Done(answer) => once(answer).map(|()| BindingVerdict::Proved(proved)),
-            Remembering::Pending(answer) => {
-                let pending = Box::pin(async move { once(answer.await) });
+            ReplayCheck::Done(answer) => match once(answer) {
+                Ok(()) => Ok(BindingVerdict::Proved(proved)),
+                Err(error) => Err(tell(error, fields().collect())),
+            },
+            ReplayCheck::Pending(answer) => {
+                let (began, fields) = (Moment::now(), fields().collect());
+                let pending = Box::pin(async move {
+                    let answer = once(answer.await);
+                    // The store may have forgotten the proof before it looked.
+                    let answer = answer.and_then(|()| match Moment::now().since(began) < MARGIN {
+                        true => Ok(()),
+                        false => Err(AuthError::with_detail(Reason::StaleProof, TOO_LATE)),
+                    });
+                    answer.map_err(|error| tell(error, fields))
+                });
                 Ok(BindingVerdict::Pending(proved, pending))
             }
         }
     }
+
+    /// Checks the proof that a client sends to a token endpoint, to bind a token to its key (RFC 9449 §5). Returns the
+    /// thumbprint of the key, for [`TokenRequest::with_key_thumbprint`](crate::issue::TokenRequest::with_key_thumbprint), or
+    /// `None` for a request without a proof. The public URL is that of the endpoint's server.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] for a proof that is refused. A token endpoint answers 400 with the
+    /// [code](crate::error::Reason::code) of its reason, and with its [fields](AuthError::response_fields), among which
+    /// the nonce is.
+    pub async fn thumbprint_of(
+        &self,
+        request: &request::Parts,
+    ) -> Result<Option<String>, AuthError> {
+        if !request.headers.contains_key(DPOP) {
+            return Ok(None);
+        }
+        let tell = |error: AuthError| {
+            let fields = self.nonce_fields().into_iter().flatten();
+            fields.fold(error, |error, (name, value)| error.with_response_field(name, value))
+        };
+        let VerifiedProof { key, id, .. } = self.verify(request, None).map_err(tell)?;
+        let began = Moment::now();
+        let answer = match self.replays.remember(id, self.window()) {
+            ReplayCheck::Done(answer) => answer,
+            ReplayCheck::Pending(answer) => answer.await,
+        };
+        once(answer).map_err(tell)?;
+        if Moment::now().since(began) >= MARGIN {
+            return Err(tell(AuthError::with_detail(Reason::StaleProof, TOO_LATE)));
+        }
+        Ok(Some(key.thumbprint().to_owned()))
+    }
+}
+
+/// Fields for an answer.
+type Fields = Vec<(HeaderName, HeaderValue)>;
+
+/// The token of a request, and the thumbprint of the key that it is bound to.
+#[derive(Clone, Copy)]
+struct BoundToken<'r> {
+    token: &'r [u8],
+    thumbprint: &'r str,
 }
 
 /// A proof that passes all checks but the one whether it was used before.
 struct VerifiedProof {
+    key: Arc<ProofKey>,
     id: ProofId,
     /// Whether the client need not be told another nonce.
     is_nonce_current: bool,
@@ -258,7 +324,7 @@ fn proof_id(key: &ProofKey, claims: &ProofClaims<'_>) -> Result<ProofId, AuthErr
 fn once(answer: Result<ProofUse, ReplaysUnavailable>) -> Result<(), AuthError> {
     match answer? {
         ProofUse::First => Ok(()),
-        ProofUse::Again => Err(Reason::ReplayedProof.into()),
+        ProofUse::Replayed => Err(Reason::ReplayedProof.into()),
     }
 }
 
@@ -270,3 +336,6 @@ const NOT_BOUND: &str = "the token was sent under the scheme `DPoP`, and has no 
 const BINDING_NEEDED: &str = "the token has no `cnf.jkt`, and this layer requires DPoP";
 const PREFIX_HINT: &str =
     "; if a router has taken a prefix off the path, see `Dpop::with_original_uri`";
+const TOO_LATE: &str = "the store of used proofs has answered too late";
+/// How much longer a proof is remembered than it could be used.
+const MARGIN: Duration = Duration::from_secs(30);

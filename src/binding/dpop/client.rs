@@ -4,5 +4,5 @@ mod key;
 mod nonces;
 mod layer;
 
-pub use key::{DpopKey, NewProof};
+pub use key::{DpopKey, ProofRequest};
 pub use layer::{DpopClientLayer, DpopClientService};

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::fault::invalid;
+use super::fault::{invalid, other_key};
 use super::proof::{self, Buffer, Proof};
 use crate::error::AuthError;
 use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
 use crate::jose::{Algorithm, Family};
-use crate::keys::VerifyingKey;
+use crate::keys::{PublicKey, VerifyingKey};
 
 /// The header of a proof (RFC 9449 §4.2), before its key is parsed.
 pub(super) struct ProofHeader {
@@ -54,15 +54,20 @@ impl ProofHeader {
         Ok(Self { algorithm, jwk })
     }
 
-    /// Parses the key.
-    pub(super) fn into_key(self) -> Result<ProofKey, AuthError> {
+    /// Parses the key, which has to have this thumbprint, if one is known.
+    pub(super) fn into_key(self, expected: Option<&str>) -> Result<ProofKey, AuthError> {
         let Self { algorithm, jwk } = self;
-        let key = VerifyingKey::from_public_jwk(algorithm, &jwk);
-        let key = key.map_err(|problem| AuthError::bad_proof(format!("`jwk`: {problem}")))?;
-        if key.material().rsa_bits().is_some_and(|bits| bits > MAX_RSA_BITS) {
+        let bad = |problem| AuthError::bad_proof(format!("`jwk`: {problem}"));
+        let public = PublicKey::from_jwk(&jwk).map_err(bad)?;
+        if public.rsa_bits().is_some_and(|bits| bits > MAX_RSA_BITS) {
             return Err(invalid("`jwk` has more than 4096 bits"));
         }
-        let thumbprint = key.thumbprint().ok_or_else(|| invalid("`jwk` is no public key"))?;
+        // Before the key is prepared: that of a stranger costs little.
+        let thumbprint = public.thumbprint().ok_or_else(|| invalid("`jwk` is no public key"))?;
+        if expected.is_some_and(|expected| expected != thumbprint) {
+            return Err(other_key());
+        }
+        let key = public.into_verifying_key(algorithm).map_err(bad)?;
         Ok(ProofKey { algorithm, key, thumbprint })
     }
 }

@@ -18,7 +18,8 @@ use crate::jose::crypto;
 /// Makes and checks the nonces of DPoP proofs (RFC 9449 §8, §9).
 ///
 /// A nonce is the same for all clients for a while, 60 seconds by default, and is accepted for one
-/// more such time. Nothing is stored: nodes that have the same secret accept each other's nonces.
+/// more such time. Nothing is stored: nodes that have the same secret accept each other's nonces. While
+/// the secret is replaced node by node, clients are sent from one nonce to the other.
 ///
 /// ```
 /// use tower_bearer::dpop::{Dpop, Nonces};
@@ -70,13 +71,15 @@ impl Nonces {
         Self::from_secret(&*secret)
     }
 
-    /// Sets how long one nonce is given out. It is accepted for this time afterwards too. The default
-    /// is 60 seconds, and one hour is the most.
+    /// Sets how long one nonce is given out, in whole seconds. It is accepted for this time afterwards
+    /// too, and for one time more if it comes from a node whose clock is ahead. The default is 60 seconds,
+    /// and one hour is the most.
     ///
     /// # Errors
     ///
     /// [`ConfigError::OutOfRange`].
     pub fn with_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
+        let lifetime = Duration::from_secs(lifetime.as_secs());
         self.step = ConfigError::within("the lifetime of a nonce", lifetime, 1, MAX_LIFETIME)?;
         Ok(self)
     }
@@ -121,7 +124,9 @@ impl Nonces {
     }
 
     fn nonce(&self, step: u64) -> HeaderValue {
-        let message = [&b"tower-bearer DPoP nonce "[..], &step.to_be_bytes()].concat();
+        // The length of a step is a part of it, so that another one makes other nonces.
+        let length = self.step.as_secs().to_be_bytes();
+        let message = [&b"tower-bearer DPoP nonce "[..], &length, &step.to_be_bytes()].concat();
         let hash = crypto::hmac_sha256(&self.secret, &message);
         let hash = hash.expect("a back end hashed when the secret was set");
         HeaderValue::from_str(&URL_SAFE_NO_PAD.encode(hash)).expect("base64url is legal in a field")

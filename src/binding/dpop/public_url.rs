@@ -4,7 +4,9 @@
 //! normalised if they differ, by RFC 3986 §6.2.2 and §6.2.3 and not as browsers do: for a browser
 //! `\` is `/`, which it is not for a router.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::fmt::Write as _;
 
 use fluent_uri::Uri;
 
@@ -16,11 +18,14 @@ pub(super) struct PublicUrl(Box<str>);
 
 impl PublicUrl {
     pub(super) fn new(url: &str) -> Result<Self, ConfigError> {
-        // What stands before an `@` may be a password.
+        // A user and a password stand before the `@`.
         let shown = url.rsplit_once('@').map_or(url, |(_, host)| host);
         let wrong = |problem| ConfigError::Address { address: shown.to_owned(), problem };
-        let parsed = Uri::parse(url)
-            .map_err(|_| wrong("is no URL; give one such as https://api.example.com"))?;
+        let parsed = Uri::parse(url).map_err(|_| {
+            wrong(
+                "is no URL; give one such as https://api.example.com, with a host in ASCII (xn--…)",
+            )
+        })?;
         let authority = parsed.authority();
         let authority = authority
             .ok_or_else(|| wrong("has no host; give one such as https://api.example.com"))?;
@@ -48,25 +53,62 @@ impl PublicUrl {
 
     /// Returns whether this is the URI of a request for this path.
     pub(super) fn is_for(&self, path: &str, htu: &str) -> bool {
-        // What is neither is no path: `*` of OPTIONS, or nothing, as CONNECT has it.
+        // The target of OPTIONS may be `*`, and that of CONNECT has no path.
         if !path.starts_with('/') {
             return false;
         }
-        // RFC 9449 §4.3: query and fragment are ignored.
-        let htu = &htu[..htu.find(['?', '#']).unwrap_or(htu.len())];
-        // A path may have characters that RFC 3986 does not know, as `|`.
-        let is_same = htu.strip_prefix(&*self.0).is_some_and(|rest| rest == path);
-        is_same || normal(htu).is_some_and(|htu| normal(&self.with_path(path)) == Some(htu))
+        let rest = htu.strip_prefix(&*self.0);
+        // A prefix is a path of its own, which the proxy that takes it off sends as `/`.
+        if rest == Some(path) || path == "/" && rest == Some("") {
+            return true;
+        }
+        // Three times as long if each byte is encoded. Dots and slashes may come on top, a few.
+        let wanted = self.with_path(path);
+        if htu.len() > 3 * wanted.len() + 64 || has_dot_segment(path) {
+            return false;
+        }
+        normal(htu).is_some_and(|htu| normal(&wanted) == Some(htu))
     }
+}
+
+/// Returns whether a path has a segment `.` or `..`, encoded or not. Routers take it for a name, so only a proof that
+/// says the same to the letter is for it.
+fn has_dot_segment(path: &str) -> bool {
+    let is_dots = |segment: &str| {
+        let segment = segment.replace("%2e", ".").replace("%2E", ".");
+        segment == "." || segment == ".."
+    };
+    path.contains('.') | path.contains("%2") && path.split('/').any(is_dots)
 }
 
 /// Returns the normal form of an absolute URI.
 fn normal(uri: &str) -> Option<String> {
-    let normal = Uri::parse(uri).ok()?.normalize();
+    let normal = Uri::parse(&*encoded(uri)).ok()?.normalize();
     let has_no_path = normal.authority().is_some() && normal.path().as_str().is_empty();
     let text = normal.into_string();
     // RFC 3986 §6.2.3: an empty path is `/`.
     Some(if has_no_path { text + "/" } else { text })
+}
+
+/// Encodes the characters of the path that RFC 3986 does not know, as `|` and `é`. Some clients do, and some do not.
+fn encoded(uri: &str) -> Cow<'_, str> {
+    let authority = uri.find("://").map_or(0, |at| at + 3);
+    let path = uri[authority..].find('/').map_or(uri.len(), |at| authority + at);
+    let (before, path) = uri.split_at(path);
+    let is_known =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&byte);
+    if path.bytes().all(is_known) {
+        return Cow::Borrowed(uri);
+    }
+    let mut text = before.to_owned();
+    for byte in path.bytes() {
+        if is_known(byte) {
+            text.push(char::from(byte));
+        } else {
+            _ = write!(text, "%{byte:02X}");
+        }
+    }
+    Cow::Owned(text)
 }
 
 impl fmt::Debug for PublicUrl {

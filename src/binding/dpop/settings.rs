@@ -32,8 +32,12 @@ use crate::state::replay::{MemoryReplays, ReplayStore};
 /// # }
 /// ```
 ///
-/// Without another setting, every token has to be bound; a proof is accepted once, and for 60 seconds
-/// after it was made.
+/// Without another setting, every token has to be bound. A proof is accepted once, within 60 seconds
+/// after it was made. It covers the token, the method, and the URI without its query: not the query,
+/// the other fields or the body (RFC 9449 §11.7).
+///
+/// A request that is sent twice needs two proofs: a proxy or a client that repeats requests on its own
+/// gets 401 for the second one.
 #[derive(Clone)]
 pub struct Dpop {
     pub(super) urls: Vec<PublicUrl>,
@@ -148,7 +152,10 @@ impl Dpop {
     /// Sets how long a proof is accepted after it was made (`iat`). The default is 60 seconds, and one
     /// hour is the most.
     ///
-    /// With [nonces](Self::with_nonces) the age of the nonce counts, and `iat` does not.
+    /// With [nonces](Self::with_nonces) the age of the nonce counts, and the dates of the proof do not.
+    ///
+    /// Used proofs are remembered for this time and a little longer, so a long one needs
+    /// [room](MemoryReplays::with_max_proofs).
     ///
     /// # Errors
     ///
@@ -173,22 +180,25 @@ impl Dpop {
     /// proofs in advance, and its clock need not be right.
     ///
     /// A proof without a nonce, or with an old one, is answered 401 `use_dpop_nonce` with the field
-    /// `DPoP-Nonce`. An admitted request gets a new nonce in its answer when its own becomes old.
+    /// `DPoP-Nonce`. An admitted request gets a new nonce in its answer when its own becomes old; that
+    /// answer is `no-store`, whatever the application says.
     #[must_use]
     pub fn with_nonces(mut self, nonces: Nonces) -> Self {
         self.nonces = Some(Arc::new(nonces));
         self
     }
 
-    /// Sets the store of used proofs. The default is a [`MemoryReplays`] of its own. An API on several
+    /// Sets the store of used proofs. The default is a [`MemoryReplays`] of its own,
+    /// which clones of this share. An API on several
     /// nodes needs one store for all.
     #[must_use]
-    pub fn with_replays(mut self, replays: impl ReplayStore) -> Self {
+    pub fn with_replay_store(mut self, replays: impl ReplayStore) -> Self {
         self.replays = Arc::new(replays);
         self
     }
 
-    /// Sets how many keys of clients stay parsed. The default is 4,096, which take about 4 MB. A
+    /// Sets how many keys of clients stay parsed. The default is 4,096, which take about 4 MB (20 MB with
+    /// large RSA keys). A
     /// client whose key is not among them costs a few microseconds more.
     #[must_use]
     pub fn with_max_keys(mut self, keys: usize) -> Self {

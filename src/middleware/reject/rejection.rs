@@ -16,7 +16,7 @@ use super::answer::{AnswerParts, answer};
 use super::empty_body::EmptyBody;
 use super::grpc_protocol::GrpcProtocol;
 use crate::challenge::{Challenge, ChallengeConfig, is_token_char};
-use crate::error::{AuthError, Reason, ReasonClass};
+use crate::error::{AuthError, Reason, ReasonClass, ResponseFields};
 use crate::observe::trace;
 
 /// A refused request with its answer. Status and challenges are decided, the body is not.
@@ -49,6 +49,13 @@ impl From<AuthError> for Rejection {
 impl Rejection {
     pub(crate) fn new(error: AuthError, config: Arc<ChallengeConfig>) -> Self {
         Self { error, config, grpc: None, used_scheme: None }
+    }
+
+    /// Adds fields to the answer.
+    #[must_use]
+    pub(crate) fn with_fields(mut self, fields: ResponseFields) -> Self {
+        self.error = self.error.with_response_fields(fields);
+        self
     }
 
     /// Adds the method and the headers of the request, which influence the form of the answer.
@@ -108,8 +115,8 @@ impl Rejection {
     /// Returns the values of `WWW-Authenticate`: one challenge for each scheme that the layer
     /// offers, or none where no token would help.
     ///
-    /// The challenge of the scheme that the request used carries the error, or else the first
-    /// challenge. If a malformed request used none of the schemes, all challenges carry it (RFC
+    /// The challenge of the scheme that the request used carries the error, and comes first; or else
+    /// the first challenge does. If a malformed request used none of the schemes, all challenges carry it (RFC
     /// 9449 §7.2).
     pub fn challenges(&self) -> Vec<HeaderValue> {
         let AnswerParts { has_challenge, code, description, .. } = self.answer();
@@ -125,7 +132,12 @@ impl Rejection {
             }
             _ => challenge,
         };
-        self.config.challenges(complete).collect()
+        let mut challenges: Vec<_> = self.config.challenges(complete).collect();
+        // First, because some clients look no further.
+        if error_place < challenges.len() {
+            challenges[..=error_place].rotate_right(1);
+        }
+        challenges
     }
 
     fn with_remedy(&self, challenge: Challenge) -> Challenge {

@@ -185,6 +185,15 @@ impl<'i, K> TokenRequest<'i, K> {
         self.set("client_id", client_id.into())
     }
 
+    /// Binds the token to the key with this thumbprint (`cnf` with `jkt`, RFC 9449 §6.1): that of a proof which the client
+    /// has sent with its request ([`Dpop::thumbprint_of`](crate::dpop::Dpop::thumbprint_of)). The type of such a token
+    /// is `DPoP` in the answer to the client, and not `Bearer`.
+    #[cfg(feature = "dpop")]
+    pub fn with_key_thumbprint(mut self, thumbprint: impl Into<String>) -> Self {
+        self.claims.insert("cnf".to_owned(), serde_json::json!({ "jkt": thumbprint.into() }));
+        self
+    }
+
     /// Names the session that the token belongs to: the claim `sid`. All tokens of a session can be
     /// [revoked at once](crate::revocation::Revocation::session).
     pub fn with_session_id(mut self, session_id: impl Into<String>) -> Self {

@@ -1,8 +1,10 @@
-//! Remembers proofs in memory, in two generations: 17 bytes for a proof and the free room of a hash
-//! table, at most 39 together. A proof has no date of its own. When the young generation is as old as
-//! a proof lives, it becomes the old one, and the old one is dropped at once.
+//! Remembers proofs in memory, in two generations: a number of 8 bytes for a proof and the free room of a table, 22
+//! bytes together at most. A proof has no date of its own. When the young generation is as old as a proof lives, it
+//! becomes the old one, and the old one is dropped at once.
+//!
+//! The number is a keyed hash. Two proofs have the same one by a chance of 2⁻⁶⁴ for each that is remembered: one of some
+//! 10¹² honest requests is refused, and its client makes another proof.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::mem;
@@ -11,22 +13,26 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use super::{ProofId, ProofUse, Remembering, ReplayStore};
+use super::table::NumberTable;
+use super::{ProofId, ProofUse, ReplayCheck, ReplayStore};
 use crate::clock::Moment;
 use crate::error::ReplaysUnavailable;
 
 /// Remembers used proofs in the memory of this program: for an API that runs on one node. Clones
 /// share their memory.
 ///
-/// Each proof is kept for its lifetime at least, and twice its lifetime at most. A proof takes 39
-/// bytes at most. When the store is full, it refuses new proofs with 503 rather than to forget one
-/// that could be used again, and the log says so.
+/// Each proof is kept for its lifetime at least, and twice its lifetime at most. A proof takes 22
+/// bytes at most. When the store is full, it refuses new proofs with 503 and forgets none that could
+/// be used again, and the log says so. It cannot tell an attack from a rush: limit the requests of
+/// each client in front of it.
+///
+/// A program that starts has forgotten the proofs of before, so a proof of the last minute can be used
+/// once more. With [`Nonces::generate`](crate::dpop::Nonces::generate) it cannot: the secret is a new one.
 #[derive(Clone)]
 pub struct MemoryReplays(Arc<Shards>);
 
 struct Shards {
-    /// Chooses the shard of a proof, and its place there. Its keys are random, so that no client can
-    /// make proofs that meet in one place.
+    /// Numbers the proofs. Its keys are random, so that no client can make proofs that meet in one place.
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
     /// The number of proofs that a shard keeps.
@@ -34,8 +40,8 @@ struct Shards {
 }
 
 struct Shard {
-    young: HashSet<ProofId, RandomState>,
-    old: HashSet<ProofId, RandomState>,
+    young: NumberTable,
+    old: NumberTable,
     /// When the young generation began.
     since: Moment,
     /// The longest lifetime of a proof so far.
@@ -43,7 +49,7 @@ struct Shard {
 }
 
 impl MemoryReplays {
-    /// Creates a store of at most four million proofs, which take 160 MB at most.
+    /// Creates a store of at most four million proofs, which take 90 MB at most.
     pub fn new() -> Self {
         Self::with_max_proofs(4_000_000)
     }
@@ -53,16 +59,13 @@ impl MemoryReplays {
     /// A store needs room for the proofs of twice their lifetime: at 1,000 requests a second and a
     /// lifetime of 70 seconds, for 140,000.
     pub fn with_max_proofs(proofs: usize) -> Self {
-        let hasher = RandomState::default();
-        let shard = || {
-            let (young, old) =
-                (HashSet::with_hasher(hasher.clone()), HashSet::with_hasher(hasher.clone()));
+        let shards = std::array::from_fn(|_| {
+            let (young, old) = Default::default();
             Mutex::new(Shard { young, old, since: Moment::now(), lifetime: Duration::ZERO })
-        };
-        let shards = std::array::from_fn(|_| shard());
+        });
         // The proofs are spread by chance, so some shards get a few more than others.
         let most = proofs.div_ceil(SHARDS).max(1);
-        Self(Arc::new(Shards { shards, most, hasher }))
+        Self(Arc::new(Shards { shards, most, hasher: RandomState::default() }))
     }
 
     /// Returns the number of proofs that are kept.
@@ -85,17 +88,17 @@ impl MemoryReplays {
         lifetime: Duration,
     ) -> Result<ProofUse, ReplaysUnavailable> {
         let Shards { hasher, shards, most } = &*self.0;
-        // The tables use the other bits of the hash.
-        let index = (hasher.hash_one(proof) >> 48) as usize % SHARDS;
-        let mut shard = shards[index].lock().unwrap_or_else(PoisonError::into_inner);
-        shard.use_proof(proof, lifetime, *most, Moment::now())
+        let number = hasher.hash_one(proof).max(1);
+        let shard = &shards[number as usize % SHARDS];
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.use_proof(number, lifetime, *most, Moment::now())
     }
 }
 
 impl Shard {
     fn use_proof(
         &mut self,
-        proof: ProofId,
+        number: u64,
         lifetime: Duration,
         most: usize,
         now: Moment,
@@ -104,29 +107,27 @@ impl Shard {
         let age = now.since(self.since);
         if age >= self.lifetime {
             self.old = mem::take(&mut self.young);
-            // As much room as was needed last time, so that it does not have to grow.
-            self.young.reserve(self.old.len().min(most));
             if age >= self.lifetime.saturating_mul(2) {
-                self.old = HashSet::default();
+                self.old = NumberTable::default();
             }
             self.since = now;
         }
-        if self.old.contains(&proof) {
-            return Ok(ProofUse::Again);
+        if self.old.contains(number) {
+            return Ok(ProofUse::Replayed);
         }
         if self.young.len() + self.old.len() >= most {
-            return match self.young.contains(&proof) {
-                true => Ok(ProofUse::Again),
+            return match self.young.contains(number) {
+                true => Ok(ProofUse::Replayed),
                 false => Err(ReplaysUnavailable::new(FULL)),
             };
         }
-        Ok(if self.young.insert(proof) { ProofUse::First } else { ProofUse::Again })
+        Ok(if self.young.insert(number) { ProofUse::First } else { ProofUse::Replayed })
     }
 }
 
 impl ReplayStore for MemoryReplays {
-    fn remember(&self, proof: ProofId, lifetime: Duration) -> Remembering {
-        Remembering::Done(self.use_proof(proof, lifetime))
+    fn remember(&self, proof: ProofId, lifetime: Duration) -> ReplayCheck {
+        ReplayCheck::Done(self.use_proof(proof, lifetime))
     }
 }
 
@@ -138,7 +139,7 @@ impl Default for MemoryReplays {
 
 impl fmt::Debug for MemoryReplays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let most = self.0.most * SHARDS;
+        let most = self.0.most.saturating_mul(SHARDS);
         f.debug_struct("MemoryReplays").field("max_proofs", &most).finish_non_exhaustive()
     }
 }
@@ -161,8 +162,8 @@ mod tests {
 
     fn remember(store: &MemoryReplays, number: u64) -> Result<ProofUse, ReplaysUnavailable> {
         match store.remember(id(number), LIFETIME) {
-            Remembering::Done(result) => result,
-            Remembering::Pending(_) => unreachable!("memory answers at once"),
+            ReplayCheck::Done(result) => result,
+            ReplayCheck::Pending(_) => unreachable!("memory answers at once"),
         }
     }
 
@@ -171,12 +172,12 @@ mod tests {
         let store = MemoryReplays::new();
         for wait in [0, 30, 29] {
             tokio::time::advance(Duration::from_secs(wait)).await;
-            let expected = if wait == 0 { ProofUse::First } else { ProofUse::Again };
+            let expected = if wait == 0 { ProofUse::First } else { ProofUse::Replayed };
             assert_eq!(remember(&store, 1).unwrap(), expected, "{wait}");
         }
         // The generation changes for proofs that come now.
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(remember(&store, 1).unwrap(), ProofUse::Again);
+        assert_eq!(remember(&store, 1).unwrap(), ProofUse::Replayed);
 
         tokio::time::advance(2 * LIFETIME).await;
         assert_eq!(remember(&store, 1).unwrap(), ProofUse::First);
@@ -194,7 +195,7 @@ mod tests {
             // Whatever happens to other proofs of the shard.
             (1000..2000).for_each(|other| drop(remember(&store, other)));
 
-            assert_eq!(remember(&store, 1).unwrap(), ProofUse::Again, "{offset}");
+            assert_eq!(remember(&store, 1).unwrap(), ProofUse::Replayed, "{offset}");
         }
     }
 
@@ -206,13 +207,13 @@ mod tests {
         for number in 0..10_000 {
             match remember(&store, number) {
                 Ok(ProofUse::First) => kept.push(number),
-                Ok(ProofUse::Again) => panic!("{number} is new"),
+                Ok(ProofUse::Replayed) => panic!("{number} is new"),
                 Err(_) => refused += 1,
             }
         }
 
         assert_eq!((kept.len(), store.len(), refused), (640, 640, 10_000 - 640));
-        assert!(kept.iter().all(|number| remember(&store, *number).unwrap() == ProofUse::Again));
+        assert!(kept.iter().all(|number| remember(&store, *number).unwrap() == ProofUse::Replayed));
     }
 
     #[test]
@@ -235,12 +236,12 @@ mod tests {
     async fn longer_lifetime_counts_for_all_proofs_from_then_on() {
         let store = MemoryReplays::new();
         remember(&store, 1).unwrap();
-        let Remembering::Done(long) = store.remember(id(2), 5 * LIFETIME) else { unreachable!() };
+        let ReplayCheck::Done(long) = store.remember(id(2), 5 * LIFETIME) else { unreachable!() };
         long.unwrap();
 
         tokio::time::advance(4 * LIFETIME).await;
 
-        assert_eq!(remember(&store, 2).unwrap(), ProofUse::Again);
+        assert_eq!(remember(&store, 2).unwrap(), ProofUse::Replayed);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::{MemoryReplays, ProofId, ProofUse, Remembering, ReplayStore};
+use super::{MemoryReplays, ProofId, ProofUse, ReplayCheck, ReplayStore};
 use crate::config_error::ConfigError;
 use crate::error::ReplaysUnavailable;
 use crate::jose::unsigned::random_id;
@@ -23,7 +23,7 @@ use crate::state::redis::{
 ///
 /// # fn example() -> Result<(), tower_bearer::ConfigError> {
 /// let replays = RedisReplays::new("rediss://user:password@redis.example.com")?;
-/// let dpop = Dpop::new("https://api.example.com")?.with_replays(replays);
+/// let dpop = Dpop::new("https://api.example.com")?.with_replay_store(replays);
 /// # Ok(())
 /// # }
 /// ```
@@ -155,21 +155,23 @@ impl Store {
             ScriptCall::new(REMEMBER, [key]).with(call).with(lifetime.as_millis().to_string());
         match self.connection.call(&call).await? {
             Value::Int(1) => Ok(ProofUse::First),
-            Value::Int(0) => Ok(ProofUse::Again),
+            Value::Int(0) => Ok(ProofUse::Replayed),
             _ => Err(RedisError::unreadable("an answer")),
         }
     }
 }
 
 impl ReplayStore for RedisReplays {
-    fn remember(&self, proof: ProofId, lifetime: Duration) -> Remembering {
+    fn remember(&self, proof: ProofId, lifetime: Duration) -> ReplayCheck {
         let Self { store, while_away } = self.clone();
-        Remembering::Pending(Box::pin(async move {
+        ReplayCheck::Pending(Box::pin(async move {
             // Also while Redis answers, so that a proof of before is known when it goes away.
             let here = while_away.map(|memory| memory.remember(proof, lifetime));
             match (store.use_proof(proof, lifetime).await, here) {
+                // Redis does not know the proofs that were used while it was away.
+                (Ok(_), Some(ReplayCheck::Done(Ok(ProofUse::Replayed)))) => Ok(ProofUse::Replayed),
                 (Ok(answer), _) => Ok(answer),
-                (Err(_), Some(Remembering::Done(here))) => here,
+                (Err(_), Some(ReplayCheck::Done(here))) => here,
                 (Err(problem), _) => Err(unavailable(&problem)),
             }
         }))

@@ -105,6 +105,10 @@ impl Change {
                 Token,
                 "Get a token that is bound to a key: send a DPoP proof with the token request, or use a client certificate.",
             ),
+            Reason::DowngradedToken => (
+                Token,
+                "Get a token that is bound to a key, as before. If this was not you, your sign-in was stolen: sign out everywhere.",
+            ),
             Reason::MissingProof => {
                 (Request, "Send a DPoP proof in the field `DPoP`, made for this request.")
             }
@@ -333,6 +337,7 @@ impl Facts<'_> {
             | Reason::MissingCsrfToken
             | Reason::WrongBinding
             | Reason::UnboundToken
+            | Reason::DowngradedToken
             | Reason::MissingProof
             | Reason::InvalidProof
             | Reason::ProofForOtherRequest

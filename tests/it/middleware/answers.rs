@@ -283,7 +283,7 @@ async fn closure_makes_the_body_and_status_and_challenge_stay() {
     let guarded = send(&app, get("/role").bearer(good())).await;
 
     missing.is_refused(401, Some(PLAIN), Reason::MissingToken);
-    assert_eq!(missing.body, "<h1>A bearer token is needed</h1>");
+    assert_eq!(missing.body, "<h1>An access token is needed</h1>");
     guarded.is_refused(403, Some(PLAIN), Reason::Forbidden);
     assert_eq!(guarded.body, "<h1>The token does not allow this</h1>");
     assert_eq!(guarded.headers[CONTENT_TYPE], "text/html");

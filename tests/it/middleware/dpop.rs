@@ -7,6 +7,8 @@ mod schemes;
 mod nonces;
 mod replays;
 mod client;
+mod issuing;
+mod alarm;
 
 use std::sync::OnceLock;
 

@@ -99,7 +99,7 @@ async fn refusals_of_the_layer_and_of_guards_are_statuses_of_grpc() {
     let malformed = challenge("invalid_request", "The Authorization field is malformed");
 
     let answer = send(&app, call("/")).await;
-    is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
+    is_status(&answer, "16", "An access token is needed", Some(PLAIN), Reason::MissingToken);
     let answer = send(&app, call("/").bearer(expired)).await;
     let challenge = invalid_token("The token has expired");
     is_status(&answer, "16", "The token has expired", Some(&challenge), Reason::Expired);
@@ -133,7 +133,7 @@ async fn every_extractor_and_guard_behind_an_optional_layer_answers_grpc() {
 
     for path in ["/verified", "/principal", "/user", "/extractor", "/layer"] {
         let answer = send(&app, call(path)).await;
-        is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
+        is_status(&answer, "16", "An access token is needed", Some(PLAIN), Reason::MissingToken);
         send(&app, call(path).bearer(&admin)).await.is_ok("in");
     }
 }
@@ -207,7 +207,7 @@ async fn other_requests_are_answered_as_the_other_renderer_does() {
     // Those that are gRPC are not.
     let answer = send(&json, call("/")).await;
     assert_eq!(answer.headers["cache-control"], "no-store");
-    is_status(&answer, "16", "A bearer token is needed", Some(PLAIN), Reason::MissingToken);
+    is_status(&answer, "16", "An access token is needed", Some(PLAIN), Reason::MissingToken);
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ mod needs_grpcio {
             seen,
             [
                 ("OK", "in"),
-                ("UNAUTHENTICATED", "A bearer token is needed"),
+                ("UNAUTHENTICATED", "An access token is needed"),
                 ("UNAUTHENTICATED", "The token has expired"),
                 ("UNAUTHENTICATED", "The Authorization field is malformed"),
                 ("PERMISSION_DENIED", "The token does not allow this"),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tower_bearer::dpop::{
-    MemoryReplays, ProofId, ProofUse, RedisReplays, Remembering, ReplayStore as _,
+    MemoryReplays, ProofId, ProofUse, RedisReplays, ReplayCheck, ReplayStore as _,
     ReplaysUnavailable,
 };
 
@@ -26,8 +26,8 @@ fn new_proof() -> ProofId {
 
 async fn remember(node: &RedisReplays, proof: ProofId) -> Result<ProofUse, ReplaysUnavailable> {
     match node.remember(proof, LIFETIME) {
-        Remembering::Pending(answer) => answer.await,
-        Remembering::Done(_) => unreachable!("Redis is elsewhere"),
+        ReplayCheck::Pending(answer) => answer.await,
+        ReplayCheck::Done(_) => unreachable!("Redis is elsewhere"),
     }
 }
 
@@ -42,7 +42,7 @@ async fn needs_redis_proof_is_used_once_by_all_nodes_together_and_is_kept_for_it
 
     assert_eq!(remember(&one, proof).await.unwrap(), ProofUse::First);
     for node in [&one, &other, &one.clone()] {
-        assert_eq!(remember(node, proof).await.unwrap(), ProofUse::Again);
+        assert_eq!(remember(node, proof).await.unwrap(), ProofUse::Replayed);
     }
     assert_eq!(remember(&elsewhere, proof).await.unwrap(), ProofUse::First);
     assert_eq!(remember(&other, new_proof()).await.unwrap(), ProofUse::First);
@@ -84,7 +84,7 @@ async fn needs_redis_that_is_paused_or_stopped_accepts_nothing_and_goes_on_after
     assert!(began.elapsed() < Duration::from_secs(10), "{error:?}");
     redis.go_on();
     answers(&node).await;
-    assert_eq!(remember(&node, used).await.unwrap(), ProofUse::Again);
+    assert_eq!(remember(&node, used).await.unwrap(), ProofUse::Replayed);
 
     redis.kill();
     for _ in 0..3 {
@@ -97,7 +97,7 @@ async fn needs_redis_that_is_paused_or_stopped_accepts_nothing_and_goes_on_after
     redis.cli(&["FLUSHALL"]);
     assert_eq!(remember(&node, used).await.unwrap(), ProofUse::First);
     redis.cli(&["SCRIPT", "FLUSH"]);
-    assert_eq!(remember(&node, used).await.unwrap(), ProofUse::Again);
+    assert_eq!(remember(&node, used).await.unwrap(), ProofUse::Replayed);
 }
 
 async fn answers(node: &RedisReplays) {
@@ -133,7 +133,7 @@ async fn needs_redis_call_that_is_repeated_does_not_find_its_own_first_attempt()
         }
         // Unless the call failed before Redis got it.
         remember(&node, proof).await.unwrap();
-        assert_eq!(remember(&node, proof).await.unwrap(), ProofUse::Again);
+        assert_eq!(remember(&node, proof).await.unwrap(), ProofUse::Replayed);
     }
 }
 
@@ -149,7 +149,13 @@ async fn needs_redis_memory_helps_out_while_redis_is_away_if_that_was_asked_for(
     let during = new_proof();
     assert_eq!(remember(&node, during).await.unwrap(), ProofUse::First);
     for used in [before, during] {
-        assert_eq!(remember(&node, used).await.unwrap(), ProofUse::Again);
+        assert_eq!(remember(&node, used).await.unwrap(), ProofUse::Replayed);
+    }
+    // Redis has never heard of it.
+    redis.restart();
+    answers(&node).await;
+    for used in [before, during] {
+        assert_eq!(remember(&node, used).await.unwrap(), ProofUse::Replayed);
     }
 }
 
@@ -166,5 +172,5 @@ async fn redis_that_was_never_there_refuses_every_proof_in_time() {
     let memory = node.dangerously_use_memory_while_away(MemoryReplays::new());
     let proof = new_proof();
     assert_eq!(remember(&memory, proof).await.unwrap(), ProofUse::First);
-    assert_eq!(remember(&memory, proof).await.unwrap(), ProofUse::Again);
+    assert_eq!(remember(&memory, proof).await.unwrap(), ProofUse::Replayed);
 }

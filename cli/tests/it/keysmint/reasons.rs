@@ -36,7 +36,7 @@ const FLAGS: [(Reason, &str, &str); 23] = [
 ];
 
 /// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
-const NOT_OF_A_TOKEN: [Reason; 29] = [
+const NOT_OF_A_TOKEN: [Reason; 30] = [
     Reason::MissingToken,
     Reason::MalformedAuthorization,
     Reason::RepeatedAuthorization,
@@ -53,6 +53,7 @@ const NOT_OF_A_TOKEN: [Reason; 29] = [
     Reason::MissingCsrfToken,
     Reason::WrongBinding,
     Reason::UnboundToken,
+    Reason::DowngradedToken,
     Reason::MissingProof,
     Reason::InvalidProof,
     Reason::ProofForOtherRequest,

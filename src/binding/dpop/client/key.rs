@@ -70,14 +70,14 @@ impl DpopKey {
     }
 
     /// Begins a proof for a request. The URI is absolute. Its query and fragment are left out of the proof.
-    pub fn proof<'p>(&'p self, method: &'p Method, uri: &'p str) -> NewProof<'p> {
-        NewProof { key: self, method, uri, token: None, nonce: None, issued_at: None }
+    pub fn proof<'p>(&'p self, method: &'p Method, uri: &'p str) -> ProofRequest<'p> {
+        ProofRequest { key: self, method, uri, token: None, nonce: None, issued_at: None }
     }
 }
 
 /// A proof that is not signed yet.
 #[must_use]
-pub struct NewProof<'p> {
+pub struct ProofRequest<'p> {
     key: &'p DpopKey,
     method: &'p Method,
     uri: &'p str,
@@ -86,7 +86,7 @@ pub struct NewProof<'p> {
     issued_at: Option<SystemTime>,
 }
 
-impl<'p> NewProof<'p> {
+impl<'p> ProofRequest<'p> {
     /// Binds the proof to the access token of the request (`ath`). A request to a token endpoint has none.
     pub fn with_token(mut self, token: &'p str) -> Self {
         self.token = Some(token);
@@ -100,7 +100,7 @@ impl<'p> NewProof<'p> {
     }
 
     /// Sets the time of the proof (`iat`). The default is now.
-    pub fn issued_at(mut self, time: SystemTime) -> Self {
+    pub fn with_issued_at(mut self, time: SystemTime) -> Self {
         self.issued_at = Some(time);
         self
     }
@@ -127,7 +127,10 @@ impl<'p> NewProof<'p> {
         let signature = key.0.key.sign(proof.as_bytes())?;
         proof.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut proof);
-        Ok(HeaderValue::from_str(&proof).expect("base64url is legal in a field"))
+        let mut field = HeaderValue::from_str(&proof).expect("base64url is legal in a field");
+        // It may still be good when a log is read.
+        field.set_sensitive(true);
+        Ok(field)
     }
 }
 
@@ -160,8 +163,8 @@ impl fmt::Debug for DpopKey {
 }
 
 // The token is a secret.
-impl fmt::Debug for NewProof<'_> {
+impl fmt::Debug for ProofRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewProof").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("ProofRequest").field("method", &self.method).finish_non_exhaustive()
     }
 }

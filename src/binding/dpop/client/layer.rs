@@ -22,7 +22,10 @@ use crate::keys::SignError;
 ///
 /// The layer keeps the last nonce of each server (`DPoP-Nonce`) and writes it into the next proof. A
 /// request that a server answers with `use_dpop_nonce` is sent once more, with the nonce of the
-/// answer.
+/// answer. So is a request without a token and a nonce that is answered 400 with a nonce: a token
+/// endpoint says the rest in its body, which is not read.
+///
+/// Put a layer that follows redirects outside of this one, so that each request has a proof of its own.
 ///
 /// ```
 /// use tower::ServiceBuilder;
@@ -54,9 +57,9 @@ impl DpopClientLayer {
         Self { key, nonces: Arc::default() }
     }
 
-    /// Adds a proof to a request, and returns its nonce.
-    fn prove<B>(&self, request: &mut Request<B>) -> Result<Option<String>, SignError> {
-        let uri = request.uri().to_string();
+    /// Adds a proof to a request.
+    fn prove<B>(&self, request: &mut Request<B>) -> Result<Sent, SignError> {
+        let uri = target(request.uri()).ok_or_else(|| SignError::new(RELATIVE))?;
         let nonce = self.nonces.of(request.uri());
         let token = request.headers().get(AUTHORIZATION).and_then(|field| {
             let (scheme, token) = field.to_str().ok()?.split_once(' ')?;
@@ -69,14 +72,17 @@ impl DpopClientLayer {
         if let Some(nonce) = &nonce {
             proof = proof.with_nonce(nonce);
         }
-        let mut proof = proof.sign()?;
-        proof.set_sensitive(true);
+        let sent = match (token, &nonce) {
+            (None, None) => Sent::WithoutTokenAndNonce,
+            _ => Sent::WithTokenOrNonce,
+        };
+        let proof = proof.sign()?;
         request.headers_mut().insert(DPOP, proof);
-        Ok(nonce)
+        Ok(sent)
     }
 
     /// Keeps the nonce of an answer, and returns whether the request has to be sent again with it.
-    fn learn<B>(&self, uri: &Uri, used: Option<&str>, response: &Response<B>) -> bool {
+    fn learn<B>(&self, uri: &Uri, sent: Sent, response: &Response<B>) -> bool {
         let nonce = response.headers().get(DPOP_NONCE).and_then(|nonce| nonce.to_str().ok());
         let Some(nonce) = nonce.filter(|nonce| !nonce.is_empty()) else { return false };
         self.nonces.remember(uri, nonce);
@@ -86,8 +92,9 @@ impl DpopClientLayer {
                 challenges
                     .any(|challenge| challenge.to_str().is_ok_and(|text| text.contains(USE_NONCE)))
             }
-            // RFC 9449 §8: a token endpoint says so in the body, which is not read here.
-            StatusCode::BAD_REQUEST => used != Some(nonce),
+            // RFC 9449 §8: a token endpoint says so in its body, which is not read here. A request with a nonce was
+            // refused for another reason.
+            StatusCode::BAD_REQUEST => sent == Sent::WithoutTokenAndNonce,
             _ => false,
         }
     }
@@ -125,16 +132,16 @@ where
         Box::pin(async move {
             let mut again = request.clone();
             let uri = request.uri().clone();
-            let used = layer.prove(&mut request)?;
+            let sent = layer.prove(&mut request)?;
             let response = inner.call(request).await.map_err(Into::into)?;
-            if !layer.learn(&uri, used.as_deref(), &response) {
+            if !layer.learn(&uri, sent, &response) {
                 return Ok(response);
             }
             drop(response);
-            layer.prove(&mut again)?;
+            let sent = layer.prove(&mut again)?;
             std::future::poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
             let response = inner.call(again).await.map_err(Into::into)?;
-            layer.learn(&uri, None, &response);
+            layer.learn(&uri, sent, &response);
             Ok(response)
         })
     }
@@ -152,8 +159,23 @@ impl<S: fmt::Debug> fmt::Debug for DpopClientService<S> {
     }
 }
 
+/// The proof of a request that was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    WithoutTokenAndNonce,
+    WithTokenOrNonce,
+}
+
+/// Returns an absolute URI without user and password.
+fn target(uri: &Uri) -> Option<String> {
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(format!("{scheme}://{host}{}", uri.path()))
+}
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+const RELATIVE: &str = "the URI of a request with a DPoP proof has to be absolute";
 const USE_NONCE: &str = "use_dpop_nonce";

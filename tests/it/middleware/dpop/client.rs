@@ -133,13 +133,16 @@ async fn client_does_not_ask_for_ever_and_keeps_the_nonces_of_servers_apart() {
 }
 
 #[tokio::test]
-async fn client_sends_once_more_to_a_token_endpoint_that_wants_a_nonce_and_not_for_other_errors() {
-    for (nonce, sent) in [(Some("n1"), 2), (None, 1)] {
+async fn client_sends_once_more_to_a_token_endpoint_that_gives_a_nonce_and_not_to_others() {
+    for (nonce, token, sent) in [(Some("n1"), None, 2), (None, None, 1), (Some("n1"), Some("t"), 1)]
+    {
         let count = Arc::new(Mutex::new(0));
         let counter = Arc::clone(&count);
         let client = DpopClientLayer::new(client_key()).layer(service_fn(
             move |request: Request<String>| {
-                assert_eq!(claims(request.headers()["dpop"].to_str().unwrap()).get("ath"), None);
+                let proof = claims(request.headers()["dpop"].to_str().unwrap());
+                assert_eq!(proof.get("ath").is_some(), token.is_some());
+                assert_eq!(proof["htu"], "https://id.example.com/token");
                 assert_eq!(request.body(), "grant_type=client_credentials");
                 *counter.lock().unwrap() += 1;
                 async move {
@@ -151,7 +154,10 @@ async fn client_sends_once_more_to_a_token_endpoint_that_wants_a_nonce_and_not_f
                 }
             },
         ));
-        let request = Request::post("https://id.example.com/token");
+        let mut request = Request::post("https://me:secret@id.example.com/token");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("DPoP {token}"));
+        }
         let request = request.body("grant_type=client_credentials".to_owned()).unwrap();
 
         let response = client.oneshot(request).await.unwrap();
@@ -171,4 +177,14 @@ fn secret_makes_no_proofs_and_a_key_shows_nothing() {
     let proof = key.proof(&Method::GET, ORIGIN).with_token(token);
     let shown = format!("{key:?} {proof:?} {:?}", DpopClientLayer::new(key.clone()));
     assert!(!shown.contains(token) && !shown.contains(key.thumbprint()), "{shown}");
+}
+
+#[tokio::test]
+async fn client_needs_an_absolute_uri() {
+    let client = DpopClientLayer::new(client_key())
+        .layer(service_fn(async |_: Request<String>| Ok::<_, Infallible>(Response::new(()))));
+    for (uri, accepted) in [("/orders", false), ("https://api.example.com/orders", true)] {
+        let request = Request::get(uri).body(String::new()).unwrap();
+        assert_eq!(client.clone().oneshot(request).await.is_ok(), accepted, "{uri}");
+    }
 }

@@ -115,7 +115,8 @@ async fn clock_of_the_client_does_not_count_beside_a_nonce_and_its_proof_is_stil
     let app = app_at(&TestClock::at(NOW));
     let nonce = nonce_of(&with_nonce(&app, None).await).unwrap();
     for iat in [0, NOW - 86_400, NOW + 86_400] {
-        let proof = Proof::good().claim("iat", iat).claim("nonce", &*nonce).sign();
+        let proof = Proof::good().claim("iat", iat).claim("exp", iat + 120).claim("nonce", &*nonce);
+        let proof = proof.sign();
         send(&app, with_proof(&bound(), &proof)).await.is_ok("alice");
         is_refused(&send(&app, with_proof(&bound(), &proof)).await, Reason::ReplayedProof);
     }
@@ -135,25 +136,34 @@ async fn every_refusal_of_a_proof_has_the_nonce_and_no_other_answer() {
         assert_eq!(answer.status, 401);
         assert_eq!(nonce_of(&answer).as_ref(), Some(&nonce));
     }
+    let used = Proof::good().claim("nonce", &*nonce).sign();
+    assert_eq!(nonce_of(&send(&app, with_proof(&bound(), &used)).await), None);
+    let replayed = send(&app, with_proof(&bound(), &used)).await;
+    is_refused(&replayed, Reason::ReplayedProof);
+    assert_eq!(nonce_of(&replayed).as_ref(), Some(&nonce));
     for request in [get("/"), get("/").bearer(bound())] {
         assert_eq!(nonce_of(&send(&app, request).await), None);
     }
 }
 
 #[tokio::test]
-async fn new_nonce_is_in_the_answer_of_a_guard_too() {
+async fn new_nonce_is_in_the_answer_of_a_guard_and_of_the_layers_policy_too() {
     let clock = TestClock::at(NOW);
     let nonces = Nonces::from_secret(SECRET).unwrap();
     let dpop = Dpop::new(ORIGIN).unwrap().with_nonces(nonces).with_clock(clock.clone());
     let guarded = any(async || "in").layer(require(role("admin")));
-    let app = Router::new().route("/", guarded).layer(layer().with_dpop(dpop));
-    let nonce = nonce_of(&with_nonce(&app, None).await).unwrap();
+    let inside = Router::new().route("/", guarded).layer(layer().with_dpop(dpop.clone()));
+    let policy = layer().with_policy(role("admin")).with_dpop(dpop);
+    for app in [inside, app(policy)] {
+        clock.set(NOW);
+        let nonce = nonce_of(&with_nonce(&app, None).await).unwrap();
 
-    clock.advance(Duration::from_secs(60));
-    let answer = with_nonce(&app, Some(&nonce)).await;
+        clock.advance(Duration::from_secs(60));
+        let answer = with_nonce(&app, Some(&nonce)).await;
 
-    answer.is_refused(403, Some(&plain()), Reason::Forbidden);
-    assert!(nonce_of(&answer).is_some());
+        answer.is_refused(403, Some(&plain()), Reason::Forbidden);
+        assert!(nonce_of(&answer).is_some());
+    }
 }
 
 #[tokio::test]
@@ -193,4 +203,42 @@ fn settings_that_cannot_be_are_mistakes() {
     );
     let debug = format!("{:?} {:?}", nonces(), dpop().with_nonces(nonces()));
     assert!(!debug.contains("97, 32") && !debug.contains("a secret"), "{debug}");
+}
+
+#[tokio::test]
+async fn script_of_another_origin_may_read_the_nonce_if_the_cors_layer_outside_says_so() {
+    use http::header::WWW_AUTHENTICATE;
+    use http::{HeaderName, HeaderValue};
+    use tower_http::cors::CorsLayer;
+    let cors = || CorsLayer::new().allow_origin(HeaderValue::from_static("https://app.example"));
+    let fields = [HeaderName::from_static("dpop-nonce"), WWW_AUTHENTICATE];
+    for (cors, exposed) in [
+        (cors(), "DPoP-Nonce, WWW-Authenticate"),
+        (cors().expose_headers(fields), "dpop-nonce,www-authenticate"),
+    ] {
+        let app = app_at(&TestClock::at(NOW)).layer(cors);
+        let request =
+            with_proof(&bound(), Proof::good().sign()).field("origin", "https://app.example");
+
+        let answer = send(&app, request).await;
+
+        assert_eq!(answer.reason, Some(Reason::NonceNeeded));
+        let told: Vec<_> = answer.headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().collect();
+        assert_eq!(told, [exposed]);
+    }
+}
+
+#[tokio::test]
+async fn nonces_of_another_length_of_step_are_others() {
+    let clock = TestClock::at(60 * 3600);
+    let nonces = |seconds| {
+        let nonces = Nonces::from_secret(SECRET).unwrap();
+        let nonces = nonces.with_lifetime(Duration::from_secs(seconds)).unwrap();
+        let dpop = Dpop::new(ORIGIN).unwrap().with_nonces(nonces).with_clock(clock.clone());
+        app(layer().with_dpop(dpop))
+    };
+    // 60 hours are 3600 steps of a minute; an hour is 3600 steps of a second.
+    let minute = nonce_of(&with_nonce(&nonces(60), None).await).unwrap();
+    clock.set(3600);
+    is_refused(&with_nonce(&nonces(1), Some(&minute)).await, Reason::NonceNeeded);
 }

@@ -317,7 +317,7 @@ async fn guard_allows_bound_tokens_alone_and_tells_others_what_they_need() {
     );
     let answer = send(&app, dpop("/mtls")).await;
     assert_eq!((answer.status.as_u16(), answer.reason), (401, Some(Reason::UnboundToken)));
-    assert_eq!(challenges(&answer), ["Bearer realm=\"api\"", &refused]);
+    assert_eq!(challenges(&answer), [&refused, "Bearer realm=\"api\""]);
     for path in ["/bound", "/dpop"] {
         let answer = send(&app, get(path).bearer(good())).await;
         let bearer = crate::support::invalid_token("A token that is bound to a key is needed");

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tower_bearer::dpop::{
-    MemoryReplays, ProofId, ProofUse, Remembering, ReplayStore, ReplaysUnavailable,
+    MemoryReplays, ProofId, ProofUse, ReplayCheck, ReplayStore, ReplaysUnavailable,
 };
 
 use super::*;
@@ -68,8 +68,8 @@ async fn proof_that_is_refused_is_not_used_up() {
 #[tokio::test]
 async fn layers_of_one_store_and_clones_of_one_layer_share_the_used_proofs() {
     let replays = MemoryReplays::new();
-    let one = app(layer().with_dpop(dpop().with_replays(replays.clone())));
-    let two = app(layer().with_dpop(dpop().with_replays(replays)));
+    let one = app(layer().with_dpop(dpop().with_replay_store(replays.clone())));
+    let two = app(layer().with_dpop(dpop().with_replay_store(replays)));
     let alone = required();
     let proof = Proof::good().sign();
 
@@ -87,17 +87,17 @@ struct Elsewhere {
 }
 
 impl ReplayStore for Elsewhere {
-    fn remember(&self, proof: ProofId, lifetime: Duration) -> Remembering {
-        // 60 seconds, and 10 for clocks that are fast.
-        assert_eq!(lifetime, Duration::from_secs(70));
+    fn remember(&self, proof: ProofId, lifetime: Duration) -> ReplayCheck {
+        // 60 seconds, 10 for clocks that are fast, and 30 for stores that are slow.
+        assert_eq!(lifetime, Duration::from_secs(100));
         let this = self.clone();
-        Remembering::Pending(Box::pin(async move {
+        ReplayCheck::Pending(Box::pin(async move {
             this.asked.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             match this.memory.remember(proof, lifetime) {
                 _ if this.is_away => Err(ReplaysUnavailable::new("connection refused")),
-                Remembering::Done(answer) => answer,
-                Remembering::Pending(_) => unreachable!(),
+                ReplayCheck::Done(answer) => answer,
+                ReplayCheck::Pending(_) => unreachable!(),
             }
         }))
     }
@@ -107,7 +107,8 @@ impl ReplayStore for Elsewhere {
 async fn store_that_answers_later_is_waited_for_and_asked_once() {
     let store = Elsewhere::default();
     for verifier in [crate::support::verifier(), crate::support::verifier().without_cache()] {
-        let app = app(BearerLayer::new(verifier).with_dpop(dpop().with_replays(store.clone())));
+        let app =
+            app(BearerLayer::new(verifier).with_dpop(dpop().with_replay_store(store.clone())));
         let before = store.asked.load(Ordering::SeqCst);
         let proof = Proof::good().sign();
         send(&app, with_proof(&bound(), &proof)).await.is_ok("alice");
@@ -120,7 +121,7 @@ async fn store_that_answers_later_is_waited_for_and_asked_once() {
 #[tokio::test]
 async fn store_that_is_away_is_503_and_no_proof_is_believed() {
     let store = Elsewhere { is_away: true, ..Elsewhere::default() };
-    let app = app(layer().with_dpop(dpop().with_replays(store)));
+    let app = app(layer().with_dpop(dpop().with_replay_store(store)));
 
     let answer = send(&app, with_proof(&bound(), Proof::good().sign())).await;
 
@@ -132,7 +133,7 @@ async fn store_that_is_away_is_503_and_no_proof_is_believed() {
 
 #[tokio::test]
 async fn full_store_is_503_and_the_log_says_so() {
-    let app = app(layer().with_dpop(dpop().with_replays(MemoryReplays::with_max_proofs(1))));
+    let app = app(layer().with_dpop(dpop().with_replay_store(MemoryReplays::with_max_proofs(1))));
     let mut answers = Vec::new();
     for _ in 0..500 {
         answers.push(send(&app, with_proof(&bound(), Proof::good().sign())).await);
@@ -157,4 +158,28 @@ async fn of_many_requests_with_one_proof_one_is_admitted() {
     }
     assert_eq!(admitted, 1);
     assert_eq!(format!("{:?}", ProofUse::First), "First");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_that_comes_too_late_counts_no_more() {
+    #[derive(Clone)]
+    struct Slow(Duration);
+    impl ReplayStore for Slow {
+        fn remember(&self, _: ProofId, _: Duration) -> ReplayCheck {
+            let time = self.0;
+            ReplayCheck::Pending(Box::pin(async move {
+                tokio::time::sleep(time).await;
+                Ok(ProofUse::First)
+            }))
+        }
+    }
+    for (seconds, accepted) in [(29, true), (31, false)] {
+        let store = Slow(Duration::from_secs(seconds));
+        let app = app(layer().with_dpop(dpop().with_replay_store(store)));
+        let answer = send(&app, with_proof(&bound(), Proof::good().sign())).await;
+        match accepted {
+            true => _ = answer.is_ok("alice"),
+            false => is_refused(&answer, Reason::StaleProof),
+        }
+    }
 }

@@ -1,3 +1,8 @@
+use http::request::Parts;
+use tower_bearer::binding::{Binding, BindingVerdict, Proved};
+use tower_bearer::claims::ConfirmationMethod;
+use tower_bearer::source::Presented;
+
 use super::*;
 use crate::support::{get, good, invalid_token, send};
 
@@ -10,8 +15,20 @@ const PLAIN_BEARER: &str = "Bearer realm=\"api\"";
 #[tokio::test]
 async fn layer_that_requires_dpop_offers_no_other_scheme() {
     // RFC 9449 §7.1: the challenge DPoP has its parameters and codes
-    for request in [get("/"), get("/").bearer(good()), get("/").bearer(bound())] {
-        send(&required(), request).await.is_refused(401, Some(&plain()), Reason::MissingToken);
+    send(&required(), get("/")).await.is_refused(401, Some(&plain()), Reason::MissingToken);
+    let bound_description = "The token is bound to a key, which bearer tokens are not";
+    let unbound_description = "A token that is bound to a key is needed";
+    for optional in [false, true] {
+        let layer = if optional { layer().with_optional_token() } else { layer() };
+        let app = app(layer.with_dpop(dpop()));
+        for (token, reason, description) in [
+            (bound(), Reason::BoundToken, bound_description),
+            (good(), Reason::UnboundToken, unbound_description),
+        ] {
+            let answer = send(&app, get("/").bearer(token)).await;
+            let challenge = challenge("invalid_token", description);
+            answer.is_refused(401, Some(&challenge), reason);
+        }
     }
     let unbound =
         send(&required(), with_proof(&good(), Proof::new(&client(), &good()).sign())).await;
@@ -44,12 +61,12 @@ async fn layer_that_allows_both_has_its_error_in_the_scheme_that_was_used() {
     let unbound = send(&app, with_proof(&good(), Proof::new(&client(), &good()).sign())).await;
     assert_eq!((unbound.status.as_u16(), unbound.reason), (401, Some(Reason::UnboundToken)));
     let refused = challenge("invalid_token", "A token that is bound to a key is needed");
-    assert_eq!(challenges(&unbound), [PLAIN_BEARER.to_owned(), refused]);
+    assert_eq!(challenges(&unbound), [refused, PLAIN_BEARER.to_owned()]);
 
     let without = get("/").field("authorization", format!("DPoP {}", bound()));
     let without = send(&app, without).await;
     let refused = challenge("invalid_dpop_proof", "A DPoP proof is needed");
-    assert_eq!(challenges(&without), [PLAIN_BEARER.to_owned(), refused]);
+    assert_eq!(challenges(&without), [refused, PLAIN_BEARER.to_owned()]);
 }
 
 #[tokio::test]
@@ -66,22 +83,64 @@ async fn request_with_both_schemes_is_a_bad_request_in_both() {
 }
 
 #[tokio::test]
-async fn algorithms_are_told_and_other_schemes_and_parameters_stay() {
+async fn algorithms_are_told_and_other_schemes_stay_where_bearer_tokens_are_allowed() {
     use tower_bearer::challenge::AuthScheme;
-    let one = dpop().with_algorithms([Algorithm::ES256, Algorithm::Ed25519]).unwrap();
-    let own = AuthScheme::new("ApiKey").unwrap();
-    let layer = layer()
-        .with_schemes([AuthScheme::BEARER.into(), own.into()])
-        .with_dpop(one)
-        .with_realm("orders")
-        .unwrap();
+    for allowed in [true, false] {
+        let dpop = dpop().with_algorithms([Algorithm::ES256, Algorithm::Ed25519]).unwrap();
+        let dpop = if allowed { dpop.with_bearer_allowed() } else { dpop };
+        let own = AuthScheme::new("ApiKey").unwrap();
+        let layer = layer()
+            .with_schemes([AuthScheme::BEARER.into(), own.into(), AuthScheme::DPOP.into()])
+            .with_dpop(dpop)
+            .with_realm("orders")
+            .unwrap();
 
-    let answer = send(&app(layer), get("/")).await;
+        let answer = send(&app(layer), get("/")).await;
 
-    assert_eq!(
-        challenges(&answer),
-        ["ApiKey realm=\"orders\"", "DPoP realm=\"orders\", algs=\"ES256 Ed25519\""]
-    );
+        let told = "DPoP realm=\"orders\", algs=\"ES256 Ed25519\"";
+        match allowed {
+            true => assert_eq!(
+                challenges(&answer),
+                ["Bearer realm=\"orders\"", "ApiKey realm=\"orders\"", told]
+            ),
+            false => assert_eq!(challenges(&answer), [told]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn proof_is_used_up_after_the_other_bindings_have_agreed() {
+    struct Certificate;
+    impl Binding for Certificate {
+        fn check(&self, request: &Parts, _: Presented<'_>, _: &Principal) -> BindingVerdict {
+            match request.headers.contains_key("certificate") {
+                true => BindingVerdict::Proved(Proved::by(ConfirmationMethod::Certificate)),
+                false => BindingVerdict::Refused(Reason::WrongBinding.into()),
+            }
+        }
+    }
+    let cnf = json!({"jkt": thumbprint(&client()), "x5t#S256": "abc"});
+    let token = token().claim("cnf", cnf).sign(&key());
+    let app = app(layer().with_dpop(dpop()).with_binding(Certificate));
+    let proof = Proof::new(&client(), &token).sign();
+
+    let refused = send(&app, with_proof(&token, &proof)).await;
+    is_refused(&refused, Reason::WrongBinding);
+    let accepted = with_proof(&token, &proof).field("certificate", "x");
+    send(&app, accepted).await.is_ok("alice");
+}
+
+#[tokio::test]
+async fn proof_is_marked_as_sensitive_for_inner_services() {
+    let seen = async |request: axum::extract::Request| {
+        let marked = |name: &str| request.headers()[name].is_sensitive();
+        format!("{} {}", marked("dpop"), marked("authorization"))
+    };
+    let app = Router::new().route("/", any(seen)).layer(layer().with_dpop(dpop()));
+
+    for _ in 0..2 {
+        send(&app, with_proof(&bound(), Proof::good().sign())).await.is_ok("true true");
+    }
 }
 
 #[tokio::test]

@@ -57,6 +57,11 @@ async fn proof_is_for_one_uri_without_query_and_fragment() {
         ("/%6frders", "https://api.example.com/orders"),
         ("/a%2fb", "https://api.example.com/a%2Fb"),
         ("/a/b", "https://api.example.com/./a/x/../b"),
+        ("/a/../b", "https://api.example.com/a/../b"),
+        ("/a|b", "https://api.example.com/a%7Cb"),
+        ("/a%7cb", "https://api.example.com:443/a|b"),
+        ("/caf%C3%A9", "https://api.example.com/café"),
+        ("/a[1]", "https://API.example.com/a%5B1%5D"),
         ("/%7Euser", "https://api.example.com/~user"),
         ("/a|b", "https://api.example.com/a|b"),
         ("/caf%C3%A9", "https://api.example.com/caf%c3%a9"),
@@ -66,6 +71,7 @@ async fn proof_is_for_one_uri_without_query_and_fragment() {
         let answer = sent(dpop(), path, htu).await;
         assert_eq!((answer.status.as_u16(), answer.reason), (200, None), "{path} {htu}");
     }
+    let long = format!("https://api.example.com/{}b", "./".repeat(100));
     for (path, htu) in [
         ("/", ""),
         ("/", "/"),
@@ -95,7 +101,12 @@ async fn proof_is_for_one_uri_without_query_and_fragment() {
         ("/a+b", "https://api.example.com/a%20b"),
         ("/a%2Bb", "https://api.example.com/a+b"),
         ("/a%2525", "https://api.example.com/a%25"),
-        ("/a|b", "https://api.example.com/a%7Cb"),
+        ("/a/../b", "https://api.example.com/b"),
+        ("/a/%2e%2e/b", "https://api.example.com/b"),
+        ("/a/%2E./b", "https://api.example.com/b"),
+        ("/./b", "https://api.example.com/b"),
+        ("/b/.", "https://api.example.com/b/"),
+        ("/b", &long),
         ("/orders", "https://api.example.com"),
         ("/orders", "https://api.example.com/orders\u{0}"),
         ("/orders", "urn:https://api.example.com/orders"),
@@ -158,6 +169,15 @@ async fn api_may_have_several_public_urls_and_a_prefix() {
         ("https://localhost/x", false),
     ] {
         assert_eq!(sent(dpop(), "/x", htu).await.status == 200, accepted, "{htu}");
+    }
+    // The prefix itself, which the proxy that takes it off sends as `/`.
+    for (path, htu, accepted) in [
+        ("/", "https://example.com:8443/orders-api", true),
+        ("/", "https://example.com:8443/orders-api/", true),
+        ("/x", "https://example.com:8443/orders-api", false),
+        ("/", "https://example.com:8443/orders-ap", false),
+    ] {
+        assert_eq!(sent(dpop(), path, htu).await.status == 200, accepted, "{path} {htu}");
     }
 }
 

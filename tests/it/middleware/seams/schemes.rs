@@ -64,7 +64,7 @@ async fn error_stands_in_the_challenge_of_the_scheme_that_was_used() {
 
     for (scheme, expected) in [
         ("Bearer", [format!("{PLAIN}, {error}"), PLAIN_DPOP.to_owned()]),
-        ("DPoP", [PLAIN.to_owned(), PLAIN_DPOP.replace("algs", &format!("{error}, algs"))]),
+        ("DPoP", [PLAIN_DPOP.replace("algs", &format!("{error}, algs")), PLAIN.to_owned()]),
     ] {
         let answer =
             send(&both(), get("/").field("authorization", format!("{scheme} x.y.z"))).await;
@@ -85,7 +85,7 @@ async fn guard_inside_answers_in_the_scheme_that_was_used() {
     assert_eq!((answer.status.as_u16(), answer.reason), (403, Some(Reason::InsufficientScope)));
     assert_eq!(
         challenges(&answer),
-        [PLAIN, &PLAIN_DPOP.replace("algs", &format!("{error}, algs"))]
+        [&PLAIN_DPOP.replace("algs", &format!("{error}, algs")), PLAIN]
     );
 }
 
