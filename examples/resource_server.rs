@@ -12,7 +12,7 @@
 //! - `ALGORITHMS`: the algorithms to accept, separated by commas; by default those that the keys
 //!   are for, and HS256 for a secret
 //! - `TOKEN_TYPE`: `at+jwt` to accept access tokens as RFC 9068 defines them and no others
-//! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`, `spiffe`), which decides where
+//! - `PRESET`: the provider (`keycloak`, `auth0`, `entra`, `okta`, `cognito`, `spiffe`, `fapi2`), which decides where
 //!   roles and scopes are and how ID tokens are told apart
 //! - `JWE_KEY_FILE`: a JWK set with the private keys that decrypt tokens (JWE), each with `alg`; `REQUIRE_JWE=1` to
 //!   refuse tokens that are not encrypted

@@ -80,7 +80,7 @@ use crate::verify::verifier::Verifier;
 /// |---|---|
 /// | `issuer`, `audiences`, `keys` | required; `allowed_parties` can stand in place of `audiences` |
 /// | `tenants` | a list of the tenants, of an issuer with `{tenantid}` in it ([`Validation::with_tenants`](crate::Validation::with_tenants)) |
-/// | `preset` | [`Preset`](crate::validation::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito`, `spiffe` |
+/// | `preset` | [`Preset`](crate::validation::Preset): `keycloak`, `auth0`, `entra`, `okta`, `cognito`, `spiffe`, `fapi2` |
 /// | `token_type` | `at+jwt`: [`Validation::with_at_jwt_only`](crate::Validation::with_at_jwt_only) |
 /// | `algorithms` | a list; RSA keys without `alg` are used for each RSA algorithm in it |
 /// | `leeway`, `revocation_leeway`, `max_age` | durations |

@@ -214,6 +214,11 @@ pub enum ConfigError {
         /// The name of the parameter.
         name: String,
     },
+    /// The layer or its rules lack what FAPI 2.0 asks for.
+    Fapi2 {
+        /// The things to add or to change.
+        missing: Vec<&'static str>,
+    },
     /// The operating system has no randomness to give.
     NoRandomness,
     /// The realm holds a character that is illegal in a challenge (RFC 9110 §11.5).
@@ -332,6 +337,7 @@ impl fmt::Display for ConfigError {
                 "the challenge parameter {name:?} cannot be set: the name is one word other than `realm`, \
                  `error`, `error_description` and `scope`, and the value printable ASCII except `\"` and `\\`"
             ),
+            Self::Fapi2 { missing } => write!(f, "FAPI 2.0 needs {}", missing.join("; ")),
             Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
             Self::Realm { realm } => write!(
                 f,

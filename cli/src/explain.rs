@@ -55,7 +55,7 @@ pub(crate) struct ExplainArgs {
     keys: KeyArgs,
     #[command(flatten)]
     decrypt: DecryptArgs,
-    /// The provider: keycloak, auth0, entra, okta, cognito, spiffe.
+    /// The provider: keycloak, auth0, entra, okta, cognito, spiffe, fapi2.
     #[arg(long, value_name = "NAME", value_parser = parse_preset, requires = "issuer")]
     preset: Option<Preset>,
     /// An algorithm that the API allows. May be repeated; without it, the keys decide.

@@ -30,7 +30,7 @@ Examples:
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     token: TokenArgs,
-    /// Show roles and scopes as a verifier with this preset reads them: keycloak, auth0, entra, okta, cognito, spiffe.
+    /// Show roles and scopes as a verifier with this preset reads them: keycloak, auth0, entra, okta, cognito, spiffe, fapi2.
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Option<Preset>,
     /// The audience of the API, below which Keycloak keeps the roles of a client.

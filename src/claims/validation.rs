@@ -12,6 +12,7 @@ mod trust_policy;
 mod tenants;
 mod config;
 mod dangerous;
+mod fapi2;
 mod trust;
 mod rules;
 mod tenant_rules;

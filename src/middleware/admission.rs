@@ -157,6 +157,28 @@ impl<C> Admission<C> {
         self.verifier = self.verifier.clone().with_authenticators();
     }
 
+    /// Returns the things that FAPI 2.0 asks for and the layer lacks.
+    pub(super) fn lacks_of_fapi2(&self) -> Vec<&'static str> {
+        let extras = self.extras.as_deref();
+        let needed = [
+            (self.verifier.is_fapi2(), "`Preset::Fapi2` in the rules of every issuer"),
+            (
+                extras.is_some_and(Extras::has_proofs),
+                "a binding, by which tokens are bound to a key (`with_dpop`)",
+            ),
+            (
+                self.verifier.has_revocations() || extras.is_some_and(Extras::has_authenticators),
+                "revocations (`Verifier::with_revocations`) or introspection",
+            ),
+            (
+                extras.is_none_or(Extras::reads_header_alone),
+                "tokens in the `Authorization` field alone",
+            ),
+            (!self.optional, "a token in every request"),
+        ];
+        needed.into_iter().filter(|(is_there, _)| !is_there).map(|(_, thing)| thing).collect()
+    }
+
     #[cold]
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
         Rejection::new(error.into(), Arc::clone(&self.config))

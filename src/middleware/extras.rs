@@ -175,8 +175,7 @@ impl Extras {
         self.fallback.as_ref().filter(|authenticator| authenticator.accepts(presented))
     }
 
-    #[cfg(feature = "cookies")]
-    fn has_authenticators(&self) -> bool {
+    pub(super) fn has_authenticators(&self) -> bool {
         !self.authenticators.is_empty() || self.fallback.is_some()
     }
 
@@ -226,12 +225,22 @@ impl Extras {
         Ok(proof)
     }
 
+    /// Returns whether a binding checks proofs.
+    pub(super) fn has_proofs(&self) -> bool {
+        !self.bindings.is_empty() || self.dpop.is_some()
+    }
+
+    /// Returns whether tokens are read from the `Authorization` field and nowhere else.
+    pub(super) fn reads_header_alone(&self) -> bool {
+        self.header.is_some() && self.sources.is_empty()
+    }
+
     fn has_bindings(&self) -> bool {
         #[cfg(feature = "dpop")]
         if self.alarm.is_some() {
             return true;
         }
-        !self.bindings.is_empty() || self.dpop.is_some()
+        self.has_proofs()
     }
 }
 

@@ -212,6 +212,34 @@ impl<C, R> BearerLayer<C, R> {
         self.change(|admission| admission.extras_mut().alarm = Some(alarm))
     }
 
+    /// Checks that the layer is one that FAPI 2.0 allows (Security Profile §5.4): call it last.
+    ///
+    /// ```
+    /// use tower_bearer::dpop::Dpop;
+    /// use tower_bearer::revocation::Revocations;
+    /// use tower_bearer::validation::Preset;
+    /// use tower_bearer::{BearerLayer, ConfigError, KeySet, Validation, Verifier};
+    ///
+    /// # fn build(keys: KeySet, revocations: impl Revocations) -> Result<(), ConfigError> {
+    /// let rules = Validation::new("https://id.example.com", "https://api.example.com");
+    /// let verifier = Verifier::<serde_json::Value>::new(keys, rules.with_preset(Preset::Fapi2))?;
+    /// let layer = BearerLayer::new(verifier.with_revocations(revocations))
+    ///     .with_dpop(Dpop::new("https://api.example.com")?)
+    ///     .with_fapi2()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Fapi2`], which names everything that is missing:
+    /// [`Preset::Fapi2`](crate::validation::Preset::Fapi2) in the rules of every issuer that the verifier has now, a
+    /// binding, revocations or an authenticator (introspection), and no place for tokens but the `Authorization` field.
+    pub fn with_fapi2(self) -> Result<Self, ConfigError> {
+        let missing = self.admission.lacks_of_fapi2();
+        if missing.is_empty() { Ok(self) } else { Err(ConfigError::Fapi2 { missing }) }
+    }
+
     /// Returns the counts of the cache of this layer. `None` without a cache.
     ///
     /// It is the cache of its verifier, unless the layer has a [binding](Self::with_binding) or an

@@ -113,6 +113,13 @@ impl Issuers {
         self.0.load().by_name.keys().map(ToString::to_string).collect()
     }
 
+    /// Returns whether there is an issuer, and the rules of all are so.
+    fn all(&self, is_so: impl Fn(&Rules) -> bool) -> bool {
+        let table = self.0.load();
+        let mut issuers = table.by_name.values().peekable();
+        issuers.peek().is_some() && issuers.all(|trusted| is_so(&trusted.rules))
+    }
+
     /// Reads one issuer, if it is in the set.
     pub(crate) fn look<T>(&self, issuer: &str, look: impl FnOnce(Option<&IssuerEntry>) -> T) -> T {
         look(self.0.load().find(issuer).map(|trusted| &**trusted))
@@ -277,6 +284,14 @@ pub(crate) enum IssuerSet {
 }
 
 impl IssuerSet {
+    /// Returns whether there is an issuer, and the rules of all are so.
+    pub(crate) fn all(&self, is_so: impl Fn(&Rules) -> bool) -> bool {
+        match self {
+            Self::One(trusted) => is_so(&trusted.rules),
+            Self::Several(issuers) => issuers.all(is_so),
+        }
+    }
+
     /// Returns the issuer whose rules apply to this token.
     pub(crate) fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Chosen<'_>, AuthError> {
         match self {

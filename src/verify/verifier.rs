@@ -16,7 +16,7 @@ pub(crate) use self::recall::CachedToken;
 
 use self::recall::{Epochs, Grounds, Origin};
 use crate::challenge::{AuthScheme, ChallengeConfig};
-use crate::claims::validation::{Kind, Validation};
+use crate::claims::validation::{Kind, Rules, Validation};
 use crate::claims::{Footprint, Layer, PrincipalBuilder, Verified};
 use crate::clock::{Clock, Time};
 use crate::config_error::ConfigError;
@@ -232,6 +232,16 @@ impl<C> Verifier<C> {
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::OfClock(Arc::new(clock));
         self.with_empty_cache()
+    }
+
+    /// Returns whether the rules of all issuers are those of FAPI 2.0.
+    pub(crate) fn is_fapi2(&self) -> bool {
+        self.trust.all(Rules::is_fapi2)
+    }
+
+    /// Returns whether tokens can be revoked.
+    pub(crate) fn has_revocations(&self) -> bool {
+        self.revocations.is_some()
     }
 
     /// Returns the verifier for a layer, whose guards trust its results.

@@ -1,6 +1,7 @@
 //! Tests claims, and the rules for them.
 
 mod audiences;
+mod fapi2;
 mod kinds;
 mod missing_claims;
 mod other_providers;

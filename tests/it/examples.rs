@@ -663,7 +663,7 @@ pub mod resource_server {
             ("ALGORITHMS", "HS257", "HS512"),
             ("ALGORITHMS", "none", "none"),
             ("TOKEN_TYPE", "JWT", "at+jwt"),
-            ("PRESET", "oktoberfest", "keycloak auth0 entra okta cognito spiffe"),
+            ("PRESET", "oktoberfest", "keycloak auth0 entra okta cognito spiffe fapi2"),
             ("LEEWAY", "soon", "seconds"),
             ("LEEWAY", "86400", "300"),
             ("TOKEN_HEADER", "not a field", "header"),

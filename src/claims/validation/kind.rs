@@ -47,6 +47,8 @@ pub(super) struct KindRules {
     pub(super) any_kind: bool,
     /// Tokens that are bound to a key are accepted too.
     pub(super) bound_tokens: bool,
+    /// Tokens that are bound to no key are refused.
+    pub(super) bound_only: bool,
 }
 
 impl KindRules {
@@ -87,13 +89,18 @@ impl KindRules {
         self.check_marks(parsed, paths)
     }
 
-    /// Refuses a token that is bound to a key, where no proof is asked for.
+    /// Refuses a token that is bound to a key, where no proof is asked for, or that is not, where it has to be.
     pub(super) fn check_binding(self, kind: Kind, parsed: &ParsedClaims) -> Result<(), AuthError> {
         if parsed.markers.cnf.is_there() && !self.bound_tokens && kind != Kind::Proved {
             return Err(AuthError::with_detail(
                 Reason::BoundToken,
                 "the token has `cnf`: it is bound to a key and was sent as a bearer token",
             ));
+        }
+        if self.bound_only && !parsed.markers.cnf.is_there() && kind != Kind::AccessToRevoke {
+            let detail =
+                "the token has no `cnf`, and these rules (FAPI 2.0) accept bound tokens alone";
+            return Err(AuthError::with_detail(Reason::UnboundToken, detail));
         }
         Ok(())
     }

@@ -59,12 +59,27 @@ pub enum Preset {
     /// To trust single workloads, set
     /// [`with_trust_policies`](crate::Validation::with_trust_policies) with their `sub`.
     Spiffe,
+    /// FAPI 2.0 (Security Profile §5.4), for any provider: access tokens of RFC 9068 alone (`at+jwt`), signed with
+    /// PS256, ES256 or Ed25519, and bound to a key; roles in `roles`, scopes in `scope`. Dates may be 10 to 60 seconds ahead,
+    /// by the [leeway](crate::Validation::with_leeway).
+    ///
+    /// Options that contradict the profile are a [`ConfigError`](crate::ConfigError).
+    /// [`BearerLayer::with_fapi2`](crate::BearerLayer::with_fapi2) checks the rest: that there is a binding, that tokens can be
+    /// revoked or are introspected, and that they come in the `Authorization` field.
+    Fapi2,
 }
 
 impl Preset {
     /// Every preset, in the order of the enum.
-    pub const ALL: [Self; 6] =
-        [Self::Keycloak, Self::Auth0, Self::Entra, Self::Okta, Self::Cognito, Self::Spiffe];
+    pub const ALL: [Self; 7] = [
+        Self::Keycloak,
+        Self::Auth0,
+        Self::Entra,
+        Self::Okta,
+        Self::Cognito,
+        Self::Spiffe,
+        Self::Fapi2,
+    ];
 
     /// Returns the name in lower case.
     pub const fn as_str(self) -> &'static str {
@@ -75,6 +90,7 @@ impl Preset {
             Self::Okta => "okta",
             Self::Cognito => "cognito",
             Self::Spiffe => "spiffe",
+            Self::Fapi2 => "fapi2",
         }
     }
 
@@ -89,14 +105,14 @@ impl Preset {
                 of_realm.into_iter().chain(audiences.iter().map(of_client)).collect()
             }
             Self::Auth0 | Self::Okta | Self::Spiffe => Vec::new(),
-            Self::Entra => vec!["roles".to_owned()],
+            Self::Entra | Self::Fapi2 => vec!["roles".to_owned()],
             Self::Cognito => vec!["cognito:groups".to_owned()],
         }
     }
 
     pub(super) const fn scopes_at(self) -> &'static [&'static str] {
         match self {
-            Self::Keycloak | Self::Auth0 | Self::Cognito => &["scope"],
+            Self::Keycloak | Self::Auth0 | Self::Cognito | Self::Fapi2 => &["scope"],
             Self::Entra => &["scp"],
             Self::Okta => &["scp", "scope"],
             Self::Spiffe => &[],
@@ -127,6 +143,10 @@ impl Preset {
             Self::Cognito => kind.token_use_needed = true,
             // JWT-SVID §2.3: JWT or JOSE.
             Self::Spiffe => kind.jose_is_usual = true,
+            Self::Fapi2 => {
+                kind.at_jwt_only = true;
+                kind.bound_only = true;
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::config::{AudienceRule, Validation};
+use super::fapi2;
 #[cfg(feature = "introspection")]
 use super::introspection_answer;
 use super::kind::{Kind, KindChanges};
@@ -50,6 +51,9 @@ impl Validation {
         }
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
             return Err(ConfigError::NoAlgorithms);
+        }
+        if self.preset == Some(Preset::Fapi2) {
+            fapi2::apply(&mut self)?;
         }
         let largest = self.leeway.max(self.revocation_leeway.unwrap_or_default());
         if largest > MAX_LEEWAY {
@@ -161,6 +165,11 @@ impl Rules {
     /// Returns the changes of the claims that make an access token of this token.
     pub(crate) fn kind_changes(&self, parsed: &ParsedClaims) -> KindChanges {
         self.validation.kind.changes(parsed, &self.paths)
+    }
+
+    /// Returns whether the rules are those of FAPI 2.0.
+    pub(crate) fn is_fapi2(&self) -> bool {
+        self.validation.preset == Some(Preset::Fapi2)
     }
 
     /// Returns whether only `at+jwt` is accepted as the header's `typ`.

@@ -112,6 +112,13 @@ pub async fn preset_is_that_of_the_provider() {
             is_unverified(&ask(&config(), &svid("sub")).await, Reason::MissingClaim);
             continue;
         }
+        if preset == Preset::Fapi2 {
+            // Tokens have to be bound to a key, and are signed with other algorithms.
+            let fapi2 = with("preset", json!("fapi2"));
+            let answer = ask(&fapi2, &sign(token())).await;
+            is_unverified(&answer, Reason::AlgorithmNotAllowed);
+            continue;
+        }
         let config = with("preset", json!(preset.as_str()));
         // A claim that only access tokens of this provider have.
         let marked = match preset {
