@@ -4,8 +4,8 @@
 The clients `shop-RS256`, `shop-ES256` and `shop-EdDSA`, all with the secret `secret of the shop`, get access tokens (JWTs)
 signed that way: by client credentials, and by the password grant for `alice` with the password `correct horse`. The
 client `orders-api`, with the secret `secret-of-the-API`, introspects and revokes them; with `OWN_TOKENS_ONLY=1` each
-client does so with its own tokens alone. `RESOURCE` is the audience. The issuer is always
-`http://127.0.0.1:<port>/api/oidc`.
+client does so with its own tokens alone. `RESOURCE` is the audience, and a client of that name is like `orders-api`. The
+issuer is always `http://127.0.0.1:<port>/api/oidc`.
 """
 
 import json
@@ -127,8 +127,9 @@ def configure(api, jwks, glewlwyd):
     for name in ALGORITHMS:
         shop = client(f"shop-{name}", "secret of the shop", ["client_credentials", "password"])
         call(f"{api}/client", shop | {"scope": SCOPES, "sign_kid": name}, cookie)
-    api_client = client("orders-api", "secret-of-the-API", ["client_credentials"])
-    call(f"{api}/client", api_client | {"scope": SCOPES}, cookie)
+    for name in ["orders-api", RESOURCE]:
+        api_client = client(name, "secret-of-the-API", ["client_credentials"])
+        call(f"{api}/client", api_client | {"scope": SCOPES}, cookie)
     issuer = f"{api}/oidc"
     plugin = {"module": "oidc", "name": "oidc", "display_name": "oidc", "parameters": parameters(issuer, jwks)}
     call(f"{api}/mod/plugin", plugin, cookie)

@@ -348,22 +348,28 @@ mod needs_glewlwyd {
 
     #[tokio::test]
     #[ignore = "needs glewlwyd: scripts/interop"]
-    async fn signed_answers_that_are_not_for_the_client_that_asks_are_a_503() {
-        // It writes the audience of the token into `aud` of the answer, where RFC 9701 §5 wants the client that asks.
+    async fn signed_answers_are_accepted_only_if_the_client_has_the_name_of_the_audience() {
+        // It writes the audience of the token into `aud` of the answer, where RFC 9701 §5 wants the client that asks. For
+        // a token that is not active it sends no answer, but 400.
         let provider = Provider::start(GLEWLWYD);
         let issuer = provider.issuer();
         let token = provider.client_credentials(Algorithm::ES256).await;
-        let signed = discovered(&provider, api(), OpaqueTokens::all())
-            .with_signed_answers(issuer, RemoteKeys::discover(issuer).unwrap())
-            .unwrap();
-        let signed = app_with(&provider, signed);
-        let plain = app_with(&provider, discovered(&provider, api(), OpaqueTokens::all()));
+        let app = |id: &str| {
+            let client = ClientAuthentication::client_secret_post(id, API.1);
+            let introspection = discovered(&provider, client, OpaqueTokens::all())
+                .with_freshness(Duration::ZERO)
+                .with_signed_answers(issuer, RemoteKeys::discover(issuer).unwrap());
+            app_with(&provider, introspection.unwrap())
+        };
 
-        let refused = send(&signed, get("/").bearer(&token)).await;
-        let accepted = send(&plain, get("/").bearer(&token)).await;
+        let accepted = send(&app(AUDIENCE), get("/").bearer(&token)).await;
+        let refused = send(&app(API.0), get("/").bearer(&token)).await;
+        provider.revoke(API, &token).await;
+        let revoked = send(&app(AUDIENCE), get("/").bearer(&token)).await;
 
-        refused.is_refused(503, None, Reason::AuthenticatorFailed);
         accepted.is_ok(CLIENT);
+        refused.is_refused(503, None, Reason::AuthenticatorFailed);
+        revoked.is_refused(503, None, Reason::AuthenticatorFailed);
     }
 
     #[tokio::test]
