@@ -331,6 +331,7 @@ mod needs_glewlwyd {
         let provider = Provider::start(GLEWLWYD);
         let keys = key_set(&provider).await;
         let alice = provider.password_for(Algorithm::EdDSA, "things:read").await;
+        let alice = alice["access_token"].as_str().unwrap();
         let here = super::app(verifier(&provider, keys.clone()));
         let scope = Validation::new(provider.issuer(), "things:read");
         let for_the_scope = super::app(Verifier::new(keys, scope).unwrap());
@@ -338,12 +339,33 @@ mod needs_glewlwyd {
         let introspecting = app_with(&provider, introspection);
 
         for app in [here, introspecting] {
-            let refused = send(&app, get("/").bearer(&alice)).await;
+            let refused = send(&app, get("/").bearer(alice)).await;
             let challenge = invalid_token("The token is for another audience");
             refused.is_refused(401, Some(&challenge), Reason::WrongAudience);
         }
-        let accepted = send(&for_the_scope, get("/").bearer(&alice)).await;
+        let accepted = send(&for_the_scope, get("/").bearer(alice)).await;
         assert!(accepted.status == 200 && accepted.body.starts_with("User "), "{accepted:?}");
+    }
+
+    #[tokio::test]
+    #[ignore = "needs glewlwyd: scripts/interop"]
+    async fn refresh_token_is_refused_and_the_access_token_beside_it_is_not() {
+        let provider = Provider::start(GLEWLWYD);
+        let alice = provider.password_for(Algorithm::RS256, "things:read").await;
+        let token = |name: &str| get("/").bearer(alice[name].as_str().unwrap());
+        let introspection = discovered(&provider, api(), OpaqueTokens::all());
+        let rules = Validation::new(provider.issuer(), "things:read");
+        let layer = BearerLayer::new(verifier(&provider, key_set(&provider).await));
+        let layer = layer.with_authenticator(introspection, rules).unwrap();
+        let subject = async |principal: Principal| principal.subject().unwrap().to_owned();
+        let app = Router::new().route("/", on_get(subject)).layer(layer);
+
+        let refused = send(&app, token("refresh_token")).await;
+        let accepted = send(&app, token("access_token")).await;
+
+        // The kind of token that is asked for is in the request.
+        refused.is_refused(401, Some(&invalid_token(INACTIVE)), Reason::Inactive);
+        assert!(accepted.status == 200 && !accepted.body.is_empty(), "{accepted:?}");
     }
 
     #[tokio::test]

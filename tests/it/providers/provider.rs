@@ -128,8 +128,8 @@ impl Provider {
         text(&self.tokens_of(client, &form).await, "access_token").to_owned()
     }
 
-    /// An access token that a client gets for alice with her password (RFC 6749 §4.3).
-    pub async fn password_for(&self, algorithm: Algorithm, scopes: &str) -> String {
+    /// The answer to a client that has the password of alice (RFC 6749 §4.3).
+    pub async fn password_for(&self, algorithm: Algorithm, scopes: &str) -> Value {
         let form = [
             ("grant_type", "password"),
             ("username", "alice"),
@@ -137,7 +137,7 @@ impl Provider {
             ("scope", scopes),
             ("resource", AUDIENCE),
         ];
-        text(&self.tokens(algorithm, &form).await, "access_token").to_owned()
+        self.tokens(algorithm, &form).await
     }
 
     /// Revokes a token (RFC 7009) as the client of these credentials.
