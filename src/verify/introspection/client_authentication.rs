@@ -38,7 +38,7 @@ pub(super) struct Credentials {
 impl ClientAuthentication {
     /// Authenticates by HTTP Basic, with id and secret encoded as RFC 6749 §2.3.1 says.
     ///
-    /// Some servers do not decode them (Authlib). If one of these refuses an id or secret with other characters than
+    /// Some servers do not decode them (Authlib, glewlwyd). If one of these refuses an id or secret with other characters than
     /// letters, digits and `-._*`, use [`client_secret_post`](Self::client_secret_post).
     pub fn client_secret_basic(client_id: &str, client_secret: &str) -> Self {
         let method = match client_secret {

@@ -1,7 +1,8 @@
 //! Runs a provider as a program: started, called over HTTP, and ended with the test.
 //!
-//! `scripts/interop` installs the programs, and says in `OIDC_PROVIDER` and `AUTHLIB_PROVIDER` how
-//! to call them. The head of `scripts/interop.d/oidc-provider/server.mjs` describes their routes.
+//! `scripts/interop` installs the programs, and says in `OIDC_PROVIDER`, `AUTHLIB_PROVIDER` and `GLEWLWYD_PROVIDER` how
+//! to call them. The head of `scripts/interop.d/oidc-provider/server.mjs` describes their routes; glewlwyd has no routes
+//! below `/admin/`.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,6 +19,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower_bearer::Algorithm;
+use tower_bearer::net::FormClient;
 
 use crate::support::{AUDIENCE, WithBearer};
 
@@ -27,6 +29,10 @@ pub const OIDC_PROVIDER: &Maker = &Maker {
 };
 pub const AUTHLIB: &Maker =
     &Maker { command: "AUTHLIB_PROVIDER", algorithms: &[Algorithm::RS256, Algorithm::ES256] };
+pub const GLEWLWYD: &Maker = &Maker {
+    command: "GLEWLWYD_PROVIDER",
+    algorithms: &[Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
+};
 
 /// The make of a provider.
 pub struct Maker {
@@ -113,6 +119,33 @@ impl Provider {
         let form =
             [("grant_type", "client_credentials"), ("scope", scopes), ("resource", AUDIENCE)];
         text(&self.tokens(algorithm, &form).await, "access_token").to_owned()
+    }
+
+    /// An access token that the client of these credentials gets for itself.
+    pub async fn client_credentials_of(&self, client: (&str, &str), scopes: &str) -> String {
+        let form =
+            [("grant_type", "client_credentials"), ("scope", scopes), ("resource", AUDIENCE)];
+        text(&self.tokens_of(client, &form).await, "access_token").to_owned()
+    }
+
+    /// The answer to a client that has the password of alice (RFC 6749 §4.3).
+    pub async fn password_for(&self, algorithm: Algorithm, scopes: &str) -> Value {
+        let form = [
+            ("grant_type", "password"),
+            ("username", "alice"),
+            ("password", "correct horse"),
+            ("scope", scopes),
+            ("resource", AUDIENCE),
+        ];
+        self.tokens(algorithm, &form).await
+    }
+
+    /// Revokes a token (RFC 7009) as the client of these credentials.
+    pub async fn revoke(&self, (id, secret): (&str, &str), token: &str) {
+        let metadata = self.metadata().await;
+        let revocation = FormClient::new(text(&metadata, "revocation_endpoint")).unwrap();
+        let revocation = revocation.with_basic_auth(id, secret);
+        assert_eq!(revocation.post(&[("token", token)]).await.unwrap().status(), 200);
     }
 
     /// The tokens that a client gets for alice, who signs in with a browser.
@@ -209,8 +242,12 @@ impl Provider {
     }
 
     async fn tokens(&self, algorithm: Algorithm, form: &[(&str, &str)]) -> Value {
+        self.tokens_of((&client_id(algorithm), SECRET), form).await
+    }
+
+    async fn tokens_of(&self, (id, secret): (&str, &str), form: &[(&str, &str)]) -> Value {
         let metadata = self.metadata().await;
-        let credentials = STANDARD.encode(format!("{}:{SECRET}", client_id(algorithm)));
+        let credentials = STANDARD.encode(format!("{id}:{secret}"));
         let request = Request::post(text(&metadata, "token_endpoint"))
             .header(AUTHORIZATION, format!("Basic {credentials}"))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")

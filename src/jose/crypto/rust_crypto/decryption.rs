@@ -143,6 +143,10 @@ pub(super) fn agree_on_x25519(key: &StaticSecret, other: &[u8]) -> Option<Zeroiz
 
 /// Unwraps a key with AES Key Wrap (RFC 3394). `None` if its check fails.
 pub(crate) fn unwrap_key(with: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    // RFC 3394 §2: a key of two blocks at least. `aes-kw` unwraps shorter ones too.
+    if wrapped.len() < 24 {
+        return None;
+    }
     let mut out = Zeroizing::new(vec![0; wrapped.len()]);
     let length = match with.len() {
         16 => KwAes128::new_from_slice(with).ok()?.unwrap_key(wrapped, &mut out).ok()?.len(),
