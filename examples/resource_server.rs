@@ -36,7 +36,8 @@
 //! - `DPOP`: `required` for tokens that are bound to a key, with a proof for each request (RFC 9449), `allowed` for bearer
 //!   tokens too; with `PUBLIC_URL`, the scheme, host and port of this API as clients know them, and the prefix of the path
 //!   that a proxy takes off; `DPOP_NONCE_KEY` (base64url, 32 bytes at least, the same on all nodes), with which proofs
-//!   need a nonce; `DPOP_REPLAY`, where used proofs are remembered: `memory` (the default) or `redis`, at `REDIS_URL`
+//!   need a nonce; `DPOP_REPLAY`, where used proofs are remembered: `memory` (the default) or `redis`, at `REDIS_URL`; goes
+//!   with `CONFIG` too
 //! - `RUST_LOG`: the log filter; `tower_bearer=debug` shows why each request was refused
 //!
 //! `/healthz` reports the state of keys and shared revocations: 200 while tokens of at least one
@@ -103,13 +104,13 @@ async fn main() -> Result<(), Sentence> {
         }
         None => layer,
     };
+    let layer = with_dpop(layer)?;
     // Before introspection, which would send a key to the authorization server.
     let layer = with_api_keys(layer)?;
     let layer = match rules {
         Some(rules) => with_introspection(layer, rules)?,
         None => layer,
     };
-    let layer = with_dpop(layer)?;
     let app = app(issuers, layer, shared);
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr)
@@ -186,6 +187,9 @@ fn with_dpop(layer: BearerLayer<AnyClaims>) -> Result<BearerLayer<AnyClaims>, Se
     };
     let dpop = Dpop::new(needed("PUBLIC_URL")?).map_err(|error| wrong("PUBLIC_URL", error))?;
     let dpop = match mode.as_str() {
+        "required" if set("API_KEYS_FILE").is_some() => {
+            return Err(wrong("API_KEYS_FILE", "no API key is bound to a key; set DPOP=allowed"));
+        }
         "required" => dpop,
         "allowed" => dpop.with_bearer_allowed(),
         other => return Err(wrong("DPOP", format!("{other:?} is neither required nor allowed"))),

@@ -10,6 +10,7 @@
 //! | [`issuing`] | Issue tokens: keys, key sets, logout. |
 //! | [`signing_in`] | Sign users in, keep them signed in, sign them out. |
 //! | [`api_keys`] | Let programs in by API keys, and let owners make and end them. |
+//! | [`dpop`] | Accept tokens that are bound to a key, with proofs (DPoP). |
 //! | [`cookies`] | Keep tokens in cookies of a browser. |
 //! | [`streams`] | Serve WebSockets, event streams and gRPC. |
 //! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
@@ -43,6 +44,9 @@ pub mod signing_in {}
 
 #[doc = include_str!("guide/api_keys.md")]
 pub mod api_keys {}
+
+#[doc = include_str!("guide/dpop.md")]
+pub mod dpop {}
 
 #[doc = include_str!("guide/cookies.md")]
 pub mod cookies {}

@@ -225,11 +225,7 @@ impl ConfiguredAuthenticator {
         authenticator: impl Authenticator,
         validation: Validation,
     ) -> Result<Self, ConfigError> {
-        // What is asked about again and again may live for ever, and needs no claim by which this
-        // side could revoke it.
-        let validation = validation.dangerous().accept_missing_expiry();
-        let validation = validation.dangerous().accept_unrevocable_tokens();
-        let rules = Arc::new(validation.into_rules()?);
+        let rules = Arc::new(validation.into_rules()?.for_answers());
         Ok(Self { authenticator: Arc::new(authenticator), rules })
     }
 

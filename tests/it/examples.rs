@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tower_bearer::Algorithm;
 use tower_bearer::clock::{Clock as _, SystemClock};
+use tower_bearer::dpop::DpopKey;
 use tower_bearer::keys::EncryptionKey;
 use tower_bearer::test_util::{TestKey, TestToken};
 
@@ -97,6 +98,9 @@ fn command(name: &str) -> Command {
     assert!(program.exists(), "run `cargo build --examples` first: {}", program.display());
     let mut command = Command::new(program);
     for variable in [
+        "DPOP",
+        "DPOP_NONCE_KEY",
+        "DPOP_REPLAY",
         "TOKEN_HEADER",
         "TOKEN_TYPE",
         "PRESET",
@@ -574,6 +578,76 @@ pub mod resource_server {
         assert_eq!(of_proxy(&token().sign(&key)).await, 200);
         assert_eq!(of_proxy("a.b.c").await, 401);
         assert_eq!(status(&program, "/protected", &token(), &key).await, 401);
+    }
+
+    #[tokio::test]
+    async fn bound_tokens_need_a_proof_for_the_public_url_and_a_nonce_if_that_is_asked_for() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let key = TestKey::from_secret(Algorithm::HS256, &(0..32).collect::<Vec<u8>>());
+        let client = DpopKey::generate(Algorithm::ES256).unwrap();
+        let base = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWT_SECRET_KEY", secret)];
+        let dpop = [("DPOP", "required"), ("PUBLIC_URL", "https://api.example.com/v1")];
+        let nonce_key = [("DPOP_NONCE_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")];
+        let required = Program::start("resource_server", &[&base[..], &dpop].concat());
+        let allowed = [("DPOP", "allowed"), ("DPOP_REPLAY", "memory")];
+        let allowed = [&base[..], &dpop, &nonce_key, &allowed].concat();
+        let allowed = Program::start("resource_server", &allowed);
+        let bound = token().claim("cnf", json!({"jkt": client.thumbprint()})).sign(&key);
+        let bearer = token().sign(&key);
+        let sent = |program: &Program, uri: &str, nonce: Option<&str>| {
+            let mut proof = client.proof(&Method::GET, uri).with_token(&bound);
+            if let Some(nonce) = nonce {
+                proof = proof.with_nonce(nonce);
+            }
+            let request = program.get("/protected").field("dpop", proof.sign().unwrap());
+            request.field("authorization", format!("DPoP {bound}"))
+        };
+        let uri = "https://api.example.com/v1/protected";
+
+        for (program, status) in [(&required, 401), (&allowed, 200)] {
+            let answer = program.send(program.get("/protected").bearer(&bearer)).await;
+            assert_eq!(answer.status().as_u16(), status);
+            let stolen = program.send(program.get("/protected").bearer(&bound)).await;
+            assert_eq!(stolen.status().as_u16(), 401);
+        }
+        let proof = sent(&required, uri, None);
+        let again = proof.clone();
+        assert_eq!(required.send(proof).await.status(), 200);
+        assert_eq!(required.send(again).await.status(), 401);
+        let other = sent(&required, "https://api.example.com/protected", None);
+        assert_eq!(required.send(other).await.status(), 401);
+
+        let answer = allowed.send(sent(&allowed, uri, None)).await;
+        assert_eq!(answer.status(), 401);
+        let nonce = answer.headers()["dpop-nonce"].to_str().unwrap().to_owned();
+        assert_eq!(allowed.send(sent(&allowed, uri, Some(&nonce))).await.status(), 200);
+    }
+
+    #[test]
+    fn wrong_variables_of_dpop_are_named() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let base = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWT_SECRET_KEY", secret),
+            ("DPOP", "required"),
+            ("PUBLIC_URL", "https://api.example.com"),
+        ];
+        for (variable, value, more) in [
+            ("DPOP", "yes", "allowed"),
+            ("DPOP", "", "PUBLIC_URL"),
+            ("PUBLIC_URL", "", "not set"),
+            ("PUBLIC_URL", "api.example.com", "is no URL"),
+            ("DPOP_NONCE_KEY", "c2hvcnQ", "256"),
+            ("DPOP_NONCE_KEY", "!", "base64url"),
+            ("DPOP_REPLAY", "disk", "redis"),
+            ("DPOP_REPLAY", "redis", "REDIS_URL"),
+            ("API_KEYS_FILE", "keys.toml", "DPOP=allowed"),
+        ] {
+            let said = refusal("resource_server", &[&base[..], &[(variable, value)]].concat());
+            assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
+            assert_eq!(said.trim().lines().count(), 1, "{said}");
+        }
     }
 
     #[tokio::test]

@@ -90,7 +90,11 @@ impl<'t> Members<'t> {
             match &*name {
                 "alg" => found.algorithm = Some(scanner.text()?.into_owned()),
                 "typ" => found.token_type = Some(scanner.text()?.into_owned()),
-                "jwk" => found.jwk = Some(scanner.skip(VALUE_DEPTH)?),
+                "jwk" => {
+                    let jwk = scanner.skip(VALUE_DEPTH)?;
+                    check_names(jwk)?;
+                    found.jwk = Some(jwk);
+                }
                 "crit" | "b64" => {
                     scanner.skip(VALUE_DEPTH)?;
                     found.has_extension = true;
@@ -102,6 +106,19 @@ impl<'t> Members<'t> {
         scanner.finish()?;
         Ok(found)
     }
+}
+
+/// RFC 7515 §4: the names of an object's members are unique, those of a key too.
+fn check_names(object: &str) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(object);
+    let mut seen = SeenNames::at_most(MAX_MEMBERS);
+    let mut is_first = true;
+    scanner.begin(b'{')?;
+    while let Some(name) = scanner.next_name(&mut is_first)? {
+        scanner.skip(VALUE_DEPTH - 1)?;
+        seen.insert(name)?;
+    }
+    Ok(())
 }
 
 /// The key of a client.

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::document::{Document, document};
+#[cfg(feature = "dpop")]
+use crate::binding::dpop::Dpop;
 use crate::config_error::{ConfigError, placeholder};
 use crate::keys::Signer;
 use crate::loopback::is_loopback;
@@ -107,6 +109,17 @@ impl MetadataService {
         self.members.insert(name.to_owned(), value);
         self.document = document(&self.members);
         Ok(self)
+    }
+
+    /// Says which algorithms the proofs of clients may be signed with, as this setting does
+    /// (`dpop_signing_alg_values_supported`, RFC 9449 §5.1).
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_dpop(mut self, dpop: &Dpop) -> Self {
+        let algorithms: Vec<_> = dpop.algs().split(' ').map(Value::from).collect();
+        self.members.insert("dpop_signing_alg_values_supported".to_owned(), algorithms.into());
+        self.document = document(&self.members);
+        self
     }
 
     /// Returns the path to serve the metadata at: `/.well-known/oauth-authorization-server`, and behind it the path

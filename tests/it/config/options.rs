@@ -230,6 +230,7 @@ fn is_refused(answer: &Answer, reason: Reason) {
         Reason::TooOld => "The token is too old",
         Reason::WrongAudience => "The token is for another audience",
         Reason::WrongIssuer => "The token is from another issuer",
+        Reason::UnboundToken => "A token that is bound to a key is needed",
         Reason::WrongTokenType => "The token is not an access token",
         other => unimplemented!("{other}"),
     };

@@ -388,8 +388,14 @@ async fn change_of_each_reason_makes_the_token_pass() {
         assert!(change.sentence().ends_with('.') && change.sentence().len() > 30, "{reason}");
         let expected = match change.side() {
             ChangeSide::Request | ChangeSide::Server => false,
-            // No edit encrypts a token.
-            _ => !matches!(reason, Reason::ClaimsMismatch | Reason::NotEncrypted),
+            // No edit encrypts a token, or binds one to the key of the client.
+            _ => !matches!(
+                reason,
+                Reason::ClaimsMismatch
+                    | Reason::NotEncrypted
+                    | Reason::UnboundToken
+                    | Reason::DowngradedToken
+            ),
         };
         assert_eq!(is_of_the_token, expected, "{reason}");
     }

@@ -113,10 +113,10 @@ pub async fn preset_is_that_of_the_provider() {
             continue;
         }
         if preset == Preset::Fapi2 {
-            // Tokens have to be bound to a key, and are signed with other algorithms.
             let fapi2 = with("preset", json!("fapi2"));
-            let answer = ask(&fapi2, &sign(token())).await;
-            is_unverified(&answer, Reason::AlgorithmNotAllowed);
+            let access = || token().header("typ", "at+jwt");
+            is_refused(&ask(&fapi2, &sign(access())).await, Reason::UnboundToken);
+            ask(&self::config(), &sign(access())).await.is_ok("alice");
             continue;
         }
         let config = with("preset", json!(preset.as_str()));

@@ -1,5 +1,6 @@
 use http::request::Parts;
 use tower_bearer::dpop::Nonces;
+use tower_bearer::endpoints::MetadataService;
 use tower_bearer::error::ErrorCode;
 use tower_bearer::{TokenIssuer, Validation, Verifier};
 
@@ -85,4 +86,17 @@ async fn token_endpoint_can_ask_for_a_nonce() {
     let good = proof().claim("nonce", nonce).sign();
 
     assert!(dpop.thumbprint_of(&token_request(Some(&good))).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn metadata_says_the_algorithms_of_proofs() {
+    // RFC 9449 §5.1: algorithms are published in metadata
+    let dpop = endpoint().with_algorithms([Algorithm::ES256, Algorithm::Ed25519]).unwrap();
+    let metadata = MetadataService::new(ISSUER, "https://id.example.com/jwks.json").unwrap();
+    let app = Router::new().route_service("/metadata", metadata.with_dpop(&dpop));
+
+    let answer = send(&app, crate::support::get("/metadata")).await;
+
+    let members: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(members["dpop_signing_alg_values_supported"], json!(["ES256", "Ed25519"]));
 }

@@ -25,6 +25,8 @@ async fn is_accepted(proof: &Proof) {
 #[tokio::test]
 async fn bound_token_is_accepted_with_a_new_proof_for_each_request_and_refused_without() {
     // RFC 9449 §7: access needs the scheme DPoP and a proof that passes all checks
+    // RFC 6750 §3.1: the codes invalid_dpop_proof and use_dpop_nonce mean what they are registered for
+    // RFC 9700 §2.2.1: tokens can be bound to their sender
     // RFC 9449 §6.1: jkt is read from cnf
     let app = required();
     for _ in 0..3 {
@@ -96,6 +98,8 @@ async fn member_that_comes_twice_is_refused_and_one_that_is_unknown_is_ignored()
         (twice(&header, r#""typ":"dpop+jwt""#), claims.clone()),
         (twice(&header, r#""alg":"ES256""#), claims.clone()),
         (twice(&header, r#""x":1,"x":1"#), claims.clone()),
+        // RFC 7515 §4: member names inside of jwk are unique
+        (header.replacen(r#""jwk":{"#, r#""jwk":{"x1":1,"x1":1,"#, 1), claims.clone()),
         (header.clone(), twice(&claims, r#""htm":"GET""#)),
         (header.clone(), twice(&claims, r#""jti":"a""#)),
         (header.clone(), twice(&claims, r#""x":1,"\u0078":1"#)),
