@@ -225,6 +225,12 @@ impl Dpop {
         }
     }
 
+    /// Tells the client the nonce of its next proof.
+    pub(crate) fn with_nonce(&self, error: AuthError) -> AuthError {
+        let fields = self.nonce_fields().into_iter().flatten();
+        fields.fold(error, |error, (name, value)| error.with_response_field(name, value))
+    }
+
     /// Checks the proof that a client sends to a token endpoint, to bind a token to its key (RFC 9449 §5). Returns the
     /// thumbprint of the key, for [`TokenRequest::with_key_thumbprint`](crate::issue::TokenRequest::with_key_thumbprint), or
     /// `None` for a request without a proof. The public URL is that of the endpoint's server.
@@ -241,10 +247,7 @@ impl Dpop {
         if !request.headers.contains_key(DPOP) {
             return Ok(None);
         }
-        let tell = |error: AuthError| {
-            let fields = self.nonce_fields().into_iter().flatten();
-            fields.fold(error, |error, (name, value)| error.with_response_field(name, value))
-        };
+        let tell = |error| self.with_nonce(error);
         let VerifiedProof { key, id, .. } = self.verify(request, None).map_err(tell)?;
         let began = Moment::now();
         let answer = match self.replays.remember(id, self.window()) {

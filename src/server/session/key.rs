@@ -59,15 +59,20 @@ impl SessionKey {
         self
     }
 
-    /// Computes the mark of a token.
-    pub(super) fn mark(&self, parts: &[&[u8]]) -> [u8; MARK_BYTES] {
-        mark_by(&self.own, parts)
+    /// Computes the mark of a token, which may be bound to the key with this thumbprint.
+    pub(super) fn mark(&self, parts: &[&[u8]], bound_to: Option<&str>) -> [u8; MARK_BYTES] {
+        mark_by(&self.own, parts, bound_to)
     }
 
     /// Finds the key that a mark is of, in a time that does not depend on where they differ.
-    pub(super) fn find(&self, parts: &[&[u8]], mark: &[u8; MARK_BYTES]) -> Option<KeyInUse<'_>> {
+    pub(super) fn find(
+        &self,
+        parts: &[&[u8]],
+        bound_to: Option<&str>,
+        mark: &[u8; MARK_BYTES],
+    ) -> Option<KeyInUse<'_>> {
         let mut keys = std::iter::once(&self.own).chain(&self.others);
-        keys.find(|key| mark_by(key, parts).ct_eq(mark).into()).map(KeyInUse)
+        keys.find(|key| mark_by(key, parts, bound_to).ct_eq(mark).into()).map(KeyInUse)
     }
 }
 
@@ -82,13 +87,17 @@ impl KeyInUse<'_> {
 }
 
 /// The first half of a MAC, which is as hard to guess as a key of 128 bits.
-fn mark_by(key: &Secret, parts: &[&[u8]]) -> [u8; MARK_BYTES] {
-    let whole = mac(key, MARK, parts);
+fn mark_by(key: &Secret, parts: &[&[u8]], bound_to: Option<&str>) -> [u8; MARK_BYTES] {
+    let whole = match bound_to {
+        None => mac(key, MARK, parts),
+        // Behind the parts, which have fixed lengths.
+        Some(thumbprint) => mac(key, BOUND_MARK, &[parts, &[thumbprint.as_bytes()]].concat()),
+    };
     *whole.first_chunk().expect("a mark is shorter than a MAC")
 }
 
 fn mac(key: &Secret, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // The parts have fixed lengths, so no two lists of them make the same text.
+    // The parts but the last have fixed lengths, so no two lists of them make the same text.
     let mut message = Zeroizing::new(Vec::with_capacity(MOST_BYTES));
     message.extend_from_slice(purpose);
     for part in parts {
@@ -106,8 +115,9 @@ impl fmt::Debug for SessionKey {
 pub(super) const MARK_BYTES: usize = 16;
 const MIN_SECRET: usize = 32;
 /// The most that is hashed. A buffer that grows would leave copies behind.
-const MOST_BYTES: usize = 64;
+const MOST_BYTES: usize = 128;
 const MARK: &[u8] = b"mark\0";
+const BOUND_MARK: &[u8] = b"bound mark\0";
 const SUCCESSOR: &[u8] = b"successor\0";
 
 #[cfg(test)]
@@ -121,8 +131,8 @@ mod tests {
         let key = SessionKey::from_secret([1; 32]).unwrap();
         let parts: [&[u8]; 2] = [&[2; 16], &[3; 32]];
 
-        let mark = key.mark(&parts);
-        let successor = key.find(&parts, &mark).unwrap().successor(&parts);
+        let mark = key.mark(&parts, None);
+        let successor = key.find(&parts, None, &mark).unwrap().successor(&parts);
 
         let hex = |bytes: &[u8]| {
             bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
@@ -134,6 +144,13 @@ mod tests {
         );
         let mut wrong = mark;
         wrong[MARK_BYTES - 1] ^= 1;
-        assert!(key.find(&parts, &wrong).is_none());
+        assert!(key.find(&parts, None, &wrong).is_none());
+        let bound = key.mark(&parts, Some("a"));
+        for (thumbprint, is_found) in
+            [(Some("a"), true), (Some("b"), false), (Some(""), false), (None, false)]
+        {
+            assert_eq!(key.find(&parts, thumbprint, &bound).is_some(), is_found, "{thumbprint:?}");
+        }
+        assert_ne!(key.mark(&parts, Some("")), mark);
     }
 }

@@ -47,8 +47,13 @@ impl TokenSecret {
         Some(Self { session, secret })
     }
 
-    /// Reads a token that this key, or one that it accepts, has marked. Returns its successor, too.
-    pub(super) fn read(token: &str, key: &SessionKey) -> Option<(Self, Self)> {
+    /// Reads a token that this key, or one that it accepts, has marked, for the client's key with this thumbprint or for
+    /// none. Returns its successor, too.
+    pub(super) fn read(
+        token: &str,
+        key: &SessionKey,
+        bound_to: Option<&str>,
+    ) -> Option<(Self, Self)> {
         let encoded = token.strip_prefix(PREFIX)?;
         let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
         // Exactly one text for the same bytes: the engine refuses padding and loose bits.
@@ -60,7 +65,7 @@ impl TokenSecret {
         let (session, rest) = bytes.split_first_chunk::<SESSION_BYTES>()?;
         let (secret, rest) = rest.split_first_chunk::<SECRET_BYTES>()?;
         let mark = rest.first_chunk::<MARK_BYTES>()?;
-        let found = key.find(&[session, secret], mark)?;
+        let found = key.find(&[session, secret], bound_to, mark)?;
         let next = Zeroizing::new(found.successor(&[session, secret]));
         let presented = Self { session: *session, secret: Zeroizing::new(*secret) };
         Some((presented, Self { session: *session, secret: next }))
@@ -77,10 +82,10 @@ impl TokenSecret {
         TokenHash::from_bytes(hash.expect("a session key is made by a back end only"))
     }
 
-    /// Writes the token, marked by this key.
-    pub(super) fn write(&self, key: &SessionKey) -> RefreshToken {
+    /// Writes the token, marked by this key. If it is bound to a key of the client, nothing is good but both.
+    pub(super) fn write(&self, key: &SessionKey, bound_to: Option<&str>) -> RefreshToken {
         let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
-        let mark = key.mark(&[&self.session, &*self.secret]);
+        let mark = key.mark(&[&self.session, &*self.secret], bound_to);
         bytes[..SESSION_BYTES].copy_from_slice(&self.session);
         bytes[SESSION_BYTES..][..SECRET_BYTES].copy_from_slice(&*self.secret);
         bytes[SESSION_BYTES + SECRET_BYTES..].copy_from_slice(&mark);
@@ -106,14 +111,14 @@ mod tests {
     }
 
     fn read(token: &RefreshToken, key: &SessionKey) -> Option<(TokenSecret, TokenSecret)> {
-        TokenSecret::read(token.as_str(), key)
+        TokenSecret::read(token.as_str(), key, None)
     }
 
     #[test]
     fn token_is_read_as_it_was_written() {
         let secret = TokenSecret::generate().unwrap();
 
-        let token = secret.write(&key("a"));
+        let token = secret.write(&key("a"), None);
 
         assert_eq!(token.as_str().len(), 89);
         let (found, _) = read(&token, &key("a")).unwrap();
@@ -123,35 +128,35 @@ mod tests {
 
     #[test]
     fn token_with_any_letter_changed_is_refused() {
-        let token = TokenSecret::generate().unwrap().write(&key("a"));
+        let token = TokenSecret::generate().unwrap().write(&key("a"), None);
         let text = token.as_str();
 
-        assert!(TokenSecret::read(text, &key("a")).is_some());
+        assert!(TokenSecret::read(text, &key("a"), None).is_some());
         for place in 0..text.len() {
             let mut changed = text.to_owned();
             let other = if &text[place..=place] == "A" { "B" } else { "A" };
             changed.replace_range(place..=place, other);
-            assert!(TokenSecret::read(&changed, &key("a")).is_none(), "{place}");
+            assert!(TokenSecret::read(&changed, &key("a"), None).is_none(), "{place}");
         }
         for other in
             ["", "rt_", "é", &text[1..], &text[..88], &format!("{text}="), &format!("{text} ")]
         {
-            assert!(TokenSecret::read(other, &key("a")).is_none(), "{other}");
+            assert!(TokenSecret::read(other, &key("a"), None).is_none(), "{other}");
         }
     }
 
     #[test]
     fn successor_is_the_same_each_time_and_another_for_each_token() {
         let secret = TokenSecret::generate().unwrap();
-        let token = secret.write(&key("a"));
+        let token = secret.write(&key("a"), None);
 
         let (_, first) = read(&token, &key("a")).unwrap();
         let (_, again) = read(&token, &key("a")).unwrap();
         let (_, other) =
-            read(&TokenSecret::generate().unwrap().write(&key("a")), &key("a")).unwrap();
+            read(&TokenSecret::generate().unwrap().write(&key("a"), None), &key("a")).unwrap();
 
         assert_eq!(first.hash(), again.hash());
-        assert_eq!(first.write(&key("a")).as_str(), again.write(&key("a")).as_str());
+        assert_eq!(first.write(&key("a"), None).as_str(), again.write(&key("a"), None).as_str());
         assert_ne!(first.hash(), secret.hash());
         assert_ne!(first.hash(), other.hash());
     }
@@ -159,16 +164,32 @@ mod tests {
     #[test]
     fn nodes_that_have_the_same_keys_in_another_order_derive_the_same_successor() {
         let (one, other) = (key("a").accepting(key("b")), key("b").accepting(key("a")));
-        let token = TokenSecret::generate().unwrap().write(&one);
+        let token = TokenSecret::generate().unwrap().write(&one, None);
 
         let successors = [&one, &other].map(|key| read(&token, key).unwrap().1);
 
         assert_eq!(successors[0].hash(), successors[1].hash());
         // Each marks it by its own key, and either is good at both.
         for (successor, by) in successors.iter().zip([&one, &other]) {
-            let token = successor.write(by);
+            let token = successor.write(by, None);
             assert!([&one, &other].iter().all(|key| read(&token, key).is_some()));
         }
         assert!(read(&token, &key("b")).is_none());
+    }
+
+    #[test]
+    fn bound_token_is_read_with_the_thumbprint_of_its_key_alone() {
+        let bound = TokenSecret::generate().unwrap().write(&key("a"), Some("thumbprint"));
+        let plain = TokenSecret::generate().unwrap().write(&key("a"), None);
+
+        let read = |token: &RefreshToken, bound_to| {
+            TokenSecret::read(token.as_str(), &key("a"), bound_to).is_some()
+        };
+        assert!(read(&bound, Some("thumbprint")) && read(&plain, None));
+        assert!(
+            !read(&bound, None)
+                && !read(&bound, Some("other"))
+                && !read(&plain, Some("thumbprint"))
+        );
     }
 }

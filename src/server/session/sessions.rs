@@ -96,12 +96,19 @@ pub struct SignIn {
     client_id: Option<String>,
     device: Option<String>,
     began: Option<SystemTime>,
+    key_thumbprint: Option<String>,
 }
 
 impl SignIn {
     /// Creates the sign-in of a subject that has just begun and needs no time.
     pub fn now(subject: impl Into<String>) -> Self {
-        Self { subject: subject.into(), client_id: None, device: None, began: None }
+        Self {
+            subject: subject.into(),
+            client_id: None,
+            device: None,
+            began: None,
+            key_thumbprint: None,
+        }
     }
 
     /// Says when the sign-in began: before the password was read from its table.
@@ -118,6 +125,17 @@ impl SignIn {
     #[must_use]
     pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Binds the refresh tokens to the key with this thumbprint: that of a DPoP proof in the request (RFC 9449 §5,
+    /// [`Dpop::thumbprint_of`](crate::dpop::Dpop::thumbprint_of)). They are then exchanged by
+    /// [`refresh_with_key`](Sessions::refresh_with_key) alone. Access tokens are bound by
+    /// [`with_key_thumbprint`](TokenRequest::with_key_thumbprint).
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_key_thumbprint(mut self, thumbprint: impl Into<String>) -> Self {
+        self.key_thumbprint = Some(thumbprint.into());
         self
     }
 
@@ -226,7 +244,7 @@ impl Sessions {
     /// [began](SignIn::begun_at); [`SessionError::SubjectTooLong`], [`SessionError::Unavailable`] and
     /// [`SessionError::NotIssued`].
     pub async fn begin(&self, sign_in: SignIn) -> Result<SessionTokens, SessionError> {
-        let SignIn { subject, client_id, device, began } = sign_in;
+        let SignIn { subject, client_id, device, began, key_thumbprint } = sign_in;
         if subject.is_empty() {
             return Err(IssueError::EmptySubject.into());
         }
@@ -255,7 +273,7 @@ impl Sessions {
             CreationOutcome::Superseded => return Err(SessionError::Superseded),
         }
         self.sweep_now_and_then(now);
-        let refresh_token = secret.write(&inner.key);
+        let refresh_token = secret.write(&inner.key, key_thumbprint.as_deref());
         Ok(SessionTokens { session, refresh_token })
     }
 
@@ -272,9 +290,38 @@ impl Sessions {
         token: &str,
         client_id: Option<&str>,
     ) -> Result<SessionTokens, SessionError> {
+        self.exchange(token, client_id, None).await
+    }
+
+    /// Exchanges a refresh token that is bound to the key with this thumbprint, which the proof of the request has. The
+    /// next one is bound to it too.
+    ///
+    /// A token that is bound to no key is exchanged for one that is bound to this key, so that a client can begin to
+    /// send proofs. One that is bound to another key is [unknown](SessionError::UnknownToken): its session goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`refresh`](Self::refresh).
+    #[cfg(feature = "dpop")]
+    pub async fn refresh_with_key(
+        &self,
+        token: &str,
+        client_id: Option<&str>,
+        thumbprint: &str,
+    ) -> Result<SessionTokens, SessionError> {
+        self.exchange(token, client_id, Some(thumbprint)).await
+    }
+
+    pub(in crate::server) async fn exchange(
+        &self,
+        token: &str,
+        client_id: Option<&str>,
+        key_thumbprint: Option<&str>,
+    ) -> Result<SessionTokens, SessionError> {
         let inner = &*self.inner;
-        let (presented, next) =
-            TokenSecret::read(token, &inner.key).ok_or(SessionError::UnknownToken)?;
+        let (presented, next) = TokenSecret::read(token, &inner.key, key_thumbprint)
+            .or_else(|| TokenSecret::read(token, &inner.key, None))
+            .ok_or(SessionError::UnknownToken)?;
         let now = self.now();
         let id = presented.session_id();
         let rotation = Rotation {
@@ -288,7 +335,8 @@ impl Sessions {
         match inner.store.rotate(rotation).await? {
             RotationOutcome::Rotated(session) | RotationOutcome::Repeated(session) => {
                 self.sweep_now_and_then(now);
-                Ok(SessionTokens { session, refresh_token: next.write(&inner.key) })
+                let refresh_token = next.write(&inner.key, key_thumbprint);
+                Ok(SessionTokens { session, refresh_token })
             }
             RotationOutcome::Reused(session) => {
                 self.sweep_now_and_then(now);
@@ -332,8 +380,31 @@ impl Sessions {
     /// [`SessionError::UnknownToken`] when the token is not one of this server; [`SessionError::Unavailable`] and
     /// [`SessionError::NotRevoked`], after which the same call tries again.
     pub async fn end_by_token(&self, token: &str) -> Result<Option<Session>, SessionError> {
-        let (presented, _) =
-            TokenSecret::read(token, &self.inner.key).ok_or(SessionError::UnknownToken)?;
+        self.end_by(token, None).await
+    }
+
+    /// Ends the session of a refresh token that is bound to the key with this thumbprint, or to none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`end_by_token`](Self::end_by_token).
+    #[cfg(feature = "dpop")]
+    pub async fn end_by_token_with_key(
+        &self,
+        token: &str,
+        thumbprint: &str,
+    ) -> Result<Option<Session>, SessionError> {
+        self.end_by(token, Some(thumbprint)).await
+    }
+
+    pub(in crate::server) async fn end_by(
+        &self,
+        token: &str,
+        key_thumbprint: Option<&str>,
+    ) -> Result<Option<Session>, SessionError> {
+        let (presented, _) = TokenSecret::read(token, &self.inner.key, key_thumbprint)
+            .or_else(|| TokenSecret::read(token, &self.inner.key, None))
+            .ok_or(SessionError::UnknownToken)?;
         let ended = self.inner.store.end(&presented.session_id(), None).await?;
         self.revoke(ended.as_slice()).await?;
         Ok(ended)

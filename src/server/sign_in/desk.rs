@@ -4,6 +4,8 @@ use http::Method;
 
 use super::accounts::ErasedAccounts;
 use super::attempt::{OnOutcome, Throttle};
+#[cfg(feature = "dpop")]
+use crate::binding::dpop::Dpop;
 use crate::middleware::cookies::Cookies;
 use crate::observe::trace::Pace;
 use crate::server::password::Passwords;
@@ -16,6 +18,9 @@ pub(super) struct Desk {
     pub(super) accounts: Arc<dyn ErasedAccounts>,
     pub(super) passwords: Passwords,
     pub(super) cookies: Option<Cookies>,
+    /// Checks the proofs of clients.
+    #[cfg(feature = "dpop")]
+    pub(super) dpop: Option<Dpop>,
     pub(super) throttle: Option<Throttle>,
     pub(super) on_outcome: Option<OnOutcome>,
     /// The clients that may sign users in.

@@ -10,6 +10,8 @@ use super::attempt::SignInAttempt;
 use super::desk::{Desk, Operation};
 use super::keep::Keep;
 use super::service::SignInService;
+#[cfg(feature = "dpop")]
+use crate::binding::dpop::Dpop;
 use crate::error::AccountsUnavailable;
 use crate::middleware::cookies::Cookies;
 use crate::server::body::ServiceBody;
@@ -104,6 +106,8 @@ impl SignInEndpoints {
             accounts: Arc::new(accounts),
             passwords,
             cookies: None,
+            #[cfg(feature = "dpop")]
+            dpop: None,
             throttle: None,
             on_outcome: None,
             clients: Vec::new(),
@@ -117,6 +121,20 @@ impl SignInEndpoints {
     #[must_use]
     pub fn with_cookies(self, cookies: Cookies) -> Self {
         self.with(|desk| desk.cookies = Some(cookies))
+    }
+
+    /// Binds the tokens of a session to the key of the DPoP proof in the sign-in (RFC 9449 §5). A refresh then needs a
+    /// proof by the same key, and the type of the access tokens is `DPoP`. The layer of the API needs
+    /// [`with_dpop`](crate::BearerLayer::with_dpop).
+    ///
+    /// A request without a proof is refused, unless
+    /// [`with_bearer_allowed`](crate::dpop::Dpop::with_bearer_allowed) is set. A proof that is refused is answered 400
+    /// with `invalid_dpop_proof` or `use_dpop_nonce`. A session with both tokens in cookies cannot be bound: browsers
+    /// send cookies without a proof.
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_dpop(self, dpop: Dpop) -> Self {
+        self.with(|desk| desk.dpop = Some(dpop))
     }
 
     /// Names the clients that may sign users in, by `client_id` in the request. The tokens are then bound to the client,

@@ -12,6 +12,8 @@ use super::input::{Sent, read_input};
 use super::keep::{Keep, Place};
 use super::refusal::{INVALID_GRANT, SentenceError, invalid_grant};
 use super::user::{Listed, User};
+#[cfg(feature = "dpop")]
+use crate::error::Reason;
 use crate::middleware::cookies::Cookies;
 use crate::middleware::source::TokenSource as _;
 use crate::observe::trace;
@@ -48,6 +50,7 @@ impl Desk {
             return Err(Refusal::invalid_request("The client is not known here"));
         }
         let place = self.place(keep(&form)?, parts)?;
+        let key_thumbprint = self.proved_key(parts, place).await?;
         let username = form.get("username");
         let username = username.ok_or_else(|| Refusal::invalid_request("There is no username"))?;
         let password = form.get("password");
@@ -85,7 +88,8 @@ impl Desk {
         if let Some(client_id) = client_id {
             sign_in = sign_in.with_client_id(client_id);
         }
-        self.begin(sign_in, &account, form.get("device"), parts, place).await
+        let began = Began { sign_in, key_thumbprint, place };
+        self.begin(began, &account, form.get("device"), parts).await
     }
 
     /// Signs in a user who has proved by other means to be the subject.
@@ -97,29 +101,33 @@ impl Desk {
         parts: &Parts,
     ) -> Answer {
         let place = self.place(keep, parts)?;
+        let key_thumbprint = self.proved_key(parts, place).await?;
         let began = self.sessions.sign_in_begins();
         let account = self.accounts.find(AccountKey::Subject(subject)).await?;
         let account = account.filter(|account| account.subject == subject);
         let account = account.ok_or_else(|| invalid_grant("The user cannot sign in"))?;
         let sign_in = SignIn::now(subject).begun_at(began);
-        self.begin(sign_in, &account, device, parts, place).await
+        self.begin(Began { sign_in, key_thumbprint, place }, &account, device, parts).await
     }
 
     /// Begins the session of a sign-in, in place of the one that the browser has.
     async fn begin(
         &self,
-        mut sign_in: SignIn,
+        Began { mut sign_in, key_thumbprint, place }: Began<'_>,
         account: &Account,
         device: Option<&str>,
         parts: &Parts,
-        place: Place<'_>,
     ) -> Answer {
         let user_agent = || parts.headers.get(USER_AGENT)?.to_str().ok();
         if let Some(device) = device.or_else(user_agent) {
             sign_in = sign_in.with_device(device);
         }
+        #[cfg(feature = "dpop")]
+        if let Some(thumbprint) = &key_thumbprint {
+            sign_in = sign_in.with_key_thumbprint(thumbprint);
+        }
         let tokens = self.sessions.begin(sign_in).await?;
-        let signed_in = self.respond(&tokens, account, place).await;
+        let signed_in = self.respond(&tokens, account, key_thumbprint.as_deref(), place).await;
         if signed_in.is_err() {
             // The client has got no token of this session.
             let session = &tokens.session;
@@ -128,7 +136,7 @@ impl Desk {
             // The browser forgets the tokens of the session that it had.
             let replaced = [cookies.refresh_token(parts), cookies.refresh_only_token(parts)];
             for token in replaced.into_iter().flatten().flatten() {
-                drop(self.sessions.end_by_token(token).await);
+                drop(self.sessions.end_by(token, key_thumbprint.as_deref()).await);
             }
         }
         signed_in
@@ -140,8 +148,10 @@ impl Desk {
         let form = read_input(parts, sent, &known)?;
         expect_grant(&form, "refresh_token")?;
         let (token, place) = refresh_token(in_cookie, &form)?;
-        let refreshed = match self.refreshed(token, form.get("client_id")).await {
-            Ok((tokens, account)) => self.respond(&tokens, &account, place).await,
+        let key_thumbprint = self.proved_key(parts, place).await?;
+        let key_thumbprint = key_thumbprint.as_deref();
+        let refreshed = match self.refreshed(token, form.get("client_id"), key_thumbprint).await {
+            Ok((tokens, account)) => self.respond(&tokens, &account, key_thumbprint, place).await,
             Err(refusal) => Err(refusal),
         };
         refreshed.map_err(|refusal| match place.cookies() {
@@ -157,8 +167,9 @@ impl Desk {
         &self,
         token: &str,
         client_id: Option<&str>,
+        key_thumbprint: Option<&str>,
     ) -> Result<(SessionTokens, Account), Refusal> {
-        let tokens = self.sessions.refresh(token, client_id).await?;
+        let tokens = self.sessions.exchange(token, client_id, key_thumbprint).await?;
         let session = &tokens.session;
         // The token is exchanged already. If this fails, the client sends the old one again, and
         // gets the same successor.
@@ -179,9 +190,11 @@ impl Desk {
             return Ok(signed_out(self.cookies.as_ref()));
         }
         let (token, place) = refresh_token(first, &form)?;
+        // Without a good proof, the session of a bound token goes on.
+        let key_thumbprint = self.proved_key(parts, place).await?;
         // A page may have set one of two cookies, to keep the user from signing out: both sessions end.
         for token in [Some(token), second.map(|(token, _)| token)].into_iter().flatten() {
-            match self.sessions.end_by_token(token).await {
+            match self.sessions.end_by(token, key_thumbprint.as_deref()).await {
                 // RFC 7009 §2.2: a token that is not good is no error.
                 Ok(_) | Err(SessionError::UnknownToken) => {}
                 Err(error) => return Err(error.into()),
@@ -260,6 +273,30 @@ impl Desk {
         Ok(answer(StatusCode::NO_CONTENT))
     }
 
+    /// Returns the thumbprint of the key whose proof the request has. `None` where tokens are bound to no key.
+    #[cfg(feature = "dpop")]
+    async fn proved_key(&self, parts: &Parts, place: Place<'_>) -> Result<Option<String>, Refusal> {
+        let Some(dpop) = &self.dpop else { return Ok(None) };
+        if let Place::Cookies(_) = place {
+            let is_plain = dpop.is_bearer_allowed() && !parts.headers.contains_key("dpop");
+            let description = "A session in cookies is bound to no key";
+            return if is_plain { Ok(None) } else { Err(Refusal::invalid_request(description)) };
+        }
+        match dpop.thumbprint_of(parts).await {
+            Ok(None) if !dpop.is_bearer_allowed() => {
+                let error = dpop.with_nonce(Reason::MissingProof.into());
+                Err(Refusal::of_proof(error))
+            }
+            Ok(thumbprint) => Ok(thumbprint),
+            Err(error) => Err(Refusal::of_proof(error)),
+        }
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    async fn proved_key(&self, _: &Parts, _: Place<'_>) -> Result<Option<String>, Refusal> {
+        Ok(None)
+    }
+
     fn throttled(&self, attempt: SignInAttempt<'_>) -> Result<(), Refusal> {
         let Some(throttle) = &self.throttle else { return Ok(()) };
         throttle(attempt).map_err(Refusal::too_many)
@@ -318,12 +355,19 @@ impl Desk {
     }
 
     /// Answers with the tokens of a session (RFC 6749 §5.1), or sets them as cookies.
-    async fn respond(&self, tokens: &SessionTokens, account: &Account, place: Place<'_>) -> Answer {
-        let access = self.access_token(&tokens.session, account).await?;
+    async fn respond(
+        &self,
+        tokens: &SessionTokens,
+        account: &Account,
+        key_thumbprint: Option<&str>,
+        place: Place<'_>,
+    ) -> Answer {
+        let access = self.access_token(&tokens.session, account, key_thumbprint).await?;
         let mut body = json!({ "expires_in": access.expires_in().as_secs() });
         if !matches!(place, Place::Cookies(_)) {
             body["access_token"] = access.as_str().into();
-            body["token_type"] = "Bearer".into();
+            // RFC 9449 §5: the type of a bound token.
+            body["token_type"] = key_thumbprint.map_or("Bearer", |_| "DPoP").into();
             if !account.scopes.is_empty() {
                 body["scope"] = account.scopes.join(" ").into();
             }
@@ -355,8 +399,15 @@ impl Desk {
         &self,
         session: &Session,
         account: &Account,
+        key_thumbprint: Option<&str>,
     ) -> Result<IssuedToken, Refusal> {
         let mut request = self.sessions.access_token(session);
+        #[cfg(feature = "dpop")]
+        if let Some(thumbprint) = key_thumbprint {
+            request = request.with_key_thumbprint(thumbprint);
+        }
+        #[cfg(not(feature = "dpop"))]
+        let _ = key_thumbprint;
         if !account.roles.is_empty() {
             request = request.with_roles(account.roles.iter().cloned());
         }
@@ -383,6 +434,13 @@ impl Desk {
             }
         })
     }
+}
+
+/// A sign-in that begins a session, bound to a key if there is one, with the place for its tokens.
+struct Began<'c> {
+    sign_in: SignIn,
+    key_thumbprint: Option<String>,
+    place: Place<'c>,
 }
 
 fn signed_out(cookies: Option<&Cookies>) -> Response<ServiceBody> {

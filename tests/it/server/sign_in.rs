@@ -1,5 +1,6 @@
 //! Tests sign-in, refresh, sign-out, the list of sessions and another password, through routers as users build them.
 
+mod bound;
 mod refresh_cookie;
 mod registration;
 
