@@ -641,13 +641,14 @@ pub mod resource_server {
             ("DPOP_NONCE_KEY", "c2hvcnQ", "256"),
             ("DPOP_NONCE_KEY", "!", "base64url"),
             ("DPOP_REPLAY", "disk", "redis"),
-            ("DPOP_REPLAY", "redis", "REDIS_URL"),
             ("API_KEYS_FILE", "keys.toml", "DPOP=allowed"),
         ] {
             let said = refusal("resource_server", &[&base[..], &[(variable, value)]].concat());
             assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
             assert_eq!(said.trim().lines().count(), 1, "{said}");
         }
+        let redis = [&base[..], &[("DPOP_REPLAY", "redis")]].concat();
+        assert!(refusal("resource_server", &redis).contains("REDIS_URL: not set"));
     }
 
     #[tokio::test]
