@@ -352,6 +352,9 @@ impl fmt::Debug for AuthError {
             extra.retry_after.iter().for_each(|after| _ = out.field("retry_after", after));
             extra.source.iter().for_each(|source| _ = out.field("source", source));
         }
+        if !self.fields.is_empty() {
+            out.field("fields", &self.fields);
+        }
         out.finish()
     }
 }

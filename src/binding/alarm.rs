@@ -55,8 +55,10 @@ struct Settings {
     per: Duration,
     memory: Duration,
     refuses: bool,
-    hook: Option<Arc<dyn Fn(&Alarm<'_>) + Send + Sync>>,
+    hook: Option<Arc<Hook>>,
 }
+
+type Hook = dyn Fn(&Alarm<'_>) + Send + Sync;
 
 struct Inner {
     settings: Settings,

@@ -543,11 +543,10 @@ pub(crate) fn redis_evicts(source: &str, kept: &str, policy: &str) {
 #[cfg(feature = "dpop")]
 pub(crate) fn downgrade(pace: &Pace, kind: &'static str, issuer: &str, client_id: Option<&str>) {
     #[cfg(feature = "tracing")]
-    match pace.ask(kind, "") {
-        Some(suppressed) => {
-            tracing::warn!(target: "tower_bearer", issuer, client_id, suppressed, "{kind}");
-        }
-        None => tracing::debug!(target: "tower_bearer", issuer, client_id, "{kind}"),
+    if let Some(suppressed) = pace.ask(kind, "") {
+        tracing::warn!(target: "tower_bearer", issuer, client_id, suppressed, "{kind}");
+    } else {
+        tracing::debug!(target: "tower_bearer", issuer, client_id, "{kind}");
     }
     #[cfg(not(feature = "tracing"))]
     let _ = (pace, kind, issuer, client_id);

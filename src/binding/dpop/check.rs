@@ -213,12 +213,7 @@ impl Dpop {
                 let (began, fields) = (Moment::now(), fields().collect());
                 let pending = Box::pin(async move {
                     let answer = once(answer.await);
-                    // The store may have forgotten the proof before it looked.
-                    let answer = answer.and_then(|()| match Moment::now().since(began) < MARGIN {
-                        true => Ok(()),
-                        false => Err(AuthError::with_detail(Reason::StaleProof, TOO_LATE)),
-                    });
-                    answer.map_err(|error| tell(error, fields))
+                    answer.and_then(|()| in_time(began)).map_err(|error| tell(error, fields))
                 });
                 Ok(BindingVerdict::Pending(proved, pending))
             }
@@ -254,10 +249,7 @@ impl Dpop {
             ReplayCheck::Done(answer) => answer,
             ReplayCheck::Pending(answer) => answer.await,
         };
-        once(answer).map_err(tell)?;
-        if Moment::now().since(began) >= MARGIN {
-            return Err(tell(AuthError::with_detail(Reason::StaleProof, TOO_LATE)));
-        }
+        once(answer).and_then(|()| in_time(began)).map_err(tell)?;
         Ok(Some(key.thumbprint().to_owned()))
     }
 }
@@ -322,6 +314,14 @@ fn proof_id(key: &ProofKey, claims: &ProofClaims<'_>) -> Result<ProofId, AuthErr
     let hash = crypto::sha256(name.as_bytes()).ok_or_else(|| invalid("there is no back end"))?;
     let (id, _) = hash.split_first_chunk().ok_or_else(|| invalid("there is no hash"))?;
     Ok(ProofId::from_bytes(*id))
+}
+
+/// The store may have forgotten the proof before it looked.
+fn in_time(began: Moment) -> Result<(), AuthError> {
+    if Moment::now().since(began) < MARGIN {
+        return Ok(());
+    }
+    Err(AuthError::with_detail(Reason::StaleProof, TOO_LATE))
 }
 
 fn once(answer: Result<ProofUse, ReplaysUnavailable>) -> Result<(), AuthError> {

@@ -68,7 +68,7 @@ impl Nonces {
     pub fn generate() -> Result<Self, ConfigError> {
         let mut secret = Zeroizing::new([0; MIN_SECRET]);
         getrandom::fill(&mut *secret).map_err(|_| ConfigError::NoRandomness)?;
-        Self::from_secret(&*secret)
+        Self::from_secret(*secret)
     }
 
     /// Sets how long one nonce is given out, in whole seconds. It is accepted for this time afterwards

@@ -156,12 +156,12 @@ pub(super) fn decoded<'b>(segment: &str, buffer: &'b mut Buffer) -> Option<&'b s
 
 fn decoded_bytes<'b>(segment: &str, buffer: &'b mut Buffer) -> Option<&'b [u8]> {
     let room = base64url::room(segment.len());
-    let bytes = match buffer.few.get_mut(..room) {
-        Some(few) => few,
-        None => {
-            buffer.many.resize(room, 0);
-            &mut buffer.many[..]
-        }
+    let Buffer { few, many } = buffer;
+    let bytes = if let Some(few) = few.get_mut(..room) {
+        few
+    } else {
+        many.resize(room, 0);
+        &mut many[..]
     };
     let length = base64url::decode(segment, bytes)?;
     bytes.get(..length)

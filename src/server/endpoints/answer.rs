@@ -28,7 +28,7 @@ pub(in crate::server) struct Refusal {
     /// The methods that are allowed, for 405.
     allow: &'static str,
     /// The reason for refusing the token, when the token is at fault.
-    cause: Option<AuthError>,
+    cause: Option<Box<AuthError>>,
     /// Fields of the response in place of those that follow from the status.
     headers: Option<Box<HeaderMap>>,
     /// The failure of a partner, for the log.
@@ -95,7 +95,7 @@ impl Refusal {
             None => Self::bad_request(error, description),
             Some(after) => Self::unavailable(after),
         };
-        Self { cause: Some(cause), ..refusal }
+        Self { cause: Some(Box::new(cause)), ..refusal }
     }
 
     fn report(&self, pace: &Pace) {
@@ -199,7 +199,7 @@ impl From<RevocationsUnavailable> for Refusal {
         // The revocation may hold all the same: on this node, or everywhere when only the answer
         // was lost.
         let description = "It is not known whether all is revoked; send the same request again";
-        Self { cause: Some(cause), description, ..Self::unavailable(after) }
+        Self { cause: Some(Box::new(cause)), description, ..Self::unavailable(after) }
     }
 }
 

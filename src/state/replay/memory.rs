@@ -34,7 +34,7 @@ pub struct MemoryReplays(Arc<Shards>);
 struct Shards {
     /// Numbers the proofs. Its keys are random, so that no client can make proofs that meet in one place.
     hasher: RandomState,
-    shards: [Mutex<Shard>; SHARDS],
+    all: [Mutex<Shard>; SHARDS],
     /// The number of proofs that a shard keeps.
     most: usize,
 }
@@ -59,13 +59,13 @@ impl MemoryReplays {
     /// A store needs room for the proofs of twice their lifetime: at 1,000 requests a second and a
     /// lifetime of 70 seconds, for 140,000.
     pub fn with_max_proofs(proofs: usize) -> Self {
-        let shards = std::array::from_fn(|_| {
+        let all = std::array::from_fn(|_| {
             let (young, old) = Default::default();
             Mutex::new(Shard { young, old, since: Moment::now(), lifetime: Duration::ZERO })
         });
         // The proofs are spread by chance, so some shards get a few more than others.
         let most = proofs.div_ceil(SHARDS).max(1);
-        Self(Arc::new(Shards { shards, most, hasher: RandomState::default() }))
+        Self(Arc::new(Shards { all, most, hasher: RandomState::default() }))
     }
 
     /// Returns the number of proofs that are kept.
@@ -74,7 +74,7 @@ impl MemoryReplays {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.young.len() + shard.old.len()
         };
-        self.0.shards.iter().map(len).sum()
+        self.0.all.iter().map(len).sum()
     }
 
     /// Returns whether no proof is kept.
@@ -87,10 +87,10 @@ impl MemoryReplays {
         proof: ProofId,
         lifetime: Duration,
     ) -> Result<ProofUse, ReplaysUnavailable> {
-        let Shards { hasher, shards, most } = &*self.0;
+        let Shards { hasher, all, most } = &*self.0;
         let number = hasher.hash_one(proof).max(1);
-        let shard = &shards[number as usize % SHARDS];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard =
+            all[last_bits(number) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
         shard.use_proof(number, lifetime, *most, Moment::now())
     }
 }
@@ -116,13 +116,21 @@ impl Shard {
             return Ok(ProofUse::Replayed);
         }
         if self.young.len() + self.old.len() >= most {
-            return match self.young.contains(number) {
-                true => Ok(ProofUse::Replayed),
-                false => Err(ReplaysUnavailable::new(FULL)),
+            let is_known = self.young.contains(number);
+            return if is_known {
+                Ok(ProofUse::Replayed)
+            } else {
+                Err(ReplaysUnavailable::new(FULL))
             };
         }
         Ok(if self.young.insert(number) { ProofUse::First } else { ProofUse::Replayed })
     }
+}
+
+/// Returns as many of the last bits of a number as fit.
+#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+fn last_bits(number: u64) -> usize {
+    number as usize
 }
 
 impl ReplayStore for MemoryReplays {
@@ -191,7 +199,7 @@ mod tests {
             remember(&store, 0).unwrap();
             tokio::time::advance(Duration::from_secs(offset)).await;
             remember(&store, 1).unwrap();
-            tokio::time::advance(LIFETIME - Duration::from_millis(1)).await;
+            tokio::time::advance(Duration::from_millis(59_999)).await;
             // Whatever happens to other proofs of the shard.
             (1000..2000).for_each(|other| drop(remember(&store, other)));
 

@@ -110,6 +110,10 @@ impl<'p> ProofRequest<'p> {
     /// # Errors
     ///
     /// [`SignError`] without randomness or a back end.
+    ///
+    /// # Panics
+    ///
+    /// Never: base64url is legal in a field.
     pub fn sign(self) -> Result<HeaderValue, SignError> {
         let Self { key, method, uri, token, nonce, issued_at } = self;
         let hash = token.map(|token| {

@@ -14,7 +14,7 @@ impl ServerNonces {
     pub(super) fn of(&self, uri: &Uri) -> Option<String> {
         let origin = origin(uri)?;
         let nonces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        nonces.get(&origin).map(|nonce| nonce.to_string())
+        nonces.get(&origin).map(ToString::to_string)
     }
 
     pub(super) fn remember(&self, uri: &Uri, nonce: &str) {

@@ -1,4 +1,5 @@
 use http::request::Parts;
+use tower_bearer::clock::{Clock as _, SystemClock};
 use tower_bearer::dpop::Nonces;
 use tower_bearer::endpoints::MetadataService;
 use tower_bearer::error::ErrorCode;
@@ -50,7 +51,7 @@ fn dpop_now() -> Dpop {
 }
 
 fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+    SystemClock.now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 #[tokio::test]
