@@ -154,10 +154,8 @@ fn with_api_keys(layer: BearerLayer<AnyClaims>) -> Result<BearerLayer<AnyClaims>
 }
 
 fn shared_replays() -> Result<RedisReplays, Sentence> {
-    let connect = match without_tls()? {
-        false => RedisReplays::new,
-        true => RedisReplays::dangerously_without_tls,
-    };
+    let connect =
+        if without_tls()? { RedisReplays::dangerously_without_tls } else { RedisReplays::new };
     let replays = connect(&needed("REDIS_URL")?).map_err(|error| wrong("REDIS_URL", error))?;
     match set("REDIS_NAMESPACE") {
         None => Ok(replays),
@@ -279,9 +277,10 @@ fn shared_revocations() -> Result<Option<RedisRevocations>, Sentence> {
     let longest = set("LONGEST_LIFETIME").unwrap_or_else(|| "86400".to_owned());
     let longest =
         longest.parse().map_err(|_| wrong("LONGEST_LIFETIME", "not a number of seconds"))?;
-    let connect = match without_tls()? {
-        false => RedisRevocations::new,
-        true => RedisRevocations::dangerously_without_tls,
+    let connect = if without_tls()? {
+        RedisRevocations::dangerously_without_tls
+    } else {
+        RedisRevocations::new
     };
     let shared = connect(&address, Duration::from_secs(longest))
         .map_err(|error| wrong("REDIS_URL", error))?;
