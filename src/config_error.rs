@@ -151,6 +151,20 @@ pub enum ConfigError {
         /// The mistake in the origin.
         problem: &'static str,
     },
+    /// The address or network of a trusted hop cannot be used.
+    TrustedHop {
+        /// The address or network as it was configured. Empty where the list is at fault.
+        hop: String,
+        /// The mistake, and how to correct it.
+        problem: &'static str,
+    },
+    /// The server cannot speak TLS with these certificates and keys.
+    Tls {
+        /// `certificate`, `private key` or `client authorities`.
+        member: &'static str,
+        /// The mistake.
+        problem: String,
+    },
     /// The list of revocation kinds that must be possible is empty, so tokens that cannot be
     /// revoked would be accepted.
     NoRevocationKinds,
@@ -285,6 +299,11 @@ impl fmt::Display for ConfigError {
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
             Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),
             Self::Origin { origin, problem } => write!(f, "the origin {origin:?} {problem}"),
+            Self::TrustedHop { hop, problem } if hop.is_empty() => {
+                write!(f, "the list of trusted hops {problem}")
+            }
+            Self::TrustedHop { hop, problem } => write!(f, "the trusted hop {hop:?} {problem}"),
+            Self::Tls { member, problem } => write!(f, "the {member} for TLS: {problem}"),
             Self::NoRevocationKinds => f.write_str(
                 "no kind of revocation is named; name at least one, or accept tokens that cannot \
                  be revoked by `dangerous().accept_unrevocable_tokens()`",

@@ -101,6 +101,7 @@
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, and with `sessions` `RedisSessions`, which keeps sessions there. Needs tokio. |
 //! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
+//! | `mtls` | | Adds `CertificateBinding`, which checks tokens that are bound to the client's certificate (mutual TLS, RFC 8705), behind a proxy or with `TlsListener`. Needs tokio. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. Needs tokio. |
 //! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
@@ -120,7 +121,7 @@
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
 //! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `sessions`, `sign-in`,
-//! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`
+//! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`, `mtls`
 //! and `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you
 //! sign or decrypt with RSA in pure Rust, read `SECURITY.md`.
 //!
@@ -306,6 +307,21 @@ pub mod source {
 pub mod cookies {
     #[doc(inline)]
     pub use crate::middleware::cookies::{CookieError, CookieToken, Cookies};
+}
+
+/// Checks tokens that are bound to the certificate of a client (mutual TLS, RFC 8705 and RFC 9440).
+///
+/// [`CertificateBinding`](mtls::CertificateBinding) compares the certificates, and
+/// [`ClientCertificateLayer`](mtls::ClientCertificateLayer) finds the one of a request. The [guide](guide::mtls) has
+/// the set-up for each place where TLS ends.
+#[cfg(feature = "mtls")]
+pub mod mtls {
+    #[doc(inline)]
+    pub use crate::binding::mtls::{
+        CertificateBinding, CertificateField, ClientAuthorities, ClientCertificate,
+        ClientCertificateLayer, ClientCertificateService, InvalidCertificate, TlsConnection,
+        TlsListener, TlsSettings,
+    };
 }
 
 /// Renders the bodies of refusals.

@@ -77,6 +77,44 @@ pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) 
     let _ = (algorithm, problem, issuer);
 }
 
+/// Reports that a trusted hop has sent a field with a certificate that cannot be read.
+#[cfg(feature = "mtls")]
+pub(crate) fn unreadable_client_certificate(field: &str, problem: &'static str, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "a trusted hop has sent a client certificate that cannot be read; the request counts as one \
+                       without a certificate";
+        match pace.ask("unreadable_client_certificate", problem) {
+            Some(suppressed) => {
+                tracing::warn!(target: "tower_bearer", field, problem, suppressed, "{message}");
+            }
+            None => tracing::debug!(target: "tower_bearer", field, problem, "{message}"),
+        }
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (field, problem, pace);
+}
+
+/// Reports a connection whose TLS handshake failed. Any client can cause it.
+#[cfg(feature = "mtls")]
+pub(crate) fn handshake_failed(problem: &dyn std::fmt::Display) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "tower_bearer", %problem, "TLS handshake failed");
+    #[cfg(not(feature = "tracing"))]
+    let _ = problem;
+}
+
+/// Reports that no connection can be accepted for now: the process has too many open files, for example.
+#[cfg(feature = "mtls")]
+pub(crate) fn no_connection(error: &std::io::Error, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = pace.ask("no_connection", "") {
+        tracing::warn!(target: "tower_bearer", %error, suppressed, "no connection can be accepted for now");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, pace);
+}
+
 /// Reports cookies that can be read in the network.
 #[cfg(feature = "cookies")]
 pub(crate) fn plain_cookies() {
