@@ -12,4 +12,5 @@ mod api_keys;
 mod web_socket;
 mod cookies;
 mod servers;
+mod mtls;
 mod seams;
