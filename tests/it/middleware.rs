@@ -12,5 +12,5 @@ mod api_keys;
 mod web_socket;
 mod cookies;
 mod servers;
-mod mtls;
+pub mod mtls;
 mod seams;

@@ -5,6 +5,7 @@ pub mod libraries;
 pub mod log;
 pub mod mutants;
 pub mod named_keys;
+pub mod nginx;
 pub mod scripted;
 pub mod sealed;
 

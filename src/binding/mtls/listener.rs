@@ -26,7 +26,8 @@ use crate::observe::trace::{self, Pace};
 ///
 /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
 /// let authorities = ClientAuthorities::from_pem(std::fs::read("clients.pem")?)?;
-/// let settings = TlsSettings::new(std::fs::read("cert.pem")?, std::fs::read("key.pem")?, authorities)?;
+/// let settings = TlsSettings::new(std::fs::read("cert.pem")?, std::fs::read("key.pem")?)?
+///     .with_client_certificates(&authorities)?;
 /// let mut listener = TlsListener::new(std::net::TcpListener::bind("0.0.0.0:443")?, &settings)?;
 /// loop {
 ///     let connection = listener.accept().await;

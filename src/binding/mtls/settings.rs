@@ -69,19 +69,21 @@ impl fmt::Debug for ClientAuthorities {
 }
 
 /// Sets up the TLS of a [`TlsListener`](super::TlsListener): TLS 1.2 and 1.3, and `h2` and `http/1.1` by ALPN.
-///
-/// Clients are asked for a certificate and may do without. A request without one has no
-/// [`ClientCertificate`](super::ClientCertificate), and its token is refused if it is bound to one.
 #[derive(Clone)]
 pub struct TlsSettings {
-    identity: Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-    authorities: ClientAuthorities,
-    is_required: bool,
+    identity: Arc<Identity>,
     config: Arc<ServerConfig>,
 }
 
+/// The certificates of the server, its own first, and the private key.
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
 impl TlsSettings {
-    /// Takes the certificate of the server with its chain, and its private key, both in PEM.
+    /// Takes the certificate of the server with its chain, and its private key, both in PEM. Clients are not asked for
+    /// certificates.
     ///
     /// # Errors
     ///
@@ -89,25 +91,47 @@ impl TlsSettings {
     pub fn new(
         certificate: impl AsRef<[u8]>,
         private_key: impl AsRef<[u8]>,
-        authorities: ClientAuthorities,
     ) -> Result<Self, ConfigError> {
         let chain = certificates("certificate", certificate.as_ref())?;
         let key = PrivateKeyDer::from_pem_slice(private_key.as_ref())
             .map_err(|_| wrong("private key", &"there is none in PEM, or it is encrypted"))?;
-        let identity = Arc::new((chain, key));
-        let config = config(&identity, &authorities, false)?;
-        Ok(Self { identity, authorities, is_required: false, config })
+        let identity = Identity { chain, key };
+        let config = identity.config(None)?;
+        Ok(Self { identity: Arc::new(identity), config })
     }
 
-    /// Lets handshakes of clients without a certificate fail. By default such a client can send requests, and is told
-    /// about its mistake by a 401.
+    /// Asks clients for a certificate. A client may do without: its requests have no
+    /// [`ClientCertificate`](super::ClientCertificate), and a token that is bound to one is answered 401.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Tls`] as for [`new`](Self::new).
-    pub fn with_required_client_certificates(mut self) -> Result<Self, ConfigError> {
-        self.is_required = true;
-        self.config = config(&self.identity, &self.authorities, true)?;
+    /// [`ConfigError::Tls`] when the authorities cannot be used.
+    pub fn with_client_certificates(
+        self,
+        authorities: &ClientAuthorities,
+    ) -> Result<Self, ConfigError> {
+        self.with_clients(authorities, false)
+    }
+
+    /// Asks clients for a certificate, and lets the handshake of a client without one fail. Such a client gets no
+    /// answer that says why.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Tls`] when the authorities cannot be used.
+    pub fn with_required_client_certificates(
+        self,
+        authorities: &ClientAuthorities,
+    ) -> Result<Self, ConfigError> {
+        self.with_clients(authorities, true)
+    }
+
+    fn with_clients(
+        mut self,
+        authorities: &ClientAuthorities,
+        is_required: bool,
+    ) -> Result<Self, ConfigError> {
+        self.config = self.identity.config(Some((authorities, is_required)))?;
         Ok(self)
     }
 
@@ -118,32 +142,33 @@ impl TlsSettings {
 
 impl fmt::Debug for TlsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsSettings")
-            .field("authorities", &self.authorities)
-            .field("is_required", &self.is_required)
-            .finish_non_exhaustive()
+        f.debug_struct("TlsSettings").finish_non_exhaustive()
     }
 }
 
-/// Names the crypto provider. The provider that rustls would find by itself makes it panic if an application has
-/// linked two.
-fn config(
-    identity: &(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
-    authorities: &ClientAuthorities,
-    is_required: bool,
-) -> Result<Arc<ServerConfig>, ConfigError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = authorities.verifier(is_required, &provider)?;
-    let (chain, key) = identity;
-    let builder = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong("certificate", &error))?;
-    let mut config = builder
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(chain.clone(), key.clone_key())
-        .map_err(|error| wrong("certificate", &error))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+impl Identity {
+    /// Names the crypto provider. The provider that rustls would find by itself makes it panic if an application has
+    /// linked two.
+    fn config(
+        &self,
+        clients: Option<(&ClientAuthorities, bool)>,
+    ) -> Result<Arc<ServerConfig>, ConfigError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong("certificate", &error))?;
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some((authorities, is_required)) => {
+                builder.with_client_cert_verifier(authorities.verifier(is_required, &provider)?)
+            }
+        };
+        let mut config = builder
+            .with_single_cert(self.chain.clone(), self.key.clone_key())
+            .map_err(|error| wrong("certificate", &error))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
 }
 
 fn certificates(

@@ -1,11 +1,12 @@
 //! Tests tokens that are bound to the certificate of a client: the binding, the fields of proxies, real TLS.
 
 mod binding;
-mod fields;
+pub mod fields;
 mod hops;
-mod identities;
-mod connections;
+pub mod identities;
+pub mod connections;
 mod servers;
+mod terminators;
 
 use std::net::IpAddr;
 

@@ -69,13 +69,22 @@ impl TlsClient {
 
     /// Sends requests over one connection, and returns the statuses.
     pub async fn ask(&self, address: SocketAddr, tokens: &[&str]) -> std::io::Result<Asked> {
+        self.ask_for(address, "/", tokens).await
+    }
+
+    pub async fn ask_for(
+        &self,
+        address: SocketAddr,
+        path: &str,
+        tokens: &[&str],
+    ) -> std::io::Result<Asked> {
         let stream = self.connect(address).await?;
         let kind = stream.get_ref().1.handshake_kind().unwrap();
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let tls = stream.get_ref().1.protocol_version().unwrap();
         let io = TokioIo::new(stream);
         let requests = tokens.iter().map(|token| {
-            let request = Request::get(format!("https://localhost:{}/", address.port()));
+            let request = Request::get(format!("https://localhost:{}{path}", address.port()));
             request.body(Empty::<Bytes>::new()).unwrap().bearer(token)
         });
         let mut statuses = Vec::new();
@@ -122,12 +131,22 @@ impl Setting {
     }
 
     fn settings(&self) -> TlsSettings {
-        let authorities = ClientAuthorities::from_pem(&self.authority.certificate).unwrap();
-        TlsSettings::new(&self.server.certificate, &self.server.key, authorities).unwrap()
+        TlsSettings::new(&self.server.certificate, &self.server.key).unwrap()
     }
 
+    fn authorities(&self) -> ClientAuthorities {
+        ClientAuthorities::from_pem(&self.authority.certificate).unwrap()
+    }
+
+    /// Listens for clients with a certificate of the authority, or without.
     fn listener(&self) -> (TlsListener, SocketAddr) {
-        listener(&self.settings())
+        listener(&self.settings().with_client_certificates(&self.authorities()).unwrap())
+    }
+
+    /// Listens for clients with any certificate, or without.
+    fn lenient(&self) -> (TlsListener, SocketAddr) {
+        let any = ClientAuthorities::any_certificate();
+        listener(&self.settings().with_client_certificates(&any).unwrap())
     }
 }
 
@@ -202,12 +221,7 @@ async fn certificate_of_another_authority_fails_the_handshake_unless_every_certi
     let own = Identity::self_signed();
     let token = bound_to(&own.client_certificate());
     let client = TlsClient::new(&setting.server, Some(&own));
-    let any = TlsSettings::new(
-        &setting.server.certificate,
-        &setting.server.key,
-        ClientAuthorities::any_certificate(),
-    );
-    let (strict, lenient) = (setting.listener(), listener(&any.unwrap()));
+    let (strict, lenient) = (setting.listener(), setting.lenient());
     serve_axum(strict.0);
     serve_axum(lenient.0);
 
@@ -226,12 +240,7 @@ async fn certificate_without_its_private_key_fails_the_handshake() {
     let setting = Setting::new();
     let own = Identity::self_signed();
     let stolen = Identity { key: Identity::self_signed().key, ..Identity::self_signed() };
-    let any = TlsSettings::new(
-        &setting.server.certificate,
-        &setting.server.key,
-        ClientAuthorities::any_certificate(),
-    );
-    let (listener, address) = listener(&any.unwrap());
+    let (listener, address) = setting.lenient();
     serve_axum(listener);
     for tls in [&version::TLS12, &version::TLS13] {
         let client = |identity: &Identity| {
@@ -277,7 +286,8 @@ fn forged(client: TlsClient, stolen: &Identity) -> TlsClient {
 async fn handshake_without_a_certificate_fails_where_certificates_are_required() {
     let setting = Setting::new();
     let own = setting.authority.client("own");
-    let settings = setting.settings().with_required_client_certificates().unwrap();
+    let authorities = setting.authorities();
+    let settings = setting.settings().with_required_client_certificates(&authorities).unwrap();
     let (listener, address) = listener(&settings);
     serve_axum(listener);
 
@@ -286,6 +296,19 @@ async fn handshake_without_a_certificate_fails_where_certificates_are_required()
 
     assert_eq!(accepted.unwrap().statuses, [200]);
     assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn client_is_not_asked_for_a_certificate_unless_the_settings_say_so() {
+    let setting = Setting::new();
+    let own = setting.authority.client("own");
+    let (listener, address) = listener(&setting.settings());
+    serve_axum(listener);
+
+    let client = TlsClient::new(&setting.server, Some(&own));
+    let asked = client.ask(address, &[&bound_to(&own.client_certificate()), &good()]).await;
+
+    assert_eq!(asked.unwrap().statuses, [401, 200]);
 }
 
 #[tokio::test]
@@ -353,9 +376,7 @@ async fn acceptance_that_is_cancelled_loses_no_connection() {
 #[test]
 fn mistakes_in_certificates_and_keys_say_which_file_is_meant() {
     let (server, other) = (Identity::self_signed(), Identity::self_signed());
-    let settings = |certificate: &str, key: &str| {
-        TlsSettings::new(certificate, key, ClientAuthorities::any_certificate())
-    };
+    let settings = |certificate: &str, key: &str| TlsSettings::new(certificate, key);
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
     assert!(settings(&server.certificate, &server.key).is_ok());

@@ -40,7 +40,7 @@ fn counts_as_none(answer: &Answer) {
 }
 
 /// The PEM of a certificate as OpenSSL writes it, with all but letters and digits escaped.
-fn escaped(base64: &str, line_end: &str) -> String {
+pub fn escaped(base64: &str, line_end: &str) -> String {
     let mut pem = format!("-----BEGIN CERTIFICATE-----{line_end}");
     for line in base64.as_bytes().chunks(64) {
         pem += str::from_utf8(line).unwrap();
@@ -58,7 +58,7 @@ fn escaped(base64: &str, line_end: &str) -> String {
 }
 
 /// SHA-256 of the certificate in hexadecimal digits.
-fn hash(base64: &str) -> String {
+pub fn hash(base64: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der_of(base64));
     hash.as_ref().iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
