@@ -67,7 +67,7 @@ impl ClientCertificateLayer {
     /// use axum::extract::ConnectInfo;
     /// use tower_bearer::mtls::{ClientCertificate, ClientCertificateLayer};
     ///
-    /// /// What the server knows of a connection.
+    /// /// The facts about a connection.
     /// #[derive(Clone)]
     /// struct Peer {
     ///     certificate: Option<ClientCertificate>,
@@ -116,7 +116,7 @@ impl ClientCertificateLayer {
                 extensions.insert(certificate);
             }
         }
-        // RFC 9440 §2.4: from everybody. The certificate has been read, and code behind this must not read it again.
+        // RFC 9440 §2.4: from every request. The certificate has been read, and code behind this must not read it again.
         let configured = self.origins.hops.iter().map(|(field, _)| field.name());
         for name in WELL_KNOWN.iter().chain(configured) {
             headers.remove::<&HeaderName>(name);

@@ -17,7 +17,7 @@ struct Pair<'v> {
     is_quoted: bool,
 }
 
-/// What the last element says about the certificate of the client.
+/// The part of the last element that identifies the certificate of the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Element {
     /// `Hash`: SHA-256 of the DER, in hexadecimal digits.

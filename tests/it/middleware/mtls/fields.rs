@@ -145,7 +145,7 @@ async fn xfcc_names_the_hash_or_holds_the_certificate() {
         ),
         format!("Cert=\"{pem}\""),
         format!("By=a;Hash={own};Cert=\"{pem}\";Chain=\"{pem}\""),
-        // RFC 9440 has no such list: the nearest proxy has added the last element.
+        // The nearest proxy has added the last element.
         format!("Hash={other},By=a;Hash={own}"),
         format!("Hash={other};Subject=\"CN=x,Hash={other}\", Hash={own}"),
     ] {

@@ -33,7 +33,7 @@ impl Listener for Tls {
     }
 }
 
-/// What the server knows of a connection.
+/// The facts about a connection.
 #[derive(Clone)]
 struct Peer {
     certificate: Option<ClientCertificate>,

@@ -1,10 +1,13 @@
+use axum::Router;
+use axum::routing::get as on_get;
 use serde_json::json;
-use tower_bearer::Reason;
 use tower_bearer::introspection::{Introspection, OpaqueTokens};
+use tower_bearer::mtls::{CertificateBinding, ClientCertificate};
+use tower_bearer::{Principal, Reason};
 
 use super::server::Server;
 use super::{active, app, basic, introspection};
-use crate::support::{NOW, PLAIN, WithBearer, get, good, invalid_token, send};
+use crate::support::{NOW, PLAIN, WithBearer, get, good, invalid_token, layer, send, validation};
 
 #[tokio::test]
 async fn active_token_is_accepted_and_another_is_refused() {
@@ -90,6 +93,31 @@ async fn dates_issuer_audience_and_binding_of_the_answer_are_checked_here_again(
 
         refused.is_refused(401, Some(&invalid_token(sentence)), reason);
         accepted.is_ok("alice");
+    }
+}
+
+#[tokio::test]
+async fn introspected_token_that_is_bound_to_a_certificate_needs_it_on_every_request() {
+    let server = Server::start().await;
+    let own = ClientCertificate::from_sha256([1; 32]);
+    let other = ClientCertificate::from_sha256([2; 32]);
+    let layer = layer().with_authenticator(introspection(&server), validation()).unwrap();
+    let name = async |principal: Principal| principal.subject().unwrap().to_owned();
+    let layer = layer.with_binding(CertificateBinding::new());
+    let app = Router::new().route("/", on_get(name)).layer(layer);
+    server.say(&active(&json!({ "cnf": { "x5t#S256": own.thumbprint() } })));
+    let ask = async |certificate: &ClientCertificate| {
+        let mut request = get("/").bearer("opaque");
+        request.extensions_mut().insert(certificate.clone());
+        send(&app, request).await
+    };
+
+    // RFC 8705 §3.2: an introspected token is accepted with its certificate alone
+    for _ in 0..2 {
+        ask(&own).await.is_ok("alice");
+        let refused = ask(&other).await;
+        let challenge = invalid_token("The token is bound to another key");
+        refused.is_refused(401, Some(&challenge), Reason::WrongBinding);
     }
 }
 
