@@ -299,10 +299,7 @@ impl fmt::Display for ConfigError {
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
             Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),
             Self::Origin { origin, problem } => write!(f, "the origin {origin:?} {problem}"),
-            Self::TrustedHop { hop, problem } if hop.is_empty() => {
-                write!(f, "the list of trusted hops {problem}")
-            }
-            Self::TrustedHop { hop, problem } => write!(f, "the trusted hop {hop:?} {problem}"),
+            Self::TrustedHop { hop, problem } => trusted_hop(f, hop, problem),
             Self::Tls { member, problem } => write!(f, "the {member} for TLS: {problem}"),
             Self::NoRevocationKinds => f.write_str(
                 "no kind of revocation is named; name at least one, or accept tokens that cannot \
@@ -350,6 +347,13 @@ fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) 
          {path}`, and replace the keys if that user should not know them",
         path = path.display()
     )
+}
+
+fn trusted_hop(f: &mut fmt::Formatter<'_>, hop: &str, problem: &str) -> fmt::Result {
+    match hop {
+        "" => write!(f, "the list of trusted hops {problem}"),
+        _ => write!(f, "the trusted hop {hop:?} {problem}"),
+    }
 }
 
 const NO_ALGORITHMS: &str = "the list of algorithms is empty; name at least one, or leave the list out to allow \

@@ -138,7 +138,8 @@
 //!   reworded in any version, so match on codes and reasons.
 //! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
 //!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
-//!   `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `sqlite` or `postgres` the pools of `sqlx`. A new major version of one of them is a breaking change here.
+//!   `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `mtls` the traits of
+//!   `tokio` for streams; with `sqlite` or `postgres` the pools of `sqlx`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -33,12 +33,11 @@ pub struct TrustedHops(Hops);
 
 #[derive(Clone)]
 enum Hops {
-    Listed {
-        networks: Arc<[IpNet]>,
-        peer: Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>,
-    },
+    Listed { networks: Arc<[IpNet]>, peer: Arc<FindPeer> },
     Every,
 }
+
+type FindPeer = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
 impl TrustedHops {
     /// Trusts these addresses and networks (`10.1.2.3`, `10.0.0.0/8`, `fd00::/8`). `peer` finds the address of the

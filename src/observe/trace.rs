@@ -84,11 +84,10 @@ pub(crate) fn unreadable_client_certificate(field: &str, problem: &'static str, 
     {
         let message = "a trusted hop has sent a client certificate that cannot be read; the request counts as one \
                        without a certificate";
-        match pace.ask("unreadable_client_certificate", problem) {
-            Some(suppressed) => {
-                tracing::warn!(target: "tower_bearer", field, problem, suppressed, "{message}");
-            }
-            None => tracing::debug!(target: "tower_bearer", field, problem, "{message}"),
+        if let Some(suppressed) = pace.ask("unreadable_client_certificate", problem) {
+            tracing::warn!(target: "tower_bearer", field, problem, suppressed, "{message}");
+        } else {
+            tracing::debug!(target: "tower_bearer", field, problem, "{message}");
         }
     }
     #[cfg(not(feature = "tracing"))]

@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +12,7 @@ use crate::jose::crypto;
 
 /// The certificate of the client that sent a request, in the extensions of the request.
 ///
-/// Only its SHA-256 thumbprint is kept. `Debug` does not show it, because it identifies a device.
+/// Only its SHA-256 thumbprint is kept, and cloning is cheap. `Debug` does not show it, because it identifies a device.
 ///
 /// A [`ClientCertificateLayer`](super::ClientCertificateLayer) puts it there. A server of your own inserts it into
 /// every request of a connection:
@@ -27,7 +28,7 @@ use crate::jose::crypto;
 #[derive(Clone)]
 pub struct ClientCertificate {
     /// In base64url without padding, as a token has it.
-    thumbprint: [u8; THUMBPRINT_LENGTH],
+    thumbprint: Arc<str>,
 }
 
 impl ClientCertificate {
@@ -53,29 +54,26 @@ impl ClientCertificate {
 
     /// Takes the SHA-256 hash of the DER, for a place that knows no more of the certificate.
     pub fn from_sha256(hash: [u8; 32]) -> Self {
-        let mut thumbprint = [0; THUMBPRINT_LENGTH];
-        let length = URL_SAFE_NO_PAD.encode_slice(hash, &mut thumbprint);
-        debug_assert_eq!(length, Ok(THUMBPRINT_LENGTH));
-        Self { thumbprint }
+        Self { thumbprint: URL_SAFE_NO_PAD.encode(hash).into() }
     }
 
     /// Returns the thumbprint as `x5t#S256` in `cnf` has it: SHA-256 in base64url without padding (RFC 8705 §3.1).
     ///
     /// An authorization server binds a token to it.
     pub fn thumbprint(&self) -> &str {
-        str::from_utf8(&self.thumbprint).expect("base64url is ASCII")
+        &self.thumbprint
     }
 
     /// Returns whether a token names this certificate. Takes the same time wherever two thumbprints differ.
     pub(super) fn is_named_by(&self, thumbprint: &str) -> bool {
-        self.thumbprint[..].ct_eq(thumbprint.as_bytes()).into()
+        self.thumbprint.as_bytes().ct_eq(thumbprint.as_bytes()).into()
     }
 }
 
 /// Takes the same time wherever two thumbprints differ.
 impl PartialEq for ClientCertificate {
     fn eq(&self, other: &Self) -> bool {
-        self.thumbprint.ct_eq(&other.thumbprint).into()
+        self.is_named_by(&other.thumbprint)
     }
 }
 
@@ -100,6 +98,3 @@ impl fmt::Display for InvalidCertificate {
 impl Error for InvalidCertificate {}
 
 pub(super) const NOT_DER: &str = "the certificate is not one DER sequence";
-
-/// The length of 32 bytes in base64url.
-const THUMBPRINT_LENGTH: usize = 43;

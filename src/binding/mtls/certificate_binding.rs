@@ -56,10 +56,10 @@ impl Binding for CertificateBinding {
         let confirmation = principal.confirmation();
         let named = confirmation.as_ref().and_then(|keys| keys.certificate_thumbprint());
         let Some(thumbprint) = named else {
-            return match self.is_required {
-                true => refused(Reason::UnboundToken, UNBOUND),
-                false => BindingVerdict::NotApplicable,
-            };
+            if self.is_required {
+                return refused(Reason::UnboundToken, UNBOUND);
+            }
+            return BindingVerdict::NotApplicable;
         };
         match request.extensions.get::<ClientCertificate>() {
             None => refused(Reason::BoundToken, NO_CERTIFICATE),

@@ -110,12 +110,10 @@ impl ClientCertificateLayer {
     }
 
     fn change(&self, headers: &mut HeaderMap, extensions: &mut Extensions) {
-        if let Some(certificate) = self.certificate_of(headers, extensions) {
-            extensions.remove::<ClientCertificate>();
-            if let Some(certificate) = certificate {
-                extensions.insert(certificate);
-            }
-        }
+        match self.certificate_of(headers, extensions) {
+            Some(certificate) => extensions.insert(certificate),
+            None => extensions.remove(),
+        };
         // RFC 9440 §2.4: from every request. The certificate has been read, and code behind this must not read it again.
         let configured = self.origins.hops.iter().map(|(field, _)| field.name());
         for name in WELL_KNOWN.iter().chain(configured) {
@@ -123,20 +121,23 @@ impl ClientCertificateLayer {
         }
     }
 
-    /// Returns the certificate of a request. `None` to leave the one in the extensions as it is.
+    /// Returns the certificate of a request: never that in the extensions if a hop has sent the request.
     fn certificate_of(
         &self,
         headers: &HeaderMap,
         extensions: &Extensions,
-    ) -> Option<Option<ClientCertificate>> {
+    ) -> Option<ClientCertificate> {
         let hop = self.origins.hops.iter().find(|(_, hops)| hops.have_sent(extensions));
         let Some((field, _)) = hop else {
-            return self.origins.connection.as_ref().map(|find| find(extensions));
+            return match &self.origins.connection {
+                Some(find) => find(extensions),
+                None => extensions.get().cloned(),
+            };
         };
-        Some(field.read(headers).unwrap_or_else(|problem| {
+        field.read(headers).unwrap_or_else(|problem| {
             trace::unreadable_client_certificate(field.name().as_str(), problem, &self.pace);
             None
-        }))
+        })
     }
 }
 
