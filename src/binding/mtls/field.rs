@@ -35,7 +35,7 @@ impl CertificateField {
     /// both, which then agree.
     ///
     /// Of several elements the last one counts, which the nearest proxy has added. Let that proxy replace the field:
-    /// `forward_client_cert_details: SANITIZE_SET`. An element behind one with an unquoted `URI=` or `DNS=` is refused,
+    /// `forward_client_cert_details: SANITIZE_SET`. An element behind one with `URI=` or `DNS=` is refused,
     /// because Envoy does not quote these names and a client can write commas into those of its certificate.
     pub const fn xfcc() -> Self {
         Self { name: XFCC, format: Format::Xfcc }

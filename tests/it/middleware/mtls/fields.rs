@@ -147,7 +147,7 @@ async fn xfcc_names_the_hash_or_holds_the_certificate() {
         format!("By=a;Hash={own};Cert=\"{pem}\";Chain=\"{pem}\""),
         // The nearest proxy has added the last element.
         format!("Hash={other},By=a;Hash={own}"),
-        format!("Hash={other};Subject=\"CN=x,Hash={other}\", Hash={own}"),
+        format!("Hash={other};Subject=\"CN=x,y;z=\", Hash={own}"),
     ] {
         is_accepted(&app, name, &value).await;
     }
@@ -163,6 +163,7 @@ async fn xfcc_names_the_hash_or_holds_the_certificate() {
         format!("Chain=\"{pem}\""),
         "By=a".to_owned(),
         format!("Hash={other};URI=spiffe://a,Hash={own}"),
+        format!("Subject=\",By=a;Hash={other};URI=\";Hash={own}"),
         format!("Subject=\"Hash={own}"),
         own.clone(),
     ] {
