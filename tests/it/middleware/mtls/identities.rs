@@ -47,15 +47,15 @@ impl Authority {
     }
 
     pub fn client(&self, name: &str) -> Identity {
-        self.client_with_uri(name, None)
+        self.client_with_uris(name, &[])
     }
 
-    /// A client with a URI among its names.
-    pub fn client_with_uri(&self, name: &str, uri: Option<&str>) -> Identity {
+    /// A client with URIs among its names.
+    pub fn client_with_uris(&self, name: &str, uris: &[&str]) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
-        if let Some(uri) = uri {
+        for &uri in uris {
             params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
         }
         let made = params.signed_by(&key, &self.issuer).unwrap();

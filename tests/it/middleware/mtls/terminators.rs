@@ -322,19 +322,33 @@ mod needs_envoy {
         let setting = Setting::new("envoy-names", CertificateField::xfcc()).await;
         let any = "trust_chain_verification: ACCEPT_UNTRUSTED";
         let context = format!("{AUTHORITY}, {any}");
-        let details = "subject: true, uri: true, dns: true";
-        let envoy = start(&setting, "SANITIZE_SET", details, &context);
-        let url = format!("https://localhost:{}/", envoy.address.port());
         let own = hash(&setting.own);
+        let second = format!(",Hash={own}");
+        let forged = "X-Forwarded-Client-Cert: Subject=\"";
+        for forward in ["SANITIZE_SET", "APPEND_FORWARD"] {
+            let details = "subject: true, uri: true, dns: true";
+            let envoy = start(&setting, forward, details, &context);
+            let url = format!("https://localhost:{}/", envoy.address.port());
 
-        assert_eq!(setting.curl(&url, Some(&setting.own), &[]).await, 200);
-        for name in
-            [format!("spiffe://a,Hash={own}"), format!("a;Hash={own}"), format!("a\",Hash={own}")]
-        {
-            let thief = setting.authority.client_with_uri("thief", Some(&name));
-            assert_eq!(setting.curl(&url, Some(&thief), &[]).await, 401, "{name}");
-            let thief = setting.authority.client(&name);
-            assert_eq!(setting.curl(&url, Some(&thief), &[]).await, 401, "{name}");
+            assert_eq!(setting.curl(&url, Some(&setting.own), &[]).await, 200);
+            for names in [
+                &[&*format!("spiffe://a{second}")][..],
+                &[&format!("a;Hash={own}")],
+                &[&format!("a\"{second}")],
+                &["\"", &format!("\"{second}")],
+                &[&format!("\";Hash={own}")],
+                &[&format!("\"{second}")],
+            ] {
+                for thief in [
+                    setting.authority.client_with_uris("thief", names),
+                    setting.authority.client(&names.concat()),
+                ] {
+                    for more in [&[][..], &["--header", forged]] {
+                        let status = setting.curl(&url, Some(&thief), more).await;
+                        assert_eq!(status, 401, "{forward}: {names:?}");
+                    }
+                }
+            }
         }
     }
 }
