@@ -78,7 +78,7 @@ fn refused(reason: Reason, detail: &'static str) -> BindingVerdict {
 const UNBOUND: &str = "the token has no `x5t#S256` in `cnf`, and this layer requires tokens that are bound to a \
                        certificate";
 const NO_CERTIFICATE: &str = "the token is bound to a certificate (`x5t#S256`), and the request has none: the client \
-     sent none, or the proxy in front is not a trusted hop or does not forward it, or no `ClientCertificateLayer` \
-     stands outside of this layer";
+     sent none, or the proxy in front does not forward it or is not a trusted hop (without the address of the \
+     connection, none is), or no `ClientCertificateLayer` stands outside of this layer";
 const ANOTHER: &str =
     "the token is bound to another certificate (`x5t#S256`) than the one of the request";

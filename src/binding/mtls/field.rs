@@ -36,7 +36,8 @@ impl CertificateField {
     ///
     /// Of several elements the last one counts, which the nearest proxy has added. Let that proxy replace the field:
     /// `forward_client_cert_details: SANITIZE_SET`. An element behind one with `URI=` or `DNS=` is refused,
-    /// because Envoy does not quote these names and a client can write commas into those of its certificate.
+    /// because Envoy does not quote these names and a client can write commas into those of its certificate. A quoted
+    /// value with `Hash=` in it is refused for the same reason.
     pub const fn xfcc() -> Self {
         Self { name: XFCC, format: Format::Xfcc }
     }
