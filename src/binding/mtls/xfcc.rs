@@ -199,10 +199,10 @@ mod tests {
             }
             if let Some(subject) = subject {
                 let subject = subject.replace('\\', "\\\\").replace('"', "\\\"");
-                value += &format!(";Subject=\"CN={subject}\"");
+                value.extend([";Subject=\"CN=", &subject, "\""]);
             }
             for (key, name) in names {
-                value += &format!(";{key}={name}");
+                value.extend([";", key, "=", &name]);
             }
 
             if let Ok(element) = last_element(&value) {
