@@ -38,6 +38,12 @@
 //!   that a proxy takes off; `DPOP_NONCE_KEY` (base64url, 32 bytes at least, the same on all nodes), with which proofs
 //!   need a nonce; `DPOP_REPLAY`, where used proofs are remembered: `memory` (the default) or `redis`, at `REDIS_URL`; goes
 //!   with `CONFIG` too
+//! - `TLS_CERT_FILE`, `TLS_KEY_FILE`: certificate (with its chain) and private key in PEM, to serve HTTPS; with
+//!   `TLS_CLIENT_CA_FILE`, the authorities of the certificates of clients
+//! - `CLIENT_CERT_FROM`: accepts tokens that are bound to the certificate of a client (`x5t#S256`). The certificate comes
+//!   from the connection (`tls`; any certificate without `TLS_CLIENT_CA_FILE`), or from a field of the proxies in
+//!   `TRUSTED_HOPS` (addresses and networks, separated by commas): `Client-Cert` (`rfc9440`), Envoy's
+//!   `X-Forwarded-Client-Cert` (`xfcc`), or escaped PEM (`nginx`) in `CLIENT_CERT_FIELD` (`X-SSL-Client-Cert` by default)
 //! - `RUST_LOG`: the log filter; `tower_bearer=debug` shows why each request was refused
 //!
 //! `/healthz` reports the state of keys and shared revocations: 200 while tokens of at least one
@@ -47,22 +53,31 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::State;
+use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
+use axum::serve::{IncomingStream, Listener};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+use tower::util::option_layer;
 use tower_bearer::api_key::{ApiKeys, FileApiKeys};
+use tower_bearer::binding::TrustedHops;
 use tower_bearer::challenge::AuthScheme;
 use tower_bearer::dpop::{Dpop, Nonces, RedisReplays};
 use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
 use tower_bearer::keys::{
     BoxKeySource, CachedKeys, DecryptionKeys, HttpFetch, KeyFile, KeySource as _, VerifyingKey,
+};
+use tower_bearer::mtls::{
+    CertificateBinding, CertificateField, ClientAuthorities, ClientCertificate,
+    ClientCertificateLayer, TlsConnection, TlsListener, TlsSettings,
 };
 use tower_bearer::policy::{role, scope};
 use tower_bearer::revocation::{
@@ -111,13 +126,21 @@ async fn main() -> Result<(), Sentence> {
         Some(rules) => with_introspection(layer, rules)?,
         None => layer,
     };
-    let app = app(issuers, layer, shared);
+    let (layer, certificates) = with_client_certificates(layer)?;
+    let app = app(issuers, layer, shared).layer(option_layer(certificates));
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr)
         .await
         .map_err(|error| wrong("ADDR", format_args!("{addr}: {error}")))?;
-    println!("Listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    let app = app.into_make_service_with_connect_info::<Peer>();
+    if let Some(settings) = tls_settings()? {
+        let listener = TlsListener::new(listener.into_std()?, &settings)?;
+        println!("Listening on https://{}", listener.local_addr()?);
+        axum::serve(Tls(listener), app).with_graceful_shutdown(stopped()).await?;
+    } else {
+        println!("Listening on http://{}", listener.local_addr()?);
+        axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    }
     Ok(())
 }
 
@@ -404,6 +427,111 @@ fn decrypting(verifier: Verifier<AnyClaims>) -> Result<Verifier<AnyClaims>, Sent
     let keys = DecryptionKeys::from_jwks(&*text).map_err(|error| wrong_in(&error))?;
     let verifier = verifier.with_decryption_keys(keys);
     Ok(if is_required { verifier.with_required_encryption() } else { verifier })
+}
+
+/// Accepts tokens that are bound to the certificate of a client, if it is said where the certificate comes from.
+fn with_client_certificates(
+    layer: BearerLayer<AnyClaims>,
+) -> Result<(BearerLayer<AnyClaims>, Option<ClientCertificateLayer>), Sentence> {
+    let of_connection = ClientCertificateLayer::from_connection(|extensions| {
+        extensions.get::<ConnectInfo<Peer>>()?.0.certificate.clone()
+    });
+    let field = match set("CLIENT_CERT_FROM").as_deref() {
+        None => return Ok((layer, None)),
+        Some("tls") => {
+            needed("TLS_CERT_FILE")?;
+            return Ok((layer.with_binding(CertificateBinding::new()), Some(of_connection)));
+        }
+        Some("rfc9440") => CertificateField::client_cert(),
+        Some("xfcc") => CertificateField::xfcc(),
+        Some("nginx") => {
+            let name = set("CLIENT_CERT_FIELD").unwrap_or_else(|| "x-ssl-client-cert".to_owned());
+            let name =
+                HeaderName::try_from(name).map_err(|error| wrong("CLIENT_CERT_FIELD", error))?;
+            CertificateField::escaped_pem(name)
+        }
+        Some(other) => {
+            let problem = format!("{other:?} is not tls, rfc9440, xfcc or nginx");
+            return Err(wrong("CLIENT_CERT_FROM", problem));
+        }
+    };
+    let certificates = of_connection.with_hop(field, trusted_hops()?);
+    Ok((layer.with_binding(CertificateBinding::new()), Some(certificates)))
+}
+
+fn trusted_hops() -> Result<TrustedHops, Sentence> {
+    let hops = needed("TRUSTED_HOPS")?;
+    let hops = TrustedHops::new(hops.split(','), |extensions| {
+        extensions.get::<ConnectInfo<Peer>>().map(|peer| peer.0.address.ip())
+    });
+    hops.map_err(|error| wrong("TRUSTED_HOPS", error))
+}
+
+/// Returns the settings for HTTPS, if there is a certificate for it.
+fn tls_settings() -> Result<Option<TlsSettings>, Sentence> {
+    let read = |variable: &str| {
+        let file = needed(variable)?;
+        std::fs::read(&file).map_err(|error| wrong(variable, format_args!("{file}: {error}")))
+    };
+    if set("TLS_CERT_FILE").is_none() {
+        return match ["TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"]
+            .into_iter()
+            .find(|name| set(name).is_some())
+        {
+            Some(other) => Err(format!("{other} is set and TLS_CERT_FILE is not").into()),
+            None => Ok(None),
+        };
+    }
+    let (certificate, key) = (read("TLS_CERT_FILE")?, Zeroizing::new(read("TLS_KEY_FILE")?));
+    let settings =
+        TlsSettings::new(certificate, &*key).map_err(|error| wrong("TLS_CERT_FILE", error))?;
+    let authorities = match set("TLS_CLIENT_CA_FILE") {
+        Some(_) => ClientAuthorities::from_pem(read("TLS_CLIENT_CA_FILE")?)
+            .map_err(|error| wrong("TLS_CLIENT_CA_FILE", error))?,
+        None if set("CLIENT_CERT_FROM").as_deref() == Some("tls") => {
+            ClientAuthorities::any_certificate()
+        }
+        None => return Ok(Some(settings)),
+    };
+    Ok(Some(settings.with_client_certificates(&authorities)?))
+}
+
+/// The facts about a connection, in the extensions of its requests.
+#[derive(Clone)]
+struct Peer {
+    address: SocketAddr,
+    certificate: Option<ClientCertificate>,
+}
+
+impl Connected<IncomingStream<'_, TcpListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self { address: *stream.remote_addr(), certificate: None }
+    }
+}
+
+impl Connected<IncomingStream<'_, Tls>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Tls>) -> Self {
+        let certificate = stream.io().client_certificate().cloned();
+        Self { address: *stream.remote_addr(), certificate }
+    }
+}
+
+/// The TLS of this crate as a listener of axum.
+struct Tls(TlsListener);
+
+impl Listener for Tls {
+    type Io = TlsConnection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TlsConnection, SocketAddr) {
+        let connection = self.0.accept().await;
+        let address = connection.peer_addr();
+        (connection, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
 }
 
 fn listed_revocations(issuer: String) -> Result<Option<MemoryRevocations>, Sentence> {

@@ -3,13 +3,17 @@
 //! A token is verified and cached without its proof. The proof belongs to one request, and is checked
 //! for each.
 
-#[cfg(feature = "dpop")]
+#[cfg(any(feature = "dpop", feature = "mtls"))]
 mod alarm;
 #[cfg(feature = "dpop")]
 pub(crate) mod dpop;
 
-#[cfg(feature = "dpop")]
+#[cfg(any(feature = "dpop", feature = "mtls"))]
 pub use alarm::{Alarm, AlarmCounts, AlarmKind, DowngradeAlarm};
+#[cfg(feature = "mtls")]
+mod trusted_hops;
+#[cfg(feature = "mtls")]
+pub(crate) mod mtls;
 
 use std::fmt;
 use std::future::Future;
@@ -21,6 +25,9 @@ use http::{HeaderName, HeaderValue, request};
 use crate::claims::{ConfirmationMethod, Principal};
 use crate::error::{AuthError, ResponseFields};
 use crate::verify::presented::Presented;
+
+#[cfg(feature = "mtls")]
+pub use trusted_hops::TrustedHops;
 
 /// Checks that the sender of a request has the key that its token is bound to (proof of
 /// possession): DPoP (RFC 9449), mutual TLS (RFC 8705).

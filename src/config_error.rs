@@ -153,6 +153,20 @@ pub enum ConfigError {
         /// The mistake in the origin.
         problem: &'static str,
     },
+    /// The address or network of a trusted hop cannot be used.
+    TrustedHop {
+        /// The address or network as it was configured. Empty where the list is at fault.
+        hop: String,
+        /// The mistake, and how to correct it.
+        problem: &'static str,
+    },
+    /// The server cannot speak TLS with these certificates and keys.
+    Tls {
+        /// `certificate`, `private key` or `client authorities`.
+        member: &'static str,
+        /// The mistake.
+        problem: String,
+    },
     /// The list of revocation kinds that must be possible is empty, so tokens that cannot be
     /// revoked would be accepted.
     NoRevocationKinds,
@@ -308,6 +322,8 @@ impl fmt::Display for ConfigError {
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
             Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),
             Self::Origin { origin, problem } => write!(f, "the origin {origin:?} {problem}"),
+            Self::TrustedHop { hop, problem } => trusted_hop(f, hop, problem),
+            Self::Tls { member, problem } => write!(f, "the {member} for TLS: {problem}"),
             Self::NoRevocationKinds => f.write_str(
                 "no kind of revocation is named; name at least one, or accept tokens that cannot \
                  be revoked by `dangerous().accept_unrevocable_tokens()`",
@@ -355,6 +371,13 @@ fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) 
          {path}`, and replace the keys if that user should not know them",
         path = path.display()
     )
+}
+
+fn trusted_hop(f: &mut fmt::Formatter<'_>, hop: &str, problem: &str) -> fmt::Result {
+    match hop {
+        "" => write!(f, "the list of trusted hops {problem}"),
+        _ => write!(f, "the trusted hop {hop:?} {problem}"),
+    }
 }
 
 const NO_ALGORITHMS: &str = "the list of algorithms is empty; name at least one, or leave the list out to allow \

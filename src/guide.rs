@@ -12,6 +12,7 @@
 //! | [`api_keys`] | Let programs in by API keys, and let owners make and end them. |
 //! | [`dpop`] | Accept tokens that are bound to a key, with proofs (DPoP). |
 //! | [`cookies`] | Keep tokens in cookies of a browser. |
+//! | [`mtls`] | Accept tokens that are bound to the certificate of a client: behind a proxy, or with TLS of one's own. |
 //! | [`streams`] | Serve WebSockets, event streams and gRPC. |
 //! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
 //! | [`extending`] | Add a scheme, a place for tokens, API keys, proofs, policies, key sources. |
@@ -50,6 +51,9 @@ pub mod dpop {}
 
 #[doc = include_str!("guide/cookies.md")]
 pub mod cookies {}
+
+#[doc = include_str!("guide/mtls.md")]
+pub mod mtls {}
 
 #[doc = include_str!("guide/streams.md")]
 pub mod streams {}

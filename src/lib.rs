@@ -32,7 +32,7 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [WebSockets, streams and
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
@@ -51,6 +51,7 @@
 //! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
 //! | other tokens | [`HeaderToken`](source::HeaderToken) of a proxy, [`TokenSource`](source::TokenSource), [`Introspection`](introspection::Introspection) of opaque tokens, [`Authenticator`](middleware::Authenticator), [`Binding`](binding::Binding) |
 //! | tokens bound to a key | [`Dpop`](dpop::Dpop) with [`Nonces`](dpop::Nonces) and [`RedisReplays`](dpop::RedisReplays); [`DowngradeAlarm`](binding::DowngradeAlarm); [`Preset::Fapi2`](validation::Preset::Fapi2) |
+//! | tokens bound to a certificate | [`CertificateBinding`](mtls::CertificateBinding) with [`ClientCertificateLayer`](mtls::ClientCertificateLayer) and [`TlsListener`](mtls::TlsListener) (mutual TLS) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
 //! | sign-in | [`SignInEndpoints`](sign_in::SignInEndpoints) signs users in; [`Sessions`](session::Sessions) exchanges refresh tokens and ends sessions |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
@@ -102,6 +103,7 @@
 //! | `endpoints` | | Adds `RevocationService` (RFC 7009) and `LogoutService` (OpenID Connect Back-Channel Logout), which revoke. |
 //! | `redis` | | Adds `RedisRevocations`, which shares revocations between nodes through Redis, with `sessions` `RedisSessions`, which keeps sessions there, and with `dpop` `RedisReplays`, which remembers used proofs. Needs tokio. |
 //! | `cookies` | | Adds `Cookies`, which keeps tokens in cookies of a browser and refuses requests of other sites that would use them. |
+//! | `mtls` | | Adds `CertificateBinding`, which checks tokens that are bound to the client's certificate (mutual TLS, RFC 8705), behind a proxy or with `TlsListener`. Needs tokio. |
 //! | `tonic` | | Adds `From<Rejection>` for `tonic::Status`, for gRPC services that refuse a request themselves. |
 //! | `sessions` | | Adds `Sessions`, which gives out refresh tokens, exchanges each once, and notices their theft. Needs tokio. |
 //! | `sign-in` | | Adds `SignInEndpoints`: sign-in with a password, refresh, sign-out, the list of sessions, another password. |
@@ -122,7 +124,7 @@
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
 //! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `sessions`, `sign-in`,
-//! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`
+//! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`, `mtls`
 //! and `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you
 //! sign or decrypt with RSA in pure Rust, read `SECURITY.md`.
 //!
@@ -138,7 +140,8 @@
 //!   reworded in any version, so match on codes and reasons.
 //! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
 //!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
-//!   `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `sqlite` or `postgres` the pools of `sqlx`. A new major version of one of them is a breaking change here.
+//!   `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `mtls` the traits of
+//!   `tokio` for streams; with `sqlite` or `postgres` the pools of `sqlx`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -326,6 +329,21 @@ pub mod source {
 pub mod cookies {
     #[doc(inline)]
     pub use crate::middleware::cookies::{CookieError, CookieToken, Cookies};
+}
+
+/// Checks tokens that are bound to the certificate of a client (mutual TLS, RFC 8705 and RFC 9440).
+///
+/// [`CertificateBinding`](mtls::CertificateBinding) compares the certificates, and
+/// [`ClientCertificateLayer`](mtls::ClientCertificateLayer) finds the one of a request. The [guide](guide::mtls) has
+/// the set-up for each place where TLS ends.
+#[cfg(feature = "mtls")]
+pub mod mtls {
+    #[doc(inline)]
+    pub use crate::binding::mtls::{
+        CertificateBinding, CertificateField, ClientAuthorities, ClientCertificate,
+        ClientCertificateLayer, ClientCertificateService, InvalidCertificate, TlsConnection,
+        TlsListener, TlsSettings,
+    };
 }
 
 /// Renders the bodies of refusals.

@@ -1,7 +1,7 @@
 //! Verifies tokens: chooses the issuer, checks the signature and the claims, and caches tokens that
 //! were good.
 
-#[cfg(any(feature = "api-keys", feature = "dpop", feature = "introspection"))]
+#[cfg(any(feature = "api-keys", feature = "dpop", feature = "introspection", feature = "mtls"))]
 pub(crate) mod generations;
 pub(crate) mod presented;
 pub(crate) mod cache;

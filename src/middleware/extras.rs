@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::Response;
 use http::request::Parts;
 
-#[cfg(feature = "dpop")]
+#[cfg(any(feature = "dpop", feature = "mtls"))]
 use crate::binding::DowngradeAlarm;
 use crate::binding::{Binding, BindingVerdict, PendingProof};
 use crate::claims::{ConfirmationMethod, Principal};
@@ -35,7 +35,7 @@ pub(super) struct Extras {
     pub(super) bindings: Vec<Arc<dyn Binding>>,
     /// The binding that is asked last, because it uses the proof up.
     pub(super) dpop: Option<Arc<dyn Binding>>,
-    #[cfg(feature = "dpop")]
+    #[cfg(any(feature = "dpop", feature = "mtls"))]
     pub(super) alarm: Option<DowngradeAlarm>,
 }
 
@@ -218,7 +218,7 @@ impl Extras {
                 return Err(AuthError::with_detail(Reason::BoundToken, NOT_PROVED));
             }
         }
-        #[cfg(feature = "dpop")]
+        #[cfg(any(feature = "dpop", feature = "mtls"))]
         if let Some(alarm) = &self.alarm {
             alarm.see(principal)?;
         }
@@ -236,7 +236,7 @@ impl Extras {
     }
 
     fn has_bindings(&self) -> bool {
-        #[cfg(feature = "dpop")]
+        #[cfg(any(feature = "dpop", feature = "mtls"))]
         if self.alarm.is_some() {
             return true;
         }
@@ -255,7 +255,7 @@ impl Default for Extras {
             fallback: None,
             bindings: Vec::new(),
             dpop: None,
-            #[cfg(feature = "dpop")]
+            #[cfg(any(feature = "dpop", feature = "mtls"))]
             alarm: None,
         }
     }

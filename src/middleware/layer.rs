@@ -6,7 +6,7 @@ use tower_layer::Layer;
 use super::admission::Admission;
 use super::service::Bearer;
 use crate::binding::Binding;
-#[cfg(feature = "dpop")]
+#[cfg(any(feature = "dpop", feature = "mtls"))]
 use crate::binding::DowngradeAlarm;
 #[cfg(feature = "dpop")]
 use crate::binding::dpop::Dpop;
@@ -206,7 +206,7 @@ impl<C, R> BearerLayer<C, R> {
     /// [`DowngradeAlarm`].
     ///
     /// Tokens that are bound to a key are refused unless a [binding](Self::with_binding) checks their proof.
-    #[cfg(feature = "dpop")]
+    #[cfg(any(feature = "dpop", feature = "mtls"))]
     #[must_use]
     pub fn with_downgrade_alarm(self, alarm: DowngradeAlarm) -> Self {
         self.change(|admission| admission.extras_mut().alarm = Some(alarm))

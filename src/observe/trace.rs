@@ -77,6 +77,43 @@ pub(crate) fn short_secret(algorithm: &str, problem: &KeyProblem, issuer: &str) 
     let _ = (algorithm, problem, issuer);
 }
 
+/// Reports that a trusted hop has sent a field with a certificate that cannot be read.
+#[cfg(feature = "mtls")]
+pub(crate) fn unreadable_client_certificate(field: &str, problem: &'static str, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "a trusted hop has sent a client certificate that cannot be read; the request counts as one \
+                       without a certificate";
+        if let Some(suppressed) = pace.ask("unreadable_client_certificate", problem) {
+            tracing::warn!(target: "tower_bearer", field, problem, suppressed, "{message}");
+        } else {
+            tracing::debug!(target: "tower_bearer", field, problem, "{message}");
+        }
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (field, problem, pace);
+}
+
+/// Reports a connection whose TLS handshake failed. Any client can cause it.
+#[cfg(feature = "mtls")]
+pub(crate) fn handshake_failed(problem: &dyn std::fmt::Display) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "tower_bearer", %problem, "TLS handshake failed");
+    #[cfg(not(feature = "tracing"))]
+    let _ = problem;
+}
+
+/// Reports that no connection can be accepted for now: the process has too many open files, for example.
+#[cfg(feature = "mtls")]
+pub(crate) fn no_connection(error: &std::io::Error, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = pace.ask("no_connection", "") {
+        tracing::warn!(target: "tower_bearer", %error, suppressed, "no connection can be accepted for now");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, pace);
+}
+
 /// Reports cookies that can be read in the network.
 #[cfg(feature = "cookies")]
 pub(crate) fn plain_cookies() {
@@ -523,7 +560,7 @@ pub(crate) fn evicts(source: &str, policy: &str) {
 }
 
 /// Reports a Redis that may evict sessions.
-#[cfg(all(feature = "redis", feature = "sessions"))]
+#[cfg(all(feature = "redis", any(feature = "dpop", feature = "sessions")))]
 pub(crate) fn redis_evicts(source: &str, kept: &str, policy: &str) {
     #[cfg(feature = "tracing")]
     {
@@ -540,7 +577,7 @@ pub(crate) fn redis_evicts(source: &str, kept: &str, policy: &str) {
 
 /// Reports a user whose tokens were bound to a key before, or who uses many keys. Text of the token is not reported, but
 /// for the client.
-#[cfg(feature = "dpop")]
+#[cfg(any(feature = "dpop", feature = "mtls"))]
 pub(crate) fn downgrade(pace: &Pace, kind: &'static str, issuer: &str, client_id: Option<&str>) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = pace.ask(kind, "") {

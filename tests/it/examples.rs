@@ -19,6 +19,7 @@ use tower_bearer::test_util::{TestKey, TestToken};
 
 use crate::support::{AUDIENCE, ISSUER, PLAIN, WithBearer, key_for};
 
+mod client_certificates;
 mod webapp;
 
 /// An example that runs until the test ends.
@@ -43,10 +44,12 @@ impl Program {
         let mut child = command.env("ADDR", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut program = Self { child, lines, url: String::new() };
-        let line = program.read_until("http://");
-        let at = line.find("http://").unwrap();
-        let end = line[at + 7..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
-        let url = end.map_or(&line[at..], |end| &line[at..at + 7 + end]);
+        let line = program.read_until("://127");
+        let host = line.find("://").unwrap() + 3;
+        let end = line[host..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
+        let scheme = if line[..host].ends_with("https://") { "https" } else { "http" };
+        let at = host - 3 - scheme.len();
+        let url = end.map_or(&line[at..], |end| &line[at..host + end]);
         program.url = url.trim_end_matches('.').to_owned();
         program
     }
@@ -128,6 +131,12 @@ fn command(name: &str) -> Command {
         "ATTEMPTS_PER_ACCOUNT",
         "ATTEMPTS_PER_ADDRESS",
         "CORS_ORIGIN",
+        "CLIENT_CERT_FROM",
+        "CLIENT_CERT_FIELD",
+        "TRUSTED_HOPS",
+        "TLS_CERT_FILE",
+        "TLS_KEY_FILE",
+        "TLS_CLIENT_CA_FILE",
     ] {
         command.env_remove(variable);
     }

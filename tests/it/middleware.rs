@@ -14,4 +14,5 @@ mod cookies;
 mod dpop;
 mod servers;
 mod behind_nginx;
+pub mod mtls;
 mod seams;

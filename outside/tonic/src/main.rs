@@ -2,6 +2,7 @@
 //! refusals as statuses, with message, details and metadata.
 
 mod orders;
+mod mutual_tls;
 
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -102,6 +103,8 @@ async fn main() {
     let service = String::new();
     HealthClient::new(channel).check(HealthCheckRequest { service }).await.unwrap();
     println!("grpc: the health service beside it needs no token");
+
+    mutual_tls::check().await;
 }
 
 /// Calls the service with this `authorization`.

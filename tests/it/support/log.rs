@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry};
 
@@ -16,6 +16,10 @@ pub struct Log(Arc<Mutex<Vec<(Level, String)>>>);
 impl Log {
     /// Records all tasks of a test that runs on one thread, until the guard is dropped.
     pub fn of_this_thread() -> (Self, DefaultGuard) {
+        // While tracing knows one subscriber, a place that is reached for the first time in a thread without it never
+        // logs again, in any thread.
+        static MORE: OnceLock<[Dispatch; 2]> = OnceLock::new();
+        MORE.get_or_init(|| [(); 2].map(|()| Dispatch::new(Self::default().subscriber())));
         let log = Self::default();
         let guard = tracing::subscriber::set_default(log.subscriber());
         (log, guard)

@@ -4,6 +4,7 @@ use serde_json::json;
 use tower_bearer::Algorithm::ES256;
 use tower_bearer::dpop::{Dpop, DpopKey};
 use tower_bearer::introspection::{Introspection, OpaqueTokens};
+use tower_bearer::mtls::{CertificateBinding, ClientCertificate};
 use tower_bearer::{Principal, Reason};
 
 use super::server::Server;
@@ -129,6 +130,31 @@ async fn token_that_introspection_calls_bound_needs_its_proof() {
     send(&app, get("/").bearer("other")).await.is_ok("false");
     let unbound = send(&app, sent(&client, "another")).await;
     assert_eq!((unbound.status.as_u16(), unbound.reason), (401, Some(Reason::UnboundToken)));
+}
+
+#[tokio::test]
+async fn introspected_token_that_is_bound_to_a_certificate_needs_it_on_every_request() {
+    let server = Server::start().await;
+    let own = ClientCertificate::from_sha256([1; 32]);
+    let other = ClientCertificate::from_sha256([2; 32]);
+    let layer = layer().with_authenticator(introspection(&server), validation()).unwrap();
+    let name = async |principal: Principal| principal.subject().unwrap().to_owned();
+    let layer = layer.with_binding(CertificateBinding::new());
+    let app = Router::new().route("/", on_get(name)).layer(layer);
+    server.say(&active(&json!({ "cnf": { "x5t#S256": own.thumbprint() } })));
+    let ask = async |certificate: &ClientCertificate| {
+        let mut request = get("/").bearer("opaque");
+        request.extensions_mut().insert(certificate.clone());
+        send(&app, request).await
+    };
+
+    // RFC 8705 §3.2: an introspected token is accepted with its certificate alone
+    for _ in 0..2 {
+        ask(&own).await.is_ok("alice");
+        let refused = ask(&other).await;
+        let challenge = invalid_token("The token is bound to another key");
+        refused.is_refused(401, Some(&challenge), Reason::WrongBinding);
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,84 @@
+use http::request;
+
+use super::ClientCertificate;
+use crate::binding::{Binding, BindingVerdict, Proved};
+use crate::claims::{ConfirmationMethod, Principal};
+use crate::error::{AuthError, Reason};
+use crate::verify::presented::Presented;
+
+/// Checks that a token which is bound to a certificate (`cnf` with `x5t#S256`, RFC 8705 §3) comes with that
+/// certificate.
+///
+/// The certificate is the [`ClientCertificate`] in the extensions of the request, which a
+/// [`ClientCertificateLayer`](super::ClientCertificateLayer) outside of the [`BearerLayer`](crate::BearerLayer) puts
+/// there. Both refusals are answered 401 `invalid_token`: [`Reason::BoundToken`] without a certificate,
+/// [`Reason::WrongBinding`] with another one.
+///
+/// ```
+/// use tower_bearer::BearerLayer;
+/// use tower_bearer::mtls::CertificateBinding;
+///
+/// # fn add(layer: BearerLayer<()>) -> BearerLayer<()> {
+/// let layer = layer.with_binding(CertificateBinding::new());
+/// # layer
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CertificateBinding {
+    is_required: bool,
+}
+
+impl CertificateBinding {
+    /// Creates a binding that accepts tokens which are bound to no certificate, too.
+    pub const fn new() -> Self {
+        Self { is_required: false }
+    }
+
+    /// Refuses tokens that are bound to no certificate with [`Reason::UnboundToken`], 401 `invalid_token`. By default
+    /// they are accepted.
+    ///
+    /// It concerns every token of the layer, API keys and introspected tokens too.
+    /// [`bound_by`](crate::policy::bound_by) requires a bound token for one route.
+    #[must_use]
+    pub const fn with_required_certificates(mut self) -> Self {
+        self.is_required = true;
+        self
+    }
+}
+
+impl Binding for CertificateBinding {
+    fn check(
+        &self,
+        request: &request::Parts,
+        _: Presented<'_>,
+        principal: &Principal,
+    ) -> BindingVerdict {
+        let confirmation = principal.confirmation();
+        let named = confirmation.as_ref().and_then(|keys| keys.certificate_thumbprint());
+        let Some(thumbprint) = named else {
+            if self.is_required {
+                return refused(Reason::UnboundToken, UNBOUND);
+            }
+            return BindingVerdict::NotApplicable;
+        };
+        match request.extensions.get::<ClientCertificate>() {
+            None => refused(Reason::BoundToken, NO_CERTIFICATE),
+            Some(certificate) if certificate.is_named_by(thumbprint) => {
+                BindingVerdict::Proved(Proved::by(ConfirmationMethod::Certificate))
+            }
+            Some(_) => refused(Reason::WrongBinding, ANOTHER),
+        }
+    }
+}
+
+fn refused(reason: Reason, detail: &'static str) -> BindingVerdict {
+    BindingVerdict::Refused(AuthError::with_detail(reason, detail))
+}
+
+const UNBOUND: &str = "the token has no `x5t#S256` in `cnf`, and this layer requires tokens that are bound to a \
+                       certificate";
+const NO_CERTIFICATE: &str = "the token is bound to a certificate (`x5t#S256`), and the request has none: the client \
+     sent none, or the proxy in front does not forward it or is not a trusted hop (without the address of the \
+     connection, none is), or no `ClientCertificateLayer` stands outside of this layer";
+const ANOTHER: &str =
+    "the token is bound to another certificate (`x5t#S256`) than the one of the request";

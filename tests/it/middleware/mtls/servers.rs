@@ -1,0 +1,74 @@
+//! Serves over TLS with axum and with hyper, as the guide shows it.
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::SocketAddr;
+use tower::{Layer as _, Service as _};
+use tower_bearer::mtls::{ClientCertificate, ClientCertificateLayer, TlsConnection, TlsListener};
+
+use super::{app, checked};
+
+/// A listener for axum.
+struct Tls(TlsListener);
+
+impl Listener for Tls {
+    type Io = TlsConnection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TlsConnection, SocketAddr) {
+        let connection = self.0.accept().await;
+        let peer = connection.peer_addr();
+        (connection, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// The facts about a connection.
+#[derive(Clone)]
+struct Peer {
+    certificate: Option<ClientCertificate>,
+}
+
+impl Connected<IncomingStream<'_, Tls>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Tls>) -> Self {
+        Self { certificate: stream.io().client_certificate().cloned() }
+    }
+}
+
+/// Serves until the test ends.
+pub fn serve_axum(listener: TlsListener) {
+    let app: Router = app(checked()).layer(ClientCertificateLayer::from_connection(|extensions| {
+        extensions.get::<ConnectInfo<Peer>>()?.0.certificate.clone()
+    }));
+    let service = app.into_make_service_with_connect_info::<Peer>();
+    tokio::spawn(async move { axum::serve(Tls(listener), service).await });
+}
+
+/// Serves until the test ends.
+pub fn serve_hyper(mut listener: TlsListener) {
+    tokio::spawn(async move {
+        loop {
+            let connection = listener.accept().await;
+            let certificate = connection.client_certificate().cloned();
+            let layer = ClientCertificateLayer::from_connection(move |_| certificate.clone());
+            let mut service = layer.layer(app(checked()));
+            let service =
+                tower::service_fn(move |request: http::Request<Incoming>| service.call(request));
+            tokio::spawn(async move {
+                let server = Builder::new(TokioExecutor::new());
+                let io = TokioIo::new(connection);
+                drop(server.serve_connection(io, TowerToHyperService::new(service)).await);
+            });
+        }
+    });
+}
