@@ -1,7 +1,7 @@
 //! Notices when a client that has used bound tokens comes with a bearer token, or with many keys.
 //!
-//! An attacker who has stolen a sign-in and no key needs an API that accepts tokens without a key. The alarm
-//! knows for each user and client whether the API has seen a proof of theirs. It keeps hashes. Two users have
+//! An attacker with a stolen bearer token needs an API that accepts tokens without a key. The alarm knows for
+//! each user and client whether the API has seen a proof of theirs. It keeps hashes. Two users have
 //! the same one by a chance of 2⁻⁶⁴, which raises an alarm at the worst.
 
 use std::fmt;
@@ -22,8 +22,12 @@ use crate::verify::generations::Generations;
 /// Notices when a user or client that has used a token bound to a key comes with a bearer token, or
 /// uses more new keys than an honest one does. Clones share their memory.
 ///
-/// For an API that [allows](crate::dpop::Dpop::with_bearer_allowed) bearer tokens beside bound ones.
-/// An attacker who has got hold of a sign-in, and not of the key, has to use such a token.
+/// For an API that [allows](crate::dpop::Dpop::with_bearer_allowed) bearer tokens beside bound ones. It
+/// notices tokens that were stolen where they were issued unbound: from an old session, a log, a backup. It
+/// does not notice an attacker who can sign in: that one makes a key.
+///
+/// A user may have both honestly: a telephone that proves a key, and a browser with tokens in cookies. Give
+/// the two clients different `client_id`s, or do not [refuse](Self::with_refusal).
 ///
 /// ```
 /// use tower_bearer::binding::DowngradeAlarm;
@@ -108,7 +112,7 @@ pub struct AlarmCounts {
 
 impl DowngradeAlarm {
     /// Creates an alarm that admits the request, remembers a million users for seven days, and takes 20 new
-    /// keys in an hour for honest.
+    /// keys in an hour as honest.
     pub fn new() -> Self {
         Self::with(Settings {
             max_clients: 1_000_000,
@@ -145,8 +149,9 @@ impl DowngradeAlarm {
         self.change(|settings| settings.refuses = true)
     }
 
-    /// Sets how many keys of a user may be new within a time, beside the eight that were used last. A
-    /// browser makes a new key at each sign-in, and a user may have several devices.
+    /// Sets how many keys of a user may be new within a time, beside the 16 that were used last. A
+    /// browser makes a new key at each sign-in, and a user may have several devices. A service whose many
+    /// instances have one `client_id` and a key each needs a large number.
     #[must_use]
     pub fn with_max_new_keys(self, keys: u16, per: Duration) -> Self {
         self.change(|settings| (settings.max_new_keys, settings.per) = (keys, per))
@@ -158,7 +163,7 @@ impl DowngradeAlarm {
         self.change(|settings| settings.memory = memory)
     }
 
-    /// Sets how many users are remembered at the most. Each takes about 120 bytes. Those that were not seen
+    /// Sets how many users are remembered at the most. Each takes about 150 bytes. Those that were not seen
     /// for the longest time are forgotten first.
     #[must_use]
     pub fn with_max_clients(self, clients: usize) -> Self {
@@ -241,15 +246,19 @@ impl Seen {
             self.keys.push(key);
             return true;
         }
+        if now.since(self.since) >= settings.per {
+            (self.since, self.new_keys) = (now, 0);
+        }
+        // A key that is one too many is not known the next time either.
+        if self.new_keys >= settings.max_new_keys {
+            return false;
+        }
+        self.new_keys += 1;
         if self.keys.is_full() {
             self.keys.remove(0);
         }
         self.keys.push(key);
-        if now.since(self.since) >= settings.per {
-            (self.since, self.new_keys) = (now, 0);
-        }
-        self.new_keys = self.new_keys.saturating_add(1);
-        self.new_keys <= settings.max_new_keys
+        true
     }
 }
 
@@ -321,4 +330,4 @@ impl fmt::Debug for Alarm<'_> {
 
 const SHARDS: usize = 16;
 /// The keys that are known of a user, for several devices.
-const KEYS: usize = 8;
+const KEYS: usize = 16;

@@ -10,6 +10,8 @@ mod settings;
 mod check;
 mod client;
 
+#[cfg(feature = "sign-in")]
+pub(crate) use check::UnusedProof;
 pub use client::{DpopClientLayer, DpopClientService, DpopKey, ProofRequest};
 pub use nonces::Nonces;
 pub use settings::Dpop;

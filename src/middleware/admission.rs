@@ -127,7 +127,7 @@ impl<C> Admission<C> {
     fn set_schemes(&mut self) {
         let mut schemes: Vec<_> = self.config.offered.iter().map(OfferedScheme::scheme).collect();
         // A bearer token where proofs are required is refused, and does not count as none.
-        if self.extras.as_ref().is_some_and(|extras| extras.dpop.is_some())
+        if self.extras.as_ref().is_some_and(|extras| extras.has_dpop())
             && !schemes.contains(&AuthScheme::BEARER)
         {
             schemes.push(AuthScheme::BEARER);
@@ -161,14 +161,21 @@ impl<C> Admission<C> {
     pub(super) fn lacks_of_fapi2(&self) -> Vec<&'static str> {
         let extras = self.extras.as_deref();
         let needed = [
-            (self.verifier.is_fapi2(), "`Preset::Fapi2` in the rules of every issuer"),
+            (
+                self.verifier.is_fapi2() && extras.is_none_or(Extras::has_answers_of_fapi2),
+                "`Preset::Fapi2` in the rules of every issuer and authenticator",
+            ),
             (
                 extras.is_some_and(Extras::has_proofs),
                 "a binding, by which tokens are bound to a key (`with_dpop`)",
             ),
             (
-                self.verifier.has_revocations() || extras.is_some_and(Extras::has_authenticators),
-                "revocations (`Verifier::with_revocations`) or introspection",
+                self.verifier.has_revocations() || extras.is_some_and(Extras::asks_about_all),
+                "revocations (`Verifier::with_revocations`), or introspection of all tokens, JWTs too",
+            ),
+            (
+                extras.is_none_or(Extras::has_proofs_of_fapi2),
+                "proofs by PS256, ES256 or Ed25519, made 10 to 60 seconds ahead at the most",
             ),
             (
                 extras.is_none_or(Extras::reads_header_alone),
@@ -295,7 +302,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             if let Some(header) = &extras.header {
                 header.strip(parts);
             }
-            if extras.dpop.is_some()
+            if extras.has_dpop()
                 && let Some(proof) = parts.headers.get_mut("dpop")
             {
                 proof.set_sensitive(true);

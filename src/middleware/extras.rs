@@ -12,7 +12,10 @@ use http::request::Parts;
 
 #[cfg(any(feature = "dpop", feature = "mtls"))]
 use crate::binding::DowngradeAlarm;
+#[cfg(feature = "dpop")]
+use crate::binding::dpop::Dpop;
 use crate::binding::{Binding, BindingVerdict, PendingProof};
+use crate::challenge::AuthScheme;
 use crate::claims::{ConfirmationMethod, Principal};
 use crate::error::{AuthError, Reason, ResponseFields};
 #[cfg(feature = "cookies")]
@@ -34,7 +37,8 @@ pub(super) struct Extras {
     fallback: Option<ConfiguredAuthenticator>,
     pub(super) bindings: Vec<Arc<dyn Binding>>,
     /// The binding that is asked last, because it uses the proof up.
-    pub(super) dpop: Option<Arc<dyn Binding>>,
+    #[cfg(feature = "dpop")]
+    pub(super) dpop: Option<Arc<Dpop>>,
     #[cfg(any(feature = "dpop", feature = "mtls"))]
     pub(super) alarm: Option<DowngradeAlarm>,
 }
@@ -175,7 +179,8 @@ impl Extras {
         self.fallback.as_ref().filter(|authenticator| authenticator.accepts(presented))
     }
 
-    pub(super) fn has_authenticators(&self) -> bool {
+    #[cfg(feature = "cookies")]
+    fn has_authenticators(&self) -> bool {
         !self.authenticators.is_empty() || self.fallback.is_some()
     }
 
@@ -192,7 +197,11 @@ impl Extras {
             return Ok(proof);
         }
         let mut proved = Vec::with_capacity(self.bindings.len());
-        for binding in self.bindings.iter().chain(&self.dpop) {
+        #[cfg(feature = "dpop")]
+        let dpop = self.dpop.as_ref().map(|dpop| &**dpop as &dyn Binding);
+        #[cfg(not(feature = "dpop"))]
+        let dpop = None;
+        for binding in self.bindings.iter().map(|binding| &**binding).chain(dpop) {
             let (by, pending) = match binding.check(request, presented, principal) {
                 BindingVerdict::NotApplicable => continue,
                 BindingVerdict::Proved(by) => (by, None),
@@ -220,14 +229,55 @@ impl Extras {
         }
         #[cfg(any(feature = "dpop", feature = "mtls"))]
         if let Some(alarm) = &self.alarm {
-            alarm.see(principal)?;
+            match proof.pending.take() {
+                None => alarm.see(principal)?,
+                Some(pending) => {
+                    let (alarm, principal) = (alarm.clone(), principal.clone());
+                    proof.pending = Some(Box::pin(async move {
+                        pending.await?;
+                        alarm.see(&principal)
+                    }));
+                }
+            }
         }
         Ok(proof)
     }
 
+    /// Returns whether tokens are bound to keys for DPoP.
+    pub(super) fn has_dpop(&self) -> bool {
+        #[cfg(feature = "dpop")]
+        return self.dpop.is_some();
+        #[cfg(not(feature = "dpop"))]
+        false
+    }
+
+    /// Returns whether the proofs of DPoP, if there are any, are those of FAPI 2.0.
+    pub(super) fn has_proofs_of_fapi2(&self) -> bool {
+        #[cfg(feature = "dpop")]
+        return self.dpop.as_ref().is_none_or(|dpop| dpop.is_fapi2());
+        #[cfg(not(feature = "dpop"))]
+        true
+    }
+
+    /// Returns whether the rules of all authenticators are those of FAPI 2.0.
+    pub(super) fn has_answers_of_fapi2(&self) -> bool {
+        self.authenticators.iter().chain(&self.fallback).all(ConfiguredAuthenticator::is_fapi2)
+    }
+
+    /// Returns whether an authenticator decides about every token, JWTs too.
+    pub(super) fn asks_about_all(&self) -> bool {
+        let shapes: [&[u8]; 2] = [b"eyJhbGciOiJFUzI1NiJ9.e30.AA", b"opaque"];
+        self.authenticators.iter().any(|one| {
+            let schemes = [AuthScheme::BEARER, AuthScheme::DPOP];
+            let accepts =
+                |scheme| shapes.iter().all(|text| one.accepts(Presented::new(scheme, text)));
+            schemes.into_iter().all(accepts)
+        })
+    }
+
     /// Returns whether a binding checks proofs.
     pub(super) fn has_proofs(&self) -> bool {
-        !self.bindings.is_empty() || self.dpop.is_some()
+        !self.bindings.is_empty() || self.has_dpop()
     }
 
     /// Returns whether tokens are read from the `Authorization` field and nowhere else.
@@ -254,6 +304,7 @@ impl Default for Extras {
             authenticators: Vec::new(),
             fallback: None,
             bindings: Vec::new(),
+            #[cfg(feature = "dpop")]
             dpop: None,
             #[cfg(any(feature = "dpop", feature = "mtls"))]
             alarm: None,

@@ -218,13 +218,15 @@ impl<C, R> BearerLayer<C, R> {
     /// use tower_bearer::dpop::Dpop;
     /// use tower_bearer::revocation::Revocations;
     /// use tower_bearer::validation::Preset;
-    /// use tower_bearer::{BearerLayer, ConfigError, KeySet, Validation, Verifier};
+    /// use tower_bearer::{Algorithm, BearerLayer, ConfigError, KeySet, Validation, Verifier};
     ///
     /// # fn build(keys: KeySet, revocations: impl Revocations) -> Result<(), ConfigError> {
     /// let rules = Validation::new("https://id.example.com", "https://api.example.com");
     /// let verifier = Verifier::<serde_json::Value>::new(keys, rules.with_preset(Preset::Fapi2))?;
+    /// let dpop = Dpop::new("https://api.example.com")?;
+    /// let dpop = dpop.with_algorithms([Algorithm::PS256, Algorithm::ES256, Algorithm::Ed25519])?;
     /// let layer = BearerLayer::new(verifier.with_revocations(revocations))
-    ///     .with_dpop(Dpop::new("https://api.example.com")?)
+    ///     .with_dpop(dpop)
     ///     .with_fapi2()?;
     /// # Ok(())
     /// # }
@@ -233,8 +235,9 @@ impl<C, R> BearerLayer<C, R> {
     /// # Errors
     ///
     /// [`ConfigError::Fapi2`], which names everything that is missing:
-    /// [`Preset::Fapi2`](crate::validation::Preset::Fapi2) in the rules of every issuer that the verifier has now, a
-    /// binding, revocations or an authenticator (introspection), and no place for tokens but the `Authorization` field.
+    /// [`Preset::Fapi2`](crate::validation::Preset::Fapi2) in the rules of every authenticator, and of every issuer that the
+    /// verifier has now; a binding, with proofs by PS256, ES256 or Ed25519; revocations, or an introspection of all tokens;
+    /// and no place for tokens but the `Authorization` field.
     pub fn with_fapi2(self) -> Result<Self, ConfigError> {
         let missing = self.admission.lacks_of_fapi2();
         if missing.is_empty() { Ok(self) } else { Err(ConfigError::Fapi2 { missing }) }

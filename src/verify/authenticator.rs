@@ -232,4 +232,9 @@ impl ConfiguredAuthenticator {
     pub(crate) fn accepts(&self, presented: Presented<'_>) -> bool {
         self.authenticator.accepts(presented)
     }
+
+    /// Returns whether its rules are those of FAPI 2.0.
+    pub(crate) fn is_fapi2(&self) -> bool {
+        self.rules.is_fapi2()
+    }
 }

@@ -92,7 +92,10 @@ impl Dpop {
         if !key.has_signed(&proof) {
             return Err(invalid("the signature is wrong"));
         }
-        self.keys.remember(proof.header(), &key);
+        // Those of strangers, who need no token for a token endpoint, are not kept.
+        if bound.is_some() {
+            self.keys.remember(proof.header(), &key);
+        }
         let id = proof_id(&key, &claims)?;
         Ok(VerifiedProof { key, id, is_nonce_current })
     }
@@ -230,6 +233,9 @@ impl Dpop {
     /// thumbprint of the key, for [`TokenRequest::with_key_thumbprint`](crate::issue::TokenRequest::with_key_thumbprint), or
     /// `None` for a request without a proof. The public URL is that of the endpoint's server.
     ///
+    /// The proof is remembered as used. Call this when the client or user is known to be the one it says: otherwise
+    /// strangers fill the store.
+    ///
     /// # Errors
     ///
     /// [`AuthError`] for a proof that is refused. A token endpoint answers 400 with the
@@ -239,18 +245,47 @@ impl Dpop {
         &self,
         request: &request::Parts,
     ) -> Result<Option<String>, AuthError> {
+        match self.unused_proof(request)? {
+            Some(proof) => self.use_up(proof).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes all checks of a proof for a token endpoint but the one whether it was used before.
+    pub(crate) fn unused_proof(
+        &self,
+        request: &request::Parts,
+    ) -> Result<Option<UnusedProof>, AuthError> {
         if !request.headers.contains_key(DPOP) {
             return Ok(None);
         }
-        let tell = |error| self.with_nonce(error);
-        let VerifiedProof { key, id, .. } = self.verify(request, None).map_err(tell)?;
+        let verified = self.verify(request, None).map_err(|error| self.with_nonce(error))?;
+        Ok(Some(UnusedProof(verified)))
+    }
+
+    /// Uses a proof, and returns the thumbprint of its key.
+    pub(crate) async fn use_up(
+        &self,
+        UnusedProof(VerifiedProof { key, id, .. }): UnusedProof,
+    ) -> Result<String, AuthError> {
         let began = Moment::now();
         let answer = match self.replays.remember(id, self.window()) {
             ReplayCheck::Done(answer) => answer,
             ReplayCheck::Pending(answer) => answer.await,
         };
-        once(answer).and_then(|()| in_time(began)).map_err(tell)?;
-        Ok(Some(key.thumbprint().to_owned()))
+        let once = once(answer).and_then(|()| in_time(began));
+        once.map(|()| key.thumbprint().to_owned()).map_err(|error| self.with_nonce(error))
+    }
+}
+
+/// A proof for a token endpoint that passes all checks, and was not used.
+pub(crate) struct UnusedProof(VerifiedProof);
+
+impl UnusedProof {
+    /// Returns the thumbprint of its key.
+    #[cfg(feature = "sign-in")]
+    pub(crate) fn thumbprint(&self) -> &str {
+        self.0.key.thumbprint()
     }
 }
 

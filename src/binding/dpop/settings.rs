@@ -218,6 +218,15 @@ impl Dpop {
         self.bearer_allowed
     }
 
+    /// Returns whether proofs are those of FAPI 2.0.
+    pub(crate) fn is_fapi2(&self) -> bool {
+        let is_allowed = |one: &Algorithm| {
+            let allowed = [Algorithm::PS256, Algorithm::ES256, Algorithm::Ed25519];
+            allowed.contains(&one.canonical())
+        };
+        self.algorithms.iter().all(is_allowed) && (10..=60).contains(&self.max_ahead.as_secs())
+    }
+
     /// Returns the algorithms for the challenge (RFC 9449 §7.1).
     pub(crate) fn algs(&self) -> String {
         let names: Vec<_> = self.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use super::TokenIssuer;
 use super::keys::IssuerKeys;
+#[cfg(feature = "mtls")]
+use crate::binding::mtls::ClientCertificate;
 use crate::challenge::is_scope_token;
 use crate::claims::NumericDate;
 use crate::jose::unsigned::{random_id, segment};
@@ -190,8 +192,24 @@ impl<'i, K> TokenRequest<'i, K> {
     /// is `DPoP` in the answer to the client, and not `Bearer`.
     #[cfg(feature = "dpop")]
     pub fn with_key_thumbprint(mut self, thumbprint: impl Into<String>) -> Self {
-        self.claims.insert("cnf".to_owned(), serde_json::json!({ "jkt": thumbprint.into() }));
+        let thumbprint: String = thumbprint.into();
+        self.confirm("jkt", thumbprint);
         self
+    }
+
+    /// Binds the token to this certificate of a client (`cnf` with `x5t#S256`, RFC 8705 §3.1): that of the connection over
+    /// which the client has asked for the token.
+    #[cfg(feature = "mtls")]
+    pub fn with_client_certificate(mut self, certificate: &ClientCertificate) -> Self {
+        self.confirm("x5t#S256", certificate.thumbprint());
+        self
+    }
+
+    /// Adds a method to `cnf`.
+    #[cfg(any(feature = "dpop", feature = "mtls"))]
+    fn confirm(&mut self, method: &str, value: impl Into<Value>) {
+        let cnf = self.claims.entry("cnf").or_insert_with(|| Value::Object(Map::new()));
+        cnf[method] = value.into();
     }
 
     /// Names the session that the token belongs to: the claim `sid`. All tokens of a session can be

@@ -24,6 +24,8 @@ pub enum SessionError {
     Reused,
     /// The refresh token is bound to another client.
     WrongClient,
+    /// The refresh token is bound to a key of the client, and the request has no proof by it. The session goes on.
+    WrongKey,
     /// All sessions of the subject were ended while it signed in, or the sign-in took longer than ten minutes.
     Superseded,
     /// The subject is longer than the 1,024 bytes that every store can keep.
@@ -51,6 +53,7 @@ impl SessionError {
             | Self::WrongClient
             | Self::Superseded => true,
             Self::SubjectTooLong { .. }
+            | Self::WrongKey
             | Self::Unavailable(_)
             | Self::NotRevoked(_)
             | Self::NotIssued(_) => false,
@@ -78,6 +81,9 @@ impl fmt::Display for SessionError {
                  users of the token may be a thief",
             ),
             Self::WrongClient => f.write_str("the refresh token is bound to another client"),
+            Self::WrongKey => f.write_str(
+                "the refresh token is bound to a key, and the request has no proof by it",
+            ),
             Self::Superseded => {
                 f.write_str("all sessions of the subject were ended during this sign-in")
             }

@@ -59,20 +59,20 @@ impl SessionKey {
         self
     }
 
-    /// Computes the mark of a token, which may be bound to the key with this thumbprint.
-    pub(super) fn mark(&self, parts: &[&[u8]], bound_to: Option<&str>) -> [u8; MARK_BYTES] {
-        mark_by(&self.own, parts, bound_to)
+    /// Computes the mark of a token.
+    pub(super) fn mark(&self, kind: MarkKind<'_>, parts: &[&[u8]]) -> [u8; MARK_BYTES] {
+        mark_by(&self.own, kind, parts)
     }
 
     /// Finds the key that a mark is of, in a time that does not depend on where they differ.
     pub(super) fn find(
         &self,
+        kind: MarkKind<'_>,
         parts: &[&[u8]],
-        bound_to: Option<&str>,
         mark: &[u8; MARK_BYTES],
     ) -> Option<KeyInUse<'_>> {
         let mut keys = std::iter::once(&self.own).chain(&self.others);
-        keys.find(|key| mark_by(key, parts, bound_to).ct_eq(mark).into()).map(KeyInUse)
+        keys.find(|key| mark_by(key, kind, parts).ct_eq(mark).into()).map(KeyInUse)
     }
 }
 
@@ -80,18 +80,48 @@ impl SessionKey {
 pub(super) struct KeyInUse<'k>(&'k Secret);
 
 impl KeyInUse<'_> {
-    /// Derives the secret of a token's successor. It depends on the token alone, and not on which key is in front.
-    pub(super) fn successor(&self, parts: &[&[u8]]) -> [u8; 32] {
-        mac(self.0, SUCCESSOR, parts)
+    /// Derives the secret of a token's successor, which may be bound to the key with this thumbprint. It does not depend
+    /// on which session key is in front.
+    pub(super) fn successor(&self, parts: &[&[u8]], bound_to: Option<&str>) -> [u8; 32] {
+        match bound_to {
+            None => mac(self.0, SUCCESSOR, parts),
+            Some(thumbprint) => {
+                mac(self.0, BOUND_SUCCESSOR, &[parts, &[thumbprint.as_bytes()]].concat())
+            }
+        }
+    }
+
+    /// Returns whether a mark is of this key, in a time that does not depend on where they differ.
+    pub(super) fn has_marked(
+        &self,
+        kind: MarkKind<'_>,
+        parts: &[&[u8]],
+        mark: &[u8; MARK_BYTES],
+    ) -> bool {
+        mark_by(self.0, kind, parts).ct_eq(mark).into()
     }
 }
 
+/// The purpose of a mark.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum MarkKind<'k> {
+    /// Of a token that is bound to no key of a client.
+    Unbound,
+    /// Of a token that is bound to one. It has a second mark, which says to which.
+    Bound,
+    /// Of the key with this thumbprint.
+    BoundTo(&'k str),
+}
+
 /// The first half of a MAC, which is as hard to guess as a key of 128 bits.
-fn mark_by(key: &Secret, parts: &[&[u8]], bound_to: Option<&str>) -> [u8; MARK_BYTES] {
-    let whole = match bound_to {
-        None => mac(key, MARK, parts),
+fn mark_by(key: &Secret, kind: MarkKind<'_>, parts: &[&[u8]]) -> [u8; MARK_BYTES] {
+    let whole = match kind {
+        MarkKind::Unbound => mac(key, MARK, parts),
+        MarkKind::Bound => mac(key, BOUND_MARK, parts),
         // Behind the parts, which have fixed lengths.
-        Some(thumbprint) => mac(key, BOUND_MARK, &[parts, &[thumbprint.as_bytes()]].concat()),
+        MarkKind::BoundTo(thumbprint) => {
+            mac(key, KEY_MARK, &[parts, &[thumbprint.as_bytes()]].concat())
+        }
     };
     *whole.first_chunk().expect("a mark is shorter than a MAC")
 }
@@ -118,6 +148,8 @@ const MIN_SECRET: usize = 32;
 const MOST_BYTES: usize = 128;
 const MARK: &[u8] = b"mark\0";
 const BOUND_MARK: &[u8] = b"bound mark\0";
+const KEY_MARK: &[u8] = b"key mark\0";
+const BOUND_SUCCESSOR: &[u8] = b"bound successor\0";
 const SUCCESSOR: &[u8] = b"successor\0";
 
 #[cfg(test)]
@@ -131,8 +163,9 @@ mod tests {
         let key = SessionKey::from_secret([1; 32]).unwrap();
         let parts: [&[u8]; 2] = [&[2; 16], &[3; 32]];
 
-        let mark = key.mark(&parts, None);
-        let successor = key.find(&parts, None, &mark).unwrap().successor(&parts);
+        let mark = key.mark(MarkKind::Unbound, &parts);
+        let found = key.find(MarkKind::Unbound, &parts, &mark).unwrap();
+        let successor = found.successor(&parts, None);
 
         let hex = |bytes: &[u8]| {
             bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
@@ -144,13 +177,19 @@ mod tests {
         );
         let mut wrong = mark;
         wrong[MARK_BYTES - 1] ^= 1;
-        assert!(key.find(&parts, None, &wrong).is_none());
-        let bound = key.mark(&parts, Some("a"));
-        for (thumbprint, is_found) in
-            [(Some("a"), true), (Some("b"), false), (Some(""), false), (None, false)]
-        {
-            assert_eq!(key.find(&parts, thumbprint, &bound).is_some(), is_found, "{thumbprint:?}");
+        assert!(key.find(MarkKind::Unbound, &parts, &wrong).is_none());
+        let kinds =
+            [MarkKind::Unbound, MarkKind::Bound, MarkKind::BoundTo("a"), MarkKind::BoundTo("")];
+        for (index, kind) in kinds.into_iter().enumerate() {
+            let mark = key.mark(kind, &parts);
+            for (other, is_found) in kinds.into_iter().zip((0..4).map(|other| other == index)) {
+                assert_eq!(
+                    key.find(other, &parts, &mark).is_some(),
+                    is_found,
+                    "{kind:?} {other:?}"
+                );
+            }
         }
-        assert_ne!(key.mark(&parts, Some("")), mark);
+        assert_ne!(found.successor(&parts, Some("a")), successor);
     }
 }

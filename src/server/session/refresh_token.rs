@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::key::{MARK_BYTES, SessionKey};
+use super::key::{KeyInUse, MARK_BYTES, MarkKind, SessionKey};
 use crate::jose::crypto;
 use crate::state::session::TokenHash;
 
@@ -20,7 +20,8 @@ use crate::state::session::TokenHash;
 pub struct RefreshToken(Zeroizing<String>);
 
 impl RefreshToken {
-    /// Returns the token. It has 89 characters that need no escaping in JSON, forms and cookies.
+    /// Returns the token. It has 89 characters that need no escaping in JSON, forms and cookies; 110 if it is bound to a
+    /// key of the client.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -47,30 +48,6 @@ impl TokenSecret {
         Some(Self { session, secret })
     }
 
-    /// Reads a token that this key, or one that it accepts, has marked, for the client's key with this thumbprint or for
-    /// none. Returns its successor, too.
-    pub(super) fn read(
-        token: &str,
-        key: &SessionKey,
-        bound_to: Option<&str>,
-    ) -> Option<(Self, Self)> {
-        let encoded = token.strip_prefix(PREFIX)?;
-        let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
-        // Exactly one text for the same bytes: the engine refuses padding and loose bits.
-        if encoded.len() != ENCODED
-            || URL_SAFE_NO_PAD.decode_slice(encoded, &mut *bytes).ok()? != TOKEN_BYTES
-        {
-            return None;
-        }
-        let (session, rest) = bytes.split_first_chunk::<SESSION_BYTES>()?;
-        let (secret, rest) = rest.split_first_chunk::<SECRET_BYTES>()?;
-        let mark = rest.first_chunk::<MARK_BYTES>()?;
-        let found = key.find(&[session, secret], bound_to, mark)?;
-        let next = Zeroizing::new(found.successor(&[session, secret]));
-        let presented = Self { session: *session, secret: Zeroizing::new(*secret) };
-        Some((presented, Self { session: *session, secret: next }))
-    }
-
     /// Returns the name of the session.
     pub(super) fn session_id(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.session)
@@ -82,17 +59,77 @@ impl TokenSecret {
         TokenHash::from_bytes(hash.expect("a session key is made by a back end only"))
     }
 
-    /// Writes the token, marked by this key. If it is bound to a key of the client, nothing is good but both.
+    /// Writes the token, marked by this key. A token that is bound to a key of the client has a second mark, of both.
     pub(super) fn write(&self, key: &SessionKey, bound_to: Option<&str>) -> RefreshToken {
-        let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
-        let mark = key.mark(&[&self.session, &*self.secret], bound_to);
-        bytes[..SESSION_BYTES].copy_from_slice(&self.session);
-        bytes[SESSION_BYTES..][..SECRET_BYTES].copy_from_slice(&*self.secret);
-        bytes[SESSION_BYTES + SECRET_BYTES..].copy_from_slice(&mark);
-        let mut token = Zeroizing::new(String::with_capacity(PREFIX.len() + ENCODED));
+        let parts: [&[u8]; 2] = [&self.session, &*self.secret];
+        let mut bytes = Zeroizing::new(Vec::with_capacity(BOUND_BYTES));
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        match bound_to {
+            None => bytes.extend_from_slice(&key.mark(MarkKind::Unbound, &parts)),
+            Some(thumbprint) => {
+                bytes.extend_from_slice(&key.mark(MarkKind::Bound, &parts));
+                bytes.extend_from_slice(&key.mark(MarkKind::BoundTo(thumbprint), &parts));
+            }
+        }
+        let mut token = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * BOUND_BYTES));
         token.push_str(PREFIX);
-        URL_SAFE_NO_PAD.encode_string(*bytes, &mut token);
+        URL_SAFE_NO_PAD.encode_string(&*bytes, &mut token);
         RefreshToken(token)
+    }
+}
+
+/// A token that a client presents, and that this server has given out.
+pub(super) struct PresentedToken<'k> {
+    pub(super) secret: TokenSecret,
+    key: KeyInUse<'k>,
+    /// The mark of the client's key, if the token is bound to one.
+    key_mark: Option<[u8; MARK_BYTES]>,
+}
+
+impl<'k> PresentedToken<'k> {
+    /// Reads a token that this key, or one that it accepts, has marked.
+    pub(super) fn read(token: &str, key: &'k SessionKey) -> Option<Self> {
+        let encoded = token.strip_prefix(PREFIX)?;
+        let mut bytes = Zeroizing::new([0; BOUND_BYTES]);
+        // Exactly one text for the same bytes: the engine refuses padding and loose bits.
+        let length = match encoded.len() {
+            ENCODED => TOKEN_BYTES,
+            BOUND_ENCODED => BOUND_BYTES,
+            _ => return None,
+        };
+        if URL_SAFE_NO_PAD.decode_slice(encoded, &mut *bytes).ok()? != length {
+            return None;
+        }
+        let (session, rest) = bytes.split_first_chunk::<SESSION_BYTES>()?;
+        let (secret, rest) = rest.split_first_chunk::<SECRET_BYTES>()?;
+        let (mark, rest) = rest.split_first_chunk::<MARK_BYTES>()?;
+        let key_mark = rest.first_chunk().filter(|_| length == BOUND_BYTES).copied();
+        let kind = if key_mark.is_some() { MarkKind::Bound } else { MarkKind::Unbound };
+        let key = key.find(kind, &[session, secret], mark)?;
+        let secret = TokenSecret { session: *session, secret: Zeroizing::new(*secret) };
+        Some(Self { secret, key, key_mark })
+    }
+
+    /// Returns whether the token may be exchanged by the client whose key has this thumbprint, or by one without. A
+    /// token that is bound to no key may be exchanged by all.
+    pub(super) fn is_for(&self, thumbprint: Option<&str>) -> bool {
+        match (&self.key_mark, thumbprint) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(mark), Some(thumbprint)) => {
+                self.key.has_marked(MarkKind::BoundTo(thumbprint), &self.parts(), mark)
+            }
+        }
+    }
+
+    /// Returns the successor, which is bound to the key with this thumbprint.
+    pub(super) fn successor(&self, thumbprint: Option<&str>) -> TokenSecret {
+        let secret = Zeroizing::new(self.key.successor(&self.parts(), thumbprint));
+        TokenSecret { session: self.secret.session, secret }
+    }
+
+    fn parts(&self) -> [&[u8]; 2] {
+        [&self.secret.session, &*self.secret.secret]
     }
 }
 
@@ -101,6 +138,8 @@ const SESSION_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
 const TOKEN_BYTES: usize = SESSION_BYTES + SECRET_BYTES + MARK_BYTES;
 const ENCODED: usize = (TOKEN_BYTES * 4).div_ceil(3);
+const BOUND_BYTES: usize = TOKEN_BYTES + MARK_BYTES;
+const BOUND_ENCODED: usize = (BOUND_BYTES * 4).div_ceil(3);
 
 #[cfg(test)]
 mod tests {
@@ -110,8 +149,15 @@ mod tests {
         SessionKey::from_secret(letter.repeat(32)).unwrap()
     }
 
+    /// Reads a token, and returns its successor too.
     fn read(token: &RefreshToken, key: &SessionKey) -> Option<(TokenSecret, TokenSecret)> {
-        TokenSecret::read(token.as_str(), key, None)
+        let presented = PresentedToken::read(token.as_str(), key)?;
+        let successor = presented.successor(None);
+        Some((presented.secret, successor))
+    }
+
+    fn written(by: &SessionKey) -> RefreshToken {
+        TokenSecret::generate().unwrap().write(by, None)
     }
 
     #[test]
@@ -128,20 +174,26 @@ mod tests {
 
     #[test]
     fn token_with_any_letter_changed_is_refused() {
-        let token = TokenSecret::generate().unwrap().write(&key("a"), None);
-        let text = token.as_str();
+        for bound_to in [None, Some("thumbprint")] {
+            let token = TokenSecret::generate().unwrap().write(&key("a"), bound_to);
+            let text = token.as_str();
+            let own = key("a");
+            let is_good = |text: &str| {
+                PresentedToken::read(text, &own).is_some_and(|token| token.is_for(bound_to))
+            };
 
-        assert!(TokenSecret::read(text, &key("a"), None).is_some());
-        for place in 0..text.len() {
-            let mut changed = text.to_owned();
-            let other = if &text[place..=place] == "A" { "B" } else { "A" };
-            changed.replace_range(place..=place, other);
-            assert!(TokenSecret::read(&changed, &key("a"), None).is_none(), "{place}");
-        }
-        for other in
-            ["", "rt_", "é", &text[1..], &text[..88], &format!("{text}="), &format!("{text} ")]
-        {
-            assert!(TokenSecret::read(other, &key("a"), None).is_none(), "{other}");
+            assert!(is_good(text));
+            for place in 0..text.len() {
+                let mut changed = text.to_owned();
+                let other = if &text[place..=place] == "A" { "B" } else { "A" };
+                changed.replace_range(place..=place, other);
+                assert!(!is_good(&changed), "{place}");
+            }
+            let cut = &text[..text.len() - 1];
+            for other in ["", "rt_", "é", &text[1..], cut, &format!("{text}="), &format!("{text} ")]
+            {
+                assert!(!is_good(other), "{other}");
+            }
         }
     }
 
@@ -152,11 +204,11 @@ mod tests {
 
         let (_, first) = read(&token, &key("a")).unwrap();
         let (_, again) = read(&token, &key("a")).unwrap();
-        let (_, other) =
-            read(&TokenSecret::generate().unwrap().write(&key("a"), None), &key("a")).unwrap();
+        let (_, other) = read(&written(&key("a")), &key("a")).unwrap();
 
         assert_eq!(first.hash(), again.hash());
-        assert_eq!(first.write(&key("a"), None).as_str(), again.write(&key("a"), None).as_str());
+        let written = |secret: &TokenSecret| secret.write(&key("a"), None).as_str().to_owned();
+        assert_eq!(written(&first), written(&again));
         assert_ne!(first.hash(), secret.hash());
         assert_ne!(first.hash(), other.hash());
     }
@@ -164,7 +216,7 @@ mod tests {
     #[test]
     fn nodes_that_have_the_same_keys_in_another_order_derive_the_same_successor() {
         let (one, other) = (key("a").accepting(key("b")), key("b").accepting(key("a")));
-        let token = TokenSecret::generate().unwrap().write(&one, None);
+        let token = written(&one);
 
         let successors = [&one, &other].map(|key| read(&token, key).unwrap().1);
 
@@ -178,18 +230,32 @@ mod tests {
     }
 
     #[test]
-    fn bound_token_is_read_with_the_thumbprint_of_its_key_alone() {
-        let bound = TokenSecret::generate().unwrap().write(&key("a"), Some("thumbprint"));
-        let plain = TokenSecret::generate().unwrap().write(&key("a"), None);
+    fn bound_token_is_known_by_itself_and_exchanged_with_its_key_alone() {
+        let own = key("a");
+        let bound = TokenSecret::generate().unwrap().write(&own, Some("thumbprint"));
+        let plain = written(&own);
+        assert_eq!(bound.as_str().len(), 110);
 
-        let read = |token: &RefreshToken, bound_to| {
-            TokenSecret::read(token.as_str(), &key("a"), bound_to).is_some()
+        let is_for = |token: &RefreshToken, thumbprint| {
+            PresentedToken::read(token.as_str(), &own).unwrap().is_for(thumbprint)
         };
-        assert!(read(&bound, Some("thumbprint")) && read(&plain, None));
+        assert!(is_for(&bound, Some("thumbprint")));
         assert!(
-            !read(&bound, None)
-                && !read(&bound, Some("other"))
-                && !read(&plain, Some("thumbprint"))
+            !is_for(&bound, None) && !is_for(&bound, Some("other")) && !is_for(&bound, Some(""))
         );
+        assert!(is_for(&plain, None) && is_for(&plain, Some("thumbprint")));
+        // Without its second mark, it is no token that is bound to none.
+        assert!(PresentedToken::read(&bound.as_str()[..89], &own).is_none());
+    }
+
+    #[test]
+    fn successor_for_a_key_is_another_than_that_for_none() {
+        let own = key("a");
+        let token = written(&own);
+        let presented = PresentedToken::read(token.as_str(), &own).unwrap();
+
+        let hashes = [None, Some("a"), Some("b")].map(|key| presented.successor(key).hash());
+
+        assert!(hashes[0] != hashes[1] && hashes[1] != hashes[2] && hashes[0] != hashes[2]);
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::SessionError;
 use super::key::SessionKey;
-use super::refresh_token::{RefreshToken, TokenSecret};
+use super::refresh_token::{PresentedToken, RefreshToken, TokenSecret};
 use crate::clock::{Clock, Time};
 use crate::keys::{BoxSigner, Signer};
 use crate::observe::trace::{self, Pace};
@@ -297,7 +297,7 @@ impl Sessions {
     /// next one is bound to it too.
     ///
     /// A token that is bound to no key is exchanged for one that is bound to this key, so that a client can begin to
-    /// send proofs. One that is bound to another key is [unknown](SessionError::UnknownToken): its session goes on.
+    /// send proofs. One that is bound to another key is [refused](SessionError::WrongKey), and its session goes on.
     ///
     /// # Errors
     ///
@@ -319,14 +319,13 @@ impl Sessions {
         key_thumbprint: Option<&str>,
     ) -> Result<SessionTokens, SessionError> {
         let inner = &*self.inner;
-        let (presented, next) = TokenSecret::read(token, &inner.key, key_thumbprint)
-            .or_else(|| TokenSecret::read(token, &inner.key, None))
-            .ok_or(SessionError::UnknownToken)?;
+        let presented = self.recognised(token, key_thumbprint)?;
+        let next = presented.successor(key_thumbprint);
         let now = self.now();
-        let id = presented.session_id();
+        let id = presented.secret.session_id();
         let rotation = Rotation {
             id: &id,
-            presented: presented.hash(),
+            presented: presented.secret.hash(),
             next: next.hash(),
             client_id,
             now,
@@ -372,40 +371,38 @@ impl Sessions {
         }
     }
 
+    /// Returns whether a client with this key may exchange the token, as far as the token tells.
+    #[cfg(feature = "sign-in")]
+    pub(in crate::server) fn recognises(
+        &self,
+        token: &str,
+        key_thumbprint: Option<&str>,
+    ) -> Result<(), SessionError> {
+        self.recognised(token, key_thumbprint).map(drop)
+    }
+
+    /// Reads a token of this server that a client with this key may exchange.
+    fn recognised(
+        &self,
+        token: &str,
+        key_thumbprint: Option<&str>,
+    ) -> Result<PresentedToken<'_>, SessionError> {
+        let presented = PresentedToken::read(token, &self.inner.key);
+        let presented = presented.ok_or(SessionError::UnknownToken)?;
+        if presented.is_for(key_thumbprint) { Ok(presented) } else { Err(SessionError::WrongKey) }
+    }
+
     /// Ends the session of a refresh token, for a sign-out. Any token of the session will do, also one that was
-    /// exchanged. Returns the session, or `None` when there is none any more.
+    /// exchanged, or that is bound to a key. Returns the session, or `None` when there is none any more.
     ///
     /// # Errors
     ///
     /// [`SessionError::UnknownToken`] when the token is not one of this server; [`SessionError::Unavailable`] and
     /// [`SessionError::NotRevoked`], after which the same call tries again.
     pub async fn end_by_token(&self, token: &str) -> Result<Option<Session>, SessionError> {
-        self.end_by(token, None).await
-    }
-
-    /// Ends the session of a refresh token that is bound to the key with this thumbprint, or to none.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`end_by_token`](Self::end_by_token).
-    #[cfg(feature = "dpop")]
-    pub async fn end_by_token_with_key(
-        &self,
-        token: &str,
-        thumbprint: &str,
-    ) -> Result<Option<Session>, SessionError> {
-        self.end_by(token, Some(thumbprint)).await
-    }
-
-    pub(in crate::server) async fn end_by(
-        &self,
-        token: &str,
-        key_thumbprint: Option<&str>,
-    ) -> Result<Option<Session>, SessionError> {
-        let (presented, _) = TokenSecret::read(token, &self.inner.key, key_thumbprint)
-            .or_else(|| TokenSecret::read(token, &self.inner.key, None))
-            .ok_or(SessionError::UnknownToken)?;
-        let ended = self.inner.store.end(&presented.session_id(), None).await?;
+        let presented = PresentedToken::read(token, &self.inner.key);
+        let presented = presented.ok_or(SessionError::UnknownToken)?;
+        let ended = self.inner.store.end(&presented.secret.session_id(), None).await?;
         self.revoke(ended.as_slice()).await?;
         Ok(ended)
     }

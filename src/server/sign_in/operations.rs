@@ -1,5 +1,8 @@
 //! Carries out the operations of the services.
 
+#[cfg(not(feature = "dpop"))]
+use std::convert::Infallible as UnusedProof;
+
 use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -12,6 +15,8 @@ use super::input::{Sent, read_input};
 use super::keep::{Keep, Place};
 use super::refusal::{INVALID_GRANT, SentenceError, invalid_grant};
 use super::user::{Listed, User};
+#[cfg(feature = "dpop")]
+use crate::binding::dpop::UnusedProof;
 #[cfg(feature = "dpop")]
 use crate::error::Reason;
 use crate::middleware::cookies::Cookies;
@@ -50,7 +55,6 @@ impl Desk {
             return Err(Refusal::invalid_request("The client is not known here"));
         }
         let place = self.place(keep(&form)?, parts)?;
-        let key_thumbprint = self.proved_key(parts, place).await?;
         let username = form.get("username");
         let username = username.ok_or_else(|| Refusal::invalid_request("There is no username"))?;
         let password = form.get("password");
@@ -60,6 +64,7 @@ impl Desk {
         }
         let attempt = SignInAttempt { username, is_password_change: false, request: parts };
         self.throttled(attempt)?;
+        let proof = self.proof(parts, place)?;
         let began = self.sessions.sign_in_begins();
         let account = self.accounts.find(AccountKey::Username(username)).await?;
         let hash = account.as_ref().and_then(|account| account.password_hash.as_ref());
@@ -88,7 +93,7 @@ impl Desk {
         if let Some(client_id) = client_id {
             sign_in = sign_in.with_client_id(client_id);
         }
-        let began = Began { sign_in, key_thumbprint, place };
+        let began = Began { sign_in, proof, place };
         self.begin(began, &account, form.get("device"), parts).await
     }
 
@@ -101,19 +106,19 @@ impl Desk {
         parts: &Parts,
     ) -> Answer {
         let place = self.place(keep, parts)?;
-        let key_thumbprint = self.proved_key(parts, place).await?;
+        let proof = self.proof(parts, place)?;
         let began = self.sessions.sign_in_begins();
         let account = self.accounts.find(AccountKey::Subject(subject)).await?;
         let account = account.filter(|account| account.subject == subject);
         let account = account.ok_or_else(|| invalid_grant("The user cannot sign in"))?;
         let sign_in = SignIn::now(subject).begun_at(began);
-        self.begin(Began { sign_in, key_thumbprint, place }, &account, device, parts).await
+        self.begin(Began { sign_in, proof, place }, &account, device, parts).await
     }
 
     /// Begins the session of a sign-in, in place of the one that the browser has.
     async fn begin(
         &self,
-        Began { mut sign_in, key_thumbprint, place }: Began<'_>,
+        Began { mut sign_in, proof, place }: Began<'_>,
         account: &Account,
         device: Option<&str>,
         parts: &Parts,
@@ -122,6 +127,8 @@ impl Desk {
         if let Some(device) = device.or_else(user_agent) {
             sign_in = sign_in.with_device(device);
         }
+        // The password was right: strangers use up no proofs.
+        let key_thumbprint = self.key_of(proof).await?;
         #[cfg(feature = "dpop")]
         if let Some(thumbprint) = &key_thumbprint {
             sign_in = sign_in.with_key_thumbprint(thumbprint);
@@ -136,7 +143,7 @@ impl Desk {
             // The browser forgets the tokens of the session that it had.
             let replaced = [cookies.refresh_token(parts), cookies.refresh_only_token(parts)];
             for token in replaced.into_iter().flatten().flatten() {
-                drop(self.sessions.end_by(token, key_thumbprint.as_deref()).await);
+                drop(self.sessions.end_by_token(token).await);
             }
         }
         signed_in
@@ -148,12 +155,7 @@ impl Desk {
         let form = read_input(parts, sent, &known)?;
         expect_grant(&form, "refresh_token")?;
         let (token, place) = refresh_token(in_cookie, &form)?;
-        let key_thumbprint = self.proved_key(parts, place).await?;
-        let key_thumbprint = key_thumbprint.as_deref();
-        let refreshed = match self.refreshed(token, form.get("client_id"), key_thumbprint).await {
-            Ok((tokens, account)) => self.respond(&tokens, &account, key_thumbprint, place).await,
-            Err(refusal) => Err(refusal),
-        };
+        let refreshed = self.refreshed(token, form.get("client_id"), parts, place).await;
         refreshed.map_err(|refusal| match place.cookies() {
             // The browser would send them again each time.
             Some(cookies) if refusal.is_final() => {
@@ -167,14 +169,22 @@ impl Desk {
         &self,
         token: &str,
         client_id: Option<&str>,
-        key_thumbprint: Option<&str>,
-    ) -> Result<(SessionTokens, Account), Refusal> {
+        parts: &Parts,
+        place: Place<'_>,
+    ) -> Answer {
+        let proof = self.proof(parts, place)?;
+        // Before the proof is used up, which strangers cannot cause then.
+        self.sessions.recognises(token, thumbprint(proof.as_ref()))?;
+        let key_thumbprint = self.key_of(proof).await?;
+        let key_thumbprint = key_thumbprint.as_deref();
         let tokens = self.sessions.exchange(token, client_id, key_thumbprint).await?;
         let session = &tokens.session;
         // The token is exchanged already. If this fails, the client sends the old one again, and
         // gets the same successor.
         match self.accounts.find(AccountKey::Subject(&session.subject)).await? {
-            Some(account) if account.subject == session.subject => Ok((tokens, account)),
+            Some(account) if account.subject == session.subject => {
+                self.respond(&tokens, &account, key_thumbprint, place).await
+            }
             _ => {
                 self.sessions.end(&session.id, &session.subject).await?;
                 Err(invalid_grant("The user cannot sign in any more"))
@@ -190,11 +200,9 @@ impl Desk {
             return Ok(signed_out(self.cookies.as_ref()));
         }
         let (token, place) = refresh_token(first, &form)?;
-        // Without a good proof, the session of a bound token goes on.
-        let key_thumbprint = self.proved_key(parts, place).await?;
         // A page may have set one of two cookies, to keep the user from signing out: both sessions end.
         for token in [Some(token), second.map(|(token, _)| token)].into_iter().flatten() {
-            match self.sessions.end_by(token, key_thumbprint.as_deref()).await {
+            match self.sessions.end_by_token(token).await {
                 // RFC 7009 §2.2: a token that is not good is no error.
                 Ok(_) | Err(SessionError::UnknownToken) => {}
                 Err(error) => return Err(error.into()),
@@ -273,28 +281,45 @@ impl Desk {
         Ok(answer(StatusCode::NO_CONTENT))
     }
 
-    /// Returns the thumbprint of the key whose proof the request has. `None` where tokens are bound to no key.
+    /// Checks the proof of a request, without using it up. `None` where tokens are bound to no key.
     #[cfg(feature = "dpop")]
-    async fn proved_key(&self, parts: &Parts, place: Place<'_>) -> Result<Option<String>, Refusal> {
+    fn proof(&self, parts: &Parts, place: Place<'_>) -> Result<Option<UnusedProof>, Refusal> {
         let Some(dpop) = &self.dpop else { return Ok(None) };
-        if let Place::Cookies(_) = place {
-            let is_plain = dpop.is_bearer_allowed() && !parts.headers.contains_key("dpop");
-            let description = "A session in cookies is bound to no key";
-            return if is_plain { Ok(None) } else { Err(Refusal::invalid_request(description)) };
-        }
-        match dpop.thumbprint_of(parts).await {
-            Ok(None) if !dpop.is_bearer_allowed() => {
-                let error = dpop.with_nonce(Reason::MissingProof.into());
-                Err(Refusal::of_proof(error))
+        if let Place::Cookies(cookies) = place {
+            if dpop.is_bearer_allowed() {
+                return Ok(None);
             }
-            Ok(thumbprint) => Ok(thumbprint),
-            Err(error) => Err(Refusal::of_proof(error)),
+            // The browser would send them again each time.
+            let refusal = invalid_grant("A session in cookies is bound to no key, as it has to be");
+            return Err(refusal.with_headers(|headers| cookies.clear(headers)));
+        }
+        match dpop.unused_proof(parts) {
+            Ok(None) if !dpop.is_bearer_allowed() => {
+                Err(Refusal::of_proof(dpop.with_nonce(Reason::MissingProof.into())))
+            }
+            proof => proof.map_err(Refusal::of_proof),
         }
     }
 
     #[cfg(not(feature = "dpop"))]
-    async fn proved_key(&self, _: &Parts, _: Place<'_>) -> Result<Option<String>, Refusal> {
+    fn proof(&self, _: &Parts, _: Place<'_>) -> Result<Option<UnusedProof>, Refusal> {
         Ok(None)
+    }
+
+    /// Uses a proof up, and returns the thumbprint of its key.
+    #[cfg(feature = "dpop")]
+    async fn key_of(&self, proof: Option<UnusedProof>) -> Result<Option<String>, Refusal> {
+        match (proof, &self.dpop) {
+            (Some(proof), Some(dpop)) => {
+                dpop.use_up(proof).await.map(Some).map_err(Refusal::of_proof)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    async fn key_of(&self, proof: Option<UnusedProof>) -> Result<Option<String>, Refusal> {
+        std::future::ready(Ok(proof.map(|never| match never {}))).await
     }
 
     fn throttled(&self, attempt: SignInAttempt<'_>) -> Result<(), Refusal> {
@@ -436,10 +461,21 @@ impl Desk {
     }
 }
 
-/// A sign-in that begins a session, bound to a key if there is one, with the place for its tokens.
+/// Returns the thumbprint of the key of a proof.
+#[cfg(feature = "dpop")]
+fn thumbprint(proof: Option<&UnusedProof>) -> Option<&str> {
+    proof.map(UnusedProof::thumbprint)
+}
+
+#[cfg(not(feature = "dpop"))]
+fn thumbprint(proof: Option<&UnusedProof>) -> Option<&str> {
+    proof.map(|never| match *never {})
+}
+
+/// A sign-in that begins a session, bound to the key of a proof if there is one, with the place for its tokens.
 struct Began<'c> {
     sign_in: SignIn,
-    key_thumbprint: Option<String>,
+    proof: Option<UnusedProof>,
     place: Place<'c>,
 }
 

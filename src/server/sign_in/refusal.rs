@@ -52,6 +52,11 @@ impl From<AccountsUnavailable> for Refusal {
 impl From<SessionError> for Refusal {
     fn from(error: SessionError) -> Self {
         match error.retry_after() {
+            _ if matches!(error, SessionError::WrongKey) => {
+                // Not final: the client may have the right key elsewhere, in another tab.
+                let description = "The refresh token is bound to another key";
+                Self::bad_request(INVALID_GRANT, description).caused_by(error)
+            }
             Some(after) => Self::unavailable(after).caused_by(error),
             None if error.is_final() => invalid_grant("The session has ended").caused_by(error),
             None => Self::internal().caused_by(error),

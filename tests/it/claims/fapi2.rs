@@ -30,7 +30,8 @@ fn verifier() -> Verifier<User> {
 }
 
 fn dpop() -> Dpop {
-    Dpop::new(AUDIENCE).unwrap()
+    let algorithms = [Algorithm::PS256, Algorithm::ES256, Algorithm::Ed25519];
+    Dpop::new(AUDIENCE).unwrap().with_algorithms(algorithms).unwrap()
 }
 
 fn app(layer: BearerLayer<User>) -> Router {
@@ -137,18 +138,24 @@ fn option_that_contradicts_the_profile_is_a_mistake() {
 
 #[tokio::test]
 async fn layer_says_everything_that_is_missing() {
-    let rules = "`Preset::Fapi2` in the rules of every issuer";
+    let rules = "`Preset::Fapi2` in the rules of every issuer and authenticator";
     let binding = "a binding, by which tokens are bound to a key (`with_dpop`)";
-    let revocations = "revocations (`Verifier::with_revocations`) or introspection";
+    let revocations =
+        "revocations (`Verifier::with_revocations`), or introspection of all tokens, JWTs too";
     let header = "tokens in the `Authorization` field alone";
+    let proofs = "proofs by PS256, ES256 or Ed25519, made 10 to 60 seconds ahead at the most";
     let required = "a token in every request";
     let plain = || Verifier::<User>::new(key_for(KEY).verifying_key(), validation()).unwrap();
     let unrevoked = || Verifier::<User>::new(key_for(KEY).verifying_key(), self::rules()).unwrap();
     let field = http::HeaderName::from_static("x-token");
-    let introspection = || {
+    let introspection = |tokens| {
         let client = ClientAuthentication::client_secret_basic("api", "secret");
         let url = "https://id.example.com/introspect";
-        Introspection::new(url, client, OpaqueTokens::by_shape()).unwrap()
+        Introspection::new(url, client, tokens).unwrap()
+    };
+    let introspected = |tokens, rules| {
+        let layer = BearerLayer::new(unrevoked()).with_dpop(dpop().with_bearer_allowed());
+        layer.with_authenticator(introspection(tokens), rules).unwrap()
     };
     let several = Issuers::new();
     let none = Verifier::<User>::multi_issuer(&several);
@@ -163,6 +170,15 @@ async fn layer_says_everything_that_is_missing() {
         (BearerLayer::new(plain()), vec![rules, binding, revocations]),
         (BearerLayer::new(unrevoked()).with_dpop(dpop()), vec![revocations]),
         (BearerLayer::new(verifier()), vec![binding]),
+        (BearerLayer::new(verifier()).with_dpop(Dpop::new(AUDIENCE).unwrap()), vec![proofs]),
+        (
+            BearerLayer::new(verifier())
+                .with_dpop(dpop().with_max_ahead(Duration::from_secs(61)).unwrap()),
+            vec![proofs],
+        ),
+        // JWTs are not introspected.
+        (introspected(OpaqueTokens::by_shape(), self::rules()), vec![revocations]),
+        (introspected(OpaqueTokens::all(), validation()), vec![rules]),
         (
             BearerLayer::new(verifier())
                 .with_dpop(dpop())
@@ -191,10 +207,7 @@ async fn layer_says_everything_that_is_missing() {
         BearerLayer::new(verifier()).with_dpop(dpop()),
         BearerLayer::new(one.with_revocations(MemoryRevocations::new())).with_dpop(dpop()),
         BearerLayer::new(none.with_revocations(MemoryRevocations::new())).with_dpop(dpop()),
-        BearerLayer::new(unrevoked())
-            .with_dpop(dpop().with_bearer_allowed())
-            .with_authenticator(introspection(), self::rules())
-            .unwrap(),
+        introspected(OpaqueTokens::all(), self::rules()),
     ] {
         assert!(good.with_fapi2().is_ok());
     }

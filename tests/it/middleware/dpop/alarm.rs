@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_bearer::binding::{AlarmCounts, AlarmKind, DowngradeAlarm};
+use tower_bearer::dpop::{ProofId, ProofUse, ReplayCheck, ReplayStore};
 use tracing::Level;
 
 use super::*;
@@ -104,9 +105,31 @@ async fn honest_rotation_of_keys_raises_no_alarm_and_a_flood_of_keys_does() {
     use_key(&app, &new_key()).await.is_ok("alice");
     assert_eq!(of(&alarm), counts(0, 0));
 
-    use_key(&app, &new_key()).await.is_ok("alice");
+    let one_too_many = new_key();
+    for count in 1..4 {
+        use_key(&app, &one_too_many).await.is_ok("alice");
+        assert_eq!(of(&alarm), counts(0, count));
+    }
+    use_key(&app, &devices[0]).await.is_ok("alice");
+    assert_eq!(of(&alarm), counts(0, 3));
+}
 
-    assert_eq!(of(&alarm), counts(0, 1));
+#[tokio::test]
+async fn proof_whose_store_refuses_it_is_not_taken_for_the_users() {
+    struct Used;
+    impl ReplayStore for Used {
+        fn remember(&self, _: ProofId, _: Duration) -> ReplayCheck {
+            ReplayCheck::Pending(Box::pin(async { Ok(ProofUse::Replayed) }))
+        }
+    }
+    let alarm = DowngradeAlarm::new();
+    let dpop = dpop().with_bearer_allowed().with_replay_store(Used);
+    let app = app(layer().with_dpop(dpop).with_downgrade_alarm(alarm.clone()));
+
+    assert_eq!(use_key(&app, &client()).await.reason, Some(Reason::ReplayedProof));
+    send(&app, get("/").bearer(good())).await.is_ok("alice");
+
+    assert_eq!(of(&alarm), counts(0, 0));
 }
 
 #[tokio::test(start_paused = true)]

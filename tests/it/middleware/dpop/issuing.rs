@@ -1,8 +1,10 @@
 use http::request::Parts;
+use tower_bearer::claims::ConfirmationMethod;
 use tower_bearer::clock::{Clock as _, SystemClock};
 use tower_bearer::dpop::Nonces;
 use tower_bearer::endpoints::MetadataService;
 use tower_bearer::error::ErrorCode;
+use tower_bearer::mtls::ClientCertificate;
 use tower_bearer::{TokenIssuer, Validation, Verifier};
 
 use super::*;
@@ -100,4 +102,22 @@ async fn metadata_says_the_algorithms_of_proofs() {
 
     let members: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(members["dpop_signing_alg_values_supported"], json!(["ES256", "Ed25519"]));
+}
+
+#[tokio::test]
+async fn token_can_be_bound_to_a_key_and_to_a_certificate() {
+    let key = SigningKey::generate(Algorithm::ES256).unwrap();
+    let issuer = TokenIssuer::new(ISSUER, AUDIENCE, key.clone()).unwrap();
+    let certificate = ClientCertificate::from_sha256([1; 32]);
+    let both = issuer.token_for("alice").with_key_thumbprint("abc");
+    let both = both.with_client_certificate(&certificate).issue().unwrap();
+    let validation = Validation::new(ISSUER, AUDIENCE).dangerous().accept_bound_tokens();
+    let verifier = Verifier::<User>::new(key.verifying_key(), validation).unwrap();
+
+    let verified = verifier.verify(both.as_str()).await.unwrap();
+
+    let confirmation = verified.principal().confirmation().unwrap();
+    assert_eq!(confirmation.jwk_thumbprint(), Some("abc"));
+    assert_eq!(confirmation.certificate_thumbprint(), Some(certificate.thumbprint()));
+    assert!(!confirmation.names(ConfirmationMethod::Other));
 }

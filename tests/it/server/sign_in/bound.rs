@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tower_bearer::dpop::{Dpop, DpopKey, Nonces};
+use tower_bearer::dpop::{Dpop, DpopKey, MemoryReplays, Nonces};
 use tower_bearer::keys::VerifyingKey;
 
 use super::*;
@@ -60,7 +60,7 @@ async fn tokens_of_a_sign_in_with_a_proof_are_bound_to_its_key_and_so_are_their_
         let stolen = [refresh(tokens.refresh()), prove(refresh(tokens.refresh()), &thief, None)];
         let stolen = stolen.map(|request| send(&house.app, request));
         for (answer, (status, error)) in
-            stolen.into_iter().zip([(400, "invalid_dpop_proof"), (401, "invalid_grant")])
+            stolen.into_iter().zip([(400, "invalid_dpop_proof"), (400, "invalid_grant")])
         {
             let answer = answer.await;
             let body: Value = serde_json::from_str(&answer.body).unwrap();
@@ -114,9 +114,64 @@ async fn sign_in_without_a_proof_is_refused_unless_bearer_tokens_are_allowed() {
     let bound = Tokens(serde_json::from_str(&answer.body).unwrap());
     assert_eq!(bound.0["token_type"], "DPoP");
     let stolen = send(&house.app, refresh(bound.refresh())).await;
-    assert_eq!(stolen.status, 401);
+    assert_eq!(stolen.status, 400);
     let next = send(&house.app, prove(refresh(bound.refresh()), &key, None)).await;
     assert_eq!(next.status, 200);
+}
+
+#[tokio::test]
+async fn token_of_before_the_first_proof_is_the_sign_of_a_theft_afterwards() {
+    for (other, second) in [(None, 401), (Some(client()), 401)] {
+        let house = house(dpop().with_bearer_allowed()).await;
+        let (tokens, key) = (house.sign_in().await, client());
+        for _ in 0..2 {
+            // The answer was lost, and the client asks again.
+            let answer = send(&house.app, prove(refresh(tokens.refresh()), &key, None)).await;
+            assert_eq!(answer.status, 200);
+        }
+        let thief = match &other {
+            Some(key) => prove(refresh(tokens.refresh()), key, None),
+            None => refresh(tokens.refresh()),
+        };
+        assert_eq!(send(&house.app, thief).await.status.as_u16(), second);
+        let ended = send(&house.app, prove(refresh(tokens.refresh()), &key, None)).await;
+        assert_eq!(ended.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn strangers_use_up_no_proofs() {
+    let house = house(dpop().with_replay_store(MemoryReplays::with_max_proofs(64))).await;
+    for number in 0..200 {
+        let wrong = if number % 2 == 0 {
+            post("/login", credentials("alice", "wrong"))
+        } else {
+            refresh("rt_of_nobody")
+        };
+        let answer = send(&house.app, prove(wrong, &client(), None)).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    sign_in(&house, &client()).await;
+}
+
+#[tokio::test]
+async fn second_sign_in_of_a_browser_ends_the_session_that_it_replaces_whatever_its_key() {
+    let house = house(dpop()).await;
+    let sign_in = || {
+        let mut body = credentials("alice", "correct horse");
+        body["keep"] = "refresh-cookie".into();
+        prove(from_site(post("/login", body), "same-origin"), &client(), None)
+    };
+    let first = send(&house.app, sign_in()).await;
+    let cookies = cookies_of(&first);
+    let second = send(&house.app, with_cookies(sign_in(), &cookies)).await;
+    assert_eq!(second.status, 200);
+
+    let old = from_site(with_cookies(post("/refresh", json!({})), &cookies), "same-origin");
+    let answer = send(&house.app, prove(old, &client(), None)).await;
+    assert_eq!(answer.status, 400, "bound to another key");
+    let sign_out = from_site(with_cookies(post("/logout", json!({})), &cookies), "same-origin");
+    assert_eq!(send(&house.app, sign_out).await.status, 204);
 }
 
 #[tokio::test]
@@ -152,18 +207,13 @@ async fn endpoints_ask_for_a_nonce_if_they_have_some() {
 }
 
 #[tokio::test]
-async fn sign_out_ends_the_session_of_a_bound_token_with_its_proof_alone() {
-    let (house, key, thief) = (house(dpop()).await, client(), client());
+async fn sign_out_needs_the_token_alone() {
+    let (house, key) = (house(dpop()).await, client());
     let tokens = sign_in(&house, &key).await;
-    let sign_out = || post("/logout", json!({ "refresh_token": tokens.refresh() }));
 
-    let without = send(&house.app, sign_out()).await;
-    assert_eq!(without.status, 400);
-    assert_eq!(send(&house.app, prove(sign_out(), &thief, None)).await.status, 204);
-    let answer = send(&house.app, prove(refresh(tokens.refresh()), &key, None)).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let sign_out = post("/logout", json!({ "refresh_token": tokens.refresh() }));
+    assert_eq!(send(&house.app, sign_out).await.status, 204);
 
-    assert_eq!(send(&house.app, prove(sign_out(), &key, None)).await.status, 204);
     let ended = send(&house.app, prove(refresh(tokens.refresh()), &key, None)).await;
     assert_eq!(ended.status, 401);
 }
@@ -177,9 +227,9 @@ async fn session_in_cookies_is_bound_to_no_key() {
     };
     let key = client();
     for (dpop, keep, has_proof, status) in [
-        (dpop(), "cookies", true, 400),
-        (dpop(), "cookies", false, 400),
-        (dpop().with_bearer_allowed(), "cookies", true, 400),
+        (dpop(), "cookies", true, 401),
+        (dpop(), "cookies", false, 401),
+        (dpop().with_bearer_allowed(), "cookies", true, 200),
         (dpop().with_bearer_allowed(), "cookies", false, 200),
         (dpop(), "refresh-cookie", true, 200),
     ] {
