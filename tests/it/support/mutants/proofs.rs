@@ -284,8 +284,9 @@ fn change_key(draft: &mut Draft, random: &mut Random) -> String {
                 2 => json!([]),
                 _ => json!(URL_SAFE_NO_PAD.encode([7; 32])),
             };
+            let how = format!("with {private} {value}");
             jwk[private] = value;
-            format!("with {private}")
+            how
         }
         11 => {
             let value =
