@@ -81,7 +81,8 @@ mod needs_second_opinion {
         assert_eq!(unexplained.len(), 0, "seed {seed}: {}", unexplained.join("\n"));
         let enough = mutants.len() / 10;
         assert!(both > enough && neither > enough, "seed {seed}: {both} {neither}");
-        if env::var("SEED").is_err() {
+        // Some are rare.
+        if mutants.len() >= 20_000 {
             assert!(!met.contains(&0), "a difference is met no more: {met:?}");
         }
     }
