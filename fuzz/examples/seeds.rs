@@ -1,7 +1,7 @@
 //! Writes `keys.json` and the seeds of every target. Run by hand, in this folder, after a change of
 //! what a good token is: `cargo run --example seeds`.
 //!
-//! `cargo run --example seeds jwe` writes the encrypted tokens alone, and no keys.
+//! `cargo run --example seeds jwe` writes the encrypted tokens alone, and no keys; `seeds dpop_proof` the proofs alone.
 //!
 //! The private keys are thrown away; what is kept are public keys and what they signed.
 
@@ -15,9 +15,13 @@ use tower_bearer::Algorithm;
 use tower_bearer::jose::{ContentEncryption, KeyManagement};
 use tower_bearer::keys::EncryptionKey;
 use tower_bearer::test_util::{TestKey, TestToken};
-use tower_bearer_fuzz::{AUDIENCE, ISSUER, NOW, signer};
+use tower_bearer_fuzz::{AUDIENCE, Bound, ISSUER, NOW, PROOF_HEADER, bound, proof_claims, signer};
 
 fn main() -> std::io::Result<()> {
+    proofs()?;
+    if std::env::args().any(|argument| argument == "dpop_proof") {
+        return Ok(());
+    }
     encrypted_tokens()?;
     if std::env::args().any(|argument| argument == "jwe") {
         return Ok(());
@@ -43,6 +47,52 @@ fn main() -> std::io::Result<()> {
 
 fn token() -> TestToken {
     TestToken::new(ISSUER, AUDIENCE).at(NOW)
+}
+
+/// Proofs, and their headers and claims.
+fn proofs() -> std::io::Result<()> {
+    let Bound { key, hash, .. } = bound();
+    let claims = proof_claims(&hash);
+    let input = [PROOF_HEADER, &claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()).unwrap());
+    seed("dpop_proof", "good", format!("{input}.{signature}"))?;
+    let with = |name: &str, member: &str| {
+        let claims_with = claims.replacen('{', &format!("{{{member},"), 1);
+        seed("dpop_proof", &format!("claims-{name}"), claims_with)
+    };
+    seed("dpop_proof", "claims", &claims)?;
+    with("nonce", r#""nonce":"n""#)?;
+    with("dates", r#""exp":1800000060,"nbf":1799999990.5"#)?;
+    with("twice", r#""htm":"GET""#)?;
+    with("unknown", r#""x":[{"y":"\ud83d\ude00"}]"#)?;
+    for (name, htu) in [
+        ("query", "/?a=b#c"),
+        ("port", ":443/"),
+        ("dots", "/./x/../"),
+        ("user", "@evil.example/"),
+        ("percent", "/%2e%2E/"),
+    ] {
+        let claims = claims.replace(AUDIENCE, &format!("{AUDIENCE}{htu}"));
+        seed("dpop_proof", &format!("uri-{name}"), claims)?;
+    }
+    for (name, iat) in [("first", 1_799_999_941), ("last", 1_800_000_010)] {
+        let claims = claims.replace(&NOW.to_string(), &iat.to_string());
+        seed("dpop_proof", &format!("iat-{name}"), claims)?;
+    }
+    seed("dpop_proof", "header", PROOF_HEADER)?;
+    for (name, from, to) in [
+        ("name", "EdDSA", "Ed25519"),
+        ("secret", "EdDSA", "HS256"),
+        ("private", r#""x":"#, r#""d":"AA","x":"#),
+        ("hints", r#""x":"#, r#""use":"sig","key_ops":["verify"],"alg":"EdDSA","x":"#),
+        ("critical", r#""jwk":"#, r#""crit":["exp"],"jwk":"#),
+        ("jwk-twice", r#""x":"#, r#""x":"AA","x":"#),
+        ("type", "dpop+jwt", "application/dpop+jwt"),
+    ] {
+        let header = PROOF_HEADER.replacen(from, to, 1);
+        seed("dpop_proof", &format!("header-{name}"), header)?;
+    }
+    Ok(())
 }
 
 /// For the keys that tests have.

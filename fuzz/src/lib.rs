@@ -10,11 +10,15 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Method;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
-use tower_bearer::test_util::{TestClock, TestKey};
-use tower_bearer::{Algorithm, KeySet, Validation, Verified, Verifier};
+use serde_json::{Value, json};
+use tower_bearer::dpop::DpopKey;
+use tower_bearer::test_util::{TestClock, TestKey, TestToken};
+use tower_bearer::{Algorithm, KeySet, SigningKey, Validation, Verified, Verifier};
 
 pub const ISSUER: &str = "https://id.example.com";
 pub const AUDIENCE: &str = "https://api.example.com";
@@ -22,6 +26,13 @@ pub const NOW: u64 = 1_800_000_000;
 /// Signs what a target makes. The other keys are public; their private halves were thrown away.
 pub const SECRET: &[u8] = b"thirty-two bytes known to anyone";
 pub const KEY_ID: &str = "HS256";
+
+/// Signs the proofs that a target makes: the key of RFC 8037 §A.1.
+pub const CLIENT_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const CLIENT_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+const CLIENT_PUBLIC_KEY: &str =
+    r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+pub const PROOF_HEADER: &str = r#"{"typ":"dpop+jwt","alg":"EdDSA","jwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#;
 
 /// One key of each algorithm, named after it.
 pub fn keys() -> KeySet {
@@ -40,6 +51,33 @@ pub fn verifier_of(keys: KeySet) -> Verifier<Value> {
     let validation =
         Validation::new(ISSUER, AUDIENCE).with_roles_at(["roles", "role", "/realm_access/roles"]);
     Verifier::new(keys, validation).expect("the rules are good").with_clock(TestClock::at(NOW))
+}
+
+/// The client of a token that is bound to its key.
+pub struct Bound {
+    pub key: SigningKey,
+    pub token: String,
+    /// The hash of the token, as proofs have it in `ath`.
+    pub hash: String,
+}
+
+pub fn bound() -> Bound {
+    let key = SigningKey::from_jwk(CLIENT_KEY).expect("a key");
+    let client = DpopKey::new(key.clone()).expect("a key");
+    let cnf = json!({ "jkt": client.thumbprint() });
+    let token = TestToken::new(ISSUER, AUDIENCE).at(NOW).claim("cnf", cnf).sign(&signer());
+    let proof = client.proof(&Method::GET, AUDIENCE).with_token(&token).sign();
+    let proof = proof.expect("a back end");
+    let claims = proof.to_str().expect("ASCII").split('.').nth(1).expect("claims");
+    let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
+    let claims: Value = serde_json::from_slice(&claims).expect("claims");
+    let hash = claims["ath"].as_str().expect("a hash").to_owned();
+    Bound { key, token, hash }
+}
+
+/// Good claims for a token of this hash.
+pub fn proof_claims(hash: &str) -> String {
+    json!({ "jti": "x", "htm": "GET", "htu": AUDIENCE, "iat": NOW, "ath": hash }).to_string()
 }
 
 /// Runs a future that has nothing to wait for.
@@ -171,6 +209,108 @@ pub fn judge_payload(bytes: &[u8]) -> Expected {
         .and(in_time)
         .and(made)
         .and(depth_of(bytes))
+}
+
+/// Judges the header of a proof that [`CLIENT_KEY`] has signed.
+pub fn judge_proof_header(bytes: &[u8]) -> Expected {
+    let Some(members) = members(bytes) else { return Expected::Refused };
+    if has_reserved_name(bytes) {
+        return Expected::Either;
+    }
+    let is = |name: &str, rights: &[&str]| {
+        let text = members.get(name).and_then(|raw| serde_json::from_str::<String>(raw).ok());
+        text.is_some_and(|text| rights.contains(&&*text))
+    };
+    let is_extended = members.get("crit").is_some() || members.get("b64").is_some();
+    let key = match members.get("jwk") {
+        Some(CLIENT_PUBLIC_KEY) => Expected::Accepted,
+        Some(jwk) => judge_key(jwk),
+        None => Expected::Refused,
+    };
+    Expected::from(
+        is("typ", &["dpop+jwt"])
+            && is("alg", &["EdDSA", "Ed25519"])
+            && !is_extended
+            && members.0.len() <= 32,
+    )
+    .and(key)
+    .and(depth_of(bytes))
+}
+
+/// A key is refused if it is private or another one. Of other members there are rules that are not written here again.
+fn judge_key(jwk: &str) -> Expected {
+    // A member that is unknown may come twice.
+    let Some(members) = members(jwk.as_bytes()) else { return Expected::Either };
+    let is = |name: &str, right: &str| {
+        members.get(name).and_then(|raw| serde_json::from_str::<String>(raw).ok()).as_deref()
+            == Some(right)
+    };
+    let is_private =
+        ["d", "k", "p", "q"].iter().any(|name| members.get(name).is_some_and(|raw| raw != "null"));
+    match is("kty", "OKP") && is("crv", "Ed25519") && is("x", CLIENT_X) && !is_private {
+        true => Expected::Either,
+        false => Expected::Refused,
+    }
+}
+
+/// Judges the claims of a proof for a GET of [`AUDIENCE`] with a token of this hash.
+pub fn judge_proof_claims(bytes: &[u8], hash: &str) -> Expected {
+    let Some(claims) = members(bytes) else { return Expected::Refused };
+    if has_reserved_name(bytes) {
+        return Expected::Either;
+    }
+    let text = |name: &str| match claims.get(name) {
+        None => Ok(None),
+        Some(raw) => serde_json::from_str::<String>(raw).map(Some),
+    };
+    let (Ok(Some(jti)), Ok(Some(htm)), Ok(Some(htu)), Ok(Some(ath)), Ok(_)) =
+        (text("jti"), text("htm"), text("htu"), text("ath"), text("nonce"))
+    else {
+        return Expected::Refused;
+    };
+    let now = NOW as f64;
+    let date = |name: &str, judge: &dyn Fn(f64) -> Expected| match claims.get(name) {
+        None => Expected::Accepted,
+        Some(raw) => match serde_json::from_str::<Value>(raw) {
+            Ok(Value::Number(date)) => judge(date.as_f64().unwrap_or(f64::NAN)),
+            Ok(_) => Expected::Refused,
+            // A number that is too large.
+            Err(_) => Expected::Either,
+        },
+    };
+    // Of proofs, 60 seconds after they were made and 10 before.
+    let made = date("iat", &|iat| not_later(iat, now + 10.0).and(later(iat + 60.0, now)));
+    let ends = date("exp", &|exp| later(exp + 10.0, now));
+    let starts = date("nbf", &|nbf| not_later(nbf, now + 10.0));
+    Expected::from(
+        !jti.is_empty()
+            && htm == "GET"
+            && ath == hash
+            && claims.get("iat").is_some()
+            && claims.0.len() <= 32,
+    )
+    .and(judge_uri(&htu))
+    .and(made)
+    .and(ends)
+    .and(starts)
+    .and(depth_of(bytes))
+}
+
+/// Judges the `htu` of a request for `/`.
+fn judge_uri(htu: &str) -> Expected {
+    let bare = htu.split(['?', '#']).next().unwrap_or_default();
+    if bare.trim_end_matches('/') == AUDIENCE && bare.len() <= AUDIENCE.len() + 1 {
+        return Expected::Accepted;
+    }
+    // The rest is another spelling of the same parts, if anything: the host is never one that only contains ours.
+    let lower = bare.to_ascii_lowercase().replace("%2e", ".");
+    let Some(rest) = lower.strip_prefix("https://") else { return Expected::Refused };
+    let (authority, _) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.strip_suffix(":443").or(authority.strip_suffix(':')).unwrap_or(authority);
+    match host.contains('%') || host == "api.example.com" {
+        true => Expected::Either,
+        false => Expected::Refused,
+    }
 }
 
 /// Checks that what was accepted is what the payload says, and that the grants are its own.

@@ -24,6 +24,7 @@ use crate::support::{AUDIENCE, PLAIN, WithBearer, get, invalid_token, send};
 
 pub mod provider;
 mod introspection;
+mod dpop;
 
 mod needs_oidc_provider {
     use super::*;

@@ -8,6 +8,8 @@
 // - `RESOURCE`: the only resource there are JWT for, and their `aud`
 // - `TOKEN_FORMAT`: `opaque` for tokens of the resource that are no JWT
 // - `API_JWKS`: the public keys of the client `orders-jwt`
+// - `DPOP`: `on` to bind tokens to the key of a proof that comes with the request (RFC 9449), `nonces` to ask for
+//   nonces in proofs too; by default such proofs are not looked at
 // - `LOGOUT_URI`: where each client hears of logouts (back-channel); nowhere by default
 //
 // Any client may introspect opaque tokens (RFC 7662), and gets a signed answer if it asks for one
@@ -19,7 +21,7 @@
 // `GET /admin/requests` lists the paths that the provider has been asked for, and `GET /admin/logouts`
 // what became of the logouts it has told clients of.
 
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { errors, Provider } from "oidc-provider";
@@ -30,6 +32,7 @@ const {
   RESOURCE: resource = "https://api.example.com",
   LOGOUT_URI: logoutUri,
   TOKEN_FORMAT: accessTokenFormat = "jwt",
+  DPOP: dpop = "",
   API_JWKS: apiJwks = '{"keys":[]}',
 } = process.env;
 const SCOPES = "things:read things:write";
@@ -45,10 +48,16 @@ function newProvider() {
   const provider = new Provider(issuer, {
     adapter: (kind) => (stores[kind] ??= new Store()),
     clients: [...shops(), ...apis()],
+    enabledJWA: { dPoPSigningAlgValues: ["ES256", "ES384", "EdDSA", "PS256"] },
     cookies: { keys: ["kept, so that sessions are"] },
     features: {
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
+      dPoP: {
+        enabled: dpop !== "",
+        nonceSecret: dpop === "nonces" ? nonceSecret : undefined,
+        requireNonce: () => dpop === "nonces",
+      },
       introspection: { enabled: true },
       jwtIntrospection: { enabled: true },
       revocation: { enabled: true },
@@ -220,6 +229,8 @@ function administer({ pathname, searchParams }, response) {
   return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(said));
 }
 
+// For all providers that follow each other.
+const nonceSecret = randomBytes(32);
 const [stores, keys, requests, logouts] = [{}, [], [], []];
 let made = 0;
 

@@ -9,6 +9,7 @@ mod replays;
 mod client;
 mod issuing;
 mod alarm;
+mod differential;
 
 use std::sync::OnceLock;
 

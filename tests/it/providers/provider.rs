@@ -331,7 +331,7 @@ pub async fn signed_answer(endpoint: &str, (id, secret): (&str, &str), token: &s
     response.into_body()
 }
 
-async fn fetch(request: Request<Full<Bytes>>) -> Response<String> {
+pub async fn fetch(request: Request<Full<Bytes>>) -> Response<String> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let (parts, body) = client.request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();

@@ -1,7 +1,7 @@
 //! Runs other libraries that read and make tokens, as programs that answer lines of JSON.
 //!
-//! `scripts/interop` installs them, and says in `JOSE_CHECK`, `PYJWT_CHECK`, `JOSERFC_CHECK` and
-//! `JWCRYPTO_CHECK` how to call them.
+//! `scripts/interop` installs them, and says in `JOSE_CHECK`, `PYJWT_CHECK`, `JOSERFC_CHECK`, `JWCRYPTO_CHECK`,
+//! `OAUTH4WEBAPI_CHECK` and `AUTH0_API_CHECK` how to call them.
 
 use std::env;
 use std::io::Write as _;
@@ -24,6 +24,30 @@ pub const JOSERFC: Library = Library { name: "joserfc", command: "JOSERFC_CHECK"
 
 /// For encrypted tokens only.
 pub const JWCRYPTO: Library = Library { name: "jwcrypto", command: "JWCRYPTO_CHECK", unknown: &[] };
+
+/// For DPoP proofs only, as are all resource servers.
+pub const OAUTH4WEBAPI: Library =
+    Library { name: "oauth4webapi", command: "OAUTH4WEBAPI_CHECK", unknown: &[] };
+/// With Authlib's JOSE.
+pub const AUTH0_API: Library = Library {
+    name: "auth0-api",
+    command: "AUTH0_API_CHECK",
+    unknown: &[
+        Algorithm::HS256,
+        Algorithm::HS384,
+        Algorithm::HS512,
+        Algorithm::RS256,
+        Algorithm::RS384,
+        Algorithm::RS512,
+        Algorithm::PS256,
+        Algorithm::PS384,
+        Algorithm::PS512,
+        Algorithm::ES384,
+        Algorithm::ES512,
+        Algorithm::EdDSA,
+        Algorithm::Ed25519,
+    ],
+};
 
 pub struct Library {
     pub name: &'static str,

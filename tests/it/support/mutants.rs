@@ -13,6 +13,7 @@ use self::values::{AFTER, BEFORE, BETWEEN, CLAIMS, CRITICAL, IN_STRINGS, PARAMET
 use crate::support::{AUDIENCE, ISSUER, NOW, key_for};
 
 mod values;
+pub mod proofs;
 
 /// The name of every key.
 pub const KEY_ID: &str = "k1";

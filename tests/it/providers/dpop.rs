@@ -1,0 +1,222 @@
+//! Tokens that a real authorization server binds to the key of a client (RFC 9449 §5), before a real server of ours.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tower::util::BoxCloneSyncService;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_bearer::dpop::{Dpop, DpopClientLayer, DpopKey, Nonces};
+use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
+use tower_bearer::{Algorithm, policy};
+
+use super::provider::{fetch, form_of};
+use super::*;
+
+const SHOP: &str = "shop-RS256";
+const SECRET: &str = "secret of the shop";
+
+/// A server of ours on a port of this machine.
+struct Api {
+    origin: String,
+    task: JoinHandle<()>,
+}
+
+impl Api {
+    /// Makes the application for the URL that clients will have.
+    async fn start(app: impl FnOnce(&str) -> Router) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let app = app(&origin);
+        let task = tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+        Self { origin, task }
+    }
+
+    fn get(&self, path: &str, credentials: impl AsRef<str>) -> Request<Full<Bytes>> {
+        let request = Request::get(format!("{}{path}", self.origin));
+        request.header(AUTHORIZATION, credentials.as_ref()).body(Full::default()).unwrap()
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+type Client = BoxCloneSyncService<
+    Request<Full<Bytes>>,
+    Response<String>,
+    Box<dyn std::error::Error + Send + Sync>,
+>;
+
+/// An HTTP client that proves to have this key.
+fn client(key: &DpopKey) -> Client {
+    let http = service_fn(async |request| Ok::<_, Infallible>(fetch(request).await));
+    BoxCloneSyncService::new(DpopClientLayer::new(key.clone()).layer(http))
+}
+
+/// Gets an access token by client credentials, which is bound to the key of this client.
+async fn bound_token(provider: &Provider, client: &Client) -> String {
+    let metadata = provider.metadata().await;
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("scope", "things:read things:write"),
+        ("resource", AUDIENCE),
+    ];
+    let credentials = STANDARD.encode(format!("{SHOP}:{SECRET}"));
+    let request = Request::post(metadata["token_endpoint"].as_str().unwrap())
+        .header(AUTHORIZATION, format!("Basic {credentials}"))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Full::from(form_of(&form)));
+    let answer = json_of(&client.clone().oneshot(request.unwrap()).await.unwrap());
+    assert_eq!(answer["token_type"], "DPoP", "{answer}");
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+fn dpop(origin: &str, has_nonces: bool) -> Dpop {
+    let dpop = Dpop::new(origin).unwrap();
+    if has_nonces { dpop.with_nonces(Nonces::generate().unwrap()) } else { dpop }
+}
+
+fn router(layer: BearerLayer<Value>) -> Router {
+    let kind = |principal: Principal| async move { format!("{:?}", principal.kind()) };
+    let bound = on_get(async || "bound").layer(require(policy::bound()));
+    let write = on_get(async || "written").layer(require(scope("things:write")));
+    let app = Router::new().route("/", on_get(kind)).route("/bound", bound);
+    app.route("/write", write).layer(layer)
+}
+
+fn with_introspection(provider: &Provider) -> BearerLayer<Value> {
+    let shop = ClientAuthentication::client_secret_basic(SHOP, SECRET);
+    let introspection = Introspection::discover(provider.issuer(), shop, OpaqueTokens::by_shape());
+    let keys = KeySet::from_iter([crate::support::key().verifying_key()]);
+    let layer = BearerLayer::new(super::verifier(provider, keys));
+    layer.with_authenticator(introspection.unwrap(), validation(provider)).unwrap()
+}
+
+#[track_caller]
+fn is_refused(response: &Response<String>, error: &str) {
+    assert_eq!(response.status(), 401, "{response:?}");
+    let challenges: Vec<_> = response.headers().get_all(WWW_AUTHENTICATE).iter().collect();
+    let [challenge] = challenges[..] else { panic!("{challenges:?}") };
+    let start = format!("DPoP realm=\"api\", error=\"{error}\", ");
+    assert!(challenge.to_str().unwrap().starts_with(&start), "{challenge:?}");
+}
+
+/// The client of the token is admitted, time and again. A thief of the token is not.
+async fn assert_only_the_client_of_the_token_is_admitted(
+    provider: &Provider,
+    api: &Api,
+    key: &DpopKey,
+    has_nonces: bool,
+) {
+    let client = client(key);
+    let asked = provider.requests().await.len();
+    let token = bound_token(provider, &client).await;
+    let asked = provider.requests().await.split_off(asked);
+    let attempts = asked.iter().filter(|path| *path == "/token").count();
+    assert_eq!(attempts, 1 + usize::from(has_nonces), "{asked:?}");
+    let credentials = format!("DPoP {token}");
+
+    for (path, body) in [("/", "Client"), ("/bound?page=2", "bound"), ("/write", "written")] {
+        let answer = client.clone().oneshot(api.get(path, &credentials)).await.unwrap();
+        assert_eq!((answer.status().as_u16(), &**answer.body()), (200, body), "{answer:?}");
+    }
+
+    let thief = super::dpop::client(&DpopKey::generate(Algorithm::ES256).unwrap());
+    is_refused(&thief.oneshot(api.get("/", &credentials)).await.unwrap(), "invalid_token");
+    is_refused(&fetch(api.get("/", format!("Bearer {token}"))).await, "invalid_token");
+    is_refused(&fetch(api.get("/", &credentials)).await, "invalid_dpop_proof");
+}
+
+mod needs_oidc_provider {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn jwt_that_is_bound_to_a_key_admits_the_client_that_has_the_key_and_no_thief() {
+        // RFC 9449 §5: a token request with a proof gets a token that is bound to its key
+        for has_nonces in [false, true] {
+            let provider = Provider::start_with(OIDC_PROVIDER, &[("DPOP", mode(has_nonces))]);
+            let keys = Arc::new(RemoteKeys::discover(provider.issuer()).unwrap());
+            let api = Api::start(|origin| {
+                let layer = BearerLayer::new(super::super::verifier(&provider, Arc::clone(&keys)));
+                router(layer.with_dpop(dpop(origin, has_nonces)))
+            });
+            let api = api.await;
+
+            for algorithm in ALGORITHMS {
+                let key = DpopKey::generate(algorithm).unwrap();
+                assert_only_the_client_of_the_token_is_admitted(&provider, &api, &key, has_nonces)
+                    .await;
+            }
+
+            assert_eq!((keys.status().fetches(), keys.status().failures()), (1, 0));
+            let unbound = provider.client_credentials(Algorithm::RS256).await;
+            let client = client(&DpopKey::generate(Algorithm::ES256).unwrap());
+            let answer = client.oneshot(api.get("/", format!("DPoP {unbound}"))).await.unwrap();
+            is_refused(&answer, "invalid_token");
+            is_refused(&fetch(api.get("/", format!("Bearer {unbound}"))).await, "invalid_token");
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn opaque_token_that_is_bound_to_a_key_admits_the_client_that_has_the_key_and_no_thief() {
+        // RFC 9449 §6.2: introspection names the key in cnf.jkt
+        for has_nonces in [false, true] {
+            let variables = [("DPOP", mode(has_nonces)), ("TOKEN_FORMAT", "opaque")];
+            let provider = Provider::start_with(OIDC_PROVIDER, &variables);
+            let api = Api::start(|origin| {
+                router(with_introspection(&provider).with_dpop(dpop(origin, has_nonces)))
+            });
+            let api = api.await;
+
+            for algorithm in ALGORITHMS {
+                let key = DpopKey::generate(algorithm).unwrap();
+                assert_only_the_client_of_the_token_is_admitted(&provider, &api, &key, has_nonces)
+                    .await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn bearer_tokens_of_the_same_issuer_are_accepted_beside_bound_ones_where_both_are_allowed()
+     {
+        let provider = Provider::start_with(OIDC_PROVIDER, &[("DPOP", "on")]);
+        let keys = RemoteKeys::discover(provider.issuer()).unwrap();
+        let api = Api::start(|origin| {
+            let layer = BearerLayer::new(super::super::verifier(&provider, keys));
+            router(layer.with_dpop(dpop(origin, false).with_bearer_allowed()))
+        });
+        let api = api.await;
+        let client = client(&DpopKey::generate(Algorithm::ES256).unwrap());
+        let bound = bound_token(&provider, &client).await;
+        let bearer = provider.client_credentials(Algorithm::RS256).await;
+
+        for (path, status) in [("/", 200), ("/bound", 401)] {
+            let answer = fetch(api.get(path, format!("Bearer {bearer}"))).await;
+            assert_eq!(answer.status(), status, "{path}: {answer:?}");
+            let request = api.get(path, format!("DPoP {bound}"));
+            assert_eq!(client.clone().oneshot(request).await.unwrap().status(), 200);
+            assert_eq!(fetch(api.get(path, format!("Bearer {bound}"))).await.status(), 401);
+        }
+    }
+}
+
+fn mode(has_nonces: bool) -> &'static str {
+    if has_nonces { "nonces" } else { "on" }
+}
+
+/// Those that the provider knows.
+const ALGORITHMS: [Algorithm; 4] =
+    [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::PS256];
