@@ -348,11 +348,9 @@ impl fmt::Display for ConfigError {
             Self::AuthScheme { name } => {
                 write!(f, "{name:?} is no authentication scheme: give one word such as `Bearer`")
             }
-            Self::ChallengeParameter { name } => write!(
-                f,
-                "the challenge parameter {name:?} cannot be set: the name is one word other than `realm`, \
-                 `error`, `error_description` and `scope`, and the value printable ASCII except `\"` and `\\`"
-            ),
+            Self::ChallengeParameter { name } => {
+                write!(f, "the challenge parameter {name:?} {CHALLENGE_PARAMETER}")
+            }
             Self::Fapi2 { missing } => write!(f, "FAPI 2.0 needs {}", missing.join("; ")),
             Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
             Self::Realm { realm } => write!(
@@ -363,6 +361,10 @@ impl fmt::Display for ConfigError {
         }
     }
 }
+
+const CHALLENGE_PARAMETER: &str = "cannot be set: the name is one word other than `realm`, `error`, \
+                                   `error_description` and `scope`, and the value printable ASCII except `\"` and \
+                                   `\\`";
 
 fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) -> fmt::Result {
     write!(

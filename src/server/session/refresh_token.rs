@@ -63,7 +63,9 @@ impl TokenSecret {
     pub(super) fn write(&self, key: &SessionKey, bound_to: Option<&str>) -> RefreshToken {
         let parts: [&[u8]; 2] = [&self.session, &*self.secret];
         let mut bytes = Zeroizing::new(Vec::with_capacity(BOUND_BYTES));
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
         match bound_to {
             None => bytes.extend_from_slice(&key.mark(MarkKind::Unbound, &parts)),
             Some(thumbprint) => {

@@ -50,6 +50,7 @@ fn claims(token: &str) -> Value {
 
 #[tokio::test]
 async fn tokens_of_a_sign_in_with_a_proof_are_bound_to_its_key_and_so_are_their_successors() {
+    // RFC 9449 §5: tokens of a sign-in with a proof are bound, refresh tokens too
     let (house, key, thief) = (house(dpop()).await, client(), client());
     let mut tokens = sign_in(&house, &key).await;
     for _ in 0..3 {
