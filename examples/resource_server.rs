@@ -449,6 +449,7 @@ fn with_client_certificates(
             let name =
                 HeaderName::try_from(name).map_err(|error| wrong("CLIENT_CERT_FIELD", error))?;
             CertificateField::escaped_pem(name)
+                .map_err(|error| wrong("CLIENT_CERT_FIELD", error))?
         }
         Some(other) => {
             let problem = format!("{other:?} is not tls, rfc9440, xfcc or nginx");

@@ -85,7 +85,7 @@ async fn fields_with_certificates_are_removed_from_every_request() {
         (from_hop(), 3),
         (ClientCertificateLayer::from_connection(find), 3),
         (ClientCertificateLayer::from_hop(CertificateField::xfcc(), hops()), 3),
-        (from_hop().with_hop(CertificateField::escaped_pem(nginx), hops()), 4),
+        (from_hop().with_hop(CertificateField::escaped_pem(nginx).unwrap(), hops()), 4),
     ];
     for (layer, removed) in layers {
         let app = app(checked()).layer(layer);
