@@ -429,6 +429,8 @@ fn decrypting(verifier: Verifier<AnyClaims>) -> Result<Verifier<AnyClaims>, Sent
     Ok(if is_required { verifier.with_required_encryption() } else { verifier })
 }
 
+const SOURCES: [&str; 4] = ["tls", "rfc9440", "xfcc", "nginx"];
+
 /// Accepts tokens that are bound to the certificate of a client, if it is said where the certificate comes from.
 fn with_client_certificates(
     layer: BearerLayer<AnyClaims>,
@@ -436,7 +438,18 @@ fn with_client_certificates(
     let of_connection = ClientCertificateLayer::from_connection(|extensions| {
         extensions.get::<ConnectInfo<Peer>>()?.0.certificate.clone()
     });
-    let field = match set("CLIENT_CERT_FROM").as_deref() {
+    let from = set("CLIENT_CERT_FROM");
+    for (variable, readers) in
+        [("TRUSTED_HOPS", &["rfc9440", "xfcc", "nginx"][..]), ("CLIENT_CERT_FIELD", &["nginx"])]
+    {
+        let is_known = from.as_deref().is_none_or(|from| SOURCES.contains(&from));
+        let is_read = from.as_deref().is_some_and(|from| readers.contains(&from));
+        if set(variable).is_some() && is_known && !is_read {
+            let readers = readers.join(" or ");
+            return Err(wrong(variable, format_args!("only with CLIENT_CERT_FROM={readers}")));
+        }
+    }
+    let field = match from.as_deref() {
         None => return Ok((layer, None)),
         Some("tls") => {
             needed("TLS_CERT_FILE")?;
@@ -449,6 +462,7 @@ fn with_client_certificates(
             let name =
                 HeaderName::try_from(name).map_err(|error| wrong("CLIENT_CERT_FIELD", error))?;
             CertificateField::escaped_pem(name)
+                .map_err(|error| wrong("CLIENT_CERT_FIELD", error))?
         }
         Some(other) => {
             let problem = format!("{other:?} is not tls, rfc9440, xfcc or nginx");
@@ -483,8 +497,10 @@ fn tls_settings() -> Result<Option<TlsSettings>, Sentence> {
         };
     }
     let (certificate, key) = (read("TLS_CERT_FILE")?, Zeroizing::new(read("TLS_KEY_FILE")?));
-    let settings =
-        TlsSettings::new(certificate, &*key).map_err(|error| wrong("TLS_CERT_FILE", error))?;
+    let settings = TlsSettings::new(certificate, &*key).map_err(|error| match error {
+        ConfigError::Tls { member: "private key", .. } => wrong("TLS_KEY_FILE", error),
+        _ => wrong("TLS_CERT_FILE", error),
+    })?;
     let authorities = match set("TLS_CLIENT_CA_FILE") {
         Some(_) => ClientAuthorities::from_pem(read("TLS_CLIENT_CA_FILE")?)
             .map_err(|error| wrong("TLS_CLIENT_CA_FILE", error))?,

@@ -160,6 +160,11 @@ pub enum ConfigError {
         /// The mistake, and how to correct it.
         problem: &'static str,
     },
+    /// No certificate of a client can come in this field, since requests need it otherwise.
+    CertificateField {
+        /// The name of the field.
+        name: String,
+    },
     /// The server cannot speak TLS with these certificates and keys.
     Tls {
         /// `certificate`, `private key` or `client authorities`.
@@ -323,6 +328,11 @@ impl fmt::Display for ConfigError {
             Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),
             Self::Origin { origin, problem } => write!(f, "the origin {origin:?} {problem}"),
             Self::TrustedHop { hop, problem } => trusted_hop(f, hop, problem),
+            Self::CertificateField { name } => write!(
+                f,
+                "no certificate can come in the field `{name}`: requests need it otherwise, and the layer would \
+                 remove it from each; let the proxy send the certificate in a field of its own"
+            ),
             Self::Tls { member, problem } => write!(f, "the {member} for TLS: {problem}"),
             Self::NoRevocationKinds => f.write_str(
                 "no kind of revocation is named; name at least one, or accept tokens that cannot \

@@ -20,7 +20,7 @@ use crate::config_error::ConfigError;
 /// use tower_bearer::binding::TrustedHops;
 ///
 /// // With `into_make_service_with_connect_info::<SocketAddr>()`.
-/// let hops = TrustedHops::new(["10.0.0.0/8", "127.0.0.1"], |extensions| {
+/// let hops = TrustedHops::new(["10.1.2.3"], |extensions| {
 ///     extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 /// })?;
 /// # Ok::<(), tower_bearer::ConfigError>(())
@@ -28,6 +28,10 @@ use crate::config_error::ConfigError;
 ///
 /// A request whose peer is not known does not come from a hop. Every program at one of these addresses can pretend to
 /// be any client, so name the proxies alone and not a whole network with other machines in it.
+///
+/// The peer must be the address of the connection, as the server has seen it. An address from `X-Forwarded-For`, or from
+/// an extension that a layer for the "real IP" of clients writes, is chosen by the client: it would make every client a
+/// trusted hop.
 #[derive(Clone)]
 pub struct TrustedHops(Hops);
 
@@ -43,12 +47,13 @@ impl TrustedHops {
     /// Trusts these addresses and networks (`10.1.2.3`, `10.0.0.0/8`, `fd00::/8`). `peer` finds the address of the
     /// connection in the extensions of a request.
     ///
-    /// An IPv4 address that is written as IPv6 (`::ffff:10.1.2.3`) is the IPv4 address, here and of a peer.
+    /// An IPv4 address that is written as IPv6 (`::ffff:10.1.2.3`) is the IPv4 address, here and of a peer. Addresses have
+    /// no zone (`fe80::1%eth0`): a link-local one is trusted on every link, where another machine may have it.
     ///
     /// # Errors
     ///
     /// [`ConfigError::TrustedHop`] when the list is empty, or an entry is neither an address nor a network, has bits
-    /// behind its prefix, or holds all addresses.
+    /// behind its prefix, or holds all addresses. Likewise when all entries together hold all addresses.
     pub fn new<N: AsRef<str>>(
         networks: impl IntoIterator<Item = N>,
         peer: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
@@ -56,11 +61,14 @@ impl TrustedHops {
         let networks = networks
             .into_iter()
             .map(|network| read(network.as_ref()))
-            .collect::<Result<Arc<[_]>, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
         if networks.is_empty() {
             return Err(wrong("", "is empty; name the address of the proxy in front"));
         }
-        Ok(Self(Hops::Listed { networks, peer: Arc::new(peer) }))
+        if IpNet::aggregate(&networks).iter().any(|network| network.prefix_len() == 0) {
+            return Err(wrong("", ALL));
+        }
+        Ok(Self(Hops::Listed { networks: networks.into(), peer: Arc::new(peer) }))
     }
 
     /// Trusts every peer, for a service that listens on a Unix socket, whose peers have no address.
@@ -133,8 +141,8 @@ fn wrong(hop: &str, problem: &'static str) -> ConfigError {
 /// The bits in which all IPv4 addresses agree that are written as IPv6.
 const MAPPED: u8 = 96;
 
-const UNREADABLE: &str = "is neither an address (`10.1.2.3`) nor a network (`10.0.0.0/8`); names of hosts and ports \
-                          are not read";
+const UNREADABLE: &str = "is neither an address (`10.1.2.3`) nor a network (`10.0.0.0/8`); names of hosts, \
+                          ports and zones (`%eth0`) are not read";
 const LOOSE_BITS: &str =
     "has bits behind its prefix; give the first address of the network, or the address alone";
 const ALL: &str = "holds all addresses, so every client could pretend to be the proxy; name the proxies, or see \
@@ -186,10 +194,18 @@ mod tests {
 
     #[test]
     fn peer_without_an_address_is_not_trusted_unless_every_peer_is() {
-        let nobody = Extensions::new();
+        let without_peer = Extensions::new();
 
-        assert!(!hops(&["10.0.0.0/8"]).unwrap().have_sent(&nobody));
-        assert!(TrustedHops::dangerously_trust_every_peer().have_sent(&nobody));
+        assert!(!hops(&["10.0.0.0/8"]).unwrap().have_sent(&without_peer));
+        assert!(TrustedHops::dangerously_trust_every_peer().have_sent(&without_peer));
+    }
+
+    #[test]
+    fn networks_that_hold_nearly_all_addresses_are_trusted() {
+        let most = ["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3", "8000::/1"];
+
+        assert!(trusts(&most, "223.1.2.3"));
+        assert!(!trusts(&most, "224.1.2.3"));
     }
 
     #[test]
@@ -199,6 +215,10 @@ mod tests {
             (&["10.0.0.0/8", ""], "entry without text"),
             (&["proxy.internal"], "names of hosts"),
             (&["10.0.0.1:443"], "ports"),
+            (&["fe80::1%eth0"], "zones"),
+            (&["0.0.0.0/1", "128.0.0.0/1"], "list of trusted hops holds all addresses"),
+            (&["128.0.0.0/2", "::ffff:0.0.0.0/97", "192.0.0.0/2"], "holds all addresses"),
+            (&["::/1", "10.1.2.3", "8000::/1"], "holds all addresses"),
             (&["10.0.0.0/33"], "neither an address"),
             (&["10.0.0.1/8"], "first address of the network"),
             (&["fd00::1/8"], "first address of the network"),

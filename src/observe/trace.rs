@@ -94,6 +94,23 @@ pub(crate) fn unreadable_client_certificate(field: &str, problem: &'static str, 
     let _ = (field, problem, pace);
 }
 
+/// Reports that the certificate of a connection cannot be read.
+#[cfg(feature = "mtls")]
+pub(crate) fn unreadable_connection_certificate(problem: &'static str, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "the client certificate of a connection cannot be read; its requests count as ones without a \
+                       certificate";
+        if let Some(suppressed) = pace.ask("unreadable_connection_certificate", problem) {
+            tracing::warn!(target: "tower_bearer", problem, suppressed, "{message}");
+        } else {
+            tracing::debug!(target: "tower_bearer", problem, "{message}");
+        }
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (problem, pace);
+}
+
 /// Reports a connection whose TLS handshake failed. Any client can cause it.
 #[cfg(feature = "mtls")]
 pub(crate) fn handshake_failed(problem: &dyn std::fmt::Display) {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use der::asn1::AnyRef;
 use der::{Decode as _, Tag, Tagged as _};
+use http::{HeaderName, HeaderValue};
 use subtle::ConstantTimeEq as _;
 
 use crate::jose::crypto;
@@ -52,7 +53,7 @@ impl ClientCertificate {
             .ok_or(InvalidCertificate("no signature back end is compiled in"))
     }
 
-    /// Takes the SHA-256 hash of the DER, for a place that knows no more of the certificate.
+    /// Takes the SHA-256 hash of the DER, where only the hash of the certificate is known.
     pub fn from_sha256(hash: [u8; 32]) -> Self {
         Self { thumbprint: URL_SAFE_NO_PAD.encode(hash).into() }
     }
@@ -82,6 +83,20 @@ impl Eq for ClientCertificate {}
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCertificate").finish_non_exhaustive()
+    }
+}
+
+/// Marks a request of a trusted hop, in its extensions. The certificate of its connection is that of the hop.
+#[derive(Clone)]
+pub(super) struct SentByHop {
+    /// The field in which the hop sends certificates.
+    pub(super) field: HeaderName,
+}
+
+impl SentByHop {
+    /// Returns the value of `Vary` in an answer that depends on the certificate.
+    pub(super) fn vary(&self) -> HeaderValue {
+        self.field.clone().into()
     }
 }
 

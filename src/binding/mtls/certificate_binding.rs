@@ -1,6 +1,8 @@
+use http::header::VARY;
 use http::request;
 
 use super::ClientCertificate;
+use super::certificate::SentByHop;
 use crate::binding::{Binding, BindingVerdict, Proved};
 use crate::claims::{ConfirmationMethod, Principal};
 use crate::error::{AuthError, Reason};
@@ -13,6 +15,9 @@ use crate::verify::presented::Presented;
 /// [`ClientCertificateLayer`](super::ClientCertificateLayer) outside of the [`BearerLayer`](crate::BearerLayer) puts
 /// there. Both refusals are answered 401 `invalid_token`: [`Reason::BoundToken`] without a certificate,
 /// [`Reason::WrongBinding`] with another one.
+///
+/// If the certificate comes from a field of a trusted hop, the answer to a request with a bound token has `Vary` with
+/// the name of the field, so that a cache between them does not give it to another client (RFC 9440 §2.4).
 ///
 /// ```
 /// use tower_bearer::BearerLayer;
@@ -57,22 +62,38 @@ impl Binding for CertificateBinding {
         let named = confirmation.as_ref().and_then(|keys| keys.certificate_thumbprint());
         let Some(thumbprint) = named else {
             if self.is_required {
-                return refused(Reason::UnboundToken, UNBOUND);
+                return BindingVerdict::Refused(AuthError::with_detail(
+                    Reason::UnboundToken,
+                    UNBOUND,
+                ));
             }
             return BindingVerdict::NotApplicable;
         };
+        let hop = request.extensions.get::<SentByHop>();
         match request.extensions.get::<ClientCertificate>() {
-            None => refused(Reason::BoundToken, NO_CERTIFICATE),
-            Some(certificate) if certificate.is_named_by(thumbprint) => {
-                BindingVerdict::Proved(Proved::by(ConfirmationMethod::Certificate))
-            }
-            Some(_) => refused(Reason::WrongBinding, ANOTHER),
+            None => refused(Reason::BoundToken, NO_CERTIFICATE, hop),
+            Some(certificate) if certificate.is_named_by(thumbprint) => proved(hop),
+            Some(_) => refused(Reason::WrongBinding, ANOTHER, hop),
         }
     }
 }
 
-fn refused(reason: Reason, detail: &'static str) -> BindingVerdict {
-    BindingVerdict::Refused(AuthError::with_detail(reason, detail))
+// RFC 9440 §2.4: an answer that was selected by the field, or by its absence, has `Vary`.
+
+fn proved(hop: Option<&SentByHop>) -> BindingVerdict {
+    let proved = Proved::by(ConfirmationMethod::Certificate);
+    BindingVerdict::Proved(match hop {
+        None => proved,
+        Some(hop) => proved.with_response_field(VARY, hop.vary()),
+    })
+}
+
+fn refused(reason: Reason, detail: &'static str, hop: Option<&SentByHop>) -> BindingVerdict {
+    let error = AuthError::with_detail(reason, detail);
+    BindingVerdict::Refused(match hop {
+        None => error,
+        Some(hop) => error.with_response_field(VARY, hop.vary()),
+    })
 }
 
 const UNBOUND: &str = "the token has no `x5t#S256` in `cnf`, and this layer requires tokens that are bound to a \

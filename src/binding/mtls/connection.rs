@@ -6,9 +6,11 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::server::TlsStream;
 
-use super::ClientCertificate;
+use super::{ClientCertificate, InvalidCertificate};
+use crate::observe::trace::{self, Pace};
 
 /// A connection after its TLS handshake, with the certificate of its client.
 ///
@@ -21,15 +23,13 @@ pub struct TlsConnection {
 }
 
 impl TlsConnection {
-    pub(super) fn new(stream: TlsStream<TcpStream>, peer: SocketAddr) -> Self {
-        let certificates = stream.get_ref().1.peer_certificates();
-        let certificate = certificates
-            .and_then(<[_]>::first)
-            .and_then(|certificate| ClientCertificate::from_der(certificate).ok());
+    pub(super) fn new(stream: TlsStream<TcpStream>, peer: SocketAddr, pace: &Pace) -> Self {
+        let certificate = first_of(stream.get_ref().1.peer_certificates(), pace);
         Self { stream, peer, certificate }
     }
 
-    /// Returns the certificate of the client. `None` if the client has sent none.
+    /// Returns the certificate of the client. `None` if the client has sent none, or one that cannot be read, which is
+    /// logged with the level `WARN`, once a minute.
     pub fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_ref()
     }
@@ -38,6 +38,16 @@ impl TlsConnection {
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
+}
+
+/// Returns the certificate of the client itself, which comes before its chain.
+fn first_of(certificates: Option<&[CertificateDer<'_>]>, pace: &Pace) -> Option<ClientCertificate> {
+    let certificate = ClientCertificate::from_der(certificates?.first()?);
+    certificate
+        .inspect_err(|InvalidCertificate(problem)| {
+            trace::unreadable_connection_certificate(problem, pace);
+        })
+        .ok()
 }
 
 impl fmt::Debug for TlsConnection {
@@ -86,5 +96,27 @@ impl AsyncWrite for TlsConnection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use super::*;
+    use crate::binding::mtls::certificate::NOT_DER;
+
+    #[test]
+    fn certificate_that_cannot_be_read_is_logged_and_one_that_can_is_not() {
+        let (good, broken) = ([0x30, 0], [0x04, 0]);
+        for (der, is_readable) in [(good, true), (broken, false)] {
+            let pace = Pace::default();
+
+            let found = first_of(Some(&[CertificateDer::from(&der[..])]), &pace);
+
+            // Loud already means quiet for a minute.
+            let is_loud_again = pace.ask("unreadable_connection_certificate", NOT_DER).is_some();
+            assert_eq!((found.is_some(), is_loud_again), (is_readable, is_readable), "{der:?}");
+        }
+        assert!(first_of(None, &Pace::default()).is_none());
+        assert!(first_of(Some(&[]), &Pace::default()).is_none());
     }
 }

@@ -3,6 +3,11 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
+    EXPECT, FORWARDED, HOST, ORIGIN, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    USER_AGENT,
+};
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -10,6 +15,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 use super::xfcc::last_element;
 use super::{ClientCertificate, InvalidCertificate};
+use crate::config_error::ConfigError;
 
 /// The header field in which a proxy sends the certificate of the client, and its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +50,16 @@ impl CertificateField {
 
     /// PEM with percent-encoding, in a field of this name: `$ssl_client_escaped_cert` of nginx, or
     /// `X-Amzn-Mtls-Clientcert-Leaf` of an AWS Application Load Balancer.
-    pub const fn escaped_pem(name: HeaderName) -> Self {
-        Self { name, format: Format::EscapedPem }
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::CertificateField`] when requests need the field otherwise (`authorization`, `host`, `cookie`, say):
+    /// it is removed from every request.
+    pub fn escaped_pem(name: HeaderName) -> Result<Self, ConfigError> {
+        if NEEDED.contains(&name) || NEEDED_TOO.contains(&name.as_str()) {
+            return Err(ConfigError::CertificateField { name: name.as_str().to_owned() });
+        }
+        Ok(Self { name, format: Format::EscapedPem })
     }
 
     /// Returns the name of the field.
@@ -128,6 +142,34 @@ fn from_hex(text: &str) -> Option<ClientCertificate> {
 fn of_der(der: impl AsRef<[u8]>) -> Result<ClientCertificate, &'static str> {
     ClientCertificate::from_der(der).map_err(|InvalidCertificate(problem)| problem)
 }
+
+/// Fields that requests have for another reason.
+const NEEDED: [HeaderName; 16] = [
+    ACCEPT,
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    COOKIE,
+    EXPECT,
+    FORWARDED,
+    HOST,
+    ORIGIN,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    USER_AGENT,
+];
+const NEEDED_TOO: [&str; 6] = [
+    "dpop",
+    "sec-fetch-site",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const XFCC: HeaderName = HeaderName::from_static("x-forwarded-client-cert");

@@ -6,6 +6,7 @@ use http::{Extensions, HeaderMap, HeaderName, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::certificate::SentByHop;
 use super::field::WELL_KNOWN;
 use super::{CertificateField, ClientCertificate};
 use crate::binding::trusted_hops::TrustedHops;
@@ -20,9 +21,12 @@ use crate::observe::trace::{self, Pace};
 ///
 /// The certificate of a request is
 /// - that of the field, for a request that comes from a trusted hop. It is the certificate of the client of the hop.
-///   The certificate of the hop's own connection to this service is never used for it, also not when the field is
-///   missing or cannot be read.
+///   The certificate of the hop's own connection to this service is never used for it, even when the field is missing
+///   or cannot be read.
 /// - that of the connection, for every other request. Fields of such a request are removed unread.
+///
+/// Of several layers around a route, the outermost that sees a trusted hop decides. Those inside of it only remove
+/// fields.
 ///
 /// A hop that sends a field which cannot be read is logged with the level `WARN`, once a minute. `Client-Cert-Chain`
 /// binds nothing.
@@ -110,10 +114,13 @@ impl ClientCertificateLayer {
     }
 
     fn change(&self, headers: &mut HeaderMap, extensions: &mut Extensions) {
-        match self.certificate_of(headers, extensions) {
-            Some(certificate) => extensions.insert(certificate),
-            None => extensions.remove(),
-        };
+        // A layer outside has read the field of the hop. The certificate of the connection is not that of a client.
+        if extensions.get::<SentByHop>().is_none() {
+            match self.certificate_of(headers, extensions) {
+                Some(certificate) => extensions.insert(certificate),
+                None => extensions.remove(),
+            };
+        }
         // RFC 9440 §2.4: from every request. The certificate has been read, and code behind this must not read it again.
         let configured = self.origins.hops.iter().map(|(field, _)| field.name());
         for name in WELL_KNOWN.iter().chain(configured) {
@@ -121,11 +128,12 @@ impl ClientCertificateLayer {
         }
     }
 
-    /// Returns the certificate of a request: never that in the extensions if a hop has sent the request.
+    /// Returns the certificate of a request: never that in the extensions if a hop has sent the request. Such a request
+    /// is marked.
     fn certificate_of(
         &self,
         headers: &HeaderMap,
-        extensions: &Extensions,
+        extensions: &mut Extensions,
     ) -> Option<ClientCertificate> {
         let hop = self.origins.hops.iter().find(|(_, hops)| hops.have_sent(extensions));
         let Some((field, _)) = hop else {
@@ -134,6 +142,7 @@ impl ClientCertificateLayer {
                 None => extensions.get().cloned(),
             };
         };
+        extensions.insert(SentByHop { field: field.name().clone() });
         field.read(headers).unwrap_or_else(|problem| {
             trace::unreadable_client_certificate(field.name().as_str(), problem, &self.pace);
             None

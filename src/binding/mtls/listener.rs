@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -45,7 +46,7 @@ pub struct TlsListener {
     limit: Duration,
     /// After an error of the system, no connection is accepted before.
     paused_until: Option<Instant>,
-    pace: Pace,
+    pace: Arc<Pace>,
 }
 
 impl TlsListener {
@@ -67,7 +68,7 @@ impl TlsListener {
             most: MOST,
             limit: LIMIT,
             paused_until: None,
-            pace: Pace::default(),
+            pace: Arc::default(),
         })
     }
 
@@ -119,7 +120,8 @@ impl TlsListener {
         match accepted {
             Ok((stream, peer)) => {
                 let acceptor = self.acceptor.clone();
-                self.handshakes.spawn(handshake(acceptor, stream, peer, self.limit));
+                let pace = Arc::clone(&self.pace);
+                self.handshakes.spawn(handshake(acceptor, stream, peer, self.limit, pace));
             }
             // The client has gone already.
             Err(error) if is_of_one_connection(&error) => {}
@@ -145,11 +147,12 @@ async fn handshake(
     stream: TcpStream,
     peer: SocketAddr,
     limit: Duration,
+    pace: Arc<Pace>,
 ) -> Option<TlsConnection> {
     // A failure costs speed only.
     drop(stream.set_nodelay(true));
     match timeout(limit, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Some(TlsConnection::new(stream, peer)),
+        Ok(Ok(stream)) => Some(TlsConnection::new(stream, peer, &pace)),
         Ok(Err(error)) => {
             trace::handshake_failed(&error);
             None

@@ -69,6 +69,9 @@ impl fmt::Debug for ClientAuthorities {
 }
 
 /// Sets up the TLS of a [`TlsListener`](super::TlsListener): TLS 1.2 and 1.3, and `h2` and `http/1.1` by ALPN.
+///
+/// Most clients choose HTTP/2, so the server must speak it: axum does with its feature `http2`, which is not a default
+/// one. For a server that does not, see [`without_http2`](Self::without_http2).
 #[derive(Clone)]
 pub struct TlsSettings {
     identity: Arc<Identity>,
@@ -95,8 +98,12 @@ impl TlsSettings {
         let chain = certificates("certificate", certificate.as_ref())?;
         let key = PrivateKeyDer::from_pem_slice(private_key.as_ref())
             .map_err(|_| wrong("private key", &"there is none in PEM, or it is encrypted"))?;
+        // Apart from the certificate, so that the error is about the key.
+        let provider = aws_lc_rs::default_provider();
+        let loaded = provider.key_provider.load_private_key(key.clone_key());
+        loaded.map_err(|error| wrong("private key", &error))?;
         let identity = Identity { chain, key };
-        let config = identity.config(None)?;
+        let config = identity.config(None, vec![HTTP_2.to_vec(), HTTP_1.to_vec()])?;
         Ok(Self { identity: Arc::new(identity), config })
     }
 
@@ -126,12 +133,21 @@ impl TlsSettings {
         self.with_clients(authorities, true)
     }
 
+    /// Offers HTTP/1.1 alone. By default, HTTP/2 is offered first, and a server that does not speak it answers its clients
+    /// nothing they can read.
+    #[must_use]
+    pub fn without_http2(mut self) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![HTTP_1.to_vec()];
+        self
+    }
+
     fn with_clients(
         mut self,
         authorities: &ClientAuthorities,
         is_required: bool,
     ) -> Result<Self, ConfigError> {
-        self.config = self.identity.config(Some((authorities, is_required)))?;
+        let protocols = self.config.alpn_protocols.clone();
+        self.config = self.identity.config(Some((authorities, is_required)), protocols)?;
         Ok(self)
     }
 
@@ -152,6 +168,7 @@ impl Identity {
     fn config(
         &self,
         clients: Option<(&ClientAuthorities, bool)>,
+        protocols: Vec<Vec<u8>>,
     ) -> Result<Arc<ServerConfig>, ConfigError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -166,7 +183,7 @@ impl Identity {
         let mut config = builder
             .with_single_cert(self.chain.clone(), self.key.clone_key())
             .map_err(|error| wrong("certificate", &error))?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols;
         Ok(Arc::new(config))
     }
 }
@@ -188,6 +205,10 @@ fn certificates(
 fn wrong(member: &'static str, problem: &dyn fmt::Display) -> ConfigError {
     ConfigError::Tls { member, problem: problem.to_string() }
 }
+
+/// The names of ALPN.
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// Accepts every certificate whose private key the client has.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Reads Envoy's field `x-forwarded-client-cert`.
 //!
 //! The value is a list of elements, each a list of `key=value` pairs: `Hash=…;Cert="…",Hash=…`. A proxy appends its
-//! own element, so the last one is that of the nearest proxy and the others are hearsay. A value with `,`, `;` or `=`
-//! in it is quoted, with `\` before `"` inside.
+//! own element, so the last one is that of the nearest proxy. A client may have made up the others. A value with `,`,
+//! `;` or `=` in it is quoted, with `\` before `"` inside.
 //!
 //! Envoy does not quote the names in a certificate (`URI=`, `DNS=`). Where it accepts any certificate, a client can
 //! write a comma into such a name and so add an element of its own. An element behind such a name is therefore

@@ -103,6 +103,7 @@ fn wrong_configuration_names_the_variable_to_mend() {
     let server = Identity::self_signed();
     let cert = TempFile::new("mtls-wrong-cert.pem", &server.certificate);
     let private = TempFile::new("mtls-wrong-key.pem", &server.key);
+    let other = TempFile::new("mtls-wrong-other.pem", &Identity::self_signed().key);
     assert!(Path::new(cert.path()).exists());
     for (variables, variable, more) in [
         (&[("CLIENT_CERT_FROM", "header")][..], "CLIENT_CERT_FROM", "xfcc"),
@@ -123,6 +124,28 @@ fn wrong_configuration_names_the_variable_to_mend() {
             "CLIENT_CERT_FIELD",
             "header",
         ),
+        (
+            &[
+                ("CLIENT_CERT_FROM", "nginx"),
+                ("CLIENT_CERT_FIELD", "Authorization"),
+                ("TRUSTED_HOPS", "::1"),
+            ],
+            "CLIENT_CERT_FIELD: ",
+            "requests need",
+        ),
+        (&[("TRUSTED_HOPS", "::1")], "TRUSTED_HOPS: ", "CLIENT_CERT_FROM=rfc9440 or xfcc or nginx"),
+        (&[("CLIENT_CERT_FROM", "tls"), ("TRUSTED_HOPS", "::1")], "TRUSTED_HOPS: ", "=rfc9440"),
+        (&[("CLIENT_CERT_FIELD", "x-cert")], "CLIENT_CERT_FIELD: ", "CLIENT_CERT_FROM=nginx"),
+        (
+            &[
+                ("CLIENT_CERT_FROM", "xfcc"),
+                ("TRUSTED_HOPS", "::1"),
+                ("CLIENT_CERT_FIELD", "x-cert"),
+            ],
+            "CLIENT_CERT_FIELD: ",
+            "CLIENT_CERT_FROM=nginx",
+        ),
+        (&[("CLIENT_CERT_FROM", "header"), ("TRUSTED_HOPS", "::1")], "CLIENT_CERT_FROM: ", "xfcc"),
         (&[("TLS_KEY_FILE", private.path())], "TLS_KEY_FILE", "TLS_CERT_FILE"),
         (&[("TLS_CLIENT_CA_FILE", cert.path())], "TLS_CLIENT_CA_FILE", "TLS_CERT_FILE"),
         (&[("TLS_CERT_FILE", cert.path())], "TLS_KEY_FILE", "not set"),
@@ -133,8 +156,13 @@ fn wrong_configuration_names_the_variable_to_mend() {
         ),
         (
             &[("TLS_CERT_FILE", cert.path()), ("TLS_KEY_FILE", cert.path())],
-            "TLS_CERT_FILE",
+            "TLS_KEY_FILE: ",
             "private key",
+        ),
+        (
+            &[("TLS_CERT_FILE", cert.path()), ("TLS_KEY_FILE", other.path())],
+            "TLS_CERT_FILE: ",
+            "certificate",
         ),
         (
             &[

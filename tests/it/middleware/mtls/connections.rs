@@ -56,7 +56,7 @@ impl TlsClient {
             }
         };
         if http == Version::HTTP_2 {
-            config.alpn_protocols = vec![b"h2".to_vec()];
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         }
         Self { config: Arc::new(config) }
     }
@@ -183,6 +183,27 @@ async fn certificate_of_a_connection_counts_for_all_its_requests_in_axum_and_hyp
                 assert_eq!(none.statuses, [401, 200, 401]);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn http2_is_not_offered_if_the_settings_say_so_before_or_after_the_authorities() {
+    let setting = Setting::new();
+    let client = TlsClient::of_version(&setting.server, None, Version::HTTP_2, &version::TLS13);
+    let with_clients =
+        |settings: TlsSettings| settings.with_client_certificates(&setting.authorities()).unwrap();
+    for (settings, expected) in [
+        (setting.settings(), &b"h2"[..]),
+        (with_clients(setting.settings()), b"h2"),
+        (setting.settings().without_http2(), b"http/1.1"),
+        (with_clients(setting.settings().without_http2()), b"http/1.1"),
+        (with_clients(setting.settings()).without_http2(), b"http/1.1"),
+    ] {
+        let (mut listener, address) = listener(&settings);
+
+        let (_connection, stream) = tokio::join!(listener.accept(), client.connect(address));
+
+        assert_eq!(stream.unwrap().get_ref().1.alpn_protocol(), Some(expected));
     }
 }
 
@@ -378,6 +399,7 @@ fn mistakes_in_certificates_and_keys_say_which_file_is_meant() {
     let (server, other) = (Identity::self_signed(), Identity::self_signed());
     let settings = |certificate: &str, key: &str| TlsSettings::new(certificate, key);
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let broken_key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
     assert!(settings(&server.certificate, &server.key).is_ok());
     for (result, expected) in [
@@ -385,6 +407,7 @@ fn mistakes_in_certificates_and_keys_say_which_file_is_meant() {
         (settings(&server.key, &server.key), "no certificate"),
         (settings(&server.certificate, ""), "private key for TLS"),
         (settings(&server.certificate, &server.certificate), "private key for TLS"),
+        (settings(&server.certificate, broken_key), "private key for TLS"),
         (settings(&server.certificate, &other.key), "certificate for TLS"),
     ] {
         let error = result.unwrap_err();

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use axum::Router;
 use http::{HeaderName, Request};
-use tower_bearer::Reason;
 use tower_bearer::mtls::{CertificateField, ClientCertificateLayer};
+use tower_bearer::{ConfigError, Reason};
 
 use super::{NO_CERTIFICATE, Peer, RFC_8705, RFC_9440, app, bound, checked, der_of, hops};
 use crate::support::{Answer, WithBearer, get, invalid_token, send};
@@ -18,7 +18,7 @@ fn behind(field: CertificateField) -> Router {
 }
 
 fn escaped_pem() -> CertificateField {
-    CertificateField::escaped_pem(HeaderName::from_static(NGINX))
+    CertificateField::escaped_pem(HeaderName::from_static(NGINX)).unwrap()
 }
 
 async fn send_with(app: &Router, fields: &[(&'static str, &str)]) -> Answer {
@@ -199,6 +199,42 @@ async fn escaped_pem_is_one_certificate() {
         "%FF%00".to_owned(),
     ] {
         counts_as_none(&send_with(&app, &[(NGINX, &value)]).await);
+    }
+}
+
+#[test]
+fn field_that_requests_need_otherwise_is_a_mistake_and_one_of_its_own_is_not() {
+    for name in [
+        "accept",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "dpop",
+        "expect",
+        "forwarded",
+        "host",
+        "origin",
+        "proxy-authorization",
+        "sec-fetch-site",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-api-key",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ] {
+        let error = CertificateField::escaped_pem(HeaderName::from_static(name)).unwrap_err();
+        assert_eq!(error, ConfigError::CertificateField { name: name.to_owned() });
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+    }
+    for name in ["x-ssl-client-cert", "x-amzn-mtls-clientcert-leaf", "ssl-client-cert"] {
+        let field = CertificateField::escaped_pem(HeaderName::from_static(name)).unwrap();
+        assert_eq!(field.name(), name);
     }
 }
 

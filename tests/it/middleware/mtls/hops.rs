@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use axum::Router;
-use http::HeaderName;
+use axum::response::Response;
+use axum::routing::get as on_get;
+use http::header::VARY;
+use http::{HeaderName, HeaderValue};
 use tokio::time::advance;
 use tower_bearer::Reason;
 use tower_bearer::binding::TrustedHops;
@@ -14,7 +17,7 @@ use super::{
     ANOTHER, NO_CERTIFICATE, Peer, RFC_8705, RFC_9440, app, bound, certificate, checked, hops,
 };
 use crate::support::log::Log;
-use crate::support::{Answer, WithBearer, get, invalid_token, send};
+use crate::support::{Answer, WithBearer, get, good, invalid_token, send};
 
 const HOP: &str = "10.1.2.3";
 const STRANGER: &str = "203.0.113.7";
@@ -85,7 +88,7 @@ async fn fields_with_certificates_are_removed_from_every_request() {
         (from_hop(), 3),
         (ClientCertificateLayer::from_connection(find), 3),
         (ClientCertificateLayer::from_hop(CertificateField::xfcc(), hops()), 3),
-        (from_hop().with_hop(CertificateField::escaped_pem(nginx), hops()), 4),
+        (from_hop().with_hop(CertificateField::escaped_pem(nginx).unwrap(), hops()), 4),
     ];
     for (layer, removed) in layers {
         let app = app(checked()).layer(layer);
@@ -129,6 +132,80 @@ async fn certificate_of_the_hop_itself_is_never_that_of_its_client() {
         let hop = Sent { connection: Some(RFC_8705), extension: Some(RFC_8705), ..hop };
         ask(&app, Sent { field: Some(RFC_9440), ..hop }).await.is_ok("alice");
     }
+}
+
+#[tokio::test]
+async fn certificate_of_the_hop_itself_is_not_that_of_its_client_in_an_inner_or_outer_layer() {
+    let from_connection = || ClientCertificateLayer::from_connection(find);
+    let hop = Sent {
+        peer: Some(HOP),
+        connection: Some(RFC_9440),
+        extension: Some(RFC_9440),
+        ..Sent::default()
+    };
+    let direct = Sent { peer: Some(STRANGER), ..hop };
+    let outer_hop = app(checked()).layer(from_connection()).layer(from_hop());
+    let outer_connection = app(checked()).layer(from_hop()).layer(from_connection());
+
+    for app in [&outer_hop, &outer_connection] {
+        has_none(&ask(app, hop).await);
+        has_none(&ask(app, Sent { field: Some("x"), ..hop }).await);
+        ask(app, direct).await.is_ok("alice");
+        has_another(&ask(app, Sent { connection: Some(RFC_8705), ..direct }).await);
+        let fields = ask(app, Sent { field: Some(RFC_9440), path: Some("/fields"), ..hop }).await;
+        assert_eq!(fields.body, "authorization");
+    }
+    // The outer layer has read the field of the hop, and the decision stays.
+    has_another(&ask(&outer_hop, Sent { field: Some(RFC_8705), ..hop }).await);
+    let other = Sent { connection: Some(RFC_8705), extension: Some(RFC_8705), ..hop };
+    ask(&outer_hop, Sent { field: Some(RFC_9440), ..other }).await.is_ok("alice");
+    // The outer layer has removed the field.
+    has_none(&ask(&outer_connection, Sent { field: Some(RFC_9440), ..hop }).await);
+}
+
+#[tokio::test]
+async fn answer_that_a_field_has_selected_varies_by_it_beside_the_fields_of_the_application() {
+    let app = |field: CertificateField| {
+        let accept = async |mut response: Response| {
+            response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+            response
+        };
+        let app = Router::new().route("/", on_get(async || "hello"));
+        let app = app.layer(axum::middleware::map_response(accept)).layer(checked());
+        app.layer(ClientCertificateLayer::from_hop(field, hops()).with_connection(find))
+    };
+    let nginx = HeaderName::from_static("x-ssl-cert");
+    let client_cert = app(CertificateField::client_cert());
+    let escaped_pem = app(CertificateField::escaped_pem(nginx).unwrap());
+    let vary = |answer: &Answer| {
+        let fields = answer.headers.get_all(VARY).iter();
+        fields.map(|field| field.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let hop = Sent { peer: Some(HOP), ..Sent::default() };
+    let direct = Sent { peer: Some(STRANGER), connection: Some(RFC_9440), ..Sent::default() };
+
+    let accepted = ask(&client_cert, Sent { field: Some(RFC_9440), ..hop }).await;
+    let another = ask(&client_cert, Sent { field: Some(RFC_8705), ..hop }).await;
+    let none = ask(&client_cert, hop).await;
+    let other_field = ask(&escaped_pem, hop).await;
+    let of_connection = ask(&client_cert, direct).await;
+    let mut unbound = get("/").bearer(good());
+    unbound.extensions_mut().insert(Peer(HOP.parse().unwrap()));
+    let unbound = send(&client_cert, unbound).await;
+
+    // RFC 9440 §2.4: an answer that was selected by a field has Vary with its name
+    assert_eq!(vary(&accepted), ["accept", "client-cert"]);
+    assert_eq!(vary(&another), ["client-cert"]);
+    assert_eq!(vary(&none), ["client-cert"]);
+    assert_eq!(vary(&other_field), ["x-ssl-cert"]);
+    for by_no_field in [&of_connection, &unbound] {
+        assert_eq!(vary(by_no_field), ["accept"]);
+        by_no_field.is_ok("hello");
+    }
+    accepted.is_ok("hello");
+    has_another(&another);
+    has_none(&none);
+    has_none(&other_field);
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use http::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::SocketAddr;
-use tower::{Layer as _, Service as _};
+use tower::ServiceExt as _;
 use tower_bearer::mtls::{ClientCertificate, ClientCertificateLayer, TlsConnection, TlsListener};
 
 use super::{app, checked};
@@ -56,18 +57,23 @@ pub fn serve_axum(listener: TlsListener) {
 
 /// Serves until the test ends.
 pub fn serve_hyper(mut listener: TlsListener) {
+    let app = app(checked()).layer(ClientCertificateLayer::from_connection(|extensions| {
+        extensions.get::<ClientCertificate>().cloned()
+    }));
     tokio::spawn(async move {
         loop {
             let connection = listener.accept().await;
             let certificate = connection.client_certificate().cloned();
-            let layer = ClientCertificateLayer::from_connection(move |_| certificate.clone());
-            let mut service = layer.layer(app(checked()));
-            let service =
-                tower::service_fn(move |request: http::Request<Incoming>| service.call(request));
+            let app = app.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                if let Some(certificate) = certificate.clone() {
+                    request.extensions_mut().insert(certificate);
+                }
+                app.clone().oneshot(request)
+            });
             tokio::spawn(async move {
                 let server = Builder::new(TokioExecutor::new());
-                let io = TokioIo::new(connection);
-                drop(server.serve_connection(io, TowerToHyperService::new(service)).await);
+                drop(server.serve_connection(TokioIo::new(connection), service).await);
             });
         }
     });

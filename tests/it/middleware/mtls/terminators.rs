@@ -183,7 +183,7 @@ mod needs_nginx {
     #[ignore = "needs nginx and curl: scripts/interop"]
     async fn nginx_forwards_the_certificate_as_escaped_pem() {
         let field = HeaderName::from_static("x-ssl-client-cert");
-        let setting = Setting::new("nginx", CertificateField::escaped_pem(field)).await;
+        let setting = Setting::new("nginx", CertificateField::escaped_pem(field).unwrap()).await;
         let files = [
             ("cert.pem", &*setting.server.certificate),
             ("key.pem", &setting.server.key),
