@@ -18,6 +18,7 @@ impl<K: Eq + Hash, V> Generations<K, V> {
         Self { young: HashMap::new(), old: HashMap::new(), most: (most / 2).max(1) }
     }
 
+    #[cfg(any(feature = "api-keys", feature = "introspection"))]
     pub(crate) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
