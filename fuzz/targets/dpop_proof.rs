@@ -16,8 +16,9 @@ use http::{HeaderValue, Request, Response};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tower_bearer::dpop::{Dpop, ProofId, ProofUse, ReplayCheck, ReplayStore};
+use tower_bearer::middleware::Bearer;
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{Bearer, BearerLayer, Reason, SigningKey};
+use tower_bearer::{BearerLayer, Reason, SigningKey};
 use tower_bearer_fuzz as fuzz;
 use tower_layer::Layer as _;
 use tower_service::Service;
@@ -88,7 +89,7 @@ impl Fixed {
                 // No bytes of a client come back.
                 let code = format!(
                     "DPoP realm=\"api\", error=\"{}\", ",
-                    reason.code().expect("it has one")
+                    reason.code().expect("it has one").as_str()
                 );
                 assert!(challenge.to_str().expect("ASCII").starts_with(&code), "{challenge:?}");
                 Err(*reason)

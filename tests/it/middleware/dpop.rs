@@ -10,6 +10,7 @@ mod client;
 mod issuing;
 mod alarm;
 mod differential;
+mod clients;
 
 use std::sync::OnceLock;
 

@@ -143,7 +143,6 @@ mod needs_oidc_provider {
     #[tokio::test]
     #[ignore = "needs oidc-provider: scripts/interop"]
     async fn jwt_that_is_bound_to_a_key_admits_the_client_that_has_the_key_and_no_thief() {
-        // RFC 9449 §5: a token request with a proof gets a token that is bound to its key
         for has_nonces in [false, true] {
             let provider = Provider::start_with(OIDC_PROVIDER, &[("DPOP", mode(has_nonces))]);
             let keys = Arc::new(RemoteKeys::discover(provider.issuer()).unwrap());
@@ -171,7 +170,6 @@ mod needs_oidc_provider {
     #[tokio::test]
     #[ignore = "needs oidc-provider: scripts/interop"]
     async fn opaque_token_that_is_bound_to_a_key_admits_the_client_that_has_the_key_and_no_thief() {
-        // RFC 9449 §6.2: introspection names the key in cnf.jkt
         for has_nonces in [false, true] {
             let variables = [("DPOP", mode(has_nonces)), ("TOKEN_FORMAT", "opaque")];
             let provider = Provider::start_with(OIDC_PROVIDER, &variables);

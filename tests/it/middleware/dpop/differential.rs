@@ -91,94 +91,104 @@ mod needs_second_opinion {
 /// The reason why this crate accepts a proof that a library refuses.
 struct Difference {
     library: &'static Library,
-    /// Recognises one of the changes.
-    change: fn(&str) -> bool,
+    change: Changed,
     /// A part of the library's answer.
     answer: &'static str,
     why: &'static str,
 }
 
+/// The change that a library judges otherwise.
+enum Changed {
+    /// One of the changes of the proof.
+    By(fn(&str) -> bool),
+    /// The URI is that of the request but for percent-encoding.
+    PercentEncoding,
+}
+
 impl Difference {
     fn is_met(&self, library: &Library, mutant: &ProofMutant, theirs: &str) -> bool {
         self.library.name == library.name
-            && mutant.changes.iter().any(|change| (self.change)(change))
             && theirs.contains(self.answer)
+            && match self.change {
+                Changed::By(change) => mutant.changes.iter().any(|one| change(one)),
+                Changed::PercentEncoding => differs_in_percent_encoding(mutant),
+            }
     }
 }
 
 const DIFFERENCES: [Difference; 12] = [
     Difference {
         library: &OAUTH4WEBAPI,
-        change: |change| change.starts_with("claim iss: "),
+        change: Changed::By(|change| change.starts_with("claim iss: ")),
         answer: "(issuer) claim type",
         why: NOT_OF_PROOFS,
     },
     Difference {
         library: &OAUTH4WEBAPI,
-        change: |change| change.starts_with("claim aud: "),
+        change: Changed::By(|change| change.starts_with("claim aud: ")),
         answer: "(audience) claim type",
         why: NOT_OF_PROOFS,
     },
     Difference {
         library: &OAUTH4WEBAPI,
-        change: differs_in_percent_encoding,
+        change: Changed::PercentEncoding,
         answer: "DPoP Proof htu mismatch",
         why: PERCENT,
     },
     Difference {
         library: &AUTH0_API,
-        change: differs_in_percent_encoding,
+        change: Changed::PercentEncoding,
         answer: "DPoP Proof htu mismatch",
         why: PERCENT,
     },
     Difference {
         library: &OAUTH4WEBAPI,
-        change: |change| change == "jwk with d null",
+        change: Changed::By(|change| change == "jwk with d null"),
         answer: "Unsupported key usage for a",
         why: NO_PRIVATE_KEY,
     },
     Difference {
         library: &OAUTH4WEBAPI,
-        change: |change| change == "jwk with oth null",
+        change: Changed::By(|change| change == "jwk with oth null"),
         answer: "'oth' of 'JsonWebKey'",
         why: NO_PRIVATE_KEY,
     },
     Difference {
         library: &AUTH0_API,
-        change: |change| change == "jwk with d null",
+        change: Changed::By(|change| change == "jwk with d null"),
         answer: "Private key material",
         why: NO_PRIVATE_KEY,
     },
     Difference {
         library: &OAUTH4WEBAPI,
-        change: |change| {
+        change: Changed::By(|change| {
             ["n", "e"].iter().any(|name| change == format!("jwk {name} with a zero in front"))
-        },
+        }),
         answer: "JWT Access Token confirmation mismatch",
         why: "RFC 7518 §6.3.1.1: some libraries write a zero in front of a modulus. It is the same key, and its \
               thumbprint (RFC 7638) is that of the key without the zero.",
     },
     Difference {
         library: &AUTH0_API,
-        change: |change| change.starts_with("claim jti: \""),
+        change: Changed::By(|change| change.starts_with("claim jti: \"")),
         answer: "jti claim must not be empty",
         why: "RFC 9449 §4.2: `jti` is any unique text. One of spaces alone is accepted once, as any other.",
     },
     Difference {
         library: &AUTH0_API,
-        change: |change| change.starts_with("jwk with key_ops "),
+        change: Changed::By(|change| change.starts_with("jwk with key_ops ")),
         answer: "Unsupported key_op",
         why: USES,
     },
     Difference {
         library: &AUTH0_API,
-        change: |change| change == "jwk with use \"enc\"",
+        change: Changed::By(|change| change == "jwk with use \"enc\""),
         answer: "invalid_use",
         why: USES,
     },
     Difference {
         library: &AUTH0_API,
-        change: |change| change.ends_with("(4301)"),
+        change: Changed::By(|change| change.ends_with("(4301)")),
         // Of the claims, and of the header.
         answer: "Proof",
         why: LONG_NUMBERS,
@@ -198,12 +208,10 @@ const LONG_NUMBERS: &str = "RFC 7519 §4: claims that are not understood must be
 
 /// Returns whether a changed URI is that of the request but for percent-encoding: written from RFC 3986 §6.2.2.1 and
 /// §6.2.2.2, and for characters that no URI has.
-fn differs_in_percent_encoding(change: &str) -> bool {
-    let Some(change) = change.strip_prefix("htu ") else { return false };
-    let (_, uris) = change.split_once(": ").unwrap();
-    let (htu, path) = uris.rsplit_once(" for ").unwrap();
+fn differs_in_percent_encoding(mutant: &ProofMutant) -> bool {
     let bare = |uri: &str| decoded(uri.split(['?', '#']).next().unwrap());
-    bare(htu) == bare(&format!("{ORIGIN}{path}"))
+    let own = bare(&format!("{ORIGIN}{}", mutant.path));
+    mutant.htu.as_ref().is_some_and(|htu| bare(htu) == own)
 }
 
 /// Returns the bytes of a URI, with a mark before each one that is decoded and not unreserved.

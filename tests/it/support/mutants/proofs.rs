@@ -32,6 +32,8 @@ pub struct ProofMutant {
     pub proofs: Vec<String>,
     /// The changes, in their order.
     pub changes: Vec<String>,
+    /// The `htu` of the proof, if it can be read.
+    pub htu: Option<String>,
     /// Header and payload as they were signed, before base64.
     pub texts: [String; 2],
 }
@@ -108,8 +110,10 @@ impl ProofMutant {
             changes.push("two fields".to_owned());
             proofs.push(proof);
         }
+        let claims = serde_json::from_slice::<Value>(&draft.texts[PAYLOAD]).unwrap_or_default();
+        let htu = claims["htu"].as_str().map(str::to_owned);
         let texts = draft.texts.map(|text| text.escape_ascii().to_string());
-        Self { algorithm, method, path, token: bound, proofs, changes, texts }
+        Self { algorithm, method, path, token: bound, proofs, changes, htu, texts }
     }
 
     pub fn question(&self) -> Value {
