@@ -63,10 +63,15 @@ impl Confirmation {
         self.certificate_thumbprint.as_deref()
     }
 
-    /// Returns the members that this crate does not read: other methods, or those above with a value that is no
-    /// string. A binding that answers [`ConfirmationMethod::Other`] vouches for all of them.
-    pub fn others(&self) -> &Map<String, Value> {
-        &self.others
+    /// Returns the names of the members that this crate does not read: other methods, or those above with a value that
+    /// is no string. A binding that answers [`ConfirmationMethod::Other`] vouches for all of them.
+    pub fn other_names(&self) -> impl Iterator<Item = &str> {
+        self.others.keys().map(String::as_str)
+    }
+
+    /// Returns the value of such a member, as JSON.
+    pub fn other(&self, name: &str) -> Option<String> {
+        self.others.get(name).map(Value::to_string)
     }
 }
 

@@ -258,6 +258,14 @@ fn confirmation_names_every_method_of_the_token() {
         assert_eq!(confirmation.certificate_thumbprint(), certificate, "{cnf}");
         assert_eq!(confirmation.names(ConfirmationMethod::Other), has_other, "{cnf}");
     }
+    let token = token().claim("cnf", json!({"jkt": "a", "jwk": {"kty": "EC"}})).sign(&key());
+    let validation = crate::support::validation().dangerous().accept_bound_tokens();
+    let verifier = crate::support::verifier_with(key().verifying_key(), validation);
+    let verified = verifier.verify_now(&token).unwrap().unwrap();
+    let confirmation = verified.principal().confirmation().unwrap();
+    assert_eq!(confirmation.other_names().collect::<Vec<_>>(), ["jwk"]);
+    assert_eq!(confirmation.other("jwk").as_deref(), Some(r#"{"kty":"EC"}"#));
+    assert_eq!(confirmation.other("jkt"), None);
     let verifier = crate::support::verifier();
     assert!(verifier.verify_now(&good()).unwrap().unwrap().principal().confirmation().is_none());
 }
