@@ -328,22 +328,16 @@ impl fmt::Display for ConfigError {
             Self::CookieName { name, problem } => write!(f, "the cookie name {name:?} {problem}"),
             Self::Origin { origin, problem } => write!(f, "the origin {origin:?} {problem}"),
             Self::TrustedHop { hop, problem } => trusted_hop(f, hop, problem),
-            Self::CertificateField { name } => write!(
-                f,
-                "no certificate can come in the field `{name}`: requests need it otherwise, and the layer would \
-                 remove it from each; let the proxy send the certificate in a field of its own"
-            ),
+            Self::CertificateField { name } => certificate_field(f, name),
             Self::Tls { member, problem } => write!(f, "the {member} for TLS: {problem}"),
             Self::NoRevocationKinds => f.write_str(
                 "no kind of revocation is named; name at least one, or accept tokens that cannot \
                  be revoked by `dangerous().accept_unrevocable_tokens()`",
             ),
-            Self::TooLong { what, seconds, most, instead } => {
-                write!(
-                    f,
-                    "{what} of {seconds} s is too long; {most} s is the most; see `{instead}`"
-                )
-            }
+            Self::TooLong { what, seconds, most, instead } => write!(
+                f,
+                "{what} of {seconds} s is too long; {most} s is the most; see `{instead}`"
+            ),
             Self::OutOfRange { what, value, least, most } => {
                 write!(f, "{what}: {value} is not between {least} and {most}")
             }
@@ -390,6 +384,14 @@ fn trusted_hop(f: &mut fmt::Formatter<'_>, hop: &str, problem: &str) -> fmt::Res
         "" => write!(f, "the list of trusted hops {problem}"),
         _ => write!(f, "the trusted hop {hop:?} {problem}"),
     }
+}
+
+fn certificate_field(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    write!(
+        f,
+        "no certificate can come in the field `{name}`: requests need it otherwise, and the layer would remove it from \
+         each; let the proxy send the certificate in a field of its own"
+    )
 }
 
 const NO_ALGORITHMS: &str = "the list of algorithms is empty; name at least one, or leave the list out to allow \
