@@ -26,7 +26,9 @@ use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
 use crate::verify::presented::{Presented, TokenText};
-use crate::verify::verifier::{Attempt, CachedToken, Pending, Verifier, is_from_elsewhere};
+use crate::verify::verifier::{
+    Attempt, CachedToken, Pending, Recalled, Verifier, is_from_elsewhere,
+};
 
 /// Decides about requests, without services and futures.
 pub(super) struct Admission<C> {
@@ -44,6 +46,8 @@ pub(super) struct Admission<C> {
 pub(super) enum Decision<C> {
     /// The request is admitted, with a token or, where tokens are optional, without one.
     Admit(Option<Admitted>),
+    /// The request is admitted, and its response gets these fields of bindings.
+    AdmitWith(Admitted, ResponseFields),
     Refuse(Rejection),
     Wait(Box<Deferral<C>>),
 }
@@ -52,8 +56,6 @@ pub(super) enum Decision<C> {
 pub(super) struct Admitted {
     pub(super) principal: Principal,
     pub(super) origin: TokenOrigin,
-    /// The fields of bindings for the response.
-    pub(super) fields: ResponseFields,
 }
 
 /// Whether the cache has to be asked for the token, or does not have it.
@@ -98,9 +100,9 @@ pub(super) struct Vetted<C> {
 
 impl<C> Vetted<C> {
     /// Admits a request that has not waited since the token was accepted.
-    pub(super) fn admitted(self) -> Admitted {
+    pub(super) fn admitted(self) -> (Admitted, ResponseFields) {
         let principal = self.remembered.into_verified().into_principal();
-        Admitted { principal, origin: self.origin, fields: self.fields }
+        (Admitted { principal, origin: self.origin }, self.fields)
     }
 }
 
@@ -218,13 +220,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) => self.decide_without_token(),
             Ok(Some(token)) => match self.verifier.decide_from_cache(Presented::bearer(token)) {
-                Some(Attempt::Recalled(verified)) => self.admit(verified, origin),
-                Some(Attempt::Accepted(remembered)) => {
-                    self.admit(remembered.into_verified(), origin)
-                }
-                Some(Attempt::Refused(error)) => Decision::Refuse(self.refuse(error)),
-                Some(Attempt::Waits(pending)) => {
-                    Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
+                Some(Recalled::Good(verified)) => self.admit(verified, origin),
+                Some(Recalled::Refused(error)) => Decision::Refuse(self.refuse(error)),
+                Some(Recalled::Waits(pending)) => {
+                    Decision::Wait(Deferral::new(*pending, origin, AuthScheme::BEARER))
                 }
                 None => self.decide_by(extras, request, CacheLookup::Done),
             },
@@ -285,7 +284,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             }
             Attempt::Refused(error) => Decision::Refuse(self.refuse(error)),
             Attempt::Accepted(remembered) => self.admit(remembered.into_verified(), origin),
-            Attempt::Recalled(verified) => self.admit(verified, origin),
         }
     }
 
@@ -331,20 +329,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             CacheLookup::Needed => self.verifier.decide_from_cache(presented),
             CacheLookup::Done => None,
         };
-        let attempt = if let Some(attempt) = recalled {
-            attempt
-        } else {
-            let text = extras.read(presented.token(), origin)?;
-            self.decide_new(extras, presented, text)
-        };
         let token = || {
             let text = extras.read(presented.token(), origin)?;
             Ok::<_, AuthError>(TokenText { scheme: presented.scheme(), text })
         };
-        match attempt {
-            Attempt::Refused(error) => Err(error),
-            Attempt::Waits(pending) => Ok(Decision::Wait(wait(pending))),
-            Attempt::Recalled(verified) => {
+        match recalled {
+            Some(Recalled::Refused(error)) => return Err(error),
+            Some(Recalled::Waits(pending)) => return Ok(Decision::Wait(wait(*pending))),
+            Some(Recalled::Good(verified)) => {
                 let proof = extras.prove(request, presented, verified.principal())?;
                 if proof.pending.is_none() {
                     return Ok(self.admit_with(verified, origin, proof.fields));
@@ -353,8 +345,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 let authenticator = if is_signed { None } else { extras.decider_of(presented) };
                 let pending = self.verifier.recalled(token()?, authenticator)?;
                 let begun = BegunProof { principal: verified.into_principal(), proof };
-                Ok(Decision::Wait(wait(pending).until(begun)))
+                return Ok(Decision::Wait(wait(pending).until(begun)));
             }
+            None => {}
+        }
+        match self.decide_new(extras, presented, token()?.text) {
+            Attempt::Refused(error) => Err(error),
+            Attempt::Waits(pending) => Ok(Decision::Wait(wait(pending))),
             Attempt::Accepted(remembered) => {
                 let proof = extras.prove(request, presented, remembered.principal())?;
                 if proof.pending.is_none() {
@@ -385,10 +382,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
     #[inline]
     fn admit(&self, verified: Verified<C>, origin: TokenOrigin) -> Decision<C> {
-        self.admit_with(verified, origin, ResponseFields::default())
+        match self.permit(verified) {
+            Ok(principal) => Decision::Admit(Some(Admitted { principal, origin })),
+            Err(rejection) => Decision::Refuse(rejection),
+        }
     }
 
-    #[inline]
     fn admit_with(
         &self,
         verified: Verified<C>,
@@ -396,7 +395,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         fields: ResponseFields,
     ) -> Decision<C> {
         match self.permit(verified) {
-            Ok(principal) => Decision::Admit(Some(Admitted { principal, origin, fields })),
+            Ok(principal) => Decision::AdmitWith(Admitted { principal, origin }, fields),
             Err(rejection) => Decision::Refuse(rejection.with_fields(fields)),
         }
     }
@@ -447,7 +446,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
 
     /// Decides about a request that has waited for the inner service as well. The grounds for its
     /// admission may have changed meanwhile.
-    pub(super) fn decide_again(&self, vetted: Vetted<C>) -> Result<Admitted, Rejection> {
+    pub(super) fn decide_again(
+        &self,
+        vetted: Vetted<C>,
+    ) -> Result<(Admitted, ResponseFields), Rejection> {
         let Vetted { token, remembered, origin, scheme, fields, .. } = vetted;
         let is_signed = remembered.principal().header().is_some();
         let token = TokenText { scheme, text: &token };
@@ -465,7 +467,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         let remembered = remembered.map_err(|error| self.refuse(error))?;
         // Other rules may read other roles from the token.
         let principal = self.permit(remembered.into_verified())?;
-        Ok(Admitted { principal, origin, fields })
+        Ok((Admitted { principal, origin }, fields))
     }
 
     /// Applies the policy, if there is one.
@@ -487,17 +489,32 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         admitted: Option<Admitted>,
         request: &mut Request<B>,
     ) -> ResponseHook {
-        let Some(Admitted { principal, origin, fields }) = admitted else {
+        let Some(Admitted { principal, origin }) = admitted else {
             reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
             return ResponseHook::Nothing;
         };
-        let is_plain = !self.principal_in_responses && fields.is_empty();
         let pass = match origin {
-            TokenOrigin::Header if is_plain => ResponseHook::Nothing,
+            TokenOrigin::Header if !self.principal_in_responses => ResponseHook::Nothing,
             #[cfg(feature = "cookies")]
-            TokenOrigin::Cookie if is_plain => ResponseHook::Cookie,
-            _ => self.response_hook(&principal, origin, fields, request),
+            TokenOrigin::Cookie if !self.principal_in_responses => ResponseHook::Cookie,
+            _ => self.response_hook(&principal, origin, ResponseFields::default(), request),
         };
+        reject::admit(request.extensions_mut(), principal);
+        pass
+    }
+
+    /// Puts into a request what inner services read there. Its response gets these fields.
+    pub(super) fn enter_with<B>(
+        &self,
+        admitted: Admitted,
+        fields: ResponseFields,
+        request: &mut Request<B>,
+    ) -> ResponseHook {
+        if fields.is_empty() {
+            return self.enter(Some(admitted), request);
+        }
+        let Admitted { principal, origin } = admitted;
+        let pass = self.response_hook(&principal, origin, fields, request);
         reject::admit(request.extensions_mut(), principal);
         pass
     }

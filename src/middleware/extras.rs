@@ -35,12 +35,8 @@ pub(super) struct Extras {
     pub(super) authenticators: Vec<ConfiguredAuthenticator>,
     /// Decides about the tokens that no key of the verifier has signed.
     fallback: Option<ConfiguredAuthenticator>,
-    pub(super) bindings: Vec<Arc<dyn Binding>>,
-    /// The binding that is asked last, because it uses the proof up.
-    #[cfg(feature = "dpop")]
-    pub(super) dpop: Option<Arc<Dpop>>,
-    #[cfg(any(feature = "dpop", feature = "mtls"))]
-    pub(super) alarm: Option<DowngradeAlarm>,
+    /// `None` where no proof is looked at.
+    proofs: Option<Box<Proofs>>,
 }
 
 /// The changes to the response that only some requests need.
@@ -78,6 +74,17 @@ pub(super) enum TokenOrigin {
     Source(usize),
 }
 
+/// The checks of proofs.
+#[derive(Clone, Default)]
+pub(super) struct Proofs {
+    pub(super) bindings: Vec<Arc<dyn Binding>>,
+    /// The binding that is asked last, because it uses the proof up.
+    #[cfg(feature = "dpop")]
+    pub(super) dpop: Option<Arc<Dpop>>,
+    #[cfg(any(feature = "dpop", feature = "mtls"))]
+    pub(super) alarm: Option<DowngradeAlarm>,
+}
+
 /// The verdict of all bindings together.
 #[derive(Default)]
 pub(super) struct Proof {
@@ -110,7 +117,7 @@ impl Extras {
     #[cfg(feature = "cookies")]
     #[inline]
     pub(super) fn cookies_alone(&self, headers: &HeaderMap) -> Option<(&CookieToken, OtherFields)> {
-        let is_usual = !self.has_authenticators() && !self.has_bindings();
+        let is_usual = !self.has_authenticators() && self.proofs.is_none();
         let cookies = self.cookies.as_ref().filter(|_| is_usual)?;
         let other = OtherFields::of(headers);
         let is_alone = self.header.is_none() || !other.authorization;
@@ -122,7 +129,7 @@ impl Extras {
     #[inline]
     pub(super) fn is_header_alone(&self) -> bool {
         self.sources.is_empty()
-            && !self.has_bindings()
+            && self.proofs.is_none()
             && self.header.as_ref().is_some_and(AuthorizationHeader::is_usual)
     }
 
@@ -193,15 +200,13 @@ impl Extras {
         principal: &Principal,
     ) -> Result<Proof, AuthError> {
         let mut proof = Proof::default();
-        if !self.has_bindings() {
-            return Ok(proof);
-        }
-        let mut proved = Vec::with_capacity(self.bindings.len());
+        let Some(proofs) = &self.proofs else { return Ok(proof) };
+        let mut proved = Vec::with_capacity(proofs.bindings.len() + 1);
         #[cfg(feature = "dpop")]
-        let dpop = self.dpop.as_ref().map(|dpop| &**dpop as &dyn Binding);
+        let dpop = proofs.dpop.as_ref().map(|dpop| &**dpop as &dyn Binding);
         #[cfg(not(feature = "dpop"))]
         let dpop = None;
-        for binding in self.bindings.iter().map(|binding| &**binding).chain(dpop) {
+        for binding in proofs.bindings.iter().map(|binding| &**binding).chain(dpop) {
             let (by, pending) = match binding.check(request, presented, principal) {
                 BindingVerdict::NotApplicable => continue,
                 BindingVerdict::Proved(by) => (by, None),
@@ -228,7 +233,7 @@ impl Extras {
             }
         }
         #[cfg(any(feature = "dpop", feature = "mtls"))]
-        if let Some(alarm) = &self.alarm {
+        if let Some(alarm) = &proofs.alarm {
             match proof.pending.take() {
                 None => alarm.see(principal)?,
                 Some(pending) => {
@@ -243,10 +248,14 @@ impl Extras {
         Ok(proof)
     }
 
+    pub(super) fn proofs_mut(&mut self) -> &mut Proofs {
+        self.proofs.get_or_insert_default()
+    }
+
     /// Returns whether tokens are bound to keys for DPoP.
     pub(super) fn has_dpop(&self) -> bool {
         #[cfg(feature = "dpop")]
-        return self.dpop.is_some();
+        return self.proofs.as_ref().is_some_and(|proofs| proofs.dpop.is_some());
         #[cfg(not(feature = "dpop"))]
         false
     }
@@ -254,7 +263,10 @@ impl Extras {
     /// Returns whether the proofs of DPoP, if there are any, are those of FAPI 2.0.
     pub(super) fn has_proofs_of_fapi2(&self) -> bool {
         #[cfg(feature = "dpop")]
-        return self.dpop.as_ref().is_none_or(|dpop| dpop.is_fapi2());
+        {
+            let dpop = self.proofs.as_ref().and_then(|proofs| proofs.dpop.as_ref());
+            dpop.is_none_or(|dpop| dpop.is_fapi2())
+        }
         #[cfg(not(feature = "dpop"))]
         true
     }
@@ -277,20 +289,13 @@ impl Extras {
 
     /// Returns whether a binding checks proofs.
     pub(super) fn has_proofs(&self) -> bool {
-        !self.bindings.is_empty() || self.has_dpop()
+        let has_bindings = self.proofs.as_ref().is_some_and(|proofs| !proofs.bindings.is_empty());
+        has_bindings || self.has_dpop()
     }
 
     /// Returns whether tokens are read from the `Authorization` field and nowhere else.
     pub(super) fn reads_header_alone(&self) -> bool {
         self.header.is_some() && self.sources.is_empty()
-    }
-
-    fn has_bindings(&self) -> bool {
-        #[cfg(any(feature = "dpop", feature = "mtls"))]
-        if self.alarm.is_some() {
-            return true;
-        }
-        self.has_proofs()
     }
 }
 
@@ -303,11 +308,7 @@ impl Default for Extras {
             cookies: None,
             authenticators: Vec::new(),
             fallback: None,
-            bindings: Vec::new(),
-            #[cfg(feature = "dpop")]
-            dpop: None,
-            #[cfg(any(feature = "dpop", feature = "mtls"))]
-            alarm: None,
+            proofs: None,
         }
     }
 }

@@ -252,9 +252,9 @@ where
                     } else {
                         Ok(vetted.admitted())
                     };
-                    let begun = admitted.map(|admitted| {
+                    let begun = admitted.map(|(admitted, fields)| {
                         let mut request = self.request.take().expect(AFTER_COMPLETION);
-                        let pass = self.admission.enter(Some(admitted), &mut request);
+                        let pass = self.admission.enter_with(admitted, fields, &mut request);
                         (self.service.call(request), pass)
                     });
                     return Poll::Ready(Ok(begun));

@@ -161,7 +161,7 @@ impl<C, R> BearerLayer<C, R> {
     #[must_use]
     pub fn with_binding(self, binding: impl Binding) -> Self {
         self.change(|admission| {
-            admission.extras_mut().bindings.push(Arc::new(binding));
+            admission.extras_mut().proofs_mut().bindings.push(Arc::new(binding));
             admission.prove_bound_tokens();
         })
     }
@@ -196,7 +196,7 @@ impl<C, R> BearerLayer<C, R> {
         let offered = OfferedScheme::dpop(&dpop.algs());
         let is_bearer_allowed = dpop.is_bearer_allowed();
         let layer = self.change(|admission| {
-            admission.extras_mut().dpop = Some(Arc::new(dpop));
+            admission.extras_mut().proofs_mut().dpop = Some(Arc::new(dpop));
             admission.prove_bound_tokens();
         });
         layer.change_challenges(|config| config.offer_dpop(offered, is_bearer_allowed))
@@ -209,7 +209,7 @@ impl<C, R> BearerLayer<C, R> {
     #[cfg(any(feature = "dpop", feature = "mtls"))]
     #[must_use]
     pub fn with_downgrade_alarm(self, alarm: DowngradeAlarm) -> Self {
-        self.change(|admission| admission.extras_mut().alarm = Some(alarm))
+        self.change(|admission| admission.extras_mut().proofs_mut().alarm = Some(alarm))
     }
 
     /// Checks that the layer is one that FAPI 2.0 allows (Security Profile §5.4): call it last.

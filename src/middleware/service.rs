@@ -62,6 +62,10 @@ where
                 // The call goes to the instance that was made ready.
                 ResponseFuture::running(responder, self.inner.call(request), pass)
             }
+            Decision::AdmitWith(admitted, fields) => {
+                let pass = self.admission.enter_with(admitted, fields, &mut request);
+                ResponseFuture::running(responder, self.inner.call(request), pass)
+            }
             Decision::Refuse(rejection) => {
                 release(&mut self.inner);
                 let early_exit = responder

@@ -78,13 +78,19 @@ pub struct Verifier<C> {
 
 /// The result of a verification without waiting.
 pub(crate) enum Attempt<C> {
-    /// The token was in the cache, and is still good.
-    Recalled(Verified<C>),
     /// The token was verified.
     Accepted(CachedToken<C>),
     Refused(AuthError),
     /// The verification has to wait: call [`Verifier::verify_after`].
     Waits(Pending<C>),
+}
+
+/// The result of a look into the cache. It is small, since it is the result of most requests.
+pub(crate) enum Recalled<C> {
+    Good(Verified<C>),
+    Refused(AuthError),
+    /// The subject of the token has to be asked about: call [`Verifier::verify_after`].
+    Waits(Box<Pending<C>>),
 }
 
 /// A verification without a layer, which may have to wait.
@@ -381,7 +387,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     #[inline(never)]
     fn go_on(&self, attempt: Attempt<C>) -> StartedVerification<'_, C> {
         match attempt {
-            Attempt::Recalled(verified) => StartedVerification::Done(Ok(verified)),
             Attempt::Accepted(remembered) => {
                 StartedVerification::Done(Ok(remembered.into_verified()))
             }
@@ -421,7 +426,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             return self.is_active(&verified).map(|verdict| verdict.map(|()| verified));
         }
         match self.attempt(TokenText::bearer(token)) {
-            Attempt::Recalled(verified) => Some(Ok(verified)),
             Attempt::Accepted(remembered) => Some(Ok(remembered.into_verified())),
             Attempt::Refused(error) => Some(Err(error)),
             Attempt::Waits(_) => None,
@@ -442,18 +446,19 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 
     /// Decides about a token that is in the cache. It waits if its subject has to be asked about.
-    pub(crate) fn decide_from_cache(&self, presented: Presented<'_>) -> Option<Attempt<C>> {
+    pub(crate) fn decide_from_cache(&self, presented: Presented<'_>) -> Option<Recalled<C>> {
         let (scheme, token) = (presented.scheme(), presented.token());
         let verified = self.with_name_of(scheme, token, |name| self.recall(name))?;
         if let Some(verdict) = self.is_active(&verified) {
             return Some(match verdict {
-                Ok(()) => Attempt::Recalled(verified),
-                Err(error) => Attempt::Refused(error),
+                Ok(()) => Recalled::Good(verified),
+                Err(error) => Recalled::Refused(error),
             });
         }
         // `None` if the entry was evicted meanwhile.
         let token = TokenText { scheme, text: str::from_utf8(token).ok()? };
-        Some(Attempt::Waits(Pending::of(token, Need::Answer(self.peek(token)?))))
+        let pending = Pending::of(token, Need::Answer(self.peek(token)?));
+        Some(Recalled::Waits(Box::new(pending)))
     }
 
     /// Returns a token that was found in the cache just now, for a request that has to wait nevertheless.

@@ -193,15 +193,9 @@ impl Dpop {
             return Ok(BindingVerdict::NotApplicable);
         };
         let bound = BoundToken { token: presented.token(), thumbprint: &thumbprint };
+        let verified = self.verify(request, Some(bound)).map_err(|error| self.with_nonce(error))?;
+        let VerifiedProof { id, is_nonce_current, .. } = verified;
         let fields = || self.nonce_fields().into_iter().flatten();
-        let tell = move |error: AuthError, fields: Fields| {
-            fields
-                .into_iter()
-                .fold(error, |error, (name, value)| error.with_response_field(name, value))
-        };
-        let verified = self.verify(request, Some(bound));
-        let VerifiedProof { id, is_nonce_current, .. } =
-            verified.map_err(|error| tell(error, fields().collect()))?;
         let mut proved = Proved::by(ConfirmationMethod::Dpop);
         if !is_nonce_current {
             proved = fields()
@@ -210,13 +204,13 @@ impl Dpop {
         match self.replays.remember(id, self.window()) {
             ReplayCheck::Done(answer) => match once(answer) {
                 Ok(()) => Ok(BindingVerdict::Proved(proved)),
-                Err(error) => Err(tell(error, fields().collect())),
+                Err(error) => Err(self.with_nonce(error)),
             },
             ReplayCheck::Pending(answer) => {
-                let (began, fields) = (Moment::now(), fields().collect());
+                let (began, fields) = (Moment::now(), fields().collect::<Vec<_>>());
                 let pending = Box::pin(async move {
-                    let answer = once(answer.await);
-                    answer.and_then(|()| in_time(began)).map_err(|error| tell(error, fields))
+                    let answer = once(answer.await).and_then(|()| in_time(began));
+                    answer.map_err(|error| with_fields(error, fields))
                 });
                 Ok(BindingVerdict::Pending(proved, pending))
             }
@@ -225,8 +219,7 @@ impl Dpop {
 
     /// Tells the client the nonce of its next proof.
     pub(crate) fn with_nonce(&self, error: AuthError) -> AuthError {
-        let fields = self.nonce_fields().into_iter().flatten();
-        fields.fold(error, |error, (name, value)| error.with_response_field(name, value))
+        with_fields(error, self.nonce_fields().into_iter().flatten())
     }
 
     /// Checks the proof that a client sends to a token endpoint, to bind a token to its key (RFC 9449 §5). Returns the
@@ -289,8 +282,12 @@ impl UnusedProof {
     }
 }
 
-/// Fields for an answer.
-type Fields = Vec<(HeaderName, HeaderValue)>;
+fn with_fields(
+    error: AuthError,
+    fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+) -> AuthError {
+    fields.into_iter().fold(error, |error, (name, value)| error.with_response_field(name, value))
+}
 
 /// The token of a request, and the thumbprint of the key that it is bound to.
 #[derive(Clone, Copy)]
