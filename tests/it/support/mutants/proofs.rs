@@ -527,11 +527,11 @@ fn uri(path: &str, random: &mut Random) -> (&'static str, String) {
         ),
         22 => (
             "with space inside",
-            whole(&inserted(*random.one::<&str>(&[" ", "\t", "\n", "\0", "\u{7f}", "%20", "+"]))),
+            whole(&inserted(random.one::<&str>(&[" ", "\t", "\n", "\0", "\u{7f}", "%20", "+"]))),
         ),
         23 => (
             "with an odd character",
-            whole(&inserted(*random.one::<&str>(&[
+            whole(&inserted(random.one::<&str>(&[
                 "|", "[", "]", "^", "\"", "<", "{", "`", "é", "\u{202e}", "%", "%zz", "%7C", "%5B",
             ]))),
         ),
@@ -549,7 +549,7 @@ fn uri(path: &str, random: &mut Random) -> (&'static str, String) {
                 ])
                 .replace("{}", bare),
         ),
-        25 => ("of another path", whole(*random.one::<&str>(PATHS))),
+        25 => ("of another path", whole(random.one::<&str>(PATHS))),
         26 => ("with the query in percent", whole(&format!("{bare}%3Fpage=2"))),
         27 => ("with parameters", whole(&format!("{bare};x=1"))),
         28 => ("twice", whole(bare).repeat(2)),
