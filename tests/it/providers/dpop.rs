@@ -6,9 +6,15 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Request, Response};
 use http_body_util::Full;
+use oauth_as::http::ServiceBuilder;
+use oauth_as::jwt::{AccessTokenFormat, EcdsaP256Key, JwtConfig};
+use oauth_as::{
+    AuthorizationServer, ClientAuth, ClientId, GrantType, MemoryStorage, ScopeSet, ServerConfig,
+};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::util::BoxCloneSyncService;
@@ -64,15 +70,14 @@ fn client(key: &DpopKey) -> Client {
 }
 
 /// Gets an access token by client credentials, which is bound to the key of this client.
-async fn bound_token(provider: &Provider, client: &Client) -> String {
-    let metadata = provider.metadata().await;
+async fn bound_token(endpoint: &str, client: &Client) -> String {
     let form = [
         ("grant_type", "client_credentials"),
         ("scope", "things:read things:write"),
         ("resource", AUDIENCE),
     ];
     let credentials = STANDARD.encode(format!("{SHOP}:{SECRET}"));
-    let request = Request::post(metadata["token_endpoint"].as_str().unwrap())
+    let request = Request::post(endpoint)
         .header(AUTHORIZATION, format!("Basic {credentials}"))
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Full::from(form_of(&form)));
@@ -120,10 +125,14 @@ async fn assert_only_the_client_of_the_token_is_admitted(
 ) {
     let client = client(key);
     let asked = provider.requests().await.len();
-    let token = bound_token(provider, &client).await;
+    let token = bound_token(&format!("{}/token", provider.origin()), &client).await;
     let asked = provider.requests().await.split_off(asked);
     let attempts = asked.iter().filter(|path| *path == "/token").count();
     assert_eq!(attempts, 1 + usize::from(has_nonces), "{asked:?}");
+    assert_token_admits_its_client_alone(api, &client, &token).await;
+}
+
+async fn assert_token_admits_its_client_alone(api: &Api, client: &Client, token: &str) {
     let credentials = format!("DPoP {token}");
 
     for (path, body) in [("/", "Client"), ("/bound?page=2", "bound"), ("/write", "written")] {
@@ -135,6 +144,44 @@ async fn assert_only_the_client_of_the_token_is_admitted(
     is_refused(&thief.oneshot(api.get("/", &credentials)).await.unwrap(), "invalid_token");
     is_refused(&fetch(api.get("/", format!("Bearer {token}"))).await, "invalid_token");
     is_refused(&fetch(api.get("/", &credentials)).await, "invalid_dpop_proof");
+}
+
+#[tokio::test]
+async fn token_of_an_authorization_server_in_rust_admits_its_client_alone() {
+    let id = Api::start(oauth_as).await;
+    let keys = RemoteKeys::discover(&id.origin).unwrap();
+    let verifier = Verifier::new(keys, Validation::new(&id.origin, AUDIENCE)).unwrap();
+    let api = Api::start(|origin| router(BearerLayer::new(verifier).with_dpop(dpop(origin, true))));
+    let api = api.await;
+    let client = client(&DpopKey::generate(Algorithm::ES256).unwrap());
+
+    let token = bound_token(&format!("{}/token", id.origin), &client).await;
+
+    assert_token_admits_its_client_alone(&api, &client, &token).await;
+}
+
+/// The crate `oauth-as`, with JWTs as access tokens.
+fn oauth_as(origin: &str) -> Router {
+    let mut config = ServerConfig::new(origin, format!("{origin}/device"));
+    let tokens = JwtConfig::new(EcdsaP256Key::generate("as-1"), AUDIENCE);
+    let tokens = tokens.with_jwks_uri(format!("{origin}/jwks"));
+    config.access_token_format = AccessTokenFormat::Jwt(Box::new(tokens));
+    config.require_dpop = true;
+    let server = Arc::new(AuthorizationServer::new(config, MemoryStorage::new()));
+    let scopes = ScopeSet::parse("things:read things:write").unwrap();
+    let registered = server.register_client(oauth_as::Client {
+        client_id: ClientId::new(SHOP),
+        auth: ClientAuth::ConfidentialSecret { secret: SECRET.to_owned() },
+        grant_types: vec![GrantType::ClientCredentials],
+        redirect_uris: Vec::new(),
+        allowed_scopes: scopes.clone(),
+        default_scopes: scopes,
+        name: None,
+        registration: None,
+    });
+    // The memory never waits.
+    registered.now_or_never().unwrap().unwrap();
+    Router::from(ServiceBuilder::new(server).build().unwrap())
 }
 
 mod needs_oidc_provider {
@@ -198,7 +245,7 @@ mod needs_oidc_provider {
         });
         let api = api.await;
         let client = client(&DpopKey::generate(Algorithm::ES256).unwrap());
-        let bound = bound_token(&provider, &client).await;
+        let bound = bound_token(&format!("{}/token", provider.origin()), &client).await;
         let bearer = provider.client_credentials(Algorithm::RS256).await;
 
         for (path, status) in [("/", 200), ("/bound", 401)] {
