@@ -64,8 +64,8 @@ pub async fn check() {
         errors[used] = Some("insufficient_scope");
         is_answered(&response, StatusCode::FORBIDDEN, errors);
         let challenges = challenges(&response);
-        assert_eq!(parameter(challenges[used], "scope"), Some("orders:write"));
-        assert_eq!(parameter(challenges[1 - used], "scope"), None);
+        assert_eq!(parameter(challenges[0], "scope"), Some("orders:write"));
+        assert_eq!(parameter(challenges[1], "scope"), None);
 
         let response = get_as(&app, "/admin", &write(scheme)).await;
         is_answered(&response, StatusCode::FORBIDDEN, [None, None]);
@@ -85,21 +85,26 @@ pub async fn check() {
     println!("stranger: challenges: parameters that the crate sets are refused at the start");
 }
 
-/// Checks the challenges: these errors in those of the layer, and one of the gateway with a 401.
+/// Checks the challenges: these errors in those of the layer, for `Bearer` and for `DPoP`, the one with the error first,
+/// and one of the gateway with a 401.
 fn is_answered(response: &Response<String>, status: StatusCode, expected: [Option<&str>; 2]) {
     assert_eq!(response.status(), status);
     let challenges = challenges(response);
     let is_401 = status == StatusCode::UNAUTHORIZED;
     assert_eq!(challenges.len(), if is_401 { 3 } else { 2 }, "{challenges:?}");
-    assert!(challenges[0].starts_with("Bearer realm=\"orders\", "), "{challenges:?}");
-    assert!(challenges[1].starts_with("DPoP realm=\"orders\", "), "{challenges:?}");
+    let dpop_first = usize::from(challenges[0].starts_with("DPoP "));
+    let [bearer, dpop] = [challenges[dpop_first], challenges[1 - dpop_first]];
+    assert!(bearer.starts_with("Bearer realm=\"orders\", "), "{challenges:?}");
+    assert!(dpop.starts_with("DPoP realm=\"orders\", "), "{challenges:?}");
     assert!(!is_401 || challenges[2] == r#"Basic realm="staff""#, "{challenges:?}");
-    assert_eq!(errors(response)[..2], expected);
-    for challenge in &challenges[..2] {
+    assert_eq!([parameter(bearer, "error"), parameter(dpop, "error")], expected);
+    let is_bare = parameter(challenges[0], "error").is_none();
+    assert!(!is_bare || expected == [None, None], "{challenges:?}");
+    for challenge in [bearer, dpop] {
         assert_eq!(parameter(challenge, "resource_metadata"), Some(METADATA));
     }
-    assert_eq!(parameter(challenges[0], "algs"), None);
-    assert_eq!(parameter(challenges[1], "algs"), Some("ES256 EdDSA"));
+    assert_eq!(parameter(bearer, "algs"), None);
+    assert_eq!(parameter(dpop, "algs"), Some("ES256 EdDSA"));
 }
 
 fn app() -> Router {

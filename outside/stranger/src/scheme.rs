@@ -50,12 +50,12 @@ pub async fn check() {
     ] {
         let response = get_as(&both, "/orders", &credentials).await;
         assert_eq!(response.status(), status, "{credentials}");
-        assert_eq!(errors(&response), [None, Some(error)], "{credentials}");
-        assert_eq!(parameter(challenges(&response)[1], "as_uri"), Some(GRANTS));
+        assert_eq!(errors(&response), [Some(error), None], "{credentials}");
+        assert_eq!(parameter(challenges(&response)[0], "as_uri"), Some(GRANTS));
     }
     let response = get_as(&both, "/orders", &format!("Bearer {forged}")).await;
     assert_eq!(errors(&response), [Some("invalid_token"), None]);
-    println!("stranger: scheme: the scheme that was used is told the error");
+    println!("stranger: scheme: the scheme that was used is told the error, and comes first");
 
     for (name, value) in [("realm", "x"), ("two words", "x"), ("as_uri", "a\"b")] {
         let error = OfferedScheme::new(AuthScheme::BEARER).with_parameter(name, value).unwrap_err();
