@@ -123,6 +123,15 @@ fn replays(count: u64) {
     (count..count + more).for_each(|number| _ = black_box(remember(number)));
     let each = began.elapsed().as_nanos() as f64 / more as f64;
     println!("used proofs: {count}, {bytes:.0} bytes each, {each:.0} ns to look up and insert");
+    let places = usize::try_from(count).expect("64 bits").next_power_of_two();
+    let mut plain = vec![0; places];
+    let began = Instant::now();
+    for number in 0..more {
+        let random = u128::from_be_bytes(*id(number).as_bytes()) % places as u128;
+        plain[usize::try_from(random).expect("it is a place")] += number;
+    }
+    let write = began.elapsed().as_nanos() as f64 / more as f64;
+    println!("one number of as many: {write:.0} ns to change ({})", black_box(plain).len());
 }
 
 /// A name that is as random as a hash.

@@ -67,6 +67,9 @@ impl PublicUrl {
         if htu.len() > 3 * wanted.len() + 64 || has_dot_segment(path) {
             return false;
         }
+        if is_plain(htu) && is_plain(&wanted) {
+            return false;
+        }
         normal(htu).is_some_and(|htu| normal(&wanted) == Some(htu))
     }
 }
@@ -79,6 +82,18 @@ fn has_dot_segment(path: &str) -> bool {
         segment == "." || segment == ".."
     };
     path.contains('.') | path.contains("%2") && path.split('/').any(is_dots)
+}
+
+/// Returns whether a URI is seen at a glance to be its own normal form, so that no other text is the same URI. A proof
+/// for another URI is refused for less than it costs to normalise two of them.
+fn is_plain(uri: &str) -> bool {
+    let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
+    let Some((host, path)) = rest.and_then(|rest| rest.split_once('/')) else { return false };
+    let in_host =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let in_path = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~/.".contains(&byte);
+    let has_dots = path.starts_with('.') || path.contains("/.");
+    !host.is_empty() && host.bytes().all(in_host) && path.bytes().all(in_path) && !has_dots
 }
 
 /// Returns the normal form of an absolute URI.
@@ -114,5 +129,33 @@ fn encoded(uri: &str) -> Cow<'_, str> {
 impl fmt::Debug for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_uri_is_its_own_normal_form() {
+        let pieces = [
+            "https://", "http://", "HTTPS://", "api", "API", ".", "..", "/", "a.b", ":443", ":80",
+            "%41", "%2e", "~", "-", "_", "|", "?", "#", "@", "\\", "1",
+        ];
+        let (mut seed, mut plain) = (1_u64, 0);
+        for _ in 0..200_000 {
+            let mut uri = String::new();
+            for _ in 0..7 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let start = if uri.is_empty() { 2 } else { pieces.len() as u64 };
+                uri += pieces[usize::try_from((seed >> 33) % start).unwrap()];
+            }
+            if is_plain(&uri) {
+                plain += 1;
+                assert_eq!(normal(&uri).as_deref(), Some(&*uri));
+            }
+        }
+        assert!(plain > 100, "{plain}");
+        assert!(is_plain("https://api.example.com/orders/17"));
     }
 }
