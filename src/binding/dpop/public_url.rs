@@ -137,6 +137,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn uri_that_is_encoded_as_a_whole_is_the_same_and_no_longer_one_is_looked_at() {
+        let (url, path) =
+            (PublicUrl::new("https://api.example.com").unwrap(), "/".to_owned() + &"a".repeat(300));
+        let encoded = "https://api.example.com/".to_owned() + &"%61".repeat(300);
+        assert!(url.is_for(&path, &encoded));
+
+        let dots =
+            |count| ["https://api.example.com/", &"./".repeat(count), &"a".repeat(300)].concat();
+        assert!(url.is_for(&path, &dots(300)));
+        assert!(!url.is_for(&path, &dots(500)));
+    }
+
+    #[test]
     fn plain_uri_is_its_own_normal_form() {
         let pieces = [
             "https://", "http://", "HTTPS://", "api", "API", ".", "..", "/", "a.b", ":443", ":80",

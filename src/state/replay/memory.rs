@@ -186,6 +186,7 @@ mod tests {
         // The generation changes for proofs that come now.
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(remember(&store, 1).unwrap(), ProofUse::Replayed);
+        assert_eq!(store.len(), 1);
 
         tokio::time::advance(2 * LIFETIME).await;
         assert_eq!(remember(&store, 1).unwrap(), ProofUse::First);

@@ -33,3 +33,25 @@ fn origin(uri: &Uri) -> Option<Origin> {
 }
 
 const MAX_ORIGINS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_of_new_servers_take_no_more_room_than_the_first_and_those_of_known_ones_displace_none()
+     {
+        let nonces = ServerNonces::default();
+        let uri = |number: usize| format!("https://{number}.example.com/").parse::<Uri>().unwrap();
+        let first = |nonces: &ServerNonces| nonces.of(&uri(0));
+        (0..MAX_ORIGINS).for_each(|number| nonces.remember(&uri(number), "a"));
+        nonces.remember(&uri(1), "b");
+        assert_eq!(
+            (first(&nonces).as_deref(), nonces.of(&uri(1)).as_deref()),
+            (Some("a"), Some("b"))
+        );
+
+        nonces.remember(&uri(MAX_ORIGINS), "c");
+        assert_eq!((first(&nonces), nonces.of(&uri(MAX_ORIGINS)).as_deref()), (None, Some("c")));
+    }
+}

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL};
-use tower_bearer::dpop::Nonces;
+use tower_bearer::dpop::{Nonces, ProofId, ProofUse, ReplayCheck, ReplayStore};
 use tower_bearer::keys::KeyProblem;
 use tower_bearer::policy::role;
 use tower_bearer::{ConfigError, require};
@@ -241,4 +241,23 @@ async fn nonces_of_another_length_of_step_are_others() {
     let minute = nonce_of(&with_nonce(&nonces(60), None).await).unwrap();
     clock.set(3600);
     is_refused(&with_nonce(&nonces(1), Some(&minute)).await, Reason::NonceNeeded);
+}
+
+#[tokio::test]
+async fn used_proof_is_remembered_for_as_long_as_its_nonce_is_good() {
+    struct Asks;
+    impl ReplayStore for Asks {
+        fn remember(&self, _: ProofId, lifetime: Duration) -> ReplayCheck {
+            // Three steps, if a node is one ahead, and 30 seconds for stores that are slow.
+            assert_eq!(lifetime, Duration::from_secs(3 * 40 + 30));
+            ReplayCheck::Done(Ok(ProofUse::First))
+        }
+    }
+    let nonces = Nonces::from_secret(SECRET).unwrap();
+    let nonces = nonces.with_lifetime(Duration::from_secs(40)).unwrap();
+    let dpop = Dpop::new(ORIGIN).unwrap().with_nonces(nonces).with_replay_store(Asks);
+    let app = app(layer().with_dpop(dpop));
+
+    let nonce = nonce_of(&with_nonce(&app, None).await).unwrap();
+    assert_eq!(with_nonce(&app, Some(&nonce)).await.status, 200);
 }
