@@ -320,6 +320,22 @@ async fn handshake_without_a_certificate_fails_where_certificates_are_required()
 }
 
 #[tokio::test]
+async fn client_without_a_certificate_is_refused_only_where_one_of_any_authority_is_required() {
+    let setting = Setting::new();
+    let any = ClientAuthorities::any_certificate();
+    let settings = setting.settings().with_required_client_certificates(&any).unwrap();
+    let (strict, lenient) = (listener(&settings), setting.lenient());
+    serve_axum(strict.0);
+    serve_axum(lenient.0);
+    let own = TlsClient::new(&setting.server, Some(&Identity::self_signed()));
+    let without = TlsClient::new(&setting.server, None);
+
+    assert_eq!(own.ask(strict.1, &[&good()]).await.unwrap().statuses, [200]);
+    assert!(without.ask(strict.1, &[&good()]).await.is_err());
+    assert_eq!(without.ask(lenient.1, &[&good()]).await.unwrap().statuses, [200]);
+}
+
+#[tokio::test]
 async fn client_is_not_asked_for_a_certificate_unless_the_settings_say_so() {
     let setting = Setting::new();
     let own = setting.authority.client("own");
