@@ -50,6 +50,25 @@ async fn proof_that_is_signed_with_a_secret_or_not_at_all_is_refused() {
 }
 
 #[tokio::test]
+async fn key_that_another_layer_knows_is_refused_where_its_algorithm_is_not_allowed() {
+    // A clone knows the keys of the first.
+    let wide = dpop();
+    let narrow = wide.clone().with_algorithms([Algorithm::PS256]).unwrap();
+    let (wide, narrow) = (layer().with_dpop(wide), layer().with_dpop(narrow));
+    let (wide, narrow) = (super::app(wide), super::app(narrow));
+    let proof = || with_proof(&bound(), Proof::good().sign());
+
+    send(&wide, proof()).await.is_ok("alice");
+    let refused = send(&narrow, proof()).await;
+    assert_eq!(
+        (refused.status, refused.reason),
+        (http::StatusCode::UNAUTHORIZED, Some(Reason::InvalidProof))
+    );
+    assert!(challenges(&refused)[0].contains(r#"error="invalid_dpop_proof""#), "{refused:?}");
+    send(&wide, proof()).await.is_ok("alice");
+}
+
+#[tokio::test]
 async fn private_key_in_a_proof_is_refused() {
     // RFC 9449 §4.3: jwk holds no private key
     let private: Value = serde_json::from_str(client().to_private_jwk().as_str()).unwrap();
