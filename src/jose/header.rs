@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::Algorithm;
 use crate::error::{AuthError, Reason};
-use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
+use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH, read_members};
 
 /// The header of a token (RFC 7515 §4), as far as a verifier reads it.
 ///
@@ -99,11 +99,8 @@ impl Fields {
     fn read(text: &str) -> Result<Self, JsonError> {
         let mut fields = Self::default();
         let mut scanner = Scanner::new(text);
-        let mut seen = SeenNames::at_most(MAX_MEMBERS);
-        let mut is_first = true;
-        scanner.begin(b'{')?;
-        while let Some(name) = scanner.next_name(&mut is_first)? {
-            match &*name {
+        read_members(&mut scanner, MAX_MEMBERS, |name, scanner| {
+            match name {
                 "alg" => fields.algorithm = Some(scanner.text()?.into_owned()),
                 "kid" => fields.key_id = Some(scanner.text()?.into()),
                 "typ" => fields.token_type = Some(scanner.text()?.into()),
@@ -115,8 +112,8 @@ impl Fields {
                 }
                 _ => _ = scanner.skip(VALUE_DEPTH)?,
             }
-            seen.insert(name)?;
-        }
+            Ok(())
+        })?;
         scanner.finish()?;
         Ok(fields)
     }

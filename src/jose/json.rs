@@ -8,11 +8,13 @@ mod error;
 mod words;
 mod scan;
 mod names;
+mod members;
 mod entries;
 mod weight;
 
 pub(crate) use entries::entries_of;
 pub(crate) use error::JsonError;
+pub(crate) use members::read_members;
 pub(crate) use names::SeenNames;
 pub(crate) use scan::{MAX_DEPTH, Scanner, VALUE_DEPTH};
 pub(crate) use weight::{object_weight, weight};

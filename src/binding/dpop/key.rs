@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use super::fault::{invalid, other_key};
 use super::proof::{self, Buffer, Proof};
 use crate::error::AuthError;
-use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
+use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH, read_members};
 use crate::jose::{Algorithm, Family};
 use crate::keys::{PublicKey, VerifyingKey};
 
@@ -83,11 +83,8 @@ impl<'t> Members<'t> {
     fn read(text: &'t str) -> Result<Self, JsonError> {
         let mut found = Self { algorithm: None, token_type: None, jwk: None, has_extension: false };
         let mut scanner = Scanner::new(text);
-        let mut seen = SeenNames::at_most(MAX_MEMBERS);
-        let mut is_first = true;
-        scanner.begin(b'{')?;
-        while let Some(name) = scanner.next_name(&mut is_first)? {
-            match &*name {
+        read_members(&mut scanner, MAX_MEMBERS, |name, scanner| {
+            match name {
                 "alg" => found.algorithm = Some(scanner.text()?.into_owned()),
                 "typ" => found.token_type = Some(scanner.text()?.into_owned()),
                 "jwk" => {
@@ -101,8 +98,8 @@ impl<'t> Members<'t> {
                 }
                 _ => _ = scanner.skip(VALUE_DEPTH)?,
             }
-            seen.insert(name)?;
-        }
+            Ok(())
+        })?;
         scanner.finish()?;
         Ok(found)
     }
@@ -110,15 +107,9 @@ impl<'t> Members<'t> {
 
 /// RFC 7515 §4: the names of an object's members are unique, those of a key too.
 fn check_names(object: &str) -> Result<(), JsonError> {
-    let mut scanner = Scanner::new(object);
-    let mut seen = SeenNames::at_most(MAX_MEMBERS);
-    let mut is_first = true;
-    scanner.begin(b'{')?;
-    while let Some(name) = scanner.next_name(&mut is_first)? {
-        scanner.skip(VALUE_DEPTH - 1)?;
-        seen.insert(name)?;
-    }
-    Ok(())
+    read_members(&mut Scanner::new(object), MAX_MEMBERS, |_, scanner| {
+        scanner.skip(VALUE_DEPTH - 1).map(drop)
+    })
 }
 
 /// The key of a client.

@@ -6,7 +6,7 @@ use super::fault::invalid;
 use crate::claims::NumericDate;
 use crate::error::AuthError;
 use crate::jose::base64url;
-use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
+use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH, read_members};
 
 /// A proof: a JWT in compact form (RFC 7515 §7.1), of which nothing is verified yet.
 pub(super) struct Proof<'r> {
@@ -108,23 +108,20 @@ impl<'t> Found<'t> {
     fn read(text: &'t str) -> Result<Self, JsonError> {
         let mut found = Self::default();
         let mut scanner = Scanner::new(text);
-        let mut seen = SeenNames::at_most(MAX_MEMBERS);
-        let mut is_first = true;
-        scanner.begin(b'{')?;
-        while let Some(name) = scanner.next_name(&mut is_first)? {
-            match &*name {
+        read_members(&mut scanner, MAX_MEMBERS, |name, scanner| {
+            match name {
                 "jti" => found.id = Some(scanner.text()?),
                 "htm" => found.method = Some(scanner.text()?),
                 "htu" => found.uri = Some(scanner.text()?),
                 "ath" => found.token_hash = Some(scanner.text()?),
                 "nonce" => found.nonce = Some(scanner.text()?),
-                "iat" => found.issued_at = Some(date(&mut scanner)?),
-                "exp" => found.expires_at = Some(date(&mut scanner)?),
-                "nbf" => found.not_before = Some(date(&mut scanner)?),
+                "iat" => found.issued_at = Some(date(scanner)?),
+                "exp" => found.expires_at = Some(date(scanner)?),
+                "nbf" => found.not_before = Some(date(scanner)?),
                 _ => _ = scanner.skip(VALUE_DEPTH)?,
             }
-            seen.insert(name)?;
-        }
+            Ok(())
+        })?;
         scanner.finish()?;
         Ok(found)
     }

@@ -4,7 +4,7 @@ use super::{ContentEncryption, KeyManagement, decoded};
 use crate::error::{AuthError, Reason};
 use crate::jose::MAX_KEY_ID;
 use crate::jose::crypto::{AgreementCurve, Material};
-use crate::jose::json::{JsonError, Scanner, SeenNames, VALUE_DEPTH};
+use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH, read_members};
 
 /// The header of an encrypted token (RFC 7516 §4), as far as it is read. It chooses among keys that are there already.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,17 +86,14 @@ impl Fields {
     fn read(text: &str) -> Result<Self, JsonError> {
         let mut fields = Self::default();
         let mut scanner = Scanner::new(text);
-        let mut seen = SeenNames::at_most(MAX_MEMBERS);
-        let mut is_first = true;
-        scanner.begin(b'{')?;
-        while let Some(name) = scanner.next_name(&mut is_first)? {
+        read_members(&mut scanner, MAX_MEMBERS, |name, scanner| {
             let binary = BINARY.iter().position(|binary| *binary == name);
-            match (&*name, binary) {
+            match (name, binary) {
                 (_, Some(place)) => fields.binary[place] = Some(scanner.text()?.into_owned()),
                 ("alg", _) => fields.algorithm = Some(scanner.text()?.into_owned()),
                 ("enc", _) => fields.encryption = Some(scanner.text()?.into_owned()),
                 ("kid", _) => fields.key_id = Some(scanner.text()?.into()),
-                ("epk", _) => fields.ephemeral = Some(PublicKey::read(&mut scanner)?),
+                ("epk", _) => fields.ephemeral = Some(PublicKey::read(scanner)?),
                 ("typ", _) => drop(scanner.text()?),
                 ("cty", _) => fields.content_type = Some(scanner.text()?.into()),
                 ("iss", _) => fields.copies.issuer = Some(scanner.skip(VALUE_DEPTH)?.into()),
@@ -112,8 +109,8 @@ impl Fields {
                 }
                 _ => _ = scanner.skip(VALUE_DEPTH)?,
             }
-            seen.insert(name)?;
-        }
+            Ok(())
+        })?;
         scanner.finish()?;
         Ok(fields)
     }
@@ -153,19 +150,16 @@ impl Fields {
 impl PublicKey {
     fn read(scanner: &mut Scanner<'_>) -> Result<Self, JsonError> {
         let mut key = Self::default();
-        let mut seen = SeenNames::at_most(MAX_MEMBERS);
-        let mut is_first = true;
-        scanner.begin(b'{')?;
-        while let Some(name) = scanner.next_name(&mut is_first)? {
-            match &*name {
+        read_members(scanner, MAX_MEMBERS, |name, scanner| {
+            match name {
                 "kty" => key.kty = Some(scanner.text()?.into_owned()),
                 "crv" => key.crv = Some(scanner.text()?.into_owned()),
                 "x" => key.x = Some(scanner.text()?.into_owned()),
                 "y" => key.y = Some(scanner.text()?.into_owned()),
                 _ => _ = scanner.skip(VALUE_DEPTH - 1)?,
             }
-            seen.insert(name)?;
-        }
+            Ok(())
+        })?;
         Ok(key)
     }
 
