@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::Entry;
 use http::request::Parts;
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
@@ -301,9 +302,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 header.strip(parts);
             }
             if extras.has_dpop()
-                && let Some(proof) = parts.headers.get_mut("dpop")
+                && let Entry::Occupied(mut proofs) = parts.headers.entry("dpop")
             {
-                proof.set_sensitive(true);
+                proofs.iter_mut().for_each(|proof| proof.set_sensitive(true));
             }
             match extras.find(parts) {
                 Err(reason) => Decision::Refuse(self.refuse(reason)),

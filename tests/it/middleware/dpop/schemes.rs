@@ -144,6 +144,21 @@ async fn proof_is_marked_as_sensitive_for_inner_services() {
 }
 
 #[tokio::test]
+async fn all_proofs_of_a_bearer_request_are_marked_as_sensitive() {
+    let seen = async |request: axum::extract::Request| {
+        let mut proofs = request.headers().get_all("dpop").iter();
+        format!("{}", proofs.all(http::HeaderValue::is_sensitive))
+    };
+    let dpop = dpop().with_bearer_allowed();
+    let app = Router::new().route("/", any(seen)).layer(layer().with_dpop(dpop));
+    let bearer = || get("/").field("authorization", format!("Bearer {}", token().sign(&key())));
+
+    for request in [bearer(), bearer().field("dpop", "a").field("dpop", "b")] {
+        send(&app, request).await.is_ok("true");
+    }
+}
+
+#[tokio::test]
 async fn scheme_is_read_in_any_case() {
     for scheme in ["DPoP", "dpop", "DPOP"] {
         let request = get("/")
