@@ -108,7 +108,7 @@ impl<'t> Members<'t> {
 /// RFC 7515 §4: the names of an object's members are unique, those of a key too.
 fn check_names(object: &str) -> Result<(), JsonError> {
     read_members(&mut Scanner::new(object), MAX_MEMBERS, |_, scanner| {
-        scanner.skip(VALUE_DEPTH - 1).map(drop)
+        scanner.skip(VALUE_DEPTH).map(drop)
     })
 }
 
