@@ -265,6 +265,8 @@ pub(crate) struct ChallengeConfig {
     pub(crate) offered: Vec<OfferedScheme>,
     /// Parameters for the challenge of every scheme.
     pub(crate) parameters: Vec<Parameter>,
+    /// The scopes that a client without a good token should ask for, separated by spaces.
+    pub(crate) scope: Option<Box<str>>,
     /// Whether the layer asks for the proof of every key that a token is bound to.
     pub(crate) asks_for_proofs: bool,
     /// Limits how often the layer's refusals are logged.
@@ -274,10 +276,18 @@ pub(crate) struct ChallengeConfig {
 impl ChallengeConfig {
     /// Returns the same configuration with a new limit for the log.
     pub(crate) fn copied(&self) -> Self {
-        let Self { realm, offered, parameters, asks_for_proofs, .. } = self;
-        let (realm, offered) = (realm.clone(), offered.clone());
+        let Self { realm, offered, parameters, scope, asks_for_proofs, .. } = self;
+        let (realm, offered, scope) = (realm.clone(), offered.clone(), scope.clone());
         let (parameters, asks_for_proofs) = (parameters.clone(), *asks_for_proofs);
-        Self { realm, offered, parameters, asks_for_proofs, pace: Pace::default() }
+        Self { realm, offered, parameters, scope, asks_for_proofs, pace: Pace::default() }
+    }
+
+    /// Names the metadata of the resource in every challenge (RFC 9728 §5.1).
+    #[cfg(feature = "metadata")]
+    pub(crate) fn name_metadata(&mut self, url: String) {
+        let name = "resource_metadata".to_owned();
+        self.parameters.retain(|parameter| parameter.name != name);
+        self.parameters.push(Parameter { name, value: legal_description(&url) });
     }
 
     /// Offers DPoP, in place of all other schemes or beside them.
@@ -312,6 +322,7 @@ impl Default for ChallengeConfig {
             realm: Realm::default(),
             offered: vec![OfferedScheme::new(AuthScheme::BEARER)],
             parameters: Vec::new(),
+            scope: None,
             asks_for_proofs: false,
             pace: Pace::default(),
         }
@@ -321,8 +332,14 @@ impl Default for ChallengeConfig {
 /// Compares the settings, and ignores the state of the limit for the log.
 impl PartialEq for ChallengeConfig {
     fn eq(&self, other: &Self) -> bool {
-        (&self.realm, &self.offered, &self.parameters, self.asks_for_proofs)
-            == (&other.realm, &other.offered, &other.parameters, other.asks_for_proofs)
+        (&self.realm, &self.offered, &self.parameters, &self.scope, self.asks_for_proofs)
+            == (
+                &other.realm,
+                &other.offered,
+                &other.parameters,
+                &other.scope,
+                other.asks_for_proofs,
+            )
     }
 }
 

@@ -26,6 +26,10 @@ use crate::error::{AuthError, KeysUnavailable, Reason, ResponseFields};
 use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
+#[cfg(feature = "metadata")]
+use crate::observe::trace;
+#[cfg(feature = "metadata")]
+use crate::protected_resource::{LayerSettings, Resource};
 use crate::verify::presented::{Presented, TokenText};
 use crate::verify::verifier::{
     Attempt, CachedToken, Pending, Recalled, Verifier, is_from_elsewhere,
@@ -41,6 +45,8 @@ pub(super) struct Admission<C> {
     /// Whether responses carry the principal.
     pub(super) principal_in_responses: bool,
     pub(super) config: Arc<ChallengeConfig>,
+    #[cfg(feature = "metadata")]
+    pub(super) resource: Option<Resource>,
 }
 
 /// The decision about a request.
@@ -117,6 +123,8 @@ impl<C> Admission<C> {
             policy: None,
             principal_in_responses: false,
             config,
+            #[cfg(feature = "metadata")]
+            resource: None,
         }
     }
 
@@ -158,6 +166,24 @@ impl<C> Admission<C> {
     /// Keeps the answers of authenticators, which other layers must not find.
     pub(super) fn keep_answers(&mut self) {
         self.verifier = self.verifier.clone().with_authenticators();
+    }
+
+    /// Returns the settings that the metadata of the resource names.
+    #[cfg(feature = "metadata")]
+    pub(super) fn settings_to_publish(&self) -> LayerSettings {
+        self.extras.as_deref().map_or_else(LayerSettings::usual, Extras::settings_to_publish)
+    }
+
+    /// Reports a request without a token for the metadata, which has to be outside of the layer.
+    #[cfg(feature = "metadata")]
+    #[cold]
+    pub(super) fn notice_metadata<B>(&self, request: &Request<B>, rejection: &Rejection) {
+        if let Some(resource) = &self.resource
+            && rejection.reason() == Reason::MissingToken
+            && request.uri().path() == resource.metadata_path()
+        {
+            trace::resource_metadata_guarded(resource.metadata_path(), &self.config.pace);
+        }
     }
 
     /// Returns the things that FAPI 2.0 asks for and the layer lacks.
@@ -615,6 +641,8 @@ impl<C> Clone for Admission<C> {
             policy: self.policy.clone(),
             principal_in_responses: self.principal_in_responses,
             config: Arc::clone(&self.config),
+            #[cfg(feature = "metadata")]
+            resource: self.resource.clone(),
         }
     }
 }

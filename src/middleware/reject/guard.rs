@@ -53,7 +53,7 @@ pub(crate) fn check_in<'r>(
     extensions: &'r Extensions,
     policy: &dyn Policy,
 ) -> Result<&'r Principal, Rejection> {
-    let principal = known(extensions)?;
+    let principal = known(extensions).map_err(|rejection| rejection.asking_for(policy))?;
     principal.check_dyn(policy).map(|()| principal)
 }
 
