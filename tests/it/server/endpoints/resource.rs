@@ -419,7 +419,6 @@ async fn members_for_people_come_in_several_languages() {
         .and_then(|resource| {
             resource.with_member("resource_signing_alg_values_supported", ["ES256"])
         })
-        // RFC 9728 §2.2: signed metadata
         .and_then(|resource| resource.with_member("signed_metadata", "a.b.c"))
         .and_then(|resource| resource.with_member("x_region", json!({ "eu": true })))
         .unwrap();
