@@ -265,8 +265,6 @@ pub(crate) struct ChallengeConfig {
     pub(crate) offered: Vec<OfferedScheme>,
     /// Parameters for the challenge of every scheme.
     pub(crate) parameters: Vec<Parameter>,
-    /// The scopes that a client without a good token should ask for, separated by spaces.
-    pub(crate) scope: Option<Box<str>>,
     /// Whether the layer asks for the proof of every key that a token is bound to.
     pub(crate) asks_for_proofs: bool,
     /// Limits how often the layer's refusals are logged.
@@ -276,10 +274,10 @@ pub(crate) struct ChallengeConfig {
 impl ChallengeConfig {
     /// Returns the same configuration with a new limit for the log.
     pub(crate) fn copied(&self) -> Self {
-        let Self { realm, offered, parameters, scope, asks_for_proofs, .. } = self;
-        let (realm, offered, scope) = (realm.clone(), offered.clone(), scope.clone());
+        let Self { realm, offered, parameters, asks_for_proofs, .. } = self;
+        let (realm, offered) = (realm.clone(), offered.clone());
         let (parameters, asks_for_proofs) = (parameters.clone(), *asks_for_proofs);
-        Self { realm, offered, parameters, scope, asks_for_proofs, pace: Pace::default() }
+        Self { realm, offered, parameters, asks_for_proofs, pace: Pace::default() }
     }
 
     /// Names the metadata of the resource in every challenge (RFC 9728 §5.1).
@@ -322,7 +320,6 @@ impl Default for ChallengeConfig {
             realm: Realm::default(),
             offered: vec![OfferedScheme::new(AuthScheme::BEARER)],
             parameters: Vec::new(),
-            scope: None,
             asks_for_proofs: false,
             pace: Pace::default(),
         }
@@ -332,14 +329,8 @@ impl Default for ChallengeConfig {
 /// Compares the settings, and ignores the state of the limit for the log.
 impl PartialEq for ChallengeConfig {
     fn eq(&self, other: &Self) -> bool {
-        (&self.realm, &self.offered, &self.parameters, &self.scope, self.asks_for_proofs)
-            == (
-                &other.realm,
-                &other.offered,
-                &other.parameters,
-                &other.scope,
-                other.asks_for_proofs,
-            )
+        (&self.realm, &self.offered, &self.parameters, self.asks_for_proofs)
+            == (&other.realm, &other.offered, &other.parameters, other.asks_for_proofs)
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Admission<C> {
     extras: Option<Box<Extras>>,
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
+    /// The scopes of the policy that a client without a good token should ask for, separated by spaces.
+    pub(super) scopes_for_strangers: Option<Arc<str>>,
     /// Whether responses carry the principal.
     pub(super) principal_in_responses: bool,
     pub(super) config: Arc<ChallengeConfig>,
@@ -121,6 +123,7 @@ impl<C> Admission<C> {
             extras: None,
             optional: false,
             policy: None,
+            scopes_for_strangers: None,
             principal_in_responses: false,
             config,
             #[cfg(feature = "metadata")]
@@ -217,7 +220,8 @@ impl<C> Admission<C> {
 
     #[cold]
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
-        Rejection::new(error.into(), Arc::clone(&self.config))
+        let rejection = Rejection::new(error.into(), Arc::clone(&self.config));
+        rejection.with_scopes(self.scopes_for_strangers.clone())
     }
 }
 
@@ -517,7 +521,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         request: &mut Request<B>,
     ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
-            reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
+            let (config, scopes) = (Arc::clone(&self.config), self.scopes_for_strangers.clone());
+            reject::admit_anonymous(request.extensions_mut(), config, scopes);
             return ResponseHook::Nothing;
         };
         let pass = match origin {
@@ -639,6 +644,7 @@ impl<C> Clone for Admission<C> {
             extras: self.extras.clone(),
             optional: self.optional,
             policy: self.policy.clone(),
+            scopes_for_strangers: self.scopes_for_strangers.clone(),
             principal_in_responses: self.principal_in_responses,
             config: Arc::clone(&self.config),
             #[cfg(feature = "metadata")]

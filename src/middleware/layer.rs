@@ -85,8 +85,10 @@ impl<C, R> BearerLayer<C, R> {
         let description = policy.describe();
         let scopes = description.scopes_for_strangers();
         let scopes = (!scopes.is_empty()).then(|| scopes.join(" ").into());
-        self.change(|admission| admission.policy = Some(Arc::new(policy)))
-            .change_challenges(|config| config.scope = scopes)
+        self.change(|admission| {
+            admission.policy = Some(Arc::new(policy));
+            admission.scopes_for_strangers = scopes;
+        })
     }
 
     /// Adds another source of tokens. A request with tokens in two places is refused with 400 (RFC

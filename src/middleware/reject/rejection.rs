@@ -34,6 +34,8 @@ use crate::observe::trace;
 pub struct Rejection {
     error: AuthError,
     config: Arc<ChallengeConfig>,
+    /// The scopes that the policy of the layer asks for, separated by spaces.
+    scopes: Option<Arc<str>>,
     /// The gRPC protocol of the request, if it is gRPC and that is known.
     pub(super) grpc: Option<GrpcProtocol>,
     /// The index of the request's scheme among the offered ones, where it is known.
@@ -49,7 +51,14 @@ impl From<AuthError> for Rejection {
 
 impl Rejection {
     pub(crate) fn new(error: AuthError, config: Arc<ChallengeConfig>) -> Self {
-        Self { error, config, grpc: None, used_scheme: None }
+        Self { error, config, scopes: None, grpc: None, used_scheme: None }
+    }
+
+    /// Names the scopes that a client without a good token should ask for.
+    #[must_use]
+    pub(crate) fn with_scopes(mut self, scopes: Option<Arc<str>>) -> Self {
+        self.scopes = scopes;
+        self
     }
 
     /// Adds fields to the answer.
@@ -112,7 +121,7 @@ impl Rejection {
     ///
     /// For a request without a good token: the scopes that the policy of the layer or the guard asks for.
     pub fn needed_scopes(&self) -> Option<&str> {
-        let of_layer = || self.config.scope.as_deref().filter(|_| self.asks_for_token());
+        let of_layer = || self.scopes.as_deref().filter(|_| self.asks_for_token());
         self.error.needed_scopes().or_else(of_layer)
     }
 
@@ -127,7 +136,7 @@ impl Rejection {
         let description = policy.describe();
         let mut scopes = description.scopes_for_strangers();
         if self.is_about_no_token() && !scopes.is_empty() {
-            let of_layer = self.config.scope.as_deref().unwrap_or_default();
+            let of_layer = self.scopes.as_deref().unwrap_or_default();
             scopes.extend(of_layer.split(' ').filter(|scope| !scope.is_empty()));
             self.error = AuthError::missing_token(Remedy::scopes(scopes));
         }
