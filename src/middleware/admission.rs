@@ -206,26 +206,21 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             }
             Some(extras) => self.decide_with(extras, request),
         };
-        match &self.policy {
-            None => decision,
-            Some(policy) => self.permit(&**policy, decision, RequestHead::of(request)),
-        }
-    }
-
-    /// Applies the policy to a request that is about to be admitted with a token.
-    // Behind the decision, because the token borrows the request until then.
-    #[inline(never)]
-    fn permit(
-        &self,
-        policy: &dyn Policy,
-        decision: Decision<C>,
-        request: RequestHead<'_>,
-    ) -> Decision<C> {
+        let Some(policy) = &self.policy else { return decision };
+        // Behind the decision, because the token borrows the request until then.
         let (Decision::Admit(Some(admitted)) | Decision::AdmitWith(admitted, _)) = &decision else {
             return decision;
         };
-        let access = Access::new(&admitted.principal).with_request(request);
-        let Err(error) = policy::check(policy, &access) else { return decision };
+        let access = Access::new(&admitted.principal).with_request(RequestHead::of(request));
+        match policy::check(&**policy, &access) {
+            Ok(()) => decision,
+            Err(error) => self.refuse_admitted(error, decision),
+        }
+    }
+
+    /// Refuses a request that the policy does not allow. The answer gets the fields of bindings.
+    #[cold]
+    fn refuse_admitted(&self, error: AuthError, decision: Decision<C>) -> Decision<C> {
         let fields = match decision {
             Decision::AdmitWith(_, fields) => fields,
             _ => ResponseFields::default(),
