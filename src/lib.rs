@@ -77,7 +77,7 @@
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
 //! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken) | 403 | realm only |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed), [`ReplaysUnavailable`](Reason::ReplaysUnavailable) | 503 | none; `Retry-After` |
-//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to add |
+//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing), [`MisusedPolicy`](Reason::MisusedPolicy) | 500 | none; the log says what to add |
 //!
 //! A client is told the same of all faults that are found before the signature is verified. The [`Reason`] is in the
 //! extensions of the response, for access logs and metrics. The [`Principal`] of an accepted request is there too if
@@ -152,6 +152,7 @@ mod config_error;
 pub mod clock;
 mod dangerous;
 mod text;
+mod request_head;
 #[cfg(any(feature = "endpoints", feature = "introspection"))]
 mod media_type;
 #[cfg(any(feature = "issue", feature = "jwks", feature = "metadata", feature = "redis"))]
@@ -244,8 +245,9 @@ pub use crate::server::sign_in;
 pub mod policy {
     #[doc(inline)]
     pub use crate::claims::policy::{
-        AllOf, And, AnyOf, Bound, ClaimsWhere, Or, Policy, PolicyDescription, Remedy, Requirement,
-        Role, Scope, When, all_of, any_of, bound, bound_by, claims_where, role, scope, when,
+        Access, AllOf, And, AnyOf, Bound, ClaimsWhere, Or, Policy, PolicyDescription, Remedy,
+        RequestHead, Requirement, Role, Scope, When, all_of, any_of, bound, bound_by, claims_where,
+        role, scope, when,
     };
 }
 

@@ -36,7 +36,7 @@ const FLAGS: [(Reason, &str, &str); 23] = [
 ];
 
 /// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
-const NOT_OF_A_TOKEN: [Reason; 30] = [
+const NOT_OF_A_TOKEN: [Reason; 31] = [
     Reason::MissingToken,
     Reason::MalformedAuthorization,
     Reason::RepeatedAuthorization,
@@ -67,6 +67,7 @@ const NOT_OF_A_TOKEN: [Reason; 30] = [
     Reason::AuthenticatorFailed,
     Reason::LayerMissing,
     Reason::ClaimsTypeMissing,
+    Reason::MisusedPolicy,
 ];
 
 /// The claims of an application.
