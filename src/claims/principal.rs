@@ -25,6 +25,8 @@ struct Facts<T: ?Sized> {
     /// `None` for a caller that an authenticator vouches for.
     header: Option<Header>,
     parsed: ParsedClaims,
+    /// The claim `cnf`. In a box, because most tokens have none.
+    confirmation: Option<Box<Confirmation>>,
     /// The moment from which the verifier would refuse the token.
     end: NumericDate,
     /// The layer that admitted the request. Guards refuse a principal without it.
@@ -42,7 +44,7 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
     #[inline]
     pub(crate) fn new(header: Option<Header>, layer: Layer) -> Self {
         let (parsed, end) = (ParsedClaims::default(), NumericDate::MIN);
-        Self(Facts { header, parsed, end, layer, claims: None })
+        Self(Facts { header, parsed, confirmation: None, end, layer, claims: None })
     }
 
     /// The claims of the token, empty at first.
@@ -58,6 +60,10 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
 
     #[inline]
     pub(super) fn with_claims(mut self, claims: C) -> Principal {
+        let Facts { parsed, confirmation, .. } = &mut self.0;
+        if parsed.markers.cnf.is_there() {
+            *confirmation = Some(Box::new(Confirmation::read(parsed.confirmation())));
+        }
         self.0.claims = Some(Arc::new(claims));
         Principal { facts: Arc::new(self.0) }
     }
@@ -99,7 +105,9 @@ impl Principal {
     /// Returns the heap memory beside [`BYTES`](Self::BYTES), without the application's claims.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.header().map_or(0, Header::heap_bytes) + self.facts.parsed.heap_bytes()
+        let Facts { header, parsed, confirmation, .. } = &*self.facts;
+        let bound = confirmation.as_ref().map_or(0, |keys| keys.heap_bytes(parsed.confirmation()));
+        header.as_ref().map_or(0, Header::heap_bytes) + parsed.heap_bytes() + bound
     }
 
     /// Returns `sub`, if the token has one.
@@ -204,15 +212,14 @@ impl Principal {
 
     /// Returns the keys that the token is bound to (`cnf`, RFC 7800), for a
     /// [`Binding`](crate::binding::Binding) to check. `None` for a token that is bound to no key.
-    pub fn confirmation(&self) -> Option<Confirmation> {
-        let cnf = self.facts.parsed.markers.cnf;
-        cnf.is_there().then(|| Confirmation::read(self.registered().get(cnf.range())))
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.facts.confirmation.as_deref()
     }
 
     /// Returns whether the token is bound to a key, and the layer has checked that the sender of the
     /// request has it. Always `false` behind a layer without a [`Binding`](crate::binding::Binding).
     pub fn is_bound(&self) -> bool {
-        self.is_proved() && self.facts.parsed.markers.cnf.is_there()
+        self.is_proved() && self.confirmation().is_some()
     }
 
     /// Returns whether the token is bound to a key by this method, and the layer has checked that the
@@ -252,9 +259,15 @@ impl Principal {
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
-        let Facts { header, parsed, end, .. } = &*self.facts;
-        let (header, parsed, end) = (header.clone(), parsed.clone(), *end);
-        let facts = Facts { header, parsed, end, layer, claims: Some(Arc::clone(claims)) };
+        let Facts { header, parsed, confirmation, end, .. } = &*self.facts;
+        let facts = Facts {
+            header: header.clone(),
+            parsed: parsed.clone(),
+            confirmation: confirmation.clone(),
+            end: *end,
+            layer,
+            claims: Some(Arc::clone(claims)),
+        };
         Self { facts: Arc::new(facts) }
     }
 

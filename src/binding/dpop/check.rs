@@ -18,7 +18,7 @@ use super::proof::{Buffer, Proof, ProofClaims};
 use super::settings::Dpop;
 use crate::binding::{Binding, BindingVerdict, Proved};
 use crate::challenge::AuthScheme;
-use crate::claims::{ConfirmationMethod, NumericDate, Principal};
+use crate::claims::{Confirmation, ConfirmationMethod, NumericDate, Principal};
 use crate::clock::Moment;
 use crate::error::{AuthError, Reason, ReplaysUnavailable, shown};
 use crate::jose::crypto;
@@ -28,15 +28,14 @@ use crate::verify::presented::Presented;
 impl Dpop {
     /// Returns the thumbprint of the key that the token is bound to. `None` for a bearer token that
     /// needs no proof.
-    fn needed_key(
+    fn needed_key<'p>(
         &self,
         presented: Presented<'_>,
-        principal: &Principal,
-    ) -> Result<Option<String>, AuthError> {
-        let confirmation = principal.confirmation();
-        let thumbprint = confirmation.as_ref().and_then(|keys| keys.jwk_thumbprint());
+        principal: &'p Principal,
+    ) -> Result<Option<&'p str>, AuthError> {
+        let thumbprint = principal.confirmation().and_then(Confirmation::jwk_thumbprint);
         match (thumbprint, presented.scheme() == AuthScheme::DPOP) {
-            (Some(thumbprint), true) => Ok(Some(thumbprint.to_owned())),
+            (Some(thumbprint), true) => Ok(Some(thumbprint)),
             // RFC 9449 §7.2: such a token is never accepted as a bearer token.
             (Some(_), false) => Err(AuthError::with_detail(Reason::BoundToken, SENT_AS_BEARER)),
             (None, true) => Err(AuthError::with_detail(Reason::UnboundToken, NOT_BOUND)),
@@ -192,7 +191,7 @@ impl Dpop {
         let Some(thumbprint) = self.needed_key(presented, principal)? else {
             return Ok(BindingVerdict::NotApplicable);
         };
-        let bound = BoundToken { token: presented.token(), thumbprint: &thumbprint };
+        let bound = BoundToken { token: presented.token(), thumbprint };
         let verified = self.verify(request, Some(bound)).map_err(|error| self.with_nonce(error))?;
         let VerifiedProof { id, is_nonce_current, .. } = verified;
         let fields = || self.nonce_fields().into_iter().flatten();
