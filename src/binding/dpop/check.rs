@@ -52,12 +52,12 @@ impl Dpop {
     ) -> Result<VerifiedProof, AuthError> {
         let proof = Proof::parse(proof_in(&request.headers)?)?;
         let key = self.keys.find(proof.header());
-        let mut buffer = Buffer::new();
+        let [mut buffer, mut header_buffer] = [const { Buffer::new() }; 2];
         let claims = proof.claims(&mut buffer)?;
         // The header is as cheap to read as the claims, and its key is not.
         let header = match key {
             Some(_) => None,
-            None => Some(ProofHeader::read(proof.header(), &self.algorithms)?),
+            None => Some(ProofHeader::read(proof.header(), &mut header_buffer, &self.algorithms)?),
         };
 
         if *claims.method != *request.method.as_str() {
@@ -111,12 +111,14 @@ impl Dpop {
         if self.urls.iter().any(|url| url.is_for(path, htu)) {
             return Ok(());
         }
-        let wanted = self.urls.first().map(|url| url.with_path(path)).unwrap_or_default();
+        let (origin, path) = match self.urls.first() {
+            Some(url) => (url.as_str(), shown(path)),
+            None => Default::default(),
+        };
         let hint = if self.original_uri.is_none() { PREFIX_HINT } else { "" };
         let detail = format!(
-            "`htu` is \"{}\", and the request is for \"{}\"{hint}",
+            "`htu` is \"{}\", and the request is for \"{origin}{path}\"{hint}",
             shown(htu.rsplit_once('@').map_or(htu, |(_, host)| host)),
-            shown(&wanted),
         );
         Err(AuthError::with_detail(Reason::ProofForOtherRequest, detail))
     }

@@ -141,7 +141,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { few: [0; 640], many: Vec::new() }
     }
 }
