@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Version};
-use http_body_util::{BodyExt as _, Empty};
+use http::{Request, Response, Version};
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt as _;
@@ -70,6 +70,17 @@ impl TlsClient {
     /// Sends requests over one connection, and returns the statuses.
     pub async fn ask(&self, address: SocketAddr, tokens: &[&str]) -> std::io::Result<Asked> {
         self.ask_for(address, "/", tokens).await
+    }
+
+    /// Sends one request over a connection of its own.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Response<String> {
+        let port = request.uri().port_u16().unwrap();
+        let stream = self.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Response::from_parts(parts, String::from_utf8(body.to_vec()).unwrap())
     }
 
     pub async fn ask_for(
