@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::{Request, Response, Version};
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::client::conn::{http1, http2};
@@ -73,8 +74,11 @@ impl TlsClient {
     }
 
     /// Sends one request over a connection of its own.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Response<String> {
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Response<String> {
         let port = request.uri().port_u16().unwrap();
+        let host = request.uri().authority().unwrap().as_str().parse().unwrap();
+        request.headers_mut().insert(HOST, host);
+        *request.uri_mut() = request.uri().path_and_query().unwrap().clone().into();
         let stream = self.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
