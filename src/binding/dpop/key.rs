@@ -183,3 +183,70 @@ const MAX_MEMBERS: usize = 32;
 const MAX_RSA_BITS: usize = 4096;
 /// The longest header that is kept: one with an RSA key of 4096 bits has about 1,000 characters.
 const MAX_KEPT_HEADER: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    const HEADER: &str = r#"{"typ":"dpop+jwt","alg":"EdDSA","jwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#;
+
+    fn key() -> Arc<ProofKey> {
+        let (segment, mut buffer) = (URL_SAFE_NO_PAD.encode(HEADER), Buffer::new());
+        let header = ProofHeader::read(&segment, &mut buffer, &[Algorithm::EdDSA]).unwrap();
+        Arc::new(header.into_key(None).unwrap())
+    }
+
+    fn detail_of(header: &str) -> String {
+        let (segment, mut buffer) = (URL_SAFE_NO_PAD.encode(header), Buffer::new());
+        let read = ProofHeader::read(&segment, &mut buffer, &[Algorithm::EdDSA]);
+        read.map(|_| ()).unwrap_err().detail().unwrap().to_owned()
+    }
+
+    #[test]
+    fn detail_says_in_what_way_the_header_is_wrong() {
+        const TWICE: &str = "a member of the header comes twice, or there are too many";
+        for (header, detail) in [
+            (r#"{"alg":"EdDSA","alg":"EdDSA"}"#, TWICE),
+            (r#"{"jwk":{"kty":"OKP","kty":"OKP"}}"#, TWICE),
+            (r#"{"alg":1}"#, "a member of the header has the wrong JSON type"),
+            (r#"{"jwk":[]}"#, "a member of the header has the wrong JSON type"),
+            (r#"{"alg":"EdDSA""#, NO_HEADER),
+        ] {
+            assert_eq!(detail_of(header), detail, "{header}");
+        }
+    }
+
+    #[test]
+    fn key_is_found_by_the_header_that_it_was_kept_with() {
+        let (keys, key) = (ProofKeys::new(10), key());
+
+        keys.remember("one", &key);
+
+        assert!(keys.find("one").is_some_and(|found| Arc::ptr_eq(&found, &key)));
+        assert!(keys.find("two").is_none());
+    }
+
+    #[test]
+    fn key_with_a_long_header_is_not_kept() {
+        let (keys, key) = (ProofKeys::new(10), key());
+        for (length, is_kept) in [(2047, true), (2048, true), (2049, false), (4000, false)] {
+            let header = "a".repeat(length);
+
+            keys.remember(&header, &key);
+
+            assert_eq!(keys.find(&header).is_some(), is_kept, "{length}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_kept_where_none_may_be() {
+        let keys = ProofKeys::new(0);
+
+        keys.remember("one", &key());
+
+        assert!(keys.find("one").is_none());
+    }
+}
