@@ -272,12 +272,16 @@ impl AuthError {
 }
 
 /// Returns text from a token in a form for logs: on one line, and shortened.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !b"\"'\\".contains(&byte);
+    if text.len() <= MAX_SHOWN && text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
     let escaped = |text: &str| text.escape_debug().to_string();
-    match text.char_indices().nth(MAX_SHOWN) {
+    Cow::Owned(match text.char_indices().nth(MAX_SHOWN) {
         None => escaped(text),
         Some((end, _)) => format!("{}…", escaped(&text[..end])),
-    }
+    })
 }
 
 /// Returns the message of an error and of all its sources. The text is shortened, because an error

@@ -59,6 +59,11 @@ impl ParsedClaims {
         Grants::new(self.registered.text(), &self.grants)
     }
 
+    /// Returns the value of `cnf` as JSON. `None` if the token has none, or `null`.
+    pub(super) fn confirmation(&self) -> Option<&str> {
+        self.registered.get(self.markers.cnf.range())
+    }
+
     /// Returns the text of a marker, if the marker is a string.
     pub(crate) fn text_of(&self, mark: Option<TextClaim>) -> Option<&str> {
         self.registered.get(mark.and_then(TextClaim::range))

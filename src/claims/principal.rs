@@ -25,6 +25,8 @@ struct Facts<T: ?Sized> {
     /// `None` for a caller that an authenticator vouches for.
     header: Option<Header>,
     parsed: ParsedClaims,
+    /// The claim `cnf`. In a box, because most tokens have none.
+    confirmation: Option<Box<Confirmation>>,
     /// The moment from which the verifier would refuse the token.
     end: NumericDate,
     /// The rules of the issuer. `None` until they are set.
@@ -44,7 +46,8 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
     #[inline]
     pub(crate) fn new(header: Option<Header>, layer: Layer) -> Self {
         let (parsed, end) = (ParsedClaims::default(), NumericDate::MIN);
-        Self(Facts { header, parsed, end, rules: None, layer, claims: None })
+        let (confirmation, rules, claims) = (None, None, None);
+        Self(Facts { header, parsed, confirmation, end, rules, layer, claims })
     }
 
     /// The claims of the token, empty at first.
@@ -66,6 +69,10 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
 
     #[inline]
     pub(super) fn with_claims(mut self, claims: C) -> Principal {
+        let Facts { parsed, confirmation, .. } = &mut self.0;
+        if parsed.markers.cnf.is_there() {
+            *confirmation = Some(Box::new(Confirmation::read(parsed.confirmation())));
+        }
         self.0.claims = Some(Arc::new(claims));
         Principal { facts: Arc::new(self.0) }
     }
@@ -107,7 +114,9 @@ impl Principal {
     /// Returns the heap memory beside [`BYTES`](Self::BYTES), without the application's claims.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.header().map_or(0, Header::heap_bytes) + self.facts.parsed.heap_bytes()
+        let Facts { header, parsed, confirmation, .. } = &*self.facts;
+        let bound = confirmation.as_ref().map_or(0, |keys| keys.heap_bytes(parsed.confirmation()));
+        header.as_ref().map_or(0, Header::heap_bytes) + parsed.heap_bytes() + bound
     }
 
     /// Returns `sub`, if the token has one.
@@ -214,15 +223,14 @@ impl Principal {
 
     /// Returns the keys that the token is bound to (`cnf`, RFC 7800), for a
     /// [`Binding`](crate::binding::Binding) to check. `None` for a token that is bound to no key.
-    pub fn confirmation(&self) -> Option<Confirmation> {
-        let cnf = self.facts.parsed.markers.cnf;
-        cnf.is_there().then(|| Confirmation::read(self.registered().get(cnf.range())))
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.facts.confirmation.as_deref()
     }
 
     /// Returns whether the token is bound to a key, and the layer has checked that the sender of the
     /// request has it. Always `false` behind a layer without a [`Binding`](crate::binding::Binding).
     pub fn is_bound(&self) -> bool {
-        self.is_proved() && self.facts.parsed.markers.cnf.is_there()
+        self.is_proved() && self.confirmation().is_some()
     }
 
     /// Returns whether the token is bound to a key by this method, and the layer has checked that the
@@ -262,10 +270,16 @@ impl Principal {
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
-        let Facts { header, parsed, end, rules, .. } = &*self.facts;
-        let (header, parsed, end) = (header.clone(), parsed.clone(), *end);
-        let (rules, claims) = (rules.clone(), Some(Arc::clone(claims)));
-        let facts = Facts { header, parsed, end, rules, layer, claims };
+        let Facts { header, parsed, confirmation, end, rules, .. } = &*self.facts;
+        let facts = Facts {
+            header: header.clone(),
+            parsed: parsed.clone(),
+            confirmation: confirmation.clone(),
+            end: *end,
+            rules: rules.clone(),
+            layer,
+            claims: Some(Arc::clone(claims)),
+        };
         Self { facts: Arc::new(facts) }
     }
 
