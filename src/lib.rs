@@ -125,7 +125,7 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `dpop`, `sessions`, `sign-in`,
+//! application switches `aws-lc-rs` on, that one is used for every key. `axum-router`, `issue`, `passwords`, `cookies`, `dpop`, `sessions`, `sign-in`,
 //! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`, `mtls`
 //! and `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you
 //! sign or decrypt with RSA in pure Rust, read `SECURITY.md`.

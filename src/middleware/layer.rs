@@ -341,7 +341,7 @@ impl<C, R> BearerLayer<C, R> {
     /// Describes the permission that is required of every token.
     #[cfg(feature = "axum-router")]
     pub(crate) fn policy(&self) -> Option<PolicyDescription> {
-        self.admission.policy.as_ref().map(|policy| policy.describe())
+        self.admission.policy.as_ref().map(Policy::describe)
     }
 
     /// Returns the schemes that the layer offers, in their order.

@@ -24,7 +24,7 @@ use crate::middleware::{RequireLayer, require};
 pub struct Methods<S = ()> {
     /// The handlers with a method of their own.
     named: MethodRouter<S>,
-    methods: Vec<Method>,
+    names: Vec<Method>,
     // axum keeps it as a fallback. Here it stands apart, so that a guard covers the handler of `any` and does not cover
     // the 405 of a method that has no handler.
     any: Option<MethodRouter<S>>,
@@ -46,7 +46,7 @@ pub(super) struct DeclaredPart<S> {
 
 impl<S: Clone + Send + Sync + 'static> Methods<S> {
     fn empty() -> Self {
-        Self { named: MethodRouter::new(), methods: Vec::new(), any: None }
+        Self { named: MethodRouter::new(), names: Vec::new(), any: None }
     }
 
     /// Adds a handler for these methods.
@@ -61,7 +61,7 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
         T: 'static,
     {
         self.named = self.named.on(filter, handler);
-        self.methods.extend(methods_of(filter));
+        self.names.extend(methods_of(filter));
         self
     }
 
@@ -78,7 +78,7 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
         T::Future: Send + 'static,
     {
         self.named = self.named.on_service(filter, service);
-        self.methods.extend(methods_of(filter));
+        self.names.extend(methods_of(filter));
         self
     }
 
@@ -91,9 +91,9 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
         <L::Service as Service<Request>>::Response: IntoResponse + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
-        let Self { named, methods, any } = self;
+        let Self { named, names, any } = self;
         let any = any.map(|any| any.layer(layer.clone()));
-        Self { named: named.layer(layer), methods, any }
+        Self { named: named.layer(layer), names, any }
     }
 
     /// Declares that the handlers need this permission, which [`require`] checks.
@@ -125,16 +125,16 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
     }
 
     fn guarded(self, guard: &RequireLayer, access: Access) -> DeclaredMethods<S> {
-        let Self { named, methods, any } = self;
+        let Self { named, names, any } = self;
         // Not `layer`, which would cover the 405 of other methods: it would be a 403.
-        let named = if methods.is_empty() { named } else { named.route_layer(guard.clone()) };
+        let named = if names.is_empty() { named } else { named.route_layer(guard.clone()) };
         let any = any.map(|any| any.layer(guard.clone()));
-        Self { named, methods, any }.declared(access)
+        Self { named, names, any }.declared(access)
     }
 
     fn declared(self, access: Access) -> DeclaredMethods<S> {
-        let Self { named, methods, any } = self;
-        let mut methods: Vec<_> = methods.into_iter().map(Some).collect();
+        let Self { named, names, any } = self;
+        let mut methods: Vec<_> = names.into_iter().map(Some).collect();
         let handlers = match any {
             Some(any) => {
                 methods.push(None);
@@ -291,8 +291,8 @@ fn methods_of(filter: MethodFilter) -> impl Iterator<Item = Method> {
 
 impl<S> Clone for Methods<S> {
     fn clone(&self) -> Self {
-        let Self { named, methods, any } = self;
-        Self { named: named.clone(), methods: methods.clone(), any: any.clone() }
+        let Self { named, names, any } = self;
+        Self { named: named.clone(), names: names.clone(), any: any.clone() }
     }
 }
 
@@ -312,7 +312,7 @@ impl<S> Clone for DeclaredPart<S> {
 impl<S> fmt::Debug for Methods<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Methods")
-            .field("methods", &self.methods)
+            .field("names", &self.names)
             .field("any", &self.any.is_some())
             .finish_non_exhaustive()
     }
