@@ -338,6 +338,12 @@ impl<C, R> BearerLayer<C, R> {
         self.change(|admission| admission.principal_in_responses = true)
     }
 
+    /// Takes [`with_optional_token`](Self::with_optional_token) back.
+    #[cfg(feature = "axum-router")]
+    pub(crate) fn with_required_token(self) -> Self {
+        self.change(|admission| admission.optional = false)
+    }
+
     /// Describes the permission that is required of every token.
     #[cfg(feature = "axum-router")]
     pub(crate) fn policy(&self) -> Option<PolicyDescription> {

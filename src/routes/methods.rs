@@ -10,9 +10,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Access;
-use crate::claims::Principal;
-use crate::claims::policy::{Policy, when};
-use crate::middleware::{RequireLayer, require};
+use crate::claims::policy::Policy;
+use crate::middleware::require;
 
 /// Handlers of one path by method, without a declaration of who may call them.
 ///
@@ -99,12 +98,17 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
     /// Declares that the handlers need this permission, which [`require`] checks.
     pub fn requires(self, policy: impl Policy) -> DeclaredMethods<S> {
         let access = Access::Requires(policy.describe());
-        self.guarded(&require(policy), access)
+        let guard = require(policy);
+        let Self { named, names, any } = self;
+        // Not `layer`, which would cover the 405 of other methods: it would be a 403.
+        let named = if names.is_empty() { named } else { named.route_layer(guard.clone()) };
+        let any = any.map(|any| any.layer(guard));
+        Self { named, names, any }.declared(access)
     }
 
     /// Declares that the handlers need a token, and no permission beside it.
     pub fn signed_in(self) -> DeclaredMethods<S> {
-        self.guarded(&any_principal(), Access::SignedIn)
+        self.declared(Access::SignedIn)
     }
 
     /// Declares that the handlers accept requests with a token and without one. A handler takes
@@ -124,14 +128,6 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
         self.declared(Access::Open)
     }
 
-    fn guarded(self, guard: &RequireLayer, access: Access) -> DeclaredMethods<S> {
-        let Self { named, names, any } = self;
-        // Not `layer`, which would cover the 405 of other methods: it would be a 403.
-        let named = if names.is_empty() { named } else { named.route_layer(guard.clone()) };
-        let any = any.map(|any| any.layer(guard.clone()));
-        Self { named, names, any }.declared(access)
-    }
-
     fn declared(self, access: Access) -> DeclaredMethods<S> {
         let Self { named, names, any } = self;
         let mut methods: Vec<_> = names.into_iter().map(Some).collect();
@@ -144,12 +140,6 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
         };
         DeclaredMethods { parts: vec![DeclaredPart { handlers, methods, access }] }
     }
-}
-
-/// Returns the guard that accepts every principal. It refuses requests that no layer has seen, and
-/// those that a layer has admitted without a token.
-pub(super) fn any_principal() -> RequireLayer {
-    require(when(|_: &Principal| true))
 }
 
 impl<S> DeclaredMethods<S> {
@@ -169,7 +159,7 @@ impl<S> DeclaredMethods<S> {
 impl<S: Clone + Send + Sync + 'static> From<Methods<S>> for DeclaredMethods<S> {
     /// Leaves the handlers undeclared: they need a token.
     fn from(methods: Methods<S>) -> Self {
-        methods.guarded(&any_principal(), Access::Undeclared)
+        methods.declared(Access::Undeclared)
     }
 }
 

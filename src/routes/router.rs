@@ -16,10 +16,10 @@ use tower_service::Service;
 
 use super::access::Access;
 use super::map::{RouteEntry, RouteKind, RouteMap};
-use super::methods::{DeclaredMethods, any_principal};
+use super::methods::DeclaredMethods;
 use crate::claims::policy::Policy;
 use crate::middleware::reject::Render;
-use crate::middleware::{BearerLayer, RequireLayer, require};
+use crate::middleware::{BearerLayer, require};
 
 /// Routes of an axum application, each with the declaration of who may call it.
 ///
@@ -38,7 +38,7 @@ use crate::middleware::{BearerLayer, RequireLayer, require};
 /// token.
 #[must_use]
 pub struct Routes<S = ()> {
-    /// Behind the layer, each handler with a guard.
+    /// Behind the layer. Handlers that require a permission have their guard.
     guarded: Router<S>,
     /// Behind the layer with optional tokens.
     optional: Router<S>,
@@ -173,8 +173,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     ///
     /// When two paths conflict.
     #[track_caller]
-    pub fn merge_signed_in(self, description: impl Into<String>, router: Router<S>) -> Self {
-        self.merge_behind(&any_principal(), router).unlisted(description.into(), Access::SignedIn)
+    pub fn merge_signed_in(mut self, description: impl Into<String>, router: Router<S>) -> Self {
+        self.guarded = self.guarded.merge(router.reset_fallback());
+        self.unlisted(description.into(), Access::SignedIn)
     }
 
     /// Adds the routes of a `Router` whose requests need this permission. See
@@ -185,13 +186,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// When two paths conflict.
     #[track_caller]
     pub fn merge_guarded(
-        self,
+        mut self,
         description: impl Into<String>,
         router: Router<S>,
         policy: impl Policy,
     ) -> Self {
         let access = Access::Requires(policy.describe());
-        self.merge_behind(&require(policy), router).unlisted(description.into(), access)
+        self.guarded = self.guarded.merge(covered(router.reset_fallback(), require(policy)));
+        self.unlisted(description.into(), access)
     }
 
     /// Adds a layer around all routes that were added before. The declarations and the [`BearerLayer`]
@@ -246,6 +248,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         R: Render<Body> + Clone + Send + Sync + 'static,
     {
         let optional = layer.clone().with_optional_token();
+        let layer = layer.with_required_token();
         let fallback = self.fallback.map(|(handlers, access)| match access {
             Access::Open => handlers,
             Access::OptionalToken => handlers.layer(optional.clone()),
@@ -266,12 +269,6 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             Access::OptionalToken => &mut self.optional,
             Access::SignedIn | Access::Requires(_) | Access::Undeclared => &mut self.guarded,
         }
-    }
-
-    #[track_caller]
-    fn merge_behind(mut self, guard: &RequireLayer, router: Router<S>) -> Self {
-        self.guarded = self.guarded.merge(covered(router.reset_fallback(), guard.clone()));
-        self
     }
 
     fn unlisted(mut self, description: String, access: Access) -> Self {

@@ -151,6 +151,8 @@ async fn layer_with_optional_tokens_opens_no_route() {
 
     for path in ["/orders", "/me", "/undeclared", "/any"] {
         send(&app, ask_get(path)).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+        let other = ask(Method::TRACE, path);
+        send(&app, other).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
     }
     send(&app, ask_get("/undeclared").bearer(good())).await.is_ok("undeclared");
 }
