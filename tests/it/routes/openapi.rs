@@ -310,3 +310,63 @@ fn document_that_is_none_is_left_as_it_is() {
         assert_eq!((report.unknown_operations.len(), report.undocumented_routes.len()), (0, 1));
     }
 }
+
+mod needs_openapi_validator {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Returns the validator's verdicts about these documents.
+    fn verdicts(documents: &[Value]) -> Vec<String> {
+        let command = std::env::var("OPENAPI_CHECK").expect("run scripts/interop");
+        let mut check = Command::new("sh")
+            .args(["-c", &command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = check.stdin.take().unwrap();
+        for document in documents {
+            writeln!(input, "{document}").unwrap();
+        }
+        drop(input);
+        let output = check.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    #[ignore = "needs openapi-spec-validator: scripts/interop"]
+    fn documents_are_valid_for_another_reader() {
+        let routes: Routes = Routes::new()
+            .route("/a", get(async || "").requires(scope("a").or(scope("b").and(role("c")))))
+            .route("/b", get(async || "").optional_token().merge(post(async || "").open()))
+            .route("/c", any(async || "").signed_in());
+        let dpop = Dpop::new("https://api.example.com").unwrap().with_bearer_allowed();
+        let maps = [routes.map(), routes.map().behind(&layer().with_dpop(dpop))];
+        let mut documents = Vec::new();
+        for map in &maps {
+            let url = "https://id.example.com/.well-known/openid-configuration";
+            for openapi in [map.openapi(), map.openapi().with_open_id_connect(url)] {
+                for version in ["3.0.3", "3.1.0"] {
+                    let mut document = document(json!({
+                        "/a": { "get": operation() },
+                        "/b": { "get": operation(), "post": operation() },
+                        "/c": { "delete": operation() },
+                    }));
+                    document["openapi"] = json!(version);
+                    assert!(openapi.add_to(&mut document).is_empty());
+                    documents.push(document);
+                }
+            }
+        }
+        assert_eq!(verdicts(&documents), ["ok"; 8]);
+
+        for document in &mut documents {
+            document["components"]["securitySchemes"]["broken"] = json!({ "type": "http" });
+        }
+        let verdicts = verdicts(&documents);
+        assert!(verdicts.iter().all(|verdict| verdict.starts_with("no:")), "{verdicts:?}");
+    }
+}
