@@ -91,7 +91,8 @@ impl OpenApi<'_> {
     /// name stays. OpenAPI 3.0 allows scopes for `openIdConnect` only, so for other schemes they are in
     /// `x-policy` alone there.
     ///
-    /// A document that is no object with `paths` is left as it is.
+    /// The document then names the roles and conditions of the application: publish it to those who may know
+    /// them. A document that is no object with `paths` is left as it is.
     pub fn add_to(&self, document: &mut Value) -> OpenApiReport {
         let schemes = self.schemes();
         let allows_scopes =
