@@ -3,6 +3,7 @@
 //! | page | task |
 //! |---|---|
 //! | [`routes`] | Put the layer in the right place, guard routes, choose the look of refusals. |
+//! | [`route_map`] | Declare the policy of every route, print and test the map of an application, document it. |
 //! | [`providers`] | Verify the tokens of an identity provider. |
 //! | [`several_issuers`] | Accept tokens of more than one issuer. |
 //! | [`configuration`] | Read all settings from a file. |
@@ -25,6 +26,9 @@
 
 #[doc = include_str!("guide/routes.md")]
 pub mod routes {}
+
+#[doc = include_str!("guide/route_map.md")]
+pub mod route_map {}
 
 #[doc = include_str!("guide/providers.md")]
 pub mod providers {}

@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
+//! The [`guide`] explains one task per page: [routes](guide::routes), [the map of the routes](guide::route_map), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
 //! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
@@ -46,6 +46,7 @@
 //! | issuers | one, or several with [`Issuers`]; all of it as data with [`Config`] |
 //! | rules | [`Validation`], with issuer and audience as arguments |
 //! | permissions | [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer [`require`], as the extractor [`Require`], in a handler with [`Principal::check`] |
+//! | the map of an application | [`Routes`](routes::Routes) knows the policy of every route; [`RouteMap`](routes::RouteMap) prints, checks and probes them, and adds them to an OpenAPI document |
 //! | revocation | [`MemoryRevocations`](revocation::MemoryRevocations), [`RedisRevocations`](revocation::RedisRevocations), a view of your own ([`Revocations`](revocation::Revocations)); [`ActiveCheck`](active_check::ActiveCheck) asks a database |
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
 //! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
@@ -88,6 +89,7 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `axum` | yes | Adds the axum extractors `Claims`, `Require`, `Verified` and `Principal`. Depends on axum-core only. |
+//! | `axum-router` | | Adds `Routes`, which knows the policy of every route, and `policy::path`. Depends on axum. |
 //! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
 //! | `rust-crypto` | | Verifies (and, with `issue`, makes) signatures in pure Rust, for builds without a C compiler. `aws-lc-rs` wins. |
 //! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
@@ -124,7 +126,7 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `dpop`, `sessions`, `sign-in`,
+//! application switches `aws-lc-rs` on, that one is used for every key. `axum-router`, `issue`, `passwords`, `cookies`, `dpop`, `sessions`, `sign-in`,
 //! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`, `mtls`
 //! and `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you
 //! sign or decrypt with RSA in pure Rust, read `SECURITY.md`.
@@ -141,7 +143,7 @@
 //!   reworded in any version, so match on codes and reasons.
 //! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
 //!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
-//!   `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `mtls` the traits of
+//!   `axum-router` those of `axum` and `serde_json`; with `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `mtls` the traits of
 //!   `tokio` for streams; with `sqlite` or `postgres` the pools of `sqlx`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -177,6 +179,8 @@ mod state;
 pub mod verify;
 pub mod binding;
 pub mod middleware;
+#[cfg(feature = "axum-router")]
+pub mod routes;
 #[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata", feature = "passwords"))]
 mod server;
 #[cfg(feature = "config")]

@@ -15,6 +15,8 @@ use crate::binding::DowngradeAlarm;
 use crate::binding::dpop::Dpop;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
+#[cfg(feature = "axum-router")]
+use crate::claims::policy::PolicyDescription;
 use crate::claims::validation::Validation;
 use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
@@ -345,6 +347,24 @@ impl<C, R> BearerLayer<C, R> {
     #[must_use]
     pub fn with_principal_in_responses(self) -> Self {
         self.change(|admission| admission.principal_in_responses = true)
+    }
+
+    /// Takes [`with_optional_token`](Self::with_optional_token) back.
+    #[cfg(feature = "axum-router")]
+    pub(crate) fn with_required_token(self) -> Self {
+        self.change(|admission| admission.optional = false)
+    }
+
+    /// Describes the permission that is required of every token.
+    #[cfg(feature = "axum-router")]
+    pub(crate) fn policy(&self) -> Option<PolicyDescription> {
+        self.admission.policy.as_ref().map(Policy::describe)
+    }
+
+    /// Returns the schemes that the layer offers, in their order.
+    #[cfg(feature = "axum-router")]
+    pub(crate) fn offered_schemes(&self) -> impl Iterator<Item = AuthScheme> {
+        self.admission.config.offered.iter().map(OfferedScheme::scheme)
     }
 
     fn change_challenges(self, change: impl FnOnce(&mut ChallengeConfig)) -> Self {

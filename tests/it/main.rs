@@ -12,6 +12,7 @@ mod claims;
 mod state;
 mod verify;
 mod middleware;
+mod routes;
 mod server;
 mod config;
 mod test_util;
