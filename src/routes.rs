@@ -45,14 +45,13 @@
 //!
 //! A route without a declaration needs a token, and stands in the map as undeclared.
 
-mod access;
+mod route_access;
 mod map;
 mod methods;
 mod router;
 mod probe;
 mod openapi;
 
-pub use access::Access;
 pub use map::{RouteEntry, RouteKind, RouteMap, UndeclaredRoutes};
 pub use methods::{
     DeclaredMethods, Methods, any, any_service, delete, delete_service, get, get_service, head,
@@ -61,4 +60,5 @@ pub use methods::{
 };
 pub use openapi::{OpenApi, OpenApiReport, Operation};
 pub use probe::ProbeFinding;
+pub use route_access::RouteAccess;
 pub use router::Routes;

@@ -6,7 +6,7 @@ use http::Method;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::access::Access;
+use super::route_access::RouteAccess;
 use crate::challenge::AuthScheme;
 use crate::middleware::BearerLayer;
 
@@ -28,7 +28,7 @@ pub struct RouteMap {
 pub struct RouteEntry {
     path: String,
     kind: RouteKind,
-    access: Access,
+    access: RouteAccess,
 }
 
 /// Tells what stands behind a line of a [`RouteMap`].
@@ -66,7 +66,7 @@ impl RouteMap {
         let mut entries = self.entries;
         if let Some(policy) = layer.policy() {
             for entry in &mut entries {
-                let own = std::mem::replace(&mut entry.access, Access::Undeclared);
+                let own = std::mem::replace(&mut entry.access, RouteAccess::Undeclared);
                 entry.access = own.behind(&policy);
             }
         }
@@ -80,7 +80,7 @@ impl RouteMap {
 
     /// Returns the lines of routes without a declaration.
     pub fn undeclared(&self) -> impl Iterator<Item = &RouteEntry> {
-        self.entries.iter().filter(|entry| entry.access == Access::Undeclared)
+        self.entries.iter().filter(|entry| entry.access == RouteAccess::Undeclared)
     }
 
     /// Returns the schemes that the layer offers.
@@ -119,7 +119,7 @@ impl RouteMap {
 }
 
 impl RouteEntry {
-    pub(super) fn new(path: &str, kind: RouteKind, access: Access) -> Self {
+    pub(super) fn new(path: &str, kind: RouteKind, access: RouteAccess) -> Self {
         Self { path: path.to_owned(), kind, access }
     }
 
@@ -135,7 +135,7 @@ impl RouteEntry {
     }
 
     /// Returns the declaration.
-    pub fn access(&self) -> &Access {
+    pub fn access(&self) -> &RouteAccess {
         &self.access
     }
 

@@ -9,7 +9,7 @@ use http::Method;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Access;
+use super::RouteAccess;
 use crate::claims::policy::Policy;
 use crate::middleware::require;
 
@@ -40,7 +40,7 @@ pub(super) struct DeclaredPart<S> {
     pub(super) handlers: MethodRouter<S>,
     /// `None` stands for every method that has no handler of its own.
     pub(super) methods: Vec<Option<Method>>,
-    pub(super) access: Access,
+    pub(super) access: RouteAccess,
 }
 
 impl<S: Clone + Send + Sync + 'static> Methods<S> {
@@ -97,7 +97,7 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
 
     /// Declares that the handlers need this permission, which [`require`] checks.
     pub fn requires(self, policy: impl Policy) -> DeclaredMethods<S> {
-        let access = Access::Requires(policy.describe());
+        let access = RouteAccess::Requires(policy.describe());
         let guard = require(policy);
         let Self { named, names, any } = self;
         // Not `layer`, which would cover the 405 of other methods: it would be a 403.
@@ -108,7 +108,7 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
 
     /// Declares that the handlers need a token, and no permission beside it.
     pub fn signed_in(self) -> DeclaredMethods<S> {
-        self.declared(Access::SignedIn)
+        self.declared(RouteAccess::SignedIn)
     }
 
     /// Declares that the handlers accept requests with a token and without one. A handler takes
@@ -117,7 +117,7 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
     /// A token that is sent must be good, as with
     /// [`with_optional_token`](crate::BearerLayer::with_optional_token).
     pub fn optional_token(self) -> DeclaredMethods<S> {
-        self.declared(Access::OptionalToken)
+        self.declared(RouteAccess::OptionalToken)
     }
 
     /// Declares that the handlers accept every request.
@@ -125,10 +125,10 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
     /// The layer is not asked, and a token of the request is not looked at: an extractor of claims
     /// answers 500 here.
     pub fn open(self) -> DeclaredMethods<S> {
-        self.declared(Access::Open)
+        self.declared(RouteAccess::Open)
     }
 
-    fn declared(self, access: Access) -> DeclaredMethods<S> {
+    fn declared(self, access: RouteAccess) -> DeclaredMethods<S> {
         let Self { named, names, any } = self;
         let mut methods: Vec<_> = names.into_iter().map(Some).collect();
         let handlers = match any {
@@ -159,7 +159,7 @@ impl<S> DeclaredMethods<S> {
 impl<S: Clone + Send + Sync + 'static> From<Methods<S>> for DeclaredMethods<S> {
     /// Leaves the handlers undeclared: they need a token.
     fn from(methods: Methods<S>) -> Self {
-        methods.declared(Access::Undeclared)
+        methods.declared(RouteAccess::Undeclared)
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::access::Access;
 use super::map::{RouteEntry, RouteKind, RouteMap};
+use super::route_access::RouteAccess;
 use crate::challenge::AuthScheme;
 use crate::claims::policy::PolicyDescription;
 
@@ -208,19 +208,19 @@ fn template(path: &str) -> String {
 
 fn describe(
     operation: &mut Map<String, Value>,
-    access: &Access,
+    access: &RouteAccess,
     schemes: &[Scheme],
     allows_scopes: bool,
 ) {
     let alternatives = match access {
-        Access::Requires(policy) => alternatives(policy),
+        RouteAccess::Requires(policy) => alternatives(policy),
         _ => vec![Vec::new()],
     };
     let mut security = Vec::new();
-    if *access == Access::OptionalToken {
+    if *access == RouteAccess::OptionalToken {
         security.push(json!({}));
     }
-    if *access != Access::Open {
+    if *access != RouteAccess::Open {
         for scheme in schemes {
             for scopes in &alternatives {
                 let scopes: &[String] =
@@ -236,7 +236,7 @@ fn describe(
     if let Some(policy) = access.policy() {
         operation.insert("x-policy".to_owned(), Value::String(policy.to_string()));
     }
-    if *access == Access::Open {
+    if *access == RouteAccess::Open {
         return;
     }
     let responses = operation.entry("responses").or_insert_with(|| json!({}));

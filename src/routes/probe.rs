@@ -8,7 +8,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_service::Service;
 
-use super::Access;
+use super::RouteAccess;
 use super::map::{RouteEntry, RouteKind, RouteMap};
 use crate::error::Reason;
 
@@ -121,7 +121,7 @@ enum Expectation {
 }
 
 impl Expectation {
-    fn of(access: &Access) -> Self {
+    fn of(access: &RouteAccess) -> Self {
         if access.needs_token() { Self::Refused } else { Self::Accepted }
     }
 

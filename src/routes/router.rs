@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::access::Access;
 use super::map::{RouteEntry, RouteKind, RouteMap};
 use super::methods::DeclaredMethods;
+use super::route_access::RouteAccess;
 use crate::claims::policy::Policy;
 use crate::middleware::reject::Render;
 use crate::middleware::{BearerLayer, require};
@@ -44,7 +44,7 @@ pub struct Routes<S = ()> {
     optional: Router<S>,
     /// Without the layer.
     open: Router<S>,
-    fallback: Option<(MethodRouter<S>, Access)>,
+    fallback: Option<(MethodRouter<S>, RouteAccess)>,
     entries: Vec<RouteEntry>,
 }
 
@@ -164,7 +164,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[track_caller]
     pub fn merge_open(mut self, description: impl Into<String>, router: Router<S>) -> Self {
         self.open = self.open.merge(router.reset_fallback());
-        self.unlisted(description.into(), Access::Open)
+        self.unlisted(description.into(), RouteAccess::Open)
     }
 
     /// Adds the routes of a `Router` whose requests need a token. See [`merge_open`](Self::merge_open).
@@ -175,7 +175,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[track_caller]
     pub fn merge_signed_in(mut self, description: impl Into<String>, router: Router<S>) -> Self {
         self.guarded = self.guarded.merge(router.reset_fallback());
-        self.unlisted(description.into(), Access::SignedIn)
+        self.unlisted(description.into(), RouteAccess::SignedIn)
     }
 
     /// Adds the routes of a `Router` whose requests need this permission. See
@@ -191,7 +191,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         router: Router<S>,
         policy: impl Policy,
     ) -> Self {
-        let access = Access::Requires(policy.describe());
+        let access = RouteAccess::Requires(policy.describe());
         self.guarded = self.guarded.merge(covered(router.reset_fallback(), require(policy)));
         self.unlisted(description.into(), access)
     }
@@ -250,8 +250,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let optional = layer.clone().with_optional_token();
         let layer = layer.with_required_token();
         let fallback = self.fallback.map(|(handlers, access)| match access {
-            Access::Open => handlers,
-            Access::OptionalToken => handlers.layer(optional.clone()),
+            RouteAccess::Open => handlers,
+            RouteAccess::OptionalToken => handlers.layer(optional.clone()),
             _ => handlers.layer(layer.clone()),
         });
         // The last 405 of a path counts: that of an open method, if it has one.
@@ -263,15 +263,17 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    fn router_for(&mut self, access: &Access) -> &mut Router<S> {
+    fn router_for(&mut self, access: &RouteAccess) -> &mut Router<S> {
         match access {
-            Access::Open => &mut self.open,
-            Access::OptionalToken => &mut self.optional,
-            Access::SignedIn | Access::Requires(_) | Access::Undeclared => &mut self.guarded,
+            RouteAccess::Open => &mut self.open,
+            RouteAccess::OptionalToken => &mut self.optional,
+            RouteAccess::SignedIn | RouteAccess::Requires(_) | RouteAccess::Undeclared => {
+                &mut self.guarded
+            }
         }
     }
 
-    fn unlisted(mut self, description: String, access: Access) -> Self {
+    fn unlisted(mut self, description: String, access: RouteAccess) -> Self {
         self.entries.push(RouteEntry::new("/", RouteKind::Router(description), access));
         self
     }

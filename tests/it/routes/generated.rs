@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use tower_bearer::policy::{role, scope};
-use tower_bearer::routes::{Access, Methods, RouteKind, Routes, delete, get, patch, post, put};
+use tower_bearer::routes::{
+    Methods, RouteAccess, RouteKind, Routes, delete, get, patch, post, put,
+};
 
 use crate::support::mutants::Random;
 use crate::support::{layer, send};
@@ -90,7 +92,7 @@ async fn crawler_without_a_token_finds_exactly_the_open_routes() {
         }
 
         assert_eq!(found, open);
-        let declared = map.entries().iter().filter(|entry| *entry.access() == Access::Open);
+        let declared = map.entries().iter().filter(|entry| *entry.access() == RouteAccess::Open);
         let declared: BTreeSet<_> = declared
             .map(|entry| match entry.kind() {
                 RouteKind::Method(method) => (method.to_string(), entry.path().to_owned()),

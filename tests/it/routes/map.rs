@@ -3,7 +3,7 @@
 use axum::Router;
 use serde_json::json;
 use tower_bearer::policy::{role, scope};
-use tower_bearer::routes::{Access, RouteKind, Routes, any, get, post};
+use tower_bearer::routes::{RouteAccess, RouteKind, Routes, any, get, post};
 
 use crate::support::layer;
 
@@ -123,7 +123,7 @@ fn fallback_that_is_set_again_stands_once() {
 
     let map = routes.map();
     let mut fallbacks = map.entries().iter().filter(|entry| *entry.kind() == RouteKind::Fallback);
-    assert_eq!(*fallbacks.next().unwrap().access(), Access::SignedIn);
+    assert_eq!(*fallbacks.next().unwrap().access(), RouteAccess::SignedIn);
     assert_eq!(fallbacks.next(), None);
 }
 

@@ -7,7 +7,7 @@ use crate::claims::policy::PolicyDescription;
 /// `Display` writes it as a phrase: `open`, `a token`, "role `admin`".
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Access {
+pub enum RouteAccess {
     /// Accepts every request. The layer is not asked.
     Open,
     /// Accepts requests with a good token, and requests without a token.
@@ -20,7 +20,7 @@ pub enum Access {
     Undeclared,
 }
 
-impl Access {
+impl RouteAccess {
     /// Returns whether a request without a token is refused.
     pub fn needs_token(&self) -> bool {
         !matches!(self, Self::Open | Self::OptionalToken)
@@ -58,7 +58,7 @@ impl Access {
     }
 }
 
-impl fmt::Display for Access {
+impl fmt::Display for RouteAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("open"),
