@@ -54,8 +54,7 @@ impl<'t> KeyMembers<'t> {
             "\"RSA\"" if !has_zeros(n) && !has_zeros(e) => &[("e", e), ("kty", kty), ("n", n)],
             _ => return None,
         };
-        let length = members.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        let mut input = String::with_capacity(length);
+        let mut input = String::with_capacity(USUAL_INPUT);
         for (name, value) in members {
             if !value.starts_with('"') || value.contains('\\') {
                 return None;
@@ -75,6 +74,8 @@ fn has_zeros(json: &str) -> bool {
 }
 
 const MAX_MEMBERS: usize = 32;
+/// The greatest length of a text that is hashed for a key on a curve.
+const USUAL_INPUT: usize = 256;
 
 #[cfg(test)]
 mod tests {

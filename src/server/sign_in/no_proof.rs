@@ -40,7 +40,7 @@ impl Desk {
         Ok(None)
     }
 
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "as in `proof.rs`")]
+    #[expect(clippy::unused_async, reason = "as in `proof.rs`")]
     pub(super) async fn key_of(
         &self,
         proof: Option<SentProof>,
