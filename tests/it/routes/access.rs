@@ -158,6 +158,27 @@ async fn layer_with_optional_tokens_opens_no_route() {
 }
 
 #[tokio::test]
+async fn methods_of_a_path_may_come_from_several_lists() {
+    let app = Routes::new()
+        .route("/a", get(async || "read").open())
+        .route("/a", post(async || "create").signed_in())
+        .merge(Routes::new().route("/a", put(async || "write").requires(scope("write"))))
+        .into_router(layer());
+
+    send(&app, ask_get("/a")).await.is_ok("read");
+    for (method, body) in [(Method::POST, "create"), (Method::PUT, "write")] {
+        let request = || ask(method.clone(), "/a");
+        send(&app, request()).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+        send(&app, request().bearer(with_scope("write"))).await.is_ok(body);
+    }
+    send(&app, ask(Method::PUT, "/a").bearer(good())).await.is_refused(
+        403,
+        Some(&lacking("write")),
+        Reason::InsufficientScope,
+    );
+}
+
+#[tokio::test]
 async fn handler_of_any_method_is_guarded_for_each() {
     let app = app();
 

@@ -3,7 +3,9 @@
 use axum::Router;
 use serde_json::json;
 use tower_bearer::policy::{role, scope};
-use tower_bearer::routes::{RouteAccess, RouteKind, Routes, any, get, post};
+use tower_bearer::routes::{
+    DeclaredMethods, Methods, RouteAccess, RouteKind, Routes, any, get, post,
+};
 
 use crate::support::layer;
 
@@ -146,4 +148,16 @@ fn policy_of_the_layer_is_added_where_a_token_is_needed() {
 #[test]
 fn layer_without_a_policy_changes_no_access() {
     assert_eq!(routes().map().behind(&layer()), routes().map());
+}
+
+#[test]
+fn debug_output_shows_the_declarations_and_no_handlers() {
+    let methods: Methods = any(async || "").get(async || "");
+    assert_eq!(format!("{methods:?}"), "Methods { names: [GET], any: true, .. }");
+    let declared: DeclaredMethods = get(async || "").open().merge(post(async || "").signed_in());
+    assert_eq!(format!("{declared:?}"), "[([Some(GET)], Open), ([Some(POST)], SignedIn)]");
+    let routes = Routes::new().route("/a", declared).merge(Routes::default());
+
+    assert!(format!("{routes:?}").contains("SignedIn"), "{routes:?}");
+    assert_eq!(routes.clone().map(), routes.map());
 }
