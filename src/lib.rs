@@ -240,9 +240,10 @@ pub use crate::server::sign_in;
 pub mod policy {
     #[doc(inline)]
     pub use crate::claims::policy::{
-        Access, AllOf, And, AnyOf, Bound, ClaimsWhere, Or, Policy, PolicyDescription, Remedy,
-        RequestHead, Requirement, Role, Scope, When, all_of, any_of, bound, bound_by, claims_where,
-        role, scope, when,
+        Access, Acr, ActingForUser, ActorIs, AllOf, Amr, And, AnyOf, Bound, ClaimsWhere, Details,
+        NoDelegation, Or, Policy, PolicyDescription, Remedy, RequestHead, Requirement, Role, Scope,
+        SignedInWithin, When, acr, acting_for_user, actor, all_of, amr, any_of, bound, bound_by,
+        claims_where, details, no_delegation, role, scope, signed_in_within, when,
     };
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::hierarchy::Implications;
 
 /// The rules of an issuer that count after a token was accepted, when a policy asks about its principal.
@@ -5,4 +7,6 @@ use super::hierarchy::Implications;
 pub(crate) struct PrincipalRules {
     pub(crate) roles: Implications,
     pub(crate) scopes: Implications,
+    /// The allowed difference between clocks.
+    pub(crate) leeway: Duration,
 }

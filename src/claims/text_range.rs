@@ -9,7 +9,7 @@ pub(crate) struct TextRange {
 }
 
 /// One or several strings.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TextRanges {
     /// The usual case, which needs no allocation.
     One(TextRange),

@@ -39,6 +39,8 @@ pub(super) struct Admission<C> {
     extras: Option<Box<Extras>>,
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
+    /// Whether the challenge for a request without a token names the sign-in that the policy needs.
+    pub(super) step_up_without_token: bool,
     /// Whether responses carry the principal.
     pub(super) principal_in_responses: bool,
     pub(super) config: Arc<ChallengeConfig>,
@@ -110,12 +112,14 @@ impl<C> Vetted<C> {
 
 impl<C> Admission<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
-        let config = Arc::<ChallengeConfig>::default();
+        let time = verifier.time().clone();
+        let config = Arc::new(ChallengeConfig { time, ..ChallengeConfig::default() });
         Self {
             verifier: verifier.behind(Arc::clone(&config)),
             extras: None,
             optional: false,
             policy: None,
+            step_up_without_token: false,
             principal_in_responses: false,
             config,
         }
@@ -278,7 +282,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         if self.optional {
             Decision::Admit(None)
         } else {
-            Decision::Refuse(self.refuse(Reason::MissingToken))
+            let policy = self.policy.as_ref().filter(|_| self.step_up_without_token);
+            let sign_in = policy.and_then(|policy| policy.describe().sign_in());
+            Decision::Refuse(self.refuse(AuthError::missing_token(sign_in)))
         }
     }
 
@@ -631,6 +637,7 @@ impl<C> Clone for Admission<C> {
             extras: self.extras.clone(),
             optional: self.optional,
             policy: self.policy.clone(),
+            step_up_without_token: self.step_up_without_token,
             principal_in_responses: self.principal_in_responses,
             config: Arc::clone(&self.config),
         }

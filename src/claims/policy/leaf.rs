@@ -184,4 +184,5 @@ macro_rules! combinators {
     )*};
 }
 
-combinators!([] Role, [] Scope, [] super::Bound, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>, [A] AnyOf<A>, [A] AllOf<A>);
+combinators!([] Role, [] Scope, [] super::Bound, [] super::Acr, [] super::SignedInWithin, [] super::Amr,
+    [] super::NoDelegation, [] super::ActingForUser, [] super::ActorIs, [T, F] super::Details<T, F>, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>, [A] AnyOf<A>, [A] AllOf<A>);

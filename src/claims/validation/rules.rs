@@ -102,6 +102,7 @@ impl Validation {
         let principal = PrincipalRules {
             roles: self.role_hierarchy.resolve(GrantKind::Role)?,
             scopes: self.scope_hierarchy.resolve(GrantKind::Scope)?,
+            leeway: self.leeway,
         };
         (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
         Ok(Rules { validation: self, paths, trust, principal: Arc::new(principal) })

@@ -130,6 +130,8 @@ impl Rejection {
             Some(code) if is_ambiguous || place == error_place => {
                 self.with_remedy(challenge.with_error(code, description))
             }
+            // RFC 6750 §3.1: no error without a token, but a token that would do may be described.
+            None => self.with_remedy(challenge),
             _ => challenge,
         };
         let mut challenges: Vec<_> = self.config.challenges(complete).collect();

@@ -285,7 +285,7 @@ fn collect(policy: &PolicyDescription, roles: &mut Vec<String>, scopes: &mut Vec
                 collect(part, roles, scopes);
             }
         }
-        PolicyDescription::Bound(_) | PolicyDescription::Custom(_) => {}
+        _ => {}
     }
 }
 
