@@ -94,7 +94,7 @@ impl AuthError {
     /// Returns details for the log: the claim, the role, the expected and the actual value.
     ///
     /// The detail is not for clients. It never holds a token, but it may hold claim values of a
-    /// token whose signature was valid, and the method and URI that a DPoP proof says.
+    /// token whose signature was valid, the actors of a delegation, and the method and URI that a DPoP proof says.
     pub fn detail(&self) -> Option<&str> {
         self.extra.as_ref()?.detail.as_deref()
     }

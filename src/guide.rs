@@ -3,6 +3,7 @@
 //! | page | task |
 //! |---|---|
 //! | [`routes`] | Put the layer in the right place, guard routes, choose the look of refusals. |
+//! | [`authorization`] | Decide what a token may do: grants, sign-ins, ownership, delegation. |
 //! | [`providers`] | Verify the tokens of an identity provider. |
 //! | [`several_issuers`] | Accept tokens of more than one issuer. |
 //! | [`configuration`] | Read all settings from a file. |
@@ -24,6 +25,9 @@
 
 #[doc = include_str!("guide/routes.md")]
 pub mod routes {}
+
+#[doc = include_str!("guide/authorization.md")]
+pub mod authorization {}
 
 #[doc = include_str!("guide/providers.md")]
 pub mod providers {}

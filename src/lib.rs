@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
+//! The [`guide`] explains one task per page: [routes](guide::routes), [authorization](guide::authorization), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
 //! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
@@ -88,6 +88,7 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `axum` | yes | Adds the axum extractors `Claims`, `Require`, `Verified` and `Principal`. Depends on axum-core only. |
+//! | `axum-router` | | Adds `Routes`, which knows the policy of every route, and `policy::path`. Depends on axum. |
 //! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
 //! | `rust-crypto` | | Verifies (and, with `issue`, makes) signatures in pure Rust, for builds without a C compiler. `aws-lc-rs` wins. |
 //! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
@@ -238,12 +239,16 @@ pub use crate::server::sign_in;
 /// There is no `not`. With it, a policy could accept a token because a claim is absent. If the name of the claim were
 /// misspelt, the policy would accept every token.
 pub mod policy {
+    #[cfg(feature = "axum-router")]
+    #[doc(inline)]
+    pub use crate::claims::policy::path;
     #[doc(inline)]
     pub use crate::claims::policy::{
         Access, Acr, ActingForUser, ActorIs, AllOf, Amr, And, AnyOf, Bound, ClaimsWhere, Details,
-        NoDelegation, Or, Policy, PolicyDescription, Remedy, RequestHead, Requirement, Role, Scope,
-        SignedInWithin, When, acr, acting_for_user, actor, all_of, amr, any_of, bound, bound_by,
-        claims_where, details, no_delegation, role, scope, signed_in_within, when,
+        Equals, EqualsText, NoDelegation, Or, Policy, PolicyDescription, Remedy, RequestHead,
+        RequestPart, Requirement, Role, Scope, SignedInWithin, When, acr, acting_for_user, actor,
+        all_of, amr, any_of, bound, bound_by, claims_where, details, header_field, host_label,
+        no_delegation, path_segment, role, scope, signed_in_within, when,
     };
 }
 

@@ -108,7 +108,6 @@ mod tests {
 
     #[test]
     fn current_actor_is_the_outermost_one() {
-        // RFC 8693 §4.1: the outermost act claim is the current actor
         let json = r#"{"sub":"b","iss":"https://b","client_id":"c","other":[1],"act":{"sub":"a","act":null}}"#;
 
         let actors = read(json).unwrap();

@@ -168,6 +168,13 @@ fn mistake(name: &str, problem: &'static str) -> ConfigError {
     ConfigError::Hierarchy { name: name.to_owned(), problem }
 }
 
+/// The hierarchies of an issuer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hierarchies {
+    pub(crate) roles: Implications,
+    pub(crate) scopes: Implications,
+}
+
 /// The names that imply each name, through any number of steps. Sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Implications(Box<[(Box<str>, Box<[Box<str>]>)]>);

@@ -1,9 +1,11 @@
 use super::actor::Actor;
-use super::date::NumericDate;
+use super::date::DateClaim;
 use super::markers::{JsonClaim, TextClaim};
-use super::text_range::{TextRange, TextRanges};
+use super::text_range::TextRange;
 
 /// Claims that policies ask about, and that decide nothing about the token itself.
+///
+/// Each token has room for them, so what few tokens have is behind a pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PolicyClaims {
     /// `acr`: the class of the sign-in (OpenID Connect Core §2, RFC 9470 §6).
@@ -12,21 +14,10 @@ pub(crate) struct PolicyClaims {
     pub(super) auth_time: DateClaim,
     /// `amr`: the methods of the sign-in (RFC 8176).
     pub(super) amr: TextsClaim,
-    /// `act`: the parties that act for the subject (RFC 8693 §4.1), the current one first. Empty without delegation.
-    pub(super) actors: Vec<Actor>,
+    /// `act`: the parties that act for the subject (RFC 8693 §4.1), the current one first. `None` without delegation.
+    pub(super) actors: Option<Box<[Actor]>>,
     /// `authorization_details` (RFC 9396), as JSON.
     pub(super) details: JsonClaim,
-}
-
-/// The value of a claim that is a date, or says nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum DateClaim {
-    #[default]
-    Absent,
-    Null,
-    Date(NumericDate),
-    /// A value that is no number.
-    Other,
 }
 
 /// The value of a claim that is a list of strings, or says nothing.
@@ -36,7 +27,7 @@ pub(crate) enum TextsClaim {
     Absent,
     Null,
     /// The strings of the list.
-    Texts(TextRanges),
+    Texts(Box<[TextRange]>),
     /// A value that is neither a list nor a string.
     Other,
 }
@@ -44,29 +35,19 @@ pub(crate) enum TextsClaim {
 impl PolicyClaims {
     /// Returns the bytes on the heap that belong to these claims.
     pub(super) fn heap_bytes(&self) -> usize {
-        let actors: usize = self.actors.iter().map(Actor::heap_bytes).sum();
-        match &self.amr {
-            TextsClaim::Texts(TextRanges::Many(many)) => {
-                actors + many.capacity() * size_of::<TextRange>()
-            }
-            _ => actors,
-        }
+        let actors: usize = self.actors().iter().map(Actor::heap_bytes).sum();
+        actors + size_of_val(self.amr.ranges())
     }
-}
 
-impl DateClaim {
-    pub(super) fn date(self) -> Option<NumericDate> {
-        match self {
-            Self::Date(date) => Some(date),
-            Self::Absent | Self::Null | Self::Other => None,
-        }
+    pub(super) fn actors(&self) -> &[Actor] {
+        self.actors.as_ref().map_or(&[], |actors| &**actors)
     }
 }
 
 impl TextsClaim {
     pub(super) fn ranges(&self) -> &[TextRange] {
         match self {
-            Self::Texts(ranges) => ranges.as_slice(),
+            Self::Texts(ranges) => ranges,
             Self::Absent | Self::Null | Self::Other => &[],
         }
     }

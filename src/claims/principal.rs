@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::confirmation::{Confirmation, ConfirmationMethod};
 use super::parsed::ParsedClaims;
+use super::paths::ClaimPointer;
 use super::{Actor, Grants, NumericDate, PrincipalRules, RegisteredClaims};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
@@ -131,7 +132,8 @@ impl Principal {
 
     /// Returns the roles and scopes.
     pub fn grants(&self) -> Grants<'_> {
-        self.facts.parsed.grants().with_rules(self.facts.rules.as_deref())
+        let rules = self.facts.rules.as_deref();
+        self.facts.parsed.grants().with_hierarchies(rules.map(|rules| &rules.hierarchies))
     }
 
     /// Returns whether the token grants the role, or one that implies it
@@ -258,7 +260,23 @@ impl Principal {
     ///
     /// Parties that acted earlier are for information, and not for a decision about access (RFC 8693 §4.1).
     pub fn actors(&self) -> impl Iterator<Item = &Actor> {
-        self.facts.parsed.asked.actors.iter()
+        self.facts.parsed.asked.actors().iter()
+    }
+
+    /// Returns a claim that the verifier keeps ([`with_kept_claims`](crate::Validation::with_kept_claims)), by its name or
+    /// by a JSON Pointer. `None` if the claim is absent or no string, or not kept.
+    pub fn kept_claim(&self, claim: &str) -> Option<&str> {
+        self.text_at(&ClaimPointer::parse(claim).ok()?)?
+    }
+
+    /// Returns the text of a claim. The outer option is `None` if the verifier does not keep the claim.
+    pub(super) fn text_at(&self, pointer: &ClaimPointer) -> Option<Option<&str>> {
+        let kept = self.facts.rules.iter().flat_map(|rules| &rules.kept);
+        let mut kept = kept.filter(|(one, _)| one == pointer).map(|(_, source)| source);
+        match kept.next() {
+            Some(source) => Some(self.facts.parsed.text_at(source)),
+            None => pointer.always_read().map(|source| self.facts.parsed.text_at(&source)),
+        }
     }
 
     /// Returns the difference between clocks that the issuer's rules allow.

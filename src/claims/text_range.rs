@@ -9,7 +9,7 @@ pub(crate) struct TextRange {
 }
 
 /// One or several strings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) enum TextRanges {
     /// The usual case, which needs no allocation.
     One(TextRange),

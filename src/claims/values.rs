@@ -1,9 +1,10 @@
 //! Reads the values of claims: one function for each kind of value.
 
 use super::actor::Actor;
+use super::date::DateClaim;
 use super::events::Events;
 use super::markers::{JsonClaim, Presence, SessionClaim, TextClaim};
-use super::policy_claims::{DateClaim, TextsClaim};
+use super::policy_claims::TextsClaim;
 use super::text_range::{TextRange, TextRanges};
 use super::{NumericDate, RegisteredClaims};
 use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH};
@@ -97,7 +98,7 @@ pub(super) fn date_or_other(
     registered: &mut RegisteredClaims,
 ) -> Result<DateClaim, JsonError> {
     if let b'-' | b'0'..=b'9' = scanner.peek()? {
-        return Ok(date(scanner, registered)?.map_or(DateClaim::Other, DateClaim::Date));
+        return Ok(date(scanner, registered)?.map_or(DateClaim::Other, DateClaim::of));
     }
     Ok(match any(scanner, registered)? {
         Presence::Null => DateClaim::Null,
@@ -111,7 +112,7 @@ pub(super) fn texts_or_other(
     registered: &mut RegisteredClaims,
 ) -> Result<TextsClaim, JsonError> {
     match scanner.peek()? {
-        b'"' => return Ok(TextsClaim::Texts(TextRanges::One(keep_text(scanner, registered)?))),
+        b'"' => return Ok(TextsClaim::Texts([keep_text(scanner, registered)?].into())),
         b'[' => {}
         _ => {
             return Ok(match any(scanner, registered)? {
@@ -130,15 +131,15 @@ pub(super) fn texts_or_other(
             scanner.skip(VALUE_DEPTH - 1)?;
         }
     }
-    Ok(TextsClaim::Texts(TextRanges::Many(texts)))
+    Ok(TextsClaim::Texts(texts.into()))
 }
 
 /// The parties that act for the subject (RFC 8693 §4.1). `null` counts as absent.
 pub(super) fn actors(
     scanner: &mut Scanner<'_>,
     _: &mut RegisteredClaims,
-) -> Result<Vec<Actor>, JsonError> {
-    if is_null(scanner)? { Ok(Vec::new()) } else { Actor::read(scanner) }
+) -> Result<Option<Box<[Actor]>>, JsonError> {
+    if is_null(scanner)? { Ok(None) } else { Actor::read(scanner).map(|all| Some(all.into())) }
 }
 
 /// A value of any type, as JSON.
@@ -238,7 +239,7 @@ impl HasValue for JsonClaim {
 
 impl HasValue for DateClaim {
     fn has_value(&self) -> bool {
-        matches!(self, Self::Date(_) | Self::Other)
+        matches!(self, Self::Date { .. } | Self::Other)
     }
 }
 
@@ -248,9 +249,9 @@ impl HasValue for TextsClaim {
     }
 }
 
-impl HasValue for Vec<Actor> {
+impl HasValue for Option<Box<[Actor]>> {
     fn has_value(&self) -> bool {
-        !self.is_empty()
+        self.is_some()
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct IssuerConfig {
     separated_at: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role_keys_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept_claims: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role_hierarchy: Option<HierarchyTable>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +108,8 @@ impl IssuerConfig {
         };
         validation = validation
             .with_required_claims(self.required_claims.iter().cloned())
-            .with_separated_at(&self.separated_at);
+            .with_separated_at(&self.separated_at)
+            .with_kept_claims(&self.kept_claims);
         if let Some(tenants) = &self.tenants {
             validation = validation.with_tenants(tenants);
         }
@@ -259,6 +262,8 @@ impl IssuerConfig {
             .any(|policy| policy.0.iter().any(|(claim, _)| claim == path))
         {
             "trust"
+        } else if self.kept_claims.contains(path) {
+            "kept_claims"
         } else {
             "required_claims"
         }

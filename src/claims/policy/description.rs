@@ -2,6 +2,7 @@ use std::fmt::{self, Display as _};
 use std::time::Duration;
 
 use super::Remedy;
+use super::request_part::RequestPart;
 use crate::claims::ConfirmationMethod;
 
 /// A permission as data, for logs and for documents about an API.
@@ -39,6 +40,13 @@ pub enum PolicyDescription {
     ActingForUser,
     /// Requires that this party acts for the subject.
     Actor(String),
+    /// Requires that a part of the request equals a claim.
+    Equals {
+        /// The part of the request.
+        part: RequestPart,
+        /// The name of the claim, or a JSON Pointer to it.
+        claim: String,
+    },
     /// Requires another condition, described in words.
     Custom(String),
 }
@@ -58,7 +66,15 @@ impl PolicyDescription {
                 let all: Option<Vec<_>> = parts.iter().map(Self::sign_in).collect();
                 all?.into_iter().next()
             }
-            _ => None,
+            Self::Role(_)
+            | Self::Scope(_)
+            | Self::Bound(_)
+            | Self::AuthorizationDetails(_)
+            | Self::NoDelegation
+            | Self::ActingForUser
+            | Self::Actor(_)
+            | Self::Equals { .. }
+            | Self::Custom(_) => None,
         }
     }
 }
@@ -85,6 +101,7 @@ impl fmt::Display for PolicyDescription {
             Self::NoDelegation => f.write_str("a subject that acts itself"),
             Self::ActingForUser => f.write_str("a party that acts for a user"),
             Self::Actor(name) => write!(f, "`{name}` as the party that acts for the subject"),
+            Self::Equals { part, claim } => write!(f, "{part} that equals the claim `{claim}`"),
             Self::Custom(words) => f.write_str(words),
         }
     }

@@ -78,7 +78,7 @@ async fn class_that_no_challenge_can_name_is_a_mistake_of_the_program() {
 
 #[tokio::test]
 async fn sign_in_is_recent_up_to_its_age_with_the_leeway() {
-    // RFC 9470 §6.1: auth_time in the access token. The leeway is 60 seconds.
+    // RFC 9470 §6.1: auth_time in the access token, with leeway
     for at in [json!(NOW), json!(NOW - 360), json!(NOW + 60), json!(NOW as f64 + 59.5)] {
         let answer = ask(signed_in_within(FIVE_MINUTES), token().claim("auth_time", at)).await;
         answer.is_ok("in");

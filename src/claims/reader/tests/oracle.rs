@@ -104,7 +104,7 @@ pub(super) fn said(parsed: &ParsedClaims, paths: &ClaimPaths, watched: &[&str]) 
         say("amr", Some(format!("{:?}", texts(asked.amr.ranges()))));
     }
     say("auth_time", asked.auth_time.date().map(|date| format!("{date:?}")));
-    let actors: Vec<_> = asked.actors.iter().map(Actor::subject).collect();
+    let actors: Vec<_> = asked.actors().iter().map(Actor::subject).collect();
     say("act", (!actors.is_empty()).then(|| format!("{actors:?}")));
     say("authorization_details", own(registered.get(asked.details.range())));
     say("aud", registered.audience().map(|all| format!("{:?}", all.iter().collect::<Vec<_>>())));
