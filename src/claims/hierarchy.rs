@@ -177,7 +177,9 @@ pub(crate) struct Hierarchies {
 
 /// The names that imply each name, through any number of steps. Sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Implications(Box<[(Box<str>, Box<[Box<str>]>)]>);
+pub(crate) struct Implications(Box<[(Box<str>, Names)]>);
+
+type Names = Box<[Box<str>]>;
 
 impl Implications {
     /// Returns whether one of the names that are held implies this one.

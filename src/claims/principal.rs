@@ -75,6 +75,9 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
     }
 }
 
+/// The claim is not kept by the verifier.
+pub(super) struct NotKept;
+
 /// The challenge configuration of the layer, if there is a layer.
 pub(crate) type Layer = Option<Arc<ChallengeConfig>>;
 
@@ -266,16 +269,17 @@ impl Principal {
     /// Returns a claim that the verifier keeps ([`with_kept_claims`](crate::Validation::with_kept_claims)), by its name or
     /// by a JSON Pointer. `None` if the claim is absent or no string, or not kept.
     pub fn kept_claim(&self, claim: &str) -> Option<&str> {
-        self.text_at(&ClaimPointer::parse(claim).ok()?)?
+        self.text_at(&ClaimPointer::parse(claim).ok()?).ok()?
     }
 
-    /// Returns the text of a claim. The outer option is `None` if the verifier does not keep the claim.
-    pub(super) fn text_at(&self, pointer: &ClaimPointer) -> Option<Option<&str>> {
+    /// Returns the text of a claim, or an error if the verifier does not keep the claim.
+    pub(super) fn text_at(&self, pointer: &ClaimPointer) -> Result<Option<&str>, NotKept> {
         let kept = self.facts.rules.iter().flat_map(|rules| &rules.kept);
         let mut kept = kept.filter(|(one, _)| one == pointer).map(|(_, source)| source);
-        match kept.next() {
-            Some(source) => Some(self.facts.parsed.text_at(source)),
-            None => pointer.always_read().map(|source| self.facts.parsed.text_at(&source)),
+        match (kept.next(), pointer.always_read()) {
+            (Some(source), _) => Ok(self.facts.parsed.text_at(source)),
+            (None, Some(source)) => Ok(self.facts.parsed.text_at(&source)),
+            (None, None) => Err(NotKept),
         }
     }
 

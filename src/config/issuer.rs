@@ -143,12 +143,7 @@ impl IssuerConfig {
         if let Some(path) = &self.role_keys_at {
             validation = validation.with_role_keys_at(path);
         }
-        if let Some(HierarchyTable(hierarchy)) = &self.role_hierarchy {
-            validation = validation.with_role_hierarchy(hierarchy.clone());
-        }
-        if let Some(HierarchyTable(hierarchy)) = &self.scope_hierarchy {
-            validation = validation.with_scope_hierarchy(hierarchy.clone());
-        }
+        validation = self.with_hierarchies(validation);
         if let Some(policies) = &self.trust {
             validation = validation.with_trust_policies(
                 policies.iter().map(|TrustTable(claims)| TrustPolicy::from_pairs(claims.clone())),
@@ -195,12 +190,7 @@ impl IssuerConfig {
                         place.member(if is_plain { "leeway" } else { "revocation_leeway" })
                     }
                     ConfigError::Hierarchy { .. } | ConfigError::HierarchyCycle { .. } => {
-                        let is_of_roles = self.role_hierarchy.as_ref().is_some_and(|table| {
-                            let roles = table.0.clone();
-                            let alone = Validation::new("x", "y").with_role_hierarchy(roles);
-                            alone.into_rules().is_err()
-                        });
-                        place.member(if is_of_roles { "role_hierarchy" } else { "scope_hierarchy" })
+                        place.member(self.wrong_hierarchy())
                     }
                     ConfigError::ClaimPath { path, .. } => place.member(self.member_with(path)),
                     _ => place.clone(),
@@ -208,6 +198,25 @@ impl IssuerConfig {
                 place.check(Err(problem))
             }
         }
+    }
+
+    fn with_hierarchies(&self, mut validation: Validation) -> Validation {
+        if let Some(HierarchyTable(hierarchy)) = &self.role_hierarchy {
+            validation = validation.with_role_hierarchy(hierarchy.clone());
+        }
+        if let Some(HierarchyTable(hierarchy)) = &self.scope_hierarchy {
+            validation = validation.with_scope_hierarchy(hierarchy.clone());
+        }
+        validation
+    }
+
+    /// Returns the name of the hierarchy that has a mistake.
+    fn wrong_hierarchy(&self) -> &'static str {
+        let is_of_roles = self.role_hierarchy.as_ref().is_some_and(|HierarchyTable(roles)| {
+            let alone = Validation::new("x", "y").with_role_hierarchy(roles.clone());
+            alone.into_rules().is_err()
+        });
+        if is_of_roles { "role_hierarchy" } else { "scope_hierarchy" }
     }
 
     /// Returns the same issuer with all defaults written out.

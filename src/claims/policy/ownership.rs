@@ -146,7 +146,7 @@ impl ClaimSide {
     fn text<'p>(&self, principal: &'p Principal) -> Option<&'p str> {
         match self {
             Self::Subject => principal.subject(),
-            Self::Claim { pointer, .. } => principal.text_at(pointer.as_ref().ok()?)?,
+            Self::Claim { pointer, .. } => principal.text_at(pointer.as_ref().ok()?).ok()?,
         }
     }
 }
@@ -166,7 +166,7 @@ impl Policy for Equals {
                 Some(format!("change the claim {claim:?} of the policy: it {problem}").into())
             }
             ClaimSide::Claim { claim, pointer: Ok(pointer) } => {
-                let is_kept = access.principal().text_at(pointer).is_some();
+                let is_kept = access.principal().text_at(pointer).is_ok();
                 (!is_kept).then(|| {
                     let issuer = access.principal().issuer();
                     let keep = format!("add `.with_kept_claims([{claim:?}])` to the `Validation`");
