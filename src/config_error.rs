@@ -335,9 +335,7 @@ impl fmt::Display for ConfigError {
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Hierarchy { name, problem } => write!(f, "in the hierarchy, {name:?} {problem}"),
-            Self::HierarchyCycle { path } => {
-                write!(f, "the hierarchy goes in a circle: {}", path.join(" > "))
-            }
+            Self::HierarchyCycle { path } => hierarchy_cycle(f, path),
             Self::Trust { problem } => f.write_str(problem),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
@@ -393,6 +391,10 @@ fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) 
          {path}`, and replace the keys if that user should not know them",
         path = path.display()
     )
+}
+
+fn hierarchy_cycle(f: &mut fmt::Formatter<'_>, path: &[String]) -> fmt::Result {
+    write!(f, "the hierarchy goes in a circle: {}", path.join(" > "))
 }
 
 fn trusted_hop(f: &mut fmt::Formatter<'_>, hop: &str, problem: &str) -> fmt::Result {

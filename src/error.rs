@@ -94,7 +94,7 @@ impl AuthError {
     /// Returns details for the log: the claim, the role, the expected and the actual value.
     ///
     /// The detail is not for clients. It never holds a token, but it may hold claim values of a
-    /// token whose signature was valid, and the method and URI that a DPoP proof says.
+    /// token whose signature was valid, the actors of a delegation, and the method and URI that a DPoP proof says.
     pub fn detail(&self) -> Option<&str> {
         self.extra.as_ref()?.detail.as_deref()
     }
@@ -209,9 +209,11 @@ impl AuthError {
         Self::with_detail(Reason::InvalidProof, detail)
     }
 
-    /// Refuses a request without a token, and says which scopes a token needs.
-    pub(crate) fn missing_token(remedy: Remedy) -> Self {
+    /// Refuses a request without a token, and says which scopes, and which sign-in, its token needs.
+    pub(crate) fn missing_token(remedy: Option<Remedy>) -> Self {
+        let Some(remedy) = remedy else { return Reason::MissingToken.into() };
         let needed_scopes = Some(remedy.needed_scopes().join(" "));
+        let needed_scopes = needed_scopes.filter(|scopes| !scopes.is_empty());
         let extra = Extra { remedy: Some(remedy), needed_scopes, ..Extra::default() };
         Self::with_extra(Reason::MissingToken, extra)
     }

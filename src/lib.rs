@@ -30,9 +30,9 @@
 //! # }
 //! ```
 //!
-//! The [`guide`] explains one task per page: [routes](guide::routes), [the map of the routes](guide::route_map), [providers](guide::providers), [several
+//! The [`guide`] explains one task per page: [routes](guide::routes), [authorization](guide::authorization), [the map of the routes](guide::route_map), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [WebSockets, streams and
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [resource metadata](guide::clients), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
@@ -247,11 +247,16 @@ pub use crate::server::sign_in;
 /// There is no `not`. With it, a policy could accept a token because a claim is absent. If the name of the claim were
 /// misspelt, the policy would accept every token.
 pub mod policy {
+    #[cfg(feature = "axum-router")]
+    #[doc(inline)]
+    pub use crate::claims::policy::path;
     #[doc(inline)]
     pub use crate::claims::policy::{
-        Access, AllOf, And, AnyOf, Bound, ClaimsWhere, Or, Policy, PolicyDescription, Remedy,
-        RequestHead, Requirement, Role, Scope, When, all_of, any_of, bound, bound_by, claims_where,
-        role, scope, when,
+        Access, Acr, ActingForUser, ActorIs, AllOf, Amr, And, AnyOf, Bound, ClaimsWhere, Details,
+        Equals, EqualsText, NoDelegation, Or, Policy, PolicyDescription, Remedy, RequestHead,
+        RequestPart, Requirement, Role, Scope, SignedInWithin, When, acr, acting_for_user, actor,
+        all_of, amr, any_of, bound, bound_by, claims_where, details, header_field, host_label,
+        no_delegation, path_segment, role, scope, signed_in_within, when,
     };
 }
 

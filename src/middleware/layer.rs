@@ -93,6 +93,16 @@ impl<C, R> BearerLayer<C, R> {
         })
     }
 
+    /// Names the sign-in that the [policy](Self::with_policy) needs (`acr_values` and `max_age`, RFC 9470 §3) in the
+    /// challenge for a request without a token too. By default, only a request whose token has another sign-in is told.
+    ///
+    /// A client then signs its user in once and not twice. Any client learns what the policy needs (RFC 9470 §9), and
+    /// guards of single routes are not named.
+    #[must_use]
+    pub fn with_step_up_without_token(self) -> Self {
+        self.change(|admission| admission.step_up_without_token = true)
+    }
+
     /// Adds another source of tokens. A request with tokens in two places is refused with 400 (RFC
     /// 6750 §2).
     #[must_use]

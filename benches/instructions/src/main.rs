@@ -33,6 +33,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::util::MapRequestLayer;
+use tower_bearer::claims::Hierarchy;
 use tower_bearer::cookies::Cookies;
 use tower_bearer::jose::KeyManagement;
 use tower_bearer::keys::DecryptionKey;
@@ -52,6 +53,14 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("hit_layer", |subject| layer(verifier(subject), subject)),
     ("policy_hit", |subject| {
         let layer = BearerLayer::new(verifier(subject)).with_policy(may_write());
+        called(layer, AUTHORIZATION, &bearer(subject))
+    }),
+    ("policy_hit_hierarchy", |subject| {
+        let roles = "support > editor > viewer".parse::<Hierarchy>().expect("a chain");
+        let rules = Validation::new(ISSUER, AUDIENCE).with_role_hierarchy(roles);
+        let keys = KeySet::from_jwks(subject.jwk.to_string()).expect("a key");
+        let verifier = Verifier::new(keys, rules).expect("sensible rules");
+        let layer = BearerLayer::new(verifier).with_policy(role("viewer"));
         called(layer, AUTHORIZATION, &bearer(subject))
     }),
     ("ways_hit", |subject| called(ways(subject), AUTHORIZATION, &bearer(subject))),
