@@ -75,7 +75,8 @@
 //! | [`NonceNeeded`](Reason::NonceNeeded) | 401 | `use_dpop_nonce`; `DPoP-Nonce` |
 //! | [`InsufficientAuthentication`](Reason::InsufficientAuthentication) | 401 | `insufficient_user_authentication` with `acr_values`, `max_age`, `scope` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
-//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken) | 403 | realm only |
+//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken), [`ForeignOrigin`](Reason::ForeignOrigin), [`ForeignHost`](Reason::ForeignHost) | 403 | realm only |
+//! | [`ForeignSession`](Reason::ForeignSession) | 404 | none |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed), [`ReplaysUnavailable`](Reason::ReplaysUnavailable) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to add |
 //!
@@ -111,6 +112,7 @@
 //! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes, and with `api-keys` `PostgresApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
 //! | `api-keys` | | Adds `ApiKeys`, which authenticates requests by API keys, and `ApiKeyEndpoints`, which makes, lists, rotates and ends keys. Needs tokio. |
 //! | `dpop` | | Adds `Dpop`, which accepts tokens that are bound to a key with a proof of its possession (RFC 9449), and makes such proofs. |
+//! | `mcp` | | Adds `mcp`: authorization of each operation of an MCP or other JSON-RPC server, sessions that belong to their principal, and the check of `Origin` and `Host`. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -153,8 +155,10 @@ mod dangerous;
 mod text;
 #[cfg(any(feature = "endpoints", feature = "introspection"))]
 mod media_type;
-#[cfg(any(feature = "issue", feature = "jwks", feature = "redis"))]
+#[cfg(any(feature = "issue", feature = "jwks", feature = "mcp", feature = "redis"))]
 mod loopback;
+#[cfg(any(feature = "cookies", feature = "mcp"))]
+mod web_origin;
 mod observe;
 #[cfg(any(feature = "redis", feature = "refresh"))]
 mod task;
@@ -171,6 +175,8 @@ mod state;
 pub mod verify;
 pub mod binding;
 pub mod middleware;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 #[cfg(any(feature = "issue", feature = "endpoints", feature = "passwords"))]
 mod server;
 #[cfg(feature = "config")]

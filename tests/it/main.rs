@@ -12,6 +12,7 @@ mod claims;
 mod state;
 mod verify;
 mod middleware;
+mod mcp;
 mod server;
 mod config;
 mod test_util;

@@ -1,0 +1,6 @@
+//! Tests the parts for MCP servers.
+
+mod operations;
+mod body;
+mod sessions;
+mod hosts;
