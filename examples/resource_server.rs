@@ -44,6 +44,8 @@
 //!   from the connection (`tls`; any certificate without `TLS_CLIENT_CA_FILE`), or from a field of the proxies in
 //!   `TRUSTED_HOPS` (addresses and networks, separated by commas): `Client-Cert` (`rfc9440`), Envoy's
 //!   `X-Forwarded-Client-Cert` (`xfcc`), or escaped PEM (`nginx`) in `CLIENT_CERT_FIELD` (`X-SSL-Client-Cert` by default)
+//! - `RESOURCE`: the URL of this API as clients know it. Its metadata are then served (RFC 9728), and challenges lead
+//!   there; `SCOPES`, the scopes that the metadata list, separated by commas or blanks; goes with `CONFIG` too
 //! - `RUST_LOG`: the log filter; `tower_bearer=debug` shows why each request was refused
 //!
 //! `/healthz` reports the state of keys and shared revocations: 200 while tokens of at least one
@@ -80,6 +82,7 @@ use tower_bearer::mtls::{
     ClientCertificateLayer, TlsConnection, TlsListener, TlsSettings,
 };
 use tower_bearer::policy::{role, scope};
+use tower_bearer::resource::{Resource, ResourceMetadataService};
 use tower_bearer::revocation::{
     MemoryRevocations, RedisRevocations, RedisStatus, Revocation, RevocationKind,
 };
@@ -127,7 +130,13 @@ async fn main() -> Result<(), Sentence> {
         None => layer,
     };
     let (layer, certificates) = with_client_certificates(layer)?;
-    let app = app(issuers, layer, shared).layer(option_layer(certificates));
+    let (layer, metadata) = with_resource(layer)?;
+    let mut app = app(issuers, layer, shared);
+    if let Some(metadata) = metadata {
+        app = app.route_service(&metadata.path(), metadata.clone());
+        metadata.is_served_by(app.clone()).await;
+    }
+    let app = app.layer(option_layer(certificates));
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&addr)
         .await
@@ -154,12 +163,15 @@ fn app(
     let guarded = Router::new()
         .route("/protected", get(claims))
         .route("/admin", get(claims).layer(require(role("admin"))))
-        .route("/scoped", get(claims).layer(require(scope("things:write"))))
         .route_layer(layer.clone());
+    // The policy of the layer, so that a client without a token learns the scope as well.
+    let scoped = Router::new()
+        .route("/scoped", get(claims))
+        .route_layer(layer.clone().with_policy(scope("things:write")));
     let optional =
         Router::new().route("/maybe", get(maybe)).route_layer(layer.with_optional_token());
     let health = Router::new().route("/healthz", get(health)).with_state((issuers, shared));
-    health.merge(guarded).merge(optional)
+    health.merge(guarded).merge(scoped).merge(optional)
 }
 
 /// Accepts API keys too, if there is a file of them.
@@ -194,6 +206,29 @@ fn without_tls() -> Result<bool, Sentence> {
         Some("true") => Ok(true),
         Some(_) => Err(wrong("REDIS_WITHOUT_TLS", "neither `true` nor `false`")),
     }
+}
+
+/// Tells clients where to get a token and for what, if this API has a name.
+fn with_resource(
+    layer: BearerLayer<AnyClaims>,
+) -> Result<(BearerLayer<AnyClaims>, Option<ResourceMetadataService>), Sentence> {
+    let Some(url) = set("RESOURCE") else {
+        return match set("SCOPES") {
+            Some(_) => Err("SCOPES is set and RESOURCE is not".into()),
+            None => Ok((layer, None)),
+        };
+    };
+    let resource = Resource::new(&url).map_err(|error| wrong("RESOURCE", error))?;
+    let resource = match set("SCOPES") {
+        Some(scopes) => {
+            let scopes = scopes.split([',', ' ']).filter(|scope| !scope.is_empty());
+            resource.with_scopes(scopes).map_err(|error| wrong("SCOPES", error))?
+        }
+        None => resource,
+    };
+    let layer = layer.with_resource(resource);
+    let metadata = layer.resource_metadata()?;
+    Ok((layer, Some(metadata)))
 }
 
 const DPOP: [&str; 3] = ["PUBLIC_URL", "DPOP_NONCE_KEY", "DPOP_REPLAY"];

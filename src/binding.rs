@@ -47,6 +47,12 @@ pub trait Binding: Send + Sync + 'static {
         presented: Presented<'_>,
         principal: &Principal,
     ) -> BindingVerdict;
+
+    /// Returns the method whose keys this binding checks, for the metadata that the layer publishes
+    /// (RFC 9728). The default is `None`: nothing is published.
+    fn method(&self) -> Option<ConfirmationMethod> {
+        None
+    }
 }
 
 /// The answer of a [`Binding`].
@@ -100,6 +106,10 @@ impl<B: Binding + ?Sized> Binding for Arc<B> {
         principal: &Principal,
     ) -> BindingVerdict {
         (**self).check(request, presented, principal)
+    }
+
+    fn method(&self) -> Option<ConfirmationMethod> {
+        (**self).method()
     }
 }
 

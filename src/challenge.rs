@@ -280,6 +280,14 @@ impl ChallengeConfig {
         Self { realm, offered, parameters, asks_for_proofs, pace: Pace::default() }
     }
 
+    /// Names the metadata of the resource in every challenge (RFC 9728 §5.1).
+    #[cfg(feature = "metadata")]
+    pub(crate) fn name_metadata(&mut self, url: String) {
+        let name = "resource_metadata".to_owned();
+        self.parameters.retain(|parameter| parameter.name != name);
+        self.parameters.push(Parameter { name, value: legal_description(&url) });
+    }
+
     /// Offers DPoP, in place of all other schemes or beside them.
     #[cfg(feature = "dpop")]
     pub(crate) fn offer_dpop(&mut self, dpop: OfferedScheme, is_bearer_allowed: bool) {

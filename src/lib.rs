@@ -113,6 +113,7 @@
 //! | `api-keys` | | Adds `ApiKeys`, which authenticates requests by API keys, and `ApiKeyEndpoints`, which makes, lists, rotates and ends keys. Needs tokio. |
 //! | `dpop` | | Adds `Dpop`, which accepts tokens that are bound to a key with a proof of its possession (RFC 9449), and makes such proofs. |
 //! | `mcp` | | Adds `mcp`: authorization of each operation of an MCP or other JSON-RPC server, sessions that belong to their principal, and the check of `Origin` and `Host`. |
+//! | `metadata` | | Adds `Resource`, which tells clients where to get a token and for what: metadata and challenges of RFC 9728. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
 //! A feature only adds items. Items of a feature are marked with it.
@@ -155,16 +156,20 @@ mod dangerous;
 mod text;
 #[cfg(any(feature = "endpoints", feature = "introspection"))]
 mod media_type;
-#[cfg(any(feature = "issue", feature = "jwks", feature = "mcp", feature = "redis"))]
-mod loopback;
 #[cfg(any(feature = "cookies", feature = "mcp"))]
 mod web_origin;
+#[cfg(any(feature = "issue", feature = "jwks", feature = "metadata", feature = "redis"))]
+mod loopback;
+#[cfg(any(feature = "issue", feature = "metadata"))]
+mod web_address;
 mod observe;
 #[cfg(any(feature = "redis", feature = "refresh"))]
 mod task;
 #[cfg(feature = "refresh")]
 pub mod refresh;
 pub mod challenge;
+#[cfg(feature = "metadata")]
+mod protected_resource;
 pub mod jose;
 #[cfg(feature = "jwks")]
 pub mod net;
@@ -175,10 +180,10 @@ mod state;
 pub mod verify;
 pub mod binding;
 pub mod middleware;
+#[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata", feature = "passwords"))]
+mod server;
 #[cfg(feature = "mcp")]
 pub mod mcp;
-#[cfg(any(feature = "issue", feature = "endpoints", feature = "passwords"))]
-mod server;
 #[cfg(feature = "config")]
 mod config;
 #[cfg(feature = "test-util")]
@@ -225,7 +230,7 @@ pub use crate::state::active_check;
 #[doc(inline)]
 pub use crate::state::revocation;
 
-#[cfg(any(feature = "issue", feature = "endpoints"))]
+#[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata"))]
 #[doc(inline)]
 pub use crate::server::endpoints;
 #[cfg(feature = "issue")]
@@ -350,6 +355,17 @@ pub mod mtls {
         ClientCertificateLayer, ClientCertificateService, InvalidCertificate, TlsConnection,
         TlsListener, TlsSettings,
     };
+}
+
+/// Tells clients where to get a token, and for what: the metadata of a protected resource (RFC 9728).
+///
+/// [`Resource`](resource::Resource) is where to begin.
+#[cfg(feature = "metadata")]
+pub mod resource {
+    #[doc(inline)]
+    pub use crate::protected_resource::Resource;
+    #[doc(inline)]
+    pub use crate::server::endpoints::ResourceMetadataService;
 }
 
 /// Renders the bodies of refusals.

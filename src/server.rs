@@ -1,8 +1,8 @@
 //! Issues tokens and API keys, serves the endpoints that belong to them, and hashes the passwords of users.
 
-#[cfg(any(feature = "issue", feature = "endpoints"))]
+#[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata"))]
 pub(crate) mod body;
-#[cfg(any(feature = "issue", feature = "endpoints"))]
+#[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata"))]
 mod service;
 #[cfg(feature = "passwords")]
 pub mod password;
@@ -10,7 +10,7 @@ pub mod password;
 pub mod issue;
 #[cfg(any(feature = "endpoints", feature = "sessions"))]
 mod erased_store;
-#[cfg(any(feature = "issue", feature = "endpoints"))]
+#[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata"))]
 pub mod endpoints;
 #[cfg(any(feature = "api-keys", feature = "sign-in"))]
 mod carried_out;

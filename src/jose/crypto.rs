@@ -123,7 +123,7 @@ pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// Returns the SHA-256 hash, for thumbprints, entity tags and secrets with enough randomness. `None` without a back end.
-#[cfg(any(feature = "api-keys", feature = "issue", feature = "mtls"))]
+#[cfg(any(feature = "api-keys", feature = "issue", feature = "metadata", feature = "mtls"))]
 pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     back_end::sha256(data)
 }

@@ -26,6 +26,10 @@ use crate::error::{AuthError, KeysUnavailable, Reason, ResponseFields};
 use crate::middleware::cookies::CookieToken;
 use crate::middleware::reject::{self, Rejection};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
+#[cfg(feature = "metadata")]
+use crate::observe::trace;
+#[cfg(feature = "metadata")]
+use crate::protected_resource::{LayerSettings, Resource};
 use crate::verify::presented::{Presented, TokenText};
 use crate::verify::verifier::{
     Attempt, CachedToken, Pending, Recalled, Verifier, is_from_elsewhere,
@@ -38,9 +42,13 @@ pub(super) struct Admission<C> {
     extras: Option<Box<Extras>>,
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
+    /// The scopes of the policy that a client without a good token should ask for, separated by spaces.
+    pub(super) scopes_for_strangers: Option<Arc<str>>,
     /// Whether responses carry the principal.
     pub(super) principal_in_responses: bool,
     pub(super) config: Arc<ChallengeConfig>,
+    #[cfg(feature = "metadata")]
+    pub(super) resource: Option<Resource>,
 }
 
 /// The decision about a request.
@@ -115,8 +123,11 @@ impl<C> Admission<C> {
             extras: None,
             optional: false,
             policy: None,
+            scopes_for_strangers: None,
             principal_in_responses: false,
             config,
+            #[cfg(feature = "metadata")]
+            resource: None,
         }
     }
 
@@ -160,6 +171,24 @@ impl<C> Admission<C> {
         self.verifier = self.verifier.clone().with_authenticators();
     }
 
+    /// Returns the settings that the metadata of the resource names.
+    #[cfg(feature = "metadata")]
+    pub(super) fn settings_to_publish(&self) -> LayerSettings {
+        self.extras.as_deref().map_or_else(LayerSettings::usual, Extras::settings_to_publish)
+    }
+
+    /// Reports a request without a token for the metadata, which has to be outside of the layer.
+    #[cfg(feature = "metadata")]
+    #[cold]
+    pub(super) fn notice_metadata<B>(&self, request: &Request<B>, rejection: &Rejection) {
+        if let Some(resource) = &self.resource
+            && rejection.reason() == Reason::MissingToken
+            && request.uri().path() == resource.metadata_path()
+        {
+            trace::resource_metadata_guarded(resource.metadata_path(), &self.config.pace);
+        }
+    }
+
     /// Returns the things that FAPI 2.0 asks for and the layer lacks.
     pub(super) fn lacks_of_fapi2(&self) -> Vec<&'static str> {
         let extras = self.extras.as_deref();
@@ -191,7 +220,8 @@ impl<C> Admission<C> {
 
     #[cold]
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
-        Rejection::new(error.into(), Arc::clone(&self.config))
+        let rejection = Rejection::new(error.into(), Arc::clone(&self.config));
+        rejection.with_scopes(self.scopes_for_strangers.clone())
     }
 }
 
@@ -491,7 +521,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         request: &mut Request<B>,
     ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
-            reject::admit_anonymous(request.extensions_mut(), Arc::clone(&self.config));
+            let (config, scopes) = (Arc::clone(&self.config), self.scopes_for_strangers.clone());
+            reject::admit_anonymous(request.extensions_mut(), config, scopes);
             return ResponseHook::Nothing;
         };
         let pass = match origin {
@@ -613,8 +644,11 @@ impl<C> Clone for Admission<C> {
             extras: self.extras.clone(),
             optional: self.optional,
             policy: self.policy.clone(),
+            scopes_for_strangers: self.scopes_for_strangers.clone(),
             principal_in_responses: self.principal_in_responses,
             config: Arc::clone(&self.config),
+            #[cfg(feature = "metadata")]
+            resource: self.resource.clone(),
         }
     }
 }

@@ -21,6 +21,8 @@ use crate::error::{AuthError, Reason, ResponseFields};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::{CookieToken, OtherFields};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
+#[cfg(feature = "metadata")]
+use crate::protected_resource::LayerSettings;
 use crate::verify::authenticator::ConfiguredAuthenticator;
 use crate::verify::presented::Presented;
 
@@ -291,6 +293,27 @@ impl Extras {
     pub(super) fn has_proofs(&self) -> bool {
         let has_bindings = self.proofs.as_ref().is_some_and(|proofs| !proofs.bindings.is_empty());
         has_bindings || self.has_dpop()
+    }
+
+    /// Returns the settings that the metadata of the resource names.
+    #[cfg(feature = "metadata")]
+    pub(super) fn settings_to_publish(&self) -> LayerSettings {
+        let proofs = self.proofs.as_deref();
+        let has_certificates = proofs.is_some_and(|proofs| {
+            let of_certificates = Some(ConfirmationMethod::Certificate);
+            proofs.bindings.iter().any(|binding| binding.method() == of_certificates)
+        });
+        #[cfg(feature = "dpop")]
+        let dpop = proofs.and_then(|proofs| proofs.dpop.as_deref());
+        LayerSettings {
+            reads_header: self.header.is_some(),
+            #[cfg(feature = "dpop")]
+            dpop_algorithms: dpop.map(Dpop::algs),
+            #[cfg(feature = "dpop")]
+            needs_dpop: dpop.is_some_and(|dpop| !dpop.is_bearer_allowed()),
+            has_certificates,
+            ..LayerSettings::usual()
+        }
     }
 
     /// Returns whether tokens are read from the `Authorization` field and nowhere else.

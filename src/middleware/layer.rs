@@ -1,3 +1,6 @@
+#[cfg(feature = "metadata")]
+mod resource;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -74,9 +77,18 @@ impl<C, R> BearerLayer<C, R> {
     /// Requires a permission; see [`policy`](crate::policy). With
     /// [`with_optional_token`](Self::with_optional_token) it is required of every request that has
     /// a token.
+    ///
+    /// The scopes that it needs are in the challenges of a 401 too (RFC 6750 §3), so that a client
+    /// asks for them from the start. It replaces a policy that was set before.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {
-        self.change(|admission| admission.policy = Some(Arc::new(policy)))
+        let description = policy.describe();
+        let scopes = description.scopes_for_strangers();
+        let scopes = (!scopes.is_empty()).then(|| scopes.join(" ").into());
+        self.change(|admission| {
+            admission.policy = Some(Arc::new(policy));
+            admission.scopes_for_strangers = scopes;
+        })
     }
 
     /// Adds another source of tokens. A request with tokens in two places is refused with 400 (RFC
@@ -287,8 +299,7 @@ impl<C, R> BearerLayer<C, R> {
         self.change_challenges(|config| config.offered = offered)
     }
 
-    /// Adds a parameter to the challenge of every scheme, for example `resource_metadata` (RFC 9728
-    /// §5.1).
+    /// Adds a parameter to the challenge of every scheme.
     ///
     /// # Errors
     ///

@@ -68,6 +68,8 @@ where
             }
             Decision::Refuse(rejection) => {
                 release(&mut self.inner);
+                #[cfg(feature = "metadata")]
+                self.admission.notice_metadata(&request, &rejection);
                 let early_exit = responder
                     .early_exit(&rejection.asked_with(request.method(), request.headers()));
                 ResponseFuture::exited(responder, early_exit)

@@ -606,6 +606,33 @@ pub(crate) fn downgrade(pace: &Pace, kind: &'static str, issuer: &str, client_id
     let _ = (pace, kind, issuer, client_id);
 }
 
+/// Reports that clients without a token cannot read the metadata of the resource, because the layer is around it.
+#[cfg(feature = "metadata")]
+pub(crate) fn resource_metadata_guarded(path: &str, pace: &Pace) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = pace.ask("resource_metadata", "") {
+        let message = "the metadata of the resource was asked for, and the layer is around it: no client can read it \
+                       before it has a token; mount it outside of the layer, with axum by `route_service` after \
+                       `route_layer`";
+        tracing::warn!(target: "tower_bearer", path, suppressed, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (path, pace);
+}
+
+/// Reports that an application does not answer with the metadata of its resource.
+#[cfg(feature = "metadata")]
+pub(crate) fn resource_metadata_not_served(target: &str, problem: &str) {
+    #[cfg(feature = "tracing")]
+    {
+        let message = "the metadata of the resource cannot be read without a token; mount it at this path, outside of \
+                       the layer";
+        tracing::warn!(target: "tower_bearer", path = target, problem, "{message}");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (target, problem);
+}
+
 #[cfg(feature = "tracing")]
 macro_rules! event {
     ($level:ident, $error:expr $(, $field:ident)*) => {

@@ -6,12 +6,14 @@
 //! mistake revokes nothing. Neither endpoint reads the query, because addresses with tokens and
 //! secrets end up in logs.
 
-#[cfg(feature = "issue")]
+#[cfg(any(feature = "issue", feature = "metadata"))]
 mod document;
 #[cfg(feature = "issue")]
 mod jwks;
 #[cfg(feature = "issue")]
 mod metadata;
+#[cfg(feature = "metadata")]
+mod resource;
 #[cfg(feature = "endpoints")]
 pub(in crate::server) mod answer;
 #[cfg(feature = "endpoints")]
@@ -33,6 +35,8 @@ mod revocation;
 pub use jwks::JwksService;
 #[cfg(feature = "issue")]
 pub use metadata::MetadataService;
+#[cfg(feature = "metadata")]
+pub use resource::ResourceMetadataService;
 
 pub use crate::server::body::ServiceBody;
 

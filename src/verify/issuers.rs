@@ -292,6 +292,17 @@ impl IssuerSet {
         }
     }
 
+    /// Returns the names of the issuers, sorted.
+    #[cfg(feature = "metadata")]
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = match self {
+            Self::One(trusted) => vec![trusted.rules.issuer().to_owned()],
+            Self::Several(issuers) => issuers.names(),
+        };
+        names.sort_unstable();
+        names
+    }
+
     /// Returns the issuer whose rules apply to this token.
     pub(crate) fn choose(&self, token: &mut Compact<'_, '_>) -> Result<Chosen<'_>, AuthError> {
         match self {

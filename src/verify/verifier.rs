@@ -245,6 +245,12 @@ impl<C> Verifier<C> {
         self.trust.all(Rules::is_fapi2)
     }
 
+    /// Returns the issuers.
+    #[cfg(feature = "metadata")]
+    pub(crate) fn issuers(&self) -> &IssuerSet {
+        &self.trust
+    }
+
     /// Returns whether tokens can be revoked.
     pub(crate) fn has_revocations(&self) -> bool {
         self.revocations.is_some()

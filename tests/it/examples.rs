@@ -137,6 +137,8 @@ fn command(name: &str) -> Command {
         "TLS_CERT_FILE",
         "TLS_KEY_FILE",
         "TLS_CLIENT_CA_FILE",
+        "RESOURCE",
+        "SCOPES",
     ] {
         command.env_remove(variable);
     }
@@ -587,6 +589,65 @@ pub mod resource_server {
         assert_eq!(of_proxy(&token().sign(&key)).await, 200);
         assert_eq!(of_proxy("a.b.c").await, 401);
         assert_eq!(status(&program, "/protected", &token(), &key).await, 401);
+    }
+
+    #[tokio::test]
+    async fn metadata_of_the_resource_are_served_and_challenges_lead_there() {
+        let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let key = TestKey::from_secret(Algorithm::HS256, &(0..32).collect::<Vec<u8>>());
+        let env = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWT_SECRET_KEY", secret),
+            ("RESOURCE", "https://API.example.com/v1/"),
+            ("SCOPES", "things:read, things:write"),
+        ];
+        let program = Program::start("resource_server", &env);
+        let place = "/.well-known/oauth-protected-resource/v1";
+        let metadata = format!("resource_metadata=\"https://api.example.com{place}\"");
+        let challenge = async |request: Request<Full<Bytes>>| {
+            let answer = program.send(request).await;
+            let challenge = answer.headers().get("www-authenticate").cloned();
+            (answer.status().as_u16(), challenge.map(|value| value.to_str().unwrap().to_owned()))
+        };
+
+        let document = program.send(program.get(place)).await;
+        let expected = json!({
+            "resource": "https://api.example.com/v1",
+            "authorization_servers": [ISSUER],
+            "scopes_supported": ["things:read", "things:write"],
+            "bearer_methods_supported": ["header"],
+        });
+        assert_eq!(serde_json::from_str::<Value>(document.body()).unwrap(), expected);
+        let seen = challenge(program.get("/protected")).await;
+        assert_eq!(seen, (401, Some(format!("{PLAIN}, {metadata}"))));
+        let seen = challenge(program.get("/scoped")).await;
+        assert_eq!(seen, (401, Some(format!("{PLAIN}, scope=\"things:write\", {metadata}"))));
+        let token = token().claim("scope", "things:write").sign(&key);
+        assert_eq!(challenge(program.get("/scoped").bearer(token)).await, (200, None));
+    }
+
+    #[test]
+    fn wrong_variables_of_the_resource_are_named() {
+        let base = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWT_SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"),
+            ("RESOURCE", "https://api.example.com"),
+        ];
+        for (variable, value, more) in [
+            ("RESOURCE", "http://api.example.com", "not HTTPS"),
+            ("RESOURCE", "api", "is no URL"),
+            ("SCOPES", "offline_access", "leave it out"),
+            ("SCOPES", ",", "empty list"),
+        ] {
+            let said = refusal("resource_server", &[&base[..], &[(variable, value)]].concat());
+            assert!(said.contains(variable) && said.contains(more), "{variable}={value}: {said}");
+            assert_eq!(said.trim().lines().count(), 1, "{said}");
+        }
+        let without = [&base[..3], &[("SCOPES", "read")]].concat();
+        let said = refusal("resource_server", &without);
+        assert!(said.contains("SCOPES is set and RESOURCE is not"), "{said}");
     }
 
     #[tokio::test]

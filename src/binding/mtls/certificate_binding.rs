@@ -76,6 +76,10 @@ impl Binding for CertificateBinding {
             Some(_) => refused(Reason::WrongBinding, ANOTHER, hop),
         }
     }
+
+    fn method(&self) -> Option<ConfirmationMethod> {
+        Some(ConfirmationMethod::Certificate)
+    }
 }
 
 // RFC 9440 §2.4: an answer that was selected by the field, or by its absence, has `Vary`.

@@ -22,6 +22,30 @@ pub enum PolicyDescription {
     Custom(String),
 }
 
+impl PolicyDescription {
+    /// Returns the scopes that a client should ask for before it is known: all that the permission needs in any case.
+    /// Of alternatives, those of the one with the fewest scopes.
+    pub(crate) fn scopes_for_strangers(&self) -> Vec<&str> {
+        match self {
+            Self::Scope(names) => names.split(' ').filter(|name| !name.is_empty()).collect(),
+            Self::AllOf(parts) => {
+                let mut scopes = Vec::new();
+                for scope in parts.iter().flat_map(Self::scopes_for_strangers) {
+                    if !scopes.contains(&scope) {
+                        scopes.push(scope);
+                    }
+                }
+                scopes
+            }
+            Self::AnyOf(parts) => {
+                let scopes = parts.iter().map(Self::scopes_for_strangers);
+                scopes.filter(|scopes| !scopes.is_empty()).min_by_key(Vec::len).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for PolicyDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

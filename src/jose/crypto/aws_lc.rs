@@ -1,6 +1,6 @@
 //! aws-lc-rs: the fastest back end measured, and the default.
 
-#[cfg(any(feature = "api-keys", feature = "issue", feature = "mtls"))]
+#[cfg(any(feature = "api-keys", feature = "issue", feature = "metadata", feature = "mtls"))]
 use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
@@ -62,7 +62,7 @@ pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().try_into().ok()
 }
 
-#[cfg(any(feature = "api-keys", feature = "issue", feature = "mtls"))]
+#[cfg(any(feature = "api-keys", feature = "issue", feature = "metadata", feature = "mtls"))]
 pub(super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     digest::digest(&digest::SHA256, data).as_ref().try_into().ok()
 }

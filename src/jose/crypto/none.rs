@@ -27,7 +27,7 @@ pub(super) fn hmac_sha256(_: &[u8], _: &[u8]) -> Option<[u8; 32]> {
     None
 }
 
-#[cfg(any(feature = "api-keys", feature = "issue", feature = "mtls"))]
+#[cfg(any(feature = "api-keys", feature = "issue", feature = "metadata", feature = "mtls"))]
 pub(super) fn sha256(_: &[u8]) -> Option<[u8; 32]> {
     None
 }

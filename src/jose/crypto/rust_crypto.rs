@@ -101,7 +101,7 @@ pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     Some(keyed::<Hmac<Sha256>>(secret).0.chain_update(message).finalize().into_bytes().into())
 }
 
-#[cfg(any(feature = "api-keys", feature = "issue", feature = "mtls"))]
+#[cfg(any(feature = "api-keys", feature = "issue", feature = "metadata", feature = "mtls"))]
 #[expect(clippy::unnecessary_wraps, reason = "as the other back ends have it")]
 pub(super) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     use sha2::Digest as _;

@@ -20,7 +20,11 @@ use crate::error::{AuthError, Reason};
 
 /// Marks a request that a layer has admitted without a token.
 #[derive(Clone)]
-pub(crate) struct Anonymous(pub(crate) Arc<ChallengeConfig>);
+pub(crate) struct Anonymous {
+    config: Arc<ChallengeConfig>,
+    /// The scopes that the policy of the layer asks for.
+    scopes: Option<Arc<str>>,
+}
 
 /// Puts the principal into a request, and replaces one from an earlier layer or from other code.
 #[inline]
@@ -31,9 +35,13 @@ pub(crate) fn admit(extensions: &mut Extensions, principal: Principal) {
 
 /// Marks a request as anonymous, and removes a principal from an earlier layer or from other code.
 #[inline(never)]
-pub(crate) fn admit_anonymous(extensions: &mut Extensions, config: Arc<ChallengeConfig>) {
+pub(crate) fn admit_anonymous(
+    extensions: &mut Extensions,
+    config: Arc<ChallengeConfig>,
+    scopes: Option<Arc<str>>,
+) {
     extensions.remove::<Principal>();
-    extensions.insert(Anonymous(config));
+    extensions.insert(Anonymous { config, scopes });
 }
 
 /// Returns whether a layer has admitted the request without a token.
@@ -53,7 +61,7 @@ pub(crate) fn check_in<'r>(
     extensions: &'r Extensions,
     policy: &dyn Policy,
 ) -> Result<&'r Principal, Rejection> {
-    let principal = known(extensions)?;
+    let principal = known(extensions).map_err(|rejection| rejection.asking_for(policy))?;
     principal.check_dyn(policy).map(|()| principal)
 }
 
@@ -66,8 +74,9 @@ pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
 fn unknown(extensions: &Extensions) -> Rejection {
     // One for all requests, since they have no layer to take it from.
     static NO_LAYER: LazyLock<Arc<ChallengeConfig>> = LazyLock::new(Arc::default);
-    if let Some(Anonymous(config)) = extensions.get() {
-        return Rejection::new(Reason::MissingToken.into(), Arc::clone(config));
+    if let Some(Anonymous { config, scopes }) = extensions.get() {
+        let rejection = Rejection::new(Reason::MissingToken.into(), Arc::clone(config));
+        return rejection.with_scopes(scopes.clone());
     }
     let error = AuthError::with_detail(
         Reason::LayerMissing,

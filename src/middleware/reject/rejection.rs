@@ -16,7 +16,8 @@ use super::answer::{AnswerParts, answer};
 use super::empty_body::EmptyBody;
 use super::grpc_protocol::GrpcProtocol;
 use crate::challenge::{Challenge, ChallengeConfig, is_token_char};
-use crate::error::{AuthError, Reason, ReasonClass, ResponseFields};
+use crate::claims::policy::Policy;
+use crate::error::{AuthError, ErrorCode, Reason, ReasonClass, Remedy, ResponseFields};
 use crate::observe::trace;
 
 /// A refused request with its answer. Status and challenges are decided, the body is not.
@@ -33,6 +34,8 @@ use crate::observe::trace;
 pub struct Rejection {
     error: AuthError,
     config: Arc<ChallengeConfig>,
+    /// The scopes that the policy of the layer asks for, separated by spaces.
+    scopes: Option<Arc<str>>,
     /// The gRPC protocol of the request, if it is gRPC and that is known.
     pub(super) grpc: Option<GrpcProtocol>,
     /// The index of the request's scheme among the offered ones, where it is known.
@@ -48,7 +51,14 @@ impl From<AuthError> for Rejection {
 
 impl Rejection {
     pub(crate) fn new(error: AuthError, config: Arc<ChallengeConfig>) -> Self {
-        Self { error, config, grpc: None, used_scheme: None }
+        Self { error, config, scopes: None, grpc: None, used_scheme: None }
+    }
+
+    /// Names the scopes that a client without a good token should ask for.
+    #[must_use]
+    pub(crate) fn with_scopes(mut self, scopes: Option<Arc<str>>) -> Self {
+        self.scopes = scopes;
+        self
     }
 
     /// Adds fields to the answer.
@@ -116,8 +126,29 @@ impl Rejection {
 
     /// Returns the scopes that would admit the request, separated by spaces. `None` when scopes
     /// alone would not.
+    ///
+    /// For a request without a good token: the scopes that the policy of the layer or the guard asks for.
     pub fn needed_scopes(&self) -> Option<&str> {
-        self.error.needed_scopes()
+        let of_layer = || self.scopes.as_deref().filter(|_| self.asks_for_token());
+        self.error.needed_scopes().or_else(of_layer)
+    }
+
+    /// Returns whether the answer asks for a token, or for another one.
+    fn asks_for_token(&self) -> bool {
+        self.is_about_no_token() || self.answer().code == Some(ErrorCode::InvalidToken)
+    }
+
+    /// Asks for a token that this policy allows, if there is none.
+    #[cold]
+    pub(crate) fn asking_for(mut self, policy: &dyn Policy) -> Self {
+        let description = policy.describe();
+        let mut scopes = description.scopes_for_strangers();
+        if self.is_about_no_token() && !scopes.is_empty() {
+            let of_layer = self.scopes.as_deref().unwrap_or_default();
+            scopes.extend(of_layer.split(' ').filter(|scope| !scope.is_empty()));
+            self.error = AuthError::missing_token(Remedy::scopes(scopes));
+        }
+        self
     }
 
     /// Returns the values of `WWW-Authenticate`: one challenge for each scheme that the layer
@@ -138,6 +169,8 @@ impl Rejection {
             Some(code) if is_ambiguous || place == error_place => {
                 self.with_remedy(challenge.with_error(code, description))
             }
+            // RFC 6750 §3: a client without a token learns which scopes it needs.
+            None if self.is_about_no_token() => self.with_scope(challenge),
             _ => challenge,
         };
         let mut challenges: Vec<_> = self.config.challenges(complete).collect();
@@ -148,9 +181,18 @@ impl Rejection {
         challenges
     }
 
+    /// Names the scopes that would admit the request.
+    fn with_scope(&self, challenge: Challenge) -> Challenge {
+        challenge.with_scope(self.needed_scopes().unwrap_or_default())
+    }
+
+    fn is_about_no_token(&self) -> bool {
+        self.reason().class() == ReasonClass::NoCredentials
+    }
+
     fn with_remedy(&self, challenge: Challenge) -> Challenge {
+        let mut challenge = self.with_scope(challenge);
         let Some(remedy) = self.error.remedy() else { return challenge };
-        let mut challenge = challenge.with_scope(self.needed_scopes().unwrap_or_default());
         // RFC 9470 §3: both parameters of a challenge that asks for another sign-in.
         if !remedy.acr_values().is_empty() {
             challenge =

@@ -23,6 +23,12 @@ impl Document {
         Self { json: json.into(), content_type, etag }
     }
 
+    /// Returns the tag of this version of the document.
+    #[cfg(feature = "metadata")]
+    pub(super) fn etag(&self) -> Option<&HeaderValue> {
+        self.etag.as_ref()
+    }
+
     pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<ServiceBody> {
         let mut response = Response::new(ServiceBody::EMPTY);
         if method != Method::GET && method != Method::HEAD {

@@ -5,7 +5,6 @@
 //! because RFC 8414 §3.2 forbids them; so `response_types_supported`, which §2 requires, is missing as long as the
 //! application names none, as it does that has no authorization endpoint.
 
-use http::Uri;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,8 +13,8 @@ use super::document::{Document, document};
 use crate::binding::dpop::Dpop;
 use crate::config_error::{ConfigError, placeholder};
 use crate::keys::Signer;
-use crate::loopback::is_loopback;
 use crate::server::issue::TokenIssuer;
+use crate::web_address;
 
 /// Serves the metadata of an issuer (RFC 8414), with `Cache-Control` and `ETag`, to be cached for 10 minutes.
 ///
@@ -54,7 +53,7 @@ impl MetadataService {
     pub fn new(issuer: &str, jwks_uri: &str) -> Result<Self, ConfigError> {
         placeholder::check("issuer", issuer)?;
         let wrong = |problem| ConfigError::Address { address: issuer.to_owned(), problem };
-        let url = check_url(issuer)?;
+        let url = web_address::check(issuer)?;
         // RFC 8414 §2: an issuer has neither.
         if url.query().is_some() {
             return Err(wrong("has a query, which no issuer has"));
@@ -64,7 +63,7 @@ impl MetadataService {
                 "is that of the metadata and not the issuer; give what stands before /.well-known/",
             ));
         }
-        check_url(jwks_uri)?;
+        web_address::check(jwks_uri)?;
         let path = url.path().strip_suffix('/').unwrap_or(url.path()).to_owned();
         let members = [("issuer", issuer), ("jwks_uri", jwks_uri)];
         let members = members.map(|(name, value)| (name.to_owned(), Value::from(value)));
@@ -97,7 +96,7 @@ impl MetadataService {
                 return Err(wrong("is an empty list; leave it out"));
             }
             Value::String(address) if is_address => {
-                check_url(address)?;
+                web_address::check(address)?;
             }
             _ if is_address => return Err(wrong("is not a URL")),
             Value::Array(_) | Value::Bool(_) => {}
@@ -143,32 +142,6 @@ impl<K: Signer> TokenIssuer<K> {
 fn document(members: &Map<String, Value>) -> Document {
     let json = serde_json::to_string(members).expect("JSON values serialise");
     Document::new(json, "application/json")
-}
-
-/// An address as verifiers take it: HTTPS, or HTTP on this machine.
-fn check_url(text: &str) -> Result<Uri, ConfigError> {
-    let wrong = |problem| ConfigError::Address { address: text.to_owned(), problem };
-    if placeholder::is_in(text) {
-        return Err(wrong("has a placeholder in it; put in what it stands for"));
-    }
-    // `Uri` drops a fragment without a word.
-    if text.contains('#') {
-        return Err(wrong("has a fragment, which no server would see"));
-    }
-    let uri: Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(wrong("is not a URL; write it with https:// and a host"));
-    };
-    if authority.as_str().contains('@') {
-        let address = format!("…@{}", authority.host());
-        return Err(ConfigError::Address { address, problem: "has a user in it" });
-    }
-    match scheme {
-        "https" => Ok(uri),
-        "http" if is_loopback(authority.host()) => Ok(uri),
-        "http" => Err(wrong("is not HTTPS; plain HTTP is for this machine only")),
-        _ => Err(wrong("is not an address for HTTP")),
-    }
 }
 
 document!(MetadataService, |service, method, headers| { service.document.answer(method, headers) });

@@ -36,7 +36,7 @@ impl<S, C, R> DangerouslyTrusting<S, C, R> {
     fn admit<B>(&self, request: &mut Request<B>) {
         match &self.visitors {
             Some(config) if !has_token(request) => {
-                reject::admit_anonymous(request.extensions_mut(), Arc::clone(config));
+                reject::admit_anonymous(request.extensions_mut(), Arc::clone(config), None);
             }
             _ => reject::admit(request.extensions_mut(), self.verified.principal().clone()),
         }

@@ -222,7 +222,8 @@ async fn policy_of_the_layer_holds_for_every_token() {
         answer.is_refused(403, Some(&needed), Reason::InsufficientScope);
         send(app, get("/").bearer(with_scope("orders:read").sign(&key()))).await.is_ok("in");
     }
-    send(&app, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    let needed = format!("{PLAIN}, scope=\"orders:read\"");
+    send(&app, get("/")).await.is_refused(401, Some(&needed), Reason::MissingToken);
     send(&optional, get("/")).await.is_ok("in");
 }
 

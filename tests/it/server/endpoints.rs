@@ -19,6 +19,7 @@ use crate::support::Answer;
 mod interop;
 mod logout;
 mod metadata;
+mod resource;
 mod revocation;
 mod wire;
 
