@@ -119,6 +119,18 @@ pub enum ConfigError {
         /// The mistake in the path.
         problem: &'static str,
     },
+    /// A name in a [`Hierarchy`](crate::claims::Hierarchy) is one that no token could hold, or its text is no chain.
+    Hierarchy {
+        /// The name, or the line of text.
+        name: String,
+        /// The mistake.
+        problem: &'static str,
+    },
+    /// Names in a [`Hierarchy`](crate::claims::Hierarchy) imply each other.
+    HierarchyCycle {
+        /// The names in the order in which each implies the next. The last one is the first.
+        path: Vec<String>,
+    },
     /// No token would fit the allowed parties or trust policies, or every token.
     Trust {
         /// The mistake.
@@ -322,6 +334,10 @@ impl fmt::Display for ConfigError {
                 write!(f, "the key id has {bytes} bytes; 256 are the most")
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
+            Self::Hierarchy { name, problem } => write!(f, "in the hierarchy, {name:?} {problem}"),
+            Self::HierarchyCycle { path } => {
+                write!(f, "the hierarchy goes in a circle: {}", path.join(" > "))
+            }
             Self::Trust { problem } => f.write_str(problem),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),

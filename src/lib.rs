@@ -78,7 +78,7 @@
 //! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken), [`ForeignOrigin`](Reason::ForeignOrigin), [`ForeignHost`](Reason::ForeignHost) | 403 | realm only |
 //! | [`ForeignSession`](Reason::ForeignSession) | 404 | none |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed), [`ReplaysUnavailable`](Reason::ReplaysUnavailable) | 503 | none; `Retry-After` |
-//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing) | 500 | none; the log says what to add |
+//! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing), [`MisusedPolicy`](Reason::MisusedPolicy) | 500 | none; the log says what to add |
 //!
 //! A client is told the same of all faults that are found before the signature is verified. The [`Reason`] is in the
 //! extensions of the response, for access logs and metrics. The [`Principal`] of an accepted request is there too if
@@ -154,6 +154,7 @@ mod config_error;
 pub mod clock;
 mod dangerous;
 mod text;
+mod request_head;
 #[cfg(any(feature = "endpoints", feature = "introspection"))]
 mod media_type;
 #[cfg(any(feature = "cookies", feature = "mcp"))]
@@ -250,8 +251,9 @@ pub use crate::server::sign_in;
 pub mod policy {
     #[doc(inline)]
     pub use crate::claims::policy::{
-        AllOf, And, AnyOf, Bound, ClaimsWhere, Or, Policy, PolicyDescription, Remedy, Requirement,
-        Role, Scope, When, all_of, any_of, bound, bound_by, claims_where, role, scope, when,
+        Access, AllOf, And, AnyOf, Bound, ClaimsWhere, Or, Policy, PolicyDescription, Remedy,
+        RequestHead, Requirement, Role, Scope, When, all_of, any_of, bound, bound_by, claims_where,
+        role, scope, when,
     };
 }
 

@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use super::principal_rules::PrincipalRules;
 use super::text_range::TextRange;
 
 /// The roles and scopes that a token grants.
@@ -10,25 +11,36 @@ use super::text_range::TextRange;
 /// [`Validation::with_roles_at`](crate::Validation::with_roles_at) and
 /// [`Validation::with_scopes_at`](crate::Validation::with_scopes_at) configure the claims that they
 /// are read from. Both are compared to the letter. An empty string is neither a role nor a scope.
+///
+/// A role or scope that a [`Hierarchy`](super::Hierarchy) of the issuer implies is granted like one
+/// that the token names. The lists hold those that the token names.
 #[derive(Clone, Copy)]
 pub struct Grants<'a> {
     text: &'a str,
     list: &'a GrantList,
+    /// `None` without a hierarchy.
+    rules: Option<&'a PrincipalRules>,
 }
 
 impl<'a> Grants<'a> {
     pub(super) fn new(text: &'a str, list: &'a GrantList) -> Self {
-        Self { text, list }
+        Self { text, list, rules: None }
     }
 
-    /// Returns whether the token grants the role.
+    pub(super) fn with_rules(self, rules: Option<&'a PrincipalRules>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// Returns whether the token grants the role, or one that implies it.
     pub fn has_role(self, role: &str) -> bool {
         self.roles().any(|one| one == role)
+            || self.rules.is_some_and(|rules| rules.roles.imply(self.roles(), role))
     }
 
-    /// Returns whether the token grants the scope.
+    /// Returns whether the token grants the scope, or one that implies it.
     pub fn has_scope(self, scope: &str) -> bool {
         self.scopes().any(|one| one == scope)
+            || self.rules.is_some_and(|rules| rules.scopes.imply(self.scopes(), scope))
     }
 
     /// Returns the roles in the order of the token.
@@ -42,7 +54,7 @@ impl<'a> Grants<'a> {
     }
 
     fn of(self, is_wanted: impl Fn(GrantKinds) -> bool) -> impl Iterator<Item = &'a str> {
-        let Self { text, list } = self;
+        let Self { text, list, .. } = self;
         let all = list.few.iter().chain(&list.more);
         all.filter(move |(kinds, _)| is_wanted(*kinds)).map(|(_, range)| range.of(text))
     }

@@ -1,18 +1,20 @@
-//! Decides whether a [`Principal`] has a permission. A policy decides at once and changes nothing.
+//! Decides whether a [`Principal`](crate::Principal) has a permission. A policy decides at once and changes nothing.
 //!
 //! There is no `not`. A policy that passes because a claim is absent would also pass for a misspelt
 //! claim name.
 
+mod access;
 mod description;
 mod tree;
 mod list;
 mod bound;
 mod leaf;
 
-use crate::claims::Principal;
-use crate::error::AuthError;
 pub use crate::error::Remedy;
+use crate::error::{AuthError, Reason};
+pub use crate::request_head::RequestHead;
 
+pub use access::Access;
 pub use bound::{Bound, bound, bound_by};
 pub use description::PolicyDescription;
 pub use leaf::{ClaimsWhere, Role, Scope, When, claims_where, role, scope, when};
@@ -40,10 +42,16 @@ pub trait Requirement: Send + Sync + 'static {
 }
 
 /// Checks a permission. The error holds everything that the answer to the client needs.
-pub(crate) fn check(policy: &dyn Policy, principal: &Principal) -> Result<(), AuthError> {
-    if policy.allows(principal) {
-        return Ok(());
+#[inline]
+pub(crate) fn check(policy: &dyn Policy, access: &Access<'_>) -> Result<(), AuthError> {
+    if policy.allows(access) { Ok(()) } else { Err(refusal(policy, access)) }
+}
+
+#[cold]
+fn refusal(policy: &dyn Policy, access: &Access<'_>) -> AuthError {
+    if let Some(mistake) = policy.misuse(access) {
+        return AuthError::with_detail(Reason::MisusedPolicy, mistake);
     }
     let detail = format!("needs {}", policy.describe());
-    Err(AuthError::not_allowed(policy.remedy(principal), detail))
+    AuthError::not_allowed(policy.remedy(access), detail)
 }

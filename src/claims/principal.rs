@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::confirmation::{Confirmation, ConfirmationMethod};
 use super::parsed::ParsedClaims;
-use super::{Grants, NumericDate, RegisteredClaims};
+use super::{Grants, NumericDate, PrincipalRules, RegisteredClaims};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
 use crate::jose::Header;
@@ -27,6 +27,8 @@ struct Facts<T: ?Sized> {
     parsed: ParsedClaims,
     /// The moment from which the verifier would refuse the token.
     end: NumericDate,
+    /// The rules of the issuer. `None` until they are set.
+    rules: Option<Arc<PrincipalRules>>,
     /// The layer that admitted the request. Guards refuse a principal without it.
     layer: Layer,
     /// The application's claims in an [`Arc`], so that a copy of all this costs one count and not
@@ -42,7 +44,7 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
     #[inline]
     pub(crate) fn new(header: Option<Header>, layer: Layer) -> Self {
         let (parsed, end) = (ParsedClaims::default(), NumericDate::MIN);
-        Self(Facts { header, parsed, end, layer, claims: None })
+        Self(Facts { header, parsed, end, rules: None, layer, claims: None })
     }
 
     /// The claims of the token, empty at first.
@@ -54,6 +56,12 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
     #[inline]
     pub(crate) fn ends_at(&mut self, end: NumericDate) {
         self.0.end = end;
+    }
+
+    /// Sets the rules that count when a policy asks about the principal.
+    #[inline]
+    pub(crate) fn ruled_by(&mut self, rules: &Arc<PrincipalRules>) {
+        self.0.rules = Some(Arc::clone(rules));
     }
 
     #[inline]
@@ -120,15 +128,17 @@ impl Principal {
 
     /// Returns the roles and scopes.
     pub fn grants(&self) -> Grants<'_> {
-        self.facts.parsed.grants()
+        self.facts.parsed.grants().with_rules(self.facts.rules.as_deref())
     }
 
-    /// Returns whether the token grants the role.
+    /// Returns whether the token grants the role, or one that implies it
+    /// ([`with_role_hierarchy`](crate::Validation::with_role_hierarchy)).
     pub fn has_role(&self, role: &str) -> bool {
         self.grants().has_role(role)
     }
 
-    /// Returns whether the token grants the scope.
+    /// Returns whether the token grants the scope, or one that implies it
+    /// ([`with_scope_hierarchy`](crate::Validation::with_scope_hierarchy)).
     pub fn has_scope(&self, scope: &str) -> bool {
         self.grants().has_scope(scope)
     }
@@ -252,9 +262,10 @@ impl Principal {
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
-        let Facts { header, parsed, end, .. } = &*self.facts;
+        let Facts { header, parsed, end, rules, .. } = &*self.facts;
         let (header, parsed, end) = (header.clone(), parsed.clone(), *end);
-        let facts = Facts { header, parsed, end, layer, claims: Some(Arc::clone(claims)) };
+        let (rules, claims) = (rules.clone(), Some(Arc::clone(claims)));
+        let facts = Facts { header, parsed, end, rules, layer, claims };
         Self { facts: Arc::new(facts) }
     }
 

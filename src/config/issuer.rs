@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{ConfiguredKeys, KeysConfig};
 use super::path::ConfigPath;
-use super::text::{DurationText, ParsedText, TrustTable};
+use super::text::{DurationText, HierarchyTable, ParsedText, TrustTable};
 use crate::claims::validation::{Preset, TrustPolicy, Validation};
 use crate::config_error::ConfigError;
 use crate::jose::Algorithm;
@@ -42,6 +42,10 @@ pub(super) struct IssuerConfig {
     separated_at: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role_keys_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role_hierarchy: Option<HierarchyTable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope_hierarchy: Option<HierarchyTable>,
     /// Without `audiences`: for tokens without `aud`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     allowed_parties: Option<Vec<String>>,
@@ -136,6 +140,12 @@ impl IssuerConfig {
         if let Some(path) = &self.role_keys_at {
             validation = validation.with_role_keys_at(path);
         }
+        if let Some(HierarchyTable(hierarchy)) = &self.role_hierarchy {
+            validation = validation.with_role_hierarchy(hierarchy.clone());
+        }
+        if let Some(HierarchyTable(hierarchy)) = &self.scope_hierarchy {
+            validation = validation.with_scope_hierarchy(hierarchy.clone());
+        }
         if let Some(policies) = &self.trust {
             validation = validation.with_trust_policies(
                 policies.iter().map(|TrustTable(claims)| TrustPolicy::from_pairs(claims.clone())),
@@ -180,6 +190,14 @@ impl IssuerConfig {
                     ConfigError::LeewayTooLarge { seconds, .. } => {
                         let is_plain = self.leeway.is_some_and(|span| span.0.as_secs() == *seconds);
                         place.member(if is_plain { "leeway" } else { "revocation_leeway" })
+                    }
+                    ConfigError::Hierarchy { .. } | ConfigError::HierarchyCycle { .. } => {
+                        let is_of_roles = self.role_hierarchy.as_ref().is_some_and(|table| {
+                            let roles = table.0.clone();
+                            let alone = Validation::new("x", "y").with_role_hierarchy(roles);
+                            alone.into_rules().is_err()
+                        });
+                        place.member(if is_of_roles { "role_hierarchy" } else { "scope_hierarchy" })
                     }
                     ConfigError::ClaimPath { path, .. } => place.member(self.member_with(path)),
                     _ => place.clone(),

@@ -1,5 +1,6 @@
 //! Reads and writes values that are written as text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
+
+use crate::claims::Hierarchy;
 
 /// A value that can be parsed and displayed, written as a string.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,5 +189,47 @@ impl<'de> Deserialize<'de> for TrustTable {
 impl Serialize for TrustTable {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(claim, value)| (claim, value)))
+    }
+}
+
+/// A hierarchy: a table of names and lists of names that they imply, or text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct HierarchyTable(pub(super) Hierarchy);
+
+impl<'de> Deserialize<'de> for HierarchyTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+
+        impl<'de> Visitor<'de> for Table {
+            type Value = HierarchyTable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of names and the names that they imply, or text such as \"admin > editor\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<HierarchyTable, E> {
+                text.parse().map(HierarchyTable).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HierarchyTable, A::Error> {
+                let mut hierarchy = Hierarchy::new();
+                while let Some((name, implied)) = map.next_entry::<String, Vec<String>>()? {
+                    hierarchy = hierarchy.with(name, implied);
+                }
+                Ok(HierarchyTable(hierarchy))
+            }
+        }
+
+        deserializer.deserialize_any(Table)
+    }
+}
+
+impl Serialize for HierarchyTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut table = BTreeMap::<&str, Vec<&str>>::new();
+        for (name, implied) in self.0.steps() {
+            table.entry(name).or_default().push(implied);
+        }
+        table.serialize(serializer)
     }
 }

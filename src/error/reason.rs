@@ -379,6 +379,10 @@ reasons! {
         /// An extractor asks for a claims type other than the layer's.
         ClaimsTypeMissing, "claims_type_missing",
             "the BearerLayer produces another claims type", "The server is set up wrongly";
+        /// A policy cannot decide where it is used, for example because it reads a parameter that the
+        /// path of the route does not have ([`Policy::misuse`](crate::policy::Policy::misuse)).
+        MisusedPolicy, "misused_policy",
+            "a policy cannot decide where it is used", "The server is set up wrongly";
     }
 }
 

@@ -19,6 +19,7 @@ use super::operation::{Operation, Unclear};
 use super::table::{Operations, Table};
 use crate::middleware::reject::{self, EmptyBody, Rejection};
 use crate::middleware::release;
+use crate::request_head::RequestHead;
 
 /// The service of [`Operations`].
 #[derive(Clone)]
@@ -88,7 +89,7 @@ impl Table {
     ) -> Result<(), Rejection> {
         let checked = match operation.and_then(|operation| self.policy(operation)) {
             None => reject::known(&head.extensions),
-            Some(policy) => reject::check_in(&head.extensions, policy),
+            Some(policy) => reject::check_in(RequestHead::of_parts(head), policy),
         };
         checked.map(drop).map_err(|rejection| {
             let rejection = match operation {

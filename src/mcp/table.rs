@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::folded;
 use super::operation::{CALL, Operation, Unclear};
 use crate::claims::Principal;
-use crate::claims::policy::{AllOf, Policy, all_of};
+use crate::claims::policy::{Access, AllOf, Policy, all_of};
 
 /// Requires a policy for each operation of an MCP server, or of another JSON-RPC server.
 ///
@@ -150,7 +150,7 @@ impl Operations {
     /// A policy that reads the request refuses here.
     pub fn allows_tool(&self, principal: &Principal, name: &str) -> bool {
         let policy = self.table.policy(&Ok(Operation::Tool(name.into())));
-        policy.is_none_or(|policy| policy.allows(principal))
+        policy.is_none_or(|policy| policy.allows(&Access::new(principal)))
     }
 
     pub(super) fn table(&self) -> &Arc<Table> {

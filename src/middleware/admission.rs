@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::extras::{Extras, Proof, ResponseChanges, TokenOrigin};
 use crate::binding::PendingProof;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme};
-use crate::claims::policy::{self, Policy};
+use crate::claims::policy::{self, Access, Policy};
 use crate::claims::{Principal, Verified};
 use crate::error::{AuthError, KeysUnavailable, Reason, ResponseFields};
 #[cfg(feature = "cookies")]
@@ -30,6 +30,7 @@ use crate::middleware::source::{AuthorizationHeader, TokenSource};
 use crate::observe::trace;
 #[cfg(feature = "metadata")]
 use crate::protected_resource::{LayerSettings, Resource};
+use crate::request_head::RequestHead;
 use crate::verify::presented::{Presented, TokenText};
 use crate::verify::verifier::{
     Attempt, CachedToken, Pending, Recalled, Verifier, is_from_elsewhere,
@@ -228,13 +229,33 @@ impl<C> Admission<C> {
 impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     /// Decides without waiting, as far as possible.
     pub(super) fn decide<B>(&self, request: &mut Request<B>) -> Decision<C> {
-        match &self.extras {
+        let decision = match &self.extras {
             None => {
                 let found = AuthorizationHeader::find_and_mark(request.headers_mut());
                 self.decide_usual(found, TokenOrigin::Header)
             }
             Some(extras) => self.decide_with(extras, request),
+        };
+        let Some(policy) = &self.policy else { return decision };
+        // Behind the decision, because the token borrows the request until then.
+        let (Decision::Admit(Some(admitted)) | Decision::AdmitWith(admitted, _)) = &decision else {
+            return decision;
+        };
+        let access = Access::new(&admitted.principal).with_request(RequestHead::of(request));
+        match policy::check(&**policy, &access) {
+            Ok(()) => decision,
+            Err(error) => self.refuse_admitted(error, decision),
         }
+    }
+
+    /// Refuses a request that the policy does not allow. The answer gets the fields of bindings.
+    #[cold]
+    fn refuse_admitted(&self, error: AuthError, decision: Decision<C>) -> Decision<C> {
+        let fields = match decision {
+            Decision::AdmitWith(_, fields) => fields,
+            _ => ResponseFields::default(),
+        };
+        Decision::Refuse(self.refuse(error).with_fields(fields))
     }
 
     #[inline(never)]
@@ -251,7 +272,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Err(reason) => Decision::Refuse(self.refuse(reason)),
             Ok(None) => self.decide_without_token(),
             Ok(Some(token)) => match self.verifier.decide_from_cache(Presented::bearer(token)) {
-                Some(Recalled::Good(verified)) => self.admit(verified, origin),
+                Some(Recalled::Good(verified)) => admit(verified, origin),
                 Some(Recalled::Refused(error)) => Decision::Refuse(self.refuse(error)),
                 Some(Recalled::Waits(pending)) => {
                     Decision::Wait(Deferral::new(*pending, origin, AuthScheme::BEARER))
@@ -273,7 +294,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Ok(None) => self.decide_without_token(),
             Ok(Some(token)) => match self.verifier.recall(token) {
                 Some(verified) => match self.verifier.is_active(&verified) {
-                    Some(Ok(())) => self.admit(verified, origin),
+                    Some(Ok(())) => admit(verified, origin),
                     Some(Err(error)) => Decision::Refuse(self.refuse(error)),
                     None => self.attempt(token, origin, Verifier::attempt_once_more),
                 },
@@ -314,7 +335,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
                 Decision::Wait(Deferral::new(pending, origin, AuthScheme::BEARER))
             }
             Attempt::Refused(error) => Decision::Refuse(self.refuse(error)),
-            Attempt::Accepted(remembered) => self.admit(remembered.into_verified(), origin),
+            Attempt::Accepted(remembered) => admit(remembered.into_verified(), origin),
         }
     }
 
@@ -370,7 +391,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Some(Recalled::Good(verified)) => {
                 let proof = extras.prove(request, presented, verified.principal())?;
                 if proof.pending.is_none() {
-                    return Ok(self.admit_with(verified, origin, proof.fields));
+                    return Ok(admit_with(verified, origin, proof.fields));
                 }
                 let is_signed = verified.principal().header().is_some();
                 let authenticator = if is_signed { None } else { extras.decider_of(presented) };
@@ -386,7 +407,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             Attempt::Accepted(remembered) => {
                 let proof = extras.prove(request, presented, remembered.principal())?;
                 if proof.pending.is_none() {
-                    return Ok(self.admit_with(remembered.into_verified(), origin, proof.fields));
+                    return Ok(admit_with(remembered.into_verified(), origin, proof.fields));
                 }
                 let begun = BegunProof { principal: remembered.principal().clone(), proof };
                 let pending = Pending::accepted(token()?, remembered);
@@ -408,26 +429,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
             }
             (Attempt::Waits(pending), fallback) => Attempt::Waits(pending.or_else(fallback)),
             (done, _) => done,
-        }
-    }
-
-    #[inline]
-    fn admit(&self, verified: Verified<C>, origin: TokenOrigin) -> Decision<C> {
-        match self.permit(verified) {
-            Ok(principal) => Decision::Admit(Some(Admitted { principal, origin })),
-            Err(rejection) => Decision::Refuse(rejection),
-        }
-    }
-
-    fn admit_with(
-        &self,
-        verified: Verified<C>,
-        origin: TokenOrigin,
-        fields: ResponseFields,
-    ) -> Decision<C> {
-        match self.permit(verified) {
-            Ok(principal) => Decision::AdmitWith(Admitted { principal, origin }, fields),
-            Err(rejection) => Decision::Refuse(rejection.with_fields(fields)),
         }
     }
 
@@ -466,9 +467,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     }
 
     /// Refuses a request that the policy does not allow, before it waits for the inner service.
-    pub(super) fn check(&self, vetted: &Vetted<C>) -> Result<(), Rejection> {
-        let permitted = self.permit(vetted.remembered.verified());
-        permitted.map(drop).map_err(|rejection| rejection.with_fields(vetted.fields.clone()))
+    pub(super) fn check(
+        &self,
+        vetted: &Vetted<C>,
+        request: RequestHead<'_>,
+    ) -> Result<(), Rejection> {
+        let permitted = self.check_policy(vetted.remembered.principal(), request);
+        permitted.map_err(|rejection| rejection.with_fields(vetted.fields.clone()))
     }
 
     pub(super) fn refuse_proof(&self, error: AuthError) -> Rejection {
@@ -480,6 +485,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
     pub(super) fn decide_again(
         &self,
         vetted: Vetted<C>,
+        request: RequestHead<'_>,
     ) -> Result<(Admitted, ResponseFields), Rejection> {
         let Vetted { token, remembered, origin, scheme, fields, .. } = vetted;
         let is_signed = remembered.principal().header().is_some();
@@ -497,21 +503,20 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         });
         let remembered = remembered.map_err(|error| self.refuse(error))?;
         // Other rules may read other roles from the token.
-        let principal = self.permit(remembered.into_verified())?;
+        let principal = remembered.into_verified().into_principal();
+        self.check_policy(&principal, request)?;
         Ok((Admitted { principal, origin }, fields))
     }
 
     /// Applies the policy, if there is one.
-    #[inline]
-    fn permit(&self, verified: Verified<C>) -> Result<Principal, Rejection> {
-        let principal = verified.into_principal();
-        match &self.policy {
-            None => Ok(principal),
-            Some(policy) => match policy::check(&**policy, &principal) {
-                Ok(()) => Ok(principal),
-                Err(error) => Err(self.refuse(error)),
-            },
-        }
+    fn check_policy(
+        &self,
+        principal: &Principal,
+        request: RequestHead<'_>,
+    ) -> Result<(), Rejection> {
+        let Some(policy) = &self.policy else { return Ok(()) };
+        let access = Access::new(principal).with_request(request);
+        policy::check(&**policy, &access).map_err(|error| self.refuse(error))
     }
 
     /// Puts into a request what inner services read there.
@@ -576,6 +581,19 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         with_parts(request, |parts| source.strip(parts));
         source
     }
+}
+
+#[inline]
+fn admit<C>(verified: Verified<C>, origin: TokenOrigin) -> Decision<C> {
+    Decision::Admit(Some(Admitted { principal: verified.into_principal(), origin }))
+}
+
+fn admit_with<C>(
+    verified: Verified<C>,
+    origin: TokenOrigin,
+    fields: ResponseFields,
+) -> Decision<C> {
+    Decision::AdmitWith(Admitted { principal: verified.into_principal(), origin }, fields)
 }
 
 impl<C> Deferral<C> {

@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::admission::{Admission, Deferral, ResponseHook, Vetted};
 use crate::binding::PendingProof;
 use crate::middleware::reject::{EmptyBody, Rejection, Render, answer_refused, finish};
+use crate::request_head::RequestHead;
 
 pin_project! {
     /// The response of a [`Bearer`](super::Bearer) service.
@@ -213,7 +214,7 @@ where
         if let Some(proof) = self.admission.prove(&mut vetted, request)? {
             return Ok(Stage::Proving { proof, vetted: Some(vetted) });
         }
-        self.admission.check(&vetted)?;
+        self.admission.check(&vetted, RequestHead::of(request))?;
         Ok(Stage::accepted(vetted, false))
     }
 
@@ -234,7 +235,9 @@ where
                     let proved = ready!(proof.as_mut().poll(cx));
                     let vetted = vetted.take().expect(AFTER_COMPLETION);
                     let proved = proved.map_err(|error| self.admission.refuse_proof(error));
-                    match proved.and_then(|()| self.admission.check(&vetted)) {
+                    let request = self.request.as_ref().expect(AFTER_COMPLETION);
+                    let head = RequestHead::of(request);
+                    match proved.and_then(|()| self.admission.check(&vetted, head)) {
                         // A proof takes time, in which the token may be revoked.
                         Ok(()) => self.stage = Stage::accepted(vetted, true),
                         Err(rejection) => return Poll::Ready(Ok(Err(rejection))),
@@ -248,7 +251,8 @@ where
                     ready?;
                     let vetted = vetted.take().expect(AFTER_COMPLETION);
                     let admitted = if *has_waited {
-                        self.admission.decide_again(vetted)
+                        let request = self.request.as_ref().expect(AFTER_COMPLETION);
+                        self.admission.decide_again(vetted, RequestHead::of(request))
                     } else {
                         Ok(vetted.admitted())
                     };

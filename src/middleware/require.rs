@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::readiness::release;
 use crate::claims::policy::Policy;
 use crate::middleware::reject::{self, EmptyBody};
+use crate::request_head::RequestHead;
 
 /// Guards a route or router inside a [`BearerLayer`](super::BearerLayer).
 ///
@@ -66,11 +67,10 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let state = match reject::check_in(request.extensions(), &*self.policy) {
+        let state = match reject::check_in(RequestHead::of(&request), &*self.policy) {
             Ok(_) => GuardState::Allowed { future: self.inner.call(request) },
             Err(rejection) => {
                 release(&mut self.inner);
-                let rejection = rejection.asked_with(request.method(), request.headers());
                 GuardState::Refused { response: Some(rejection.into_response()) }
             }
         };

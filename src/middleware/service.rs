@@ -15,8 +15,8 @@ use tower_service::Service;
 use super::admission::{Admission, Decision, Deferral};
 use super::future::{Deferred, EarlyExit, Responder, ResponseFuture};
 use super::readiness::release;
-use crate::middleware::reject::render::RequestHead;
 use crate::middleware::reject::{Empty, EmptyBody, Render};
+use crate::request_head::RequestHead;
 
 /// The service of a [`BearerLayer`](super::BearerLayer).
 pub struct Bearer<S, C, R = Empty> {

@@ -232,6 +232,7 @@ where
         .unwrap_or_else(|error| refused(error));
     let end = rules.span(&parsed.registered).end();
     builder.ends_at(end);
+    builder.ruled_by(rules.principal_rules());
     let claims = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("the claims do not fit {}: {error}", std::any::type_name::<C>())
     });

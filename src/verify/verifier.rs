@@ -667,6 +667,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             revocation::check(&**view, &parsed.registered, rules)?;
         }
         builder.ends_at(span.end());
+        builder.ruled_by(rules.principal_rules());
         let claims = payload.claims::<C>().map_err(|error| about(trusted, error))?;
         let verified = Verified::new(builder, claims);
         if let Some((segment, header)) = new_header.zip(verified.principal().header()) {

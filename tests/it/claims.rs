@@ -2,6 +2,7 @@
 
 mod audiences;
 mod fapi2;
+mod hierarchies;
 mod kinds;
 mod missing_claims;
 mod other_providers;

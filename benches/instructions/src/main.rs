@@ -37,8 +37,11 @@ use tower_bearer::cookies::Cookies;
 use tower_bearer::jose::KeyManagement;
 use tower_bearer::keys::DecryptionKey;
 use tower_bearer::middleware::{Authenticated, Authenticator};
+use tower_bearer::policy::{Policy, role, scope};
 use tower_bearer::source::{HeaderToken, Presented};
-use tower_bearer::{AuthError, BearerLayer, Claims, KeySet, Principal, Validation, Verifier};
+use tower_bearer::{
+    AuthError, BearerLayer, Claims, KeySet, Principal, Validation, Verifier, require,
+};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
@@ -46,6 +49,10 @@ use tower_service::Service;
 const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("hit", |subject| verify(verifier(subject), subject)),
     ("hit_layer", |subject| layer(verifier(subject), subject)),
+    ("policy_hit", |subject| {
+        let layer = BearerLayer::new(verifier(subject)).with_policy(may_write());
+        called(layer, AUTHORIZATION, &bearer(subject))
+    }),
     ("ways_hit", |subject| called(ways(subject), AUTHORIZATION, &bearer(subject))),
     ("ways_hit_opaque", |subject| called(ways(subject), AUTHORIZATION, &opaque(subject))),
     ("places_hit", |subject| called(places(subject), AUTHORIZATION, &bearer(subject))),
@@ -60,6 +67,10 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("route_nothing", |subject| route(routes().layer(MapRequestLayer::new(same)), subject)),
     ("route_arc", |subject| route(with_arc(), subject)),
     ("route_hit", |subject| route(with_claims(subject), subject)),
+    ("route_require", |subject| {
+        let guarded = routes().layer(require(may_write()));
+        route(guarded.layer(BearerLayer::new(verifier(subject))), subject)
+    }),
     ("route_cookie", |subject| route_with(with_cookie(subject), COOKIE, &cookies(subject))),
     ("route_browser_hit", |subject| {
         route_of_browser(with_claims(subject), AUTHORIZATION, &bearer(subject))
@@ -86,7 +97,8 @@ fn main() {
         let one_is_enough = ["newcomer", "flood"].contains(kind)
             || kind.starts_with("route")
             || kind.starts_with("ways")
-            || kind.starts_with("places");
+            || kind.starts_with("places")
+            || kind.starts_with("policy");
         let counts = |subject: &&Subject| !one_is_enough || subject.jwk["kty"] == "oct";
         for subject in subjects.iter().filter(counts) {
             let name = format!("{kind}/{}", subject.jwk["alg"].as_str().expect("a name"));
@@ -103,6 +115,11 @@ fn main() {
 }
 
 type Case = Box<dyn FnMut()>;
+
+/// A policy of which each part is asked.
+fn may_write() -> impl Policy {
+    role("admin").or(scope("orders:read orders:write"))
+}
 
 #[derive(Deserialize)]
 struct Subject {

@@ -7,7 +7,7 @@ use axum::routing::get;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tower_bearer::claims::NumericDate;
-use tower_bearer::policy::{Policy, PolicyDescription, Remedy, role, scope};
+use tower_bearer::policy::{Access, Policy, PolicyDescription, Remedy, role, scope};
 use tower_bearer::{
     BearerLayer, Principal, Reason, Rejection, Require, Requirement, Validation, Verifier, require,
 };
@@ -28,15 +28,15 @@ const CLASSES: [&str; 2] = ["phrh", "phr"];
 const MAX_AGE: Duration = Duration::from_secs(300);
 
 impl Policy for RecentSignIn {
-    fn allows(&self, principal: &Principal) -> bool {
-        let Some(SignIn { acr: Some(acr), auth_time: Some(at) }) = principal.claims() else {
+    fn allows(&self, access: &Access<'_>) -> bool {
+        let Some(SignIn { acr: Some(acr), auth_time: Some(at) }) = access.principal().claims() else {
             return false;
         };
         let oldest = NumericDate::from(SystemTime::now() - MAX_AGE);
         CLASSES.contains(&acr.as_str()) && *at >= oldest
     }
 
-    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+    fn remedy(&self, _: &Access<'_>) -> Option<Remedy> {
         Some(Remedy::authentication(CLASSES).and(Remedy::recent_authentication(MAX_AGE)))
     }
 

@@ -1,5 +1,5 @@
-use super::{Policy, PolicyDescription, Remedy};
-use crate::claims::{ConfirmationMethod, Principal};
+use super::{Access, Policy, PolicyDescription, Remedy};
+use crate::claims::ConfirmationMethod;
 
 /// Requires a token that is bound to a key, whose proof the layer has checked: behind a layer with a
 /// [binding](crate::BearerLayer::with_binding).
@@ -26,14 +26,14 @@ pub fn bound_by(method: ConfirmationMethod) -> Bound {
 pub struct Bound(Option<ConfirmationMethod>);
 
 impl Policy for Bound {
-    fn allows(&self, principal: &Principal) -> bool {
+    fn allows(&self, access: &Access<'_>) -> bool {
         match self.0 {
-            None => principal.is_bound(),
-            Some(method) => principal.is_bound_by(method),
+            None => access.principal().is_bound(),
+            Some(method) => access.principal().is_bound_by(method),
         }
     }
 
-    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+    fn remedy(&self, _: &Access<'_>) -> Option<Remedy> {
         Some(Remedy::bound_token())
     }
 

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{AllOf, And, AnyOf, Or, Policy, PolicyDescription, Remedy};
+use super::{Access, AllOf, And, AnyOf, Or, Policy, PolicyDescription, Remedy};
 use crate::claims::Principal;
 
 /// Requires a role.
@@ -48,7 +48,8 @@ where
 /// let verified = claims_where(|user: &User| user.email_verified);
 /// ```
 ///
-/// Behind a layer with another claims type it refuses every request, and the log says why.
+/// Behind a layer with another claims type it refuses every request with 500
+/// [`Reason::MisusedPolicy`](crate::Reason::MisusedPolicy), and the log says what to change.
 pub fn claims_where<C, F>(allows: F) -> ClaimsWhere<C, F>
 where
     C: 'static,
@@ -82,8 +83,8 @@ impl Scope {
 }
 
 impl Policy for Role {
-    fn allows(&self, principal: &Principal) -> bool {
-        principal.has_role(&self.0)
+    fn allows(&self, access: &Access<'_>) -> bool {
+        access.principal().has_role(&self.0)
     }
 
     fn describe(&self) -> PolicyDescription {
@@ -92,13 +93,13 @@ impl Policy for Role {
 }
 
 impl Policy for Scope {
-    fn allows(&self, principal: &Principal) -> bool {
+    fn allows(&self, access: &Access<'_>) -> bool {
         // An empty list is a mistake, and a mistake must not grant a permission.
         let mut names = self.names().peekable();
-        names.peek().is_some() && names.all(|name| principal.has_scope(name))
+        names.peek().is_some() && names.all(|name| access.principal().has_scope(name))
     }
 
-    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+    fn remedy(&self, _: &Access<'_>) -> Option<Remedy> {
         let remedy = Remedy::scopes(self.names());
         (!remedy.needed_scopes().is_empty()).then_some(remedy)
     }
@@ -112,8 +113,8 @@ impl<F> Policy for When<F>
 where
     F: Fn(&Principal) -> bool + Send + Sync + 'static,
 {
-    fn allows(&self, principal: &Principal) -> bool {
-        (self.0)(principal)
+    fn allows(&self, access: &Access<'_>) -> bool {
+        (self.0)(access.principal())
     }
 
     fn describe(&self) -> PolicyDescription {
@@ -126,8 +127,16 @@ where
     C: 'static,
     F: Fn(&C) -> bool + Send + Sync + 'static,
 {
-    fn allows(&self, principal: &Principal) -> bool {
-        principal.claims::<C>().is_some_and(&self.allows)
+    fn allows(&self, access: &Access<'_>) -> bool {
+        access.principal().claims::<C>().is_some_and(&self.allows)
+    }
+
+    fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
+        let is_misused = access.principal().claims::<C>().is_none();
+        is_misused.then(|| {
+            let claims = type_name::<C>();
+            format!("`claims_where` asks for {claims}; build the layer's `Verifier` for it").into()
+        })
     }
 
     fn describe(&self) -> PolicyDescription {

@@ -1,6 +1,7 @@
+use std::borrow::Cow;
+
 use super::tree::{cheapest, part};
-use super::{Policy, PolicyDescription, Remedy};
-use crate::claims::Principal;
+use super::{Access, Policy, PolicyDescription, Remedy};
 
 /// Requires one of several permissions, for example from a configuration. An empty list refuses
 /// every request.
@@ -30,12 +31,16 @@ pub struct AnyOf<P>(Vec<P>);
 pub struct AllOf<P>(Vec<P>);
 
 impl<P: Policy> Policy for AnyOf<P> {
-    fn allows(&self, principal: &Principal) -> bool {
-        self.0.iter().any(|policy| policy.allows(principal))
+    fn allows(&self, access: &Access<'_>) -> bool {
+        self.0.iter().any(|policy| policy.allows(access))
     }
 
-    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-        cheapest(self.0.iter().filter_map(|policy| policy.remedy(principal)), principal)
+    fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
+        cheapest(self.0.iter().filter_map(|policy| policy.remedy(access)), access)
+    }
+
+    fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
+        self.0.iter().find_map(|policy| policy.misuse(access))
     }
 
     fn describe(&self) -> PolicyDescription {
@@ -44,14 +49,18 @@ impl<P: Policy> Policy for AnyOf<P> {
 }
 
 impl<P: Policy> Policy for AllOf<P> {
-    fn allows(&self, principal: &Principal) -> bool {
-        !self.0.is_empty() && self.0.iter().all(|policy| policy.allows(principal))
+    fn allows(&self, access: &Access<'_>) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|policy| policy.allows(access))
     }
 
-    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-        let mut all = self.0.iter().map(|policy| part(policy, principal));
+    fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
+        let mut all = self.0.iter().map(|policy| part(policy, access));
         let first = all.next()??;
         all.try_fold(first, |all, next| Some(all.and(next?)))
+    }
+
+    fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
+        self.0.iter().find_map(|policy| policy.misuse(access))
     }
 
     fn describe(&self) -> PolicyDescription {

@@ -3,10 +3,10 @@
 //! Policies are types with methods and not one enum: `Requirement::policy()` runs for every request,
 //! `role("admin")` borrows its name, and `and` and `or` nest without a box.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{PolicyDescription, Remedy};
-use crate::claims::Principal;
+use super::{Access, PolicyDescription, Remedy};
 
 /// A permission, built from [`role`](super::role), [`scope`](super::scope), [`when`](super::when)
 /// and [`claims_where`](super::claims_where) with `and` and `or`.
@@ -20,8 +20,8 @@ use crate::claims::Principal;
 /// Implement the trait for a permission model of your own. A policy decides at once: it cannot wait
 /// for an answer.
 pub trait Policy: Send + Sync + 'static {
-    /// Returns whether the principal has the permission.
-    fn allows(&self, principal: &Principal) -> bool;
+    /// Returns whether the principal has the permission, for this request if it is known.
+    fn allows(&self, access: &Access<'_>) -> bool;
 
     /// Returns the change of the token that would make [`allows`](Self::allows) return `true`. It
     /// lists everything that is required, including scopes that the token holds. `None` when no
@@ -32,8 +32,22 @@ pub trait Policy: Send + Sync + 'static {
     ///
     /// `and` asks both policies, also the one that allows the request, of whose remedy it takes the
     /// scopes only.
-    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-        self.allows(principal).then(Remedy::default)
+    fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
+        self.allows(access).then(Remedy::default)
+    }
+
+    /// Returns the mistake in the program because of which the policy cannot decide, as a sentence
+    /// for the programmer that says what to change: a guard that reads a parameter which its route
+    /// does not have, for example.
+    ///
+    /// It is asked after a refusal only. The answer is then 500 with
+    /// [`Reason::MisusedPolicy`](crate::Reason::MisusedPolicy), and the sentence is logged. By
+    /// default, there is no mistake. `and`, `or`, `all_of` and `any_of` ask all their parts.
+    ///
+    /// The sentence must not name a claim's value, and a client must not be able to cause it.
+    fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
+        _ = access;
+        None
     }
 
     /// Describes the permission as data, for logs and for documents about an API.
@@ -69,12 +83,16 @@ pub struct And<A, B>(pub(super) A, pub(super) B);
 pub struct Or<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Policy, B: Policy> Policy for And<A, B> {
-    fn allows(&self, principal: &Principal) -> bool {
-        self.0.allows(principal) && self.1.allows(principal)
+    fn allows(&self, access: &Access<'_>) -> bool {
+        self.0.allows(access) && self.1.allows(access)
     }
 
-    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-        Some(part(&self.0, principal)?.and(part(&self.1, principal)?))
+    fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
+        Some(part(&self.0, access)?.and(part(&self.1, access)?))
+    }
+
+    fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
+        self.0.misuse(access).or_else(|| self.1.misuse(access))
     }
 
     fn describe(&self) -> PolicyDescription {
@@ -83,15 +101,16 @@ impl<A: Policy, B: Policy> Policy for And<A, B> {
 }
 
 impl<A: Policy, B: Policy> Policy for Or<A, B> {
-    fn allows(&self, principal: &Principal) -> bool {
-        self.0.allows(principal) || self.1.allows(principal)
+    fn allows(&self, access: &Access<'_>) -> bool {
+        self.0.allows(access) || self.1.allows(access)
     }
 
-    fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-        cheapest(
-            [self.0.remedy(principal), self.1.remedy(principal)].into_iter().flatten(),
-            principal,
-        )
+    fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
+        cheapest([self.0.remedy(access), self.1.remedy(access)].into_iter().flatten(), access)
+    }
+
+    fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
+        self.0.misuse(access).or_else(|| self.1.misuse(access))
     }
 
     fn describe(&self) -> PolicyDescription {
@@ -101,21 +120,22 @@ impl<A: Policy, B: Policy> Policy for Or<A, B> {
 
 /// Returns the part of a policy in the remedy of several that are all required. A policy that allows the request
 /// needs no other sign-in and no other key. Its scopes are named, because the next token must have them too.
-pub(super) fn part(policy: &impl Policy, principal: &Principal) -> Option<Remedy> {
-    if !policy.allows(principal) {
-        return policy.remedy(principal);
+pub(super) fn part(policy: &impl Policy, access: &Access<'_>) -> Option<Remedy> {
+    if !policy.allows(access) {
+        return policy.remedy(access);
     }
-    Some(policy.remedy(principal).map(Remedy::only_scopes).unwrap_or_default())
+    Some(policy.remedy(access).map(Remedy::only_scopes).unwrap_or_default())
 }
 
 /// Returns the least demanding remedy: scopes rather than another sign-in or a key, and the fewest scopes
 /// that the principal does not hold.
 pub(super) fn cheapest(
     remedies: impl Iterator<Item = Remedy>,
-    principal: &Principal,
+    access: &Access<'_>,
 ) -> Option<Remedy> {
+    let lacks = |scope: &&String| !access.principal().has_scope(scope);
     remedies.min_by_key(|remedy| {
-        let missing = remedy.needed_scopes().iter().filter(|scope| !principal.has_scope(scope));
+        let missing = remedy.needed_scopes().iter().filter(lacks);
         (remedy.needs_sign_in(), remedy.needs_binding(), missing.count())
     })
 }
@@ -123,12 +143,16 @@ pub(super) fn cheapest(
 macro_rules! pointers {
     ($($pointer:ty),*) => {$(
         impl<P: Policy + ?Sized> Policy for $pointer {
-            fn allows(&self, principal: &Principal) -> bool {
-                (**self).allows(principal)
+            fn allows(&self, access: &Access<'_>) -> bool {
+                (**self).allows(access)
             }
 
-            fn remedy(&self, principal: &Principal) -> Option<Remedy> {
-                (**self).remedy(principal)
+            fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
+                (**self).remedy(access)
+            }
+
+            fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
+                (**self).misuse(access)
             }
 
             fn describe(&self) -> PolicyDescription {

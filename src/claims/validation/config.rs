@@ -4,6 +4,7 @@ use super::kind::KindRules;
 use super::preset::Preset;
 use super::tenants::Tenants;
 use super::trust_policy::TrustPolicy;
+use crate::claims::Hierarchy;
 use crate::jose::Algorithm;
 
 /// Configures the claims that a token must carry, and the claims that hold its roles and scopes.
@@ -54,6 +55,8 @@ pub struct Validation {
     pub(crate) scopes_at: Option<Vec<String>>,
     pub(crate) separated_at: Vec<String>,
     pub(super) role_keys_at: Option<String>,
+    pub(super) role_hierarchy: Hierarchy,
+    pub(super) scope_hierarchy: Hierarchy,
     pub(super) parties_allowed: Option<Vec<String>>,
     pub(super) trust_policies: Option<Vec<TrustPolicy>>,
 }
@@ -96,6 +99,8 @@ impl Validation {
             scopes_at: None,
             separated_at: Vec::new(),
             role_keys_at: None,
+            role_hierarchy: Hierarchy::new(),
+            scope_hierarchy: Hierarchy::new(),
             parties_allowed: None,
             trust_policies: None,
         }
@@ -306,6 +311,41 @@ impl Validation {
         paths: impl IntoIterator<Item = P>,
     ) -> Self {
         self.separated_at = owned(paths);
+        self
+    }
+
+    /// Sets which roles imply others. By default none does.
+    ///
+    /// A token with a role has the roles below it too: for guards, [`Principal::has_role`](crate::Principal::has_role) and
+    /// everything else that asks. [`Grants::roles`](crate::claims::Grants::roles) lists the roles that the token names.
+    ///
+    /// ```
+    /// use tower_bearer::claims::Hierarchy;
+    /// use tower_bearer::{ConfigError, Validation};
+    ///
+    /// # fn build() -> Result<Validation, ConfigError> {
+    /// let roles: Hierarchy = "admin > editor > viewer".parse()?;
+    /// let validation = Validation::new("https://id.example.com", "https://api.example.com")
+    ///     .with_role_hierarchy(roles);
+    /// # Ok(validation)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_role_hierarchy(mut self, hierarchy: Hierarchy) -> Self {
+        self.role_hierarchy = hierarchy;
+        self
+    }
+
+    /// Sets which scopes imply others. By default none does. See
+    /// [`with_role_hierarchy`](Self::with_role_hierarchy).
+    ///
+    /// A challenge lists the scopes that a route asks for, and none that imply them, so that clients ask for no more than
+    /// they need. A token that has a scope through another one does not lack it.
+    ///
+    /// Where an issuer lets users give up scopes at consent, a hierarchy gives a client all that its scope implies.
+    #[must_use]
+    pub fn with_scope_hierarchy(mut self, hierarchy: Hierarchy) -> Self {
+        self.scope_hierarchy = hierarchy;
         self
     }
 }

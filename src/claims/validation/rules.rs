@@ -9,6 +9,7 @@
 //! any other (Hydra sends it) and names no audience.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{AudienceRule, Validation};
@@ -21,7 +22,8 @@ use super::preset::Preset;
 use super::tenants::{self, Tenants};
 use super::trust::Trust;
 use crate::claims::{
-    Audience, ClaimPaths, NumericDate, ParsedClaims, RegisteredClaims, Span, TextSource,
+    Audience, ClaimPaths, GrantKind, NumericDate, ParsedClaims, PrincipalRules, RegisteredClaims,
+    Span, TextSource,
 };
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
@@ -32,6 +34,7 @@ pub(crate) struct Rules {
     validation: Validation,
     paths: ClaimPaths,
     trust: Trust,
+    principal: Arc<PrincipalRules>,
 }
 
 impl Validation {
@@ -96,8 +99,12 @@ impl Validation {
         if self.tenants.is_some() {
             paths.read_tenant();
         }
+        let principal = PrincipalRules {
+            roles: self.role_hierarchy.resolve(GrantKind::Role)?,
+            scopes: self.scope_hierarchy.resolve(GrantKind::Scope)?,
+        };
         (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
-        Ok(Rules { validation: self, paths, trust })
+        Ok(Rules { validation: self, paths, trust, principal: Arc::new(principal) })
     }
 }
 
@@ -126,6 +133,11 @@ impl Rules {
     /// Returns the paths to read in a payload.
     pub(crate) fn claim_paths(&self) -> &ClaimPaths {
         &self.paths
+    }
+
+    /// Returns the rules that count after a token was accepted.
+    pub(crate) fn principal_rules(&self) -> &Arc<PrincipalRules> {
+        &self.principal
     }
 
     #[cfg(any(feature = "config", feature = "test-util"))]

@@ -8,6 +8,7 @@ use http::request::Parts;
 use crate::claims::Principal;
 use crate::claims::policy::Requirement;
 use crate::middleware::reject::{self, Rejection};
+use crate::request_head::RequestHead;
 
 /// Guards a handler, which runs only if the [`Requirement`] holds.
 ///
@@ -56,8 +57,7 @@ impl<S: Sync, R: Requirement> FromRequestParts<S> for Require<R> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let principal = reject::check_in(&parts.extensions, &R::policy())
-            .map_err(|no| no.asked_with(&parts.method, &parts.headers))?;
+        let principal = reject::check_in(RequestHead::of_parts(parts), &R::policy())?;
         Ok(Self { principal: principal.clone(), requirement: PhantomData })
     }
 }

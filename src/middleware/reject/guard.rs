@@ -15,8 +15,9 @@ use crate::challenge::ChallengeConfig;
 use crate::claims::Principal;
 #[cfg(feature = "axum")]
 use crate::claims::Verified;
-use crate::claims::policy::{self, Policy};
+use crate::claims::policy::{self, Access, Policy};
 use crate::error::{AuthError, Reason};
+use crate::request_head::RequestHead;
 
 /// Marks a request that a layer has admitted without a token.
 #[derive(Clone)]
@@ -56,13 +57,24 @@ fn admitted(extensions: &Extensions) -> Option<&Principal> {
     extensions.get::<Principal>().filter(|principal| principal.layer().is_some())
 }
 
-/// Checks a policy for the principal in the extensions of a request.
+/// Checks a policy for a request, and for the principal in its extensions.
 pub(crate) fn check_in<'r>(
-    extensions: &'r Extensions,
+    request: RequestHead<'r>,
     policy: &dyn Policy,
 ) -> Result<&'r Principal, Rejection> {
-    let principal = known(extensions).map_err(|rejection| rejection.asking_for(policy))?;
-    principal.check_dyn(policy).map(|()| principal)
+    let known = known(request.extensions()).map_err(|rejection| rejection.asking_for(policy));
+    let checked = known.and_then(|principal| {
+        let access = Access::new(principal).with_request(request);
+        check_access(&access, policy).map(|()| principal)
+    });
+    checked.map_err(|rejection| rejection.asked_with(request.method(), request.headers()))
+}
+
+fn check_access(access: &Access<'_>, policy: &dyn Policy) -> Result<(), Rejection> {
+    policy::check(policy, access).map_err(|error| {
+        // Without a layer (a verifier that is used directly) the challenge has the default realm.
+        Rejection::new(error, access.principal().layer().cloned().unwrap_or_default())
+    })
 }
 
 /// Returns the principal, or the refusal of a request that has none.
@@ -157,16 +169,35 @@ impl Principal {
     ///     Ok("closed")
     /// }
     /// ```
+    ///
+    /// The policy is not told the request. A policy that reads it refuses with
+    /// [`Reason::MisusedPolicy`]: use [`check_for`](Self::check_for).
     pub fn check(&self, policy: impl Policy) -> Result<(), Rejection> {
-        self.check_dyn(&policy)
+        check_access(&Access::new(self), &policy)
     }
 
-    fn check_dyn(&self, policy: &dyn Policy) -> Result<(), Rejection> {
-        policy::check(policy, self).map_err(|error| {
-            // Without a layer (a verifier that is used directly) the challenge has the default
-            // realm.
-            Rejection::new(error, self.layer().cloned().unwrap_or_default())
-        })
+    /// Checks a permission for a request.
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] that a guard would answer with.
+    ///
+    /// ```
+    /// # use tower_bearer::policy::{RequestHead, scope};
+    /// # use tower_bearer::{Principal, Rejection};
+    /// use http::request::Parts;
+    ///
+    /// fn may_read(principal: &Principal, request: &Parts) -> Result<(), Rejection> {
+    ///     principal.check_for(RequestHead::of_parts(request), scope("files:read"))
+    /// }
+    /// ```
+    pub fn check_for(
+        &self,
+        request: RequestHead<'_>,
+        policy: impl Policy,
+    ) -> Result<(), Rejection> {
+        check_access(&Access::new(self).with_request(request), &policy)
+            .map_err(|rejection| rejection.asked_with(request.method(), request.headers()))
     }
 }
 

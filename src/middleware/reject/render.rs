@@ -5,7 +5,6 @@
 //! `axum::Json`.
 
 mod any_body;
-mod request_head;
 mod problem;
 mod with_request;
 
@@ -19,10 +18,11 @@ use serde::Serialize;
 
 pub use any_body::{AnyBody, AnyBodyFuture, AnyBodyLayer, AnyBodyService, any_body};
 pub use problem::{ProblemJson, ProblemJsonWithInstance};
-pub use request_head::RequestHead;
 pub use with_request::{FromFnWithRequest, from_fn_with_request};
 
 pub use super::empty_body::EmptyBody;
+pub use crate::request_head::RequestHead;
+
 use super::grpc;
 use super::rejection::{Rejection, take_refused};
 

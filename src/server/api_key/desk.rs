@@ -12,7 +12,7 @@ use super::manager::ApiKeyManager;
 use super::request::ApiKeyRequest;
 use super::shown::{Shown, ShownOnce};
 use crate::claims::Principal;
-use crate::claims::policy::Policy;
+use crate::claims::policy::{Access, Policy, RequestHead};
 use crate::observe::trace::Pace;
 use crate::server::endpoints::answer::{Answer, Refusal, answer, json_answer};
 use crate::server::endpoints::request::{own_subject, segment};
@@ -51,7 +51,7 @@ impl Operation {
 
 /// The caller of a service, as the layer has found out.
 struct Caller<'r> {
-    principal: &'r Principal,
+    access: Access<'r>,
     subject: &'r str,
 }
 
@@ -84,7 +84,8 @@ impl Desk {
         let subject = own_subject(principal, &self.issuer);
         let subject =
             subject.ok_or_else(|| forbidden("The token speaks for no subject of this server"))?;
-        Ok(Caller { principal, subject })
+        let access = Access::new(principal).with_request(RequestHead::of_parts(request));
+        Ok(Caller { access, subject })
     }
 
     async fn create(&self, caller: &Caller<'_>, wanted: Wanted) -> Answer {
@@ -134,14 +135,15 @@ impl Desk {
     }
 
     fn is_administrator(&self, caller: &Caller<'_>) -> bool {
-        self.administrators.as_ref().is_some_and(|policy| policy.allows(caller.principal))
+        self.administrators.as_ref().is_some_and(|policy| policy.allows(&caller.access))
     }
 }
 
 /// Refuses grants that the caller does not have itself.
 fn check_grants(caller: &Caller<'_>, roles: &[String], scopes: &[String]) -> Result<(), Refusal> {
-    let has_all = roles.iter().all(|role| caller.principal.has_role(role))
-        && scopes.iter().all(|scope| caller.principal.has_scope(scope));
+    let principal = caller.access.principal();
+    let has_all = roles.iter().all(|role| principal.has_role(role))
+        && scopes.iter().all(|scope| principal.has_scope(scope));
     if has_all {
         return Ok(());
     }

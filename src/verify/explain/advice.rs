@@ -224,6 +224,10 @@ impl Change {
                 Server,
                 "Use one claims type `C` in `BearerLayer<C>` and in the extractor `Claims<C>`.",
             ),
+            Reason::MisusedPolicy => (
+                Server,
+                "Use the policy where it can decide: the log of this API says what it lacks. A policy that reads the request cannot be explained without one.",
+            ),
         };
         Self::new(side, sentence)
     }
@@ -365,7 +369,8 @@ impl Facts<'_> {
             | Reason::ActiveCheckFailed
             | Reason::AuthenticatorFailed
             | Reason::LayerMissing
-            | Reason::ClaimsTypeMissing => general,
+            | Reason::ClaimsTypeMissing
+            | Reason::MisusedPolicy => general,
         }
     }
 

@@ -41,6 +41,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             revocation::check(&**view, &parsed.registered, rules)?;
         }
         builder.ends_at(span.end());
+        builder.ruled_by(rules.principal_rules());
         let verified = Verified::new(builder, typed_claims::<C>(&text)?);
         let answer = Answer { authenticator: configured.clone(), generation, asked_at, fresh_for };
         let grounds = Grounds::of_answer(answer, span, revocations_epoch);

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::Verifier;
-use crate::claims::policy::{self, Policy};
+use crate::claims::policy::{self, Access, Policy};
 use crate::claims::validation::ClaimCheck;
 use crate::claims::{self, Footprint, NumericDate, ParsedClaims};
 use crate::error::{AuthError, Reason};
@@ -58,7 +58,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let verdict = verdict.and_then(|verified| match policy {
             None => Ok(()),
             Some(policy) => {
-                let result = policy::check(policy, verified.principal());
+                let result = policy::check(policy, &Access::new(verified.principal()));
                 checks.add(Step::Policy, result.clone(), |_, error| {
                     self.granting(token, policy, error)
                 });

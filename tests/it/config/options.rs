@@ -56,6 +56,8 @@ const HEEDED: &[(&str, fn())] = &[
     ("scopes_at", issuer::roles_and_scopes_are_where_they_are_said_to_be),
     ("separated_at", issuer::strings_are_separated_at_spaces_where_that_is_said),
     ("role_keys_at", issuer::names_of_members_are_roles_where_that_is_said),
+    ("role_hierarchy", issuer::names_imply_others_where_that_is_said),
+    ("scope_hierarchy", issuer::names_imply_others_where_that_is_said),
     ("allowed_parties", issuer::tokens_of_other_parties_are_refused),
     ("trust", issuer::tokens_that_fit_no_policy_are_refused),
     ("dangerous", issuer::each_dangerous_switch_weakens_one_check),

@@ -59,6 +59,8 @@ fn app() -> Router {
             }))),
         )
         .route("/typo", guarded(require(claims_where(|_: &String| true))))
+        .route("/typo-or", guarded(require(claims_where(|_: &String| true).or(role("admin")))))
+        .route("/typo-and", guarded(require(role("admin").and(claims_where(|_: &String| true)))))
         .route("/nothing", guarded(require(scope(" "))))
         .route(
             "/handler",
@@ -137,7 +139,6 @@ async fn tokens_open_the_routes_they_should_and_no_others() {
         ("/people", machine(), forbidden()),
         ("/email", employee(), None),
         ("/email", alice(), forbidden()),
-        ("/typo", admin(), forbidden()),
         ("/nothing", admin(), forbidden()),
         ("/handler", writer(), None),
         ("/handler", admin(), None),
@@ -340,4 +341,18 @@ async fn guard_is_ready_when_what_it_guards_is() {
     drop(first);
 
     second.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn policy_about_claims_of_another_type_is_a_mistake_of_the_program() {
+    let app = app();
+    for (path, is_admin) in
+        [("/typo", false), ("/typo", true), ("/typo-or", false), ("/typo-and", true)]
+    {
+        let roles: &[&str] = if is_admin { &["admin"] } else { &[] };
+        let answer = send(&app, get(path).bearer(with_roles(roles).sign(&key()))).await;
+
+        answer.is_refused(500, None, Reason::MisusedPolicy);
+    }
+    send(&app, get("/typo-or").bearer(with_roles(&["admin"]).sign(&key()))).await.is_ok("in");
 }

@@ -5,6 +5,7 @@ mod bindings;
 mod fallback;
 mod kept_answers;
 mod policies;
+mod policy_requests;
 mod rendered_requests;
 mod schemes;
 mod sources;

@@ -10,11 +10,12 @@ use tokio::time::advance;
 use tower_bearer::endpoints::{ClientSecret, Clients, ClientsUnavailable, RevocationService};
 use tower_bearer::jose::Header;
 use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup, VerifyingKey};
+use tower_bearer::policy::claims_where;
 use tower_bearer::revocation::{
     MemoryRevocations, Revocable, Revocations, RevocationsUnavailable, Revoked,
 };
 use tower_bearer::test_util::TestClock;
-use tower_bearer::{BearerLayer, Claims, Issuers, Reason, Validation, Verifier};
+use tower_bearer::{BearerLayer, Claims, Issuers, Reason, Validation, Verifier, require};
 use tracing::Level;
 
 use crate::support::log::Log;
@@ -30,6 +31,7 @@ fn app_of(verifier: Verifier<User>) -> Router {
     Router::new()
         .route("/", on_get(|user: Claims<User>| async move { user.sub.clone().unwrap() }))
         .route("/wrong-type", on_get(|_: Claims<u8>| async {}))
+        .route("/misused", on_get(async || {}).layer(require(claims_where(|_: &u8| true))))
         .layer(BearerLayer::new(verifier))
 }
 
@@ -156,6 +158,23 @@ async fn handler_that_asks_for_another_type_is_one_error_a_minute() {
         |answer| _ = answer.is_refused(500, None, Reason::ClaimsTypeMissing),
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn policy_that_cannot_decide_is_one_error_a_minute_that_says_what_to_change() {
+    let app = app_of(verifier());
+
+    is_loud_once_a_minute(
+        Level::ERROR,
+        Reason::MisusedPolicy,
+        async || send(&app, get("/misused").bearer(good())).await,
+        |answer| _ = answer.is_refused(500, None, Reason::MisusedPolicy),
+    )
+    .await;
+
+    let (log, _guard) = Log::of_this_thread();
+    send(&app, get("/misused").bearer(good())).await;
+    assert_eq!(log.about("build the layer's `Verifier` for it").len(), 1, "{:?}", log.events());
 }
 
 #[tokio::test(start_paused = true)]

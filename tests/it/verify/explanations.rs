@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use tower_bearer::error::Remedy;
 use tower_bearer::explain::{Change, ChangeSide, Explanation, Outcome, Step, UnverifiedToken};
 use tower_bearer::keys::VerifyingKey;
-use tower_bearer::policy::{Policy, role, scope};
+use tower_bearer::policy::{Access, Policy, role, scope};
 use tower_bearer::revocation::{MemoryRevocations, Revocation};
 use tower_bearer::test_util::{TestClock, TestKey, TestToken};
 use tower_bearer::validation::{Preset, TrustPolicy};
-use tower_bearer::{Algorithm, Issuers, KeySet, Principal, Reason, Validation, Verifier};
+use tower_bearer::{Algorithm, Issuers, KeySet, Reason, Validation, Verifier};
 
 use crate::support::mutants::{KEY_ID, Mutant, Random};
 use crate::support::{AUDIENCE, ISSUER, NOW, good, key, key_for, token, validation};
@@ -186,12 +186,12 @@ async fn explanation_agrees_with_the_verdict_about_random_tokens() {
 struct RecentSignIn;
 
 impl Policy for RecentSignIn {
-    fn allows(&self, principal: &Principal) -> bool {
-        let claims = principal.claims::<Value>().unwrap();
+    fn allows(&self, access: &Access<'_>) -> bool {
+        let claims = access.principal().claims::<Value>().unwrap();
         claims["auth_time"].as_u64().is_some_and(|at| at + 300 > NOW)
     }
 
-    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+    fn remedy(&self, _: &Access<'_>) -> Option<Remedy> {
         Some(Remedy::recent_authentication(Duration::from_secs(300)))
     }
 }

@@ -36,7 +36,7 @@ const FLAGS: [(Reason, &str, &str); 23] = [
 ];
 
 /// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
-const NOT_OF_A_TOKEN: [Reason; 33] = [
+const NOT_OF_A_TOKEN: [Reason; 34] = [
     Reason::MissingToken,
     Reason::MalformedAuthorization,
     Reason::RepeatedAuthorization,
@@ -70,6 +70,7 @@ const NOT_OF_A_TOKEN: [Reason; 33] = [
     Reason::AuthenticatorFailed,
     Reason::LayerMissing,
     Reason::ClaimsTypeMissing,
+    Reason::MisusedPolicy,
 ];
 
 /// The claims of an application.

@@ -7,7 +7,7 @@ use super::{Render, RequestHead};
 use crate::middleware::reject::rejection::Rejection;
 
 /// Creates a renderer from a closure that also reads the request. The renderer copies the head of
-/// each request, which costs about a microsecond for each. A [`Render`] of your own can store less.
+/// each request, without its extensions, which costs about a microsecond for each. A [`Render`] of your own can store less.
 ///
 /// ```
 /// # use axum::body::Body;
@@ -43,9 +43,9 @@ where
     }
 
     fn see(&mut self, request: RequestHead<'_>) {
-        *self.request.method_mut() = request.method.clone();
-        *self.request.uri_mut() = request.uri.clone();
-        *self.request.headers_mut() = request.headers.clone();
+        *self.request.method_mut() = request.method().clone();
+        *self.request.uri_mut() = request.uri().clone();
+        *self.request.headers_mut() = request.headers().clone();
     }
 }
 

@@ -271,6 +271,25 @@ pub async fn names_of_members_are_roles_where_that_is_said() {
 }
 
 #[tokio::test]
+pub async fn names_imply_others_where_that_is_said() {
+    for (option, path, claim, name) in [
+        ("role_hierarchy", "/admin", "roles", "admin"),
+        ("scope_hierarchy", "/read", "scope", "read"),
+    ] {
+        let held = sign(token().claim(claim, "top"));
+        for written in [
+            json!({ "top": ["middle", "other"], "middle": [name] }),
+            json!(format!("top > middle\nmiddle > {name}")),
+        ] {
+            let app = with(option, written);
+            ask_for(path, &app, &held).await.is_ok(name);
+            is_not_granted(path, &ask_for(path, &app, &sign(token().claim(claim, "other"))).await);
+            is_not_granted(path, &ask_for(path, &config(), &held).await);
+        }
+    }
+}
+
+#[tokio::test]
 pub async fn tokens_of_other_parties_are_refused() {
     let allowed = with("allowed_parties", json!(["web", "app"]));
     let of = |party: &str| token().claim("azp", party);

@@ -193,8 +193,10 @@ fn every_option_is_printed_as_it_was_set() {
 fn names_in(value: &Value, before: &str) -> BTreeSet<String> {
     let named = |name: &str| format!("{before} {name}").trim().to_owned();
     match value {
-        // Its members are claims.
-        Value::Object(_) if before == "trust" => BTreeSet::new(),
+        // Their members are claims, roles and scopes.
+        Value::Object(_) if ["trust", "role_hierarchy", "scope_hierarchy"].contains(&before) => {
+            BTreeSet::new()
+        }
         Value::Object(members) => {
             let below = members.iter().flat_map(|(name, value)| {
                 let name = named(name);
@@ -280,6 +282,8 @@ fn full(ca: &File, bearer: &File) -> Value {
             "scopes_at": ["/a/scopes"],
             "separated_at": ["/a/roles"],
             "role_keys_at": "/b/roles",
+            "role_hierarchy": { "admin": ["editor", "auditor"], "editor": ["viewer"] },
+            "scope_hierarchy": { "orders:*": ["orders:read"] },
             "allowed_parties": ["c", "d"],
             "trust": [{ "e": "f", "g": "h" }],
             "dangerous": [

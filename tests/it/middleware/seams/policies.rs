@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get as on_get;
-use tower_bearer::policy::{Policy, PolicyDescription, Remedy, all_of, any_of, role, scope};
-use tower_bearer::{Principal, Reason, require};
+use tower_bearer::policy::{
+    Access, Policy, PolicyDescription, Remedy, all_of, any_of, role, scope,
+};
+use tower_bearer::{Reason, require};
 
 use crate::support::{WithBearer, challenge, get, good, key, layer, send, token};
 
@@ -11,11 +13,11 @@ use crate::support::{WithBearer, challenge, get, good, key, layer, send, token};
 struct StrongSignIn;
 
 impl Policy for StrongSignIn {
-    fn allows(&self, principal: &Principal) -> bool {
-        principal.has_role("signed-in-just-now")
+    fn allows(&self, access: &Access<'_>) -> bool {
+        access.principal().has_role("signed-in-just-now")
     }
 
-    fn remedy(&self, _: &Principal) -> Option<Remedy> {
+    fn remedy(&self, _: &Access<'_>) -> Option<Remedy> {
         let fresh = Remedy::recent_authentication(Duration::from_secs(300));
         Some(Remedy::authentication(["phr", "phrh"]).and(fresh))
     }
