@@ -12,9 +12,13 @@ mod body;
 mod operations;
 mod sessions;
 mod hosts;
+mod without_token;
+mod server;
 
 pub use body::OperationBody;
 pub use hosts::{HostCheck, HostCheckFuture, HostCheckService};
 pub use operations::{OperationsFuture, OperationsService};
+pub use server::{Mcp, McpFuture, McpService};
 pub use sessions::{McpSessions, McpSessionsFuture, McpSessionsService};
 pub use table::Operations;
+pub use without_token::{WithoutToken, WithoutTokenService};

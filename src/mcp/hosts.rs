@@ -133,6 +133,13 @@ impl HostCheck {
     }
 }
 
+impl HostCheck {
+    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
+        let checked = self.rules.check(request.uri(), request.headers());
+        checked.map_err(|rejection| rejection.asked_with(request.method(), request.headers()))
+    }
+}
+
 impl Rules {
     fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Rejection> {
         let fields = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
@@ -183,14 +190,14 @@ fn is_on_loopback(origin: &str) -> bool {
 #[derive(Clone)]
 pub struct HostCheckService<S> {
     inner: S,
-    rules: Arc<Rules>,
+    check: HostCheck,
 }
 
 impl<S> Layer<S> for HostCheck {
     type Service = HostCheckService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HostCheckService { inner, rules: Arc::clone(&self.rules) }
+        HostCheckService { inner, check: self.clone() }
     }
 }
 
@@ -208,11 +215,10 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let state = match self.rules.check(request.uri(), request.headers()) {
+        let state = match self.check.check(&request) {
             Ok(()) => State::Allowed { future: self.inner.call(request) },
             Err(rejection) => {
                 release(&mut self.inner);
-                let rejection = rejection.asked_with(request.method(), request.headers());
                 State::Refused { response: Some(rejection.into_response()) }
             }
         };

@@ -25,14 +25,22 @@ use crate::request_head::RequestHead;
 #[derive(Clone)]
 pub struct OperationsService<S> {
     inner: S,
-    table: Arc<Table>,
+    /// `None` if every operation is allowed.
+    table: Option<Arc<Table>>,
+}
+
+impl<S> OperationsService<S> {
+    /// Allows every operation, and reads none.
+    pub(super) fn of_all(inner: S) -> Self {
+        Self { inner, table: None }
+    }
 }
 
 impl<S> Layer<S> for Operations {
     type Service = OperationsService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        OperationsService { inner, table: Arc::clone(self.table()) }
+        OperationsService { inner, table: Some(Arc::clone(self.table())) }
     }
 }
 
@@ -51,11 +59,15 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let Some(table) = &self.table else {
+            let future = self.inner.call(request.map(OperationBody::unread));
+            return OperationsFuture { state: State::Calling { future } };
+        };
         let operation = match Body::is_end_stream(request.body()) {
             true if is_bodiless(request.method()) => None,
             _ if request.method() == Method::POST && is_json(request.headers()) => {
                 let (head, body) = request.into_parts();
-                let (table, fresh) = (Arc::clone(&self.table), self.inner.clone());
+                let (table, fresh) = (Arc::clone(table), self.inner.clone());
                 // The instance that is ready. It is released if the body has to be waited for.
                 let inner = std::mem::replace(&mut self.inner, fresh);
                 let (head, body) = (Some(head), Some(body));
@@ -66,7 +78,7 @@ where
             _ => Some(Err(Unclear::Encoding)),
         };
         let (head, body) = request.into_parts();
-        let state = match self.table.check(&head, operation.as_ref()) {
+        let state = match table.check(&head, operation.as_ref()) {
             Ok(()) => {
                 let request = Request::from_parts(head, OperationBody::unread(body));
                 State::Calling { future: self.inner.call(request) }
@@ -87,9 +99,14 @@ impl Table {
         head: &Parts,
         operation: Option<&Result<Operation<'_>, Unclear>>,
     ) -> Result<(), Rejection> {
+        let request = RequestHead::of_parts(head);
         let checked = match operation.and_then(|operation| self.policy(operation)) {
             None => reject::known(&head.extensions),
-            Some(policy) => reject::check_in(RequestHead::of_parts(head), policy),
+            Some(policy) => match (reject::check_in(request, policy), self.with_base(policy)) {
+                // The next token needs what this one was good for, too.
+                (Err(_), Some(all)) => reject::check_in(request, &all),
+                (checked, _) => checked,
+            },
         };
         checked.map(drop).map_err(|rejection| {
             let rejection = match operation {

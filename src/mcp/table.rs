@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::folded;
 use super::operation::{CALL, Operation, Unclear};
 use crate::claims::Principal;
-use crate::claims::policy::{Access, AllOf, Policy, all_of};
+use crate::claims::policy::{Access, Policy, PolicyDescription, all_of};
 
 /// Requires a policy for each operation of an MCP server, or of another JSON-RPC server.
 ///
@@ -70,8 +70,10 @@ pub(super) struct Table {
     other_calls: Option<Arc<dyn Policy>>,
     /// All policies in the order in which they were added.
     policies: Vec<Arc<dyn Policy>>,
-    /// The same. An empty list allows nothing.
-    everything: AllOf<Arc<dyn Policy>>,
+    /// All of them together. An empty list allows nothing.
+    everything: Arc<dyn Policy>,
+    /// The policy of the whole server, which the layer outside has checked. Refusals name its scopes too.
+    base: Option<Arc<dyn Policy>>,
     pub(super) max_body: usize,
 }
 
@@ -91,7 +93,8 @@ impl Operations {
             calls: Needs::default(),
             other_calls: None,
             policies: Vec::new(),
-            everything: all_of([]),
+            everything: everything(&[]),
+            base: None,
             max_body: DEFAULT_MAX_BODY,
         };
         Self { table: Arc::new(table) }
@@ -153,6 +156,16 @@ impl Operations {
         policy.is_none_or(|policy| policy.allows(&Access::new(principal)))
     }
 
+    /// Names the policy of the whole server, which the layer outside checks.
+    pub(super) fn with_base(self, policy: Arc<dyn Policy>) -> Self {
+        self.change(|table| table.base = Some(policy))
+    }
+
+    /// Returns what the policies ask for, the policy of the whole server included.
+    pub(super) fn descriptions(&self) -> impl Iterator<Item = PolicyDescription> {
+        self.table.policies.iter().chain(&self.table.base).map(Policy::describe)
+    }
+
     pub(super) fn table(&self) -> &Arc<Table> {
         &self.table
     }
@@ -161,7 +174,7 @@ impl Operations {
         let policy: Arc<dyn Policy> = Arc::new(policy);
         self.change(|table| {
             table.policies.push(Arc::clone(&policy));
-            table.everything = all_of(table.policies.iter().cloned());
+            table.everything = everything(&table.policies);
             add(table, policy);
         })
     }
@@ -181,6 +194,10 @@ impl Default for Operations {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn everything(policies: &[Arc<dyn Policy>]) -> Arc<dyn Policy> {
+    Arc::new(all_of(policies.iter().cloned()))
 }
 
 fn add(needs: &mut Needs, name: String, policy: Arc<dyn Policy>) {
@@ -206,7 +223,10 @@ fn both(one: Option<&Arc<dyn Policy>>, other: Option<&Arc<dyn Policy>>) -> Need 
 
 impl Table {
     /// Returns the policy of an operation, or `None` if a token is enough.
-    pub(super) fn policy(&self, operation: &Result<Operation<'_>, Unclear>) -> Option<&dyn Policy> {
+    pub(super) fn policy(
+        &self,
+        operation: &Result<Operation<'_>, Unclear>,
+    ) -> Option<&Arc<dyn Policy>> {
         match operation {
             Ok(Operation::Tool(name)) => self.policy_of_tool(name),
             Ok(Operation::Method(name)) => self.policy_of_method(name, false),
@@ -216,17 +236,23 @@ impl Table {
         }
     }
 
-    fn policy_of_tool(&self, name: &str) -> Option<&dyn Policy> {
+    /// Returns a policy that asks for what the whole server needs beside what the operation does, if there is more.
+    pub(super) fn with_base(&self, policy: &Arc<dyn Policy>) -> Option<impl Policy> {
+        let base = self.base.as_ref()?;
+        Some(Arc::clone(base).and(Arc::clone(policy)))
+    }
+
+    fn policy_of_tool(&self, name: &str) -> Option<&Arc<dyn Policy>> {
         match (self.calls.get(name), &self.other_calls) {
-            (Some(need), _) => need.as_deref(),
+            (Some(need), _) => need.as_ref(),
             (None, Some(policy)) if !is_like_one_of(&self.tools, name) => Some(policy),
             (None, _) => Some(&self.everything),
         }
     }
 
-    fn policy_of_method(&self, name: &str, is_notification: bool) -> Option<&dyn Policy> {
+    fn policy_of_method(&self, name: &str, is_notification: bool) -> Option<&Arc<dyn Policy>> {
         if let Some(need) = self.methods.get(name) {
-            return need.as_deref();
+            return need.as_ref();
         }
         if OPEN.contains(&name) || is_notification && name.starts_with(NOTIFICATIONS) {
             return None;
