@@ -201,8 +201,9 @@ impl<C, R> Mcp<C, R> {
                  refresh token; leave it out",
             );
         }
-        if let (Some(operations), Some(base)) = (self.operations.take(), &self.base) {
-            self.operations = Some(operations.with_base(Arc::clone(base)));
+        if let Some(base) = &self.base {
+            let with_base = |operations: Operations| operations.with_base(Arc::clone(base));
+            self.operations = self.operations.map(with_base);
         }
         Ok(self)
     }

@@ -4,3 +4,4 @@ mod operations;
 mod body;
 mod sessions;
 mod hosts;
+mod server;
