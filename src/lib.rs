@@ -32,7 +32,7 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [WebSockets, streams and
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [MCP servers](guide::mcp), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
@@ -52,6 +52,7 @@
 //! | other tokens | [`HeaderToken`](source::HeaderToken) of a proxy, [`TokenSource`](source::TokenSource), [`Introspection`](introspection::Introspection) of opaque tokens, [`Authenticator`](middleware::Authenticator), [`Binding`](binding::Binding) |
 //! | tokens bound to a key | [`Dpop`](dpop::Dpop) with [`Nonces`](dpop::Nonces) and [`RedisReplays`](dpop::RedisReplays); [`DowngradeAlarm`](binding::DowngradeAlarm); [`Preset::Fapi2`](validation::Preset::Fapi2) |
 //! | tokens bound to a certificate | [`CertificateBinding`](mtls::CertificateBinding) with [`ClientCertificateLayer`](mtls::ClientCertificateLayer) and [`TlsListener`](mtls::TlsListener) (mutual TLS) |
+//! | MCP servers | [`Mcp`](mcp::Mcp) protects one by one line: [`Operations`](mcp::Operations), [`McpSessions`](mcp::McpSessions), [`HostCheck`](mcp::HostCheck) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
 //! | sign-in | [`SignInEndpoints`](sign_in::SignInEndpoints) signs users in; [`Sessions`](session::Sessions) exchanges refresh tokens and ends sessions |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
@@ -126,7 +127,7 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `dpop`, `sessions`, `sign-in`,
+//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `dpop`, `mcp`, `metadata`, `sessions`, `sign-in`,
 //! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`, `mtls`
 //! and `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you
 //! sign or decrypt with RSA in pure Rust, read `SECURITY.md`.

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 /// Bytes that came in small pieces may go on in larger ones.
 pub struct OperationBody<B: Body> {
     read: Bytes,
-    /// What came beyond the bound.
+    /// The bytes that came beyond the bound.
     beyond: Bytes,
     trailers: Option<HeaderMap>,
     error: Option<B::Error>,
@@ -97,7 +97,7 @@ impl<B: Body> fmt::Debug for OperationBody<B> {
     }
 }
 
-/// What has been read of a body so far.
+/// The part of a body that has been read.
 pub(super) struct Reading<E> {
     /// The bytes, while all of them came at once.
     one: Bytes,

@@ -35,7 +35,7 @@ use crate::claims::policy::{Access, Policy, PolicyDescription, all_of};
 /// A refused request is answered 403. Its challenge has all scopes that the operation needs, so that the client can ask
 /// for them at once. It is not an error inside of an answer with status 200, which no client acts on.
 ///
-/// # What an operation needs
+/// # The need of an operation
 ///
 /// | operation | |
 /// |---|---|
@@ -58,14 +58,14 @@ pub struct Operations {
     table: Arc<Table>,
 }
 
-/// What each operation needs.
+/// The policy of each operation.
 #[derive(Clone)]
 pub(super) struct Table {
     tools: Needs,
     methods: Needs,
     other_tools: Option<Arc<dyn Policy>>,
     others: Option<Arc<dyn Policy>>,
-    /// What calls need: the policy of `tools/call`, if it has one, and that of the tool.
+    /// The policies of calls: the policy of `tools/call`, if it has one, and that of the tool.
     calls: Needs,
     other_calls: Option<Arc<dyn Policy>>,
     /// All policies in the order in which they were added.
@@ -79,7 +79,7 @@ pub(super) struct Table {
 
 type Needs = HashMap<Box<str>, Need, RandomState>;
 
-/// What one operation needs: a policy, or no more than a token.
+/// The need of one operation: a policy, or no more than a token.
 type Need = Option<Arc<dyn Policy>>;
 
 impl Operations {
@@ -292,7 +292,7 @@ impl fmt::Debug for Operations {
 
 const DEFAULT_MAX_BODY: usize = 1 << 20;
 
-/// What clients ask before they know what there is, and what says no more than that.
+/// The methods by which clients learn what there is. They say no more than that.
 const OPEN: [&str; 7] = [
     "initialize",
     "ping",

@@ -5,3 +5,5 @@ mod body;
 mod sessions;
 mod hosts;
 mod server;
+mod agreement;
+mod interop;

@@ -12,6 +12,7 @@ import { createServer } from "node:http";
 import { errors, Provider } from "oidc-provider";
 
 const { RESOURCE: resource } = process.env;
+const withoutSlash = (url) => url.replace(/\/$/, "");
 const SCOPES = ["orders:read", "orders:write"];
 
 const server = createServer(answer).listen(0, "127.0.0.1");
@@ -38,8 +39,8 @@ const provider = new Provider(issuer, {
       defaultResource: () => undefined,
       useGrantedResource: () => true,
       getResourceServerInfo(_, indicator) {
-        // Without a path, clients write the URL as browsers do, with a slash.
-        if (indicator !== resource && indicator !== `${resource}/`) throw new errors.InvalidTarget();
+        // Without a path, some clients write the URL as browsers do, with a slash.
+        if (withoutSlash(indicator) !== withoutSlash(resource)) throw new errors.InvalidTarget();
         return { scope: SCOPES.join(" "), accessTokenFormat: "jwt", jwt: { sign: { alg: "RS256" } } };
       },
     },

@@ -86,7 +86,7 @@ fn trailers() -> HeaderMap {
     HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from_static("7"))])
 }
 
-/// What the inner service has read: the bytes, the trailers, and the error.
+/// The things that the inner service has read: the bytes, the trailers, and the error.
 type Seen = (Vec<u8>, Option<HeaderMap>, Option<&'static str>);
 
 async fn read(mut body: OperationBody<Steps>) -> Seen {

@@ -67,6 +67,7 @@ async fn host_of_the_server_and_names_of_loopback_are_allowed_with_any_port() {
 
 #[tokio::test]
 async fn other_host_is_foreign() {
+    // MCP: Host is checked against DNS rebinding
     for name in [
         "",
         ":3000",
@@ -129,7 +130,7 @@ async fn every_host_that_a_request_names_is_checked() {
 
 #[tokio::test]
 async fn origin_of_the_server_is_allowed_and_no_other_page() {
-    // MCP, Streamable HTTP: servers validate Origin, and answer 403
+    // MCP: Origin is validated, and a foreign one is 403
     for own in ["https://mcp.example.com"] {
         assert_eq!(origin(&public(), own).await, None, "{own}");
     }

@@ -63,7 +63,7 @@ fn needs(scopes: &str) -> String {
 async fn tool_needs_its_policy_and_the_refusal_names_all_scopes() {
     for (tool, token, needed) in [
         ("search", with_scope("orders:read"), None),
-        // MCP, Scope Challenge Handling: 403 with all scopes of the operation
+        // MCP: an operation is refused with all its scopes
         ("search", with_scope("orders:write"), Some("orders:read")),
         ("close", with_scope("orders:write orders:read"), None),
         ("close", with_scope("orders:read"), Some("orders:read orders:write")),

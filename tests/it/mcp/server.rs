@@ -78,7 +78,7 @@ fn naming_document(challenge: &str) -> String {
 async fn client_finds_its_way_from_the_401_to_the_tool() {
     let app = app(mcp().with_operations(operations()).unwrap());
 
-    // MCP, Authorization Server Location: 401 with resource_metadata
+    // MCP: a 401 says where the metadata are
     let refused = send(&app, bare("whoami")).await;
     let plain = naming_document("Bearer realm=\"api\"");
     refused.is_refused(401, Some(&plain), Reason::MissingToken);
@@ -93,7 +93,7 @@ async fn client_finds_its_way_from_the_401_to_the_tool() {
     let answer = send(&app, post("whoami", &token())).await;
     assert_eq!((answer.status.as_u16(), answer.reason), (200, None));
     let session = answer.headers["mcp-session-id"].to_str().unwrap().to_owned();
-    // MCP, Access Token Privilege Restriction: the token is not passed on
+    // MCP: the token is not passed on
     assert_eq!(
         serde_json::from_str::<Value>(&answer.body).unwrap(),
         json!({ "subject": "alice", "token": false, "session": null, "body": call("whoami") })
@@ -148,6 +148,7 @@ async fn audience_is_the_resource_and_nothing_else() {
     }
     let app = app(mcp());
     send(&app, post("whoami", &token())).await;
+    // MCP: no token for another resource is accepted
     let other = TestToken::new(ISSUER, "https://mcp.example.com").at(NOW);
     let refused = send(&app, post("whoami", &other)).await;
     assert_eq!((refused.status.as_u16(), refused.reason), (401, Some(Reason::WrongAudience)));
@@ -187,7 +188,7 @@ async fn policy_of_the_server_is_needed_first_and_named_with_that_of_the_operati
         nothing.is_refused(403, Some(&needs("mcp")), Reason::InsufficientScope);
         let base = token().claim("scope", "mcp");
         assert_eq!(send(&app, post("whoami", &base)).await.status, 200);
-        // MCP, Scope Challenge Handling: all scopes of the operation at once
+        // MCP: an operation is refused with all its scopes
         let close = send(&app, post("close", &base)).await;
         close.is_refused(403, Some(&needs("mcp orders:write")), Reason::InsufficientScope);
         let both = token().claim("scope", "orders:write mcp");

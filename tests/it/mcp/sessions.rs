@@ -83,6 +83,7 @@ async fn session_outlives_the_token_that_began_it() {
 
 #[tokio::test]
 async fn session_of_another_principal_is_as_one_that_does_not_exist() {
+    // MCP: a session is bound to the user that has begun it
     let session = begun(&app(), &of("alice", "app")).await;
 
     for other in [
@@ -97,6 +98,7 @@ async fn session_of_another_principal_is_as_one_that_does_not_exist() {
     ] {
         for method in [Method::POST, Method::GET, Method::DELETE] {
             let answer = send(&app(), request(method, &other, Some(&session))).await;
+            // MCP: an unknown session is 404
             answer.is_refused(404, None, Reason::ForeignSession);
             assert!(!answer.headers.contains_key("mcp-session-id"));
         }
@@ -197,6 +199,7 @@ async fn session_needs_a_token_and_a_bearer_layer() {
     let bare = || Request::post("/mcp").body(Body::empty()).unwrap();
 
     let optional = server().layer(sessions.clone()).layer(layer().with_optional_token());
+    // MCP: a session is not used for authentication
     send(&optional, bare()).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
     send(&optional, bare().bearer(good())).await.is_ok("[]");
     let alone = server().layer(sessions);
