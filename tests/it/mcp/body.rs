@@ -11,9 +11,11 @@ use axum::Router;
 use axum::body::Body as AxumBody;
 use bytes::Bytes;
 use futures::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_bearer::Reason;
@@ -303,4 +305,32 @@ async fn chunked_body_of_http_1_is_read_and_goes_on() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
         assert_eq!(answer.ends_with(&text), tool == "whoami", "{answer}");
     }
+}
+
+#[tokio::test]
+async fn body_of_http_2_is_read_and_goes_on() {
+    let app = server().layer(table()).layer(layer());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move { axum::serve(listener, app).await });
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+
+    for (tool, status) in [("whoami", 200), ("close", 403)] {
+        let text = call(tool);
+        let frames: Vec<_> =
+            text.as_bytes().chunks(7).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let body = AxumBody::from_stream(futures::stream::iter(frames.into_iter().chain(
+            // A frame without bytes, as clients may end a body with.
+            [Ok::<_, Infallible>(Bytes::new())],
+        )));
+        let mut request = post(body).bearer(good());
+        *request.uri_mut() = url.parse().unwrap();
+
+        let response = client.request(request).await.unwrap();
+
+        assert_eq!((response.status().as_u16(), response.version()), (status, Version::HTTP_2));
+        let echoed = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(echoed == text.as_bytes(), tool == "whoami");
+    }
+    served.abort();
 }
