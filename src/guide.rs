@@ -11,6 +11,7 @@
 //! | [`signing_in`] | Sign users in, keep them signed in, sign them out. |
 //! | [`api_keys`] | Let programs in by API keys, and let owners make and end them. |
 //! | [`dpop`] | Accept tokens that are bound to a key, with proofs (DPoP). |
+//! | [`clients`] | Tell clients where to get a token, and for what (resource metadata). |
 //! | [`cookies`] | Keep tokens in cookies of a browser. |
 //! | [`mtls`] | Accept tokens that are bound to the certificate of a client: behind a proxy, or with TLS of one's own. |
 //! | [`mcp`] | Protect an MCP server: metadata, scopes of tools, sessions, hosts. |
@@ -49,6 +50,9 @@ pub mod api_keys {}
 
 #[doc = include_str!("guide/dpop.md")]
 pub mod dpop {}
+
+#[doc = include_str!("guide/clients.md")]
+pub mod clients {}
 
 #[doc = include_str!("guide/cookies.md")]
 pub mod cookies {}

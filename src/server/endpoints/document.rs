@@ -63,6 +63,7 @@ impl Document {
 }
 
 /// Implements `Service` for a document, which depends on the method and the header of a request.
+#[cfg(feature = "issue")]
 macro_rules! document {
     ($service:ty, |$this:ident, $method:ident, $headers:ident| $answer:block) => {
         $crate::server::service::service! {
@@ -74,4 +75,5 @@ macro_rules! document {
         }
     };
 }
+#[cfg(feature = "issue")]
 pub(super) use document;

@@ -567,3 +567,102 @@ async fn handlers_behind_the_layer_see_the_principal_as_before() {
 
     send(&app, get("/").bearer(good())).await.is_ok(ISSUER);
 }
+
+mod needs_resource_client {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Resources whose metadata are easy to put or to look for in the wrong place.
+    const AWKWARD: [&str; 24] = [
+        "https://api.example.com",
+        "https://api.example.com/",
+        "https://api.example.com/mcp",
+        "https://api.example.com/mcp/",
+        "https://api.example.com/a/b/c",
+        "https://api.example.com/a//b",
+        "https://api.example.com:8443",
+        "https://api.example.com:8443/mcp",
+        "https://api.example.com:443/mcp",
+        "HTTPS://API.EXAMPLE.COM/Mcp",
+        "https://[2001:db8::1]/mcp",
+        "https://[2001:DB8::1]:8443",
+        "https://192.0.2.1/mcp",
+        "http://localhost:3000/mcp",
+        "http://127.0.0.1:80",
+        "https://xn--bcher-kva.example/mcp",
+        "https://api.example.com/a%2Fb",
+        "https://api.example.com/%7Euser",
+        "https://api.example.com/a;v=1",
+        "https://api.example.com/a+b",
+        "https://api.example.com/~user/mcp",
+        "https://api.example.com?tenant=a",
+        "https://api.example.com/mcp?tenant=a",
+        "https://api.example.com/mcp/?tenant=a&b=%2F",
+    ];
+
+    #[tokio::test]
+    #[ignore = "needs oauth4webapi: scripts/interop"]
+    async fn oauth4webapi_reads_every_document_and_challenge() {
+        let mut requests = String::new();
+        for url in AWKWARD {
+            let resource = Resource::new(url).unwrap().with_scopes(["read", "write"]).unwrap();
+            let app = any_path(
+                layer()
+                    .with_schemes([AuthScheme::BEARER.into(), AuthScheme::DPOP.into()])
+                    .with_policy(scope("read write"))
+                    .with_resource(resource.clone()),
+            );
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let server = format!("http://{}", listener.local_addr().unwrap());
+            tokio::spawn(async move { axum::serve(listener, app).await });
+            requests +=
+                &format!("{}\n", json!({ "resource": resource.as_str(), "server": server }));
+        }
+
+        let answers = tokio::task::spawn_blocking(move || meet(&requests)).await.unwrap();
+
+        assert_eq!(answers.len(), AWKWARD.len());
+        for (url, answer) in AWKWARD.iter().zip(&answers) {
+            let resource = Resource::new(url).unwrap();
+            assert_eq!(answer["document"]["resource"], resource.as_str(), "{url}: {answer}");
+            assert_eq!(answer["document"]["authorization_servers"], json!([ISSUER]), "{url}");
+            let challenges = answer["challenges"].as_array().unwrap();
+            let schemes: Vec<_> = challenges.iter().map(|one| one["scheme"].as_str()).collect();
+            assert_eq!(schemes, [Some("bearer"), Some("dpop")], "{url}: {answer}");
+            for challenge in challenges {
+                let parameters = &challenge["parameters"];
+                assert_eq!(parameters["resource_metadata"], resource.metadata_url(), "{url}");
+            }
+            let parameters = &challenges[0]["parameters"];
+            assert_eq!(parameters["error"], "invalid_token", "{url}: {answer}");
+            assert_eq!(parameters["scope"], "read write", "{url}: {answer}");
+        }
+    }
+
+    /// An API with its document at one place, and the guarded path everywhere else.
+    fn any_path(layer: BearerLayer<User>) -> Router {
+        let metadata = metadata_of(layer.clone());
+        let guarded = Router::new().fallback(async || "in").layer(layer);
+        Router::new().route_service(&metadata.path(), metadata).fallback_service(guarded)
+    }
+
+    /// Asks the program to meet these resources, and returns its answers.
+    fn meet(requests: &str) -> Vec<Value> {
+        let line = std::env::var("OAUTH4WEBAPI_RESOURCE").expect("run scripts/interop");
+        let mut child = Command::new("sh")
+            .args(["-c", &line])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(requests.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
