@@ -160,7 +160,7 @@ impl<'t> Members<'t> {
 /// Returns whether a reader could take the name of a member for that of one that decides.
 fn is_mistakable(name: &str) -> bool {
     let differs_in_case = |known: &&str| **known != *name && folded::is_same(known, name);
-    name == PROTOTYPE || DECIDING.iter().any(|known| differs_in_case(known))
+    name == PROTOTYPE || DECIDING.iter().any(differs_in_case)
 }
 
 /// Reads the name of the tool in the parameters of a call.

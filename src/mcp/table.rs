@@ -170,12 +170,12 @@ impl Operations {
         &self.table
     }
 
-    fn add(self, policy: impl Policy, add: impl FnOnce(&mut Table, Arc<dyn Policy>)) -> Self {
+    fn add(self, policy: impl Policy, add: impl FnOnce(&mut Table, &Arc<dyn Policy>)) -> Self {
         let policy: Arc<dyn Policy> = Arc::new(policy);
         self.change(|table| {
             table.policies.push(Arc::clone(&policy));
             table.everything = everything(&table.policies);
-            add(table, policy);
+            add(table, &policy);
         })
     }
 
@@ -200,12 +200,12 @@ fn everything(policies: &[Arc<dyn Policy>]) -> Arc<dyn Policy> {
     Arc::new(all_of(policies.iter().cloned()))
 }
 
-fn add(needs: &mut Needs, name: String, policy: Arc<dyn Policy>) {
+fn add(needs: &mut Needs, name: String, policy: &Arc<dyn Policy>) {
     add_to(needs.entry(name.into()).or_default(), policy);
 }
 
-fn add_to(need: &mut Need, policy: Arc<dyn Policy>) {
-    *need = both(need.as_ref(), Some(&policy));
+fn add_to(need: &mut Need, policy: &Arc<dyn Policy>) {
+    *need = both(need.as_ref(), Some(policy));
 }
 
 fn open<N: Into<String>>(needs: &mut Needs, names: impl IntoIterator<Item = N>) {
