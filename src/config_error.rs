@@ -250,6 +250,11 @@ pub enum ConfigError {
         /// The things to add or to change.
         missing: Vec<&'static str>,
     },
+    /// An MCP server cannot be protected so.
+    Mcp {
+        /// The mistake, and how to correct it.
+        problem: String,
+    },
     /// The operating system has no randomness to give.
     NoRandomness,
     /// The realm holds a character that is illegal in a challenge (RFC 9110 §11.5).
@@ -370,6 +375,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "the challenge parameter {name:?} {CHALLENGE_PARAMETER}")
             }
             Self::Fapi2 { missing } => write!(f, "FAPI 2.0 needs {}", missing.join("; ")),
+            Self::Mcp { problem } => write!(f, "the MCP server cannot be protected so: {problem}"),
             Self::NoRandomness => f.write_str("the operating system has no randomness to give"),
             Self::Realm { realm } => write!(
                 f,

@@ -171,6 +171,15 @@ impl AuthError {
         self
     }
 
+    /// Puts these words in front of the detail.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn in_context(mut self, context: &dyn fmt::Display) -> Self {
+        if let Some(extra) = self.extra.as_mut().and_then(Arc::get_mut) {
+            extra.detail = extra.detail.take().map(|detail| format!("{context} {detail}").into());
+        }
+        self
+    }
+
     /// Marks the refusal as found before the signature was verified. Clients are then not told its
     /// reason.
     pub(crate) fn before_signature(mut self) -> Self {

@@ -16,6 +16,7 @@
 //! | [`clients`] | Tell clients where to get a token, and for what (resource metadata). |
 //! | [`cookies`] | Keep tokens in cookies of a browser. |
 //! | [`mtls`] | Accept tokens that are bound to the certificate of a client: behind a proxy, or with TLS of one's own. |
+//! | [`mcp`] | Protect an MCP server: metadata, scopes of tools, sessions, hosts. |
 //! | [`streams`] | Serve WebSockets, event streams and gRPC. |
 //! | [`without_layer`] | Verify tokens that do not come with an HTTP request. |
 //! | [`extending`] | Add a scheme, a place for tokens, API keys, proofs, policies, key sources. |
@@ -65,6 +66,9 @@ pub mod cookies {}
 
 #[doc = include_str!("guide/mtls.md")]
 pub mod mtls {}
+
+#[doc = include_str!("guide/mcp.md")]
+pub mod mcp {}
 
 #[doc = include_str!("guide/streams.md")]
 pub mod streams {}

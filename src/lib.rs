@@ -32,7 +32,7 @@
 //!
 //! The [`guide`] explains one task per page: [routes](guide::routes), [authorization](guide::authorization), [the map of the routes](guide::route_map), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [resource metadata](guide::clients), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [WebSockets, streams and
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [resource metadata](guide::clients), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [MCP servers](guide::mcp), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
@@ -53,6 +53,7 @@
 //! | other tokens | [`HeaderToken`](source::HeaderToken) of a proxy, [`TokenSource`](source::TokenSource), [`Introspection`](introspection::Introspection) of opaque tokens, [`Authenticator`](middleware::Authenticator), [`Binding`](binding::Binding) |
 //! | tokens bound to a key | [`Dpop`](dpop::Dpop) with [`Nonces`](dpop::Nonces) and [`RedisReplays`](dpop::RedisReplays); [`DowngradeAlarm`](binding::DowngradeAlarm); [`Preset::Fapi2`](validation::Preset::Fapi2) |
 //! | tokens bound to a certificate | [`CertificateBinding`](mtls::CertificateBinding) with [`ClientCertificateLayer`](mtls::ClientCertificateLayer) and [`TlsListener`](mtls::TlsListener) (mutual TLS) |
+//! | MCP servers | [`Mcp`](mcp::Mcp) protects one by one line: [`Operations`](mcp::Operations), [`McpSessions`](mcp::McpSessions), [`HostCheck`](mcp::HostCheck) |
 //! | tokens of your own | [`TokenIssuer`] with a [`SigningKey`], or with [`IssuerKeys`](issue::IssuerKeys) that are replaced |
 //! | sign-in | [`SignInEndpoints`](sign_in::SignInEndpoints) signs users in; [`Sessions`](session::Sessions) exchanges refresh tokens and ends sessions |
 //! | passwords | [`Passwords`](password::Passwords) hashes and verifies them |
@@ -76,7 +77,8 @@
 //! | [`NonceNeeded`](Reason::NonceNeeded) | 401 | `use_dpop_nonce`; `DPoP-Nonce` |
 //! | [`InsufficientAuthentication`](Reason::InsufficientAuthentication) | 401 | `insufficient_user_authentication` with `acr_values`, `max_age`, `scope` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
-//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken) | 403 | realm only |
+//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken), [`ForeignOrigin`](Reason::ForeignOrigin), [`ForeignHost`](Reason::ForeignHost) | 403 | realm only |
+//! | [`ForeignSession`](Reason::ForeignSession) | 404 | none |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed), [`ReplaysUnavailable`](Reason::ReplaysUnavailable) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing), [`MisusedPolicy`](Reason::MisusedPolicy) | 500 | none; the log says what to add |
 //!
@@ -113,6 +115,7 @@
 //! | `postgres` | | Adds `PostgresSessions`, which keeps sessions in PostgreSQL and shares them between nodes, and with `api-keys` `PostgresApiKeys`. Needs tokio, a C compiler and Rust 1.94. |
 //! | `api-keys` | | Adds `ApiKeys`, which authenticates requests by API keys, and `ApiKeyEndpoints`, which makes, lists, rotates and ends keys. Needs tokio. |
 //! | `dpop` | | Adds `Dpop`, which accepts tokens that are bound to a key with a proof of its possession (RFC 9449), and makes such proofs. |
+//! | `mcp` | | Adds `mcp`: authorization of each operation of an MCP or other JSON-RPC server, sessions that belong to their principal, and the check of `Origin` and `Host`. |
 //! | `metadata` | | Adds `Resource`, which tells clients where to get a token and for what: metadata and challenges of RFC 9728. |
 //! | `test-util` | | Adds what tests need: a clock to set, tokens good and broken, an OpenID provider in process, and claims without a token. |
 //!
@@ -126,7 +129,7 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `axum-router`, `issue`, `passwords`, `cookies`, `dpop`, `sessions`, `sign-in`,
+//! application switches `aws-lc-rs` on, that one is used for every key. `axum-router`, `issue`, `passwords`, `cookies`, `dpop`, `mcp`, `metadata`, `sessions`, `sign-in`,
 //! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`, `mtls`
 //! and `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you
 //! sign or decrypt with RSA in pure Rust, read `SECURITY.md`.
@@ -157,6 +160,8 @@ mod text;
 mod request_head;
 #[cfg(any(feature = "endpoints", feature = "introspection"))]
 mod media_type;
+#[cfg(any(feature = "cookies", feature = "mcp"))]
+mod web_origin;
 #[cfg(any(feature = "issue", feature = "jwks", feature = "metadata", feature = "redis"))]
 mod loopback;
 #[cfg(any(feature = "issue", feature = "metadata"))]
@@ -183,6 +188,8 @@ pub mod middleware;
 pub mod routes;
 #[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata", feature = "passwords"))]
 mod server;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 #[cfg(feature = "config")]
 mod config;
 #[cfg(feature = "test-util")]

@@ -19,5 +19,7 @@ mod tonic;
 pub use crate::verify::authenticator::{Authenticated, Authenticator};
 pub use future::ResponseFuture;
 pub use layer::BearerLayer;
+#[cfg(feature = "mcp")]
+pub(crate) use readiness::release;
 pub use require::{RequireFuture, RequireLayer, RequireService, require};
 pub use service::Bearer;

@@ -69,6 +69,8 @@ pub enum ReasonClass {
     BadToken,
     /// The token is good and does not allow the request. A layer answers 403.
     NotAllowed,
+    /// The request names something that is not there for this principal. A layer answers 404.
+    NotFound,
     /// The decision needs keys or answers that are not available now. A layer answers 503.
     Unavailable,
     /// The application is set up wrongly. A layer answers 500.
@@ -81,6 +83,7 @@ impl ReasonClass {
             Self::NoCredentials | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -88,7 +91,7 @@ impl ReasonClass {
 
     /// Returns whether the answer has a challenge: whether a token, or another one, would help.
     pub(crate) const fn has_challenge(self) -> bool {
-        !matches!(self, Self::Unavailable | Self::Misconfigured)
+        !matches!(self, Self::NotFound | Self::Unavailable | Self::Misconfigured)
     }
 }
 
@@ -122,7 +125,7 @@ macro_rules! reasons {
             /// fn exit_code(error: &AuthError) -> i32 {
             ///     match error.reason().class() {
             ///         ReasonClass::NoCredentials | ReasonClass::BadRequest | ReasonClass::BadToken => 77,
-            ///         ReasonClass::NotAllowed => 78,
+            ///         ReasonClass::NotAllowed | ReasonClass::NotFound => 78,
             ///         ReasonClass::Unavailable => 75,
             ///         ReasonClass::Misconfigured => 70,
             ///     }
@@ -323,6 +326,24 @@ reasons! {
         MissingCsrfToken, "missing_csrf_token",
             "the request does not say which site has sent it, and has no CSRF token of the session",
             "A CSRF token is needed";
+    }
+
+    NotAllowed, Client, ErrorValue::Word("forbidden") => {
+        /// A page of an origin that is not allowed has sent the request to an MCP server.
+        ForeignOrigin, "foreign_origin",
+            "a page of an origin that is not allowed has sent the request", "The request comes from another origin";
+    }
+
+    NotAllowed, Operator, ErrorValue::Word("forbidden") => {
+        /// The request is for another host than the MCP server has, as after DNS rebinding.
+        ForeignHost, "foreign_host",
+            "the request is for a host that is not allowed", "The request is for another host";
+    }
+
+    NotFound, Client, ErrorValue::Word("not_found") => {
+        /// The MCP session of the request does not exist, or belongs to another principal.
+        ForeignSession, "foreign_session",
+            "the session does not belong to the principal", "The session does not exist";
     }
 
     NotAllowed, Operator, ErrorValue::Word("forbidden") => {

@@ -111,7 +111,13 @@ pub(crate) fn signer(
 }
 
 /// Returns the HMAC-SHA256 of a message. `None` without a back end.
-#[cfg(any(feature = "cookies", feature = "dpop", feature = "introspection", feature = "sessions"))]
+#[cfg(any(
+    feature = "cookies",
+    feature = "dpop",
+    feature = "introspection",
+    feature = "mcp",
+    feature = "sessions"
+))]
 pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     back_end::hmac_sha256(secret, message)
 }

@@ -194,6 +194,12 @@ impl<C> Admission<C> {
         }
     }
 
+    /// Returns whether tokens are read from the `Authorization` field and from no other place.
+    #[cfg(feature = "mcp")]
+    pub(super) fn reads_header_alone(&self) -> bool {
+        self.extras.as_deref().is_none_or(Extras::reads_header_alone)
+    }
+
     /// Returns the things that FAPI 2.0 asks for and the layer lacks.
     pub(super) fn lacks_of_fapi2(&self) -> Vec<&'static str> {
         let extras = self.extras.as_deref();

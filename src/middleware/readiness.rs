@@ -11,7 +11,7 @@
 /// A clone holds no reservation: see "be careful when cloning inner services" in the documentation
 /// of [`Service`](tower_service::Service).
 #[cold]
-pub(super) fn release<S: Clone>(service: &mut S) {
+pub(crate) fn release<S: Clone>(service: &mut S) {
     let fresh = service.clone();
     *service = fresh;
 }

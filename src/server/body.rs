@@ -15,6 +15,11 @@ impl ServiceBody {
     pub(crate) fn new(text: impl Into<Bytes>) -> Self {
         Self(Some(text.into()))
     }
+
+    #[cfg(feature = "mcp")]
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0.unwrap_or_default()
+    }
 }
 
 impl Body for ServiceBody {

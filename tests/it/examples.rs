@@ -93,7 +93,7 @@ impl Drop for Program {
 }
 
 /// The example beside this test's own program; `cargo test` has built it.
-fn command(name: &str) -> Command {
+pub fn command(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let program =

@@ -13,6 +13,7 @@ mod state;
 mod verify;
 mod middleware;
 mod routes;
+mod mcp;
 mod server;
 mod config;
 mod test_util;

@@ -28,8 +28,10 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderName, HeaderValue, Request, Response};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::util::MapRequestLayer;
@@ -37,6 +39,7 @@ use tower_bearer::claims::Hierarchy;
 use tower_bearer::cookies::Cookies;
 use tower_bearer::jose::KeyManagement;
 use tower_bearer::keys::DecryptionKey;
+use tower_bearer::mcp::Operations;
 use tower_bearer::middleware::{Authenticated, Authenticator};
 use tower_bearer::mtls::{CertificateBinding, ClientCertificate};
 use tower_bearer::policy::{Policy, role, scope};
@@ -89,6 +92,8 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
     ("route_browser_cookie", |subject| {
         route_of_browser(with_cookie(subject), COOKIE, &cookies(subject))
     }),
+    ("body_bare", |subject| with_body(subject, None)),
+    ("body_operation", |subject| with_body(subject, Some(Operations::new()))),
 ];
 
 fn main() {
@@ -107,6 +112,7 @@ fn main() {
         // What it costs to keep a token does not depend on the signature, nor does a route.
         let one_is_enough = ["newcomer", "flood"].contains(kind)
             || kind.starts_with("route")
+            || kind.starts_with("body")
             || kind.starts_with("ways")
             || kind.starts_with("places")
             || kind.starts_with("policy")
@@ -233,6 +239,65 @@ fn bound(verifier: Verifier<User>, subject: &Subject) -> Case {
         let response = now(service.call(black_box(request))).expect("infallible");
         assert_eq!(black_box(response).status(), 200);
     })
+}
+
+/// A call of a tool of 2 KiB, whose operation is read or not.
+fn with_body(subject: &Subject, operations: Option<Operations>) -> Case {
+    let layer = BearerLayer::new(verifier(subject));
+    match operations {
+        None => sent(layer.layer(Anything), subject),
+        Some(operations) => {
+            let operations = operations.with_open_tools(["close_order"]);
+            sent(layer.layer(operations.layer(Anything)), subject)
+        }
+    }
+}
+
+fn sent<S>(mut service: S, subject: &Subject) -> Case
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<()>, Error = Infallible> + 'static,
+{
+    let field = HeaderValue::try_from(bearer(subject)).expect("ASCII");
+    let fields: Vec<_> = (0..22)
+        .map(|number| {
+            format!(
+                r#""field{number:02}":{{"number":{number},"note":"some words about the order {number:04}","tags":["new","paid"]}}"#
+            )
+        })
+        .collect();
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{{"name":"close_order","arguments":{{{}}}}}}}"#,
+        fields.join(",")
+    );
+    assert!((1900..2200).contains(&body.len()), "{}", body.len());
+    let body = Bytes::from(body);
+    Box::new(move || {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = Method::POST;
+        request.headers_mut().insert(AUTHORIZATION, field.clone());
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let response = now(service.call(black_box(request))).expect("infallible");
+        assert_eq!(black_box(response).status(), 200);
+    })
+}
+
+/// Answers requests with any body.
+#[derive(Clone)]
+struct Anything;
+
+impl<B> Service<Request<B>> for Anything {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        black_box(&request);
+        ready(Ok(Response::new(())))
+    }
 }
 
 /// A layer with four ways for the tokens in one field: JWTs, API keys, and opaque tokens of two

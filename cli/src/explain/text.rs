@@ -105,6 +105,7 @@ fn status(class: ReasonClass) -> &'static str {
         ReasonClass::NoCredentials | ReasonClass::BadToken => "401",
         ReasonClass::BadRequest => "400",
         ReasonClass::NotAllowed => "403",
+        ReasonClass::NotFound => "404",
         ReasonClass::Unavailable => "503",
         ReasonClass::Misconfigured => "500",
     }

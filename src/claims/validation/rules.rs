@@ -208,6 +208,15 @@ impl Rules {
         &self.validation.audiences
     }
 
+    /// Returns whether tokens are accepted for these audiences, and for no others.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn is_for(&self, audiences: &[String]) -> bool {
+        let own = self.audiences();
+        self.validation.audience_rule == AudienceRule::Aud
+            && own.iter().all(|one| audiences.contains(one))
+            && audiences.iter().all(|one| own.contains(one))
+    }
+
     /// Returns whether `client_id` is the audience of tokens without `aud`.
     pub(crate) fn has_client_id_as_audience(&self) -> bool {
         self.validation.audience_rule == AudienceRule::AudOrClientId

@@ -51,7 +51,13 @@ impl Verify for Hmac {
     }
 }
 
-#[cfg(any(feature = "cookies", feature = "dpop", feature = "introspection", feature = "sessions"))]
+#[cfg(any(
+    feature = "cookies",
+    feature = "dpop",
+    feature = "introspection",
+    feature = "mcp",
+    feature = "sessions"
+))]
 pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().try_into().ok()
 }

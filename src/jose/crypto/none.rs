@@ -16,7 +16,13 @@ pub(super) fn signer(
     Err(KeyProblem::NoBackEnd)
 }
 
-#[cfg(any(feature = "cookies", feature = "dpop", feature = "introspection", feature = "sessions"))]
+#[cfg(any(
+    feature = "cookies",
+    feature = "dpop",
+    feature = "introspection",
+    feature = "mcp",
+    feature = "sessions"
+))]
 pub(super) fn hmac_sha256(_: &[u8], _: &[u8]) -> Option<[u8; 32]> {
     None
 }

@@ -89,7 +89,13 @@ fn keyed<M: Mac + KeyInit>(secret: &[u8]) -> Keyed<M> {
     Keyed(<M as KeyInit>::new_from_slice(secret).expect("HMAC accepts keys of any length"))
 }
 
-#[cfg(any(feature = "cookies", feature = "dpop", feature = "introspection", feature = "sessions"))]
+#[cfg(any(
+    feature = "cookies",
+    feature = "dpop",
+    feature = "introspection",
+    feature = "mcp",
+    feature = "sessions"
+))]
 #[expect(clippy::unnecessary_wraps, reason = "as the other back ends have it")]
 pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
     Some(keyed::<Hmac<Sha256>>(secret).0.chain_update(message).finalize().into_bytes().into())

@@ -15,6 +15,7 @@ use http::uri::Scheme;
 use http::{HeaderMap, Uri};
 
 use crate::config_error::ConfigError;
+use crate::web_origin::check_spelling;
 
 /// The sites whose requests may use cookies.
 #[derive(Clone)]
@@ -43,35 +44,10 @@ impl Origins {
     }
 
     pub(super) fn trust(&mut self, origin: &str) -> Result<(), ConfigError> {
-        self.check(origin)
+        check_spelling(origin, self.scheme == Scheme::HTTP)
             .map_err(|problem| ConfigError::Origin { origin: origin.to_owned(), problem })?;
         self.trusted.push(origin.into());
         Ok(())
-    }
-
-    /// Requires the spelling of browsers (RFC 6454 §6.2), which is compared to the letter.
-    fn check(&self, origin: &str) -> Result<(), &'static str> {
-        let (scheme, rest) = origin.split_once("://").ok_or(NO_SCHEME)?;
-        let default_port = match scheme {
-            "https" => ":443",
-            "http" if self.scheme == Scheme::HTTP => ":80",
-            "http" => return Err(PLAIN),
-            _ => return Err(NO_SCHEME),
-        };
-        if rest.contains(['/', '?', '#', '@']) {
-            return Err("is more than scheme, host and port");
-        }
-        if !rest.bytes().all(is_host) {
-            return Err("is not as browsers send it: in small letters, and in ASCII (punycode)");
-        }
-        if rest.ends_with(default_port) {
-            return Err("names the port that browsers leave out");
-        }
-        let uri: Uri = origin.parse().map_err(|_| NO_ORIGIN)?;
-        match uri.authority() {
-            Some(authority) if authority.as_str() == rest && !authority.host().is_empty() => Ok(()),
-            _ => Err(NO_ORIGIN),
-        }
     }
 
     pub(super) fn sender(&self, uri: &Uri, headers: &HeaderMap) -> Sender {
@@ -111,10 +87,6 @@ impl Origins {
     }
 }
 
-const fn is_host(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' | b'[' | b']')
-}
-
 /// Returns the value of a field that may come once.
 pub(super) fn single<'r>(
     headers: &'r HeaderMap,
@@ -126,9 +98,6 @@ pub(super) fn single<'r>(
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const NO_SCHEME: &str = "does not begin with `https://`";
-const NO_ORIGIN: &str = "is no origin: give scheme, host and port, as `https://app.example.com`";
-const PLAIN: &str = "is plain HTTP: an attacker in the network can be that page";
 
 #[cfg(test)]
 mod tests {

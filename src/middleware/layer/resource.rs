@@ -17,6 +17,18 @@ impl<C, R> BearerLayer<C, R> {
             .change_challenges(|config| config.name_metadata(url))
     }
 
+    /// Returns whether tokens are read from the `Authorization` field and from no other place.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn reads_header_alone(&self) -> bool {
+        self.admission.reads_header_alone()
+    }
+
+    /// Returns whether the rules of all issuers accept tokens for these audiences, and for no others.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn is_for(&self, audiences: &[String]) -> bool {
+        self.admission.verifier.issuers().all(|rules| rules.is_for(audiences))
+    }
+
     /// Returns the resource, and what its document tells beside it.
     pub(crate) fn resource_settings(&self) -> Option<(Resource, LayerSettings, IssuerSet)> {
         let resource = self.admission.resource.clone()?;

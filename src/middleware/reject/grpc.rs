@@ -36,6 +36,7 @@ pub(crate) const fn code(class: ReasonClass) -> u16 {
     match class {
         ReasonClass::NoCredentials | ReasonClass::BadRequest | ReasonClass::BadToken => 16,
         ReasonClass::NotAllowed => 7,
+        ReasonClass::NotFound => 5,
         ReasonClass::Unavailable => 14,
         ReasonClass::Misconfigured => 13,
     }

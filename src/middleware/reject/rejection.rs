@@ -68,6 +68,14 @@ impl Rejection {
         self
     }
 
+    /// Says in the log what the refusal is about.
+    #[cfg(feature = "mcp")]
+    #[must_use]
+    pub(crate) fn in_context(mut self, context: &dyn fmt::Display) -> Self {
+        self.error = self.error.in_context(context);
+        self
+    }
+
     /// Adds the method and the headers of the request, which influence the form of the answer.
     #[must_use]
     pub(crate) fn asked_with(mut self, method: &Method, headers: &HeaderMap) -> Self {

@@ -152,6 +152,7 @@ impl<B: EmptyBody> Render<B> for Empty {
 /// |---|---|---|
 /// | no token, a bad token, a malformed `authorization` | 401, 400 | 16 `UNAUTHENTICATED` |
 /// | a good token that does not allow this | 403 | 7 `PERMISSION_DENIED` |
+/// | a session that is not the principal's | 404 | 5 `NOT_FOUND` |
 /// | keys, revocations or the active check are not available | 503 | 14 `UNAVAILABLE` |
 /// | the layer is missing, or its claims have another type | 500 | 13 `INTERNAL` |
 ///

@@ -70,6 +70,12 @@ impl ResourceMetadataService {
         self.path.clone()
     }
 
+    /// Returns whether this is the path of the metadata.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn is_at(&self, path: &str) -> bool {
+        self.path == path
+    }
+
     /// Serves the metadata of another resource too, whose URL has the same path and another query.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
@@ -114,7 +120,7 @@ impl ResourceMetadataService {
         all_are_served
     }
 
-    fn answer(
+    pub(crate) fn answer(
         &self,
         method: &Method,
         query: Option<&str>,

@@ -180,6 +180,18 @@ impl Change {
                 Request,
                 "Send the value of the CSRF cookie in the CSRF field too; current browsers do not need it.",
             ),
+            Reason::ForeignOrigin => (
+                Request,
+                "Send the request from a page of an origin that is allowed, or from a program, or add the origin to those that are allowed.",
+            ),
+            Reason::ForeignHost => (
+                Request,
+                "Send the request to the host of the resource, let the proxy pass the host on, or add the host to those that are allowed.",
+            ),
+            Reason::ForeignSession => (
+                Request,
+                "Begin a new session with this token: a session belongs to the user and client that have begun it.",
+            ),
             Reason::ClaimsMismatch => (
                 Verifier,
                 "Let the claims type of the application fit the tokens (an `Option` for a claim that may be absent), or let the provider add the claim.",
@@ -349,6 +361,9 @@ impl Facts<'_> {
             | Reason::SeveralTokens
             | Reason::CrossSite
             | Reason::MissingCsrfToken
+            | Reason::ForeignOrigin
+            | Reason::ForeignHost
+            | Reason::ForeignSession
             | Reason::WrongBinding
             | Reason::UnboundToken
             | Reason::DowngradedToken

@@ -223,6 +223,7 @@ fn status_of(class: ReasonClass) -> u16 {
         ReasonClass::NoCredentials | ReasonClass::BadToken => 401,
         ReasonClass::BadRequest => 400,
         ReasonClass::NotAllowed => 403,
+        ReasonClass::NotFound => 404,
         ReasonClass::Unavailable => 503,
         ReasonClass::Misconfigured => 500,
     }

@@ -36,7 +36,7 @@ const FLAGS: [(Reason, &str, &str); 23] = [
 ];
 
 /// Reasons that a token alone does not decide: the request, the route, a service that is asked, or the program.
-const NOT_OF_A_TOKEN: [Reason; 31] = [
+const NOT_OF_A_TOKEN: [Reason; 34] = [
     Reason::MissingToken,
     Reason::MalformedAuthorization,
     Reason::RepeatedAuthorization,
@@ -51,6 +51,9 @@ const NOT_OF_A_TOKEN: [Reason; 31] = [
     Reason::Forbidden,
     Reason::CrossSite,
     Reason::MissingCsrfToken,
+    Reason::ForeignOrigin,
+    Reason::ForeignHost,
+    Reason::ForeignSession,
     Reason::WrongBinding,
     Reason::UnboundToken,
     Reason::DowngradedToken,
