@@ -1,10 +1,11 @@
 //! Tests permissions that need a sign-in of some kind (RFC 9470).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::routing::get as on_get;
 use serde_json::{Value, json};
+use tower_bearer::clock::{Clock as _, SystemClock};
 use tower_bearer::middleware::{Authenticated, Authenticator};
 use tower_bearer::policy::{Policy, PolicyDescription, acr, amr, role, scope, signed_in_within};
 use tower_bearer::source::Presented;
@@ -243,7 +244,7 @@ async fn handlers_read_the_sign_in() {
 
 #[tokio::test]
 async fn principal_without_a_layer_is_judged_by_the_clock_of_the_system() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let check = async |at: u64| {
         let token = token().claim("auth_time", at).sign(&key());
         let verified = verifier().verify(&token).await.unwrap();
