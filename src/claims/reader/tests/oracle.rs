@@ -135,7 +135,7 @@ fn claim(name: &str, raw: &str) -> Result<Said, Refusal> {
     let mut say = |what: String, value: String| drop(said.insert(what, value));
     let is_null = raw == "null";
     match name {
-        "sub" | "aud" | "jti" | "client_id" | "azp" if is_null => return Ok(said),
+        "sub" | "aud" | "jti" | "client_id" | "azp" | "act" if is_null => return Ok(said),
         "iss" | "sub" | "jti" | "client_id" | "azp" => say(name.to_owned(), text_of(raw)?),
         "aud" if raw.starts_with('[') => {
             let all: Vec<Box<RawValue>> = parse(raw).ok_or(Refusal::Malformed)?;
@@ -153,7 +153,6 @@ fn claim(name: &str, raw: &str) -> Result<Said, Refusal> {
         }
         "amr" => say(name.to_owned(), format!("{:?}", texts_of(raw)?)),
         "auth_time" if is_number(raw) => say(name.to_owned(), format!("{:?}", date_of(raw)?)),
-        "act" if is_null => return Ok(said),
         "act" => say(name.to_owned(), format!("{:?}", actors_of(raw)?)),
         "authorization_details" if !is_null => say(name.to_owned(), raw.to_owned()),
         "events" if is_logout(raw)? => say("logout".to_owned(), String::new()),
@@ -210,7 +209,7 @@ fn actors_of(raw: &str) -> Result<Vec<String>, Refusal> {
                 text_of(raw)?;
             }
         }
-        next = find("act").map(|(_, raw)| raw.to_string()).filter(|raw| raw != "null");
+        next = find("act").map(|(_, raw)| raw.clone()).filter(|raw| raw != "null");
     }
     Ok(subjects)
 }
