@@ -199,14 +199,15 @@ async fn request_without_a_token_is_told_the_sign_in_only_if_the_layer_is_asked_
     };
 
     let silent = app(layer().with_policy(policy()));
-    send(&silent, get("/")).await.is_refused(401, Some(PLAIN), Reason::MissingToken);
+    let scope_alone = format!("{PLAIN}, scope=\"pay\"");
+    send(&silent, get("/")).await.is_refused(401, Some(&scope_alone), Reason::MissingToken);
     for layer in [
         layer().with_policy(policy()).with_step_up_without_token(),
         layer().with_step_up_without_token().with_policy(policy()),
     ] {
-        let challenge = "Bearer realm=\"api\", acr_values=\"phr\", max_age=\"300\"";
+        let challenge = format!("{scope_alone}, acr_values=\"phr\", max_age=\"300\"");
         let answer = send(&app(layer), get("/")).await;
-        answer.is_refused(401, Some(challenge), Reason::MissingToken);
+        answer.is_refused(401, Some(&challenge), Reason::MissingToken);
     }
     for enough in [
         Box::new(acr(["phr"]).or(role("admin"))) as Box<dyn Policy>,
