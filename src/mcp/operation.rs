@@ -126,8 +126,12 @@ impl<'t> Members<'t> {
                     members.params = Some(scanner.clone());
                     scanner.skip(PARAMS_DEPTH).map_err(unclear)?;
                 }
+                "jsonrpc" => _ = scanner.skip(PARAMS_DEPTH).map_err(unclear)?,
+                "id" => {
+                    members.has_id = true;
+                    scanner.skip(PARAMS_DEPTH).map_err(unclear)?;
+                }
                 other => {
-                    members.has_id |= other == "id";
                     members.has_result |= matches!(other, "result" | "error");
                     if is_mistakable(other) {
                         return Err(Unclear::Ambiguous);
@@ -159,8 +163,11 @@ impl<'t> Members<'t> {
 
 /// Returns whether a reader could take the name of a member for that of one that decides.
 fn is_mistakable(name: &str) -> bool {
-    let differs_in_case = |known: &&str| **known != *name && folded::is_same(known, name);
-    name == PROTOTYPE || DECIDING.iter().any(differs_in_case)
+    DECIDING.iter().any(|known| *known != name && is_mistakable_for(known, name))
+}
+
+fn is_mistakable_for(known: &str, name: &str) -> bool {
+    folded::is_same(known, name) || name == PROTOTYPE
 }
 
 /// Reads the name of the tool in the parameters of a call.
@@ -172,7 +179,7 @@ fn read_tool<'t>(scanner: &mut Scanner<'t>) -> Result<Cow<'t, str>, Unclear> {
     while let Some(name) = scanner.next_name(&mut is_first).map_err(unclear)? {
         if name == NAME {
             tool = Some(scanner.text().map_err(unclear)?);
-        } else if folded::is_same(NAME, &name) || name == PROTOTYPE {
+        } else if name != "arguments" && is_mistakable_for(NAME, &name) {
             return Err(Unclear::Ambiguous);
         } else {
             scanner.skip(PARAMS_DEPTH - 1).map_err(unclear)?;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -128,15 +128,16 @@ fn is_bodiless(method: &Method) -> bool {
 fn is_json(headers: &HeaderMap) -> bool {
     let mut fields = headers.get_all(CONTENT_TYPE).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return false };
+    (field == "application/json" || is_json_type(field)) && !headers.contains_key(CONTENT_ENCODING)
+}
+
+fn is_json_type(field: &HeaderValue) -> bool {
     let Ok(field) = field.to_str() else { return false };
     let (essence, parameters) = field.split_once(';').unwrap_or((field, ""));
     let parameter = parameters.trim();
-    let is_utf8 = ["", "charset=utf-8", "charset=\"utf-8\""]
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(parameter));
+    let mut utf8 = ["", "charset=utf-8", "charset=\"utf-8\""].iter();
     essence.trim().eq_ignore_ascii_case("application/json")
-        && is_utf8
-        && !headers.contains_key(CONTENT_ENCODING)
+        && utf8.any(|known| known.eq_ignore_ascii_case(parameter))
 }
 
 /// A request whose body is read, and the service that it is for.

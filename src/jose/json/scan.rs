@@ -2,6 +2,7 @@
 
 mod number;
 mod string;
+mod pass;
 #[cfg(test)]
 mod tests;
 
@@ -115,54 +116,6 @@ impl<'t> Scanner<'t> {
         }
         self.go_to(self.at + word.len());
         Ok(())
-    }
-
-    fn pass(&mut self, depth: usize) -> Result<(), JsonError> {
-        let below = || depth.checked_sub(1).ok_or(JsonError::TooDeep);
-        let mut is_first = true;
-        match self.peek()? {
-            b'"' => {
-                if self.string().is_none() {
-                    check_value(self.escaped()?)?;
-                }
-            }
-            b'{' => {
-                let below = below()?;
-                self.go_to(self.at + 1);
-                while self.goes_on(b'}', &mut is_first)? {
-                    match self.string() {
-                        Some(name) => check_name(name)?,
-                        None => self.pass_escaped_name()?,
-                    }
-                    self.take_colon()?;
-                    self.pass(below)?;
-                }
-            }
-            b'[' => {
-                let below = below()?;
-                self.go_to(self.at + 1);
-                while self.goes_on(b']', &mut is_first)? {
-                    self.pass(below)?;
-                }
-            }
-            b't' => self.word("true")?,
-            b'f' => self.word("false")?,
-            b'n' => self.word("null")?,
-            _ => {
-                if self.integer().is_none() {
-                    check_value(self.spelt_number())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Names that are not read need not be decodable: serde_json too skips half a surrogate pair.
-    #[cold]
-    fn pass_escaped_name(&mut self) -> Result<(), JsonError> {
-        let name = self.escaped()?;
-        check_value(name)?;
-        serde_json::from_str::<String>(name).map_or(Ok(()), |name| check_name(&name))
     }
 
     /// Returns the error for a value that does not have the type that was asked for.

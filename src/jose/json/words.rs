@@ -2,29 +2,54 @@
 
 const ONES: u64 = u64::MAX / 0xff;
 
+/// Finds the first quotation mark, backslash or control character from a place on. Returns the place behind the end and
+/// zero if there is none.
+#[inline]
+pub(super) fn special_from(bytes: &[u8], mut at: usize) -> (usize, u8) {
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        if let Some((ahead, byte)) = special_of(*eight) {
+            return (at + ahead, byte);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().position(is_special).map_or((bytes.len(), 0), |ahead| (at + ahead, rest[ahead]))
+}
+
 /// Finds the first quotation mark, backslash or control character.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "one byte of eight is wanted")]
 pub(super) fn first_special(bytes: &[u8]) -> Option<(usize, u8)> {
-    const TOPS: u64 = ONES << 7;
     let mut rest = bytes;
     while let Some((eight, after)) = rest.split_first_chunk::<8>() {
-        let eight = u64::from_le_bytes(*eight);
-        // Seven-bit bytes that are less than this: the top bit is set. Above the first it may err.
-        let below = |bytes: u64, bound: u8| bytes.wrapping_sub(ONES * u64::from(bound));
-        // With its second bit turned over, a quotation mark comes next to the control characters.
-        let control_or_quote = below(eight ^ (ONES * 0b10), b' ' + 1);
-        let backslash = below(eight ^ (ONES * u64::from(b'\\')), 1);
-        let special = (control_or_quote | backslash) & !eight & TOPS;
-        if special != 0 {
-            let bits = special.trailing_zeros() & !7;
-            return Some((bytes.len() - rest.len() + bits as usize / 8, (eight >> bits) as u8));
+        if let Some((ahead, byte)) = special_of(*eight) {
+            return Some((bytes.len() - rest.len() + ahead, byte));
         }
         rest = after;
     }
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
     let ahead = rest.iter().position(is_special)?;
     Some((bytes.len() - rest.len() + ahead, rest[ahead]))
+}
+
+fn is_special(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..b' ')
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "one byte of eight is wanted")]
+fn special_of(eight: [u8; 8]) -> Option<(usize, u8)> {
+    const TOPS: u64 = ONES << 7;
+    let eight = u64::from_le_bytes(eight);
+    // Seven-bit bytes that are less than this: the top bit is set. Above the first it may err.
+    let below = |bytes: u64, bound: u8| bytes.wrapping_sub(ONES * u64::from(bound));
+    // With its second bit turned over, a quotation mark comes next to the control characters.
+    let control_or_quote = below(eight ^ (ONES * 0b10), b' ' + 1);
+    let backslash = below(eight ^ (ONES * u64::from(b'\\')), 1);
+    let special = (control_or_quote | backslash) & !eight & TOPS;
+    if special == 0 {
+        return None;
+    }
+    let bits = special.trailing_zeros() & !7;
+    Some((bits as usize / 8, (eight >> bits) as u8))
 }
 
 /// Returns the number that eight digits spell, if they are digits.
@@ -61,6 +86,10 @@ mod tests {
 
                     let at = text.bytes().position(|byte| is_special(&byte)).unwrap();
                     assert_eq!(found, Some((at, text.as_bytes()[at])));
+                    for start in 0..=at {
+                        let found = special_from(text.as_bytes(), start);
+                        assert_eq!(found, (at, text.as_bytes()[at]));
+                    }
                 }
             }
         }
