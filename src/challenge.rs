@@ -286,10 +286,10 @@ impl ChallengeConfig {
 
     /// Names the metadata of the resource in every challenge (RFC 9728 §5.1).
     #[cfg(feature = "metadata")]
-    pub(crate) fn name_metadata(&mut self, url: String) {
+    pub(crate) fn name_metadata(&mut self, url: &str) {
         let name = "resource_metadata".to_owned();
         self.parameters.retain(|parameter| parameter.name != name);
-        self.parameters.push(Parameter { name, value: legal_description(&url) });
+        self.parameters.push(Parameter { name, value: legal_description(url) });
     }
 
     /// Offers DPoP, in place of all other schemes or beside them.

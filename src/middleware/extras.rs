@@ -305,15 +305,13 @@ impl Extras {
         });
         #[cfg(feature = "dpop")]
         let dpop = proofs.and_then(|proofs| proofs.dpop.as_deref());
-        LayerSettings {
-            reads_header: self.header.is_some(),
-            #[cfg(feature = "dpop")]
-            dpop_algorithms: dpop.map(Dpop::algs),
-            #[cfg(feature = "dpop")]
-            needs_dpop: dpop.is_some_and(|dpop| !dpop.is_bearer_allowed()),
-            has_certificates,
-            ..LayerSettings::usual()
-        }
+        #[cfg(feature = "dpop")]
+        let (dpop_algorithms, needs_dpop) =
+            (dpop.map(Dpop::algs), dpop.is_some_and(|dpop| !dpop.is_bearer_allowed()));
+        #[cfg(not(feature = "dpop"))]
+        let (dpop_algorithms, needs_dpop) = (None, false);
+        let reads_header = self.header.is_some();
+        LayerSettings { reads_header, dpop_algorithms, needs_dpop, has_certificates }
     }
 
     /// Returns whether tokens are read from the `Authorization` field and nowhere else.

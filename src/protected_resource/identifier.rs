@@ -1,4 +1,5 @@
 use fluent_uri::Uri;
+use fluent_uri::pct_enc::EStr;
 
 use crate::config_error::{ConfigError, placeholder};
 use crate::loopback::is_loopback;
@@ -69,7 +70,7 @@ impl Identifier {
             if port.is_empty() || port == default { String::new() } else { format!(":{port}") };
         let origin = format!("{scheme}://{host}{port}");
         let path = path.trim_end_matches('/');
-        let query = parsed.query().map(|query| query.as_str());
+        let query = parsed.query().map(EStr::as_str);
         let suffix = query.map(|query| format!("?{query}")).unwrap_or_default();
         Ok(Self {
             url: format!("{origin}{path}{suffix}").into(),

@@ -14,7 +14,7 @@ impl<C, R> BearerLayer<C, R> {
     pub fn with_resource(self, resource: Resource) -> Self {
         let url = resource.metadata_url();
         self.change(|admission| admission.resource = Some(resource))
-            .change_challenges(|config| config.name_metadata(url))
+            .change_challenges(|config| config.name_metadata(&url))
     }
 
     /// Returns whether tokens are read from the `Authorization` field and from no other place.

@@ -188,6 +188,8 @@ service! {
 impl fmt::Debug for ResourceMetadataService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let resources: Vec<_> = self.served.iter().map(|served| served.resource.as_str()).collect();
-        f.debug_struct("ResourceMetadataService").field("resources", &resources).finish()
+        f.debug_struct("ResourceMetadataService")
+            .field("resources", &resources)
+            .finish_non_exhaustive()
     }
 }
