@@ -13,6 +13,7 @@ use super::{Actor, Grants, NumericDate, PrincipalRules, RegisteredClaims};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
 use crate::jose::Header;
+use crate::jose::json::{Scanner, VALUE_DEPTH, read_unique};
 
 /// Identifies the sender of a request, independently of the application's claims type.
 ///
@@ -253,11 +254,15 @@ impl Principal {
 
     /// Returns the entries of this `type` in `authorization_details` (RFC 9396), for an API that acts on more than scopes.
     ///
-    /// Entries that cannot be read as a `T` are left out. They are read anew by each call.
+    /// Entries that cannot be read as a `T` are left out. There are none at all if a member of an object comes twice,
+    /// because the authorization server may have checked the other one. They are read anew by each call.
     pub fn authorization_details<T: DeserializeOwned>(&self, kind: &str) -> Vec<T> {
         let Some(json) = self.registered().get(self.facts.parsed.asked.details.range()) else {
             return Vec::new();
         };
+        if read_unique(&mut Scanner::new(json), VALUE_DEPTH).is_err() {
+            return Vec::new();
+        }
         let entries = serde_json::from_str::<Vec<Value>>(json).unwrap_or_default();
         let of_kind = entries.into_iter().filter(|entry| entry["type"] == kind);
         of_kind.filter_map(|entry| serde_json::from_value(entry).ok()).collect()

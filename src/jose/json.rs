@@ -9,6 +9,7 @@ mod words;
 mod scan;
 mod names;
 mod members;
+mod unique;
 mod entries;
 mod weight;
 
@@ -17,4 +18,5 @@ pub(crate) use error::JsonError;
 pub(crate) use members::read_members;
 pub(crate) use names::SeenNames;
 pub(crate) use scan::{MAX_DEPTH, Scanner, VALUE_DEPTH};
+pub(crate) use unique::read_unique;
 pub(crate) use weight::{object_weight, weight};

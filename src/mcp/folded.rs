@@ -3,7 +3,7 @@
 /// Returns whether two names are equal, or differ in case only.
 ///
 /// This is simple case folding by way of both cases: for readers that ignore case, `ſ` is `s`, and the sign for
-/// Kelvin is `k`.
+/// Kelvin is `k`. `İ`, which Unicode leaves alone, is `i`, because Java takes it for that.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() {
         return one.eq_ignore_ascii_case(other);
@@ -12,7 +12,8 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
 }
 
 fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+    let name = name.chars().map(|one| if one == '\u{130}' { 'i' } else { one });
+    name.flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]
@@ -28,7 +29,7 @@ mod tests {
             assert!(!is_same("params", other), "{other}");
         }
         assert!(is_same("tasks", "tas\u{212a}s"));
-        assert!(is_same("id", "\u{131}d"));
+        assert!(is_same("id", "\u{131}d") && is_same("id", "\u{130}D"));
         assert!(is_same("ÄRGER", "ärger"));
     }
 }

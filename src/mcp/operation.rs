@@ -29,6 +29,8 @@ pub(super) enum Operation<'t> {
 pub(super) enum Unclear {
     /// The body says in its head that it is not JSON in UTF-8.
     Encoding,
+    /// The request asks for another protocol (`Upgrade`), whose messages the layer does not see.
+    OtherProtocol,
     TooLarge,
     /// The body ended with an error.
     Incomplete,
@@ -45,6 +47,7 @@ impl Unclear {
     fn sentence(self) -> &'static str {
         match self {
             Self::Encoding => "a request that does not say that it is JSON in UTF-8",
+            Self::OtherProtocol => "a request for another protocol",
             Self::TooLarge => "a body that is too large to be read for its operation",
             Self::Incomplete => "a body that ended with an error",
             Self::NotJson => "a body that is not JSON",

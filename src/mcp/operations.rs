@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
@@ -64,7 +64,10 @@ where
             return OperationsFuture { state: State::Calling { future } };
         };
         let operation = match Body::is_end_stream(request.body()) {
-            true if is_bodiless(request.method()) => None,
+            true if is_bodiless(request.method()) => {
+                let asks_for_other = request.headers().contains_key(UPGRADE);
+                asks_for_other.then_some(Err(Unclear::OtherProtocol))
+            }
             _ if request.method() == Method::POST && is_json(request.headers()) => {
                 let (head, body) = request.into_parts();
                 let (table, fresh) = (Arc::clone(table), self.inner.clone());

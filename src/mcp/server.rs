@@ -72,7 +72,6 @@ pub struct Mcp<C, R = Empty> {
     hosts: HostCheck,
     sessions: McpSessions,
     operations: Option<Operations>,
-    base: Option<Arc<dyn Policy>>,
 }
 
 impl<C> Mcp<C> {
@@ -95,7 +94,6 @@ impl<C> Mcp<C> {
             hosts: HostCheck::new(resource.as_str())?,
             sessions: McpSessions::generate()?,
             operations: None,
-            base: None,
             bearer,
             resource,
         })
@@ -119,9 +117,7 @@ impl<C, R> Mcp<C, R> {
     ///
     /// [`ConfigError::Mcp`] when the policy asks for `offline_access`.
     pub fn with_policy(mut self, policy: impl Policy) -> Result<Self, ConfigError> {
-        let policy: Arc<dyn Policy> = Arc::new(policy);
-        self.bearer = self.bearer.with_policy(Arc::clone(&policy));
-        self.base = Some(policy);
+        self.bearer = self.bearer.with_policy(policy);
         self.checked()
     }
 
@@ -152,12 +148,13 @@ impl<C, R> Mcp<C, R> {
     /// Sets the renderer of refusals, as [`BearerLayer::with_rejection`] does.
     #[must_use]
     pub fn with_rejection<R2: Clone>(self, renderer: R2) -> Mcp<C, R2> {
-        let Self { bearer, resource, metadata, hosts, sessions, operations, base } = self;
+        let Self { bearer, resource, metadata, hosts, sessions, operations } = self;
         let bearer = bearer.with_rejection(renderer);
-        Mcp { bearer, resource, metadata, hosts, sessions, operations, base }
+        Mcp { bearer, resource, metadata, hosts, sessions, operations }
     }
 
-    /// Changes the bearer layer: adds DPoP, an authenticator, another realm.
+    /// Changes the bearer layer: adds DPoP, an authenticator, another realm. A policy that it sets replaces that of
+    /// [`with_policy`](Self::with_policy).
     ///
     /// ```
     /// # use tower_bearer::{ConfigError, mcp::Mcp};
@@ -170,7 +167,8 @@ impl<C, R> Mcp<C, R> {
     /// # Errors
     ///
     /// That of the function, and [`ConfigError::Mcp`] when the layer then reads tokens from another place than the
-    /// `Authorization` field.
+    /// `Authorization` field, when an authenticator is for another audience than the resource, or when the policy asks
+    /// for `offline_access`.
     pub fn with_bearer(
         mut self,
         change: impl FnOnce(BearerLayer<C, R>) -> Result<BearerLayer<C, R>, ConfigError>,
@@ -193,7 +191,8 @@ impl<C, R> Mcp<C, R> {
         if !self.bearer.is_for(&self.resource.audiences()) {
             return Err(wrong_audience(&self.resource));
         }
-        let base = self.base.iter().map(Policy::describe);
+        let policy = self.bearer.policy();
+        let base = policy.iter().map(Policy::describe);
         let operations = self.operations.iter().flat_map(Operations::descriptions);
         if base.chain(operations).any(|description| names_offline_access(&description)) {
             return wrong(
@@ -201,10 +200,7 @@ impl<C, R> Mcp<C, R> {
                  refresh token; leave it out",
             );
         }
-        if let Some(base) = &self.base {
-            let with_base = |operations: Operations| operations.with_base(Arc::clone(base));
-            self.operations = self.operations.map(with_base);
-        }
+        self.operations = self.operations.map(|operations| operations.with_base(policy));
         Ok(self)
     }
 }
@@ -335,7 +331,6 @@ impl<C, R: Clone> Clone for Mcp<C, R> {
             hosts: self.hosts.clone(),
             sessions: self.sessions.clone(),
             operations: self.operations.clone(),
-            base: self.base.clone(),
         }
     }
 }

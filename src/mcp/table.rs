@@ -40,11 +40,11 @@ use crate::claims::policy::{Access, Policy, PolicyDescription, all_of};
 /// | operation | |
 /// |---|---|
 /// | a tool or method of the table | its policy |
-/// | another tool | [`with_other_tools`](Self::with_other_tools), or else everything |
+/// | another tool | [`with_other_tools`](Self::with_other_tools), or else no token is enough |
 /// | `initialize`, `ping`, `server/discover`, the lists (`tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`), all notifications `notifications/…`, and answers to the server | a token |
-/// | another method | [`with_others`](Self::with_others), or else everything |
+/// | another method | [`with_others`](Self::with_others), or else no token is enough |
 /// | an operation that is not clear | everything |
-/// | `GET`, `HEAD`, `DELETE` and `OPTIONS` without a body: streams, and the end of a session | a token |
+/// | `GET`, `HEAD`, `DELETE` and `OPTIONS` without a body and without `Upgrade`: streams, and the end of a session | a token |
 ///
 /// *Everything* are all policies of the table. If the table has none, no request has everything.
 ///
@@ -68,6 +68,8 @@ pub(super) struct Table {
     /// The policies of calls: the policy of `tools/call`, if it has one, and that of the tool.
     calls: Needs,
     other_calls: Option<Arc<dyn Policy>>,
+    /// The policy of what the table does not name, where no other was set.
+    nothing: Arc<dyn Policy>,
     /// All policies in the order in which they were added.
     policies: Vec<Arc<dyn Policy>>,
     /// All of them together. An empty list allows nothing.
@@ -92,6 +94,7 @@ impl Operations {
             others: None,
             calls: Needs::default(),
             other_calls: None,
+            nothing: Arc::new(NotInTable),
             policies: Vec::new(),
             everything: everything(&[]),
             base: None,
@@ -126,14 +129,14 @@ impl Operations {
         self.change(|table| open(&mut table.methods, names))
     }
 
-    /// Requires a policy of calls of tools that the table does not name. By default they need everything.
+    /// Requires a policy of calls of tools that the table does not name. By default they are refused.
     #[must_use]
     pub fn with_other_tools(self, policy: impl Policy) -> Self {
         self.add(policy, |table, policy| add_to(&mut table.other_tools, policy))
     }
 
     /// Requires a policy of methods that the table does not name, other than those that need no more than a token. By
-    /// default they need everything.
+    /// default they are refused.
     #[must_use]
     pub fn with_others(self, policy: impl Policy) -> Self {
         self.add(policy, |table, policy| add_to(&mut table.others, policy))
@@ -157,8 +160,8 @@ impl Operations {
     }
 
     /// Names the policy of the whole server, which the layer outside checks.
-    pub(super) fn with_base(self, policy: Arc<dyn Policy>) -> Self {
-        self.change(|table| table.base = Some(policy))
+    pub(super) fn with_base(self, policy: Option<Arc<dyn Policy>>) -> Self {
+        self.change(|table| table.base = policy)
     }
 
     /// Returns what the policies ask for, the policy of the whole server included.
@@ -246,7 +249,8 @@ impl Table {
         match (self.calls.get(name), &self.other_calls) {
             (Some(need), _) => need.as_ref(),
             (None, Some(policy)) if !is_like_one_of(&self.tools, name) => Some(policy),
-            (None, _) => Some(&self.everything),
+            (None, Some(_)) => Some(&self.everything),
+            (None, None) => Some(&self.nothing),
         }
     }
 
@@ -264,8 +268,22 @@ impl Table {
             {
                 Some(policy)
             }
-            _ => Some(&self.everything),
+            Some(_) => Some(&self.everything),
+            None => Some(&self.nothing),
         }
+    }
+}
+
+/// Allows nothing: a tool that was forgotten in the table is closed to all.
+struct NotInTable;
+
+impl Policy for NotInTable {
+    fn allows(&self, _: &Access<'_>) -> bool {
+        false
+    }
+
+    fn describe(&self) -> PolicyDescription {
+        PolicyDescription::Custom(NOT_IN_TABLE.to_owned())
     }
 }
 
@@ -290,6 +308,7 @@ impl fmt::Debug for Operations {
     }
 }
 
+const NOT_IN_TABLE: &str = "an entry in the table: see `with_tool`, `with_other_tools`, `with_method` and `with_others` of `Operations`";
 const DEFAULT_MAX_BODY: usize = 1 << 20;
 
 /// The methods by which clients learn what there is. They say no more than that.

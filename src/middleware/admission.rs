@@ -200,6 +200,13 @@ impl<C> Admission<C> {
         self.extras.as_deref().is_none_or(Extras::reads_header_alone)
     }
 
+    /// Returns whether all rules accept tokens for these audiences, and for no others.
+    #[cfg(feature = "mcp")]
+    pub(super) fn is_for(&self, audiences: &[String]) -> bool {
+        self.verifier.issuers().all(|rules| rules.is_for(audiences))
+            && self.extras.as_deref().is_none_or(|extras| extras.is_for(audiences))
+    }
+
     /// Returns the things that FAPI 2.0 asks for and the layer lacks.
     pub(super) fn lacks_of_fapi2(&self) -> Vec<&'static str> {
         let extras = self.extras.as_deref();

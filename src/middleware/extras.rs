@@ -278,6 +278,12 @@ impl Extras {
         self.authenticators.iter().chain(&self.fallback).all(ConfiguredAuthenticator::is_fapi2)
     }
 
+    /// Returns whether the rules of all authenticators accept tokens for these audiences, and for no others.
+    #[cfg(feature = "mcp")]
+    pub(super) fn is_for(&self, audiences: &[String]) -> bool {
+        self.authenticators.iter().chain(&self.fallback).all(|one| one.is_for(audiences))
+    }
+
     /// Returns whether an authenticator decides about every token, JWTs too.
     pub(super) fn asks_about_all(&self) -> bool {
         let shapes: [&[u8]; 2] = [b"eyJhbGciOiJFUzI1NiJ9.e30.AA", b"opaque"];

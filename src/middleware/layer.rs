@@ -15,8 +15,6 @@ use crate::binding::DowngradeAlarm;
 use crate::binding::dpop::Dpop;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
-#[cfg(feature = "axum-router")]
-use crate::claims::policy::PolicyDescription;
 use crate::claims::validation::Validation;
 use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
@@ -365,10 +363,10 @@ impl<C, R> BearerLayer<C, R> {
         self.change(|admission| admission.optional = false)
     }
 
-    /// Describes the permission that is required of every token.
-    #[cfg(feature = "axum-router")]
-    pub(crate) fn policy(&self) -> Option<PolicyDescription> {
-        self.admission.policy.as_ref().map(Policy::describe)
+    /// Returns the permission that is required of every token.
+    #[cfg(any(feature = "axum-router", feature = "mcp"))]
+    pub(crate) fn policy(&self) -> Option<Arc<dyn Policy>> {
+        self.admission.policy.clone()
     }
 
     /// Returns the schemes that the layer offers, in their order.

@@ -64,7 +64,7 @@ impl RouteMap {
     /// schemes for [`openapi`](Self::openapi).
     pub fn behind<C, R>(self, layer: &BearerLayer<C, R>) -> Self {
         let mut entries = self.entries;
-        if let Some(policy) = layer.policy() {
+        if let Some(policy) = layer.policy().map(|policy| policy.describe()) {
             for entry in &mut entries {
                 let own = std::mem::replace(&mut entry.access, RouteAccess::Undeclared);
                 entry.access = own.behind(&policy);

@@ -233,8 +233,14 @@ fn describe(
         }
     }
     operation.insert("security".to_owned(), Value::Array(security));
-    if let Some(policy) = access.policy() {
-        operation.insert("x-policy".to_owned(), Value::String(policy.to_string()));
+    match access.policy() {
+        Some(policy) => {
+            operation.insert("x-policy".to_owned(), Value::String(policy.to_string()));
+        }
+        // Of a run before the route was changed.
+        None => {
+            operation.remove("x-policy");
+        }
     }
     if *access == RouteAccess::Open {
         return;

@@ -233,6 +233,12 @@ impl ConfiguredAuthenticator {
         self.authenticator.accepts(presented)
     }
 
+    /// Returns whether its rules accept tokens for these audiences, and for no others.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn is_for(&self, audiences: &[String]) -> bool {
+        self.rules.is_for(audiences)
+    }
+
     /// Returns whether its rules are those of FAPI 2.0.
     pub(crate) fn is_fapi2(&self) -> bool {
         self.rules.is_fapi2()

@@ -66,7 +66,9 @@ fn segment(path: &str, index: usize) -> Option<Cow<'_, str>> {
     while let Some((at, raw)) = segments.next() {
         let decoded = percent_decode_str(raw).decode_utf8().ok()?;
         let is_last = segments.peek().is_none();
-        if matches!(&*decoded, "." | "..") || decoded.is_empty() && !is_last {
+        // Another program may decode a slash before it counts.
+        let is_several = decoded.contains(['/', '\\']);
+        if is_several || matches!(&*decoded, "." | "..") || decoded.is_empty() && !is_last {
             return None;
         }
         if at == index {
@@ -132,7 +134,9 @@ mod tests {
             ("/users/alice/", 2, Some("")),
             ("/users/alice", 2, None),
             ("/users/al%69ce", 1, Some("alice")),
-            ("/users/a%2Fb", 1, Some("a/b")),
+            ("/users/a%2Fb", 1, None),
+            ("/users/alice/..%2Fbob", 1, None),
+            ("/users/a%5cb", 0, None),
             ("/users/a%252Fb", 1, Some("a%2Fb")),
             ("/users/%C3%A9", 1, Some("é")),
             ("/users/%ff", 1, None),

@@ -23,10 +23,10 @@ impl<C, R> BearerLayer<C, R> {
         self.admission.reads_header_alone()
     }
 
-    /// Returns whether the rules of all issuers accept tokens for these audiences, and for no others.
+    /// Returns whether the rules of all issuers and authenticators accept tokens for these audiences, and for no others.
     #[cfg(feature = "mcp")]
     pub(crate) fn is_for(&self, audiences: &[String]) -> bool {
-        self.admission.verifier.issuers().all(|rules| rules.is_for(audiences))
+        self.admission.is_for(audiences)
     }
 
     /// Returns the resource, and what its document tells beside it.

@@ -9,7 +9,10 @@ use tower_bearer::policy::{Policy, PolicyDescription, details, role};
 use tower_bearer::source::Presented;
 use tower_bearer::{AuthError, Principal, Reason, require};
 
-use crate::support::{Answer, PLAIN, WithBearer, get, key, layer, send, token, validation, verify};
+use crate::support::{
+    AUDIENCE, Answer, ISSUER, NOW, PLAIN, WithBearer, get, key, layer, send, token, validation,
+    verify,
+};
 
 #[derive(Deserialize)]
 struct Payment {
@@ -137,4 +140,27 @@ async fn refusal_is_described_in_the_log_and_names_no_value() {
     assert_eq!(refused.error().detail(), Some(expected));
     let described = PolicyDescription::AuthorizationDetails("payment_initiation".into());
     assert_eq!(in_euros().describe(), described);
+}
+
+#[tokio::test]
+async fn entry_with_a_member_that_comes_twice_gives_no_permission() {
+    // The server that issued the token may have checked the other member of this name.
+    let raw = |entries: &str| {
+        let (issuer, audience, end) = (ISSUER, AUDIENCE, NOW + 60);
+        let payload = format!(
+            r#"{{"iss":"{issuer}","aud":"{audience}","exp":{end},"sub":"alice","authorization_details":{entries}}}"#
+        );
+        token().raw_payload(payload).sign(&key())
+    };
+    let entry = r#"{"type":"payment_initiation","instructedAmount":{"currency":"EUR"}}"#;
+    let twice =
+        r#"{"type":"other","type":"payment_initiation","instructedAmount":{"currency":"EUR"}}"#;
+    let inside =
+        r#"{"type":"payment_initiation","instructedAmount":{"currency":"USD","currency":"EUR"}}"#;
+
+    for entries in [format!("[{twice}]"), format!("[{inside}]"), format!("[{entry},{twice}]")] {
+        let answer = send(&app(in_euros()), get("/").bearer(raw(&entries))).await;
+        answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
+    }
+    send(&app(in_euros()), get("/").bearer(raw(&format!("[{entry}]")))).await.is_ok("in");
 }

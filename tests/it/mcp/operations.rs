@@ -184,7 +184,10 @@ async fn needs_everything(table: Operations, request: impl Fn() -> Request<Body>
 }
 
 #[tokio::test]
-async fn what_the_table_does_not_name_needs_everything() {
+async fn what_the_table_does_not_name_is_refused_to_all() {
+    let app = server().layer(of_scopes()).layer(layer());
+    let (log, _guard) = Log::of_this_thread();
+
     for body in [
         call("unknown"),
         call(""),
@@ -201,8 +204,26 @@ async fn what_the_table_does_not_name_needs_everything() {
         request("notifications/initialized"),
         r#"{"method":"rpc.discover"}"#.to_owned(),
     ] {
-        needs_everything(of_scopes(), || post(body.clone())).await;
+        let all = with_scope(EVERYTHING).sign(&key());
+        let answer = send(&app, post(body).bearer(all)).await;
+        answer.is_refused(403, Some(PLAIN), Reason::Forbidden);
     }
+    assert_eq!(log.about("an entry in the table: see `with_tool`").len(), 13);
+    let search = post(call("search")).bearer(with_scope("orders:read").sign(&key()));
+    send(&app, search).await.is_ok(&call("search"));
+}
+
+#[tokio::test]
+async fn request_for_another_protocol_needs_everything() {
+    let upgrade = || {
+        let request = Request::get("/mcp").header("connection", "upgrade");
+        request.header("upgrade", "websocket").body(Body::empty()).unwrap()
+    };
+
+    needs_everything(of_scopes(), upgrade).await;
+    let app = server().layer(of_scopes()).layer(layer());
+    let stream = Request::get("/mcp").body(Body::empty()).unwrap();
+    send(&app, stream.bearer(good())).await.is_ok("");
 }
 
 #[tokio::test]

@@ -9,11 +9,12 @@ use http::{HeaderMap, HeaderValue, Request};
 use serde_json::{Value, json};
 use tower_bearer::dpop::Dpop;
 use tower_bearer::mcp::{HostCheck, Mcp, McpSessions, Operations, WithoutToken};
+use tower_bearer::middleware::{Authenticated, Authenticator};
 use tower_bearer::policy::{role, scope};
 use tower_bearer::resource::Resource;
-use tower_bearer::source::HeaderToken;
+use tower_bearer::source::{HeaderToken, Presented};
 use tower_bearer::test_util::{TestClock, TestToken};
-use tower_bearer::{ConfigError, Principal, Reason, Validation, Verifier, render};
+use tower_bearer::{AuthError, ConfigError, Principal, Reason, Validation, Verifier, render};
 
 use super::operations::call;
 use crate::support::{ISSUER, NOW, User, WithBearer, challenge, key, send};
@@ -194,6 +195,58 @@ async fn policy_of_the_server_is_needed_first_and_named_with_that_of_the_operati
         let both = token().claim("scope", "orders:write mcp");
         assert_eq!(send(&app, post("close", &both)).await.status, 200);
     }
+}
+
+/// An authenticator that accepts no token.
+struct Closed;
+
+impl Authenticator for Closed {
+    fn accepts(&self, presented: Presented<'_>) -> bool {
+        presented.token().starts_with(b"opaque")
+    }
+
+    async fn authenticate(&self, _: &str) -> Result<Authenticated, AuthError> {
+        Err(Reason::UnknownKey.into())
+    }
+}
+
+#[test]
+fn audience_of_authenticators_is_the_resource_too() {
+    let with = |audience: &str, is_fallback: bool| {
+        let rules = Validation::new(ISSUER, audience);
+        mcp().with_bearer(|bearer| match is_fallback {
+            true => bearer.with_fallback_authenticator(Closed, rules),
+            false => bearer.with_authenticator(Closed, rules),
+        })
+    };
+
+    for is_fallback in [false, true] {
+        let error = with("https://api.example.com", is_fallback).unwrap_err();
+        assert!(matches!(error, ConfigError::Mcp { .. }), "{error}");
+        assert!(with(RESOURCE, is_fallback).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn policy_that_the_bearer_layer_gets_is_that_of_the_server() {
+    let mcp = mcp()
+        .with_operations(operations())
+        .unwrap()
+        .with_policy(scope("replaced"))
+        .unwrap()
+        .with_bearer(|bearer| Ok(bearer.with_policy(scope("mcp"))))
+        .unwrap();
+    let app = app(mcp);
+    let start = challenge("insufficient_scope", "The token lacks a scope");
+    let needs = naming_document(&format!("{start}, scope=\"mcp orders:write\""));
+
+    let close = send(&app, post("close", &token().claim("scope", "mcp"))).await;
+    close.is_refused(403, Some(&needs), Reason::InsufficientScope);
+    let both = token().claim("scope", "orders:write mcp");
+    assert_eq!(send(&app, post("close", &both)).await.status, 200);
+
+    let offline = self::mcp().with_bearer(|bearer| Ok(bearer.with_policy(scope("offline_access"))));
+    assert!(offline.unwrap_err().to_string().contains("offline_access"));
 }
 
 #[tokio::test]

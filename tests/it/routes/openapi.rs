@@ -137,6 +137,17 @@ fn what_the_document_says_already_stays() {
 }
 
 #[test]
+fn route_that_became_open_loses_the_policy_of_the_run_before() {
+    let mut document = document(json!({ "/a": { "get": described(role("admin")) } }));
+    let routes: Routes = Routes::new().route("/a", get(async || "").open());
+
+    assert!(routes.map().openapi().add_to(&mut document).is_empty());
+
+    let operation = &document["paths"]["/a"]["get"];
+    assert_eq!((operation.get("x-policy"), &operation["security"]), (None, &json!([])));
+}
+
+#[test]
 fn schemes_are_those_of_the_layer() {
     let routes: Routes = Routes::new().route("/a", get(async || "").requires(scope("a")));
     let dpop = Dpop::new("https://api.example.com").unwrap();
