@@ -79,6 +79,9 @@ fn refused(count: usize) {
     let token = bound_token(&client);
     let mut service = service(Dpop::new(AUDIENCE).expect("a good URL"));
     assert_eq!(call(&mut service, request(&token, sign(&client, &token))), 200);
+    let stranger = DpopKey::generate(Algorithm::ES256).expect("there is a back end");
+    let other_key = stranger.proof(&Method::GET, "https://api.example.com/orders");
+    let other_key = other_key.with_token(&token);
     let other_uri =
         client.proof(&Method::GET, "https://other.example.com/orders").with_token(&token);
     let other_method =
@@ -91,6 +94,7 @@ fn refused(count: usize) {
         ("other URI", other_uri.sign().expect("a back end")),
         ("other method", other_method.sign().expect("a back end")),
         ("other token", other_token.sign().expect("a back end")),
+        ("other key", other_key.sign().expect("a back end")),
         ("old", old.sign().expect("a back end")),
     ] {
         let (mut elapsed, at_once) = (Duration::ZERO, 1000.min(count));

@@ -5,6 +5,7 @@
 #![expect(clippy::cast_precision_loss, reason = "numbers for people")]
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::future::{Future, Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
@@ -59,7 +60,8 @@ fn message(size: usize) -> Bytes {
     );
     let mut number = 0;
     while text.len() + 40 < size {
-        text += &format!(
+        _ = write!(
+            text,
             r#","field{number}":{{"number":{number},"note":"words about order {number}","tags":["a","b"]}}"#
         );
         number += 1;

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use http::HeaderValue;
 
+use crate::clock::Time;
 use crate::config_error::ConfigError;
 pub use crate::error::ErrorCode;
 use crate::observe::trace::Pace;
@@ -267,6 +268,8 @@ pub(crate) struct ChallengeConfig {
     pub(crate) parameters: Vec<Parameter>,
     /// Whether the layer asks for the proof of every key that a token is bound to.
     pub(crate) asks_for_proofs: bool,
+    /// The clock of the layer's verifier.
+    pub(crate) time: Time,
     /// Limits how often the layer's refusals are logged.
     pub(crate) pace: Pace,
 }
@@ -274,10 +277,11 @@ pub(crate) struct ChallengeConfig {
 impl ChallengeConfig {
     /// Returns the same configuration with a new limit for the log.
     pub(crate) fn copied(&self) -> Self {
-        let Self { realm, offered, parameters, asks_for_proofs, .. } = self;
+        let Self { realm, offered, parameters, asks_for_proofs, time, .. } = self;
         let (realm, offered) = (realm.clone(), offered.clone());
         let (parameters, asks_for_proofs) = (parameters.clone(), *asks_for_proofs);
-        Self { realm, offered, parameters, asks_for_proofs, pace: Pace::default() }
+        let (time, pace) = (time.clone(), Pace::default());
+        Self { realm, offered, parameters, asks_for_proofs, time, pace }
     }
 
     /// Names the metadata of the resource in every challenge (RFC 9728 §5.1).
@@ -321,12 +325,13 @@ impl Default for ChallengeConfig {
             offered: vec![OfferedScheme::new(AuthScheme::BEARER)],
             parameters: Vec::new(),
             asks_for_proofs: false,
+            time: Time::OfSystem,
             pace: Pace::default(),
         }
     }
 }
 
-/// Compares the settings, and ignores the state of the limit for the log.
+/// Compares the settings, and ignores the state of the limit for the log. Verifiers that share a cache share their clock.
 impl PartialEq for ChallengeConfig {
     fn eq(&self, other: &Self) -> bool {
         (&self.realm, &self.offered, &self.parameters, self.asks_for_proofs)

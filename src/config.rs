@@ -86,6 +86,7 @@ use crate::verify::verifier::Verifier;
 /// | `leeway`, `revocation_leeway`, `max_age` | durations |
 /// | `required_claims`, `roles_at`, `scopes_at`, `separated_at` | lists of claims or JSON Pointers |
 /// | `role_keys_at` | one claim or JSON Pointer: [`Validation::with_role_keys_at`](crate::Validation::with_role_keys_at) |
+/// | `kept_claims` | a list of claims or JSON Pointers: [`Validation::with_kept_claims`](crate::Validation::with_kept_claims) |
 /// | `role_hierarchy`, `scope_hierarchy` | a table of names and lists of names that they imply, or text: `"admin > editor > viewer"` ([`Hierarchy`](crate::claims::Hierarchy)) |
 /// | `client_id_as_audience` | for tokens without `aud` |
 /// | `allowed_parties` | a list: [`Validation::with_allowed_parties`](crate::Validation::with_allowed_parties), or without `audiences` [`Validation::for_parties`](crate::Validation::for_parties) |

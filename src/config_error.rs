@@ -311,9 +311,7 @@ impl fmt::Display for ConfigError {
             Self::Metadata { member, problem } => {
                 write!(f, "the metadata `{}` {problem}", shown(member))
             }
-            Self::EmptyIssuer => {
-                f.write_str("the issuer is empty; give the `iss` that tokens carry, to the letter")
-            }
+            Self::EmptyIssuer => f.write_str(EMPTY_ISSUER),
             Self::RepeatedIssuer { issuer } => write!(
                 f,
                 "the issuer {issuer:?} is there already; give it all its audiences at once, or \
@@ -340,9 +338,7 @@ impl fmt::Display for ConfigError {
             }
             Self::ClaimPath { path, problem } => write!(f, "the claim path `{path}` {problem}"),
             Self::Hierarchy { name, problem } => write!(f, "in the hierarchy, {name:?} {problem}"),
-            Self::HierarchyCycle { path } => {
-                write!(f, "the hierarchy goes in a circle: {}", path.join(" > "))
-            }
+            Self::HierarchyCycle { path } => hierarchy_cycle(f, path),
             Self::Trust { problem } => f.write_str(problem),
             Self::Client { client_id, problem } => write!(f, "the client {client_id:?} {problem}"),
             Self::Address { address, problem } => write!(f, "the address {address:?} {problem}"),
@@ -388,6 +384,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
+const EMPTY_ISSUER: &str = "the issuer is empty; give the `iss` that tokens carry, to the letter";
 const CHALLENGE_PARAMETER: &str = "cannot be set: the name is one word other than `realm`, `error`, \
                                    `error_description` and `scope`, and the value printable ASCII except `\"` and \
                                    `\\`";
@@ -399,6 +396,10 @@ fn foreign_file(f: &mut fmt::Formatter<'_>, path: &Path, owner: u32, user: u32) 
          {path}`, and replace the keys if that user should not know them",
         path = path.display()
     )
+}
+
+fn hierarchy_cycle(f: &mut fmt::Formatter<'_>, path: &[String]) -> fmt::Result {
+    write!(f, "the hierarchy goes in a circle: {}", path.join(" > "))
 }
 
 fn trusted_hop(f: &mut fmt::Formatter<'_>, hop: &str, problem: &str) -> fmt::Result {

@@ -94,7 +94,7 @@ impl AuthError {
     /// Returns details for the log: the claim, the role, the expected and the actual value.
     ///
     /// The detail is not for clients. It never holds a token, but it may hold claim values of a
-    /// token whose signature was valid, and the method and URI that a DPoP proof says.
+    /// token whose signature was valid, the actors of a delegation, and the method and URI that a DPoP proof says.
     pub fn detail(&self) -> Option<&str> {
         self.extra.as_ref()?.detail.as_deref()
     }
@@ -218,9 +218,11 @@ impl AuthError {
         Self::with_detail(Reason::InvalidProof, detail)
     }
 
-    /// Refuses a request without a token, and says which scopes a token needs.
-    pub(crate) fn missing_token(remedy: Remedy) -> Self {
+    /// Refuses a request without a token, and says which scopes, and which sign-in, its token needs.
+    pub(crate) fn missing_token(remedy: Option<Remedy>) -> Self {
+        let Some(remedy) = remedy else { return Reason::MissingToken.into() };
         let needed_scopes = Some(remedy.needed_scopes().join(" "));
+        let needed_scopes = needed_scopes.filter(|scopes| !scopes.is_empty());
         let extra = Extra { remedy: Some(remedy), needed_scopes, ..Extra::default() };
         Self::with_extra(Reason::MissingToken, extra)
     }
@@ -281,12 +283,16 @@ impl AuthError {
 }
 
 /// Returns text from a token in a form for logs: on one line, and shortened.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !b"\"'\\".contains(&byte);
+    if text.len() <= MAX_SHOWN && text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
     let escaped = |text: &str| text.escape_debug().to_string();
-    match text.char_indices().nth(MAX_SHOWN) {
+    Cow::Owned(match text.char_indices().nth(MAX_SHOWN) {
         None => escaped(text),
         Some((end, _)) => format!("{}…", escaped(&text[..end])),
-    }
+    })
 }
 
 /// Returns the message of an error and of all its sources. The text is shortened, because an error

@@ -3,6 +3,8 @@
 //! | page | task |
 //! |---|---|
 //! | [`routes`] | Put the layer in the right place, guard routes, choose the look of refusals. |
+//! | [`route_map`] | Declare the policy of every route, print and test the map of an application, document it. |
+//! | [`authorization`] | Decide what a token may do: grants, sign-ins, ownership, delegation. |
 //! | [`providers`] | Verify the tokens of an identity provider. |
 //! | [`several_issuers`] | Accept tokens of more than one issuer. |
 //! | [`configuration`] | Read all settings from a file. |
@@ -26,6 +28,11 @@
 
 #[doc = include_str!("guide/routes.md")]
 pub mod routes {}
+
+#[doc = include_str!("guide/route_map.md")]
+pub mod route_map {}
+#[doc = include_str!("guide/authorization.md")]
+pub mod authorization {}
 
 #[doc = include_str!("guide/providers.md")]
 pub mod providers {}

@@ -30,9 +30,9 @@
 //! # }
 //! ```
 //!
-//! The [`guide`] explains one task per page: [routes](guide::routes), [providers](guide::providers), [several
+//! The [`guide`] explains one task per page: [routes](guide::routes), [authorization](guide::authorization), [the map of the routes](guide::route_map), [providers](guide::providers), [several
 //! issuers](guide::several_issuers), [configuration](guide::configuration), [revocation](guide::revocation),
-//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [clients](guide::clients), [MCP servers](guide::mcp), [WebSockets, streams and
+//! [issuing](guide::issuing), [signing in](guide::signing_in), [API keys](guide::api_keys), [resource metadata](guide::clients), [cookies](guide::cookies), [DPoP](guide::dpop), [mutual TLS](guide::mtls), [MCP servers](guide::mcp), [WebSockets, streams and
 //! gRPC](guide::streams), [without the
 //! layer](guide::without_layer), [extending](guide::extending), [moving](guide::moving), [testing](guide::testing),
 //! [operating](guide::operating).
@@ -46,6 +46,7 @@
 //! | issuers | one, or several with [`Issuers`]; all of it as data with [`Config`] |
 //! | rules | [`Validation`], with issuer and audience as arguments |
 //! | permissions | [`policy::role`], [`policy::scope`] and others with `and` and `or`; as the layer [`require`], as the extractor [`Require`], in a handler with [`Principal::check`] |
+//! | the map of an application | [`Routes`](routes::Routes) knows the policy of every route; [`RouteMap`](routes::RouteMap) prints, checks and probes them, and adds them to an OpenAPI document |
 //! | revocation | [`MemoryRevocations`](revocation::MemoryRevocations), [`RedisRevocations`](revocation::RedisRevocations), a view of your own ([`Revocations`](revocation::Revocations)); [`ActiveCheck`](active_check::ActiveCheck) asks a database |
 //! | answers | [`render::Empty`], [`render::Json`], [`render::ProblemJson`], [`render::Grpc`], or a function ([`render::from_fn`]) |
 //! | tokens in cookies | [`Cookies`](cookies::Cookies), with protection from other sites |
@@ -90,6 +91,7 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `axum` | yes | Adds the axum extractors `Claims`, `Require`, `Verified` and `Principal`. Depends on axum-core only. |
+//! | `axum-router` | | Adds `Routes`, which knows the policy of every route, and `policy::path`. Depends on axum. |
 //! | `aws-lc-rs` | yes | Verifies (and, with `issue`, makes) signatures with aws-lc-rs. |
 //! | `rust-crypto` | | Verifies (and, with `issue`, makes) signatures in pure Rust, for builds without a C compiler. `aws-lc-rs` wins. |
 //! | `jsonwebtoken` | yes | Adds conversions from and to the types of jsonwebtoken: keys, JWKs, algorithms and headers. |
@@ -127,7 +129,7 @@
 //!
 //! `rust-crypto` verifies and signs with every algorithm in pure Rust, and decides as `aws-lc-rs` does. A signature takes
 //! 4 times as long to verify with RSA, 2 to 6 times with ECDSA, and no longer with Ed25519 and HMAC. If one crate of an
-//! application switches `aws-lc-rs` on, that one is used for every key. `issue`, `passwords`, `cookies`, `dpop`, `mcp`, `metadata`, `sessions`, `sign-in`,
+//! application switches `aws-lc-rs` on, that one is used for every key. `axum-router`, `issue`, `passwords`, `cookies`, `dpop`, `mcp`, `metadata`, `sessions`, `sign-in`,
 //! `active-check`, `refresh`, `endpoints`, `api-keys`, `jwe` and `test-util` need no C either. `sqlite` does, and `jwks`, `introspection`, `config`, `redis`, `mtls`
 //! and `postgres` do, for TLS: load keys with a client of your own and [`CachedKeys`](keys::CachedKeys) instead. Before you
 //! sign or decrypt with RSA in pure Rust, read `SECURITY.md`.
@@ -144,7 +146,7 @@
 //!   reworded in any version, so match on codes and reasons.
 //! - Types of other crates in the public API: those of `http`, `http-body`, `bytes`, `tower-layer`, `tower-service` and
 //!   `serde`; with the feature of the same name those of `jsonwebtoken` and `tonic`; with `axum` those of `axum-core`; with
-//!   `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `mtls` the traits of
+//!   `axum-router` those of `axum` and `serde_json`; with `test-util` those of `serde_json`; with `jwe` those of `zeroize`; with `mtls` the traits of
 //!   `tokio` for streams; with `sqlite` or `postgres` the pools of `sqlx`. A new major version of one of them is a breaking change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -182,6 +184,8 @@ mod state;
 pub mod verify;
 pub mod binding;
 pub mod middleware;
+#[cfg(feature = "axum-router")]
+pub mod routes;
 #[cfg(any(feature = "issue", feature = "endpoints", feature = "metadata", feature = "passwords"))]
 mod server;
 #[cfg(feature = "mcp")]
@@ -250,11 +254,16 @@ pub use crate::server::sign_in;
 /// There is no `not`. With it, a policy could accept a token because a claim is absent. If the name of the claim were
 /// misspelt, the policy would accept every token.
 pub mod policy {
+    #[cfg(feature = "axum-router")]
+    #[doc(inline)]
+    pub use crate::claims::policy::path;
     #[doc(inline)]
     pub use crate::claims::policy::{
-        Access, AllOf, And, AnyOf, Bound, ClaimsWhere, Or, Policy, PolicyDescription, Remedy,
-        RequestHead, Requirement, Role, Scope, When, all_of, any_of, bound, bound_by, claims_where,
-        role, scope, when,
+        Access, Acr, ActingForUser, ActorIs, AllOf, Amr, And, AnyOf, Bound, ClaimsWhere, Details,
+        Equals, EqualsText, NoDelegation, Or, Policy, PolicyDescription, Remedy, RequestHead,
+        RequestPart, Requirement, Role, Scope, SignedInWithin, When, acr, acting_for_user, actor,
+        all_of, amr, any_of, bound, bound_by, claims_where, details, header_field, host_label,
+        no_delegation, path_segment, role, scope, signed_in_within, when,
     };
 }
 

@@ -331,3 +331,14 @@ impl fmt::Debug for Alarm<'_> {
 const SHARDS: usize = 16;
 /// The keys that are known of a user, for several devices.
 const KEYS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_alarm_has_a_sentence_of_its_own_for_the_log() {
+        assert!(AlarmKind::BearerToken.as_str().starts_with("a bearer token of a user"));
+        assert!(AlarmKind::TooManyKeys.as_str().contains("many new keys"));
+    }
+}

@@ -3,6 +3,7 @@
 
 mod fault;
 mod proof;
+mod key_members;
 mod key;
 mod public_url;
 mod nonces;

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::jose::json::weight;
+
 /// A way to name the key that a token is bound to: a member of the claim `cnf` (RFC 7800 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -31,17 +33,20 @@ impl Confirmation {
     pub(super) fn read(json: Option<&str>) -> Self {
         let members = json.and_then(|json| serde_json::from_str::<Map<String, Value>>(json).ok());
         let is_readable = members.as_ref().is_some_and(|members| !members.is_empty());
-        let mut others = members.unwrap_or_default();
-        let mut text = |name: &str| match others.remove(name) {
-            Some(Value::String(text)) => Some(text),
-            Some(other) => {
-                others.insert(name.to_owned(), other);
-                None
+        let (mut jwk_thumbprint, mut certificate_thumbprint, mut others) = (None, None, Map::new());
+        for (name, value) in members.unwrap_or_default() {
+            match (&*name, value) {
+                ("jkt", Value::String(text)) => jwk_thumbprint = Some(text),
+                ("x5t#S256", Value::String(text)) => certificate_thumbprint = Some(text),
+                (_, value) => drop(others.insert(name, value)),
             }
-            None => None,
-        };
-        let (jwk_thumbprint, certificate_thumbprint) = (text("jkt"), text("x5t#S256"));
+        }
         Self { jwk_thumbprint, certificate_thumbprint, others, is_readable }
+    }
+
+    /// Returns the largest number of bytes that this takes, read from this text.
+    pub(super) fn heap_bytes(&self, json: Option<&str>) -> usize {
+        size_of_val(self) + json.map_or(0, weight)
     }
 
     /// Returns whether a key is named by this method. The sender must have every key that is named.

@@ -111,6 +111,34 @@ impl Visitor<'_> for DateVisitor {
     }
 }
 
+/// The value of a claim that is a date, or says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum DateClaim {
+    #[default]
+    Absent,
+    Null,
+    // Not a `NumericDate`, in which the tag of the enum has no room.
+    Date {
+        seconds: i64,
+        nanos: u32,
+    },
+    /// A value that is no number.
+    Other,
+}
+
+impl DateClaim {
+    pub(super) fn of(NumericDate { seconds, nanos }: NumericDate) -> Self {
+        Self::Date { seconds, nanos }
+    }
+
+    pub(super) fn date(self) -> Option<NumericDate> {
+        match self {
+            Self::Date { seconds, nanos } => Some(NumericDate { seconds, nanos }),
+            Self::Absent | Self::Null | Self::Other => None,
+        }
+    }
+}
+
 /// A span of time: includes its start, excludes its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {

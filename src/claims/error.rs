@@ -26,6 +26,9 @@ impl From<PayloadError> for AuthError {
     #[cold]
     fn from(PayloadError { json, claim }: PayloadError) -> Self {
         let detail = match (json, claim) {
+            (JsonError::OtherType, Some(Claim::Act)) => {
+                return Self::with_detail(Reason::InvalidClaim, BAD_ACTOR).about_claim("act");
+            }
             (JsonError::OtherType, Some(claim)) => {
                 let detail = format!("the claim `{}` has the wrong JSON type", claim.name());
                 return Self::with_detail(Reason::InvalidClaim, detail).about_claim(claim.name());
@@ -42,3 +45,6 @@ impl From<PayloadError> for AuthError {
         Self::with_detail(Reason::Malformed, detail)
     }
 }
+
+const BAD_ACTOR: &str =
+    "the claim `act` is not an object with a `sub`, or more than 8 parties act for each other";

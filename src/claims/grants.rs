@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use super::principal_rules::PrincipalRules;
+use super::hierarchy::Hierarchies;
 use super::text_range::TextRange;
 
 /// The roles and scopes that a token grants.
@@ -19,28 +19,28 @@ pub struct Grants<'a> {
     text: &'a str,
     list: &'a GrantList,
     /// `None` without a hierarchy.
-    rules: Option<&'a PrincipalRules>,
+    hierarchies: Option<&'a Hierarchies>,
 }
 
 impl<'a> Grants<'a> {
     pub(super) fn new(text: &'a str, list: &'a GrantList) -> Self {
-        Self { text, list, rules: None }
+        Self { text, list, hierarchies: None }
     }
 
-    pub(super) fn with_rules(self, rules: Option<&'a PrincipalRules>) -> Self {
-        Self { rules, ..self }
+    pub(super) fn with_hierarchies(self, hierarchies: Option<&'a Hierarchies>) -> Self {
+        Self { hierarchies, ..self }
     }
 
     /// Returns whether the token grants the role, or one that implies it.
     pub fn has_role(self, role: &str) -> bool {
         self.roles().any(|one| one == role)
-            || self.rules.is_some_and(|rules| rules.roles.imply(self.roles(), role))
+            || self.hierarchies.is_some_and(|all| all.roles.imply(self.roles(), role))
     }
 
     /// Returns whether the token grants the scope, or one that implies it.
     pub fn has_scope(self, scope: &str) -> bool {
         self.scopes().any(|one| one == scope)
-            || self.rules.is_some_and(|rules| rules.scopes.imply(self.scopes(), scope))
+            || self.hierarchies.is_some_and(|all| all.scopes.imply(self.scopes(), scope))
     }
 
     /// Returns the roles in the order of the token.

@@ -168,9 +168,18 @@ fn mistake(name: &str, problem: &'static str) -> ConfigError {
     ConfigError::Hierarchy { name: name.to_owned(), problem }
 }
 
+/// The hierarchies of an issuer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hierarchies {
+    pub(crate) roles: Implications,
+    pub(crate) scopes: Implications,
+}
+
 /// The names that imply each name, through any number of steps. Sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Implications(Box<[(Box<str>, Box<[Box<str>]>)]>);
+pub(crate) struct Implications(Box<[(Box<str>, Names)]>);
+
+type Names = Box<[Box<str>]>;
 
 impl Implications {
     /// Returns whether one of the names that are held implies this one.

@@ -13,7 +13,7 @@ pub(crate) struct TypeMarkers {
     /// `events`: a security event's, a logout token's for example (RFC 8417 §2.2).
     pub(crate) events: Option<Events>,
     /// `cnf`: bound to a key, so not a bearer token (RFC 7800 §3.1).
-    pub(crate) cnf: ConfirmationClaim,
+    pub(crate) cnf: JsonClaim,
     /// `typ` as a claim: how Keycloak and others name the kind.
     pub(crate) typ: Option<TextClaim>,
     /// `token_use`: how Cognito names the kind.
@@ -58,9 +58,9 @@ impl TextClaim {
     }
 }
 
-/// The value of `cnf`.
+/// The value of a claim that is kept as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ConfirmationClaim {
+pub(crate) enum JsonClaim {
     #[default]
     Absent,
     Null,
@@ -68,7 +68,7 @@ pub(crate) enum ConfirmationClaim {
     Json(TextRange),
 }
 
-impl ConfirmationClaim {
+impl JsonClaim {
     /// Says whether the claim is there, even as `null`: then the token is bound to a key.
     pub(crate) fn is_there(self) -> bool {
         self != Self::Absent

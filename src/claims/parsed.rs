@@ -3,7 +3,7 @@
 use super::grants::{GrantKinds, GrantList, Grants, entries};
 use super::markers::TextClaim;
 use super::text_range::TextRange;
-use super::{RegisteredClaims, TypeMarkers};
+use super::{PolicyClaims, RegisteredClaims, TypeMarkers};
 
 /// The registered claims, the grants and the markers of one token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,7 @@ pub(crate) struct ParsedClaims {
     pub(crate) registered: RegisteredClaims,
     pub(super) grants: GrantList,
     pub(crate) markers: TypeMarkers,
+    pub(crate) asked: PolicyClaims,
     /// A bit for each watched claim that is present and not `null`.
     pub(super) watched: u64,
     /// The strings that are compared with configured ones, by the numbers of their places.
@@ -21,7 +22,7 @@ impl ParsedClaims {
     /// Returns the bytes on the heap that belong to these claims.
     pub(super) fn heap_bytes(&self) -> usize {
         let kept = self.kept.capacity() * size_of::<(u32, TextRange)>();
-        self.registered.heap_bytes() + self.grants.heap_bytes() + kept
+        self.registered.heap_bytes() + self.grants.heap_bytes() + self.asked.heap_bytes() + kept
     }
 
     /// Grants one entry, without splitting it at spaces.
@@ -57,6 +58,11 @@ impl ParsedClaims {
     /// Returns the roles and scopes.
     pub(crate) fn grants(&self) -> Grants<'_> {
         Grants::new(self.registered.text(), &self.grants)
+    }
+
+    /// Returns the value of `cnf` as JSON. `None` if the token has none, or `null`.
+    pub(super) fn confirmation(&self) -> Option<&str> {
+        self.registered.get(self.markers.cnf.range())
     }
 
     /// Returns the text of a marker, if the marker is a string.

@@ -52,6 +52,24 @@ impl TextSource {
     }
 }
 
+/// A claim that a policy names: the names of the members on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClaimPointer(Box<[String]>);
+
+impl ClaimPointer {
+    /// Reads the name of a claim, or a JSON Pointer (RFC 6901) when it starts with `/`.
+    pub(crate) fn parse(path: &str) -> Result<Self, &'static str> {
+        segments(path).map(|segments| Self(segments.into()))
+    }
+
+    /// Returns the place of a claim that the crate reads in any case, if it names something.
+    pub(super) fn always_read(&self) -> Option<TextSource> {
+        let [name] = &*self.0 else { return None };
+        let claim = Claim::from_name(name).filter(|claim| claim.is_name())?;
+        Some(TextSource { path: name.as_str().into(), place: TextPlace::Claim(claim) })
+    }
+}
+
 impl fmt::Display for TextSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)
@@ -121,8 +139,7 @@ impl ClaimPaths {
     pub(crate) fn keep_text(&mut self, path: &str) -> Result<TextSource, ConfigError> {
         if let Some(claim) = Claim::from_name(path) {
             if !claim.is_name() {
-                let problem = "names a claim that is no text, or that is checked in any case";
-                return Err(ConfigError::ClaimPath { path: path.to_owned(), problem });
+                return Err(ConfigError::ClaimPath { path: path.to_owned(), problem: NO_NAME });
             }
             return Ok(TextSource { path: path.into(), place: TextPlace::Claim(claim) });
         }
@@ -131,6 +148,22 @@ impl ClaimPaths {
         let kept = *leaf.kept.get_or_insert(next);
         self.kept = next.max(kept + 1);
         Ok(TextSource { path: path.into(), place: TextPlace::Kept(kept) })
+    }
+
+    /// Keeps the string of a claim for policies.
+    pub(crate) fn keep_claim(
+        &mut self,
+        path: &str,
+    ) -> Result<(ClaimPointer, TextSource), ConfigError> {
+        let wrong = |problem| ConfigError::ClaimPath { path: path.to_owned(), problem };
+        let pointer = ClaimPointer::parse(path).map_err(wrong)?;
+        let source = match (pointer.always_read(), &*pointer.0) {
+            (Some(source), _) => source,
+            // However its name is written.
+            (None, [name]) if Claim::from_name(name).is_some() => return Err(wrong(NO_NAME)),
+            (None, _) => self.keep_text(path)?,
+        };
+        Ok((pointer, source))
     }
 
     /// Reads the tenant, which stands in `tid`.
@@ -220,6 +253,8 @@ fn unescape(segment: &str) -> Result<String, &'static str> {
     }
     Ok(out)
 }
+
+const NO_NAME: &str = "names a claim that is no text, or that is checked in any case";
 
 /// The claims whose strings are lists of scopes, because a scope holds no space: `scope` (RFC 8693 §4.2), and
 /// `scp`, its name at Entra and Okta.

@@ -3,9 +3,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::confirmation::{Confirmation, ConfirmationMethod};
 use super::parsed::ParsedClaims;
-use super::{Grants, NumericDate, PrincipalRules, RegisteredClaims};
+use super::paths::ClaimPointer;
+use super::{Actor, Grants, NumericDate, PrincipalRules, RegisteredClaims};
 use crate::challenge::ChallengeConfig;
 use crate::clock::{Clock as _, SystemClock};
 use crate::jose::Header;
@@ -25,6 +29,8 @@ struct Facts<T: ?Sized> {
     /// `None` for a caller that an authenticator vouches for.
     header: Option<Header>,
     parsed: ParsedClaims,
+    /// The claim `cnf`. In a box, because most tokens have none.
+    confirmation: Option<Box<Confirmation>>,
     /// The moment from which the verifier would refuse the token.
     end: NumericDate,
     /// The rules of the issuer. `None` until they are set.
@@ -44,7 +50,8 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
     #[inline]
     pub(crate) fn new(header: Option<Header>, layer: Layer) -> Self {
         let (parsed, end) = (ParsedClaims::default(), NumericDate::MIN);
-        Self(Facts { header, parsed, end, rules: None, layer, claims: None })
+        let (confirmation, rules, claims) = (None, None, None);
+        Self(Facts { header, parsed, confirmation, end, rules, layer, claims })
     }
 
     /// The claims of the token, empty at first.
@@ -66,10 +73,17 @@ impl<C: Send + Sync + 'static> PrincipalBuilder<C> {
 
     #[inline]
     pub(super) fn with_claims(mut self, claims: C) -> Principal {
+        let Facts { parsed, confirmation, .. } = &mut self.0;
+        if parsed.markers.cnf.is_there() {
+            *confirmation = Some(Box::new(Confirmation::read(parsed.confirmation())));
+        }
         self.0.claims = Some(Arc::new(claims));
         Principal { facts: Arc::new(self.0) }
     }
 }
+
+/// The claim is not kept by the verifier.
+pub(super) struct NotKept;
 
 /// The challenge configuration of the layer, if there is a layer.
 pub(crate) type Layer = Option<Arc<ChallengeConfig>>;
@@ -107,7 +121,9 @@ impl Principal {
     /// Returns the heap memory beside [`BYTES`](Self::BYTES), without the application's claims.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.header().map_or(0, Header::heap_bytes) + self.facts.parsed.heap_bytes()
+        let Facts { header, parsed, confirmation, .. } = &*self.facts;
+        let bound = confirmation.as_ref().map_or(0, |keys| keys.heap_bytes(parsed.confirmation()));
+        header.as_ref().map_or(0, Header::heap_bytes) + parsed.heap_bytes() + bound
     }
 
     /// Returns `sub`, if the token has one.
@@ -128,7 +144,8 @@ impl Principal {
 
     /// Returns the roles and scopes.
     pub fn grants(&self) -> Grants<'_> {
-        self.facts.parsed.grants().with_rules(self.facts.rules.as_deref())
+        let rules = self.facts.rules.as_deref();
+        self.facts.parsed.grants().with_hierarchies(rules.map(|rules| &rules.hierarchies))
     }
 
     /// Returns whether the token grants the role, or one that implies it
@@ -212,17 +229,84 @@ impl Principal {
         parsed.text_of(parsed.markers.typ) == Some(crate::claims::API_KEY)
     }
 
+    /// Returns `acr`: the class of the sign-in behind the token (RFC 9470 §6). `None` if it is absent or no string.
+    pub fn acr(&self) -> Option<&str> {
+        self.facts.parsed.text_of(self.facts.parsed.asked.acr)
+    }
+
+    /// Returns `amr`: the methods of the sign-in (RFC 8176). Entries that are no strings are left out.
+    pub fn authentication_methods(&self) -> impl Iterator<Item = &str> {
+        let ranges = self.facts.parsed.asked.amr.ranges();
+        ranges.iter().filter_map(|range| self.registered().get(Some(*range)))
+    }
+
+    /// Returns `auth_time`: the moment of the sign-in. `None` if it is absent or no number.
+    ///
+    /// Dates beyond the range of system time become the end of that range.
+    pub fn authenticated_at(&self) -> Option<SystemTime> {
+        self.auth_time().map(NumericDate::to_system_time)
+    }
+
+    pub(super) fn auth_time(&self) -> Option<NumericDate> {
+        self.facts.parsed.asked.auth_time.date()
+    }
+
+    /// Returns the entries of this `type` in `authorization_details` (RFC 9396), for an API that acts on more than scopes.
+    ///
+    /// Entries that cannot be read as a `T` are left out. They are read anew by each call.
+    pub fn authorization_details<T: DeserializeOwned>(&self, kind: &str) -> Vec<T> {
+        let Some(json) = self.registered().get(self.facts.parsed.asked.details.range()) else {
+            return Vec::new();
+        };
+        let entries = serde_json::from_str::<Vec<Value>>(json).unwrap_or_default();
+        let of_kind = entries.into_iter().filter(|entry| entry["type"] == kind);
+        of_kind.filter_map(|entry| serde_json::from_value(entry).ok()).collect()
+    }
+
+    /// Returns the party that acts for the subject now (`act`, RFC 8693 §4.1). `None` if the subject acts itself.
+    pub fn actor(&self) -> Option<&Actor> {
+        self.actors().next()
+    }
+
+    /// Returns all parties that act for the subject: the current one first, then those that acted earlier. At most 8.
+    ///
+    /// Parties that acted earlier are for information, and not for a decision about access (RFC 8693 §4.1).
+    pub fn actors(&self) -> impl Iterator<Item = &Actor> {
+        self.facts.parsed.asked.actors().iter()
+    }
+
+    /// Returns a claim that the verifier keeps ([`with_kept_claims`](crate::Validation::with_kept_claims)), by its name or
+    /// by a JSON Pointer. `None` if the claim is absent or no string, or not kept.
+    pub fn kept_claim(&self, claim: &str) -> Option<&str> {
+        self.text_at(&ClaimPointer::parse(claim).ok()?).ok()?
+    }
+
+    /// Returns the text of a claim, or an error if the verifier does not keep the claim.
+    pub(super) fn text_at(&self, pointer: &ClaimPointer) -> Result<Option<&str>, NotKept> {
+        let kept = self.facts.rules.iter().flat_map(|rules| &rules.kept);
+        let mut kept = kept.filter(|(one, _)| one == pointer).map(|(_, source)| source);
+        match (kept.next(), pointer.always_read()) {
+            (Some(source), _) => Ok(self.facts.parsed.text_at(source)),
+            (None, Some(source)) => Ok(self.facts.parsed.text_at(&source)),
+            (None, None) => Err(NotKept),
+        }
+    }
+
+    /// Returns the difference between clocks that the issuer's rules allow.
+    pub(super) fn leeway(&self) -> Duration {
+        self.facts.rules.as_ref().map_or(Duration::ZERO, |rules| rules.leeway)
+    }
+
     /// Returns the keys that the token is bound to (`cnf`, RFC 7800), for a
     /// [`Binding`](crate::binding::Binding) to check. `None` for a token that is bound to no key.
-    pub fn confirmation(&self) -> Option<Confirmation> {
-        let cnf = self.facts.parsed.markers.cnf;
-        cnf.is_there().then(|| Confirmation::read(self.registered().get(cnf.range())))
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.facts.confirmation.as_deref()
     }
 
     /// Returns whether the token is bound to a key, and the layer has checked that the sender of the
     /// request has it. Always `false` behind a layer without a [`Binding`](crate::binding::Binding).
     pub fn is_bound(&self) -> bool {
-        self.is_proved() && self.facts.parsed.markers.cnf.is_there()
+        self.is_proved() && self.confirmation().is_some()
     }
 
     /// Returns whether the token is bound to a key by this method, and the layer has checked that the
@@ -262,10 +346,16 @@ impl Principal {
     #[cold]
     fn moved<C: Send + Sync + 'static>(self, layer: Layer) -> Self {
         let Some(claims) = self.shared_claims::<C>() else { return self };
-        let Facts { header, parsed, end, rules, .. } = &*self.facts;
-        let (header, parsed, end) = (header.clone(), parsed.clone(), *end);
-        let (rules, claims) = (rules.clone(), Some(Arc::clone(claims)));
-        let facts = Facts { header, parsed, end, rules, layer, claims };
+        let Facts { header, parsed, confirmation, end, rules, .. } = &*self.facts;
+        let facts = Facts {
+            header: header.clone(),
+            parsed: parsed.clone(),
+            confirmation: confirmation.clone(),
+            end: *end,
+            rules: rules.clone(),
+            layer,
+            claims: Some(Arc::clone(claims)),
+        };
         Self { facts: Arc::new(facts) }
     }
 

@@ -98,11 +98,16 @@ claims! {
     Nonce    "nonce"        any            markers.nonce;
     AtHash   "at_hash"      any            markers.at_hash;
     CHash    "c_hash"       any            markers.c_hash;
-    Cnf      "cnf"          confirmation   markers.cnf;
+    Cnf      "cnf"          json           markers.cnf;
     Events   "events"       events         markers.events;
     Typ      "typ"          text_or_other  markers.typ;
     TokenUse "token_use"    text_or_other  markers.token_use;
     Idtyp    "idtyp"        text_or_other  markers.idtyp;
+    Acr      "acr"          text_or_other  asked.acr;
+    AuthTime "auth_time"    date_or_other  asked.auth_time;
+    Amr      "amr"          texts_or_other asked.amr;
+    Act      "act"          actors         asked.actors;
+    Details  "authorization_details" json  asked.details;
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Reads the values of claims: one function for each kind of value.
 
+use super::actor::Actor;
+use super::date::DateClaim;
 use super::events::Events;
-use super::markers::{ConfirmationClaim, Presence, SessionClaim, TextClaim};
+use super::markers::{JsonClaim, Presence, SessionClaim, TextClaim};
+use super::policy_claims::TextsClaim;
 use super::text_range::{TextRange, TextRanges};
 use super::{NumericDate, RegisteredClaims};
 use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH};
@@ -89,14 +92,64 @@ pub(super) fn any(
     Ok(if is_null { Presence::Null } else { Presence::Value })
 }
 
-/// The key that the token is bound to (RFC 7800), as JSON.
-pub(super) fn confirmation(
+/// A number of seconds. A value of any other type is no date.
+pub(super) fn date_or_other(
     scanner: &mut Scanner<'_>,
     registered: &mut RegisteredClaims,
-) -> Result<ConfirmationClaim, JsonError> {
+) -> Result<DateClaim, JsonError> {
+    if let b'-' | b'0'..=b'9' = scanner.peek()? {
+        return Ok(date(scanner, registered)?.map_or(DateClaim::Other, DateClaim::of));
+    }
+    Ok(match any(scanner, registered)? {
+        Presence::Null => DateClaim::Null,
+        Presence::Absent | Presence::Value => DateClaim::Other,
+    })
+}
+
+/// A list of strings, or a string, which is a list of one. Entries of another type are left out.
+pub(super) fn texts_or_other(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<TextsClaim, JsonError> {
+    match scanner.peek()? {
+        b'"' => return Ok(TextsClaim::Texts([keep_text(scanner, registered)?].into())),
+        b'[' => {}
+        _ => {
+            return Ok(match any(scanner, registered)? {
+                Presence::Null => TextsClaim::Null,
+                Presence::Absent | Presence::Value => TextsClaim::Other,
+            });
+        }
+    }
+    scanner.begin(b'[')?;
+    let mut texts = Vec::new();
+    let mut is_first = true;
+    while scanner.goes_on(b']', &mut is_first)? {
+        if scanner.peek()? == b'"' {
+            texts.push(keep_text(scanner, registered)?);
+        } else {
+            scanner.skip(VALUE_DEPTH - 1)?;
+        }
+    }
+    Ok(TextsClaim::Texts(texts.into()))
+}
+
+/// The parties that act for the subject (RFC 8693 §4.1). `null` counts as absent.
+pub(super) fn actors(
+    scanner: &mut Scanner<'_>,
+    _: &mut RegisteredClaims,
+) -> Result<Option<Box<[Actor]>>, JsonError> {
+    if is_null(scanner)? { Ok(None) } else { Actor::read(scanner).map(|all| Some(all.into())) }
+}
+
+/// A value of any type, as JSON.
+pub(super) fn json(
+    scanner: &mut Scanner<'_>,
+    registered: &mut RegisteredClaims,
+) -> Result<JsonClaim, JsonError> {
     match scanner.skip(VALUE_DEPTH)? {
-        "null" => Ok(ConfirmationClaim::Null),
-        json => Ok(ConfirmationClaim::Json(registered.keep(json))),
+        "null" => Ok(JsonClaim::Null),
+        json => Ok(JsonClaim::Json(registered.keep(json))),
     }
 }
 
@@ -178,9 +231,27 @@ impl HasValue for SessionClaim {
     }
 }
 
-impl HasValue for ConfirmationClaim {
+impl HasValue for JsonClaim {
     fn has_value(&self) -> bool {
         self.range().is_some()
+    }
+}
+
+impl HasValue for DateClaim {
+    fn has_value(&self) -> bool {
+        matches!(self, Self::Date { .. } | Self::Other)
+    }
+}
+
+impl HasValue for TextsClaim {
+    fn has_value(&self) -> bool {
+        matches!(self, Self::Texts(_) | Self::Other)
+    }
+}
+
+impl HasValue for Option<Box<[Actor]>> {
+    fn has_value(&self) -> bool {
+        self.is_some()
     }
 }
 

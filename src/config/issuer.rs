@@ -42,6 +42,8 @@ pub(super) struct IssuerConfig {
     separated_at: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role_keys_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept_claims: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role_hierarchy: Option<HierarchyTable>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +108,8 @@ impl IssuerConfig {
         };
         validation = validation
             .with_required_claims(self.required_claims.iter().cloned())
-            .with_separated_at(&self.separated_at);
+            .with_separated_at(&self.separated_at)
+            .with_kept_claims(&self.kept_claims);
         if let Some(tenants) = &self.tenants {
             validation = validation.with_tenants(tenants);
         }
@@ -140,12 +143,7 @@ impl IssuerConfig {
         if let Some(path) = &self.role_keys_at {
             validation = validation.with_role_keys_at(path);
         }
-        if let Some(HierarchyTable(hierarchy)) = &self.role_hierarchy {
-            validation = validation.with_role_hierarchy(hierarchy.clone());
-        }
-        if let Some(HierarchyTable(hierarchy)) = &self.scope_hierarchy {
-            validation = validation.with_scope_hierarchy(hierarchy.clone());
-        }
+        validation = self.with_hierarchies(validation);
         if let Some(policies) = &self.trust {
             validation = validation.with_trust_policies(
                 policies.iter().map(|TrustTable(claims)| TrustPolicy::from_pairs(claims.clone())),
@@ -192,12 +190,7 @@ impl IssuerConfig {
                         place.member(if is_plain { "leeway" } else { "revocation_leeway" })
                     }
                     ConfigError::Hierarchy { .. } | ConfigError::HierarchyCycle { .. } => {
-                        let is_of_roles = self.role_hierarchy.as_ref().is_some_and(|table| {
-                            let roles = table.0.clone();
-                            let alone = Validation::new("x", "y").with_role_hierarchy(roles);
-                            alone.into_rules().is_err()
-                        });
-                        place.member(if is_of_roles { "role_hierarchy" } else { "scope_hierarchy" })
+                        place.member(self.wrong_hierarchy())
                     }
                     ConfigError::ClaimPath { path, .. } => place.member(self.member_with(path)),
                     _ => place.clone(),
@@ -205,6 +198,25 @@ impl IssuerConfig {
                 place.check(Err(problem))
             }
         }
+    }
+
+    fn with_hierarchies(&self, mut validation: Validation) -> Validation {
+        if let Some(HierarchyTable(hierarchy)) = &self.role_hierarchy {
+            validation = validation.with_role_hierarchy(hierarchy.clone());
+        }
+        if let Some(HierarchyTable(hierarchy)) = &self.scope_hierarchy {
+            validation = validation.with_scope_hierarchy(hierarchy.clone());
+        }
+        validation
+    }
+
+    /// Returns the name of the hierarchy that has a mistake.
+    fn wrong_hierarchy(&self) -> &'static str {
+        let is_of_roles = self.role_hierarchy.as_ref().is_some_and(|HierarchyTable(roles)| {
+            let alone = Validation::new("x", "y").with_role_hierarchy(roles.clone());
+            alone.into_rules().is_err()
+        });
+        if is_of_roles { "role_hierarchy" } else { "scope_hierarchy" }
     }
 
     /// Returns the same issuer with all defaults written out.
@@ -259,6 +271,8 @@ impl IssuerConfig {
             .any(|policy| policy.0.iter().any(|(claim, _)| claim == path))
         {
             "trust"
+        } else if self.kept_claims.contains(path) {
+            "kept_claims"
         } else {
             "required_claims"
         }

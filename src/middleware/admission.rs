@@ -45,6 +45,8 @@ pub(super) struct Admission<C> {
     pub(super) policy: Option<Arc<dyn Policy>>,
     /// The scopes of the policy that a client without a good token should ask for, separated by spaces.
     pub(super) scopes_for_strangers: Option<Arc<str>>,
+    /// Whether the challenge for a request without a token names the sign-in that the policy needs.
+    pub(super) step_up_without_token: bool,
     /// Whether responses carry the principal.
     pub(super) principal_in_responses: bool,
     pub(super) config: Arc<ChallengeConfig>,
@@ -118,13 +120,15 @@ impl<C> Vetted<C> {
 
 impl<C> Admission<C> {
     pub(super) fn new(verifier: Verifier<C>) -> Self {
-        let config = Arc::<ChallengeConfig>::default();
+        let time = verifier.time().clone();
+        let config = Arc::new(ChallengeConfig { time, ..ChallengeConfig::default() });
         Self {
             verifier: verifier.behind(Arc::clone(&config)),
             extras: None,
             optional: false,
             policy: None,
             scopes_for_strangers: None,
+            step_up_without_token: false,
             principal_in_responses: false,
             config,
             #[cfg(feature = "metadata")]
@@ -314,7 +318,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         if self.optional {
             Decision::Admit(None)
         } else {
-            Decision::Refuse(self.refuse(Reason::MissingToken))
+            let policy = self.policy.as_ref().filter(|_| self.step_up_without_token);
+            let sign_in = policy.and_then(|policy| policy.describe().sign_in());
+            Decision::Refuse(self.refuse(AuthError::missing_token(sign_in)))
         }
     }
 
@@ -669,6 +675,7 @@ impl<C> Clone for Admission<C> {
             optional: self.optional,
             policy: self.policy.clone(),
             scopes_for_strangers: self.scopes_for_strangers.clone(),
+            step_up_without_token: self.step_up_without_token,
             principal_in_responses: self.principal_in_responses,
             config: Arc::clone(&self.config),
             #[cfg(feature = "metadata")]

@@ -203,7 +203,7 @@ impl Extras {
     ) -> Result<Proof, AuthError> {
         let mut proof = Proof::default();
         let Some(proofs) = &self.proofs else { return Ok(proof) };
-        let mut proved = Vec::with_capacity(proofs.bindings.len() + 1);
+        let mut proved = [false; ConfirmationMethod::ALL.len()];
         #[cfg(feature = "dpop")]
         let dpop = proofs.dpop.as_ref().map(|dpop| &**dpop as &dyn Binding);
         #[cfg(not(feature = "dpop"))]
@@ -216,7 +216,7 @@ impl Extras {
                 BindingVerdict::Pending(by, pending) => (by, Some(pending)),
             };
             let (method, fields) = by.into_parts();
-            proved.push(method);
+            proved[method as usize] = true;
             proof.fields.extend(fields);
             proof.pending = match (proof.pending.take(), pending) {
                 (Some(first), Some(second)) => Some(Box::pin(async move {
@@ -228,7 +228,7 @@ impl Extras {
         }
         if let Some(confirmation) = principal.confirmation() {
             let is_missing = |method: &ConfirmationMethod| {
-                confirmation.names(*method) && !proved.contains(method)
+                confirmation.names(*method) && !proved[*method as usize]
             };
             if ConfirmationMethod::ALL.iter().any(is_missing) {
                 return Err(AuthError::with_detail(Reason::BoundToken, NOT_PROVED));

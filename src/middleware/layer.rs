@@ -15,6 +15,8 @@ use crate::binding::DowngradeAlarm;
 use crate::binding::dpop::Dpop;
 use crate::challenge::{AuthScheme, ChallengeConfig, OfferedScheme, Parameter, Realm};
 use crate::claims::policy::Policy;
+#[cfg(feature = "axum-router")]
+use crate::claims::policy::PolicyDescription;
 use crate::claims::validation::Validation;
 use crate::config_error::ConfigError;
 use crate::middleware::reject::Empty;
@@ -89,6 +91,16 @@ impl<C, R> BearerLayer<C, R> {
             admission.policy = Some(Arc::new(policy));
             admission.scopes_for_strangers = scopes;
         })
+    }
+
+    /// Names the sign-in that the [policy](Self::with_policy) needs (`acr_values` and `max_age`, RFC 9470 §3) in the
+    /// challenge for a request without a token too. By default, only a request whose token has another sign-in is told.
+    ///
+    /// A client then signs its user in once and not twice. Any client learns what the policy needs (RFC 9470 §9), and
+    /// guards of single routes are not named.
+    #[must_use]
+    pub fn with_step_up_without_token(self) -> Self {
+        self.change(|admission| admission.step_up_without_token = true)
     }
 
     /// Adds another source of tokens. A request with tokens in two places is refused with 400 (RFC
@@ -345,6 +357,24 @@ impl<C, R> BearerLayer<C, R> {
     #[must_use]
     pub fn with_principal_in_responses(self) -> Self {
         self.change(|admission| admission.principal_in_responses = true)
+    }
+
+    /// Takes [`with_optional_token`](Self::with_optional_token) back.
+    #[cfg(feature = "axum-router")]
+    pub(crate) fn with_required_token(self) -> Self {
+        self.change(|admission| admission.optional = false)
+    }
+
+    /// Describes the permission that is required of every token.
+    #[cfg(feature = "axum-router")]
+    pub(crate) fn policy(&self) -> Option<PolicyDescription> {
+        self.admission.policy.as_ref().map(Policy::describe)
+    }
+
+    /// Returns the schemes that the layer offers, in their order.
+    #[cfg(feature = "axum-router")]
+    pub(crate) fn offered_schemes(&self) -> impl Iterator<Item = AuthScheme> {
+        self.admission.config.offered.iter().map(OfferedScheme::scheme)
     }
 
     fn change_challenges(self, change: impl FnOnce(&mut ChallengeConfig)) -> Self {

@@ -100,7 +100,7 @@ fn parse<T: DeserializeOwned>(document: &Bytes) -> Result<T, FetchError> {
 // RFC 8414 §3.3: the comparison is exact, or one issuer could publish keys for another.
 fn check_issuer(named: &str, issuer: &str) -> Result<(), FetchError> {
     if named != issuer {
-        return Err(FetchError::OtherIssuer(shown(named)));
+        return Err(FetchError::OtherIssuer(shown(named).into_owned()));
     }
     Ok(())
 }

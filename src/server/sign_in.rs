@@ -10,6 +10,10 @@ mod desk;
 mod input;
 mod refusal;
 mod user;
+#[cfg(not(feature = "dpop"))]
+mod no_proof;
+#[cfg(feature = "dpop")]
+mod proof;
 mod operations;
 mod service;
 mod endpoints;
@@ -20,3 +24,6 @@ pub use attempt::SignInAttempt;
 pub use endpoints::SignInEndpoints;
 pub use keep::Keep;
 pub use service::SignInService;
+
+#[cfg(not(feature = "dpop"))]
+use no_proof as proof;

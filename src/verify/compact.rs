@@ -230,7 +230,7 @@ fn without_values(error: &serde_json::Error) -> String {
     } else {
         ""
     };
-    shown(format!("{said}{place}").trim_start())
+    shown(format!("{said}{place}").trim_start()).into_owned()
 }
 
 /// An unsecured JWT (RFC 7519 §6.1) looks so, whatever its header says.

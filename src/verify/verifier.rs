@@ -240,6 +240,11 @@ impl<C> Verifier<C> {
         self.with_empty_cache()
     }
 
+    /// Returns the clock.
+    pub(crate) fn time(&self) -> &Time {
+        &self.time
+    }
+
     /// Returns whether the rules of all issuers are those of FAPI 2.0.
     pub(crate) fn is_fapi2(&self) -> bool {
         self.trust.all(Rules::is_fapi2)

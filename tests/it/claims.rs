@@ -1,6 +1,8 @@
 //! Tests claims, and the rules for them.
 
 mod audiences;
+mod authorization_details;
+mod delegation;
 mod fapi2;
 mod hierarchies;
 mod kinds;
@@ -9,5 +11,6 @@ mod other_providers;
 mod presets;
 mod reserved_names;
 mod roles;
+mod sign_ins;
 mod trust;
 mod tenants;

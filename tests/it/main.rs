@@ -12,6 +12,7 @@ mod claims;
 mod state;
 mod verify;
 mod middleware;
+mod routes;
 mod mcp;
 mod server;
 mod config;

@@ -15,4 +15,5 @@ mod dpop;
 mod servers;
 mod behind_nginx;
 pub mod mtls;
+mod ownership;
 mod seams;

@@ -25,6 +25,7 @@ use crate::support::{AUDIENCE, PLAIN, WithBearer, get, invalid_token, send};
 pub mod provider;
 mod introspection;
 mod dpop;
+mod mtls;
 
 mod needs_oidc_provider {
     use super::*;

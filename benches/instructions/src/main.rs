@@ -33,13 +33,15 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::util::MapRequestLayer;
+use tower_bearer::claims::Hierarchy;
 use tower_bearer::cookies::Cookies;
 use tower_bearer::jose::KeyManagement;
 use tower_bearer::keys::DecryptionKey;
 use tower_bearer::mcp::Operations;
 use tower_bearer::middleware::{Authenticated, Authenticator};
+use tower_bearer::mtls::{CertificateBinding, ClientCertificate};
 use tower_bearer::policy::{Policy, role, scope};
 use tower_bearer::source::{HeaderToken, Presented};
 use tower_bearer::{
@@ -56,10 +58,19 @@ const KINDS: &[(&str, fn(&Subject) -> Case)] = &[
         let layer = BearerLayer::new(verifier(subject)).with_policy(may_write());
         called(layer, AUTHORIZATION, &bearer(subject))
     }),
+    ("policy_hit_hierarchy", |subject| {
+        let roles = "support > editor > viewer".parse::<Hierarchy>().expect("a chain");
+        let rules = Validation::new(ISSUER, AUDIENCE).with_role_hierarchy(roles);
+        let keys = KeySet::from_jwks(subject.jwk.to_string()).expect("a key");
+        let verifier = Verifier::new(keys, rules).expect("sensible rules");
+        let layer = BearerLayer::new(verifier).with_policy(role("viewer"));
+        called(layer, AUTHORIZATION, &bearer(subject))
+    }),
     ("ways_hit", |subject| called(ways(subject), AUTHORIZATION, &bearer(subject))),
     ("ways_hit_opaque", |subject| called(ways(subject), AUTHORIZATION, &opaque(subject))),
     ("places_hit", |subject| called(places(subject), AUTHORIZATION, &bearer(subject))),
     ("places_hit_key", |subject| called(places(subject), X_API_KEY, KEY)),
+    ("bound_hit", |subject| bound(verifier(subject), subject)),
     ("verify", |subject| verify(uncached(subject), subject)),
     ("hit_beside_jwe", |subject| verify(decrypting(verifier(subject)), subject)),
     ("verify_beside_jwe", |subject| verify(decrypting(uncached(subject)), subject)),
@@ -104,7 +115,8 @@ fn main() {
             || kind.starts_with("body")
             || kind.starts_with("ways")
             || kind.starts_with("places")
-            || kind.starts_with("policy");
+            || kind.starts_with("policy")
+            || kind.starts_with("bound");
         let counts = |subject: &&Subject| !one_is_enough || subject.jwk["kty"] == "oct";
         for subject in subjects.iter().filter(counts) {
             let name = format!("{kind}/{}", subject.jwk["alg"].as_str().expect("a name"));
@@ -180,11 +192,16 @@ fn newcomers(verifier: Verifier<User>, subject: &Subject) -> Case {
 impl Subject {
     /// The token once more, with another `jti`.
     fn sign(&self, number: u32) -> String {
+        self.sign_with("jti", format!("{number:032}").into())
+    }
+
+    /// The token once more, with this claim.
+    fn sign_with(&self, name: &str, value: Value) -> String {
         let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
         let mut parts = self.token.split('.');
         let (header, claims) = (parts.next().expect("a header"), parts.next().expect("claims"));
         let mut claims: Value = serde_json::from_slice(&decode(claims)).expect("JSON");
-        claims["jti"] = format!("{number:032}").into();
+        claims[name] = value;
         let message = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
         let secret = decode(self.jwk["k"].as_str().expect("a secret"));
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), message.as_bytes());
@@ -203,6 +220,22 @@ fn called(layer: BearerLayer<User>, name: HeaderName, field: &str) -> Case {
     Box::new(move || {
         let mut request = Request::new(String::new());
         request.headers_mut().insert(name.clone(), field.clone());
+        let response = now(service.call(black_box(request))).expect("infallible");
+        assert_eq!(black_box(response).status(), 200);
+    })
+}
+
+/// A token that is bound to a certificate, with the certificate of its client.
+fn bound(verifier: Verifier<User>, subject: &Subject) -> Case {
+    let certificate = ClientCertificate::from_sha256([7; 32]);
+    let token = subject.sign_with("cnf", json!({ "x5t#S256": certificate.thumbprint() }));
+    let layer = BearerLayer::new(verifier).with_binding(CertificateBinding::new());
+    let mut service = layer.layer(Inner);
+    let field = HeaderValue::try_from(format!("Bearer {token}")).expect("ASCII");
+    Box::new(move || {
+        let mut request = Request::new(String::new());
+        request.headers_mut().insert(AUTHORIZATION, field.clone());
+        request.extensions_mut().insert(certificate.clone());
         let response = now(service.call(black_box(request))).expect("infallible");
         assert_eq!(black_box(response).status(), 200);
     })

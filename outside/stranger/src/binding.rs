@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, Response, StatusCode, request};
 use serde_json::Value;
 use tower_bearer::binding::{Binding, BindingVerdict, Proved};
-use tower_bearer::claims::ConfirmationMethod;
+use tower_bearer::claims::{Confirmation, ConfirmationMethod};
 use tower_bearer::jose::Header;
 use tower_bearer::keys::{KeySource, KeysUnavailable, Lookup};
 use tower_bearer::source::Presented;
@@ -38,8 +38,7 @@ impl Binding for Proofs {
         presented: Presented<'_>,
         principal: &Principal,
     ) -> BindingVerdict {
-        let confirmation = principal.confirmation();
-        let Some(bound_to) = confirmation.as_ref().and_then(|keys| keys.jwk_thumbprint()) else {
+        let Some(bound_to) = principal.confirmation().and_then(Confirmation::jwk_thumbprint) else {
             return BindingVerdict::NotApplicable;
         };
         match proven(request, presented) {

@@ -1,23 +1,11 @@
 // Whether a real browser gets along with examples/websocket.rs: `check.mjs <url> [<screenshot.png>]`.
 
-import { chromium } from "playwright-core";
+import { launch } from "./launch.mjs";
 
 const [url, screenshot] = process.argv.slice(2);
 const live = `${url.replace(/^http/, "ws")}/live`;
 
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 try {
   const page = await browser.newPage({ viewport: { width: 800, height: 500 } });
   const errors = [];

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { launch } from "./launch.mjs";
 
 const [url, directory] = process.argv.slice(2);
 const SECRET = "a secret of more than 32 bytes, for tests";
@@ -14,19 +14,7 @@ const ISSUER = "https://id.example.com";
 const AUDIENCE = "https://api.example.com";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 const errors = [];
 const requests = [];
 try {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { launch } from "./launch.mjs";
 
 const [url, shortUrl, directory] = process.argv.slice(2);
 const LIFETIME = 2_000;
@@ -18,19 +18,7 @@ const WAYS = {
 };
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 const attacker = await serveAttacker();
 const errors = [];
 let users = 0;

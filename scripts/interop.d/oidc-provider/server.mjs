@@ -10,6 +10,10 @@
 // - `API_JWKS`: the public keys of the client `orders-jwt`
 // - `DPOP`: `on` to bind tokens to the key of a proof that comes with the request (RFC 9449), `nonces` to ask for
 //   nonces in proofs too; by default such proofs are not looked at
+// - `MTLS_SERVER`: a certificate and its key, in PEM, with which the provider listens for TLS too. The client
+//   `shop-mtls` authenticates there with its certificate, to which its tokens are bound (RFC 8705); the metadata
+//   names the endpoint. Nowhere by default
+// - `MTLS_CLIENT`: that certificate of the client, in PEM
 // - `LOGOUT_URI`: where each client hears of logouts (back-channel); nowhere by default
 //
 // Any client may introspect opaque tokens (RFC 7662), and gets a signed answer if it asks for one
@@ -21,9 +25,10 @@
 // `GET /admin/requests` lists the paths that the provider has been asked for, and `GET /admin/logouts`
 // what became of the logouts it has told clients of.
 
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { errors, Provider } from "oidc-provider";
 
 const {
@@ -33,6 +38,8 @@ const {
   LOGOUT_URI: logoutUri,
   TOKEN_FORMAT: accessTokenFormat = "jwt",
   DPOP: dpop = "",
+  MTLS_SERVER: mtlsServer,
+  MTLS_CLIENT: mtlsClient,
   API_JWKS: apiJwks = '{"keys":[]}',
 } = process.env;
 const SCOPES = "things:read things:write";
@@ -47,8 +54,15 @@ const KEY_TYPES = {
 function newProvider() {
   const provider = new Provider(issuer, {
     adapter: (kind) => (stores[kind] ??= new Store()),
-    clients: [...shops(), ...apis()],
+    clients: [...shops(), ...(mtlsServer ? [shopWithCertificate()] : []), ...apis()],
     enabledJWA: { dPoPSigningAlgValues: ["ES256", "ES384", "EdDSA", "PS256"] },
+    clientAuthMethods: [
+      "client_secret_basic",
+      "client_secret_post",
+      "private_key_jwt",
+      ...(mtlsServer ? ["self_signed_tls_client_auth"] : []),
+    ],
+    discovery: mtlsServer && { mtls_endpoint_aliases: { token_endpoint: `${tlsOrigin}${prefix}/token` } },
     cookies: { keys: ["kept, so that sessions are"] },
     features: {
       backchannelLogout: { enabled: true },
@@ -57,6 +71,13 @@ function newProvider() {
         enabled: dpop !== "",
         nonceSecret: dpop === "nonces" ? nonceSecret : undefined,
         requireNonce: () => dpop === "nonces",
+      },
+      mTLS: {
+        enabled: Boolean(mtlsServer),
+        certificateBoundAccessTokens: true,
+        selfSignedTlsClientAuth: true,
+        // A connection without TLS has none.
+        getCertificate: (ctx) => ctx.req.socket.getPeerX509Certificate?.(),
       },
       introspection: { enabled: true },
       jwtIntrospection: { enabled: true },
@@ -101,6 +122,21 @@ function shops() {
       backchannel_logout_session_required: true,
     }),
   }));
+}
+
+function shopWithCertificate() {
+  const certificate = new X509Certificate(mtlsClient);
+  const jwk = certificate.publicKey.export({ format: "jwk" });
+  return {
+    client_id: "shop-mtls",
+    redirect_uris: [],
+    response_types: [],
+    grant_types: ["client_credentials"],
+    token_endpoint_auth_method: "self_signed_tls_client_auth",
+    tls_client_certificate_bound_access_tokens: true,
+    id_token_signed_response_alg: "RS256",
+    jwks: { keys: [{ ...jwk, x5c: [certificate.raw.toString("base64")] }] },
+  };
 }
 
 // Clients that introspect and do nothing else.
@@ -236,6 +272,15 @@ let made = 0;
 
 const server = createServer(answer).listen(process.argv[2] ?? port, "127.0.0.1");
 await once(server, "listening");
+const tlsServer =
+  mtlsServer &&
+  createTlsServer(
+    // The certificate of a client need not be of an authority.
+    { cert: mtlsServer, key: mtlsServer, requestCert: true, rejectUnauthorized: false },
+    answer,
+  ).listen(0, "127.0.0.1");
+if (tlsServer) await once(tlsServer, "listening");
+const tlsOrigin = tlsServer && `https://localhost:${tlsServer.address().port}`;
 const origin = `http://127.0.0.1:${server.address().port}`;
 const issuer = origin + path;
 const prefix = path.replace(/\/$/, "");

@@ -18,7 +18,7 @@ use super::proof::{Buffer, Proof, ProofClaims};
 use super::settings::Dpop;
 use crate::binding::{Binding, BindingVerdict, Proved};
 use crate::challenge::AuthScheme;
-use crate::claims::{ConfirmationMethod, NumericDate, Principal};
+use crate::claims::{Confirmation, ConfirmationMethod, NumericDate, Principal};
 use crate::clock::Moment;
 use crate::error::{AuthError, Reason, ReplaysUnavailable, shown};
 use crate::jose::crypto;
@@ -28,15 +28,14 @@ use crate::verify::presented::Presented;
 impl Dpop {
     /// Returns the thumbprint of the key that the token is bound to. `None` for a bearer token that
     /// needs no proof.
-    fn needed_key(
+    fn needed_key<'p>(
         &self,
         presented: Presented<'_>,
-        principal: &Principal,
-    ) -> Result<Option<String>, AuthError> {
-        let confirmation = principal.confirmation();
-        let thumbprint = confirmation.as_ref().and_then(|keys| keys.jwk_thumbprint());
+        principal: &'p Principal,
+    ) -> Result<Option<&'p str>, AuthError> {
+        let thumbprint = principal.confirmation().and_then(Confirmation::jwk_thumbprint);
         match (thumbprint, presented.scheme() == AuthScheme::DPOP) {
-            (Some(thumbprint), true) => Ok(Some(thumbprint.to_owned())),
+            (Some(thumbprint), true) => Ok(Some(thumbprint)),
             // RFC 9449 §7.2: such a token is never accepted as a bearer token.
             (Some(_), false) => Err(AuthError::with_detail(Reason::BoundToken, SENT_AS_BEARER)),
             (None, true) => Err(AuthError::with_detail(Reason::UnboundToken, NOT_BOUND)),
@@ -53,12 +52,12 @@ impl Dpop {
     ) -> Result<VerifiedProof, AuthError> {
         let proof = Proof::parse(proof_in(&request.headers)?)?;
         let key = self.keys.find(proof.header());
-        let mut buffer = Buffer::new();
+        let [mut buffer, mut header_buffer] = [const { Buffer::new() }; 2];
         let claims = proof.claims(&mut buffer)?;
         // The header is as cheap to read as the claims, and its key is not.
         let header = match key {
             Some(_) => None,
-            None => Some(ProofHeader::read(proof.header(), &self.algorithms)?),
+            None => Some(ProofHeader::read(proof.header(), &mut header_buffer, &self.algorithms)?),
         };
 
         if *claims.method != *request.method.as_str() {
@@ -112,12 +111,14 @@ impl Dpop {
         if self.urls.iter().any(|url| url.is_for(path, htu)) {
             return Ok(());
         }
-        let wanted = self.urls.first().map(|url| url.with_path(path)).unwrap_or_default();
+        let (origin, path) = match self.urls.first() {
+            Some(url) => (url.as_str(), shown(path)),
+            None => Default::default(),
+        };
         let hint = if self.original_uri.is_none() { PREFIX_HINT } else { "" };
         let detail = format!(
-            "`htu` is \"{}\", and the request is for \"{}\"{hint}",
+            "`htu` is \"{}\", and the request is for \"{origin}{path}\"{hint}",
             shown(htu.rsplit_once('@').map_or(htu, |(_, host)| host)),
-            shown(&wanted),
         );
         Err(AuthError::with_detail(Reason::ProofForOtherRequest, detail))
     }
@@ -192,7 +193,7 @@ impl Dpop {
         let Some(thumbprint) = self.needed_key(presented, principal)? else {
             return Ok(BindingVerdict::NotApplicable);
         };
-        let bound = BoundToken { token: presented.token(), thumbprint: &thumbprint };
+        let bound = BoundToken { token: presented.token(), thumbprint };
         let verified = self.verify(request, Some(bound)).map_err(|error| self.with_nonce(error))?;
         let VerifiedProof { id, is_nonce_current, .. } = verified;
         let fields = || self.nonce_fields().into_iter().flatten();

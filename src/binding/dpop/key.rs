@@ -4,12 +4,14 @@
 //! header, and neither the header nor the key is parsed again. The key of a proof that passed all
 //! checks is kept, and no other.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
 use super::fault::{invalid, other_key};
+use super::key_members::KeyMembers;
 use super::proof::{self, Buffer, Proof};
 use crate::error::AuthError;
 use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH, read_members};
@@ -17,17 +19,21 @@ use crate::jose::{Algorithm, Family};
 use crate::keys::{PublicKey, VerifyingKey};
 
 /// The header of a proof (RFC 9449 §4.2), before its key is parsed.
-pub(super) struct ProofHeader {
+pub(super) struct ProofHeader<'b> {
     algorithm: Algorithm,
     /// The key, as it was written.
-    jwk: String,
+    jwk: &'b str,
+    key_members: KeyMembers<'b>,
 }
 
-impl ProofHeader {
+impl<'b> ProofHeader<'b> {
     /// Reads the first segment of a proof.
-    pub(super) fn read(segment: &str, allowed: &[Algorithm]) -> Result<Self, AuthError> {
-        let mut buffer = Buffer::new();
-        let text = proof::decoded(segment, &mut buffer).ok_or_else(|| invalid(NO_HEADER))?;
+    pub(super) fn read(
+        segment: &str,
+        buffer: &'b mut Buffer,
+        allowed: &[Algorithm],
+    ) -> Result<Self, AuthError> {
+        let text = proof::decoded(segment, buffer).ok_or_else(|| invalid(NO_HEADER))?;
         let members = Members::read(text).map_err(|error| {
             invalid(match error {
                 JsonError::RepeatedName => {
@@ -50,19 +56,23 @@ impl ProofHeader {
         let algorithm = algorithm.parse::<Algorithm>().ok();
         let algorithm = algorithm.filter(|one| is_allowed(*one, allowed));
         let algorithm = algorithm.ok_or_else(|| invalid("`alg` is not allowed"))?;
-        let jwk = jwk.ok_or_else(|| invalid("the header has no `jwk`"))?.to_owned();
-        Ok(Self { algorithm, jwk })
+        let (jwk, key_members) = jwk.ok_or_else(|| invalid("the header has no `jwk`"))?;
+        Ok(Self { algorithm, jwk, key_members })
     }
 
     /// Parses the key, which has to have this thumbprint, if one is known.
     pub(super) fn into_key(self, expected: Option<&str>) -> Result<ProofKey, AuthError> {
-        let Self { algorithm, jwk } = self;
+        let Self { algorithm, jwk, key_members } = self;
+        // That of a stranger is not even read.
+        if expected.is_some_and(|expected| key_members.is_surely_not(expected)) {
+            return Err(other_key());
+        }
         let bad = |problem| AuthError::bad_proof(format!("`jwk`: {problem}"));
-        let public = PublicKey::from_jwk(&jwk).map_err(bad)?;
+        let public = PublicKey::from_jwk(jwk).map_err(bad)?;
         if public.rsa_bits().is_some_and(|bits| bits > MAX_RSA_BITS) {
             return Err(invalid("`jwk` has more than 4096 bits"));
         }
-        // Before the key is prepared: that of a stranger costs little.
+        // Before the key is prepared, which costs most.
         let thumbprint = public.thumbprint().ok_or_else(|| invalid("`jwk` is no public key"))?;
         if expected.is_some_and(|expected| expected != thumbprint) {
             return Err(other_key());
@@ -73,9 +83,9 @@ impl ProofHeader {
 }
 
 struct Members<'t> {
-    algorithm: Option<String>,
-    token_type: Option<String>,
-    jwk: Option<&'t str>,
+    algorithm: Option<Cow<'t, str>>,
+    token_type: Option<Cow<'t, str>>,
+    jwk: Option<(&'t str, KeyMembers<'t>)>,
     has_extension: bool,
 }
 
@@ -85,12 +95,11 @@ impl<'t> Members<'t> {
         let mut scanner = Scanner::new(text);
         read_members(&mut scanner, MAX_MEMBERS, |name, scanner| {
             match name {
-                "alg" => found.algorithm = Some(scanner.text()?.into_owned()),
-                "typ" => found.token_type = Some(scanner.text()?.into_owned()),
+                "alg" => found.algorithm = Some(scanner.text()?),
+                "typ" => found.token_type = Some(scanner.text()?),
                 "jwk" => {
                     let jwk = scanner.skip(VALUE_DEPTH)?;
-                    check_names(jwk)?;
-                    found.jwk = Some(jwk);
+                    found.jwk = Some((jwk, KeyMembers::read(jwk)?));
                 }
                 "crit" | "b64" => {
                     scanner.skip(VALUE_DEPTH)?;
@@ -103,13 +112,6 @@ impl<'t> Members<'t> {
         scanner.finish()?;
         Ok(found)
     }
-}
-
-/// RFC 7515 §4: the names of an object's members are unique, those of a key too.
-fn check_names(object: &str) -> Result<(), JsonError> {
-    read_members(&mut Scanner::new(object), MAX_MEMBERS, |_, scanner| {
-        scanner.skip(VALUE_DEPTH).map(drop)
-    })
 }
 
 /// The key of a client.
@@ -181,3 +183,70 @@ const MAX_MEMBERS: usize = 32;
 const MAX_RSA_BITS: usize = 4096;
 /// The longest header that is kept: one with an RSA key of 4096 bits has about 1,000 characters.
 const MAX_KEPT_HEADER: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    const HEADER: &str = r#"{"typ":"dpop+jwt","alg":"EdDSA","jwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#;
+
+    fn key() -> Arc<ProofKey> {
+        let (segment, mut buffer) = (URL_SAFE_NO_PAD.encode(HEADER), Buffer::new());
+        let header = ProofHeader::read(&segment, &mut buffer, &[Algorithm::EdDSA]).unwrap();
+        Arc::new(header.into_key(None).unwrap())
+    }
+
+    fn detail_of(header: &str) -> String {
+        let (segment, mut buffer) = (URL_SAFE_NO_PAD.encode(header), Buffer::new());
+        let read = ProofHeader::read(&segment, &mut buffer, &[Algorithm::EdDSA]);
+        read.map(|_| ()).unwrap_err().detail().unwrap().to_owned()
+    }
+
+    #[test]
+    fn detail_says_in_what_way_the_header_is_wrong() {
+        const TWICE: &str = "a member of the header comes twice, or there are too many";
+        for (header, detail) in [
+            (r#"{"alg":"EdDSA","alg":"EdDSA"}"#, TWICE),
+            (r#"{"jwk":{"kty":"OKP","kty":"OKP"}}"#, TWICE),
+            (r#"{"alg":1}"#, "a member of the header has the wrong JSON type"),
+            (r#"{"jwk":[]}"#, "a member of the header has the wrong JSON type"),
+            (r#"{"alg":"EdDSA""#, NO_HEADER),
+        ] {
+            assert_eq!(detail_of(header), detail, "{header}");
+        }
+    }
+
+    #[test]
+    fn key_is_found_by_the_header_that_it_was_kept_with() {
+        let (keys, key) = (ProofKeys::new(10), key());
+
+        keys.remember("one", &key);
+
+        assert!(keys.find("one").is_some_and(|found| Arc::ptr_eq(&found, &key)));
+        assert!(keys.find("two").is_none());
+    }
+
+    #[test]
+    fn key_with_a_long_header_is_not_kept() {
+        let (keys, key) = (ProofKeys::new(10), key());
+        for (length, is_kept) in [(2047, true), (2048, true), (2049, false), (4000, false)] {
+            let header = "a".repeat(length);
+
+            keys.remember(&header, &key);
+
+            assert_eq!(keys.find(&header).is_some(), is_kept, "{length}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_kept_where_none_may_be() {
+        let keys = ProofKeys::new(0);
+
+        keys.remember("one", &key());
+
+        assert!(keys.find("one").is_none());
+    }
+}

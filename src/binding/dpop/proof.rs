@@ -141,7 +141,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { few: [0; 640], many: Vec::new() }
     }
 }
@@ -169,3 +169,45 @@ const NO_JWT: &str = "the field is no JWT in compact form";
 const MAX_PROOF: usize = 8 * 1024;
 /// The limit on the members of the claims. RFC 9449 has six.
 const MAX_MEMBERS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    fn field(text: &str) -> HeaderValue {
+        HeaderValue::from_str(text).unwrap()
+    }
+
+    fn detail_of(claims: &str) -> String {
+        let field = field(&format!("e30.{}.AA", URL_SAFE_NO_PAD.encode(claims)));
+        let proof = Proof::parse(&field).unwrap();
+        let refused = proof.claims(&mut Buffer::new()).map(|_| ()).unwrap_err();
+        refused.detail().unwrap().to_owned()
+    }
+
+    #[test]
+    fn proof_of_8_kib_is_read_and_a_longer_one_is_not() {
+        let of_length = |length: usize| field(&format!("a.b.{}", "c".repeat(length - 4)));
+
+        assert!(Proof::parse(&of_length(8192)).is_ok());
+        for length in [8193, 9000] {
+            let refused = Proof::parse(&of_length(length)).map(|_| ()).unwrap_err();
+            assert_eq!(refused.detail(), Some("the proof is longer than 8 KiB"));
+        }
+    }
+
+    #[test]
+    fn detail_says_in_what_way_the_claims_are_wrong() {
+        for (claims, detail) in [
+            (r#"{"jti":"a","jti":"a"}"#, "a claim comes twice, or there are too many"),
+            (r#"{"jti":1}"#, "a claim has the wrong JSON type"),
+            (r#"{"jti":"a""#, "the claims are no JSON object"),
+            (r#"{"jti":""}"#, "there is no `jti`"),
+        ] {
+            assert_eq!(detail_of(claims), detail, "{claims}");
+        }
+    }
+}

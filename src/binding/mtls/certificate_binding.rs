@@ -4,7 +4,7 @@ use http::request;
 use super::ClientCertificate;
 use super::certificate::SentByHop;
 use crate::binding::{Binding, BindingVerdict, Proved};
-use crate::claims::{ConfirmationMethod, Principal};
+use crate::claims::{Confirmation, ConfirmationMethod, Principal};
 use crate::error::{AuthError, Reason};
 use crate::verify::presented::Presented;
 
@@ -58,8 +58,7 @@ impl Binding for CertificateBinding {
         _: Presented<'_>,
         principal: &Principal,
     ) -> BindingVerdict {
-        let confirmation = principal.confirmation();
-        let named = confirmation.as_ref().and_then(|keys| keys.certificate_thumbprint());
+        let named = principal.confirmation().and_then(Confirmation::certificate_thumbprint);
         let Some(thumbprint) = named else {
             if self.is_required {
                 return BindingVerdict::Refused(AuthError::with_detail(

@@ -173,3 +173,29 @@ const LIMIT: Duration = Duration::from_secs(10);
 const MOST: usize = 1024;
 /// While the process has no file descriptor left, for example.
 const PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use io::ErrorKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn error_of_the_system_pauses_the_listener_and_one_of_a_connection_does_not() {
+        let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (identity.cert.pem(), identity.signing_key.serialize_pem());
+        let settings = TlsSettings::new(certificate, key).unwrap();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut listener = TlsListener::new(socket, &settings).unwrap();
+
+        for kind in
+            [ErrorKind::ConnectionAborted, ErrorKind::ConnectionRefused, ErrorKind::ConnectionReset]
+        {
+            listener.began(Err(kind.into()));
+            assert_eq!(listener.paused_until, None, "{kind}");
+        }
+        let before = Instant::now();
+        listener.began(Err(ErrorKind::Other.into()));
+        assert!(listener.paused_until.unwrap() > before);
+    }
+}

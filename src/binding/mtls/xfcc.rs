@@ -145,6 +145,9 @@ mod tests {
             ("Hash=\"aa\"", Some("aa")),
             ("Hash=aa,By=x", None),
             ("Hash=", Some("")),
+            // Outside of quotes, `\\` stands for itself.
+            ("Hash=a\\;By=x", Some("a\\")),
+            ("Hash=a\\,Hash=bb", Some("bb")),
         ] {
             assert_eq!(hash_of(value).as_ref().map(Option::as_deref), Ok(hash), "{value}");
         }

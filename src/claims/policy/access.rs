@@ -1,6 +1,8 @@
 use std::fmt;
+use std::time::SystemTime;
 
 use crate::claims::Principal;
+use crate::clock::Time;
 use crate::request_head::RequestHead;
 
 /// The question that a [`Policy`](super::Policy) answers: a principal, and the request that it has sent.
@@ -25,13 +27,15 @@ use crate::request_head::RequestHead;
 pub struct Access<'r> {
     principal: &'r Principal,
     request: Option<RequestHead<'r>>,
+    /// The clock, where it is not that of the layer.
+    time: Option<&'r Time>,
 }
 
 impl<'r> Access<'r> {
     /// Asks about a principal whose request is not known.
     #[inline]
     pub fn new(principal: &'r Principal) -> Self {
-        Self { principal, request: None }
+        Self { principal, request: None, time: None }
     }
 
     /// Asks about this request of the principal.
@@ -39,6 +43,18 @@ impl<'r> Access<'r> {
     #[must_use]
     pub fn with_request(self, request: RequestHead<'r>) -> Self {
         Self { request: Some(request), ..self }
+    }
+
+    /// Asks by this clock.
+    pub(crate) fn at(self, time: &'r Time) -> Self {
+        Self { time: Some(time), ..self }
+    }
+
+    /// Returns the time: by the clock of the layer's verifier, or by the system's for a principal that no layer has
+    /// admitted.
+    pub fn now(&self) -> SystemTime {
+        let of_layer = self.principal.layer().map(|layer| &layer.time);
+        self.time.or(of_layer).unwrap_or(&Time::OfSystem).now()
     }
 
     /// Returns the principal.

@@ -95,8 +95,13 @@ impl Policy for Role {
 impl Policy for Scope {
     fn allows(&self, access: &Access<'_>) -> bool {
         // An empty list is a mistake, and a mistake must not grant a permission.
-        let mut names = self.names().peekable();
-        names.peek().is_some() && names.all(|name| access.principal().has_scope(name))
+        let mut is_empty = true;
+        let grants = access.principal().grants();
+        let has_all = self.names().all(|name| {
+            is_empty = false;
+            grants.has_scope(name)
+        });
+        has_all && !is_empty
     }
 
     fn remedy(&self, _: &Access<'_>) -> Option<Remedy> {
@@ -132,11 +137,7 @@ where
     }
 
     fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
-        let is_misused = access.principal().claims::<C>().is_none();
-        is_misused.then(|| {
-            let claims = type_name::<C>();
-            format!("`claims_where` asks for {claims}; build the layer's `Verifier` for it").into()
-        })
+        super::wrong_claims_type::<C>(access, "claims_where")
     }
 
     fn describe(&self) -> PolicyDescription {
@@ -184,4 +185,6 @@ macro_rules! combinators {
     )*};
 }
 
-combinators!([] Role, [] Scope, [] super::Bound, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>, [A] AnyOf<A>, [A] AllOf<A>);
+combinators!([] Role, [] Scope, [] super::Bound, [] super::Acr, [] super::SignedInWithin, [] super::Amr,
+    [] super::NoDelegation, [] super::ActingForUser, [] super::ActorIs, [T, F] super::Details<T, F>,
+    [] super::Equals, [C, F] super::EqualsText<C, F>, [F] When<F>, [C, F] ClaimsWhere<C, F>, [A, B] And<A, B>, [A, B] Or<A, B>, [A] AnyOf<A>, [A] AllOf<A>);

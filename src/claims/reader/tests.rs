@@ -77,6 +77,7 @@ fn registered_claims_of_the_wrong_type_are_invalid() {
         ("jti", vec!["1", "[]"]),
         ("client_id", vec!["1", "{}"]),
         ("azp", vec!["1", "true"]),
+        ("act", vec!["1", "[]", r#""a""#, "{}", r#"{"sub":1}"#, r#"{"sub":"a","act":{}}"#]),
     ] {
         for value in values {
             let error = read(&format!(r#"{{"{claim}":{value}}}"#), &paths()).unwrap_err();

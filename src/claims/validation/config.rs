@@ -55,6 +55,7 @@ pub struct Validation {
     pub(crate) scopes_at: Option<Vec<String>>,
     pub(crate) separated_at: Vec<String>,
     pub(super) role_keys_at: Option<String>,
+    pub(super) kept_claims: Vec<String>,
     pub(super) role_hierarchy: Hierarchy,
     pub(super) scope_hierarchy: Hierarchy,
     pub(super) parties_allowed: Option<Vec<String>>,
@@ -99,6 +100,7 @@ impl Validation {
             scopes_at: None,
             separated_at: Vec::new(),
             role_keys_at: None,
+            kept_claims: Vec::new(),
             role_hierarchy: Hierarchy::new(),
             scope_hierarchy: Hierarchy::new(),
             parties_allowed: None,
@@ -311,6 +313,17 @@ impl Validation {
         paths: impl IntoIterator<Item = P>,
     ) -> Self {
         self.separated_at = owned(paths);
+        self
+    }
+
+    /// Keeps these claims for policies that compare them with the request: [`RequestPart::equals_claim`](crate::policy::RequestPart::equals_claim).
+    /// Paths are written as for [`with_roles_at`](Self::with_roles_at).
+    ///
+    /// Only strings are kept. A second call adds to the first. By default nothing is kept but the claims that are read in any
+    /// case.
+    #[must_use]
+    pub fn with_kept_claims<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.kept_claims.extend(paths.into_iter().map(Into::into));
         self
     }
 

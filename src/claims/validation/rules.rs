@@ -22,8 +22,8 @@ use super::preset::Preset;
 use super::tenants::{self, Tenants};
 use super::trust::Trust;
 use crate::claims::{
-    Audience, ClaimPaths, GrantKind, NumericDate, ParsedClaims, PrincipalRules, RegisteredClaims,
-    Span, TextSource,
+    Audience, ClaimPaths, GrantKind, Hierarchies, NumericDate, ParsedClaims, PrincipalRules,
+    RegisteredClaims, Span, TextSource,
 };
 use crate::config_error::{ConfigError, placeholder};
 use crate::error::{AuthError, Reason, shown};
@@ -91,6 +91,9 @@ impl Validation {
         {
             paths.watch(claim)?;
         }
+        let kept: Result<Vec<_>, _> =
+            self.kept_claims.iter().map(|path| paths.keep_claim(path)).collect();
+        let kept = kept?;
         let trust = Trust::new(&self, &mut paths)?;
         // When all other places are known.
         if let Some(path) = &self.role_keys_at {
@@ -100,8 +103,12 @@ impl Validation {
             paths.read_tenant();
         }
         let principal = PrincipalRules {
-            roles: self.role_hierarchy.resolve(GrantKind::Role)?,
-            scopes: self.scope_hierarchy.resolve(GrantKind::Scope)?,
+            hierarchies: Hierarchies {
+                roles: self.role_hierarchy.resolve(GrantKind::Role)?,
+                scopes: self.scope_hierarchy.resolve(GrantKind::Scope)?,
+            },
+            leeway: self.leeway,
+            kept,
         };
         (self.roles_at, self.scopes_at) = (Some(roles_at), Some(scopes_at));
         Ok(Rules { validation: self, paths, trust, principal: Arc::new(principal) })

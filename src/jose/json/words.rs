@@ -13,7 +13,9 @@ pub(super) fn special_from(bytes: &[u8], mut at: usize) -> (usize, u8) {
         at += 8;
     }
     let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().position(is_special).map_or((bytes.len(), 0), |ahead| (at + ahead, rest[ahead]))
+    rest.iter()
+        .position(|byte| is_special(*byte))
+        .map_or((bytes.len(), 0), |ahead| (at + ahead, rest[ahead]))
 }
 
 /// Finds the first quotation mark, backslash or control character.
@@ -26,11 +28,11 @@ pub(super) fn first_special(bytes: &[u8]) -> Option<(usize, u8)> {
         }
         rest = after;
     }
-    let ahead = rest.iter().position(is_special)?;
+    let ahead = rest.iter().position(|byte| is_special(*byte))?;
     Some((bytes.len() - rest.len() + ahead, rest[ahead]))
 }
 
-fn is_special(byte: &u8) -> bool {
+const fn is_special(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..b' ')
 }
 

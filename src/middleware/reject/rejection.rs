@@ -146,7 +146,7 @@ impl Rejection {
         if self.is_about_no_token() && !scopes.is_empty() {
             let of_layer = self.scopes.as_deref().unwrap_or_default();
             scopes.extend(of_layer.split(' ').filter(|scope| !scope.is_empty()));
-            self.error = AuthError::missing_token(Remedy::scopes(scopes));
+            self.error = AuthError::missing_token(Some(Remedy::scopes(scopes)));
         }
         self
     }
@@ -170,7 +170,7 @@ impl Rejection {
                 self.with_remedy(challenge.with_error(code, description))
             }
             // RFC 6750 §3: a client without a token learns which scopes it needs.
-            None if self.is_about_no_token() => self.with_scope(challenge),
+            None if self.is_about_no_token() => self.with_remedy(challenge),
             _ => challenge,
         };
         let mut challenges: Vec<_> = self.config.challenges(complete).collect();

@@ -1,8 +1,5 @@
 //! Carries out the operations of the services.
 
-#[cfg(not(feature = "dpop"))]
-use std::convert::Infallible as UnusedProof;
-
 use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -13,12 +10,9 @@ use super::attempt::SignInAttempt;
 use super::desk::{Desk, Operation};
 use super::input::{Sent, read_input};
 use super::keep::{Keep, Place};
+use super::proof::{ClientKey, SentProof};
 use super::refusal::{INVALID_GRANT, SentenceError, invalid_grant};
 use super::user::{Listed, User};
-#[cfg(feature = "dpop")]
-use crate::binding::dpop::UnusedProof;
-#[cfg(feature = "dpop")]
-use crate::error::Reason;
 use crate::middleware::cookies::Cookies;
 use crate::middleware::source::TokenSource as _;
 use crate::observe::trace;
@@ -128,13 +122,12 @@ impl Desk {
             sign_in = sign_in.with_device(device);
         }
         // The password was right: strangers use up no proofs.
-        let key_thumbprint = self.key_of(proof).await?;
-        #[cfg(feature = "dpop")]
-        if let Some(thumbprint) = &key_thumbprint {
-            sign_in = sign_in.with_key_thumbprint(thumbprint);
+        let key = self.key_of(proof).await?;
+        if let Some(key) = &key {
+            sign_in = key.bind_session(sign_in);
         }
         let tokens = self.sessions.begin(sign_in).await?;
-        let signed_in = self.respond(&tokens, account, key_thumbprint.as_deref(), place).await;
+        let signed_in = self.respond(&tokens, account, key.as_ref(), place).await;
         if signed_in.is_err() {
             // The client has got no token of this session.
             let session = &tokens.session;
@@ -174,16 +167,16 @@ impl Desk {
     ) -> Answer {
         let proof = self.proof(parts, place)?;
         // Before the proof is used up, which strangers cannot cause then.
-        self.sessions.recognises(token, thumbprint(proof.as_ref()))?;
-        let key_thumbprint = self.key_of(proof).await?;
-        let key_thumbprint = key_thumbprint.as_deref();
+        self.sessions.recognises(token, proof.as_ref().map(SentProof::thumbprint))?;
+        let key = self.key_of(proof).await?;
+        let key_thumbprint = key.as_ref().map(ClientKey::thumbprint);
         let tokens = self.sessions.exchange(token, client_id, key_thumbprint).await?;
         let session = &tokens.session;
         // The token is exchanged already. If this fails, the client sends the old one again, and
         // gets the same successor.
         match self.accounts.find(AccountKey::Subject(&session.subject)).await? {
             Some(account) if account.subject == session.subject => {
-                self.respond(&tokens, &account, key_thumbprint, place).await
+                self.respond(&tokens, &account, key.as_ref(), place).await
             }
             _ => {
                 self.sessions.end(&session.id, &session.subject).await?;
@@ -281,47 +274,6 @@ impl Desk {
         Ok(answer(StatusCode::NO_CONTENT))
     }
 
-    /// Checks the proof of a request, without using it up. `None` where tokens are bound to no key.
-    #[cfg(feature = "dpop")]
-    fn proof(&self, parts: &Parts, place: Place<'_>) -> Result<Option<UnusedProof>, Refusal> {
-        let Some(dpop) = &self.dpop else { return Ok(None) };
-        if let Place::Cookies(cookies) = place {
-            if dpop.is_bearer_allowed() {
-                return Ok(None);
-            }
-            // The browser would send them again each time.
-            let refusal = invalid_grant("A session in cookies is bound to no key, as it has to be");
-            return Err(refusal.with_headers(|headers| cookies.clear(headers)));
-        }
-        match dpop.unused_proof(parts) {
-            Ok(None) if !dpop.is_bearer_allowed() => {
-                Err(Refusal::of_proof(dpop.with_nonce(Reason::MissingProof.into())))
-            }
-            proof => proof.map_err(Refusal::of_proof),
-        }
-    }
-
-    #[cfg(not(feature = "dpop"))]
-    fn proof(&self, _: &Parts, _: Place<'_>) -> Result<Option<UnusedProof>, Refusal> {
-        Ok(None)
-    }
-
-    /// Uses a proof up, and returns the thumbprint of its key.
-    #[cfg(feature = "dpop")]
-    async fn key_of(&self, proof: Option<UnusedProof>) -> Result<Option<String>, Refusal> {
-        match (proof, &self.dpop) {
-            (Some(proof), Some(dpop)) => {
-                dpop.use_up(proof).await.map(Some).map_err(Refusal::of_proof)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    #[cfg(not(feature = "dpop"))]
-    async fn key_of(&self, proof: Option<UnusedProof>) -> Result<Option<String>, Refusal> {
-        std::future::ready(Ok(proof.map(|never| match never {}))).await
-    }
-
     fn throttled(&self, attempt: SignInAttempt<'_>) -> Result<(), Refusal> {
         let Some(throttle) = &self.throttle else { return Ok(()) };
         throttle(attempt).map_err(Refusal::too_many)
@@ -384,15 +336,15 @@ impl Desk {
         &self,
         tokens: &SessionTokens,
         account: &Account,
-        key_thumbprint: Option<&str>,
+        key: Option<&ClientKey>,
         place: Place<'_>,
     ) -> Answer {
-        let access = self.access_token(&tokens.session, account, key_thumbprint).await?;
+        let access = self.access_token(&tokens.session, account, key).await?;
         let mut body = json!({ "expires_in": access.expires_in().as_secs() });
         if !matches!(place, Place::Cookies(_)) {
             body["access_token"] = access.as_str().into();
             // RFC 9449 §5: the type of a bound token.
-            body["token_type"] = key_thumbprint.map_or("Bearer", |_| "DPoP").into();
+            body["token_type"] = key.map_or("Bearer", |_| "DPoP").into();
             if !account.scopes.is_empty() {
                 body["scope"] = account.scopes.join(" ").into();
             }
@@ -424,15 +376,12 @@ impl Desk {
         &self,
         session: &Session,
         account: &Account,
-        key_thumbprint: Option<&str>,
+        key: Option<&ClientKey>,
     ) -> Result<IssuedToken, Refusal> {
         let mut request = self.sessions.access_token(session);
-        #[cfg(feature = "dpop")]
-        if let Some(thumbprint) = key_thumbprint {
-            request = request.with_key_thumbprint(thumbprint);
+        if let Some(key) = key {
+            request = key.bind_token(request);
         }
-        #[cfg(not(feature = "dpop"))]
-        let _ = key_thumbprint;
         if !account.roles.is_empty() {
             request = request.with_roles(account.roles.iter().cloned());
         }
@@ -461,21 +410,10 @@ impl Desk {
     }
 }
 
-/// Returns the thumbprint of the key of a proof.
-#[cfg(feature = "dpop")]
-fn thumbprint(proof: Option<&UnusedProof>) -> Option<&str> {
-    proof.map(UnusedProof::thumbprint)
-}
-
-#[cfg(not(feature = "dpop"))]
-fn thumbprint(proof: Option<&UnusedProof>) -> Option<&str> {
-    proof.map(|never| match *never {})
-}
-
 /// A sign-in that begins a session, bound to the key of a proof if there is one, with the place for its tokens.
 struct Began<'c> {
     sign_in: SignIn,
-    proof: Option<UnusedProof>,
+    proof: Option<SentProof>,
     place: Place<'c>,
 }
 

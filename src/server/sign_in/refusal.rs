@@ -7,8 +7,6 @@ use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::error::AccountsUnavailable;
-#[cfg(feature = "dpop")]
-use crate::error::{AuthError, ErrorCode};
 use crate::middleware::reject::whole_seconds;
 use crate::server::endpoints::answer::Refusal;
 use crate::server::password::PasswordError;
@@ -24,16 +22,6 @@ pub(super) fn invalid_grant(description: &'static str) -> Refusal {
 }
 
 impl Refusal {
-    /// Refuses the proof of a request for tokens (RFC 9449 §5).
-    #[cfg(feature = "dpop")]
-    pub(super) fn of_proof(error: AuthError) -> Self {
-        let reason = error.reason();
-        let code = reason.code().map_or("temporarily_unavailable", ErrorCode::as_str);
-        let fields = error.response_fields();
-        let refusal = Self::of(error, code, reason.description());
-        refusal.with_headers(|headers| headers.extend(fields))
-    }
-
     pub(super) fn too_many(wait: Duration) -> Self {
         let description = "There were too many attempts";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description).with_headers(|headers| {

@@ -297,7 +297,17 @@ fn collect(policy: &PolicyDescription, roles: &mut Vec<String>, scopes: &mut Vec
                 collect(part, roles, scopes);
             }
         }
-        PolicyDescription::Bound(_) | PolicyDescription::Custom(_) => {}
+        // No role or scope: the remedy says what it can, and the sentence describes the rest.
+        PolicyDescription::Bound(_)
+        | PolicyDescription::Acr(_)
+        | PolicyDescription::SignedInWithin(_)
+        | PolicyDescription::Amr { .. }
+        | PolicyDescription::AuthorizationDetails(_)
+        | PolicyDescription::NoDelegation
+        | PolicyDescription::ActingForUser
+        | PolicyDescription::Actor(_)
+        | PolicyDescription::Equals { .. }
+        | PolicyDescription::Custom(_) => {}
     }
 }
 

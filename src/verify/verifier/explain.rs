@@ -58,7 +58,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let verdict = verdict.and_then(|verified| match policy {
             None => Ok(()),
             Some(policy) => {
-                let result = policy::check(policy, &Access::new(verified.principal()));
+                let result =
+                    policy::check(policy, &Access::new(verified.principal()).at(&self.time));
                 checks.add(Step::Policy, result.clone(), |_, error| {
                     self.granting(token, policy, error)
                 });

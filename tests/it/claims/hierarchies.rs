@@ -80,7 +80,7 @@ async fn role_that_implies_another_is_enough_for_every_guard() {
 
 #[tokio::test]
 async fn challenge_lists_the_scopes_that_are_asked_for() {
-    // MCP: scope hierarchies count when the scopes of a token are compared
+    // MCP: hierarchies of scopes are accounted for
     let app = app_with(rules());
 
     ask(&app, "/write", token().claim("scope", "orders:*")).await.is_ok("in");

@@ -56,6 +56,7 @@ const HEEDED: &[(&str, fn())] = &[
     ("scopes_at", issuer::roles_and_scopes_are_where_they_are_said_to_be),
     ("separated_at", issuer::strings_are_separated_at_spaces_where_that_is_said),
     ("role_keys_at", issuer::names_of_members_are_roles_where_that_is_said),
+    ("kept_claims", issuer::claims_are_kept_for_policies_where_that_is_said),
     ("role_hierarchy", issuer::names_imply_others_where_that_is_said),
     ("scope_hierarchy", issuer::names_imply_others_where_that_is_said),
     ("allowed_parties", issuer::tokens_of_other_parties_are_refused),

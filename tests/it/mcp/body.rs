@@ -76,7 +76,7 @@ impl Body for Steps {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }
 

@@ -131,9 +131,17 @@ async fn every_extractor_and_guard_behind_an_optional_layer_answers_grpc() {
     let app = routes.layer(layer().with_optional_token().with_rejection(render::Grpc::new()));
     let admin = token().claim("roles", "admin").claim("scope", "orders:write").sign(&key());
 
-    for path in ["/verified", "/principal", "/user", "/extractor", "/layer"] {
+    for (path, scope) in [
+        ("/verified", ""),
+        ("/principal", ""),
+        ("/user", ""),
+        ("/extractor", ""),
+        ("/layer", ", scope=\"orders:write\""),
+    ] {
         let answer = send(&app, call(path)).await;
-        is_status(&answer, "16", "An access token is needed", Some(PLAIN), Reason::MissingToken);
+        let challenge = format!("{PLAIN}{scope}");
+        let reason = Reason::MissingToken;
+        is_status(&answer, "16", "An access token is needed", Some(&challenge), reason);
         send(&app, call(path).bearer(&admin)).await.is_ok("in");
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use axum::Router;
 use axum::body::Body;
@@ -14,9 +14,11 @@ use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bearer::dpop::{DpopClientLayer, DpopKey};
+use tower_bearer::mtls::ClientCertificateLayer;
 use tower_bearer::policy::role;
 use tower_bearer::source::Presented;
-use tower_bearer::{BearerLayer, Claims, Principal, Reason, render, require};
+use tower_bearer::{Algorithm, BearerLayer, Claims, Principal, Reason, render, require};
 
 use crate::support::{
     PLAIN, User, WithBearer, get, good, invalid_token, key, layer, send, token, verifier,
@@ -213,6 +215,43 @@ impl Service<Request<()>> for Picky {
         assert!(std::mem::take(&mut self.ready), "called without being ready");
         self.calls.fetch_add(1, Ordering::Relaxed);
         std::future::ready(Ok(Response::new(String::new())))
+    }
+}
+
+/// Is never ready, or fails.
+#[derive(Clone)]
+struct Unready(Option<&'static str>);
+
+impl Service<Request<()>> for Unready {
+    type Response = Response<String>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = std::future::Ready<Result<Response<String>, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.map_or(Poll::Pending, |problem| Poll::Ready(Err(problem.into())))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        unreachable!("it is not ready")
+    }
+}
+
+#[test]
+fn layers_around_a_service_are_ready_when_the_service_is() {
+    fn ready<S>(mut service: S) -> Poll<Result<(), String>>
+    where
+        S: Service<Request<()>, Error = Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
+        ready.map_err(|error| error.to_string())
+    }
+    let certificates = ClientCertificateLayer::from_connection(|_| None);
+    let proofs = DpopClientLayer::new(DpopKey::generate(Algorithm::ES256).unwrap());
+    for (inner, expected) in
+        [(Unready(None), Poll::Pending), (Unready(Some("away")), Poll::Ready(Err("away".into())))]
+    {
+        assert_eq!(ready(certificates.layer(inner.clone())), expected);
+        assert_eq!(ready(proofs.layer(inner)), expected);
     }
 }
 

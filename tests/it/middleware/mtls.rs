@@ -5,7 +5,7 @@ pub mod fields;
 mod hops;
 pub mod identities;
 pub mod connections;
-mod servers;
+pub mod servers;
 mod terminators;
 
 use std::net::IpAddr;

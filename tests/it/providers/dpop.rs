@@ -23,7 +23,7 @@ use tower_bearer::dpop::{Dpop, DpopClientLayer, DpopKey, Nonces};
 use tower_bearer::introspection::{ClientAuthentication, Introspection, OpaqueTokens};
 use tower_bearer::{Algorithm, policy};
 
-use super::provider::{fetch, form_of};
+use super::provider::{Browser, code_form, fetch, form_of};
 use super::*;
 
 const SHOP: &str = "shop-RS256";
@@ -76,14 +76,19 @@ async fn bound_token(endpoint: &str, client: &Client) -> String {
         ("scope", "things:read things:write"),
         ("resource", AUDIENCE),
     ];
+    let answer = json_of(&ask(endpoint, client, &form).await);
+    assert_eq!(answer["token_type"], "DPoP", "{answer}");
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Asks a token endpoint, with the secret of the shop and a proof of this client.
+async fn ask(endpoint: &str, client: &Client, form: &[(&str, &str)]) -> Response<String> {
     let credentials = STANDARD.encode(format!("{SHOP}:{SECRET}"));
     let request = Request::post(endpoint)
         .header(AUTHORIZATION, format!("Basic {credentials}"))
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Full::from(form_of(&form)));
-    let answer = json_of(&client.clone().oneshot(request.unwrap()).await.unwrap());
-    assert_eq!(answer["token_type"], "DPoP", "{answer}");
-    answer["access_token"].as_str().unwrap().to_owned()
+        .body(Full::from(form_of(form)));
+    client.clone().oneshot(request.unwrap()).await.unwrap()
 }
 
 fn dpop(origin: &str, has_nonces: bool) -> Dpop {
@@ -129,13 +134,13 @@ async fn assert_only_the_client_of_the_token_is_admitted(
     let asked = provider.requests().await.split_off(asked);
     let attempts = asked.iter().filter(|path| *path == "/token").count();
     assert_eq!(attempts, 1 + usize::from(has_nonces), "{asked:?}");
-    assert_token_admits_its_client_alone(api, &client, &token).await;
+    assert_token_admits_its_client_alone(api, &client, &token, "Client").await;
 }
 
-async fn assert_token_admits_its_client_alone(api: &Api, client: &Client, token: &str) {
+async fn assert_token_admits_its_client_alone(api: &Api, client: &Client, token: &str, kind: &str) {
     let credentials = format!("DPoP {token}");
 
-    for (path, body) in [("/", "Client"), ("/bound?page=2", "bound"), ("/write", "written")] {
+    for (path, body) in [("/", kind), ("/bound?page=2", "bound"), ("/write", "written")] {
         let answer = client.clone().oneshot(api.get(path, &credentials)).await.unwrap();
         assert_eq!((answer.status().as_u16(), &**answer.body()), (200, body), "{answer:?}");
     }
@@ -157,7 +162,7 @@ async fn token_of_an_authorization_server_in_rust_admits_its_client_alone() {
 
     let token = bound_token(&format!("{}/token", id.origin), &client).await;
 
-    assert_token_admits_its_client_alone(&api, &client, &token).await;
+    assert_token_admits_its_client_alone(&api, &client, &token, "Client").await;
 }
 
 /// The crate `oauth-as`, with JWTs as access tokens.
@@ -231,6 +236,36 @@ mod needs_oidc_provider {
                     .await;
             }
         }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs oidc-provider: scripts/interop"]
+    async fn code_that_is_bound_to_a_key_gives_a_token_to_the_client_that_has_the_key_and_to_no_thief()
+     {
+        let provider = Provider::start_with(OIDC_PROVIDER, &[("DPOP", "on")]);
+        let keys = RemoteKeys::discover(provider.issuer()).unwrap();
+        let layer = BearerLayer::new(super::super::verifier(&provider, keys));
+        let api = Api::start(|origin| router(layer.with_dpop(dpop(origin, false)))).await;
+        let [own, stolen] = [Algorithm::ES256; 2].map(|one| DpopKey::generate(one).unwrap());
+        let endpoint = format!("{}/token", provider.origin());
+        let resource = ("resource", AUDIENCE);
+        // RFC 9449 §10: the code is bound to the key before there is a proof
+        let more = [resource, ("dpop_jkt", own.thumbprint())];
+        let (one, two) = (
+            provider.code_for(&mut Browser::default(), Algorithm::RS256, &more).await,
+            provider.code_for(&mut Browser::default(), Algorithm::RS256, &more).await,
+        );
+
+        let form = [&code_form(&one)[..], &[resource]].concat();
+        let refused = ask(&endpoint, &client(&stolen), &form).await;
+        let form = [&code_form(&two)[..], &[resource]].concat();
+        let answer = json_of(&ask(&endpoint, &client(&own), &form).await);
+
+        assert_eq!(refused.status(), 400, "{refused:?}");
+        assert!(refused.body().contains("invalid_grant"), "{refused:?}");
+        assert_eq!(answer["token_type"], "DPoP", "{answer}");
+        let token = answer["access_token"].as_str().unwrap();
+        assert_token_admits_its_client_alone(&api, &client(&own), token, "User").await;
     }
 
     #[tokio::test]

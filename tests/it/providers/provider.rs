@@ -191,6 +191,22 @@ impl Provider {
         algorithm: Algorithm,
         resource: &[(&str, &str)],
     ) -> Tokens {
+        let code = self.code_for(browser, algorithm, resource).await;
+        let form = code_form(&code);
+        let tokens = self.tokens(algorithm, &[&form[..], resource].concat()).await;
+        Tokens {
+            access_token: text(&tokens, "access_token").to_owned(),
+            id_token: text(&tokens, "id_token").to_owned(),
+        }
+    }
+
+    /// The code that a client gets for alice, with these parameters in its request too.
+    pub async fn code_for(
+        &self,
+        browser: &mut Browser,
+        algorithm: Algorithm,
+        more: &[(&str, &str)],
+    ) -> String {
         let metadata = self.metadata().await;
         let client = client_id(algorithm);
         let query = [
@@ -201,22 +217,12 @@ impl Provider {
             ("code_challenge", CODE_CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
-        let query = form_of(&[&query[..], resource].concat());
+        let query = form_of(&[&query[..], more].concat());
         let start = format!("{}?{query}", text(&metadata, "authorization_endpoint"));
         let callback = browser.follow(start, REDIRECT_URI).await;
         let parameters = callback.split_once('?').unwrap().1.split('&');
         let code = parameters.filter_map(|one| one.strip_prefix("code=")).next();
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", code.unwrap_or_else(|| panic!("no code: {callback}"))),
-            ("redirect_uri", REDIRECT_URI),
-            ("code_verifier", CODE_VERIFIER),
-        ];
-        let tokens = self.tokens(algorithm, &[&form[..], resource].concat()).await;
-        Tokens {
-            access_token: text(&tokens, "access_token").to_owned(),
-            id_token: text(&tokens, "id_token").to_owned(),
-        }
+        code.unwrap_or_else(|| panic!("no code: {callback}")).to_owned()
     }
 
     /// Makes a new signing key and keeps the old ones in the set. Returns the name of the new key.
@@ -312,6 +318,16 @@ impl Browser {
             };
         }
     }
+}
+
+/// The parameters with which a code is exchanged for tokens.
+pub fn code_form(code: &str) -> [(&'static str, &str); 4] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", CODE_VERIFIER),
+    ]
 }
 
 pub async fn get(url: &str) -> Response<String> {

@@ -53,7 +53,8 @@ fn taken<C: DeserializeOwned + Send + Sync + 'static>(
     token: impl Fn(usize) -> String,
 ) -> (usize, CacheStats) {
     let tokens: Vec<String> = (0..count).map(token).collect();
-    let verifier: Verifier<C> = Verifier::new(key().verifying_key(), validation()).unwrap();
+    let validation = validation().dangerous().accept_bound_tokens();
+    let verifier: Verifier<C> = Verifier::new(key().verifying_key(), validation).unwrap();
     let verifier = verifier.with_clock(TestClock::at(NOW)).with_cache(4096, bytes);
     // Allocations that are made once, and not for each token.
     let first = verifier.clone();
@@ -103,6 +104,19 @@ fn grants_audiences_and_headers_count_as_well() {
     let (used, stats) = taken::<User>(2 * MIB, 120, many);
 
     assert!(used <= stats.bytes && stats.bytes <= 2 * MIB, "{used} {stats:?}");
+}
+
+#[test]
+fn keys_that_tokens_are_bound_to_count_as_well() {
+    let bound = |number: usize| {
+        let members = (0..100).map(|n| (format!("m{n}"), json!([number])));
+        let confirmation: serde_json::Map<_, _> = members.collect();
+        token().claim("jti", number.to_string()).claim("cnf", confirmation).sign(&key())
+    };
+
+    let (used, stats) = taken::<User>(4 * MIB, 120, bound);
+
+    assert!(used <= stats.bytes && stats.bytes <= 4 * MIB, "{used} {stats:?}");
 }
 
 #[test]

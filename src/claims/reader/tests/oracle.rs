@@ -9,8 +9,9 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::claims::policy_claims::TextsClaim;
 use crate::claims::table::Claim;
-use crate::claims::{ClaimPaths, Events, NumericDate, ParsedClaims};
+use crate::claims::{Actor, ClaimPaths, Events, NumericDate, ParsedClaims};
 use crate::jose::json::MAX_DEPTH;
 
 /// The reason why a payload must be refused.
@@ -52,6 +53,11 @@ pub(super) fn judge(text: &str, root: Place, watched: &[&str]) -> Result<Said, V
         if Claim::from_name(name).is_some() {
             match claim(name, raw) {
                 Ok(more) => said.extend(more),
+                // What is wrong inside of it is found in the order of its members.
+                Err(_) if name == "act" => {
+                    refuse(true, Refusal::Malformed);
+                    refuse(true, Refusal::WrongType);
+                }
                 Err(refusal) => refuse(true, refusal),
             }
         } else if let Some((_, place)) = root.below.iter().find(|(one, _)| one == name) {
@@ -69,7 +75,7 @@ pub(super) fn judge(text: &str, root: Place, watched: &[&str]) -> Result<Said, V
 
 /// Writes in the same words the claims that the reader has read.
 pub(super) fn said(parsed: &ParsedClaims, paths: &ClaimPaths, watched: &[&str]) -> Said {
-    let ParsedClaims { registered, markers, .. } = parsed;
+    let ParsedClaims { registered, markers, asked, .. } = parsed;
     let mut said = Said::new();
     let mut say = |what: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -89,6 +95,18 @@ pub(super) fn said(parsed: &ParsedClaims, paths: &ClaimPaths, watched: &[&str]) 
     say("typ", range(markers.typ));
     say("token_use", range(markers.token_use));
     say("idtyp", range(markers.idtyp));
+    say("acr", range(asked.acr));
+    let texts = |ranges: &[crate::claims::text_range::TextRange]| {
+        let texts = ranges.iter().filter_map(|range| registered.get(Some(*range)));
+        texts.map(str::to_owned).collect::<Vec<_>>()
+    };
+    if asked.amr != TextsClaim::Absent {
+        say("amr", Some(format!("{:?}", texts(asked.amr.ranges()))));
+    }
+    say("auth_time", asked.auth_time.date().map(|date| format!("{date:?}")));
+    let actors: Vec<_> = asked.actors().iter().map(Actor::subject).collect();
+    say("act", (!actors.is_empty()).then(|| format!("{actors:?}")));
+    say("authorization_details", own(registered.get(asked.details.range())));
     say("aud", registered.audience().map(|all| format!("{:?}", all.iter().collect::<Vec<_>>())));
     let date = |date: Option<NumericDate>| date.map(|date| format!("{date:?}"));
     say("exp", date(registered.expires_at()));
@@ -117,7 +135,7 @@ fn claim(name: &str, raw: &str) -> Result<Said, Refusal> {
     let mut say = |what: String, value: String| drop(said.insert(what, value));
     let is_null = raw == "null";
     match name {
-        "sub" | "aud" | "jti" | "client_id" | "azp" if is_null => return Ok(said),
+        "sub" | "aud" | "jti" | "client_id" | "azp" | "act" if is_null => return Ok(said),
         "iss" | "sub" | "jti" | "client_id" | "azp" => say(name.to_owned(), text_of(raw)?),
         "aud" if raw.starts_with('[') => {
             let all: Vec<Box<RawValue>> = parse(raw).ok_or(Refusal::Malformed)?;
@@ -130,9 +148,13 @@ fn claim(name: &str, raw: &str) -> Result<Said, Refusal> {
             said.insert("odd session".to_owned(), String::new());
             return Ok(said);
         }
-        "sid" | "cid" | "appid" | "typ" | "token_use" | "idtyp" if raw.starts_with('"') => {
+        "sid" | "cid" | "appid" | "typ" | "token_use" | "idtyp" | "acr" if raw.starts_with('"') => {
             say(name.to_owned(), text_of(raw)?);
         }
+        "amr" => say(name.to_owned(), format!("{:?}", texts_of(raw)?)),
+        "auth_time" if is_number(raw) => say(name.to_owned(), format!("{:?}", date_of(raw)?)),
+        "act" => say(name.to_owned(), format!("{:?}", actors_of(raw)?)),
+        "authorization_details" if !is_null => say(name.to_owned(), raw.to_owned()),
         "events" if is_logout(raw)? => say("logout".to_owned(), String::new()),
         _ => {}
     }
@@ -150,6 +172,46 @@ fn text_of(raw: &str) -> Result<String, Refusal> {
         return Err(Refusal::WrongType);
     }
     parse(raw).ok_or(Refusal::Malformed)
+}
+
+/// Returns the strings of a list, or the one string.
+fn texts_of(raw: &str) -> Result<Vec<String>, Refusal> {
+    if raw.starts_with('"') {
+        return Ok(vec![text_of(raw)?]);
+    }
+    if !raw.starts_with('[') {
+        return Ok(Vec::new());
+    }
+    let all: Vec<Box<RawValue>> = parse(raw).ok_or(Refusal::Malformed)?;
+    all.iter().map(|one| one.get()).filter(|one| one.starts_with('"')).map(text_of).collect()
+}
+
+/// Returns the subjects of nested actors.
+fn actors_of(raw: &str) -> Result<Vec<String>, Refusal> {
+    let mut subjects = Vec::new();
+    let mut next = Some(raw.to_owned());
+    while let Some(raw) = next.take() {
+        if !raw.starts_with('{') || subjects.len() == 8 {
+            return Err(Refusal::WrongType);
+        }
+        let members = members(&raw).ok_or(Refusal::Malformed)?;
+        if !are_unique(&members) || members.len() > 64 {
+            return Err(Refusal::Malformed);
+        }
+        let find = |wanted: &str| members.iter().find(|(name, _)| name == wanted);
+        let subject = find("sub").map_or(Err(Refusal::WrongType), |(_, raw)| text_of(raw))?;
+        if subject.is_empty() {
+            return Err(Refusal::WrongType);
+        }
+        subjects.push(subject);
+        for optional in ["iss", "client_id"] {
+            if let Some((_, raw)) = find(optional).filter(|(_, raw)| &**raw != "null") {
+                text_of(raw)?;
+            }
+        }
+        next = find("act").map(|(_, raw)| raw.clone()).filter(|raw| raw != "null");
+    }
+    Ok(subjects)
 }
 
 fn date_of(raw: &str) -> Result<NumericDate, Refusal> {

@@ -72,7 +72,7 @@ fn is_read(payload: &str) -> bool {
     }
 }
 
-const NAMES: [&str; 37] = [
+const NAMES: [&str; 43] = [
     "iss",
     "sub",
     "aud",
@@ -93,6 +93,12 @@ const NAMES: [&str; 37] = [
     "cid",
     "appid",
     "idtyp",
+    "acr",
+    "amr",
+    "auth_time",
+    "act",
+    "authorization_details",
+    "a",
     "roles",
     "both",
     "listed",
@@ -112,7 +118,7 @@ const NAMES: [&str; 37] = [
     "$serde_json::private::Number",
 ];
 
-const VALUES: [&str; 46] = [
+const VALUES: [&str; 49] = [
     "null",
     "true",
     "false",
@@ -151,6 +157,9 @@ const VALUES: [&str; 46] = [
     "[,]",
     "{}",
     "{\"a\":1,\"a\":2}",
+    "{\"sub\":\"a\",\"iss\":null}",
+    "{\"act\":{\"sub\":\"b\"},\"sub\":\"a\"}",
+    "{\"sub\":\"a\",\"act\":{\"sub\":\"b\",\"act\":{\"client_id\":\"c\"}}}",
     "{\"roles\":[\"r\"]}",
     "{\"my-api\":{\"roles\":\"r s\"}}",
     "{\"roles\":1,\"roles\":2}",

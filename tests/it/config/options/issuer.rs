@@ -271,6 +271,19 @@ pub async fn names_of_members_are_roles_where_that_is_said() {
 }
 
 #[tokio::test]
+pub async fn claims_are_kept_for_policies_where_that_is_said() {
+    let held = sign(token().claim("tenant", json!({ "id": "acme" })));
+    let kept = async |config: &Value| {
+        let verified = super::verifier_of(config).verify(&held).await.unwrap();
+        verified.principal().kept_claim("/tenant/id").map(str::to_owned)
+    };
+
+    let config = with("kept_claims", json!(["/tenant/id"]));
+    assert_eq!(kept(&config).await.as_deref(), Some("acme"));
+    assert_eq!(kept(&super::config()).await, None);
+}
+
+#[tokio::test]
 pub async fn names_imply_others_where_that_is_said() {
     for (option, path, claim, name) in [
         ("role_hierarchy", "/admin", "roles", "admin"),

@@ -282,6 +282,7 @@ fn full(ca: &File, bearer: &File) -> Value {
             "scopes_at": ["/a/scopes"],
             "separated_at": ["/a/roles"],
             "role_keys_at": "/b/roles",
+            "kept_claims": ["/tenant/id"],
             "role_hierarchy": { "admin": ["editor", "auditor"], "editor": ["viewer"] },
             "scope_hierarchy": { "orders:*": ["orders:read"] },
             "allowed_parties": ["c", "d"],

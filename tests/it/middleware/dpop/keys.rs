@@ -118,10 +118,7 @@ async fn key_that_is_no_good_is_refused() {
         is_refused(&answer, reason.unwrap_or(Reason::InvalidProof));
     }
     // A token that is bound to a point that is not on its curve.
-    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{x}"}}"#);
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, members.as_bytes());
-    let cnf = json!({"jkt": URL_SAFE_NO_PAD.encode(hash)});
-    let token = token().claim("cnf", cnf).sign(&key());
+    let token = bound_to_members(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{x}"}}"#));
     let proof = Proof::new(&client(), &token).member("jwk", change("y", json!(x)));
     let answer = send(&required(), with_proof(&token, proof.sign())).await;
     is_refused(&answer, Reason::InvalidProof);
@@ -151,13 +148,23 @@ async fn rsa_keys_have_2048_to_4096_bits() {
     }
     let modulus = |bits: usize| URL_SAFE_NO_PAD.encode(vec![0xff; bits / 8]);
     for bits in [1024, 4104, 8192] {
-        let jwk = json!({"kty": "RSA", "e": "AQAB", "n": modulus(bits)});
-        let proof = Proof::good().member("alg", "RS256").member("jwk", jwk);
-        is_refused(
-            &send(&required(), with_proof(&bound(), proof.sign())).await,
-            Reason::InvalidProof,
-        );
+        let n = modulus(bits);
+        let jwk = json!({"kty": "RSA", "e": "AQAB", "n": n});
+        let own = bound_to_members(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
+        // The key of a stranger is not looked at.
+        for (token, reason) in [(own, Reason::InvalidProof), (bound(), Reason::WrongBinding)] {
+            let proof = Proof::new(&client(), &token);
+            let proof = proof.member("alg", "RS256").member("jwk", jwk.clone());
+            is_refused(&send(&required(), with_proof(&token, proof.sign())).await, reason);
+        }
     }
+}
+
+/// A token that is bound to a key with these members, to the letter (RFC 7638 §3).
+fn bound_to_members(members: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, members.as_bytes());
+    let cnf = json!({"jkt": URL_SAFE_NO_PAD.encode(hash)});
+    token().claim("cnf", cnf).sign(&key())
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_bearer::binding::{Binding, BindingVerdict, Proved};
-use tower_bearer::claims::ConfirmationMethod;
+use tower_bearer::claims::{Confirmation, ConfirmationMethod};
 use tower_bearer::middleware::{Authenticated, Authenticator};
 use tower_bearer::mtls::{CertificateBinding, ClientCertificate};
 use tower_bearer::policy::bound_by;
@@ -139,9 +139,8 @@ async fn token_that_is_bound_twice_needs_both_proofs() {
             _: Presented<'_>,
             principal: &Principal,
         ) -> BindingVerdict {
-            let confirmation = principal.confirmation();
             let sent = request.headers.get("dpop").and_then(|field| field.to_str().ok());
-            match confirmation.as_ref().and_then(|cnf| cnf.jwk_thumbprint()) {
+            match principal.confirmation().and_then(Confirmation::jwk_thumbprint) {
                 None => BindingVerdict::NotApplicable,
                 Some(jkt) if sent == Some(jkt) => {
                     BindingVerdict::Proved(Proved::by(ConfirmationMethod::Dpop))

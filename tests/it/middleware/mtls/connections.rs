@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Version};
-use http_body_util::{BodyExt as _, Empty};
+use futures::FutureExt as _;
+use http::header::HOST;
+use http::{Request, Response, Version};
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -70,6 +73,20 @@ impl TlsClient {
     /// Sends requests over one connection, and returns the statuses.
     pub async fn ask(&self, address: SocketAddr, tokens: &[&str]) -> std::io::Result<Asked> {
         self.ask_for(address, "/", tokens).await
+    }
+
+    /// Sends one request over a connection of its own.
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Response<String> {
+        let port = request.uri().port_u16().unwrap();
+        let host = request.uri().authority().unwrap().as_str().parse().unwrap();
+        request.headers_mut().insert(HOST, host);
+        *request.uri_mut() = request.uri().path_and_query().unwrap().clone().into();
+        let stream = self.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Response::from_parts(parts, String::from_utf8(body.to_vec()).unwrap())
     }
 
     pub async fn ask_for(
@@ -184,6 +201,46 @@ async fn certificate_of_a_connection_counts_for_all_its_requests_in_axum_and_hyp
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_connection_arrives_and_its_end_too() {
+    let setting = Setting::new();
+    let (mut listener, address) = setting.listener();
+    let client = TlsClient::new(&setting.server, None);
+    let (connection, stream) = tokio::join!(listener.accept(), client.connect(address));
+    let (mut connection, mut stream) = (connection, stream.unwrap());
+    assert!(connection.is_write_vectored());
+
+    connection.write_all(b"hello").await.unwrap();
+    connection.shutdown().await.unwrap();
+
+    // An end without a word of TLS is an error here.
+    let mut seen = Vec::new();
+    stream.read_to_end(&mut seen).await.unwrap();
+    assert_eq!(seen, b"hello");
+}
+
+#[tokio::test]
+async fn flushed_bytes_arrive_although_the_client_has_not_read_before() {
+    let setting = Setting::new();
+    let (mut listener, address) = setting.listener();
+    let client = TlsClient::new(&setting.server, None);
+    let (connection, stream) = tokio::join!(listener.accept(), client.connect(address));
+    let (mut connection, mut stream) = (connection, stream.unwrap());
+    // As much as the socket and the connection take.
+    let mut written = 0;
+    while let Some(count) = unconstrained(connection.write(&[7; 16 * 1024])).now_or_never() {
+        written += count.unwrap();
+    }
+
+    let (flushed, seen) = tokio::join!(connection.flush(), async {
+        let mut seen = vec![0; written];
+        tokio::time::timeout(Duration::from_secs(10), stream.read_exact(&mut seen)).await
+    });
+
+    flushed.unwrap();
+    assert_eq!(seen.unwrap().unwrap(), written);
 }
 
 #[tokio::test]

@@ -48,7 +48,12 @@ impl Connected<IncomingStream<'_, Tls>> for Peer {
 
 /// Serves until the test ends.
 pub fn serve_axum(listener: TlsListener) {
-    let app: Router = app(checked()).layer(ClientCertificateLayer::from_connection(|extensions| {
+    serve_app(listener, app(checked()));
+}
+
+/// Serves this application, with the certificate of each connection, until the test ends.
+pub fn serve_app(listener: TlsListener, app: Router) {
+    let app = app.layer(ClientCertificateLayer::from_connection(|extensions| {
         extensions.get::<ConnectInfo<Peer>>()?.0.certificate.clone()
     }));
     let service = app.into_make_service_with_connect_info::<Peer>();

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, request};
 use serde_json::json;
 use tower_bearer::binding::{Binding, BindingVerdict, Proved};
 use tower_bearer::challenge::AuthScheme;
-use tower_bearer::claims::ConfirmationMethod;
+use tower_bearer::claims::{Confirmation, ConfirmationMethod};
 use tower_bearer::source::Presented;
 use tower_bearer::{AuthError, BearerLayer, Principal, Reason};
 
@@ -28,8 +28,7 @@ impl Binding for Thumbprint {
         principal: &Principal,
     ) -> BindingVerdict {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let Some(thumbprint) =
-            principal.confirmation().and_then(|cnf| cnf.jwk_thumbprint().map(str::to_owned))
+        let Some(thumbprint) = principal.confirmation().and_then(Confirmation::jwk_thumbprint)
         else {
             // RFC 9449 §7.1: the scheme is for bound tokens
             if presented.scheme() == AuthScheme::DPOP {
@@ -213,9 +212,8 @@ async fn token_that_is_bound_to_two_keys_needs_two_proofs() {
             _: Presented<'_>,
             principal: &Principal,
         ) -> BindingVerdict {
-            let confirmation = principal.confirmation();
             let sent = request.headers.get("certificate").and_then(|field| field.to_str().ok());
-            match confirmation.as_ref().and_then(|cnf| cnf.certificate_thumbprint()) {
+            match principal.confirmation().and_then(Confirmation::certificate_thumbprint) {
                 None => BindingVerdict::NotApplicable,
                 Some(thumbprint) if sent == Some(thumbprint) => {
                     BindingVerdict::Proved(Proved::by(ConfirmationMethod::Certificate))
