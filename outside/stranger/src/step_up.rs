@@ -29,7 +29,8 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 
 impl Policy for RecentSignIn {
     fn allows(&self, access: &Access<'_>) -> bool {
-        let Some(SignIn { acr: Some(acr), auth_time: Some(at) }) = access.principal().claims() else {
+        let Some(SignIn { acr: Some(acr), auth_time: Some(at) }) = access.principal().claims()
+        else {
             return false;
         };
         let oldest = NumericDate::from(SystemTime::now() - MAX_AGE);
