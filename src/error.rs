@@ -218,15 +218,6 @@ impl AuthError {
         Self::with_detail(Reason::InvalidProof, detail)
     }
 
-    /// Refuses a request without a token, and says which scopes, and which sign-in, its token needs.
-    pub(crate) fn missing_token(remedy: Option<Remedy>) -> Self {
-        let Some(remedy) = remedy else { return Reason::MissingToken.into() };
-        let needed_scopes = Some(remedy.needed_scopes().join(" "));
-        let needed_scopes = needed_scopes.filter(|scopes| !scopes.is_empty());
-        let extra = Extra { remedy: Some(remedy), needed_scopes, ..Extra::default() };
-        Self::with_extra(Reason::MissingToken, extra)
-    }
-
     /// Refuses a good token because a policy does not allow the request.
     pub(crate) fn not_allowed(remedy: Option<Remedy>, detail: String) -> Self {
         let needed_scopes = remedy.as_ref().map(|remedy| remedy.needed_scopes().join(" "));

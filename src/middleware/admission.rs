@@ -24,7 +24,7 @@ use crate::claims::{Principal, Verified};
 use crate::error::{AuthError, KeysUnavailable, Reason, ResponseFields};
 #[cfg(feature = "cookies")]
 use crate::middleware::cookies::CookieToken;
-use crate::middleware::reject::{self, Rejection};
+use crate::middleware::reject::{self, Invitation, Rejection};
 use crate::middleware::source::{AuthorizationHeader, TokenSource};
 #[cfg(feature = "metadata")]
 use crate::observe::trace;
@@ -43,8 +43,8 @@ pub(super) struct Admission<C> {
     extras: Option<Box<Extras>>,
     pub(super) optional: bool,
     pub(super) policy: Option<Arc<dyn Policy>>,
-    /// The scopes of the policy that a client without a good token should ask for, separated by spaces.
-    pub(super) scopes_for_strangers: Option<Arc<str>>,
+    /// The token that clients without a good one are told to ask for. `None` if they are told nothing.
+    invitation: Option<Arc<Invitation>>,
     /// Whether the challenge for a request without a token names the sign-in that the policy needs.
     pub(super) step_up_without_token: bool,
     /// Whether responses carry the principal.
@@ -127,7 +127,7 @@ impl<C> Admission<C> {
             extras: None,
             optional: false,
             policy: None,
-            scopes_for_strangers: None,
+            invitation: None,
             step_up_without_token: false,
             principal_in_responses: false,
             config,
@@ -169,6 +169,12 @@ impl<C> Admission<C> {
         let mut config = self.config.copied();
         config.asks_for_proofs = true;
         self.set_config(config);
+    }
+
+    /// Works out what clients without a good token are told.
+    pub(super) fn set_invitation(&mut self) {
+        let invitation = Invitation::new(self.policy.as_deref(), self.step_up_without_token);
+        self.invitation = Some(Arc::new(invitation));
     }
 
     /// Keeps the answers of authenticators, which other layers must not find.
@@ -239,7 +245,7 @@ impl<C> Admission<C> {
     #[cold]
     fn refuse(&self, error: impl Into<AuthError>) -> Rejection {
         let rejection = Rejection::new(error.into(), Arc::clone(&self.config));
-        rejection.with_scopes(self.scopes_for_strangers.clone())
+        rejection.with_invitation(self.invitation.clone())
     }
 }
 
@@ -325,9 +331,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         if self.optional {
             Decision::Admit(None)
         } else {
-            let policy = self.policy.as_ref().filter(|_| self.step_up_without_token);
-            let sign_in = policy.and_then(|policy| policy.describe().sign_in());
-            Decision::Refuse(self.refuse(AuthError::missing_token(sign_in)))
+            Decision::Refuse(self.refuse(Reason::MissingToken))
         }
     }
 
@@ -545,8 +549,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         request: &mut Request<B>,
     ) -> ResponseHook {
         let Some(Admitted { principal, origin }) = admitted else {
-            let (config, scopes) = (Arc::clone(&self.config), self.scopes_for_strangers.clone());
-            reject::admit_anonymous(request.extensions_mut(), config, scopes);
+            let (config, invitation) = (Arc::clone(&self.config), self.invitation.clone());
+            reject::admit_anonymous(request.extensions_mut(), config, invitation);
             return ResponseHook::Nothing;
         };
         let pass = match origin {
@@ -681,7 +685,7 @@ impl<C> Clone for Admission<C> {
             extras: self.extras.clone(),
             optional: self.optional,
             policy: self.policy.clone(),
-            scopes_for_strangers: self.scopes_for_strangers.clone(),
+            invitation: self.invitation.clone(),
             step_up_without_token: self.step_up_without_token,
             principal_in_responses: self.principal_in_responses,
             config: Arc::clone(&self.config),

@@ -82,23 +82,23 @@ impl<C, R> BearerLayer<C, R> {
     /// asks for them from the start. It replaces a policy that was set before.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {
-        let description = policy.describe();
-        let scopes = description.scopes_for_strangers();
-        let scopes = (!scopes.is_empty()).then(|| scopes.join(" ").into());
         self.change(|admission| {
             admission.policy = Some(Arc::new(policy));
-            admission.scopes_for_strangers = scopes;
+            admission.set_invitation();
         })
     }
 
     /// Names the sign-in that the [policy](Self::with_policy) needs (`acr_values` and `max_age`, RFC 9470 §3) in the
     /// challenge for a request without a token too. By default, only a request whose token has another sign-in is told.
     ///
-    /// A client then signs its user in once and not twice. Any client learns what the policy needs (RFC 9470 §9), and
-    /// guards of single routes are not named.
+    /// A client then signs its user in once and not twice. Any client learns what the policy needs (RFC 9470 §9).
+    /// Guards behind [optional](Self::with_optional_token) tokens name theirs as well.
     #[must_use]
     pub fn with_step_up_without_token(self) -> Self {
-        self.change(|admission| admission.step_up_without_token = true)
+        self.change(|admission| {
+            admission.step_up_without_token = true;
+            admission.set_invitation();
+        })
     }
 
     /// Adds another source of tokens. A request with tokens in two places is refused with 400 (RFC

@@ -3,11 +3,13 @@
 mod answer;
 mod empty_body;
 mod grpc_protocol;
+mod invitation;
 mod rejection;
 mod grpc;
 mod guard;
 pub(crate) mod render;
 
+pub(crate) use invitation::Invitation;
 pub use rejection::Rejection;
 
 #[cfg(feature = "tonic")]

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use http::Extensions;
 
-use super::Rejection;
+use super::{Invitation, Rejection};
 use crate::challenge::ChallengeConfig;
 use crate::claims::Principal;
 #[cfg(feature = "axum")]
@@ -23,8 +23,7 @@ use crate::request_head::RequestHead;
 #[derive(Clone)]
 pub(crate) struct Anonymous {
     config: Arc<ChallengeConfig>,
-    /// The scopes that the policy of the layer asks for.
-    scopes: Option<Arc<str>>,
+    invitation: Option<Arc<Invitation>>,
 }
 
 /// Puts the principal into a request, and replaces one from an earlier layer or from other code.
@@ -39,10 +38,10 @@ pub(crate) fn admit(extensions: &mut Extensions, principal: Principal) {
 pub(crate) fn admit_anonymous(
     extensions: &mut Extensions,
     config: Arc<ChallengeConfig>,
-    scopes: Option<Arc<str>>,
+    invitation: Option<Arc<Invitation>>,
 ) {
     extensions.remove::<Principal>();
-    extensions.insert(Anonymous { config, scopes });
+    extensions.insert(Anonymous { config, invitation });
 }
 
 /// Returns whether a layer has admitted the request without a token.
@@ -86,9 +85,9 @@ pub(crate) fn known(extensions: &Extensions) -> Result<&Principal, Rejection> {
 fn unknown(extensions: &Extensions) -> Rejection {
     // One for all requests, since they have no layer to take it from.
     static NO_LAYER: LazyLock<Arc<ChallengeConfig>> = LazyLock::new(Arc::default);
-    if let Some(Anonymous { config, scopes }) = extensions.get() {
+    if let Some(Anonymous { config, invitation }) = extensions.get() {
         let rejection = Rejection::new(Reason::MissingToken.into(), Arc::clone(config));
-        return rejection.with_scopes(scopes.clone());
+        return rejection.with_invitation(invitation.clone());
     }
     let error = AuthError::with_detail(
         Reason::LayerMissing,

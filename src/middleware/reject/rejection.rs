@@ -15,9 +15,10 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use super::answer::{AnswerParts, answer};
 use super::empty_body::EmptyBody;
 use super::grpc_protocol::GrpcProtocol;
+use super::invitation::Invitation;
 use crate::challenge::{Challenge, ChallengeConfig, is_token_char};
 use crate::claims::policy::Policy;
-use crate::error::{AuthError, ErrorCode, Reason, ReasonClass, Remedy, ResponseFields};
+use crate::error::{AuthError, ErrorCode, Reason, ReasonClass, ResponseFields};
 use crate::observe::trace;
 
 /// A refused request with its answer. Status and challenges are decided, the body is not.
@@ -34,8 +35,8 @@ use crate::observe::trace;
 pub struct Rejection {
     error: AuthError,
     config: Arc<ChallengeConfig>,
-    /// The scopes that the policy of the layer asks for, separated by spaces.
-    scopes: Option<Arc<str>>,
+    /// The token that a client without a good one is told to ask for.
+    invitation: Option<Arc<Invitation>>,
     /// The gRPC protocol of the request, if it is gRPC and that is known.
     pub(super) grpc: Option<GrpcProtocol>,
     /// The index of the request's scheme among the offered ones, where it is known.
@@ -51,13 +52,13 @@ impl From<AuthError> for Rejection {
 
 impl Rejection {
     pub(crate) fn new(error: AuthError, config: Arc<ChallengeConfig>) -> Self {
-        Self { error, config, scopes: None, grpc: None, used_scheme: None }
+        Self { error, config, invitation: None, grpc: None, used_scheme: None }
     }
 
-    /// Names the scopes that a client without a good token should ask for.
+    /// Says which token a client without a good one should ask for.
     #[must_use]
-    pub(crate) fn with_scopes(mut self, scopes: Option<Arc<str>>) -> Self {
-        self.scopes = scopes;
+    pub(crate) fn with_invitation(mut self, invitation: Option<Arc<Invitation>>) -> Self {
+        self.invitation = invitation;
         self
     }
 
@@ -129,8 +130,8 @@ impl Rejection {
     ///
     /// For a request without a good token: the scopes that the policy of the layer or the guard asks for.
     pub fn needed_scopes(&self) -> Option<&str> {
-        let of_layer = || self.scopes.as_deref().filter(|_| self.asks_for_token());
-        self.error.needed_scopes().or_else(of_layer)
+        let invitation = || self.invitation.as_ref().filter(|_| self.asks_for_token());
+        self.error.needed_scopes().or_else(|| invitation()?.scopes())
     }
 
     /// Returns whether the answer asks for a token, or for another one.
@@ -140,15 +141,13 @@ impl Rejection {
 
     /// Asks for a token that this policy allows, if there is none.
     #[cold]
-    pub(crate) fn asking_for(mut self, policy: &dyn Policy) -> Self {
-        let description = policy.describe();
-        let mut scopes = description.scopes_for_strangers();
-        if self.is_about_no_token() && !scopes.is_empty() {
-            let of_layer = self.scopes.as_deref().unwrap_or_default();
-            scopes.extend(of_layer.split(' ').filter(|scope| !scope.is_empty()));
-            self.error = AuthError::missing_token(Some(Remedy::scopes(scopes)));
+    pub(crate) fn asking_for(self, policy: &dyn Policy) -> Self {
+        if !self.is_about_no_token() {
+            return self;
         }
-        self
+        let of_layer = self.invitation.as_deref();
+        let invitation = of_layer.unwrap_or(&Invitation::default()).beside(Some(policy));
+        self.with_invitation(Some(Arc::new(invitation)))
     }
 
     /// Returns the values of `WWW-Authenticate`: one challenge for each scheme that the layer
@@ -192,7 +191,9 @@ impl Rejection {
 
     fn with_remedy(&self, challenge: Challenge) -> Challenge {
         let mut challenge = self.with_scope(challenge);
-        let Some(remedy) = self.error.remedy() else { return challenge };
+        let invited = self.invitation.as_ref().filter(|_| self.is_about_no_token());
+        let remedy = self.error.remedy().or_else(|| Some(invited?.remedy()));
+        let Some(remedy) = remedy else { return challenge };
         // RFC 9470 §3: both parameters of a challenge that asks for another sign-in.
         if !remedy.acr_values().is_empty() {
             challenge =

@@ -191,6 +191,24 @@ async fn methods_have_to_be_all_there() {
 }
 
 #[tokio::test]
+async fn guard_behind_optional_tokens_names_its_sign_in_only_if_the_layer_is_asked_to() {
+    let app = |layer: tower_bearer::BearerLayer<_>| {
+        let guard = require(scope("pay").and(acr(["phr"])));
+        let route = on_get(async || "in").layer(guard);
+        Router::new().route("/", route).layer(layer.with_optional_token())
+    };
+    let scope_alone = format!("{PLAIN}, scope=\"pay\"");
+    let both = format!("{scope_alone}, acr_values=\"phr\"");
+
+    let answer = send(&app(layer()), get("/")).await;
+    answer.is_refused(401, Some(&scope_alone), Reason::MissingToken);
+    let answer = send(&app(layer().with_step_up_without_token()), get("/")).await;
+    answer.is_refused(401, Some(&both), Reason::MissingToken);
+    let enough = token().claim("scope", "pay").claim("acr", "phr").sign(&key());
+    send(&app(layer()), get("/").bearer(enough)).await.is_ok("in");
+}
+
+#[tokio::test]
 async fn request_without_a_token_is_told_the_sign_in_only_if_the_layer_is_asked_to() {
     // RFC 9470 §9: what the policy needs is not told to anonymous callers by default
     let policy = || scope("pay").and(acr(["phr"])).and(signed_in_within(FIVE_MINUTES));
