@@ -11,7 +11,7 @@ use tower_bearer::policy::{role, scope};
 use tower_bearer::source::Presented;
 use tower_bearer::{AuthError, BearerLayer, ConfigError, Validation, render, require};
 
-use crate::calls::{challenges, errors, get as call, get_as, parameter};
+use crate::calls::{challenges, get as call, get_as, parameter};
 use crate::tokens::{self, AUDIENCE, ISSUER};
 
 const METADATA: &str = "https://api.example.com/.well-known/oauth-protected-resource";
