@@ -145,7 +145,22 @@ impl Proxy {
             assert!(!has_ended && !is_late, "{program} does not come up: {}", log());
             std::thread::sleep(Duration::from_millis(5));
         }
+        proxy.await_tls();
         proxy
+    }
+
+    /// Waits until TLS is answered: on a busy machine, a port is open before. A terminator that answers nobody without a
+    /// certificate is given a second.
+    fn await_tls(&self) {
+        let url = format!("https://{}/", self.address);
+        for _ in 0..50 {
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--insecure", "--output", "/dev/null", "--max-time", "5", &url]);
+            if curl.status().is_ok_and(|status| status.success()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
