@@ -16,9 +16,9 @@ mod without_token;
 mod server;
 
 pub use body::OperationBody;
-pub use hosts::{HostCheck, HostCheckFuture, HostCheckService};
+pub use hosts::{HostCheck, HostCheckService};
 pub use operations::{OperationsFuture, OperationsService};
-pub use server::{Mcp, McpFuture, McpService};
+pub use server::{Mcp, McpService};
 pub use sessions::{McpSessions, McpSessionsFuture, McpSessionsService};
 pub use table::Operations;
 pub use without_token::{WithoutToken, WithoutTokenService};

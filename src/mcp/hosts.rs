@@ -4,15 +4,12 @@
 //! origin. Such a request has the attacker's name in `Host`.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Request, Response, Uri};
-use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -21,7 +18,7 @@ use crate::config_error::ConfigError;
 use crate::error::{AuthError, Reason, shown};
 use crate::loopback::is_loopback;
 use crate::middleware::reject::{EmptyBody, Rejection};
-use crate::middleware::release;
+use crate::middleware::{GuardFuture, release};
 use crate::web_origin::check_spelling;
 
 /// Checks `Host` and `Origin` of each request, as MCP requires against DNS rebinding.
@@ -208,52 +205,19 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = HostCheckFuture<S::Future, ResBody>;
+    type Future = GuardFuture<S::Future, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let state = match self.check.check(&request) {
-            Ok(()) => State::Allowed { future: self.inner.call(request) },
+        match self.check.check(&request) {
+            Ok(()) => GuardFuture::allowed(self.inner.call(request)),
             Err(rejection) => {
                 release(&mut self.inner);
-                State::Refused { response: Some(rejection.into_response()) }
+                GuardFuture::answered(rejection.into_response())
             }
-        };
-        HostCheckFuture { state }
-    }
-}
-
-pin_project! {
-    /// The response of a [`HostCheckService`].
-    pub struct HostCheckFuture<F, ResBody> {
-        #[pin]
-        state: State<F, ResBody>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<F, ResBody> {
-        Allowed { #[pin] future: F },
-        Refused { response: Option<Response<ResBody>> },
-    }
-}
-
-impl<F, ResBody, E> Future for HostCheckFuture<F, ResBody>
-where
-    F: Future<Output = Result<Response<ResBody>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProj::Allowed { future } => future.poll(cx),
-            StateProj::Refused { response } => Poll::Ready(Ok(response
-                .take()
-                .expect("a future is not polled after it has completed"))),
         }
     }
 }
@@ -270,12 +234,6 @@ impl fmt::Debug for HostCheck {
 impl<S: fmt::Debug> fmt::Debug for HostCheckService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostCheckService").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-impl<F, ResBody> fmt::Debug for HostCheckFuture<F, ResBody> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HostCheckFuture").finish_non_exhaustive()
     }
 }
 

@@ -1,15 +1,12 @@
 //! All layers of an MCP server as one.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -23,7 +20,7 @@ use super::without_token::{WithoutToken, WithoutTokenService};
 use crate::claims::policy::{Policy, PolicyDescription};
 use crate::config_error::ConfigError;
 use crate::middleware::reject::{Empty, EmptyBody, Render};
-use crate::middleware::{Bearer, BearerLayer, ResponseFuture, release};
+use crate::middleware::{Bearer, BearerLayer, GuardFuture, ResponseFuture, release};
 use crate::protected_resource::Resource;
 use crate::server::endpoints::ResourceMetadataService;
 use crate::verify::Verifier;
@@ -265,7 +262,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = McpFuture<ResponseFuture<Inner<S>, ReqBody, ResBody, C, R>, ResBody>;
+    type Future = GuardFuture<ResponseFuture<Inner<S>, ReqBody, ResBody, C, R>, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.bearer.poll_ready(cx)
@@ -278,47 +275,12 @@ where
             answer.map(|body| ResBody::from(body.into_bytes()))
         } else {
             match self.hosts.check(&request) {
-                Ok(()) => {
-                    let future = self.bearer.call(request);
-                    return McpFuture { state: State::Calling { future } };
-                }
+                Ok(()) => return GuardFuture::allowed(self.bearer.call(request)),
                 Err(rejection) => rejection.into_response(),
             }
         };
         release(&mut self.bearer);
-        McpFuture { state: State::Answered { response: Some(response) } }
-    }
-}
-
-pin_project! {
-    /// The response of an [`McpService`].
-    pub struct McpFuture<F, ResBody> {
-        #[pin]
-        state: State<F, ResBody>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<F, ResBody> {
-        Calling { #[pin] future: F },
-        Answered { response: Option<Response<ResBody>> },
-    }
-}
-
-impl<F, ResBody, E> Future for McpFuture<F, ResBody>
-where
-    F: Future<Output = Result<Response<ResBody>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProj::Calling { future } => future.poll(cx),
-            StateProj::Answered { response } => Poll::Ready(Ok(response
-                .take()
-                .expect("a future is not polled after it has completed"))),
-        }
+        GuardFuture::answered(response)
     }
 }
 
@@ -358,11 +320,5 @@ impl<C, R> fmt::Debug for Mcp<C, R> {
 impl<S: fmt::Debug, C, R> fmt::Debug for McpService<S, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("McpService").field("bearer", &self.bearer).finish_non_exhaustive()
-    }
-}
-
-impl<F, ResBody> fmt::Debug for McpFuture<F, ResBody> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("McpFuture").finish_non_exhaustive()
     }
 }

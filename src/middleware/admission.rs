@@ -264,21 +264,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         let (Decision::Admit(Some(admitted)) | Decision::AdmitWith(admitted, _)) = &decision else {
             return decision;
         };
-        let access = Access::new(&admitted.principal).with_request(RequestHead::of(request));
-        match policy::check(&**policy, &access) {
+        match self.check_policy(&**policy, &admitted.principal, RequestHead::of(request)) {
             Ok(()) => decision,
-            Err(error) => self.refuse_admitted(error, decision),
+            Err(rejection) => refuse_admitted(rejection, decision),
         }
-    }
-
-    /// Refuses a request that the policy does not allow. The answer gets the fields of bindings.
-    #[cold]
-    fn refuse_admitted(&self, error: AuthError, decision: Decision<C>) -> Decision<C> {
-        let fields = match decision {
-            Decision::AdmitWith(_, fields) => fields,
-            _ => ResponseFields::default(),
-        };
-        Decision::Refuse(self.refuse(error).with_fields(fields))
     }
 
     #[inline(never)]
@@ -495,7 +484,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         vetted: &Vetted<C>,
         request: RequestHead<'_>,
     ) -> Result<(), Rejection> {
-        let permitted = self.check_policy(vetted.remembered.principal(), request);
+        let Some(policy) = &self.policy else { return Ok(()) };
+        let permitted = self.check_policy(&**policy, vetted.remembered.principal(), request);
         permitted.map_err(|rejection| rejection.with_fields(vetted.fields.clone()))
     }
 
@@ -527,19 +517,22 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         let remembered = remembered.map_err(|error| self.refuse(error))?;
         // Other rules may read other roles from the token.
         let principal = remembered.into_verified().into_principal();
-        self.check_policy(&principal, request)?;
+        if let Some(policy) = &self.policy {
+            let permitted = self.check_policy(&**policy, &principal, request);
+            permitted.map_err(|rejection| rejection.with_fields(fields.clone()))?;
+        }
         Ok((Admitted { principal, origin }, fields))
     }
 
-    /// Applies the policy, if there is one.
+    #[inline]
     fn check_policy(
         &self,
+        policy: &dyn Policy,
         principal: &Principal,
         request: RequestHead<'_>,
     ) -> Result<(), Rejection> {
-        let Some(policy) = &self.policy else { return Ok(()) };
         let access = Access::new(principal).with_request(request);
-        policy::check(&**policy, &access).map_err(|error| self.refuse(error))
+        policy::check(policy, &access).map_err(|error| self.refuse(error))
     }
 
     /// Puts into a request what inner services read there.
@@ -617,6 +610,15 @@ fn admit_with<C>(
     fields: ResponseFields,
 ) -> Decision<C> {
     Decision::AdmitWith(Admitted { principal: verified.into_principal(), origin }, fields)
+}
+
+/// Refuses a request that the policy does not allow. The answer gets the fields of bindings.
+#[cold]
+fn refuse_admitted<C>(rejection: Rejection, decision: Decision<C>) -> Decision<C> {
+    match decision {
+        Decision::AdmitWith(_, fields) => Decision::Refuse(rejection.with_fields(fields)),
+        _ => Decision::Refuse(rejection),
+    }
 }
 
 impl<C> Deferral<C> {

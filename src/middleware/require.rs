@@ -1,14 +1,12 @@
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::guard_future::GuardFuture;
 use super::readiness::release;
 use crate::claims::policy::Policy;
 use crate::middleware::reject::{self, EmptyBody};
@@ -60,52 +58,19 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = RequireFuture<S::Future, ResBody>;
+    type Future = GuardFuture<S::Future, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let state = match reject::check_in(RequestHead::of(&request), &*self.policy) {
-            Ok(_) => GuardState::Allowed { future: self.inner.call(request) },
+        match reject::check_in(RequestHead::of(&request), &*self.policy) {
+            Ok(_) => GuardFuture::allowed(self.inner.call(request)),
             Err(rejection) => {
                 release(&mut self.inner);
-                GuardState::Refused { response: Some(rejection.into_response()) }
+                GuardFuture::answered(rejection.into_response())
             }
-        };
-        RequireFuture { state }
-    }
-}
-
-pin_project! {
-    /// The response of a [`RequireService`].
-    pub struct RequireFuture<F, ResBody> {
-        #[pin]
-        state: GuardState<F, ResBody>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum GuardState<F, ResBody> {
-        Allowed { #[pin] future: F },
-        Refused { response: Option<Response<ResBody>> },
-    }
-}
-
-impl<F, ResBody, E> Future for RequireFuture<F, ResBody>
-where
-    F: Future<Output = Result<Response<ResBody>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProj::Allowed { future } => future.poll(cx),
-            StateProj::Refused { response } => Poll::Ready(Ok(response
-                .take()
-                .expect("a future is not polled after it has completed"))),
         }
     }
 }
@@ -119,11 +84,5 @@ impl fmt::Debug for RequireLayer {
 impl<S: fmt::Debug> fmt::Debug for RequireService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireService").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-impl<F, ResBody> fmt::Debug for RequireFuture<F, ResBody> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireFuture").finish_non_exhaustive()
     }
 }

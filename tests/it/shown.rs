@@ -54,7 +54,7 @@ async fn all_shown() -> Vec<(&'static str, String)> {
         ("ResponseFuture", text(waits.call(get("/")))),
         ("RequireLayer", text(&guard)),
         ("RequireService", text(guard.layer("inner"))),
-        ("RequireFuture", text(guarded.call(get("/")))),
+        ("GuardFuture", text(guarded.call(get("/")))),
         ("Verifier", text(verifier())),
         ("Verified", text(&verified)),
         ("Principal", text(&principal)),

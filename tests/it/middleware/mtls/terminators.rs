@@ -149,8 +149,8 @@ impl Proxy {
         proxy
     }
 
-    /// Waits until TLS is answered: on a busy machine, a port is open before. A terminator that answers nobody without a
-    /// certificate is given a second.
+    /// Waits until the terminator answers over TLS. Its port may be open earlier. A terminator that requires a certificate
+    /// refuses this request, and the wait ends after a second.
     fn await_tls(&self) {
         let url = format!("https://{}/", self.address);
         for _ in 0..50 {
