@@ -2,6 +2,7 @@ use axum::extract::OriginalUri;
 use tower_bearer::ConfigError;
 
 use super::*;
+use crate::support::log::Log;
 use crate::support::{get, send};
 
 /// Sends a request for a path with a proof for a URI.
@@ -202,6 +203,16 @@ async fn uri_is_the_one_before_a_router_took_a_prefix_off() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn log_says_which_uri_was_expected() {
+    let (log, _guard) = Log::of_this_thread();
+
+    sent(dpop(), "/orders", "https://other.example.com/orders").await;
+
+    let uris = "`htu` is \\\"https://other.example.com/orders\\\", and the request is for \\\"https://api.example.com/orders\\\"";
+    assert_eq!(log.about(uris).len(), 1, "{:?}", log.events());
 }
 
 #[test]
