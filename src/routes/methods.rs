@@ -117,7 +117,7 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
     /// A token that is sent must be good, as with
     /// [`with_optional_token`](crate::BearerLayer::with_optional_token).
     pub fn optional_token(self) -> DeclaredMethods<S> {
-        self.declared(RouteAccess::OptionalToken)
+        self.declared(RouteAccess::OptionalToken(None))
     }
 
     /// Declares that the handlers accept every request.

@@ -212,12 +212,9 @@ fn describe(
     schemes: &[Scheme],
     allows_scopes: bool,
 ) {
-    let alternatives = match access {
-        RouteAccess::Requires(policy) => alternatives(policy),
-        _ => vec![Vec::new()],
-    };
+    let alternatives = access.policy().map_or_else(|| vec![Vec::new()], alternatives);
     let mut security = Vec::new();
-    if *access == RouteAccess::OptionalToken {
+    if matches!(access, RouteAccess::OptionalToken(_)) {
         security.push(json!({}));
     }
     if *access != RouteAccess::Open {

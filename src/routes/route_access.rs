@@ -10,8 +10,9 @@ use crate::claims::policy::PolicyDescription;
 pub enum RouteAccess {
     /// Accepts every request. The layer is not asked.
     Open,
-    /// Accepts requests with a good token, and requests without a token.
-    OptionalToken,
+    /// Accepts requests without a token, and requests with a good token whose principal the permission
+    /// of the layer allows, if it has one.
+    OptionalToken(Option<PolicyDescription>),
     /// Accepts requests with a good token.
     SignedIn,
     /// Accepts requests with a good token whose principal this permission allows.
@@ -23,14 +24,14 @@ pub enum RouteAccess {
 impl RouteAccess {
     /// Returns whether a request without a token is refused.
     pub fn needs_token(&self) -> bool {
-        !matches!(self, Self::Open | Self::OptionalToken)
+        !matches!(self, Self::Open | Self::OptionalToken(_))
     }
 
     /// Returns the name of the variant in JSON.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::OptionalToken => "optional_token",
+            Self::OptionalToken(_) => "optional_token",
             Self::SignedIn => "signed_in",
             Self::Requires(_) => "requires",
             Self::Undeclared => "undeclared",
@@ -40,8 +41,8 @@ impl RouteAccess {
     /// Returns the permission that is required, if there is one.
     pub(super) fn policy(&self) -> Option<&PolicyDescription> {
         match self {
-            Self::Requires(policy) => Some(policy),
-            _ => None,
+            Self::Requires(policy) | Self::OptionalToken(Some(policy)) => Some(policy),
+            Self::Open | Self::OptionalToken(None) | Self::SignedIn | Self::Undeclared => None,
         }
     }
 
@@ -52,8 +53,9 @@ impl RouteAccess {
             Self::Requires(own) => {
                 Self::Requires(PolicyDescription::AllOf(vec![policy.clone(), own]))
             }
+            Self::OptionalToken(_) => Self::OptionalToken(Some(policy.clone())),
             // An undeclared route stays one: the permission of the layer says nothing about it.
-            Self::Open | Self::OptionalToken | Self::Undeclared => self,
+            Self::Open | Self::Undeclared => self,
         }
     }
 }
@@ -62,7 +64,11 @@ impl fmt::Display for RouteAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("open"),
-            Self::OptionalToken => f.write_str("open, with or without a token"),
+            Self::OptionalToken(None) => f.write_str("open, with or without a token"),
+            Self::OptionalToken(Some(policy)) => {
+                let policy = policy.to_string();
+                write!(f, "open without a token, or with one and {}", without_parentheses(&policy))
+            }
             Self::SignedIn => f.write_str("a token"),
             Self::Requires(policy) => f.write_str(without_parentheses(&policy.to_string())),
             Self::Undeclared => f.write_str("UNDECLARED: a token"),

@@ -251,7 +251,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let layer = layer.with_required_token();
         let fallback = self.fallback.map(|(handlers, access)| match access {
             RouteAccess::Open => handlers,
-            RouteAccess::OptionalToken => handlers.layer(optional.clone()),
+            RouteAccess::OptionalToken(_) => handlers.layer(optional.clone()),
             _ => handlers.layer(layer.clone()),
         });
         // The last 405 of a path counts: that of an open method, if it has one.
@@ -266,7 +266,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     fn router_for(&mut self, access: &RouteAccess) -> &mut Router<S> {
         match access {
             RouteAccess::Open => &mut self.open,
-            RouteAccess::OptionalToken => &mut self.optional,
+            RouteAccess::OptionalToken(_) => &mut self.optional,
             RouteAccess::SignedIn | RouteAccess::Requires(_) | RouteAccess::Undeclared => {
                 &mut self.guarded
             }

@@ -141,7 +141,7 @@ fn policy_of_the_layer_is_added_where_a_token_is_needed() {
     assert_eq!(access("/me"), "scope `api`");
     assert_eq!(access("/orders/{id}"), "scope `api` and scope `orders:read`");
     assert_eq!(access("/health"), "open");
-    assert_eq!(access("/front"), "open, with or without a token");
+    assert_eq!(access("/front"), "open without a token, or with one and scope `api`");
     assert_eq!(access("/forgotten"), "UNDECLARED: a token");
 }
 

@@ -6,7 +6,7 @@ use tower_bearer::dpop::Dpop;
 use tower_bearer::policy::{Policy, all_of, any_of, role, scope, when};
 use tower_bearer::routes::{Operation, Routes, any, get, post};
 
-use crate::support::layer;
+use crate::support::{WithBearer, get as ask_get, good, key, layer, send, token};
 
 fn document(paths: Value) -> Value {
     json!({ "openapi": "3.1.0", "info": { "title": "Orders", "version": "1" }, "paths": paths })
@@ -115,6 +115,31 @@ fn each_access_has_its_security() {
     let expected =
         [(json!([]), 0), (json!([{}, { "bearer": [] }]), 1), (token.clone(), 1), (token, 1)];
     assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn token_that_need_not_be_there_needs_the_permission_of_the_layer() {
+    let routes: Routes = Routes::new().route("/a", get(async || "").optional_token());
+    let layer = layer().with_policy(scope("api"));
+    let mut document = document(json!({ "/a": { "get": operation() } }));
+
+    assert!(routes.map().behind(&layer).openapi().add_to(&mut document).is_empty());
+
+    let operation = &document["paths"]["/a"]["get"];
+    assert_eq!(operation["security"], json!([{}, { "bearer": ["api"] }]));
+    assert_eq!(operation["x-policy"], "scope `api`");
+    assert!(operation["responses"]["403"].is_object());
+    // The layer does what the document says.
+    let app = routes.into_router(layer);
+    let api = token().claim("scope", "api").sign(&key());
+    for (request, status) in [
+        (ask_get("/a"), 200),
+        (ask_get("/a").bearer(good()), 403),
+        (ask_get("/a").bearer(api), 200),
+        (ask_get("/a").bearer("broken"), 401),
+    ] {
+        assert_eq!(send(&app, request).await.status, status);
+    }
 }
 
 #[test]
