@@ -44,8 +44,9 @@ impl<C, R> BearerLayer<C, R> {
 ///
 /// Mount it outside of the layer, because clients read it before they have a token. With axum:
 /// `.route_service(&metadata.path(), metadata)`, after `.route_layer(layer)`. Each resource of a host has a path of its
-/// own. Clients that do not know the path of a resource ask for `/.well-known/oauth-protected-resource`: mount the
-/// document of the main resource there too, if you like.
+/// own; axum takes one with a segment that begins with `:` or `*` after `Router::without_v07_checks`. Clients that do not
+/// know the path of a resource ask for `/.well-known/oauth-protected-resource`: mount the document of the main resource
+/// there too, if you like.
 ///
 /// Other methods than `GET`, `HEAD` and `OPTIONS` are answered 405, and another query than that of the resource 404.
 #[derive(Clone)]
