@@ -1,6 +1,7 @@
 //! Remembers proofs in memory, in two generations: a number of 8 bytes for a proof and the free room of a table, 22
 //! bytes together at most. A proof has no date of its own. When the young generation is as old as a proof lives, it
-//! becomes the old one, and the old one is dropped at once.
+//! becomes the old one, and the old one is dropped at once. A shard looks at the clock with each sixteenth proof, and
+//! before it refuses one for want of room.
 //!
 //! The number is a keyed hash. Two proofs have the same one by a chance of 2⁻⁶⁴ for each that is remembered: one of some
 //! 10¹² honest requests is refused, and its client makes another proof.
@@ -21,8 +22,8 @@ use crate::error::ReplaysUnavailable;
 /// Remembers used proofs in the memory of this program: for an API that runs on one node. Clones
 /// share their memory.
 ///
-/// Each proof is kept for its lifetime at least, and twice its lifetime at most. A proof takes 22
-/// bytes at most. When the store is full, it refuses new proofs with 503 and forgets none that could
+/// Each proof is kept for its lifetime at least, and is forgotten after twice its lifetime, when other
+/// proofs have come or their room is needed. A proof takes 22 bytes at most. When the store is full, it refuses new proofs with 503 and forgets none that could
 /// be used again, and the log says so. It cannot tell an attack from a rush: limit the requests of
 /// each client in front of it.
 ///
@@ -46,6 +47,8 @@ struct Shard {
     since: Moment,
     /// The longest lifetime of a proof so far.
     lifetime: Duration,
+    /// The number of proofs until the clock is read again. A generation may be kept too long, and never too short.
+    until_clock: u8,
 }
 
 impl MemoryReplays {
@@ -61,7 +64,8 @@ impl MemoryReplays {
     pub fn with_max_proofs(proofs: usize) -> Self {
         let all = std::array::from_fn(|_| {
             let (young, old) = Default::default();
-            Mutex::new(Shard { young, old, since: Moment::now(), lifetime: Duration::ZERO })
+            let (since, lifetime) = (Moment::now(), Duration::ZERO);
+            Mutex::new(Shard { young, old, since, lifetime, until_clock: 0 })
         });
         // The proofs are spread by chance, so some shards get a few more than others.
         let most = proofs.div_ceil(SHARDS).max(1);
@@ -70,10 +74,7 @@ impl MemoryReplays {
 
     /// Returns the number of proofs that are kept.
     pub fn len(&self) -> usize {
-        let len = |shard: &Mutex<Shard>| {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.young.len() + shard.old.len()
-        };
+        let len = |shard: &Mutex<Shard>| shard.lock().unwrap_or_else(PoisonError::into_inner).len();
         self.0.all.iter().map(len).sum()
     }
 
@@ -91,7 +92,7 @@ impl MemoryReplays {
         let number = hasher.hash_one(proof).max(1);
         let mut shard =
             all[last_bits(number) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
-        shard.use_proof(number, lifetime, *most, Moment::now())
+        shard.use_proof(number, lifetime, *most)
     }
 }
 
@@ -101,21 +102,17 @@ impl Shard {
         number: u64,
         lifetime: Duration,
         most: usize,
-        now: Moment,
     ) -> Result<ProofUse, ReplaysUnavailable> {
         self.lifetime = self.lifetime.max(lifetime);
-        let age = now.since(self.since);
-        if age >= self.lifetime {
-            self.old = mem::take(&mut self.young);
-            if age >= self.lifetime.saturating_mul(2) {
-                self.old = NumberTable::default();
-            }
-            self.since = now;
+        if self.until_clock == 0 || self.len() >= most {
+            self.forget_old(Moment::now());
+            self.until_clock = CLOCK_EVERY;
         }
+        self.until_clock -= 1;
         if self.old.contains(number) {
             return Ok(ProofUse::Replayed);
         }
-        if self.young.len() + self.old.len() >= most {
+        if self.len() >= most {
             let is_known = self.young.contains(number);
             return if is_known {
                 Ok(ProofUse::Replayed)
@@ -124,6 +121,22 @@ impl Shard {
             };
         }
         Ok(if self.young.insert(number) { ProofUse::First } else { ProofUse::Replayed })
+    }
+
+    fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// Begins another generation if it is time.
+    fn forget_old(&mut self, now: Moment) {
+        let age = now.since(self.since);
+        if age >= self.lifetime {
+            self.old = mem::take(&mut self.young);
+            if age >= self.lifetime.saturating_mul(2) {
+                self.old = NumberTable::default();
+            }
+            self.since = now;
+        }
     }
 }
 
@@ -154,6 +167,8 @@ impl fmt::Debug for MemoryReplays {
 
 /// Requests that come at the same time seldom wait for each other.
 const SHARDS: usize = 64;
+/// To read the clock takes as long as all else, and the processor cannot look up a number meanwhile.
+const CLOCK_EVERY: u8 = 16;
 const FULL: &str = "the memory of used proofs is full (`MemoryReplays::with_max_proofs`)";
 
 #[cfg(test)]
@@ -189,8 +204,23 @@ mod tests {
         assert_eq!(store.len(), 1);
 
         tokio::time::advance(2 * LIFETIME).await;
+        (1000..10_000).for_each(|other| drop(remember(&store, other)));
         assert_eq!(remember(&store, 1).unwrap(), ProofUse::First);
-        assert_eq!(store.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn full_store_has_room_as_soon_as_its_proofs_are_old() {
+        let store = MemoryReplays::with_max_proofs(64);
+        let accepted = || {
+            (0..1000)
+                .filter(|number| matches!(remember(&store, *number), Ok(ProofUse::First)))
+                .count()
+        };
+
+        assert_eq!(accepted(), 64);
+        assert_eq!(accepted(), 0);
+        tokio::time::advance(2 * LIFETIME).await;
+        assert_eq!(accepted(), 64);
     }
 
     #[tokio::test(start_paused = true)]
