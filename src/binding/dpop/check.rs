@@ -13,7 +13,7 @@ use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL};
 use http::{HeaderMap, HeaderName, HeaderValue, request};
 
 use super::fault::{invalid, other_key};
-use super::key::{ProofHeader, ProofKey};
+use super::key::{ProofHeader, ProofKey, SentKey};
 use super::proof::{Buffer, Proof, ProofClaims};
 use super::settings::Dpop;
 use crate::binding::{Binding, BindingVerdict, Proved};
@@ -51,13 +51,16 @@ impl Dpop {
         bound: Option<BoundToken<'_>>,
     ) -> Result<VerifiedProof, AuthError> {
         let proof = Proof::parse(proof_in(&request.headers)?)?;
-        let key = self.keys.find(proof.header());
+        let known = self.keys.find(proof.header());
         let [mut buffer, mut header_buffer] = [const { Buffer::new() }; 2];
         let claims = proof.claims(&mut buffer)?;
         // The header is as cheap to read as the claims, and its key is not.
-        let header = match key {
-            Some(_) => None,
-            None => Some(ProofHeader::read(proof.header(), &mut header_buffer, &self.algorithms)?),
+        let key = match known {
+            Some(key) => SentKey::Known(key),
+            None => {
+                let buffer = &mut header_buffer;
+                SentKey::New(ProofHeader::read(proof.header(), buffer, &self.algorithms)?)
+            }
         };
 
         if *claims.method != *request.method.as_str() {
@@ -73,20 +76,16 @@ impl Dpop {
         self.check_uri(request, &claims)?;
         let is_nonce_current = self.check_nonce(&claims)?;
         self.check_dates(&claims)?;
-        if let Some(bound) = bound {
-            check_token(&claims, bound.token)?;
+        if let Some(BoundToken { token, thumbprint }) = bound {
+            // A key is shorter than a token, and costs less to hash.
+            if key.is_surely_not(thumbprint) {
+                return Err(other_key());
+            }
+            check_token(&claims, token)?;
         }
-        let thumbprint = bound.map(|bound| bound.thumbprint);
-        let key = match (key, header) {
-            (Some(key), _) => key,
-            (None, Some(header)) => Arc::new(header.into_key(thumbprint)?),
-            (None, None) => return Err(invalid("there is no key")),
-        };
+        let key = key.into_key(bound.map(|bound| bound.thumbprint))?;
         if !key.is_allowed(&self.algorithms) {
             return Err(invalid("`alg` is not allowed"));
-        }
-        if thumbprint.is_some_and(|thumbprint| thumbprint != key.thumbprint()) {
-            return Err(other_key());
         }
         if !key.has_signed(&proof) {
             return Err(invalid("the signature is wrong"));

@@ -18,6 +18,31 @@ use crate::jose::json::{JsonError, Scanner, VALUE_DEPTH, read_members};
 use crate::jose::{Algorithm, Family};
 use crate::keys::{PublicKey, VerifyingKey};
 
+/// The key of a proof.
+pub(super) enum SentKey<'b> {
+    /// It is kept from an earlier proof.
+    Known(Arc<ProofKey>),
+    New(ProofHeader<'b>),
+}
+
+impl SentKey<'_> {
+    /// Returns whether the key cannot have this thumbprint, as far as the text of a new one tells.
+    pub(super) fn is_surely_not(&self, thumbprint: &str) -> bool {
+        match self {
+            Self::Known(key) => key.thumbprint() != thumbprint,
+            Self::New(header) => header.key_members.is_surely_not(thumbprint),
+        }
+    }
+
+    /// Returns the key, ready to verify with. It has to have this thumbprint, if one is known.
+    pub(super) fn into_key(self, thumbprint: Option<&str>) -> Result<Arc<ProofKey>, AuthError> {
+        match self {
+            Self::Known(key) => Ok(key),
+            Self::New(header) => header.into_key(thumbprint).map(Arc::new),
+        }
+    }
+}
+
 /// The header of a proof (RFC 9449 §4.2), before its key is parsed.
 pub(super) struct ProofHeader<'b> {
     algorithm: Algorithm,
@@ -61,12 +86,8 @@ impl<'b> ProofHeader<'b> {
     }
 
     /// Parses the key, which has to have this thumbprint, if one is known.
-    pub(super) fn into_key(self, expected: Option<&str>) -> Result<ProofKey, AuthError> {
-        let Self { algorithm, jwk, key_members } = self;
-        // That of a stranger is not even read.
-        if expected.is_some_and(|expected| key_members.is_surely_not(expected)) {
-            return Err(other_key());
-        }
+    fn into_key(self, expected: Option<&str>) -> Result<ProofKey, AuthError> {
+        let Self { algorithm, jwk, .. } = self;
         let bad = |problem| AuthError::bad_proof(format!("`jwk`: {problem}"));
         let public = PublicKey::from_jwk(jwk).map_err(bad)?;
         if public.rsa_bits().is_some_and(|bits| bits > MAX_RSA_BITS) {
@@ -98,8 +119,9 @@ impl<'t> Members<'t> {
                 "alg" => found.algorithm = Some(scanner.text()?),
                 "typ" => found.token_type = Some(scanner.text()?),
                 "jwk" => {
-                    let jwk = scanner.skip(VALUE_DEPTH)?;
-                    found.jwk = Some((jwk, KeyMembers::read(jwk)?));
+                    let start = scanner.clone();
+                    let key_members = KeyMembers::read(scanner)?;
+                    found.jwk = Some((start.up_to(scanner), key_members));
                 }
                 "crit" | "b64" => {
                     scanner.skip(VALUE_DEPTH)?;

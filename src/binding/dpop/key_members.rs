@@ -17,10 +17,10 @@ pub(super) struct KeyMembers<'t> {
 
 impl<'t> KeyMembers<'t> {
     /// Reads an object whose members have each a name of their own (RFC 7515 §4).
-    pub(super) fn read(jwk: &'t str) -> Result<Self, JsonError> {
+    pub(super) fn read(scanner: &mut Scanner<'t>) -> Result<Self, JsonError> {
         let mut found = Self::default();
-        read_members(&mut Scanner::new(jwk), MAX_MEMBERS, |name, scanner| {
-            let value = scanner.skip(VALUE_DEPTH)?;
+        read_members(scanner, MAX_MEMBERS, |name, scanner| {
+            let value = scanner.skip(VALUE_DEPTH - 1)?;
             match name {
                 "kty" => found.kty = value,
                 "crv" => found.crv = value,
@@ -87,7 +87,7 @@ mod tests {
         r#"{"crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kty":"OKP"}"#;
 
     fn is_surely_not(jwk: &str, thumbprint: &str) -> bool {
-        KeyMembers::read(jwk).unwrap().is_surely_not(thumbprint)
+        KeyMembers::read(&mut Scanner::new(jwk)).unwrap().is_surely_not(thumbprint)
     }
 
     fn rsa(zeros: usize, exponent: &str) -> String {
