@@ -24,7 +24,7 @@ pub(crate) fn check_spelling(origin: &str, is_plain_allowed: bool) -> Result<(),
     }
     let uri: Uri = origin.parse().map_err(|_| NO_ORIGIN)?;
     match uri.authority() {
-        Some(authority) if authority.as_str() == rest && !authority.host().is_empty() => Ok(()),
+        Some(authority) if !authority.host().is_empty() => Ok(()),
         _ => Err(NO_ORIGIN),
     }
 }
@@ -36,3 +36,51 @@ const fn is_host(byte: u8) -> bool {
 const NO_SCHEME: &str = "does not begin with `https://`";
 const NO_ORIGIN: &str = "is no origin: give scheme, host and port, as `https://app.example.com`";
 const PLAIN: &str = "is plain HTTP: an attacker in the network can be that page";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origin_is_written_as_browsers_write_it() {
+        for (origin, problem) in [
+            ("https://app.example.com", ""),
+            ("https://app.example.com:8443", ""),
+            ("https://[::1]:3000", ""),
+            ("https://127.0.0.1", ""),
+            ("app.example.com", NO_SCHEME),
+            ("ftp://app.example.com", NO_SCHEME),
+            ("null", NO_SCHEME),
+            ("https://app.example.com/", "is more than"),
+            ("https://app.example.com?", "is more than"),
+            ("https://app.example.com#", "is more than"),
+            ("https://user@app.example.com", "is more than"),
+            ("https://App.example.com", "is not as browsers send it"),
+            ("https://b\u{fc}cher.example", "is not as browsers send it"),
+            ("https://app.example.com:443", "names the port"),
+            ("https://", NO_ORIGIN),
+            ("https://:8443", NO_ORIGIN),
+            ("https://a:b:c", NO_ORIGIN),
+            ("https://[::1", NO_ORIGIN),
+        ] {
+            let found = check_spelling(origin, false).err().unwrap_or_default();
+            assert!(
+                found.starts_with(problem) && found.is_empty() == problem.is_empty(),
+                "{origin}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn plain_http_has_to_be_allowed() {
+        for (origin, is_allowed, expected) in [
+            ("http://app.example.com", false, Err(PLAIN)),
+            ("http://app.example.com", true, Ok(())),
+            ("http://app.example.com:443", true, Ok(())),
+            ("http://app.example.com:80", true, Err("names the port that browsers leave out")),
+            ("https://app.example.com:80", true, Ok(())),
+        ] {
+            assert_eq!(check_spelling(origin, is_allowed), expected, "{origin}");
+        }
+    }
+}

@@ -124,6 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn value_nests_as_deep_in_an_inner_actor_as_its_place_allows() {
+        for place in 1..=MAX_ACTORS {
+            for (depth, is_accepted) in
+                [(VALUE_DEPTH - place, true), (VALUE_DEPTH - place + 1, false)]
+            {
+                let value = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+                let inner = format!(r#"{{"sub":"a","other":{value}}}"#);
+                let json = (1..place).fold(inner, |act, _| format!(r#"{{"act":{act},"sub":"b"}}"#));
+
+                assert_eq!(read(&json).is_ok(), is_accepted, "{place} {depth}");
+            }
+        }
+    }
+
+    #[test]
     fn malformed_actor_is_refused() {
         for json in [
             "{}",

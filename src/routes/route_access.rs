@@ -93,3 +93,23 @@ fn without_parentheses(phrase: &str) -> &str {
     }
     inner
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parentheses_are_removed_only_if_they_are_a_pair_around_all() {
+        for (phrase, expected) in [
+            ("(a or b)", "a or b"),
+            ("((a or b) and (c or d))", "(a or b) and (c or d)"),
+            ("(a) or (b)", "(a) or (b)"),
+            ("((a) or b) and (c)", "((a) or b) and (c)"),
+            ("a", "a"),
+            ("(a", "(a"),
+            ("a)", "a)"),
+        ] {
+            assert_eq!(without_parentheses(phrase), expected);
+        }
+    }
+}

@@ -127,6 +127,18 @@ fn payload_that_is_not_one_whole_object_is_malformed() {
 }
 
 #[test]
+fn claims_nest_equally_deep_whatever_their_names_are() {
+    for name in ["x", "roles", "amr", "authorization_details"] {
+        // The payload itself is one level.
+        for (depth, is_read) in [(MAX_DEPTH - 1, true), (MAX_DEPTH, false)] {
+            let payload = format!(r#"{{"{name}":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+
+            assert_eq!(read(&payload, &paths()).is_ok(), is_read, "{name} {depth}");
+        }
+    }
+}
+
+#[test]
 fn detail_of_a_malformed_payload_says_whether_it_is_json() {
     for (payload, detail) in [
         ("[]", "the payload is not an object with unique members"),

@@ -169,8 +169,8 @@ impl Rejection {
                 self.with_remedy(challenge.with_error(code, description))
             }
             // RFC 6750 §3: a client without a token learns which scopes it needs.
-            None if self.is_about_no_token() => self.with_remedy(challenge),
-            _ => challenge,
+            None => self.with_remedy(challenge),
+            Some(_) => challenge,
         };
         let mut challenges: Vec<_> = self.config.challenges(complete).collect();
         // First, because some clients look no further.

@@ -215,6 +215,35 @@ async fn body_that_says_it_is_too_large_is_not_read() {
 }
 
 #[tokio::test]
+async fn body_that_says_it_has_just_the_size_of_the_bound_is_read() {
+    let text = call("whoami");
+    let mut steps = Steps::new([data(text.clone())]);
+    steps.hint = SizeHint::with_exact(text.len() as u64);
+
+    let seen = through(table().with_max_body(text.len()), steps, "").await.unwrap();
+
+    assert_eq!(seen.0, text.as_bytes());
+}
+
+#[tokio::test]
+async fn size_counts_what_was_read_within_the_bound_and_beyond_it() {
+    let text = call("close");
+    let (first, rest) = text.split_at(10);
+    let steps = Steps::new([data(first.to_owned()), data(rest.to_owned())]);
+    let length = text.len() as u64;
+    let inner = service_fn(move |request: Request<OperationBody<Steps>>| async move {
+        assert_eq!(request.body().size_hint().lower(), length);
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let service = layer().layer(table().with_max_body(20).layer(inner));
+    let token = token().claim("scope", "write").sign(&key());
+
+    let response = service.oneshot(post("").map(|_| steps).bearer(token)).await.unwrap();
+
+    assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
 async fn what_is_held_of_an_endless_body_is_bounded() {
     let endless = Steps::new((0..100_000).map(|_| data("[")));
     let taken = Arc::clone(&endless.taken);
@@ -250,6 +279,26 @@ async fn body_that_does_not_come_holds_no_reservation_of_the_inner_service() {
     let second = service.ready().await.unwrap().call(post(call("whoami")).bearer(good()));
     Answer::of(second.await.unwrap()).await.is_ok(&call("whoami"));
     drop(first);
+}
+
+#[tokio::test]
+async fn service_is_made_ready_again_when_the_body_had_to_be_waited_for() {
+    let read = service_fn(async |request: Request<OperationBody<Steps>>| {
+        let (bytes, ..) = read(request.into_body()).await;
+        Ok::<_, Infallible>(Response::new(String::from_utf8(bytes).unwrap()))
+    });
+    // It panics if it is called without a permit.
+    let permits = tower::limit::ConcurrencyLimit::new(read, 1);
+    let mut service = layer().layer(table().layer(permits));
+    for waits in [0, 1, 2, 0, 1] {
+        let waits = (0..waits).map(|_| Step::Wait);
+        let steps = Steps::new(waits.chain([data(call("whoami"))]));
+        let request = post("").map(|_| steps).bearer(good());
+
+        let response = service.ready().await.unwrap().call(request).await.unwrap();
+
+        assert_eq!(*response.body(), call("whoami"));
+    }
 }
 
 #[tokio::test]

@@ -285,6 +285,24 @@ async fn second_policy_of_a_tool_is_needed_beside_the_first_and_open_does_not_un
 }
 
 #[tokio::test]
+async fn open_method_is_allowed_to_all_and_the_rest_of_the_table_stays() {
+    let app = server().layer(of_scopes().with_open_methods(["prompts/get"])).layer(layer());
+
+    send(&app, post(request("prompts/get")).bearer(good())).await.is_ok(&request("prompts/get"));
+    for (body, needed) in
+        [(call("close"), "orders:write"), (request("resources/read"), "files:read")]
+    {
+        let refused = send(&app, post(body).bearer(good())).await;
+        refused.is_refused(403, Some(&needs(needed)), Reason::InsufficientScope);
+    }
+    send(&app, post(request("prompts/list/x")).bearer(good())).await.is_refused(
+        403,
+        Some(PLAIN),
+        Reason::Forbidden,
+    );
+}
+
+#[tokio::test]
 async fn empty_table_allows_no_tool_and_what_needs_no_policy() {
     let app = server().layer(Operations::default()).layer(layer());
 

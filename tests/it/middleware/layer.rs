@@ -15,13 +15,17 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bearer::dpop::{DpopClientLayer, DpopKey};
+use tower_bearer::mcp::{HostCheck, Mcp, McpSessions, Operations, WithoutToken};
 use tower_bearer::mtls::ClientCertificateLayer;
 use tower_bearer::policy::role;
+use tower_bearer::resource::Resource;
 use tower_bearer::source::Presented;
-use tower_bearer::{Algorithm, BearerLayer, Claims, Principal, Reason, render, require};
+use tower_bearer::{
+    Algorithm, BearerLayer, Claims, Principal, Reason, Validation, Verifier, render, require,
+};
 
 use crate::support::{
-    PLAIN, User, WithBearer, get, good, invalid_token, key, layer, send, token, verifier,
+    ISSUER, PLAIN, User, WithBearer, get, good, invalid_token, key, layer, send, token, verifier,
 };
 
 async fn subject(Claims(user): Claims<User>) -> String {
@@ -222,16 +226,16 @@ impl Service<Request<()>> for Picky {
 #[derive(Clone)]
 struct Unready(Option<&'static str>);
 
-impl Service<Request<()>> for Unready {
-    type Response = Response<String>;
+impl<B> Service<Request<B>> for Unready {
+    type Response = Response<Body>;
     type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = std::future::Ready<Result<Response<String>, Self::Error>>;
+    type Future = std::future::Ready<Result<Response<Body>, Self::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.0.map_or(Poll::Pending, |problem| Poll::Ready(Err(problem.into())))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
+    fn call(&mut self, _: Request<B>) -> Self::Future {
         unreachable!("it is not ready")
     }
 }
@@ -240,18 +244,29 @@ impl Service<Request<()>> for Unready {
 fn layers_around_a_service_are_ready_when_the_service_is() {
     fn ready<S>(mut service: S) -> Poll<Result<(), String>>
     where
-        S: Service<Request<()>, Error = Box<dyn std::error::Error + Send + Sync>>,
+        S: Service<Request<String>, Error = Box<dyn std::error::Error + Send + Sync>>,
     {
         let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
         ready.map_err(|error| error.to_string())
     }
     let certificates = ClientCertificateLayer::from_connection(|_| None);
     let proofs = DpopClientLayer::new(DpopKey::generate(Algorithm::ES256).unwrap());
+    let resource = Resource::new("https://api.example.com/mcp").unwrap();
+    let rules = Validation::new(ISSUER, resource.as_str());
+    let verifier = Verifier::<User>::new(key().verifying_key(), rules).unwrap();
+    let hosts = HostCheck::new(resource.as_str()).unwrap();
+    let mcp = Mcp::new(verifier, resource).unwrap();
+    let sessions = McpSessions::generate().unwrap();
     for (inner, expected) in
         [(Unready(None), Poll::Pending), (Unready(Some("away")), Poll::Ready(Err("away".into())))]
     {
         assert_eq!(ready(certificates.layer(inner.clone())), expected);
-        assert_eq!(ready(proofs.layer(inner)), expected);
+        assert_eq!(ready(proofs.layer(inner.clone())), expected);
+        assert_eq!(ready(mcp.layer(inner.clone())), expected);
+        assert_eq!(ready(hosts.layer(inner.clone())), expected);
+        assert_eq!(ready(sessions.layer(inner.clone())), expected);
+        assert_eq!(ready(WithoutToken::new().layer(inner.clone())), expected);
+        assert_eq!(ready(Operations::new().layer(inner)), expected);
     }
 }
 

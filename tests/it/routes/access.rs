@@ -458,6 +458,18 @@ fn fallback_with_two_declarations_is_an_error() {
     _ = Routes::<()>::new().fallback(both);
 }
 
+#[tokio::test]
+async fn merged_routes_have_the_fallback_of_either() {
+    let with = || Routes::new().fallback(any(async || "page").open());
+    let without = || Routes::new().route("/a", get(async || "a").open());
+
+    for routes in [with().merge(without()), without().merge(with())] {
+        let app = routes.into_router(layer());
+        send(&app, ask_get("/a")).await.is_ok("a");
+        send(&app, ask_get("/b")).await.is_ok("page");
+    }
+}
+
 #[test]
 #[should_panic(expected = "both have a fallback")]
 fn two_fallbacks_are_an_error() {

@@ -143,6 +143,29 @@ async fn token_that_need_not_be_there_needs_the_permission_of_the_layer() {
 }
 
 #[test]
+fn more_than_32_sets_of_scopes_are_told_in_words_alone() {
+    let any = |count: usize| {
+        any_of((0..count).map(|number| Box::new(scope(format!("s{number}"))) as Box<dyn Policy>))
+    };
+    let each = |count: usize| {
+        all_of([
+            any_of([scope("a"), scope("b")]),
+            any_of((0..count).map(|number| scope(format!("s{number}"))).collect::<Vec<_>>()),
+        ])
+    };
+    for (described, expected) in [
+        (described(any(32)), 32),
+        (described(any(33)), 1),
+        (described(each(16)), 32),
+        (described(each(17)), 1),
+    ] {
+        let security = described["security"].as_array().unwrap();
+        assert_eq!(security.len(), expected);
+        assert_eq!(security[0] == json!({ "bearer": [] }), expected == 1);
+    }
+}
+
+#[test]
 fn what_the_document_says_already_stays() {
     let routes: Routes = Routes::new().route("/a", get(async || "").requires(scope("a")));
     let own = json!({ "$ref": "#/components/responses/Refused" });

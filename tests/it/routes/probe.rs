@@ -62,6 +62,7 @@ async fn guarded_route_that_is_open_in_the_application_is_found() {
             "GET /orders/1/lines/1 was answered 200; expected: 401 with a challenge",
         ]
     );
+    assert_eq!(found[0].method(), Method::POST);
     assert_eq!(
         (found[1].method(), found[1].path(), found[1].status()),
         (&Method::GET, "/orders/1/lines/1", Some(StatusCode::OK))

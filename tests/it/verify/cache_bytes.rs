@@ -54,6 +54,7 @@ fn taken<C: DeserializeOwned + Send + Sync + 'static>(
 ) -> (usize, CacheStats) {
     let tokens: Vec<String> = (0..count).map(token).collect();
     let validation = validation().dangerous().accept_bound_tokens();
+    let validation = validation.with_kept_claims((0..40).map(|number| format!("kept{number}")));
     let verifier: Verifier<C> = Verifier::new(key().verifying_key(), validation).unwrap();
     let verifier = verifier.with_clock(TestClock::at(NOW)).with_cache(4096, bytes);
     // Allocations that are made once, and not for each token.
@@ -117,6 +118,37 @@ fn keys_that_tokens_are_bound_to_count_as_well() {
     let (used, stats) = taken::<User>(4 * MIB, 120, bound);
 
     assert!(used <= stats.bytes && stats.bytes <= 4 * MIB, "{used} {stats:?}");
+}
+
+#[test]
+fn what_policies_ask_about_counts_as_well() {
+    let actor = |act: Value, n: usize| json!({ "sub": "s".repeat(n), "iss": "i".repeat(500), "client_id": "c".repeat(500), "act": act });
+    let actors = |number: usize| {
+        let act = [500, 500, 500, 500, 500, 500, 500].into_iter().fold(Value::Null, actor);
+        token().claim("jti", number.to_string()).claim("act", act).sign(&key())
+    };
+    let methods = |number: usize| {
+        let token = token().claim("jti", number.to_string());
+        token.claim("amr", vec![""; 1000]).sign(&key())
+    };
+    let kept = |number: usize| {
+        let token = token().claim("jti", number.to_string());
+        (0..40).fold(token, |token, n| token.claim(&format!("kept{n}"), "")).sign(&key())
+    };
+
+    let bound = |number: usize| {
+        let token = token().claim("jti", number.to_string());
+        token.claim("cnf", json!({ "jkt": "k".repeat(43) })).sign(&key())
+    };
+
+    for (of, (used, stats)) in [
+        ("bound", taken::<User>(4 * MIB, 120, bound)),
+        ("actors", taken::<User>(4 * MIB, 120, actors)),
+        ("methods", taken::<User>(4 * MIB, 120, methods)),
+        ("kept", taken::<User>(4 * MIB, 120, kept)),
+    ] {
+        assert!(used <= stats.bytes && stats.bytes <= 2 * used, "{of}: {used} {stats:?}");
+    }
 }
 
 #[test]

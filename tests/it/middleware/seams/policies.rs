@@ -7,7 +7,7 @@ use tower_bearer::policy::{
 };
 use tower_bearer::{Reason, require};
 
-use crate::support::{WithBearer, challenge, get, good, key, layer, send, token};
+use crate::support::{PLAIN, WithBearer, challenge, get, good, key, layer, send, token};
 
 /// Needs a sign-in of a strong class that is no older than five minutes.
 struct StrongSignIn;
@@ -47,6 +47,29 @@ async fn policy_whose_remedy_is_another_sign_in_lets_in_who_has_it() {
     let token = token().claim("roles", ["signed-in-just-now"]).sign(&key());
 
     send(&app(StrongSignIn), get("/").bearer(token)).await.is_ok("in");
+}
+
+/// A condition of the application that no token changes.
+struct IsOpen(bool);
+
+impl Policy for IsOpen {
+    fn allows(&self, _: &Access<'_>) -> bool {
+        self.0
+    }
+}
+
+#[tokio::test]
+async fn token_helps_where_a_condition_of_the_application_is_met_and_nowhere_else() {
+    let refused = send(&app(IsOpen(true).and(scope("pay"))), get("/").bearer(good())).await;
+    let lacks = challenge("insufficient_scope", "The token lacks a scope");
+    refused.is_refused(403, Some(&format!("{lacks}, scope=\"pay\"")), Reason::InsufficientScope);
+    let refused = send(&app(IsOpen(false).and(scope("pay"))), get("/").bearer(good())).await;
+    refused.is_refused(403, Some(PLAIN), Reason::Forbidden);
+
+    let pays = || token().claim("scope", "pay").sign(&key());
+    send(&app(IsOpen(true).and(scope("pay"))), get("/").bearer(pays())).await.is_ok("in");
+    let refused = send(&app(IsOpen(false).and(scope("pay"))), get("/").bearer(pays())).await;
+    refused.is_refused(403, Some(PLAIN), Reason::Forbidden);
 }
 
 #[tokio::test]
