@@ -82,6 +82,11 @@ impl Remedy {
         Self { scopes: self.scopes, ..Self::default() }
     }
 
+    /// Returns all but the key.
+    pub(crate) fn without_binding(self) -> Self {
+        Self { needs_binding: false, ..self }
+    }
+
     fn with_scopes(mut self, names: impl IntoIterator<Item = String>) -> Self {
         for name in names {
             if !self.scopes.contains(&name) {

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::tree::{cheapest, part};
+use super::tree::{cheapest, together};
 use super::{Access, Policy, PolicyDescription, Remedy};
 
 /// Requires one of several permissions, for example from a configuration. An empty list refuses
@@ -54,9 +54,7 @@ impl<P: Policy> Policy for AllOf<P> {
     }
 
     fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
-        let mut all = self.0.iter().map(|policy| part(policy, access));
-        let first = all.next()??;
-        all.try_fold(first, |all, next| Some(all.and(next?)))
+        together(self.0.iter().map(|policy| policy as &dyn Policy), access)
     }
 
     fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {

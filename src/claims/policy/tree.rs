@@ -30,8 +30,8 @@ pub trait Policy: Send + Sync + 'static {
     /// The remedy becomes `scope` in the challenge of a 403, or the parameters of a 401 that asks
     /// for another sign-in (RFC 9470). By default, no token helps a principal that is refused.
     ///
-    /// `and` asks both policies, also the one that allows the request, of whose remedy it takes the
-    /// scopes only.
+    /// `and` asks both policies, also the one that allows the request: of its remedy it takes the
+    /// scopes, and the sign-in if the other one asks for a sign-in.
     fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
         self.allows(access).then(Remedy::default)
     }
@@ -88,7 +88,7 @@ impl<A: Policy, B: Policy> Policy for And<A, B> {
     }
 
     fn remedy(&self, access: &Access<'_>) -> Option<Remedy> {
-        Some(part(&self.0, access)?.and(part(&self.1, access)?))
+        together([&self.0 as &dyn Policy, &self.1], access)
     }
 
     fn misuse(&self, access: &Access<'_>) -> Option<Cow<'static, str>> {
@@ -118,13 +118,27 @@ impl<A: Policy, B: Policy> Policy for Or<A, B> {
     }
 }
 
-/// Returns the part of a policy in the remedy of several that are all required. A policy that allows the request
-/// needs no other sign-in and no other key. Its scopes are named, because the next token must have them too.
-pub(super) fn part(policy: &impl Policy, access: &Access<'_>) -> Option<Remedy> {
-    if !policy.allows(access) {
-        return policy.remedy(access);
+/// Returns the remedy of policies that are all required. The scopes of all are named, because the next token must have
+/// them too, and so are the sign-ins of all if the user has to sign in again. A policy that allows the request needs
+/// nothing else.
+pub(super) fn together<'p>(
+    policies: impl IntoIterator<Item = &'p dyn Policy>,
+    access: &Access<'_>,
+) -> Option<Remedy> {
+    let mut parts = Vec::new();
+    for policy in policies {
+        let is_met = policy.allows(access);
+        let remedy = policy.remedy(access);
+        parts.push((is_met, if is_met { remedy.unwrap_or_default() } else { remedy? }));
     }
-    Some(policy.remedy(access).map(Remedy::only_scopes).unwrap_or_default())
+    let is_all_met = parts.iter().all(|(is_met, _)| *is_met);
+    let signs_in = parts.iter().any(|(is_met, remedy)| !is_met && remedy.needs_sign_in());
+    let needed = parts.into_iter().map(|(is_met, remedy)| match is_met && !is_all_met {
+        true if signs_in => remedy.without_binding(),
+        true => remedy.only_scopes(),
+        false => remedy,
+    });
+    needed.reduce(Remedy::and)
 }
 
 /// Returns the least demanding remedy: scopes rather than another sign-in or a key, and the fewest scopes

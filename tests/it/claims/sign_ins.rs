@@ -310,7 +310,7 @@ async fn sign_in_is_read_from_an_introspection_answer() {
 
     send(&app, get("/").bearer("opaque_phr")).await.is_ok("in");
     let answer = send(&app, get("/").bearer("opaque_pwd")).await;
-    let challenge = step_up("acr_values=\"phr\"");
+    let challenge = step_up("acr_values=\"phr\", max_age=\"300\"");
     answer.is_refused(401, Some(&challenge), Reason::InsufficientAuthentication);
 }
 
