@@ -266,6 +266,8 @@ pub(crate) struct ChallengeConfig {
     pub(crate) offered: Vec<OfferedScheme>,
     /// Parameters for the challenge of every scheme.
     pub(crate) parameters: Vec<Parameter>,
+    /// The scopes that the policy of the layer names.
+    pub(crate) scopes: Vec<String>,
     /// Whether the layer asks for the proof of every key that a token is bound to.
     pub(crate) asks_for_proofs: bool,
     /// The clock of the layer's verifier.
@@ -277,11 +279,11 @@ pub(crate) struct ChallengeConfig {
 impl ChallengeConfig {
     /// Returns the same configuration with a new limit for the log.
     pub(crate) fn copied(&self) -> Self {
-        let Self { realm, offered, parameters, asks_for_proofs, time, .. } = self;
+        let Self { realm, offered, parameters, scopes, asks_for_proofs, time, .. } = self;
         let (realm, offered) = (realm.clone(), offered.clone());
-        let (parameters, asks_for_proofs) = (parameters.clone(), *asks_for_proofs);
-        let (time, pace) = (time.clone(), Pace::default());
-        Self { realm, offered, parameters, asks_for_proofs, time, pace }
+        let (parameters, scopes) = (parameters.clone(), scopes.clone());
+        let (asks_for_proofs, time, pace) = (*asks_for_proofs, time.clone(), Pace::default());
+        Self { realm, offered, parameters, scopes, asks_for_proofs, time, pace }
     }
 
     /// Names the metadata of the resource in every challenge (RFC 9728 §5.1).
@@ -324,6 +326,7 @@ impl Default for ChallengeConfig {
             realm: Realm::default(),
             offered: vec![OfferedScheme::new(AuthScheme::BEARER)],
             parameters: Vec::new(),
+            scopes: Vec::new(),
             asks_for_proofs: false,
             time: Time::OfSystem,
             pace: Pace::default(),
@@ -334,8 +337,10 @@ impl Default for ChallengeConfig {
 /// Compares the settings, and ignores the state of the limit for the log. Verifiers that share a cache share their clock.
 impl PartialEq for ChallengeConfig {
     fn eq(&self, other: &Self) -> bool {
-        (&self.realm, &self.offered, &self.parameters, self.asks_for_proofs)
-            == (&other.realm, &other.offered, &other.parameters, other.asks_for_proofs)
+        let asks = self.asks_for_proofs == other.asks_for_proofs;
+        (&self.realm, &self.offered, &self.parameters, &self.scopes)
+            == (&other.realm, &other.offered, &other.parameters, &other.scopes)
+            && asks
     }
 }
 

@@ -59,14 +59,19 @@ pub trait Requirement: Send + Sync + 'static {
     fn policy() -> impl Policy;
 }
 
-/// Checks a permission. The error holds everything that the answer to the client needs.
+/// Checks a permission. The error holds everything that the answer to the client needs: beside the remedy the scopes
+/// that the policy of the layer names, as far as the principal has them.
 #[inline]
-pub(crate) fn check(policy: &dyn Policy, access: &Access<'_>) -> Result<(), AuthError> {
-    if policy.allows(access) { Ok(()) } else { Err(refusal(policy, access)) }
+pub(crate) fn check(
+    policy: &dyn Policy,
+    access: &Access<'_>,
+    of_layer: &[String],
+) -> Result<(), AuthError> {
+    if policy.allows(access) { Ok(()) } else { Err(refusal(policy, access, of_layer)) }
 }
 
 #[cold]
-fn refusal(policy: &dyn Policy, access: &Access<'_>) -> AuthError {
+fn refusal(policy: &dyn Policy, access: &Access<'_>, of_layer: &[String]) -> AuthError {
     if let Some(mistake) = policy.misuse(access) {
         return AuthError::with_detail(Reason::MisusedPolicy, mistake);
     }
@@ -77,7 +82,11 @@ fn refusal(policy: &dyn Policy, access: &Access<'_>) -> AuthError {
         let earlier = access.principal().actors().skip(1);
         earlier.for_each(|actor| _ = write!(detail, ", after `{}`", shown(actor.subject())));
     }
-    AuthError::not_allowed(policy.remedy(access), detail)
+    let remedy = policy.remedy(access).filter(|remedy| *remedy != Remedy::default());
+    // The next token has to pass the policy of the layer, too.
+    let held = of_layer.iter().filter(|scope| access.principal().has_scope(scope));
+    let remedy = remedy.map(|remedy| Remedy::scopes(held.cloned()).and(remedy));
+    AuthError::not_allowed(remedy, detail)
 }
 
 /// Returns the mistake of a policy that asks for claims of another type than the layer's.

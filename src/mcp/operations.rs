@@ -105,11 +105,7 @@ impl Table {
         let request = RequestHead::of_parts(head);
         let checked = match operation.and_then(|operation| self.policy(operation)) {
             None => reject::known(&head.extensions),
-            Some(policy) => match (reject::check_in(request, policy), self.with_base(policy)) {
-                // The next token needs what this one was good for, too.
-                (Err(_), Some(all)) => reject::check_in(request, &all),
-                (checked, _) => checked,
-            },
+            Some(policy) => reject::check_in(request, policy),
         };
         checked.map(drop).map_err(|rejection| {
             let rejection = match operation {

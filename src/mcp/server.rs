@@ -180,7 +180,7 @@ impl<C, R> Mcp<C, R> {
         ResourceMetadataService::clone(&self.metadata)
     }
 
-    fn checked(mut self) -> Result<Self, ConfigError> {
+    fn checked(self) -> Result<Self, ConfigError> {
         let wrong = |problem: &str| Err(ConfigError::Mcp { problem: problem.to_owned() });
         if !self.bearer.reads_header_alone() {
             return wrong("tokens are read from another place than the `Authorization` field");
@@ -197,7 +197,6 @@ impl<C, R> Mcp<C, R> {
                  refresh token; leave it out",
             );
         }
-        self.operations = self.operations.map(|operations| operations.with_base(policy));
         Ok(self)
     }
 }

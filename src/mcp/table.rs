@@ -42,15 +42,18 @@ use crate::claims::policy::{Access, Policy, PolicyDescription, all_of};
 /// | a tool or method of the table | its policy |
 /// | another tool | [`with_other_tools`](Self::with_other_tools), or else no token is enough |
 /// | `initialize`, `ping`, `server/discover`, the lists (`tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`), all notifications `notifications/…`, and answers to the server | a token |
-/// | another method | [`with_others`](Self::with_others), or else no token is enough |
+/// | another method | [`with_other_methods`](Self::with_other_methods), or else no token is enough |
 /// | an operation that is not clear | everything |
 /// | `GET`, `HEAD`, `DELETE` and `OPTIONS` without a body and without `Upgrade`: streams, and the end of a session | a token |
 ///
-/// *Everything* are all policies of the table. If the table has none, no request has everything.
+/// *Everything* are all policies of the table. Unless [`with_other_tools`](Self::with_other_tools) and
+/// [`with_other_methods`](Self::with_other_methods) are both set, no token is enough: the operation may be one that the table does not
+/// name.
 ///
 /// An operation is not clear if the body is larger than [`with_max_body`](Self::with_max_body), is not said to be JSON in
 /// UTF-8, has a `Content-Encoding`, is a batch, or can be read in two ways: a member that decides comes twice, or in
-/// another case. A name of a tool or method that differs from one of the table in case only needs everything too.
+/// another case. A name of a tool or method that differs from one of the table in case only counts as one that the table
+/// does not name, and needs everything beside.
 ///
 /// The body goes on as it came, byte for byte.
 #[derive(Clone)]
@@ -72,10 +75,8 @@ pub(super) struct Table {
     nothing: Arc<dyn Policy>,
     /// All policies in the order in which they were added.
     policies: Vec<Arc<dyn Policy>>,
-    /// All of them together. An empty list allows nothing.
+    /// The policy of an operation that is not clear.
     everything: Arc<dyn Policy>,
-    /// The policy of the whole server, which the layer outside has checked. Refusals name its scopes too.
-    base: Option<Arc<dyn Policy>>,
     pub(super) max_body: usize,
 }
 
@@ -96,8 +97,7 @@ impl Operations {
             other_calls: None,
             nothing: Arc::new(NotInTable),
             policies: Vec::new(),
-            everything: everything(&[]),
-            base: None,
+            everything: Arc::new(NotInTable),
             max_body: DEFAULT_MAX_BODY,
         };
         Self { table: Arc::new(table) }
@@ -138,7 +138,7 @@ impl Operations {
     /// Requires a policy of methods that the table does not name, other than those that need no more than a token. By
     /// default they are refused.
     #[must_use]
-    pub fn with_others(self, policy: impl Policy) -> Self {
+    pub fn with_other_methods(self, policy: impl Policy) -> Self {
         self.add(policy, |table, policy| add_to(&mut table.others, policy))
     }
 
@@ -159,14 +159,9 @@ impl Operations {
         policy.is_none_or(|policy| policy.allows(&Access::new(principal)))
     }
 
-    /// Names the policy of the whole server, which the layer outside checks.
-    pub(super) fn with_base(self, policy: Option<Arc<dyn Policy>>) -> Self {
-        self.change(|table| table.base = policy)
-    }
-
-    /// Returns what the policies ask for, the policy of the whole server included.
+    /// Returns what the policies ask for.
     pub(super) fn descriptions(&self) -> impl Iterator<Item = PolicyDescription> {
-        self.table.policies.iter().chain(&self.table.base).map(Policy::describe)
+        self.table.policies.iter().map(Policy::describe)
     }
 
     pub(super) fn table(&self) -> &Arc<Table> {
@@ -177,7 +172,6 @@ impl Operations {
         let policy: Arc<dyn Policy> = Arc::new(policy);
         self.change(|table| {
             table.policies.push(Arc::clone(&policy));
-            table.everything = everything(&table.policies);
             add(table, &policy);
         })
     }
@@ -189,6 +183,7 @@ impl Operations {
         let call = |need: &Need| both(every_call.as_ref(), need.as_ref());
         table.calls = table.tools.iter().map(|(name, need)| (name.clone(), call(need))).collect();
         table.other_calls = table.other_tools.as_ref().and_then(|_| call(&table.other_tools));
+        table.everything = table.everything();
         self
     }
 }
@@ -197,10 +192,6 @@ impl Default for Operations {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn everything(policies: &[Arc<dyn Policy>]) -> Arc<dyn Policy> {
-    Arc::new(all_of(policies.iter().cloned()))
 }
 
 fn add(needs: &mut Needs, name: String, policy: &Arc<dyn Policy>) {
@@ -225,6 +216,14 @@ fn both(one: Option<&Arc<dyn Policy>>, other: Option<&Arc<dyn Policy>>) -> Need 
 }
 
 impl Table {
+    /// Returns the policy of an operation that is not clear: it may be any, one that the table does not name included.
+    fn everything(&self) -> Arc<dyn Policy> {
+        match (&self.other_tools, &self.others) {
+            (Some(_), Some(_)) => Arc::new(all_of(self.policies.iter().cloned())),
+            _ => Arc::clone(&self.nothing),
+        }
+    }
+
     /// Returns the policy of an operation, or `None` if a token is enough.
     pub(super) fn policy(
         &self,
@@ -237,12 +236,6 @@ impl Table {
             Ok(Operation::Answer) => None,
             Err(_) => Some(&self.everything),
         }
-    }
-
-    /// Returns a policy that asks for what the whole server needs beside what the operation does, if there is more.
-    pub(super) fn with_base(&self, policy: &Arc<dyn Policy>) -> Option<impl Policy> {
-        let base = self.base.as_ref()?;
-        Some(Arc::clone(base).and(Arc::clone(policy)))
     }
 
     fn policy_of_tool(&self, name: &str) -> Option<&Arc<dyn Policy>> {
@@ -308,7 +301,7 @@ impl fmt::Debug for Operations {
     }
 }
 
-const NOT_IN_TABLE: &str = "an entry in the table: see `with_tool`, `with_other_tools`, `with_method` and `with_others` of `Operations`";
+const NOT_IN_TABLE: &str = "an entry in the table: see `with_tool`, `with_other_tools`, `with_method` and `with_other_methods` of `Operations`";
 const DEFAULT_MAX_BODY: usize = 1 << 20;
 
 /// The methods by which clients learn what there is. They say no more than that.

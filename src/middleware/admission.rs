@@ -532,7 +532,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Admission<C> {
         request: RequestHead<'_>,
     ) -> Result<(), Rejection> {
         let access = Access::new(principal).with_request(request);
-        policy::check(policy, &access).map_err(|error| self.refuse(error))
+        policy::check(policy, &access, &[]).map_err(|error| self.refuse(error))
     }
 
     /// Puts into a request what inner services read there.

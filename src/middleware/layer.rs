@@ -82,10 +82,12 @@ impl<C, R> BearerLayer<C, R> {
     /// asks for them from the start. It replaces a policy that was set before.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {
+        let scopes = policy.describe().all_scopes();
         self.change(|admission| {
             admission.policy = Some(Arc::new(policy));
             admission.set_invitation();
         })
+        .change_challenges(|config| config.scopes = scopes)
     }
 
     /// Names the sign-in that the [policy](Self::with_policy) needs (`acr_values` and `max_age`, RFC 9470 §3) in the

@@ -74,6 +74,17 @@ impl PolicyDescription {
         }
     }
 
+    /// Returns the scopes that are named anywhere in it.
+    pub(crate) fn all_scopes(&self) -> Vec<String> {
+        match self {
+            Self::Scope(names) => names.split_whitespace().map(str::to_owned).collect(),
+            Self::AllOf(parts) | Self::AnyOf(parts) => {
+                parts.iter().flat_map(Self::all_scopes).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns the sign-in without which no token is enough. `None` if a token may be enough after any sign-in.
     pub(crate) fn sign_in(&self) -> Option<Remedy> {
         match self {

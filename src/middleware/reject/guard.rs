@@ -70,10 +70,11 @@ pub(crate) fn check_in<'r>(
 }
 
 fn check_access(access: &Access<'_>, policy: &dyn Policy) -> Result<(), Rejection> {
-    policy::check(policy, access).map_err(|error| {
-        // Without a layer (a verifier that is used directly) the challenge has the default realm.
-        Rejection::new(error, access.principal().layer().cloned().unwrap_or_default())
-    })
+    let layer = access.principal().layer();
+    let of_layer = layer.map_or(&[][..], |config| &config.scopes);
+    // Without a layer (a verifier that is used directly) the challenge has the default realm.
+    policy::check(policy, access, of_layer)
+        .map_err(|error| Rejection::new(error, layer.cloned().unwrap_or_default()))
 }
 
 /// Returns the principal, or the refusal of a request that has none.

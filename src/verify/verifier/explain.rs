@@ -59,7 +59,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             None => Ok(()),
             Some(policy) => {
                 let result =
-                    policy::check(policy, &Access::new(verified.principal()).at(&self.time));
+                    policy::check(policy, &Access::new(verified.principal()).at(&self.time), &[]);
                 checks.add(Step::Policy, result.clone(), |_, error| {
                     self.granting(token, policy, error)
                 });

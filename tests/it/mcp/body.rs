@@ -130,7 +130,11 @@ async fn through(table: Operations, body: Steps, scopes: &str) -> Result<Seen, R
 }
 
 fn table() -> Operations {
-    Operations::new().with_open_tools(["whoami"]).with_tool("close", scope("write"))
+    Operations::new()
+        .with_open_tools(["whoami"])
+        .with_tool("close", scope("write"))
+        .with_other_tools(scope("write"))
+        .with_other_methods(scope("write"))
 }
 
 fn is_refused(seen: Result<Seen, Response<()>>) -> bool {

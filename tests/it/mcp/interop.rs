@@ -209,7 +209,7 @@ async fn needs_mcp_conformance_of_servers_that_stays_as_it_is() {
     let verifier = Verifier::<User>::new(key().verifying_key(), rules).unwrap();
     let operations = Operations::new()
         .with_other_tools(scope("everything"))
-        .with_others(scope("everything"))
+        .with_other_methods(scope("everything"))
         .with_tool("test_never", scope("never"));
     let mcp = Mcp::new(verifier, Resource::new(&resource).unwrap()).unwrap();
     let mcp = mcp.with_operations(operations).unwrap();

@@ -168,6 +168,12 @@ fn of_scopes() -> Operations {
 }
 
 async fn needs_everything(table: Operations, request: impl Fn() -> Request<Body>) {
+    // One that names all operations is the exception. By default, what it does not name is refused.
+    let refusing = server().layer(table.clone()).layer(layer());
+    let refused = send(&refusing, request().bearer(with_scope(EVERYTHING).sign(&key()))).await;
+    refused.is_refused(403, Some(PLAIN), Reason::Forbidden);
+    let table =
+        table.with_other_tools(scope("orders:read")).with_other_methods(scope("files:read"));
     let app = server().layer(table).layer(layer());
     let body = request().into_body().collect().await.unwrap().to_bytes();
     let body = str::from_utf8(&body).unwrap_or_default().to_owned();
@@ -228,7 +234,7 @@ async fn request_for_another_protocol_needs_everything() {
 
 #[tokio::test]
 async fn other_tools_and_methods_may_be_given_a_policy() {
-    let table = of_scopes().with_other_tools(scope("tools")).with_others(scope("rest"));
+    let table = of_scopes().with_other_tools(scope("tools")).with_other_methods(scope("rest"));
     let app = || server().layer(table.clone()).layer(layer());
     let all = format!("{EVERYTHING} tools rest");
 
@@ -282,6 +288,28 @@ async fn second_policy_of_a_tool_is_needed_beside_the_first_and_open_does_not_un
     }
     let allowed = post(call("close")).bearer(with_scope("a b").sign(&key()));
     send(&app, allowed).await.is_ok(&call("close"));
+}
+
+#[tokio::test]
+async fn unclear_operation_may_be_one_that_the_table_does_not_name() {
+    let all = || with_scope(EVERYTHING).sign(&key());
+    let batch = format!("[{}]", call("drop"));
+    let tables = [
+        (of_scopes(), 403),
+        (of_scopes().with_other_tools(scope("orders:read")), 403),
+        (of_scopes().with_other_methods(scope("orders:read")), 403),
+        (
+            of_scopes()
+                .with_other_tools(scope("orders:read"))
+                .with_other_methods(scope("orders:read")),
+            200,
+        ),
+    ];
+    for (table, status) in tables {
+        let app = server().layer(table).layer(layer());
+
+        assert_eq!(send(&app, post(batch.clone()).bearer(all())).await.status, status);
+    }
 }
 
 #[tokio::test]

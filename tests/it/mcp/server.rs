@@ -287,7 +287,7 @@ fn scope_for_refresh_tokens_is_no_scope_of_a_server() {
         mcp().with_policy(offline()).unwrap_err(),
         mcp().with_policy(role("admin").or(role("x").and(offline()))).unwrap_err(),
         mcp().with_operations(operations().with_tool("x", offline())).unwrap_err(),
-        mcp().with_operations(operations().with_others(offline())).unwrap_err(),
+        mcp().with_operations(operations().with_other_methods(offline())).unwrap_err(),
     ] {
         assert!(error.to_string().contains("offline_access"), "{error}");
     }

@@ -49,6 +49,38 @@ async fn policy_whose_remedy_is_another_sign_in_lets_in_who_has_it() {
     send(&app(StrongSignIn), get("/").bearer(token)).await.is_ok("in");
 }
 
+#[tokio::test]
+async fn guard_names_what_the_policy_of_the_layer_needs_as_well() {
+    let app = |of_layer: Box<dyn Policy>, of_guard: Box<dyn Policy>| {
+        let router = Router::new().route("/", on_get(async || "in").layer(require(of_guard)));
+        router.layer(layer().with_policy(of_layer))
+    };
+    let lacks = challenge("insufficient_scope", "The token lacks a scope");
+    let with = |scope: &str| token().claim("scope", scope).claim("roles", "admin").sign(&key());
+
+    // The way of a client that asks for what it is told, and for nothing else.
+    let orders = || app(Box::new(scope("api")), Box::new(scope("orders:read")));
+    let refused = send(&orders(), get("/").bearer(with("x"))).await;
+    refused.is_refused(403, Some(&format!("{lacks}, scope=\"api\"")), Reason::InsufficientScope);
+    let refused = send(&orders(), get("/").bearer(with("api"))).await;
+    let both = format!("{lacks}, scope=\"api orders:read\"");
+    refused.is_refused(403, Some(&both), Reason::InsufficientScope);
+    send(&orders(), get("/").bearer(with("api orders:read"))).await.is_ok("in");
+
+    // A scope that the layer could do without, and the token has not, is not asked for.
+    let either = || app(Box::new(scope("api").or(role("admin"))), Box::new(scope("orders:read")));
+    let refused = send(&either(), get("/").bearer(with("x"))).await;
+    let own = format!("{lacks}, scope=\"orders:read\"");
+    refused.is_refused(403, Some(&own), Reason::InsufficientScope);
+    let refused = send(&either(), get("/").bearer(with("api"))).await;
+    refused.is_refused(403, Some(&both), Reason::InsufficientScope);
+
+    // No scope helps where a role is missing.
+    let role = app(Box::new(scope("api")), Box::new(role("owner")));
+    let refused = send(&role, get("/").bearer(with("api"))).await;
+    refused.is_refused(403, Some(PLAIN), Reason::Forbidden);
+}
+
 /// A condition of the application that no token changes.
 struct IsOpen(bool);
 
