@@ -70,14 +70,14 @@
 //!
 //! | [`Reason`] | status | challenge |
 //! |---|---|---|
-//! | [`MissingToken`](Reason::MissingToken) | 401 | realm only |
+//! | [`MissingToken`](Reason::MissingToken) | 401 | no `error` |
 //! | [`MalformedAuthorization`](Reason::MalformedAuthorization), [`RepeatedAuthorization`](Reason::RepeatedAuthorization), [`MalformedSubprotocol`](Reason::MalformedSubprotocol), [`RepeatedCookie`](Reason::RepeatedCookie), [`SeveralTokens`](Reason::SeveralTokens) | 400 | `invalid_request` |
 //! | [`TokenTooLarge`](Reason::TokenTooLarge), [`Malformed`](Reason::Malformed), [`Encrypted`](Reason::Encrypted), [`NotEncrypted`](Reason::NotEncrypted), [`UnsupportedAlgorithm`](Reason::UnsupportedAlgorithm), [`AlgorithmNotAllowed`](Reason::AlgorithmNotAllowed), [`CriticalHeader`](Reason::CriticalHeader), [`UnknownKey`](Reason::UnknownKey), [`InvalidSignature`](Reason::InvalidSignature), [`WrongTokenType`](Reason::WrongTokenType), [`BoundToken`](Reason::BoundToken), [`WrongBinding`](Reason::WrongBinding), [`UnboundToken`](Reason::UnboundToken), [`DowngradedToken`](Reason::DowngradedToken), [`MissingClaim`](Reason::MissingClaim), [`InvalidClaim`](Reason::InvalidClaim), [`Expired`](Reason::Expired), [`TooOld`](Reason::TooOld), [`NotYetValid`](Reason::NotYetValid), [`WrongIssuer`](Reason::WrongIssuer), [`WrongAudience`](Reason::WrongAudience), [`NotTrusted`](Reason::NotTrusted), [`Revoked`](Reason::Revoked), [`Inactive`](Reason::Inactive) | 401 | `invalid_token` |
 //! | [`MissingProof`](Reason::MissingProof), [`InvalidProof`](Reason::InvalidProof), [`ProofForOtherRequest`](Reason::ProofForOtherRequest), [`StaleProof`](Reason::StaleProof), [`ReplayedProof`](Reason::ReplayedProof) | 401 | `invalid_dpop_proof` |
 //! | [`NonceNeeded`](Reason::NonceNeeded) | 401 | `use_dpop_nonce`; `DPoP-Nonce` |
 //! | [`InsufficientAuthentication`](Reason::InsufficientAuthentication) | 401 | `insufficient_user_authentication` with `acr_values`, `max_age`, `scope` |
 //! | [`InsufficientScope`](Reason::InsufficientScope) | 403 | `insufficient_scope` with `scope` |
-//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken), [`ForeignOrigin`](Reason::ForeignOrigin), [`ForeignHost`](Reason::ForeignHost) | 403 | realm only |
+//! | [`Forbidden`](Reason::Forbidden), [`ClaimsMismatch`](Reason::ClaimsMismatch), [`CrossSite`](Reason::CrossSite), [`MissingCsrfToken`](Reason::MissingCsrfToken), [`ForeignOrigin`](Reason::ForeignOrigin), [`ForeignHost`](Reason::ForeignHost) | 403 | no `error` |
 //! | [`ForeignSession`](Reason::ForeignSession) | 404 | none |
 //! | [`KeysUnavailable`](Reason::KeysUnavailable), [`RevocationsUnavailable`](Reason::RevocationsUnavailable), [`ActiveCheckFailed`](Reason::ActiveCheckFailed), [`AuthenticatorFailed`](Reason::AuthenticatorFailed), [`ReplaysUnavailable`](Reason::ReplaysUnavailable) | 503 | none; `Retry-After` |
 //! | [`LayerMissing`](Reason::LayerMissing), [`ClaimsTypeMissing`](Reason::ClaimsTypeMissing), [`MisusedPolicy`](Reason::MisusedPolicy) | 500 | none; the log says what to add |

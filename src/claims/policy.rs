@@ -84,7 +84,7 @@ fn refusal(policy: &dyn Policy, access: &Access<'_>, of_layer: &[String]) -> Aut
     }
     let remedy = policy.remedy(access).filter(|remedy| *remedy != Remedy::default());
     // The next token has to pass the policy of the layer, too.
-    let held = of_layer.iter().filter(|scope| access.principal().has_scope(scope));
+    let held = of_layer.iter().filter(|name| access.principal().has_scope(name));
     let remedy = remedy.map(|remedy| Remedy::scopes(held.cloned()).and(remedy));
     AuthError::not_allowed(remedy, detail)
 }

@@ -59,8 +59,8 @@ use crate::verify::Verifier;
 /// # Where to put it
 ///
 /// Outermost, so that the path of the metadata reaches it: with `Router::layer` (and not `route_layer`) on the router
-/// that is served. It covers all routes of this router. Where other routes are beside it, merge it with
-/// [`metadata`](Self::metadata) mounted outside. [`is_served_by`](ResourceMetadataService::is_served_by) tells in a
+/// that is served. It covers all routes of this router, and its fallback. Where other routes are beside it, use
+/// `route_layer`, merge, and mount [`metadata`](Self::metadata) outside. [`is_served_by`](ResourceMetadataService::is_served_by) tells in a
 /// test whether clients find the document. A CORS layer for browser clients belongs outside of this one.
 pub struct Mcp<C, R = Empty> {
     bearer: BearerLayer<C, R>,

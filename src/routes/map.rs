@@ -226,8 +226,8 @@ impl Serialize for RouteEntry {
             RouteKind::Fallback => map.serialize_entry("fallback", &true)?,
         }
         map.serialize_entry("access", self.access.name())?;
-        if let Some(policy) = self.access.policy() {
-            map.serialize_entry("policy", &policy.to_string())?;
+        if let Some(policy) = self.access.policy_in_words() {
+            map.serialize_entry("policy", &policy)?;
         }
         map.end()
     }

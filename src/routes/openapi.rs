@@ -230,9 +230,10 @@ fn describe(
         }
     }
     operation.insert("security".to_owned(), Value::Array(security));
-    match access.policy() {
+    let policy = access.policy_in_words();
+    match &policy {
         Some(policy) => {
-            operation.insert("x-policy".to_owned(), Value::String(policy.to_string()));
+            operation.insert("x-policy".to_owned(), Value::String(policy.clone()));
         }
         // Of a run before the route was changed.
         None => {
@@ -257,8 +258,10 @@ fn describe(
             })
         });
     };
-    add("401", "the token is missing or not good".to_owned());
-    if let Some(policy) = access.policy() {
+    let asks_for_sign_in = access.policy().is_some_and(|policy| policy.sign_in().is_some());
+    let or_sign_in = if asks_for_sign_in { ", or another sign-in is needed" } else { "" };
+    add("401", format!("the token is missing or not good{or_sign_in}"));
+    if let Some(policy) = policy {
         add("403", format!("the token does not give the permission: {policy}"));
     }
 }

@@ -46,6 +46,12 @@ impl RouteAccess {
         }
     }
 
+    /// Returns the permission as a phrase.
+    pub(super) fn policy_in_words(&self) -> Option<String> {
+        let phrase = self.policy()?.to_string();
+        Some(without_parentheses(&phrase).to_owned())
+    }
+
     /// Adds the permission that the layer requires of every token.
     pub(super) fn behind(self, policy: &PolicyDescription) -> Self {
         match self {
@@ -62,16 +68,15 @@ impl RouteAccess {
 
 impl fmt::Display for RouteAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open => f.write_str("open"),
-            Self::OptionalToken(None) => f.write_str("open, with or without a token"),
-            Self::OptionalToken(Some(policy)) => {
-                let policy = policy.to_string();
-                write!(f, "open without a token, or with one and {}", without_parentheses(&policy))
+        match (self, self.policy_in_words()) {
+            (Self::OptionalToken(_), Some(policy)) => {
+                write!(f, "open without a token, or with one and {policy}")
             }
-            Self::SignedIn => f.write_str("a token"),
-            Self::Requires(policy) => f.write_str(without_parentheses(&policy.to_string())),
-            Self::Undeclared => f.write_str("UNDECLARED: a token"),
+            (_, Some(policy)) => f.write_str(&policy),
+            (Self::OptionalToken(_), None) => f.write_str("open, with or without a token"),
+            (Self::Open, None) => f.write_str("open"),
+            (Self::SignedIn | Self::Requires(_), None) => f.write_str("a token"),
+            (Self::Undeclared, None) => f.write_str("UNDECLARED: a token"),
         }
     }
 }

@@ -55,12 +55,11 @@ impl Dpop {
         let [mut buffer, mut header_buffer] = [const { Buffer::new() }; 2];
         let claims = proof.claims(&mut buffer)?;
         // The header is as cheap to read as the claims, and its key is not.
-        let key = match known {
-            Some(key) => SentKey::Known(key),
-            None => {
-                let buffer = &mut header_buffer;
-                SentKey::New(ProofHeader::read(proof.header(), buffer, &self.algorithms)?)
-            }
+        let key = if let Some(key) = known {
+            SentKey::Known(key)
+        } else {
+            let buffer = &mut header_buffer;
+            SentKey::New(ProofHeader::read(proof.header(), buffer, &self.algorithms)?)
         };
 
         if *claims.method != *request.method.as_str() {

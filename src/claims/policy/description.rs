@@ -131,7 +131,7 @@ impl fmt::Display for PolicyDescription {
             Self::AuthorizationDetails(kind) => {
                 write!(f, "an entry of type `{kind}` in `authorization_details` that allows it")
             }
-            Self::NoDelegation => f.write_str("a subject that acts itself"),
+            Self::NoDelegation => f.write_str("no party that acts for the subject"),
             Self::ActingForUser => f.write_str("a party that acts for a user"),
             Self::Actor(name) => write!(f, "`{name}` as the party that acts for the subject"),
             Self::Equals { part, claim } => write!(f, "{part} that equals the claim `{claim}`"),

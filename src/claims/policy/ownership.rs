@@ -12,7 +12,7 @@ use crate::claims::paths::ClaimPointer;
 
 /// A segment of the path, counted from 0: in `/users/alice`, `path_segment(1)` is `alice`.
 ///
-/// The path is the one that the layer or guard sees: `nest` of axum has removed its prefix. The segment is
+/// The path is the one that the layer or guard sees: `nest` of axum, and of `Routes`, has removed its prefix. The segment is
 /// percent-decoded once. A path with an empty segment before the last one, or with a segment `.` or `..`, is refused,
 /// because another program may count its segments in another way. So is a path with fewer segments.
 ///

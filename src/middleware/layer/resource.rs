@@ -3,8 +3,8 @@ use crate::protected_resource::{LayerSettings, Resource};
 use crate::verify::issuers::IssuerSet;
 
 impl<C, R> BearerLayer<C, R> {
-    /// Says which resource this layer protects. Each 401, and each 403 that a scope would resolve, then names the
-    /// metadata of the resource (`resource_metadata`, RFC 9728 §5.1), in the challenge of every scheme.
+    /// Says which resource this layer protects. Each challenge of the layer, and of the guards inside, then names the
+    /// metadata of the resource (`resource_metadata`, RFC 9728 §5.1), for every scheme.
     ///
     /// Serve the [metadata](Self::resource_metadata) outside of the layer. The layer checks no audience: give the
     /// [identifier](Resource::as_str) to the rules of the verifier.

@@ -166,6 +166,6 @@ fn delegation_is_described_as_data() {
 
     assert_eq!(
         policy.describe().to_string(),
-        "(a subject that acts itself or (a party that acts for a user and `agent-7` as the party that acts for the subject))"
+        "(no party that acts for the subject or (a party that acts for a user and `agent-7` as the party that acts for the subject))"
     );
 }

@@ -71,7 +71,7 @@ fn json_is_sorted_by_path_and_method() {
                 "path": "/orders/{id}",
                 "method": "POST",
                 "access": "requires",
-                "policy": "((scope `orders:write` or role `admin`) and scope `api`)",
+                "policy": "(scope `orders:write` or role `admin`) and scope `api`",
             },
             { "path": "/", "router": "the pages of the documentation", "access": "open" },
             { "path": "/admin", "router": "metrics", "access": "requires", "policy": "role `admin`" },

@@ -1,9 +1,11 @@
 //! The map in an OpenAPI document.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tower_bearer::challenge::AuthScheme;
 use tower_bearer::dpop::Dpop;
-use tower_bearer::policy::{Policy, all_of, any_of, role, scope, when};
+use tower_bearer::policy::{Policy, acr, all_of, any_of, role, scope, signed_in_within, when};
 use tower_bearer::routes::{Operation, Routes, any, get, post};
 
 use crate::support::{WithBearer, get as ask_get, good, key, layer, send, token};
@@ -77,17 +79,31 @@ fn policy_of_many_alternatives_stands_in_words_alone() {
 fn whole_permission_stands_in_words() {
     let operation = described(scope("a").and(role("r")));
 
-    assert_eq!(operation["x-policy"], "(scope `a` and role `r`)");
+    assert_eq!(operation["x-policy"], "scope `a` and role `r`");
     let refused = &operation["responses"]["403"];
     assert_eq!(
         refused["description"],
-        "the token does not give the permission: (scope `a` and role `r`)"
+        "the token does not give the permission: scope `a` and role `r`"
     );
     for status in ["401", "403"] {
         let field = &operation["responses"][status]["headers"]["WWW-Authenticate"];
         assert_eq!(field["schema"]["type"], "string", "{status}");
     }
     assert_eq!(operation["responses"]["200"]["description"], "good");
+}
+
+#[test]
+fn permission_that_asks_for_another_sign_in_says_so_at_the_401() {
+    let at_401 = |policy: Box<dyn Policy>| {
+        described(policy)["responses"]["401"]["description"].as_str().unwrap().to_owned()
+    };
+    let good = "the token is missing or not good";
+    let asked = "the token is missing or not good, or another sign-in is needed";
+
+    assert_eq!(at_401(Box::new(scope("pay"))), good);
+    assert_eq!(at_401(Box::new(scope("pay").and(acr(["phr"])))), asked);
+    assert_eq!(at_401(Box::new(signed_in_within(Duration::from_secs(300)))), asked);
+    assert_eq!(at_401(Box::new(role("clerk").or(acr(["phr"])))), good);
 }
 
 #[test]
@@ -265,7 +281,7 @@ fn document_of_version_3_0_has_scopes_for_open_id_connect_only() {
         let openapi =
             url.into_iter().fold(openapi, |openapi, url| openapi.with_open_id_connect(url));
         _ = openapi.add_to(&mut document);
-        assert_eq!(document["paths"]["/a"]["get"]["x-policy"], "(scope `a` or scope `b`)");
+        assert_eq!(document["paths"]["/a"]["get"]["x-policy"], "scope `a` or scope `b`");
         document["paths"]["/a"]["get"]["security"].take()
     };
 
