@@ -51,16 +51,18 @@ impl Dpop {
         bound: Option<BoundToken<'_>>,
     ) -> Result<VerifiedProof, AuthError> {
         let proof = Proof::parse(proof_in(&request.headers)?)?;
-        let known = self.keys.find(proof.header());
         let [mut buffer, mut header_buffer] = [const { Buffer::new() }; 2];
-        let claims = proof.claims(&mut buffer)?;
-        // The header is as cheap to read as the claims, and its key is not.
-        let key = if let Some(key) = known {
+        let key = if let Some(key) = self.keys.find(proof.header()) {
             SentKey::Known(key)
         } else {
             let buffer = &mut header_buffer;
             SentKey::New(ProofHeader::read(proof.header(), buffer, &self.algorithms)?)
         };
+        // Before the claims are read: to hash the members of a key costs less.
+        if bound.is_some_and(|bound| key.is_surely_not(bound.thumbprint)) {
+            return Err(other_key());
+        }
+        let claims = proof.claims(&mut buffer)?;
 
         if *claims.method != *request.method.as_str() {
             return Err(AuthError::with_detail(
@@ -75,12 +77,8 @@ impl Dpop {
         self.check_uri(request, &claims)?;
         let is_nonce_current = self.check_nonce(&claims)?;
         self.check_dates(&claims)?;
-        if let Some(BoundToken { token, thumbprint }) = bound {
-            // A key is shorter than a token, and costs less to hash.
-            if key.is_surely_not(thumbprint) {
-                return Err(other_key());
-            }
-            check_token(&claims, token)?;
+        if let Some(bound) = bound {
+            check_token(&claims, bound.token)?;
         }
         let key = key.into_key(bound.map(|bound| bound.thumbprint))?;
         if !key.is_allowed(&self.algorithms) {
