@@ -1,5 +1,6 @@
 //! Tests roles and scopes that imply others.
 
+use allocation_counter::measure;
 use axum::Router;
 use axum::routing::get as on_get;
 use tower_bearer::claims::Hierarchy;
@@ -179,4 +180,19 @@ fn mistakes_in_a_hierarchy_are_config_errors() {
     assert_eq!(error.to_string(), "in the hierarchy, \"a b\" is no scope token");
     let roles = validation().with_role_hierarchy(Hierarchy::new().with("a b", ["c"]));
     assert!(Verifier::<User>::new(key().verifying_key(), roles).is_ok());
+}
+
+#[tokio::test]
+async fn check_of_an_implied_role_or_scope_allocates_nothing() {
+    let verifier: Verifier<User> = verifier_with(key().verifying_key(), rules());
+    let token = token().claim("roles", ["admin"]).claim("scope", "orders:*").sign(&key());
+    let principal = verifier.verify(&token).await.unwrap().principal().clone();
+    let policy = role("viewer").and(scope("orders:read orders:write"));
+
+    let used = measure(|| assert!(policy.allows(&Access::new(&principal))));
+
+    assert_eq!(used.count_total, 0, "{used:?}");
+    // What is counted is counted: a list of the roles takes memory.
+    let listed = measure(|| assert_eq!(principal.grants().roles().collect::<Vec<_>>(), ["admin"]));
+    assert!(listed.count_total > 0, "{listed:?}");
 }
