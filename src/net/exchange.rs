@@ -9,6 +9,7 @@ use http::header::{
     IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::address::{Address, Allowed, shown_address};
@@ -94,7 +95,14 @@ impl Exchange {
         &self,
         exchange: impl Future<Output = Result<T, FetchError>>,
     ) -> Result<T, FetchError> {
-        timeout(self.timeout, exchange).await.unwrap_or(Err(FetchError::Timeout(self.timeout)))
+        let done = timeout(self.timeout, exchange).await;
+        let done = done.unwrap_or(Err(FetchError::Timeout(self.timeout)));
+        if done.is_err() {
+            // A runtime that ends drops the connection, and at its next wait this task too. That is no failure of the
+            // server: whoever waits for the answer in another runtime asks again.
+            yield_now().await;
+        }
+        done
     }
 
     /// Gets a document, or `None` if it is still the `known` one.
