@@ -6,7 +6,7 @@
 //! use axum::Router;
 //! use serde_json::Value;
 //! use tower_bearer::BearerLayer;
-//! use tower_bearer::policy::{Policy as _, role, scope};
+//! use tower_bearer::policy::{role, scope};
 //! use tower_bearer::routes::{Routes, get, post};
 //!
 //! # async fn list() {}
