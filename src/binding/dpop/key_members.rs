@@ -106,6 +106,15 @@ mod tests {
     }
 
     #[test]
+    fn member_nests_as_deep_as_its_place_in_the_header_allows() {
+        for (depth, is_read) in [(VALUE_DEPTH - 1, true), (VALUE_DEPTH, false)] {
+            let jwk = format!(r#"{{"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+
+            assert_eq!(KeyMembers::read(&mut Scanner::new(&jwk)).is_ok(), is_read, "{depth}");
+        }
+    }
+
+    #[test]
     fn another_thumbprint_is_noticed() {
         for jwk in [EC, OKP, &rsa(0, "AQAB")] {
             assert!(is_surely_not(jwk, &"a".repeat(43)), "{jwk}");

@@ -1,5 +1,6 @@
 //! Tests permissions that need a sign-in of some kind (RFC 9470).
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
@@ -7,7 +8,9 @@ use axum::routing::get as on_get;
 use serde_json::{Value, json};
 use tower_bearer::clock::{Clock as _, SystemClock};
 use tower_bearer::middleware::{Authenticated, Authenticator};
-use tower_bearer::policy::{Policy, PolicyDescription, acr, amr, role, scope, signed_in_within};
+use tower_bearer::policy::{
+    Policy, PolicyDescription, acr, all_of, amr, role, scope, signed_in_within,
+};
 use tower_bearer::source::Presented;
 use tower_bearer::test_util::{TestClock, TestToken};
 use tower_bearer::{AuthError, Reason, require};
@@ -156,6 +159,33 @@ async fn challenge_names_class_age_and_scopes_at_once() {
     let answer = ask(policy(), token()).await;
     let challenge = step_up("scope=\"pay read\", acr_values=\"phr\", max_age=\"300\"");
     answer.is_refused(401, Some(&challenge), Reason::InsufficientAuthentication);
+}
+
+#[tokio::test]
+async fn whole_sign_in_is_named_if_a_part_of_it_is_missing_and_nothing_of_it_if_a_scope_is() {
+    let scope_alone = challenge("insufficient_scope", "The token lacks a scope");
+    let scope_alone = format!("{scope_alone}, scope=\"pay\"");
+    let whole = step_up("scope=\"pay\", acr_values=\"phr\", max_age=\"300\"");
+    let recent = || signed_in_within(FIVE_MINUTES);
+    let all = || -> [Box<dyn Policy>; 3] {
+        [Box::new(scope("pay")), Box::new(acr(["phr"])), Box::new(recent())]
+    };
+    for grouped in [
+        Box::new(scope("pay").and(acr(["phr"])).and(recent())) as Box<dyn Policy>,
+        Box::new(scope("pay").and(acr(["phr"]).and(recent()))),
+        Box::new(all_of(all())),
+    ] {
+        let policy = Arc::new(grouped);
+        let good = || token().claim("acr", "phr").claim("auth_time", NOW).claim("scope", "pay");
+
+        ask(Arc::clone(&policy), good()).await.is_ok("in");
+        let answer = ask(Arc::clone(&policy), good().claim("scope", "read")).await;
+        answer.is_refused(403, Some(&scope_alone), Reason::InsufficientScope);
+        for lacking in [good().claim("acr", "pwd"), good().claim("auth_time", NOW - 1000)] {
+            let answer = ask(Arc::clone(&policy), lacking).await;
+            answer.is_refused(401, Some(&whole), Reason::InsufficientAuthentication);
+        }
+    }
 }
 
 #[tokio::test]
