@@ -18,7 +18,7 @@ try {
     token: ["400 use_dpop_nonce", "200"],
     client: ["401 use_dpop_nonce", "200", "200"],
     replayed: "401 invalid_dpop_proof",
-    thief: ["401 use_dpop_nonce", "401 invalid_token"],
+    thief: "401 invalid_token",
     bearer: 401,
   });
   assert.deepEqual(errors, []);
@@ -78,7 +78,7 @@ async function inThePage({ id, api }) {
   }
 
   const client = await Client.new();
-  const seen = { origin: location.origin, token: [], client: [], thief: [] };
+  const seen = { origin: location.origin, token: [], client: [] };
   seen.exported = await crypto.subtle.exportKey("jwk", client.keys.privateKey).catch((error) => error.name);
   seen.token.push(await shown(await client.send("POST", `${id}/token`)));
   const answer = await client.send("POST", `${id}/token`);
@@ -87,7 +87,7 @@ async function inThePage({ id, api }) {
   for (const _ of [1, 2, 3]) seen.client.push(await shown(await client.send("GET", `${api}/orders?page=2`, token)));
   seen.replayed = await shown(await fetch(...client.sent));
   const thief = await Client.new();
-  for (const _ of [1, 2]) seen.thief.push(await shown(await thief.send("GET", `${api}/orders`, token)));
+  seen.thief = await shown(await thief.send("GET", `${api}/orders`, token));
   // Without a nonce, the server exposes no field by itself.
   seen.bearer = (await fetch(`${api}/orders`, { headers: { authorization: `Bearer ${token}` } })).status;
   return seen;

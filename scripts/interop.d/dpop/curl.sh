@@ -57,8 +57,7 @@ send 401 -H "Authorization: DPoP $token" -H "DPoP: $proof" "$api/orders"
 challenged invalid_dpop_proof
 
 new_key thief
-send 401 -H "Authorization: DPoP $token" -H "DPoP: $(prove thief GET "$api/orders" - "$token")" "$api/orders"
-send 401 -H "Authorization: DPoP $token" -H "DPoP: $(prove thief GET "$api/orders" "$(nonce)" "$token")" "$api/orders"
+send 401 -H "Authorization: DPoP $token" -H "DPoP: $(prove thief GET "$api/orders" "$nonce" "$token")" "$api/orders"
 challenged invalid_token
 
 send 401 -H "Authorization: Bearer $token" "$api/orders"
