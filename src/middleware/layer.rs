@@ -78,8 +78,10 @@ impl<C, R> BearerLayer<C, R> {
     /// [`with_optional_token`](Self::with_optional_token) it is required of every request that has
     /// a token.
     ///
-    /// The scopes that it needs are in the challenges of a 401 too (RFC 6750 §3), so that a client
-    /// asks for them from the start. It replaces a policy that was set before.
+    /// Challenges name the scopes of its [description](crate::policy::Policy::describe): those of a 401 (RFC 6750 §3), so
+    /// that a client asks for them from the start, and those of the guards inside, as far as the token has them.
+    ///
+    /// It replaces a policy that was set before.
     #[must_use]
     pub fn with_policy(self, policy: impl Policy) -> Self {
         let scopes = policy.describe().all_scopes();

@@ -98,8 +98,8 @@ impl Exchange {
         let done = timeout(self.timeout, exchange).await;
         let done = done.unwrap_or(Err(FetchError::Timeout(self.timeout)));
         if done.is_err() {
-            // A runtime that ends drops the connection, and at its next wait this task too. That is no failure of the
-            // server: whoever waits for the answer in another runtime asks again.
+            // When a runtime ends, it drops the connection first, and this task at its next wait. So the failure is not
+            // reported, and a request of another runtime asks again.
             yield_now().await;
         }
         done
